@@ -1,1 +1,80 @@
-export {};
+export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './tag.js';
+export {
+  BAGGAGE_HEADER,
+  baggageEntry,
+  MAX_BAGGAGE_BYTES,
+  MAX_BAGGAGE_ENTRIES,
+  mergeBaggageEntry,
+  parseBaggage,
+  readBaggageEntry,
+  removeBaggageEntry,
+  type BaggageEntry,
+  type HeaderLines,
+} from './baggage.js';
+export {
+  createTagCodec,
+  DEFAULT_BAGGAGE_KEY,
+  FORMAT_NAMES,
+  linesOf,
+  type FormatName,
+  type ReadingCounts,
+  type TagCodec,
+  type TagCodecOptions,
+  type WireTag,
+} from './formats.js';
+export { LANE_METADATA_KEY, tagOfMetadata, type Instance, type MetadataReading } from './instance.js';
+export {
+  buildChances,
+  buildLaneIndex,
+  isUsable,
+  pick,
+  route,
+  type BaseMode,
+  type Chances,
+  type Decision,
+  type Fallback,
+  type IndexRules,
+  type LaneIndex,
+  type LanePolicy,
+  type Reason,
+} from './lane-index.js';
+export {
+  isInRightLane,
+  ServiceTables,
+  type KnownAddress,
+  type ServiceKey,
+  type ServiceTable,
+  type ServiceTablesOptions,
+  type TableOrigin,
+} from './service-tables.js';
+export { decideRequestTag, type RequestTag, type RequestTagRules, type TagSource } from './request-tag.js';
+export { LANE_UNAVAILABLE, LaneUnavailableError } from './unavailable-error.js';
+export {
+  aroundEntering,
+  bindLane,
+  currentContext,
+  currentLane,
+  enterContext,
+  hasEnteredLane,
+  laneContext,
+  runInLane,
+  setBackgroundLane,
+  type LaneContext,
+} from './context.js';
+export type {
+  CompiledLane,
+  EntryMatch,
+  EntryRule,
+  EntryRules,
+  Lane,
+  LaneGroup,
+  LaneGroupsDocument,
+  LaneRules,
+  Matcher,
+  Problem,
+  RequestKey,
+  RequestView,
+  StringMatch,
+} from './lane-groups/types.js';
+export { SILENT_LOG, type Log, type LogFields } from './log.js';
+export type { ConfigDocument, ConfigStore, Registry, Unsubscribe } from './registry.js';
