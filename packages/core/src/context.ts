@@ -101,6 +101,11 @@ export function setBackgroundLane(tag: Tag | undefined): void {
   state.background = tag === undefined ? undefined : laneContext(tag);
 }
 
+/** The lane of work that belongs to no request. */
+export function backgroundLane(): Tag | undefined {
+  return state.background?.tag;
+}
+
 /** Puts something around entering a context, such as another library's namespace: called once, by the agent. */
 export function aroundEntering(around: (context: LaneContext, enter: () => unknown) => unknown): void {
   const { enter } = state;

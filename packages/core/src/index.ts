@@ -51,6 +51,7 @@ export { decideRequestTag, type RequestTag, type RequestTagRules, type TagSource
 export { LANE_UNAVAILABLE, LaneUnavailableError } from './unavailable-error.js';
 export {
   aroundEntering,
+  backgroundLane,
   bindLane,
   currentContext,
   currentLane,

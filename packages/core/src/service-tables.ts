@@ -117,6 +117,11 @@ export class ServiceTables {
     return (this.#addresses ??= this.#collectAddresses()).get(host)?.get(port) ?? undefined;
   }
 
+  /** Whether any instance is at this host, whatever its port. */
+  hasHost(host: string): boolean {
+    return (this.#addresses ??= this.#collectAddresses()).has(host);
+  }
+
   #collectAddresses(): Map<string, Map<number, KnownAddress | null>> {
     const addresses = new Map<string, Map<number, KnownAddress | null>>();
     for (const table of this.#tables.values()) {

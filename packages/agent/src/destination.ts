@@ -1,0 +1,77 @@
+/**
+ * Where a call goes: service names are resolved, and addresses of instances in the wrong lane are corrected. Shared by all
+ * clients; each brings its own way of changing the address.
+ */
+import {
+  isInRightLane,
+  LaneUnavailableError,
+  pick,
+  type Decision,
+  type Instance,
+  type Reason,
+  type ServiceKey,
+  type ServiceTables,
+  type Tag,
+} from '@lane/core';
+
+/** How a call came to its destination, for metrics and explanations. */
+export type Outcome = Reason | 'corrected';
+
+/** What is known of hosts that are service names. */
+export interface ServiceNames {
+  /** The service of a host, or undefined. */
+  find(host: string): ServiceKey | undefined;
+  hasNames(): boolean;
+  /** Learns a service that no table holds yet: resolves when it is known or can't be, never rejects. undefined: nobody to ask. */
+  learn(key: ServiceKey): Promise<void> | undefined;
+}
+
+/** Another address to go to. */
+export interface Redirected {
+  readonly instance: Instance;
+  /** The host was a service name, which stays the logical name of the peer (Host header, TLS). */
+  readonly byName: boolean;
+}
+
+/** Nothing to change; another address; an error for the caller; or wait until the service is known, then ask again. */
+export type Destination = undefined | Redirected | LaneUnavailableError | Promise<void>;
+
+/** Chooses destinations. */
+export interface Destinations {
+  /** Whether anything is known that could change a destination: asked first, on each request. */
+  readonly isEmpty: boolean;
+  /** `retry`: the service has been waited for; take what is known. */
+  choose(host: string, port: number, tag: Tag | undefined, retry?: boolean): Destination;
+}
+
+/** Makes the chooser. `count` is told of each decision. */
+export function createDestinations(tables: ServiceTables, names: ServiceNames, count: (outcome: Outcome) => void): Destinations {
+  function byDecision(key: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean): Redirected | LaneUnavailableError {
+    const instance = pick(decision, Math.random);
+    if (instance === undefined) {
+      count('none');
+      return new LaneUnavailableError(key, tag);
+    }
+    count(byName ? decision.reason : 'corrected');
+    return { instance, byName };
+  }
+
+  return {
+    get isEmpty() {
+      return tables.isEmpty && !names.hasNames();
+    },
+    choose(host, port, tag, retry = false) {
+      const known = tables.findByAddress(host, port);
+      if (known !== undefined) {
+        const decision = tables.route(known.table.key, tag) as Decision;
+        return isInRightLane(known, decision, tag) ? undefined : byDecision(known.table.key, decision, tag, false);
+      }
+      const key = names.find(host);
+      if (key === undefined) return undefined;
+      const decision = tables.route(key, tag);
+      if (decision !== undefined) return byDecision(key, decision, tag, true);
+      // Nobody knows the service: after waiting in vain the name goes the way it would go without us (DNS).
+      return retry ? undefined : names.learn(key);
+    },
+  };
+}

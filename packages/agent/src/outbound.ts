@@ -1,0 +1,80 @@
+/** What is written into outbound carriers; shared by all clients. */
+import { BAGGAGE_HEADER, mergeBaggageEntry, removeBaggageEntry, type HeaderLines, type LaneContext, type TagCodec } from '@lane/core';
+
+/** Reads and writes the headers of one outbound request, whatever form they have. Names are lower case. */
+export interface OutboundHeaders {
+  get(name: string): HeaderLines;
+  set(name: string, value: string): void;
+  remove(name: string): void;
+}
+
+/**
+ * Puts a context into outbound headers: our entry merged into the one `baggage` line, whole headers replaced. Expressly
+ * base (an inbound tag was not believed, or the instance has a tag and the request none): ours are taken out, should the
+ * app have copied them over.
+ */
+export function writeLane(context: LaneContext, codec: TagCodec, headers: OutboundHeaders): void {
+  if (context.tag === undefined) {
+    removeLane(codec, headers);
+    return;
+  }
+  const wire = codec.wire(context.tag);
+  if (wire.entries.length > 0) {
+    let lines = headers.get(BAGGAGE_HEADER);
+    for (const [key, entry] of wire.entries) lines = mergeBaggageEntry(lines, key, entry);
+    headers.set(BAGGAGE_HEADER, lines as string);
+  }
+  for (const [name, value] of wire.headers) headers.set(name, value);
+}
+
+function removeLane(codec: TagCodec, headers: OutboundHeaders): void {
+  for (const name of codec.ownHeaders) if (headers.get(name) !== undefined) headers.remove(name);
+  const lines = headers.get(BAGGAGE_HEADER);
+  if (lines === undefined) return;
+  let rest: string | undefined = typeof lines === 'string' ? lines : lines.join(',');
+  const before = rest;
+  for (const key of codec.ownEntries) rest = removeBaggageEntry(rest, key);
+  if (rest === undefined) headers.remove(BAGGAGE_HEADER);
+  else if (rest !== before) headers.set(BAGGAGE_HEADER, rest);
+}
+
+/** Node's array headers, flat or in pairs: works on a copy, since the array is the app's. */
+export class ArrayHeaders implements OutboundHeaders {
+  readonly #pairs: Array<[string, string | readonly string[]]> = [];
+  readonly #flat: boolean;
+
+  constructor(headers: readonly unknown[]) {
+    this.#flat = !Array.isArray(headers[0]);
+    if (this.#flat) for (let i = 0; i + 1 < headers.length; i += 2) this.#pairs.push([String(headers[i]), headers[i + 1] as string]);
+    else for (const pair of headers as ReadonlyArray<[string, string]>) this.#pairs.push([String(pair[0]), pair[1]]);
+  }
+
+  get(name: string): HeaderLines {
+    const lines: string[] = [];
+    for (const [key, value] of this.#pairs) {
+      if (key.toLowerCase() !== name) continue;
+      if (Array.isArray(value)) for (const line of value as readonly string[]) lines.push(String(line));
+      else lines.push(String(value));
+    }
+    return lines.length === 0 ? undefined : lines;
+  }
+
+  set(name: string, value: string): void {
+    const at = this.#pairs.findIndex(([key]) => key.toLowerCase() === name);
+    if (at === -1) {
+      this.#pairs.push([name, value]);
+      return;
+    }
+    (this.#pairs[at] as [string, string])[1] = value;
+    for (let i = this.#pairs.length - 1; i > at; i--) if ((this.#pairs[i] as [string, string])[0].toLowerCase() === name) this.#pairs.splice(i, 1);
+  }
+
+  remove(name: string): void {
+    for (let i = this.#pairs.length - 1; i >= 0; i--) if ((this.#pairs[i] as [string, string])[0].toLowerCase() === name) this.#pairs.splice(i, 1);
+  }
+
+  /** The headers in the form they came in. */
+  toArray(): unknown[] {
+    return this.#flat ? this.#pairs.flat() : this.#pairs;
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * What `--require @lane/agent` and `--import @lane/agent` load. Nothing else of the agent has side effects.
+ *
+ * A preload file that throws or does not parse ends the host before its first line, so this one is small, in old syntax,
+ * and lets nothing out.
+ */
+/* eslint-disable no-var */
+var version = /^v(\d+)\.(\d+)/.exec(process.version);
+var major = version === null ? 0 : Number(version[1]);
+var minor = version === null ? 0 : Number(version[2]);
+
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write('lane: Node ' + process.version + ' is not supported, the app runs without lanes; Node 20.19 or later is needed\n');
+} else {
+  try {
+    require('./start.js').start();
+  } catch (error) {
+    process.stderr.write('lane: the agent could not start, the app runs without lanes: ' + String((error && (error as Error).stack) || error) + '\n');
+  }
+}
+
+export {};

@@ -1,0 +1,173 @@
+/** What the instrumentations share: one per process, made at start. */
+import {
+  createTagCodec,
+  currentContext,
+  decideRequestTag,
+  laneContext,
+  ServiceTables,
+  setBackgroundLane,
+  type EntryRules,
+  type LaneContext,
+  type LaneRules,
+  type RequestTag,
+  type RequestView,
+  type ServiceKey,
+  type Tag,
+  type TagCodec,
+} from '@lane/core';
+import { createDestinations, type Destinations, type Outcome } from './destination.js';
+import type { AgentLog } from './log.js';
+import type { AgentOptions } from './options.js';
+import { createPropagation, type Propagation } from './propagation.js';
+
+/** The mark on a request whose tag has been decided: the Express plugin reads it, so that rules are never applied twice. */
+export const REQUEST_MARK = Symbol.for('lane.request.v1');
+
+const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
+const MAX_REMEMBERED_TAGS = 256;
+
+/** An inbound request, as much of it as deciding its tag takes. */
+export interface InboundRequest {
+  readonly rawHeaders: readonly string[];
+  readonly socket?: { readonly remoteAddress?: string | undefined };
+  [REQUEST_MARK]?: RequestTag;
+}
+
+/** The runtime of the agent. */
+export class Runtime {
+  readonly options: AgentOptions;
+  readonly log: AgentLog;
+  readonly codec: TagCodec;
+  readonly tables: ServiceTables;
+  readonly destinations: Destinations;
+  readonly propagation: Propagation;
+  /** How often each way of choosing a destination was taken. */
+  readonly outcomes = new Map<Outcome, number>();
+  /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
+  learn: ((key: ServiceKey) => Promise<void>) | undefined;
+
+  readonly #trusts: ((address: string | undefined) => boolean) | undefined;
+  readonly #inbound = new Map<Tag, RequestTag>();
+  #service: string | undefined;
+  #entry: EntryRules | undefined;
+  #stamp: Tag | undefined;
+  /** Hosts that are service names. */
+  #hosts = new Map<string, ServiceKey>();
+
+  constructor(options: AgentOptions, log: AgentLog) {
+    this.options = options;
+    this.log = log;
+    this.#service = options.service;
+    this.#trusts = trustOf(options.trust);
+    this.codec = createTagCodec({
+      formats: options.formats,
+      formatsIn: options.formatsIn,
+      baggageKey: options.baggageKey,
+      groupOf: (tag) => this.tables.rules?.document.groups.find((group) => group.lanes.some((lane) => lane.tag === tag))?.name,
+    });
+    this.tables = new ServiceTables({
+      baseMode: options.baseMode,
+      fallback: options.fallback,
+      nepxion: options.formats.includes('nepxion') || options.formatsIn.includes('nepxion'),
+    });
+    this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || this.#hosts.has(host), log);
+    this.destinations = createDestinations(
+      this.tables,
+      {
+        find: (host) => this.#hosts.get(host),
+        hasNames: () => this.#hosts.size > 0,
+        learn: (key) => (this.learn === undefined ? undefined : this.learn(key)),
+      },
+      (outcome) => this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1),
+    );
+    this.setRules(undefined);
+  }
+
+  /** The name of this service: the option, else what it registered as, else undefined. */
+  get service(): string | undefined {
+    return this.#service;
+  }
+
+  /** Takes the name under which the app registers, unless it has one already. */
+  registeredAs(key: ServiceKey): void {
+    if (this.#service !== undefined) return;
+    this.#service = key.name;
+    this.setRules(this.tables.rules);
+  }
+
+  /** Puts lane groups in force: at once, for all requests from now on. */
+  setRules(rules: LaneRules | undefined): void {
+    const { tag, stamp, background, services, nacosGroup } = this.options;
+    this.tables.setRules(rules);
+    this.#entry = rules === undefined || this.#service === undefined ? undefined : rules.entryOf(this.#service);
+    const own = tag !== undefined && rules?.isDisabledTag(tag) !== true ? tag : undefined;
+    this.#stamp = stamp ? own : undefined;
+    setBackgroundLane(background === 'own' ? own : undefined);
+
+    const hosts = new Map<string, ServiceKey>();
+    for (const name of rules?.services ?? []) addHost(hosts, name, { name, group: nacosGroup });
+    for (const [host, name] of services) addHost(hosts, host, { name, group: nacosGroup });
+    this.#hosts = hosts;
+  }
+
+  /**
+   * The context to run an inbound request's handler in; undefined: leave things as they are, which is base.
+   * `view` makes what entry rules look at, and is called only where there are any.
+   */
+  contextOf<T extends InboundRequest>(request: T, view: (request: T) => RequestView): LaneContext | undefined {
+    let mark = request[REQUEST_MARK];
+    let disbelieved = false;
+    if (mark === undefined) {
+      let inbound = this.codec.readRaw(request.rawHeaders);
+      if (inbound !== undefined && this.#trusts !== undefined && !this.#trusts(request.socket?.remoteAddress)) {
+        inbound = undefined;
+        disbelieved = true;
+      }
+      mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, request, view);
+      disbelieved ||= inbound !== undefined && mark.tag !== inbound;
+      request[REQUEST_MARK] = mark;
+    }
+    if (mark.tag !== undefined) return laneContext(mark.tag);
+    // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
+    return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
+  }
+
+  #decide<T extends InboundRequest>(inbound: Tag | undefined, request: T, view: (request: T) => RequestView): RequestTag {
+    if (inbound !== undefined) {
+      const { rules } = this.tables;
+      if (rules === undefined || !rules.isDisabledTag(inbound)) {
+        let mark = this.#inbound.get(inbound);
+        if (mark === undefined) {
+          mark = Object.freeze({ tag: inbound, source: 'inbound' });
+          if (this.#inbound.size < MAX_REMEMBERED_TAGS) this.#inbound.set(inbound, mark);
+        }
+        return mark;
+      }
+    }
+    return decideRequestTag(undefined, () => view(request), { rules: this.tables.rules, entry: this.#entry, stamp: this.#stamp, random: Math.random });
+  }
+}
+
+function addHost(hosts: Map<string, ServiceKey>, host: string, key: ServiceKey): void {
+  hosts.set(host, key);
+  // URLs carry host names in lower case, whatever the service is called.
+  hosts.set(host.toLowerCase(), key);
+}
+
+/** undefined: everybody is trusted, and nothing has to be asked. */
+function trustOf(trust: AgentOptions['trust']): ((address: string | undefined) => boolean) | undefined {
+  if (trust === 'all') return undefined;
+  if (trust === 'none') return () => false;
+  const { compileCidrs } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
+  const contains = compileCidrs(trust);
+  const remembered = new Map<string, boolean>();
+  return (address) => {
+    if (address === undefined) return false;
+    let trusted = remembered.get(address);
+    if (trusted === undefined) {
+      trusted = contains(address);
+      if (remembered.size < MAX_REMEMBERED_TAGS) remembered.set(address, trusted);
+    }
+    return trusted;
+  };
+}

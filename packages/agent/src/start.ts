@@ -1,0 +1,48 @@
+/** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
+import { INSTRUMENTATIONS } from './instrumentations/index.js';
+import { createLog } from './log.js';
+import { readOptions } from './options.js';
+import { isPackageManager } from './package-manager.js';
+import { Runtime } from './runtime.js';
+import { reportFailuresTo, safely } from './safely.js';
+
+/** Where the agent of this process announces itself: a second copy, of whatever version, does nothing. */
+const AGENT = Symbol.for('lane.agent.v1');
+
+/** What other parts of Lane may ask of the agent in their process. */
+export interface RunningAgent {
+  readonly version: string;
+  readonly runtime: Runtime;
+}
+
+/** Starts, unless the agent is off, here already, or the process is a package manager. */
+export function start(): void {
+  const scope = globalThis as Record<symbol, unknown>;
+  if (scope[AGENT] !== undefined || isPackageManager(process.argv[1])) return;
+
+  const { options, problems } = readOptions();
+  const log = createLog(options.log, options.logFormat === 'json');
+  for (const { message } of problems) log.error(message);
+  if (options.disable.includes('all')) return;
+  for (const name of options.disable) {
+    if (!(name in INSTRUMENTATIONS)) log.error(`LANE_DISABLE names ${JSON.stringify(name)}, which is no instrumentation: accepted are ${Object.keys(INSTRUMENTATIONS).join(', ')}, all.`);
+  }
+
+  reportFailuresTo(log);
+  const runtime = new Runtime(options, log);
+  const agent: RunningAgent = { version: (require('../package.json') as { version: string }).version, runtime };
+  Object.defineProperty(scope, AGENT, { value: agent });
+
+  for (const [name, load] of Object.entries(INSTRUMENTATIONS)) {
+    if (options.disable.includes(name)) continue;
+    safely(`installation of ${name}`, () => load().install(runtime))();
+  }
+  if (options.context === 'cls') {
+    safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
+  }
+  if (options.nacosServer !== undefined || typeof options.rules === 'object') {
+    // After the app's own start: nothing here is needed for its first line.
+    setImmediate(safely('connection', () => (require('./nacos-link.js') as typeof import('./nacos-link.js')).connect(runtime))).unref();
+  }
+  log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
+}

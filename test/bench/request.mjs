@@ -1,0 +1,126 @@
+/**
+ * What the agent costs per request, in CPU time, as ratios in one interleaved run.
+ *
+ *   npm run bench -- request [--rounds 7] [--slices 6] [--requests 1500] [--awaits 0] [--node /path/to/node]
+ *
+ * A answers by calling B over a keep-alive agent. Each round starts a fresh A process per variant and lets them serve slices
+ * of requests in rotation; a variant's figure for the round is its CPU time per request over that of `no agent`. Printed are
+ * the median over the rounds with the smallest and largest. `no agent, again` shows the noise: believe no difference below it.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import http from 'node:http';
+import { cpus } from 'node:os';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const require = createRequire(import.meta.url);
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    slices: { type: 'string', default: '6' },
+    requests: { type: 'string', default: '1500' },
+    awaits: { type: 'string', default: '0' },
+    node: { type: 'string', default: process.execPath },
+    json: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const slices = Number(values.slices);
+const requests = Number(values.requests);
+
+const agent = require.resolve('@lane/agent');
+const GRAY = { baggage: 'lane=gray' };
+const VARIANTS = [
+  { name: 'no agent', preload: [], headers: {} },
+  { name: 'no agent, again', preload: [], headers: {} },
+  { name: 'idle AsyncLocalStorage', preload: [file('preload/idle-als.cjs')], headers: {} },
+  { name: 'lane, untagged', preload: [agent], headers: {} },
+  { name: 'lane, tagged', preload: [agent], headers: GRAY },
+  { name: 'lane, corrected', preload: [agent, file('preload/known-instances.cjs')], headers: GRAY },
+  { name: 'instrumentation-http', preload: [file('preload/instrumentation-http.cjs')], headers: {} },
+];
+
+const children = new Set();
+
+async function start(script, preload, env) {
+  const child = fork(file(script), { execPath: values.node, execArgv: preload.flatMap((path) => ['--require', path]), env: { ...process.env, NODE_OPTIONS: '', ...env } });
+  children.add(child);
+  const [{ port }] = await once(child, 'message');
+  return { child, port };
+}
+
+async function cpuOf(child) {
+  child.send('cpu');
+  const [{ cpu }] = await once(child, 'message');
+  return cpu;
+}
+
+function send(port, headers, count, sockets) {
+  return new Promise((resolve, reject) => {
+    let started = 0;
+    let ended = 0;
+    const next = () => {
+      if (started === count) return;
+      started++;
+      http
+        .get({ host: '127.0.0.1', port, path: '/', headers, agent: sockets }, (response) => {
+          if (response.statusCode !== 200) reject(new Error(`A answered ${response.statusCode}`));
+          response.resume().on('end', () => (++ended === count ? resolve() : next()));
+        })
+        .on('error', reject);
+    };
+    for (let i = 0; i < 8; i++) next();
+  });
+}
+
+async function round(backends) {
+  const env = { B_PORT: String(backends[0].port), B_GRAY_PORT: String(backends[1].port), AWAITS: values.awaits };
+  const running = [];
+  for (const variant of VARIANTS) running.push({ variant, ...(await start('app-a.cjs', variant.preload, env)), cpu: 0, count: 0, sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }) });
+  for (const one of running) await send(one.port, one.variant.headers, 3000, one.sockets);
+  for (let slice = 0; slice < slices; slice++) {
+    // In another order each time, so that none always follows the same neighbour.
+    for (let i = 0; i < running.length; i++) {
+      const one = running[(i + slice) % running.length];
+      const before = await cpuOf(one.child);
+      await send(one.port, one.variant.headers, requests, one.sockets);
+      one.cpu += (await cpuOf(one.child)) - before;
+      one.count += requests;
+    }
+  }
+  for (const one of running) {
+    one.sockets.destroy();
+    one.child.kill();
+    children.delete(one.child);
+  }
+  return running.map(({ cpu, count }) => cpu / count);
+}
+
+const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
+
+process.on('exit', () => children.forEach((child) => child.kill()));
+const backends = [await start('app-b.cjs', [], {}), await start('app-b.cjs', [], {})];
+const all = [];
+for (let i = 0; i < rounds; i++) {
+  all.push(await round(backends));
+  process.stderr.write(`round ${i + 1} of ${rounds}\n`);
+}
+const [version] = await new Promise((resolve) => {
+  backends[0].child.once('message', (message) => resolve([message.version]));
+  backends[0].child.send('version');
+});
+const rows = VARIANTS.map(({ name }, i) => {
+  const ratios = all.map((figures) => figures[i] / figures[0]);
+  return { name, microseconds: median(all.map((figures) => figures[i])), ratio: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
+});
+if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().length, rounds, slices, requests, rows }, null, 2));
+else {
+  console.log(`Node ${version}, ${cpus().length} cores, ${rounds} rounds of ${slices} × ${requests} requests, ${values.awaits} awaits each`);
+  console.log('| variant | CPU per request, µs | ratio, median | smallest – largest |\n| --- | --- | --- | --- |');
+  for (const row of rows) console.log(`| ${row.name} | ${row.microseconds.toFixed(1)} | ${row.ratio.toFixed(3)} | ${row.min.toFixed(3)} – ${row.max.toFixed(3)} |`);
+}
+process.exit(0);
