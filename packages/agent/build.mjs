@@ -18,7 +18,12 @@ await build({
   platform: 'node',
   target: 'node20.19',
   format: 'cjs',
-  alias: { '@lane/core': join(here, '../core/src/index.ts') },
+  plugins: [
+    {
+      name: 'core-from-its-sources',
+      setup: ({ onResolve }) => onResolve({ filter: /^@lane\/core$/ }, () => ({ path: join(here, '../core/src/index.ts'), sideEffects: false })),
+    },
+  ],
   external: ['@lane/core/lane-groups', '@lane/nacos-registry', 'yaml'],
   logLevel: 'warning',
   legalComments: 'none',
