@@ -1,0 +1,114 @@
+/**
+ * What a user installs: every package packed, installed from its tarball in an empty folder outside the workspace, and used
+ * there from CommonJS, from an ES module, and through NODE_OPTIONS.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = join(__dirname, '../..');
+
+let folder: string;
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  // A space in the path: NODE_OPTIONS and resolution have to bear it.
+  folder = await mkdtemp(join(tmpdir(), 'lane packed '));
+  const packages = await readdir(join(root, 'packages'));
+  await Promise.all(packages.map((name) => run('npx', ['-y', 'pnpm@12', 'pack', '--pack-destination', folder], { cwd: join(root, 'packages', name) })));
+  const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
+  expect(tarballs).toHaveLength(packages.length);
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true }));
+  await run('npm', ['install', '--no-audit', '--no-fund', ...tarballs.map((name) => `./${name}`), 'express@5'], { cwd: folder });
+
+  const body = `
+    const peer = http.createServer((request, response) => response.end(String(request.headers.baggage)));
+    peer.listen(0, '127.0.0.1', () => {
+      const app = http.createServer(async (request, response) => {
+        await null;
+        const heard = await (await fetch('http://127.0.0.1:' + peer.address().port)).text();
+        response.end(JSON.stringify({ lane: currentLane() ?? null, seenByCommonJs: requireCore().currentLane() ?? null, heard }));
+      });
+      app.listen(0, '127.0.0.1', () => process.send({ port: app.address().port }));
+    });
+    process.on('disconnect', () => process.exit());`;
+  await writeFile(join(folder, 'app.cjs'), `const http = require('node:http'); const { currentLane } = require('@lane/core'); const requireCore = () => require('@lane/core');${body}`);
+  await writeFile(
+    join(folder, 'app.mjs'),
+    `import http from 'node:http'; import { createRequire } from 'node:module'; import { currentLane } from '@lane/core';
+     const requireCore = () => createRequire(import.meta.url)('@lane/core');${body}`,
+  );
+});
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function ask(args: string[], env: Record<string, string>, tag: string | undefined): Promise<unknown> {
+  const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', ...env }, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  children.add(child);
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const outcome = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as unknown[];
+  const port = (outcome[0] as { port?: number } | null)?.port;
+  if (port === undefined) throw new Error(`the app ended before it served: ${stderr}`);
+  const answer = await (await fetch(`http://127.0.0.1:${port}/`, tag === undefined ? {} : { headers: { baggage: `user=42,lane=${tag}` } })).json();
+  child.kill();
+  expect(stderr).toBe('');
+  return answer;
+}
+
+describe.each([
+  ['a CommonJS app, --require', ['--require', '@lane/agent', 'app.cjs'], {}],
+  ['an ES module app, --require', ['--require', '@lane/agent', 'app.mjs'], {}],
+  ['an ES module app, --import', ['--import', '@lane/agent', 'app.mjs'], {}],
+  ['an app under NODE_OPTIONS', ['app.cjs'], { NODE_OPTIONS: '--require @lane/agent' }],
+  ['an app under NODE_OPTIONS by path', ['app.mjs'], { NODE_OPTIONS: '--require "./node_modules/@lane/agent/dist/register.js"' }],
+])('%s, from the packed packages', (_name, args, env) => {
+  test('carries the tag, and the app sees it in one copy of state', async () => {
+    expect(await ask(args, env, 'gray')).toEqual({ lane: 'gray', seenByCommonJs: 'gray', heard: 'lane=gray' });
+  });
+  test('leaves an untagged request untagged', async () => {
+    expect(await ask(args, env, undefined)).toEqual({ lane: null, seenByCommonJs: null, heard: 'undefined' });
+  });
+});
+
+test('the command is there and says what it can do', async () => {
+  const { stdout } = await run(join(folder, 'node_modules/.bin/lane'), ['--help'], { cwd: folder });
+  expect(stdout).toMatch(/Usage: lane/);
+});
+
+test('every package can be loaded from CommonJS and from an ES module with named imports', async () => {
+  const named: Record<string, string> = {
+    '@lane/core': 'currentLane',
+    '@lane/core/lane-groups': 'parseLaneGroups',
+    '@lane/nacos-registry': 'connectNacos',
+    '@lane/nacos-registry/embedded': 'startEmbeddedNacos',
+    '@lane/express-plugin': 'lane',
+    '@lane/gateway': 'startGateway',
+    '@lane/cli': 'startDemo',
+  };
+  for (const [name, binding] of Object.entries(named)) {
+    const required = await run(process.execPath, ['-e', `console.log(typeof require(${JSON.stringify(name)})[${JSON.stringify(binding)}])`], { cwd: folder });
+    expect([name, required.stdout.trim()]).toEqual([name, 'function']);
+    const script = join(folder, 'named.mjs');
+    await writeFile(script, `import { ${binding} } from ${JSON.stringify(name)}; console.log(typeof ${binding});`);
+    const imported = await run(process.execPath, [script], { cwd: folder });
+    expect([name, imported.stdout.trim()]).toEqual([name, 'function']);
+  }
+});
+
+test('no tarball carries sources, tests or build leftovers', async () => {
+  for (const name of await readdir(join(folder, 'node_modules/@lane'))) {
+    const files = (await readdir(join(folder, 'node_modules/@lane', name), { recursive: true })).filter((file) => !file.includes('node_modules'));
+    expect(files.filter((file) => /\.test\.|tsbuildinfo|(^|\/)src\//.test(file))).toEqual([]);
+    const { license } = JSON.parse(await readFile(join(folder, 'node_modules/@lane', name, 'package.json'), 'utf8')) as { license: string };
+    expect([name, license]).toEqual([name, 'Apache-2.0']);
+  }
+});
