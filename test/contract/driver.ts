@@ -1,0 +1,85 @@
+import type { RunningNacos } from '../servers/index.js';
+
+/**
+ * What the contract needs of an SDK. A driver hides the SDK's argument order, its cluster and error forms, and the bugs that
+ * shared/nacos.md lists; it never hides what a server does.
+ */
+export interface NacosDriver {
+  /** Package name of the SDK. */
+  readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node';
+  readonly protocol: 'http' | 'grpc';
+  /** `decorate` gets the SDK's own client before anything is called on it and gives the one to use, as an adapter of ours would. */
+  createNaming(connection: Connection, decorate?: <Client extends object>(client: Client) => Client): Promise<NamingClient>;
+  createConfig(connection: Connection): Promise<ConfigClient>;
+  /** Registers an instance from a client whose sudden end can be staged. */
+  startProvider(connection: Connection, service: Service, instance: NewInstance): Promise<Provider>;
+}
+
+export interface Connection {
+  address: string;
+  namespace: string;
+  username?: string;
+  password?: string;
+}
+
+export interface Service {
+  name: string;
+  group: string;
+}
+
+export interface NewInstance {
+  ip: string;
+  port: number;
+  weight?: number;
+  clusterName?: string;
+  enabled?: boolean;
+  metadata?: Record<string, string>;
+}
+
+/** The fields both SDKs report of an instance. */
+export interface Instance {
+  ip: string;
+  port: number;
+  weight: number;
+  healthy: boolean;
+  enabled: boolean;
+  ephemeral: boolean;
+  clusterName: string;
+  metadata: Record<string, string>;
+}
+
+export interface NamingClient {
+  register(service: Service, instance: NewInstance): Promise<void>;
+  deregister(service: Service, instance: NewInstance): Promise<void>;
+  /** What the server offers now, of all clusters or of those named; not from the client's cache. */
+  list(service: Service, clusters?: string[]): Promise<Instance[]>;
+  /** The same, healthy instances only. */
+  listHealthy(service: Service): Promise<Instance[]>;
+  /** Instances of the cluster DEFAULT, now and at each change. */
+  subscribe(service: Service, listener: (instances: Instance[]) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConfigClient {
+  /** undefined where there is none. */
+  get(dataId: string, group: string): Promise<string | undefined>;
+  publish(dataId: string, group: string, content: string): Promise<void>;
+  remove(dataId: string, group: string): Promise<void>;
+  listen(dataId: string, group: string, listener: (content: string) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Provider {
+  /** Goes away without saying so: its beats stop, or its connection breaks. */
+  vanish(): Promise<void>;
+}
+
+/** How a client of namespace `namespace` reaches `server`. */
+export function connectionTo(server: RunningNacos, namespace: string): Connection {
+  return { address: server.address, namespace, ...server.credentials };
+}
+
+/** A name no other test uses: a server may serve several runs. */
+export function uniqueName(prefix: string): string {
+  return `${prefix}-${Math.random().toString(36).slice(2, 10)}`;
+}

@@ -1,0 +1,90 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from 'nacos-sdk-rust-binding-node';
+import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient } from './driver.js';
+
+// The SDK's native part logs and caches under HOME, and has no option to put that elsewhere.
+process.env['HOME'] = resolve(__dirname, '../../.cache/nacos-sdk');
+mkdirSync(process.env['HOME'], { recursive: true });
+
+/** The npm package `nacos-sdk-rust-binding-node`: gRPC. Its clients cannot be closed; they last as long as the process. */
+export const grpcDriver: NacosDriver = {
+  sdk: 'nacos-sdk-rust-binding-node',
+  protocol: 'grpc',
+  createNaming,
+  createConfig,
+  async startProvider(connection, service, instance) {
+    const child = fork(join(__dirname, 'grpc-provider.cjs'), [JSON.stringify({ options: optionsOf(connection), service, instance })], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const exited = once(child, 'exit');
+    await Promise.race([
+      once(child, 'message'),
+      exited.then(() => Promise.reject(new Error('grpc-provider.cjs ended before it registered'))),
+    ]);
+    return {
+      async vanish() {
+        child.kill('SIGKILL');
+        await exited;
+      },
+    };
+  },
+};
+
+async function createNaming(
+  connection: Connection,
+  decorate: <Client extends object>(client: Client) => Client = (client) => client,
+): Promise<NamingClient> {
+  const client = decorate(new NacosNamingClient(optionsOf(connection)));
+  return {
+    register: (service, instance) => client.registerInstance(service.name, service.group, instance),
+    deregister: (service, instance) => client.deregisterInstance(service.name, service.group, instance),
+    async list(service, clusters = []) {
+      return (await client.getAllInstances(service.name, service.group, clusters, false)).map(instanceOf);
+    },
+    async listHealthy(service) {
+      return (await client.selectInstances(service.name, service.group, [], false, true)).map(instanceOf);
+    },
+    subscribe: (service, listener) =>
+      client.subscribe(service.name, service.group, ['DEFAULT'], (error, instances) => {
+        if (error === null) listener(instances.map(instanceOf));
+      }),
+    async close() {},
+  };
+}
+
+async function createConfig(connection: Connection): Promise<ConfigClient> {
+  const client = new NacosConfigClient(optionsOf(connection));
+  return {
+    async get(dataId, group) {
+      try {
+        return await client.getConfig(dataId, group);
+      } catch (error) {
+        if (/config data not exist/.test((error as Error).message)) return undefined;
+        throw error;
+      }
+    },
+    async publish(dataId, group, content) {
+      await client.publishConfig(dataId, group, content);
+    },
+    async remove(dataId, group) {
+      await client.removeConfig(dataId, group);
+    },
+    listen: (dataId, group, listener) =>
+      client.addListener(dataId, group, (error, config) => {
+        if (error === null) listener(config.content);
+      }),
+    async close() {},
+  };
+}
+
+function optionsOf({ address, ...rest }: Connection): ConstructorParameters<typeof NacosNamingClient>[0] {
+  return { serverAddr: address, ...rest };
+}
+
+function instanceOf(instance: NacosServiceInstance): Instance {
+  const { ip, port, weight = 1, healthy = true, enabled = true, ephemeral = true, clusterName = 'DEFAULT', metadata = {} } = instance;
+  return { ip, port, weight, healthy, enabled, ephemeral, clusterName, metadata };
+}

@@ -1,0 +1,24 @@
+/** How long and how often eventually() tries; the defaults suit a busy two-core machine. */
+export interface EventuallyOptions {
+  timeoutMs?: number;
+  intervalMs?: number;
+}
+
+/**
+ * Calls `attempt` until it neither throws nor rejects, and gives its value. After `timeoutMs` (20 s) it fails with the last error:
+ * assertions inside `attempt` therefore read like any other, and say what was still wrong at the end.
+ */
+export async function eventually<Value>(
+  attempt: () => Value | Promise<Value>,
+  { timeoutMs = 20_000, intervalMs = 50 }: EventuallyOptions = {},
+): Promise<Value> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() >= deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The Nacos servers that a suite runs against: the embedded one, real ones of both versions, and the user's own (NACOS_SERVER_ADDR,
+ * with NACOS_SERVER_USERNAME and NACOS_SERVER_PASSWORD where it asks for them).
+ * Where a real server cannot run, it is left out with one line that says why; with CI set that is a failure.
+ */
+import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { inject, test } from 'vitest';
+import type {} from './global-setup.js';
+import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
+
+export { eventually, type EventuallyOptions } from './eventually.js';
+
+/** A server in use. Others may use it too: keep to namespaces of your own. */
+export interface RunningNacos {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`, as both SDKs take it. */
+  readonly address: string;
+  /** Whether port + 1000 speaks gRPC. */
+  readonly grpc: boolean;
+  /** What it asks for, where it asks. */
+  readonly credentials?: Credentials;
+  /** Lets go of it; a shared server runs on until the run ends. */
+  stop(): Promise<void>;
+}
+
+/** A server that nobody else uses. */
+export interface OwnNacos extends RunningNacos {
+  /** Stops it and starts it again on the same port. Configs survive on real servers only. */
+  restart(): Promise<void>;
+}
+
+export interface Credentials {
+  username: string;
+  password: string;
+}
+
+export interface NacosServer {
+  readonly name: string;
+  readonly kind: 'embedded' | 'real' | 'given';
+  readonly grpc: boolean;
+  start(): Promise<RunningNacos>;
+  /** Absent for the user's own server, which is not ours to restart. With `auth` it takes only requests of that user. */
+  startOwn?(options?: { auth?: Credentials }): Promise<OwnNacos>;
+}
+
+/** Every server this machine can offer. */
+export function nacosServers(): NacosServer[] {
+  const servers = [embedded];
+  if (realNacosAvailability().available) servers.push(...realNacosVersions.map(real));
+  const address = process.env['NACOS_SERVER_ADDR'];
+  if (address !== undefined && address !== '') servers.push(given(address));
+  return servers;
+}
+
+/** Adds one test that tells which servers are left out and why: skipped by hand, failed where CI is set. Nothing if all are there. */
+export function tellLeftOutServers(): void {
+  const { available, reason } = realNacosAvailability();
+  if (available) return;
+  const name = `real Nacos ${realNacosVersions.join(' and ')} left out: ${reason}`;
+  const mustRun = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';
+  test.skipIf(!mustRun)(name, () => {
+    throw new Error(`${name}. With CI set, every server has to be there`);
+  });
+}
+
+const embedded: NacosServer = {
+  name: 'embedded Nacos',
+  kind: 'embedded',
+  grpc: false,
+  start: () => startEmbedded(),
+  startOwn: (options) => startEmbedded(options),
+};
+
+async function startEmbedded(options: { auth?: Credentials } = {}): Promise<OwnNacos> {
+  let running = await startEmbeddedNacos({ port: 0, ...options });
+  const { address, port } = running;
+  return {
+    name: embedded.name,
+    host: '127.0.0.1',
+    port,
+    address,
+    grpc: false,
+    ...(options.auth && { credentials: options.auth }),
+    stop: () => running.close(),
+    async restart() {
+      await running.close();
+      running = await startEmbeddedNacos({ port, ...options });
+    },
+  };
+}
+
+function real(version: RealNacosVersion): NacosServer {
+  const name = `Nacos ${version}`;
+  return {
+    name,
+    kind: 'real',
+    grpc: true,
+    async start() {
+      const url = inject('realNacosUrl');
+      if (url === undefined) {
+        throw new Error(`${name}: no shared server; add test/servers/global-setup.ts to globalSetup in the vitest config`);
+      }
+      const response = await fetch(`${url}/${version}`, { method: 'POST' });
+      if (!response.ok) throw new Error(await response.text());
+      const { host, port, address } = (await response.json()) as Pick<RunningNacos, 'host' | 'port' | 'address'>;
+      return { name, host, port, address, grpc: true, stop: async () => {} };
+    },
+    async startOwn(options = {}) {
+      const server = await startRealNacos({ version, ...options });
+      const { host, port, address } = server;
+      return {
+        ...{ name, host, port, address, grpc: true },
+        ...(options.auth && { credentials: options.auth }),
+        stop: () => server.stop(),
+        restart: () => server.restart(),
+      };
+    },
+  };
+}
+
+function given(address: string): NacosServer {
+  const [host = '', port = '8848'] = address.split(':');
+  const { NACOS_SERVER_USERNAME: username, NACOS_SERVER_PASSWORD: password } = process.env;
+  const running: RunningNacos = {
+    name: `Nacos at ${address} (NACOS_SERVER_ADDR)`,
+    host,
+    port: Number(port),
+    address: `${host}:${port}`,
+    grpc: true,
+    ...(username !== undefined && password !== undefined && { credentials: { username, password } }),
+    stop: async () => {},
+  };
+  return { name: running.name, kind: 'given', grpc: true, start: async () => running };
+}
