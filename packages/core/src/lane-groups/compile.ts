@@ -1,0 +1,74 @@
+import type { Tag } from '../tag.js';
+import { compileMatcher, readKey, type RequestTest } from './matchers.js';
+import { isKeyWithin, isRandomWithin } from './percentage.js';
+import type { CompiledLane, EntryMatch, EntryRule, EntryRules, LaneGroupsDocument, LaneRules, RequestView } from './types.js';
+
+/** Makes a valid document ready for use: what requests ask is a look-up from here on. */
+export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
+  const services = new Set<string>();
+  /** service → tag → lane; of several groups with the same service and tag the first counts. */
+  const lanes = new Map<string, Map<Tag, CompiledLane>>();
+  const entries = new Map<string, CompiledRule[]>();
+  const enabledTags = new Set<Tag>();
+  const knownTags = new Set<Tag>();
+
+  for (const group of document.groups) {
+    for (const service of group.services) services.add(service);
+    for (const lane of group.lanes) {
+      knownTags.add(lane.tag);
+      if (lane.enabled === false) continue;
+      enabledTags.add(lane.tag);
+      const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
+      for (const service of group.services) {
+        let byTag = lanes.get(service);
+        if (byTag === undefined) lanes.set(service, (byTag = new Map()));
+        if (!byTag.has(lane.tag)) byTag.set(lane.tag, compiled);
+      }
+      const rules = (lane.rules ?? []).map((rule) => compileRule(rule, compiled));
+      if (rules.length === 0) continue;
+      for (const service of group.entry?.services ?? []) {
+        const all = entries.get(service);
+        if (all === undefined) entries.set(service, [...rules]);
+        else all.push(...rules);
+      }
+    }
+  }
+
+  const entryRules = new Map<string, EntryRules>();
+  for (const [service, rules] of entries) entryRules.set(service, { match: (request, random) => firstMatch(rules, request, random) });
+
+  return {
+    document,
+    services,
+    isDisabledTag: (tag) => knownTags.has(tag) && !enabledTags.has(tag),
+    laneOf: (service, tag) => lanes.get(service)?.get(tag),
+    entryOf: (service) => entryRules.get(service),
+  };
+}
+
+interface CompiledRule {
+  readonly test: RequestTest | undefined;
+  readonly rule: EntryRule;
+  /** What the percentage is hashed with: two rules of different names choose independently. */
+  readonly name: string;
+  readonly match: EntryMatch;
+}
+
+function compileRule(rule: EntryRule, lane: CompiledLane): CompiledRule {
+  return {
+    test: rule.match === undefined ? undefined : compileMatcher(rule.match),
+    rule,
+    name: rule.name,
+    match: Object.freeze({ ...lane, rule: rule.name }),
+  };
+}
+
+function firstMatch(rules: readonly CompiledRule[], request: RequestView, random: () => number): EntryMatch | undefined {
+  for (const { test, rule, name, match } of rules) {
+    if (test !== undefined && !test(request)) continue;
+    if (rule.percent === undefined) return match;
+    const key = rule.by === undefined ? undefined : readKey(request, rule.by);
+    if (key === undefined || key === '' ? isRandomWithin(rule.percent, random) : isKeyWithin(rule.percent, name, key)) return match;
+  }
+  return undefined;
+}

@@ -1,0 +1,21 @@
+export { laneGroupsToJson, parseLaneGroups, type ParsedLaneGroups } from './parse.js';
+export { compileLaneGroups } from './compile.js';
+export { LANE_GROUPS_SCHEMA } from './schema.js';
+export { compileCidrs, isCidr, type CidrTest } from './cidrs.js';
+export { hostName, requestView, type RequestLike } from './request-view.js';
+export { hashText, isKeyWithin } from './percentage.js';
+export type {
+  CompiledLane,
+  EntryMatch,
+  EntryRule,
+  EntryRules,
+  Lane,
+  LaneGroup,
+  LaneGroupsDocument,
+  LaneRules,
+  Matcher,
+  Problem,
+  RequestKey,
+  RequestView,
+  StringMatch,
+} from './types.js';

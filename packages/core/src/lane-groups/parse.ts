@@ -1,0 +1,274 @@
+/**
+ * Checks lane-group documents. By hand and not with a schema library, since agents do this in other people's processes: it
+ * has to be there in no time and weigh nothing. A test holds it against the JSON Schema, with ajv as the oracle.
+ */
+import { isTag, TAG_RULE } from '../tag.js';
+import { isCidr } from './cidrs.js';
+import { compileRegex } from './matchers.js';
+import { LIMITS } from './schema.js';
+import type { LaneGroupsDocument, Problem } from './types.js';
+
+/** A valid document, or all that is wrong with it. */
+export type ParsedLaneGroups = { readonly ok: true; readonly document: LaneGroupsDocument } | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Parses and checks a document, given as JSON text or as a value. Never throws. */
+export function parseLaneGroups(source: unknown): ParsedLaneGroups {
+  let value = source;
+  if (typeof source === 'string') {
+    try {
+      value = JSON.parse(source.startsWith('\uFEFF') ? source.slice(1) : source);
+    } catch (error) {
+      return { ok: false, problems: [{ path: '', message: `is not JSON: ${syntaxProblem(source, error as SyntaxError)}` }] };
+    }
+  }
+  const problems: Problem[] = [];
+  checkDocument(value, (path, message) => problems.push({ path, message }));
+  return problems.length === 0 ? { ok: true, document: value as LaneGroupsDocument } : { ok: false, problems };
+}
+
+/** The text of a document: the same for the same document, and good to read and to compare. */
+export function laneGroupsToJson(document: LaneGroupsDocument): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+function syntaxProblem(text: string, error: SyntaxError): string {
+  const position = /position (\d+)/.exec(error.message)?.[1];
+  if (position === undefined) return error.message;
+  const before = text.slice(0, Number(position)).split('\n');
+  const message = error.message.replace(/ in JSON at position.*$/s, '').replace(/ at position.*$/s, '');
+  return `${message} at line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
+}
+
+type Report = (path: string, message: string) => void;
+type Check = (value: unknown, path: string, report: Report) => void;
+type Fields = Readonly<Record<string, unknown>>;
+
+function checkDocument(value: unknown, report: Report): void {
+  const document = object(value, '', report, ['$schema', 'version', 'groups'], ['version', 'groups']);
+  if (document === undefined) return;
+  if (has(document, '$schema') && typeof document['$schema'] !== 'string') report('/$schema', 'must be a text');
+  if (has(document, 'version') && document['version'] !== 1) report('/version', `must be 1, the only version there is, not ${show(document['version'])}`);
+  if (!has(document, 'groups')) return;
+  list(document['groups'], '/groups', report, checkGroup);
+  unique(document['groups'], '/groups', 'name', 'group', report);
+}
+
+const checkGroup: Check = (value, path, report) => {
+  const group = object(value, path, report, ['name', 'services', 'entry', 'lanes'], ['name', 'services', 'lanes']);
+  if (group === undefined) return;
+  if (has(group, 'name')) checkName(group['name'], `${path}/name`, report);
+  if (has(group, 'services')) checkNames(group['services'], `${path}/services`, report);
+  if (has(group, 'entry')) {
+    const entry = object(group['entry'], `${path}/entry`, report, ['services'], ['services']);
+    if (entry !== undefined && has(entry, 'services')) {
+      checkNames(entry['services'], `${path}/entry/services`, report);
+    }
+  }
+  if (has(group, 'lanes')) {
+    list(group['lanes'], `${path}/lanes`, report, checkLane);
+    unique(group['lanes'], `${path}/lanes`, 'name', 'lane', report);
+    unique(group['lanes'], `${path}/lanes`, 'tag', 'lane', report);
+  }
+};
+
+const checkLane: Check = (value, path, report) => {
+  const lane = object(value, path, report, ['name', 'tag', 'enabled', 'fallback', 'rules'], ['name', 'tag']);
+  if (lane === undefined) return;
+  if (has(lane, 'name')) checkName(lane['name'], `${path}/name`, report);
+  if (has(lane, 'tag') && !isTag(lane['tag'])) report(`${path}/tag`, `${show(lane['tag'])} can't be a tag: accepted is ${TAG_RULE}`);
+  if (has(lane, 'enabled') && typeof lane['enabled'] !== 'boolean') report(`${path}/enabled`, `must be true or false, not ${show(lane['enabled'])}`);
+  if (has(lane, 'fallback') && lane['fallback'] !== 'base' && lane['fallback'] !== 'none') report(`${path}/fallback`, `must be "base" or "none", not ${show(lane['fallback'])}`);
+  if (has(lane, 'rules')) {
+    list(lane['rules'], `${path}/rules`, report, checkRule);
+    unique(lane['rules'], `${path}/rules`, 'name', 'rule', report);
+  }
+};
+
+const checkRule: Check = (value, path, report) => {
+  const rule = object(value, path, report, ['name', 'match', 'percent', 'by'], ['name']);
+  if (rule === undefined) return;
+  if (has(rule, 'name')) checkName(rule['name'], `${path}/name`, report);
+  if (!has(rule, 'match') && !has(rule, 'percent')) report(path, 'needs "match", "percent" or both: without, it would say nothing');
+  if (has(rule, 'match')) checkMatcher(rule['match'], `${path}/match`, report, 1);
+  const { percent } = rule;
+  if (has(rule, 'percent') && !(typeof percent === 'number' && percent >= 0 && percent <= 100)) report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
+  if (!has(rule, 'by')) return;
+  if (!has(rule, 'percent')) report(`${path}/by`, 'says what a percentage sticks to: it needs "percent" beside it');
+  const by = object(rule['by'], `${path}/by`, report, KEYS, []);
+  if (by === undefined) return;
+  if (Object.keys(by).length !== 1) report(`${path}/by`, `must have exactly one of ${KEYS.join(', ')}`);
+  for (const key of KEYS) {
+    if (!has(by, key)) continue;
+    if (key !== 'clientIp') checkName(by[key], `${path}/by/${key}`, report);
+    else if (by[key] !== true) report(`${path}/by/clientIp`, `must be true, not ${show(by[key])}`);
+  }
+};
+
+const KEYS = ['header', 'cookie', 'query', 'clientIp'];
+const OPERATORS = ['exact', 'prefix', 'suffix', 'regex', 'in', 'present', 'not'];
+const NAMED = ['header', 'cookie', 'query'];
+const SINGLE = ['host', 'path', 'method'];
+const MATCHERS = ['all', 'any', 'not', ...SINGLE, ...NAMED, 'clientIp'];
+
+function checkMatcher(value: unknown, path: string, report: Report, depth: number): void {
+  if (depth > LIMITS.depth) {
+    report(path, `is nested deeper than ${LIMITS.depth} levels`);
+    return;
+  }
+  if (!isObject(value)) {
+    report(path, `must be an object with one of ${MATCHERS.join(', ')}, not ${show(value)}`);
+    return;
+  }
+  const subject = NAMED.find((name) => has(value, name));
+  if (subject !== undefined) {
+    const match = object(value, path, report, [subject, ...OPERATORS], [subject]) as Fields;
+    checkName(match[subject], `${path}/${subject}`, report);
+    checkOperators(match, path, report, depth);
+    return;
+  }
+  const condition = object(value, path, report, MATCHERS, []) as Fields;
+  const kinds = MATCHERS.filter((kind) => has(condition, kind));
+  if (kinds.length !== 1) {
+    report(path, `must have exactly one of ${MATCHERS.join(', ')}${kinds.length > 1 ? `, not ${kinds.join(' and ')}: put several into "all" or "any"` : ''}`);
+    return;
+  }
+  const kind = kinds[0] as string;
+  const at = `${path}/${kind}`;
+  if (kind === 'all' || kind === 'any') list(condition[kind], at, report, (item, itemPath) => checkMatcher(item, itemPath, report, depth + 1), 1);
+  else if (kind === 'not') checkMatcher(condition[kind], at, report, depth + 1);
+  else if (kind === 'clientIp') {
+    const networks = object(condition[kind], at, report, ['in'], ['in']);
+    if (networks !== undefined && has(networks, 'in')) list(networks['in'], `${at}/in`, report, checkNetwork, 1);
+  } else {
+    const match = object(condition[kind], at, report, OPERATORS, []);
+    if (match !== undefined) checkOperators(match, at, report, depth);
+  }
+}
+
+const checkNetwork: Check = (value, path, report) => {
+  if (typeof value !== 'string' || !isCidr(value)) report(path, `${show(value)} is no network: accepted is an address, or CIDR such as 10.0.0.0/8`);
+};
+
+function checkOperators(match: Fields, path: string, report: Report, depth: number): void {
+  const used = OPERATORS.filter((operator) => has(match, operator));
+  if (used.length !== 1) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}${used.length > 1 ? `, not ${used.join(' and ')}` : ''}`);
+  for (const operator of used) {
+    const value = match[operator];
+    const at = `${path}/${operator}`;
+    if (operator === 'in') list(value, at, report, (item, itemPath) => void (typeof item !== 'string' && report(itemPath, `must be a text, not ${show(item)}`)), 1);
+    else if (operator === 'present') {
+      if (typeof value !== 'boolean') report(at, `must be true or false, not ${show(value)}`);
+    } else if (operator === 'not') {
+      if (depth >= LIMITS.depth) report(at, `is nested deeper than ${LIMITS.depth} levels`);
+      else {
+        const inner = object(value, at, report, OPERATORS, []);
+        if (inner !== undefined) checkOperators(inner, at, report, depth + 1);
+      }
+    } else if (typeof value !== 'string') report(at, `must be a text, not ${show(value)}`);
+    else if (value === '' && operator !== 'exact') report(at, 'must not be empty: it would match everything');
+    else if (operator === 'regex') checkRegex(value, at, report);
+  }
+}
+
+function checkRegex(source: string, path: string, report: Report): void {
+  try {
+    compileRegex(source);
+  } catch (error) {
+    report(path, `${show(source)} is no regular expression of RE2 syntax (no look-around, no back-references): ${(error as Error).message}`);
+  }
+}
+
+function checkName(value: unknown, path: string, report: Report): void {
+  if (typeof value !== 'string' || value.trim() === '') report(path, `must be a text that is not empty, not ${show(value)}`);
+  else if (codePoints(value) > LIMITS.nameLength) report(path, `must have ${LIMITS.nameLength} characters at most`);
+}
+
+function checkNames(value: unknown, path: string, report: Report): void {
+  list(value, path, report, checkName, 1);
+  if (!Array.isArray(value)) return;
+  const seen = new Set<unknown>();
+  value.forEach((name, i) => {
+    if (typeof name === 'string' && seen.has(name)) report(`${path}/${i}`, `${show(name)} is there twice`);
+    seen.add(name);
+  });
+}
+
+function list(value: unknown, path: string, report: Report, check: Check, atLeast = 0): void {
+  if (!Array.isArray(value)) {
+    report(path, `must be a list, not ${show(value)}`);
+    return;
+  }
+  if (value.length < atLeast) report(path, 'must not be empty');
+  if (value.length > LIMITS.items) report(path, `must have ${LIMITS.items} items at most, not ${value.length}`);
+  value.forEach((item, i) => check(item, `${path}/${i}`, report));
+}
+
+function unique(items: unknown, path: string, field: string, what: string, report: Report): void {
+  if (!Array.isArray(items)) return;
+  const seen = new Map<unknown, number>();
+  items.forEach((item, i) => {
+    const value = isObject(item) ? item[field] : undefined;
+    if (typeof value !== 'string') return;
+    const before = seen.get(value);
+    if (before === undefined) seen.set(value, i);
+    else report(`${path}/${i}/${field}`, `${show(value)} is the ${field} of the ${what} at ${path}/${before} already: it must be unique`);
+  });
+}
+
+/** The value as an object with no fields but those known; undefined, and a problem, where it is none. */
+function object(value: unknown, path: string, report: Report, known: readonly string[], required: readonly string[]): Fields | undefined {
+  if (!isObject(value)) {
+    report(path, `must be an object, not ${show(value)}`);
+    return undefined;
+  }
+  for (const field of required) if (!has(value, field)) report(path, `lacks ${JSON.stringify(field)}`);
+  for (const field of Object.keys(value)) {
+    if (known.includes(field)) continue;
+    const meant = nearest(field, known);
+    report(`${path}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, `is no known field${meant === undefined ? `: known are ${known.join(', ')}` : `: did you mean ${JSON.stringify(meant)}?`}`);
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function has(fields: Fields, field: string): boolean {
+  return Object.hasOwn(fields, field);
+}
+
+function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+/** The known word that is at most two letters away. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      current[j] = Math.min((previous[j] as number) + 1, (current[j - 1] as number) + 1, (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] as number;
+}

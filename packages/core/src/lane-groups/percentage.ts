@@ -1,0 +1,44 @@
+/** Percentages are told in steps of 0.01. */
+const STEPS = 10_000;
+
+/**
+ * MurmurHash3, x86, 32 bit (Austin Appleby, public domain: https://github.com/aappleby/smhasher), over the UTF-16 code units of a
+ * text, low byte first. For ASCII with every second byte 0, so golden values are in the test, not in the literature.
+ */
+export function hashText(text: string, seed = 0): number {
+  let hash = seed;
+  let i = 0;
+  for (; i + 1 < text.length; i += 2) hash = mixBlock(hash, text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16));
+  if (i < text.length) hash ^= scramble(text.charCodeAt(i));
+  hash ^= text.length * 2;
+  hash ^= hash >>> 16;
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  hash = Math.imul(hash, 0xc2b2ae35);
+  hash ^= hash >>> 16;
+  return hash >>> 0;
+}
+
+function mixBlock(hash: number, block: number): number {
+  const mixed = hash ^ scramble(block);
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function scramble(block: number): number {
+  const product = Math.imul(block, 0xcc9e2d51);
+  return Math.imul((product << 15) | (product >>> 17), 0x1b873593);
+}
+
+/**
+ * Whether a key is in the first `percent` of all keys for this rule. The same in every process; raising the percentage never
+ * takes a key out.
+ */
+export function isKeyWithin(percent: number, rule: string, key: string): boolean {
+  // A zero between the two: rule "ab" with key "c" is another thing than rule "a" with key "bc".
+  return hashText(`${rule}\0${key}`) % STEPS < Math.round(percent * 100);
+}
+
+/** Whether a random request is within `percent`. `random` gives a number in [0, 1). */
+export function isRandomWithin(percent: number, random: () => number): boolean {
+  return random() * 100 < percent;
+}
