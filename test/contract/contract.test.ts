@@ -1,4 +1,5 @@
 import { nacosServers, tellLeftOutServers } from '../servers/index.js';
+import { describeNacosAcrossSdks } from './across-sdks.js';
 import { grpcDriver } from './grpc-driver.js';
 import { nacosDriver } from './nacos-driver.js';
 import { describeNacosContract } from './suite.js';
@@ -9,5 +10,9 @@ tellLeftOutServers();
 for (const server of nacosServers()) {
   describeNacosWire(server);
   describeNacosContract(server, nacosDriver);
-  if (server.grpc) describeNacosContract(server, grpcDriver);
+  if (server.grpc) {
+    describeNacosContract(server, grpcDriver);
+    describeNacosAcrossSdks(server, nacosDriver, grpcDriver);
+    describeNacosAcrossSdks(server, grpcDriver, nacosDriver);
+  }
 }

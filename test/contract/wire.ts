@@ -419,7 +419,7 @@ export function describeNacosWire(server: NacosServer): void {
         expectRefused(await api.config(method, '/configs', { query }), message);
       });
 
-      // Only gRPC, and newer servers by a header, compare and set: over HTTP v1 whoever must not overwrite has to look first.
+      // gRPC compares and sets, and HTTP from 2.3 on, by a header (https://github.com/alibaba/nacos/pull/11120): never by the form.
       test.for(['right', 'conflicting'])('a %s casMd5 in the form is not looked at', async (kind) => {
         const dataId = uniqueName('config');
         await publish(dataId, 'one');

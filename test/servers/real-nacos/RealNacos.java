@@ -7,13 +7,10 @@ import com.alibaba.nacos.plugin.auth.exception.AccessException;
 import com.alibaba.nacos.plugin.auth.impl.persistence.RolePersistService;
 import com.alibaba.nacos.plugin.auth.impl.persistence.UserPersistService;
 import com.alibaba.nacos.plugin.auth.impl.utils.PasswordEncoderUtil;
+import java.io.File;
+import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.Paths;
-import java.util.Comparator;
-import java.util.stream.Stream;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.web.servlet.ServletComponentScan;
@@ -72,18 +69,28 @@ public class RealNacos {
                 while (System.in.read() >= 0) {
                     // nothing is ever written
                 }
-            } catch (java.io.IOException closed) {
+            } catch (IOException closed) {
                 // the same as the end
             }
-            try (Stream<Path> files = Files.walk(Paths.get(System.getProperty("nacos.home")))) {
-                files.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
-            } catch (Exception leftBehind) {
-                // a temporary folder stays behind
+            // Other threads still write: what they leave is gone at the next try.
+            File home = new File(System.getProperty("nacos.home"));
+            for (int attempt = 0; attempt < 50 && home.exists(); attempt++) {
+                delete(home);
             }
             Runtime.getRuntime().halt(0);
         });
         thread.setDaemon(true);
         thread.start();
+    }
+
+    private static void delete(File file) {
+        File[] children = file.listFiles();
+        if (children != null) {
+            for (File child : children) {
+                delete(child);
+            }
+        }
+        file.delete();
     }
 
     /** Metadata updates and persistent instances go through raft groups, which this build never registers. */
