@@ -1,71 +1,145 @@
 /**
- * The agent's side of Nacos: decorates SDKs, and keeps the agent's own connection, which is made only where it is needed:
- * for the lane groups, and for services that are called by name.
+ * The agent's side of Nacos: decorates the SDKs that the app loads, and keeps the agent's own connection, which is made only
+ * where it is needed: for the lane groups, and for services that are called by name.
  */
-import { currentLane, runInLane, type ServiceKey } from '@lane/core';
-import type { AdaptedConnection, LaneNaming, NacosConnection, SnapshotStore } from '@lane/nacos-registry';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { backgroundLane, currentLane, type Instance, type ServiceKey } from '@lane/core';
+import type { ConnectionInfo, LaneNaming, NacosConnection, SnapshotStore } from '@lane/nacos-registry';
 import type { Runtime } from './runtime.js';
-import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
 /** How long a call by name waits for a service that nobody has asked for yet, in milliseconds. */
 const LEARN_TIMEOUT_MS = 3000;
 
+type RegistryPackage = typeof import('@lane/nacos-registry');
 // Loaded when an SDK is, or when there is something to connect to: not at start.
-const registry = (): typeof import('@lane/nacos-registry') => require('@lane/nacos-registry') as typeof import('@lane/nacos-registry');
+const registry = (): RegistryPackage => require('@lane/nacos-registry') as RegistryPackage;
 
 interface Link {
-  naming: LaneNaming;
-  snapshots: SnapshotStore | undefined;
+  readonly naming: LaneNaming;
+  readonly snapshots: LateSnapshots;
   connection: NacosConnection | undefined;
 }
 
 let link: Link | undefined;
-const decorated = new WeakSet<object>();
 
-/** Decorates the naming client among a package's exports. */
+/** Decorates the naming client among a package's exports; one that is decorated already is left alone. */
 export function decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', exports: unknown, runtime: Runtime): void {
-  const found = typeof exports === 'function' ? exports : (exports as { NacosNamingClient?: unknown } | null)?.NacosNamingClient;
-  const prototype = (found as { prototype?: object } | undefined)?.prototype;
-  if (prototype === undefined || prototype === null || decorated.has(prototype)) return;
-  decorated.add(prototype);
   const { decorate, nacosAdapter, nacosGrpcAdapter } = registry();
-  decorate(sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter, prototype, linkOf(runtime).naming, wrap);
+  const adapter = sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter;
+  const clientClass = typeof exports === 'function' ? exports : (exports as Record<string, unknown> | null)?.[adapter.clientClass];
+  if (typeof clientClass !== 'function') {
+    runtime.log.once(`no client in ${sdk}`, 'warn', `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`);
+    return;
+  }
+  decorate(adapter, clientClass.prototype as object, linkOf(runtime).naming, wrap as never);
 }
 
 /** Connects with the agent's own settings; called at start where there are any. */
 export function connect(runtime: Runtime): void {
-  const { options } = runtime;
-  const made = linkOf(runtime);
-  if (typeof options.rules === 'object') {
-    registry().watchLaneGroupsFile(options.rules.file, { log: runtime.log, onRules: (rules) => runtime.setRules(rules) });
+  const { options, log } = runtime;
+  if (typeof options.rules === 'object') registry().watchLaneGroupsFile(options.rules.file, { log, onRules: (rules) => runtime.setRules(rules) });
+  if (options.nacosServer !== undefined) {
+    open(runtime, linkOf(runtime), { server: options.nacosServer, namespace: undefined, username: undefined, password: undefined, transport: 'http' });
   }
-  if (options.nacosServer !== undefined) open(runtime, made, { server: options.nacosServer });
 }
 
 function linkOf(runtime: Runtime): Link {
   if (link !== undefined) return link;
   const { options, log } = runtime;
-  const { createSnapshotStore, defaultSnapshotDirectory, LaneNaming: Naming } = registry();
-  const snapshots = createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace: options.nacosNamespace ?? 'public', log });
-  const made: Link = {
+  const snapshots = new LateSnapshots();
+  const naming = new (registry().LaneNaming)({
+    tables: runtime.tables,
+    codec: runtime.codec,
+    tag: options.tag,
+    currentTag: currentLane,
+    backgroundTag: backgroundLane,
     snapshots,
-    connection: undefined,
-    naming: new Naming({
-      tables: runtime.tables,
-      codec: runtime.codec,
-      ...(options.tag === undefined ? {} : { tag: options.tag }),
-      currentTag: currentLane,
-      backgroundTag: () => runInBackground(currentLane),
-      snapshots,
-      log,
-      onRegister: (key) => runtime.registeredAs(key),
-      onConnection: (info) => {
-        // The app's own connection tells where Nacos is; the agent's settings, where there are any, come first.
-        if (options.nacosServer === undefined) open(runtime, made, info);
-      },
-    }),
-  };
+    log,
+    onRegister: (key) => runtime.registeredAs(key),
+    // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
+    onConnection: (info) => open(runtime, made, { ...info, server: options.nacosServer ?? info.server }),
+  });
+  const made: Link = { naming, snapshots, connection: undefined };
   link = made;
   return made;
+}
+
+function open(runtime: Runtime, made: Link, info: ConnectionInfo): void {
+  if (made.connection !== undefined) return;
+  const { options, log } = runtime;
+  const { connectNacos, createSnapshotStore, defaultSnapshotDirectory, watchLaneGroups } = registry();
+  const namespace = options.nacosNamespace ?? info.namespace ?? 'public';
+  try {
+    made.connection = connectNacos({
+      server: info.server,
+      namespace,
+      group: options.nacosGroup,
+      username: options.nacosUsername ?? info.username,
+      password: options.nacosPassword ?? info.password,
+      transport: options.nacosTransport ?? info.transport,
+      log,
+      resolve: createRequire(join(process.cwd(), 'index.js')),
+    });
+  } catch (error) {
+    log.error(`the agent can't connect to Nacos, lanes follow the app's own discovery alone: ${(error as Error).message}`);
+    return;
+  }
+  const { connection, snapshots } = made;
+  snapshots.become(createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }));
+  if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots, log, onRules: (rules) => runtime.setRules(rules) });
+  runtime.learn = createLearner(runtime, connection, snapshots);
+}
+
+/** Subscribes to each service that is called by name, at its first call. */
+function createLearner(runtime: Runtime, connection: NacosConnection, snapshots: SnapshotStore): (key: ServiceKey) => Promise<void> {
+  const learning = new Map<string, Promise<void>>();
+  return (key) => {
+    const id = `${key.group}@@${key.name}`;
+    let learned = learning.get(id);
+    if (learned === undefined) {
+      learned = new Promise((resolve) => {
+        const impatient = setTimeout(() => {
+          const remembered = snapshots.load(key);
+          if (remembered !== undefined) runtime.tables.update(key, remembered, 'snapshot');
+          else runtime.log.once(`unknown ${id}`, 'warn', `service ${key.name} is called by name, but Nacos did not tell of it in ${LEARN_TIMEOUT_MS} ms: such calls go the way they would without the agent until it does`);
+          resolve();
+        }, LEARN_TIMEOUT_MS);
+        impatient.unref();
+        connection.subscribe(key, (instances: readonly Instance[]) => {
+          runtime.tables.update(key, instances);
+          snapshots.save(key, instances);
+          clearTimeout(impatient);
+          resolve();
+        });
+      });
+      learning.set(id, learned);
+    }
+    return learned;
+  };
+}
+
+/** Snapshots are kept per server and namespace, which are known only once the app's client is first used. */
+class LateSnapshots implements SnapshotStore {
+  #store: SnapshotStore | undefined;
+
+  become(store: SnapshotStore): void {
+    this.#store ??= store;
+  }
+  load(key: ServiceKey): Instance[] | undefined {
+    return this.#store?.load(key);
+  }
+  save(key: ServiceKey, instances: readonly Instance[]): void {
+    this.#store?.save(key, instances);
+  }
+  loadDocument(dataId: string): string | undefined {
+    return this.#store?.loadDocument(dataId);
+  }
+  saveDocument(dataId: string, content: string | undefined): void {
+    this.#store?.saveDocument(dataId, content);
+  }
+  flush(): Promise<void> {
+    return this.#store?.flush() ?? Promise.resolve();
+  }
 }

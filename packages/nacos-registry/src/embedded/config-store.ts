@@ -1,0 +1,112 @@
+/** The config half of the embedded Nacos: documents, who waits for them, their history. In memory only. */
+import { createHash } from 'node:crypto';
+
+/** A document of a namespace (tenant). */
+export interface ConfigId {
+  readonly tenant: string;
+  readonly group: string;
+  readonly dataId: string;
+}
+
+/** A document as the server holds it. */
+export interface StoredConfig {
+  readonly id: string;
+  readonly key: ConfigId;
+  readonly content: string;
+  readonly md5: string;
+  readonly type: string;
+  readonly appName: string;
+}
+
+/** A change. As in Nacos, an update and a removal keep the content from before, an insertion the new one. */
+export interface HistoryItem {
+  readonly nid: string;
+  readonly key: ConfigId;
+  readonly content: string;
+  readonly md5: string;
+  readonly appName: string;
+  readonly type: string;
+  /** Padded to ten characters, as the real server's column is. */
+  readonly opType: string;
+  readonly srcIp: string;
+  readonly srcUser: string;
+  readonly at: Date;
+}
+
+const MAX_HISTORY = 1_000;
+
+/** Documents and their history. `changed` is told of each document that is another one now. */
+export class ConfigStore {
+  readonly #configs = new Map<string, StoredConfig>();
+  readonly #history: HistoryItem[] = [];
+  readonly #changed: (key: ConfigId) => void;
+  #nextId = 1;
+
+  constructor(changed: (key: ConfigId) => void) {
+    this.#changed = changed;
+  }
+
+  get(key: ConfigId): StoredConfig | undefined {
+    return this.#configs.get(idOf(key));
+  }
+
+  /** Writes a document; false where `casMd5` is given and the document has another MD5. */
+  publish(key: ConfigId, content: string, options: { type: string; appName: string; casMd5: string | undefined; srcIp: string; srcUser: string }): boolean {
+    const before = this.get(key);
+    if (options.casMd5 !== undefined && options.casMd5 !== (before?.md5 ?? '')) return false;
+    const { type, appName, srcIp, srcUser } = options;
+    const config: StoredConfig = { id: before?.id ?? String(this.#nextId++), key, content, md5: md5Of(content), type, appName };
+    this.#configs.set(idOf(key), config);
+    this.#remember(before ?? config, before === undefined ? 'I' : 'U', srcIp, srcUser);
+    this.#changed(key);
+    return true;
+  }
+
+  remove(key: ConfigId, srcIp: string, srcUser: string): void {
+    const before = this.get(key);
+    if (before === undefined) return;
+    this.#configs.delete(idOf(key));
+    this.#remember(before, 'D', srcIp, srcUser);
+    this.#changed(key);
+  }
+
+  /** Documents of a tenant; with `blur`, `*` stands for anything and an empty name for all. */
+  search(tenant: string, dataId: string, group: string, blur: boolean): StoredConfig[] {
+    const accepts = (wanted: string): ((value: string) => boolean) => {
+      if (wanted === '') return () => true;
+      if (!blur || !wanted.includes('*')) return (value) => value === wanted;
+      const parts = wanted.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+      const pattern = new RegExp(`^${parts.join('.*')}$`, 's');
+      return (value) => pattern.test(value);
+    };
+    const dataIdFits = accepts(dataId);
+    const groupFits = accepts(group);
+    return [...this.#configs.values()].filter(({ key }) => key.tenant === tenant && dataIdFits(key.dataId) && groupFits(key.group));
+  }
+
+  /** The changes of a document, the latest first. */
+  history(key: ConfigId): HistoryItem[] {
+    const id = idOf(key);
+    return this.#history.filter((item) => idOf(item.key) === id).reverse();
+  }
+
+  historyItem(nid: string): HistoryItem | undefined {
+    return this.#history.find((item) => item.nid === nid);
+  }
+
+  #remember(config: StoredConfig, opType: 'I' | 'U' | 'D', srcIp: string, srcUser: string): void {
+    const { key, content, md5, appName, type } = config;
+    this.#history.push({ nid: String(this.#nextId++), key, content, md5, appName, type, opType: opType.padEnd(10), srcIp, srcUser, at: new Date() });
+    if (this.#history.length > MAX_HISTORY) this.#history.shift();
+  }
+}
+
+/** The identity of a document as a text. */
+export function idOf({ tenant, group, dataId }: ConfigId): string {
+  return `${tenant}\x02${group}\x02${dataId}`;
+}
+
+/** The MD5 that clients compare by. */
+export function md5Of(content: string): string {
+  return createHash('md5').update(content).digest('hex');
+}

@@ -1,0 +1,86 @@
+/**
+ * A Nacos in this process, for demos, development and tests: the HTTP API v1 with UDP push and long polling, as the npm
+ * package `nacos` uses it. It starts in milliseconds, keeps everything in memory, and passes the contract suite that real
+ * Nacos servers pass. It has no gRPC and no cluster.
+ */
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createApi } from './http-api.js';
+import { ConfigStore } from './config-store.js';
+import { NamingStore } from './naming-store.js';
+import { UdpPush } from './udp-push.js';
+
+/** Options of {@link startEmbeddedNacos}. */
+export interface EmbeddedNacosOptions {
+  /** Default 8848; 0 takes a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Asks for this user and password. Default: nobody is asked. */
+  readonly auth?: { readonly username: string; readonly password: string };
+  /** How long a client may wait for a change of config, in milliseconds. Default: as the client asks. */
+  readonly longPollTimeoutMs?: number;
+  /** How often beats are looked at, in milliseconds. Default 1000. */
+  readonly beatCheckIntervalMs?: number;
+  /** Told of requests that failed here. Default: nobody. */
+  readonly log?: (line: string) => void;
+}
+
+/** A running embedded Nacos. */
+export interface EmbeddedNacos {
+  readonly host: string;
+  readonly port: number;
+  /** `host:port`. */
+  readonly address: string;
+  /** Ends it: waiting clients are answered, connections closed, the port is free again. */
+  close(): Promise<void>;
+}
+
+/** Starts one. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Promise<EmbeddedNacos> {
+  const { port = 8848, host = '127.0.0.1', auth, longPollTimeoutMs, beatCheckIntervalMs = 1000, log = () => {} } = options;
+  let push: UdpPush | undefined;
+  const naming = new NamingStore(
+    (id) => push?.changed(id),
+    () => performance.now(),
+  );
+  const configs = new ConfigStore((key) => api.configChanged(key));
+  const api = createApi({ naming, configs, push: () => push as UdpPush, auth, longPollTimeoutMs, log });
+  const server = createServer((request, response) => void api.handle(request, response));
+  // Clients keep connections open between their beats, which come every 5 s.
+  server.keepAliveTimeout = 30_000;
+  server.on('clientError', (_error, socket) => socket.destroy());
+
+  await listen(server, port, host);
+  push = await UdpPush.open(host, api.listOf);
+  const checking = setInterval(() => naming.expire(), beatCheckIntervalMs);
+  checking.unref();
+
+  const address = server.address() as AddressInfo;
+  const shown = host.includes(':') ? `[${host}]` : host;
+  let closing: Promise<void> | undefined;
+  return {
+    host,
+    port: address.port,
+    address: `${shown}:${address.port}`,
+    close: () =>
+      (closing ??= new Promise((resolve) => {
+        clearInterval(checking);
+        api.close();
+        push?.close();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      })),
+  };
+}
+
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), { code: 'ELANE_PORT_IN_USE' });
+  }
+}

@@ -1,0 +1,223 @@
+/** The naming half of the embedded Nacos: services, instances, beats. No I/O; who wants to know of changes subscribes. */
+import { badRequest, NacosApiError } from './api-error.js';
+
+/** An instance as the server holds it. */
+export interface StoredInstance {
+  readonly ip: string;
+  readonly port: number;
+  readonly cluster: string;
+  readonly ephemeral: boolean;
+  weight: number;
+  enabled: boolean;
+  healthy: boolean;
+  metadata: Record<string, string>;
+  lastBeatAt: number;
+}
+
+/** A service of a namespace. */
+export interface ServiceId {
+  readonly namespace: string;
+  readonly group: string;
+  readonly name: string;
+}
+
+/** What was set by an update, and outlives registrations of the same address. */
+interface Override {
+  readonly metadata: Record<string, string>;
+  readonly weight: number;
+  readonly enabled: boolean;
+}
+
+interface StoredService {
+  readonly id: ServiceId;
+  /** By `ip:port`: an address is one instance of a service. */
+  readonly instances: Map<string, StoredInstance>;
+  readonly overrides: Map<string, Override>;
+  created: boolean;
+}
+
+/** What a registration or an update says. */
+export interface InstanceInput {
+  readonly ip: string;
+  readonly port: number;
+  readonly cluster: string;
+  readonly ephemeral: boolean;
+  readonly weight: number;
+  readonly enabled: boolean;
+  readonly healthy: boolean;
+  readonly metadata: Record<string, string>;
+}
+
+const BEAT_INTERVAL_MS = 5_000;
+const BEAT_TIMEOUT_MS = 15_000;
+const DELETE_TIMEOUT_MS = 30_000;
+
+/** Services and instances. `changed` is told of each service whose list is another one now; `now` gives milliseconds. */
+export class NamingStore {
+  readonly #services = new Map<string, StoredService>();
+  readonly #changed: (id: ServiceId) => void;
+  readonly #now: () => number;
+
+  constructor(changed: (id: ServiceId) => void, now: () => number) {
+    this.#changed = changed;
+    this.#now = now;
+  }
+
+  register(id: ServiceId, input: InstanceInput): void {
+    checkInstance(input);
+    const service = this.#open(id);
+    service.instances.set(addressOf(input), { ...input, lastBeatAt: this.#now() });
+    this.#changed(id);
+  }
+
+  /** Changes an instance for good: what is set here overrides later registrations. */
+  update(id: ServiceId, input: InstanceInput): void {
+    checkInstance(input);
+    const service = this.#services.get(keyOf(id));
+    const instance = service?.instances.get(addressOf(input));
+    if (service === undefined || instance === undefined) throw badRequest(`instance not exist: ${addressOf(input)}`);
+    service.overrides.set(addressOf(input), { metadata: input.metadata, weight: input.weight, enabled: input.enabled });
+    this.#changed(id);
+  }
+
+  deregister(id: ServiceId, ip: string, port: number): void {
+    const service = this.#services.get(keyOf(id));
+    if (service === undefined || !service.instances.delete(`${ip}:${port}`)) return;
+    service.overrides.delete(`${ip}:${port}`);
+    this.#closeIfEmpty(service);
+    this.#changed(id);
+  }
+
+  /** Takes a beat. False: there is no such instance, and `full` did not say how to make it again. */
+  beat(id: ServiceId, ip: string, port: number, full: InstanceInput | undefined): boolean {
+    const instance = this.#services.get(keyOf(id))?.instances.get(`${ip}:${port}`);
+    if (instance === undefined) {
+      if (full === undefined) return false;
+      this.register(id, full);
+      return true;
+    }
+    instance.lastBeatAt = this.#now();
+    if (!instance.healthy) {
+      instance.healthy = true;
+      this.#changed(id);
+    }
+    return true;
+  }
+
+  /** Takes instances whose beats have stopped for unhealthy, then away. */
+  expire(): void {
+    const now = this.#now();
+    for (const service of this.#services.values()) {
+      let changed = false;
+      for (const [address, instance] of service.instances) {
+        if (!instance.ephemeral) continue;
+        const silentMs = now - instance.lastBeatAt;
+        const { timeoutMs, deleteMs } = timesOf(this.#effective(service, instance).metadata);
+        if (silentMs > deleteMs) {
+          service.instances.delete(address);
+          service.overrides.delete(address);
+          changed = true;
+        } else if (instance.healthy && silentMs > timeoutMs) {
+          instance.healthy = false;
+          changed = true;
+        }
+      }
+      if (!changed) continue;
+      this.#closeIfEmpty(service);
+      this.#changed(service.id);
+    }
+  }
+
+  /** The instances of a service; of all clusters where none is named. */
+  list(id: ServiceId, clusters: readonly string[] = []): StoredInstance[] {
+    const service = this.#services.get(keyOf(id));
+    if (service === undefined) return [];
+    const all = [...service.instances.values()].map((instance) => this.#effective(service, instance));
+    return clusters.length === 0 ? all : all.filter((instance) => clusters.includes(instance.cluster));
+  }
+
+  /** Makes a service without instances; false if it is there. */
+  create(id: ServiceId): boolean {
+    const known = this.#services.has(keyOf(id));
+    this.#open(id).created = true;
+    return !known;
+  }
+
+  names(namespace: string, group: string): string[] {
+    return [...this.#services.values()].filter(({ id }) => id.namespace === namespace && id.group === group).map(({ id }) => id.name);
+  }
+
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  /** What was set by updates, over what was registered. */
+  #effective(service: StoredService, instance: StoredInstance): StoredInstance {
+    const override = service.overrides.get(addressOf(instance));
+    return override === undefined ? instance : { ...instance, ...override };
+  }
+
+  #open(id: ServiceId): StoredService {
+    let service = this.#services.get(keyOf(id));
+    if (service === undefined) {
+      service = { id, instances: new Map(), overrides: new Map(), created: false };
+      this.#services.set(keyOf(id), service);
+    }
+    return service;
+  }
+
+  #closeIfEmpty(service: StoredService): void {
+    if (service.instances.size === 0 && !service.created) this.#services.delete(keyOf(service.id));
+  }
+}
+
+/** When beats of an instance are due, missed, and given up, in milliseconds. */
+export function timesOf(metadata: Readonly<Record<string, string>>): { intervalMs: number; timeoutMs: number; deleteMs: number } {
+  const read = (key: string, fallback: number): number => {
+    const value = metadata[key];
+    return value !== undefined && /^\d+$/.test(value) ? Number(value) : fallback;
+  };
+  return {
+    intervalMs: read('preserved.heart.beat.interval', BEAT_INTERVAL_MS),
+    timeoutMs: read('preserved.heart.beat.timeout', BEAT_TIMEOUT_MS),
+    deleteMs: read('preserved.ip.delete.timeout', DELETE_TIMEOUT_MS),
+  };
+}
+
+function checkInstance({ weight, cluster, metadata }: InstanceInput): void {
+  if (!(weight >= 0 && weight <= 10_000)) throw badRequest(`instance format invalid: The weights range from 0.0 to 10000.0`);
+  if (!/^[0-9a-zA-Z-]+$/.test(cluster)) throw badRequest(`Instance 'clusterName' should be characters with only 0-9a-zA-Z-. (current: ${cluster})`);
+  const { intervalMs, timeoutMs, deleteMs } = timesOf(metadata);
+  if (timeoutMs < intervalMs || deleteMs < intervalMs) {
+    throw badRequest("Instance 'heart beat interval' must less than 'heart beat timeout' and 'ip delete timeout'.");
+  }
+}
+
+/** Reads metadata as clients write it: JSON, or `key=value,key=value`. */
+export function parseMetadata(text: string | undefined): Record<string, string> {
+  if (text === undefined || text.trim() === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]));
+    }
+  } catch {
+    // The other form, then.
+  }
+  const metadata: Record<string, string> = {};
+  for (const pair of text.split(',')) {
+    const [key, value, ...rest] = pair.split('=');
+    if (key === undefined || key === '' || value === undefined || rest.length > 0) throw new NacosApiError(400, `metadata format incorrect:${text}`);
+    metadata[key] = value;
+  }
+  return metadata;
+}
+
+function addressOf({ ip, port }: { ip: string; port: number }): string {
+  return `${ip}:${port}`;
+}
+
+/** The identity of a service as a text. */
+export function keyOf({ namespace, group, name }: ServiceId): string {
+  return `${namespace}##${group}@@${name}`;
+}

@@ -1,0 +1,180 @@
+/**
+ * Behind every `npm run …` of the repository: makes sure that dependencies are installed and packages are built, then does
+ * what was asked. Needs Node and npm, nothing else, and no dependency of its own.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const [task, ...passed] = process.argv.slice(2);
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Node ${process.version} is too old for this repository: install Node 20.19 or later, then try again.`);
+  process.exit(1);
+}
+
+const PNPM = ['-y', 'pnpm@12'];
+/** The demo needs neither the tests nor the other Node versions that they run on. */
+const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
+
+const TASKS = {
+  async demo() {
+    await prepare({ tests: false });
+    return run(process.execPath, [join(root, 'packages/cli/dist/main.js'), 'demo', ...passed]);
+  },
+  async test() {
+    await prepare({ tests: true });
+    return run(process.execPath, [bin('vitest', 'vitest'), 'run', ...passed]);
+  },
+  async bench() {
+    await prepare({ tests: true });
+    const folder = join(root, 'test/bench');
+    const names = readdirSync(folder).filter((name) => name.endsWith('.mjs')).map((name) => name.slice(0, -4));
+    const [name, ...rest] = passed;
+    if (!names.includes(name)) {
+      console.error(`Usage: npm run bench -- <${names.join('|')}> [options]`);
+      return 2;
+    }
+    return run(process.execPath, [join(folder, `${name}.mjs`), ...rest]);
+  },
+  async build() {
+    await prepare({ tests: true });
+    return 0;
+  },
+  async lint() {
+    await prepare({ tests: true });
+    return sequence([
+      ['types of the tests', bin('typescript', 'tsc'), ['-p', 'test']],
+      ['oxlint', bin('oxlint', 'oxlint'), ['--type-aware', '--deny-warnings', ...passed]],
+      ['oxfmt', bin('oxfmt', 'oxfmt'), ['--check', '.']],
+      ['knip', bin('knip', 'knip'), ['--no-progress']],
+    ]);
+  },
+  async 'check-packages'() {
+    await prepare({ tests: true });
+    const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name));
+    return sequence(
+      packages.flatMap((folder) => [
+        [`publint ${folder.slice(root.length + 1)}`, bin('publint', 'publint'), ['--strict', folder]],
+        [`attw ${folder.slice(root.length + 1)}`, bin('@arethetypeswrong/cli', 'attw'), ['--pack', folder, '--profile', 'node16', '--quiet']],
+      ]),
+    );
+  },
+};
+
+if (!Object.hasOwn(TASKS, task ?? '')) {
+  console.error(`Usage: node scripts/run.mjs <${Object.keys(TASKS).join('|')}> [options]`);
+  process.exit(2);
+}
+process.exitCode = await TASKS[task]();
+
+/** Installs and builds what is not up to date. */
+async function prepare({ tests }) {
+  const installed = stampOf('installed');
+  const wanted = `${readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').length} ${statSync(join(root, 'pnpm-lock.yaml')).mtimeMs} ${process.platform} ${process.arch}`;
+  const isInstalled = (scope) => existsSync(join(root, 'node_modules')) && installed.read() === `${wanted} ${scope}`;
+  if (!isInstalled('all') && (tests || !isInstalled('demo'))) {
+    await step('installing dependencies', 'npx', [...PNPM, 'install', '--frozen-lockfile', ...(tests ? [] : WITHOUT_TESTS)]);
+    installed.write(`${wanted} ${tests ? 'all' : 'demo'}`);
+  }
+
+  const built = stampOf('built');
+  const sources = newestSource();
+  if (built.read() !== sources || !existsSync(join(root, 'packages/agent/dist/register.js'))) {
+    await step('building the packages', process.execPath, [bin('typescript', 'tsc'), '-b']);
+    await step('bundling the agent', process.execPath, [join(root, 'packages/agent/build.mjs')]);
+    built.write(sources);
+  }
+}
+
+function stampOf(name) {
+  const path = join(root, '.cache', `${name}.stamp`);
+  return {
+    read: () => (existsSync(path) ? readFileSync(path, 'utf8') : undefined),
+    write(content) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    },
+  };
+}
+
+/** Changes whenever a source file does, or one comes or goes. */
+function newestSource() {
+  let count = 0;
+  let newest = 0;
+  const visit = (folder) => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) visit(join(folder, entry.name));
+      else if (!entry.name.endsWith('.test.ts')) {
+        count++;
+        newest = Math.max(newest, statSync(join(folder, entry.name)).mtimeMs);
+      }
+    }
+  };
+  for (const name of readdirSync(join(root, 'packages'))) visit(join(root, 'packages', name, 'src'));
+  newest = Math.max(newest, statSync(join(root, 'tsconfig.base.json')).mtimeMs, statSync(join(root, 'packages/agent/build.mjs')).mtimeMs);
+  return `${count} ${newest}`;
+}
+
+/** The script behind a command of a development dependency: run with this Node, and on every platform. */
+function bin(dependency, name) {
+  const require = createRequire(join(root, 'package.json'));
+  let folder = dirname(require.resolve(dependency));
+  while (!existsSync(join(folder, 'package.json')) || JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name !== dependency) folder = dirname(folder);
+  const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bins === 'string' ? bins : bins[name]);
+}
+
+/** Runs a preparing command, quietly unless it fails. */
+async function step(what, command, args) {
+  process.stderr.write(`${what} … `);
+  const started = Date.now();
+  let output = '';
+  const code = await run(command, args, (chunk) => (output += chunk));
+  if (code !== 0) {
+    process.stderr.write(`failed\n${output}\n`);
+    process.exit(code);
+  }
+  process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+/** Runs checks one after the other, all of them, and fails if one did. */
+async function sequence(checks) {
+  let failed = 0;
+  for (const [what, script, args] of checks) {
+    process.stderr.write(`${what}\n`);
+    if ((await run(process.execPath, [script, ...args])) !== 0) failed++;
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+/** Runs a command to its end and gives its exit code. Signals to this process go on to it. */
+function run(command, args, collect) {
+  return new Promise((resolve) => {
+    const windows = process.platform === 'win32' && command === 'npx';
+    const child = spawn(command, args, { cwd: root, shell: windows, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
+    const forward = (signal) => child.kill(signal);
+    // A terminal's Ctrl-C reaches the child by itself; this one has to live on until the child has cleaned up.
+    const wait = () => {};
+    process.on('SIGTERM', forward);
+    process.on('SIGINT', wait);
+    if (collect !== undefined) {
+      child.stdout.on('data', collect);
+      child.stderr.on('data', collect);
+    }
+    const end = (code) => {
+      process.off('SIGTERM', forward);
+      process.off('SIGINT', wait);
+      resolve(code);
+    };
+    child.on('error', (error) => {
+      console.error(`${command} can't be started: ${error.message}`);
+      end(1);
+    });
+    child.on('close', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+}
