@@ -1,1 +1,23 @@
-export {};
+export {
+  connectNacos,
+  type CheckResult,
+  type NacosConnection,
+  type NacosOptions,
+  type Registration,
+} from './connection.js';
+export { NacosError, type NacosErrorCode } from './nacos-error.js';
+export { DEFAULT_CLUSTER, DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
+export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStore, type SnapshotStoreOptions } from './snapshot-store.js';
+export { LaneNaming, type Clusters, type ConnectionInfo, type LaneNamingOptions, type ViewOptions } from './lane-naming.js';
+export {
+  InvalidLaneGroupsError,
+  LANE_GROUPS_DATA_ID,
+  LANE_GROUPS_GROUP,
+  publishLaneGroups,
+  watchLaneGroups,
+  watchLaneGroupsFile,
+  type LaneGroupsInfo,
+  type LaneGroupsOptions,
+} from './lane-groups-source.js';
+export { decorate, decorateClass, type AdapterMethods, type AnyFunction, type MakeMethod, type SdkAdapter, type Wrap } from './adapters/adapter.js';
+export { nacosAdapter, nacosGrpcAdapter, SDK_ADAPTERS } from './adapters/index.js';

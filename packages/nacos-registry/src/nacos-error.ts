@@ -1,0 +1,40 @@
+/**
+ * What went wrong with Nacos:
+ * - `ELANE_NACOS_SERVER`: the server's address can't be understood
+ * - `ELANE_NACOS_UNREACHABLE`: nothing answers there, or not in time
+ * - `ELANE_NACOS_REFUSED`: the server refuses the user, or wants one
+ * - `ELANE_NACOS_NO_HTTP_V1`: the server no longer has the HTTP API v1
+ * - `ELANE_NACOS_ANSWER`: any other answer that is no success
+ * - `ELANE_CONFLICT`: the document has changed since it was read
+ * - `ELANE_UNSUPPORTED`: this transport can't do it
+ * - `ELANE_NACOS_BINDING`: the gRPC binding can't be loaded
+ * - `ELANE_INVALID_LANE_GROUPS`: the lane groups are not valid
+ */
+export type NacosErrorCode =
+  | 'ELANE_NACOS_SERVER'
+  | 'ELANE_NACOS_UNREACHABLE'
+  | 'ELANE_NACOS_REFUSED'
+  | 'ELANE_NACOS_NO_HTTP_V1'
+  | 'ELANE_NACOS_ANSWER'
+  | 'ELANE_CONFLICT'
+  | 'ELANE_UNSUPPORTED'
+  | 'ELANE_NACOS_BINDING'
+  | 'ELANE_INVALID_LANE_GROUPS';
+
+/** An error whose message is one sentence with cause and remedy. */
+export class NacosError extends Error {
+  readonly code: NacosErrorCode;
+
+  constructor(code: NacosErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'NacosError';
+    this.code = code;
+  }
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // An AggregateError of a failed connection (several addresses tried) has an empty message.
+  return error.message !== '' ? error.message : String((error as { code?: unknown }).code ?? error.name);
+}

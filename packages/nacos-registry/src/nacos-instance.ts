@@ -1,0 +1,64 @@
+import type { Instance, ServiceKey } from '@lane/core';
+
+/** Nacos's group of services that name none. */
+export const DEFAULT_GROUP = 'DEFAULT_GROUP';
+/** Nacos's cluster of instances that name none. */
+export const DEFAULT_CLUSTER = 'DEFAULT';
+
+/** An instance in Nacos, which also has a cluster. */
+export interface NacosInstance extends Instance {
+  readonly cluster: string;
+}
+
+const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Takes the hosts of a Nacos answer, or an SDK's instances, as instances; what has no address is left out. */
+export function toInstances(hosts: unknown): NacosInstance[] {
+  if (!Array.isArray(hosts)) return [];
+  const instances: NacosInstance[] = [];
+  for (const host of hosts as Array<Record<string, unknown> | null>) {
+    const instance = host === null || typeof host !== 'object' ? undefined : toInstance(host);
+    if (instance !== undefined) instances.push(instance);
+  }
+  return instances;
+}
+
+function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
+  const { ip, metadata, clusterName } = host;
+  const port = Number(host['port']);
+  if (typeof ip !== 'string' || ip === '' || !Number.isInteger(port)) return undefined;
+  const weight = host['weight'] === undefined || host['weight'] === null ? 1 : Number(host['weight']);
+  return {
+    ip,
+    port,
+    weight: Number.isNaN(weight) ? 1 : weight,
+    // `valid` is the older name.
+    healthy: (host['healthy'] ?? host['valid'] ?? true) === true,
+    enabled: (host['enabled'] ?? true) === true,
+    metadata: metadata !== null && typeof metadata === 'object' ? (metadata as Record<string, string>) : NO_METADATA,
+    cluster: typeof clusterName === 'string' && clusterName !== '' ? clusterName : DEFAULT_CLUSTER,
+  };
+}
+
+/** A text that is the same for two lists exactly if they say the same, in whatever order. */
+export function signatureOf(instances: readonly NacosInstance[]): string {
+  return instances
+    .map(({ ip, port, weight, healthy, enabled, cluster, metadata }) => JSON.stringify([ip, port, cluster, weight, healthy, enabled, Object.entries(metadata).sort(byKey)]))
+    .sort()
+    .join('\n');
+}
+
+function byKey([a]: [string, string], [b]: [string, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The name under which Nacos's HTTP API knows a service. */
+export function groupedName(key: ServiceKey): string {
+  return `${key.group}@@${key.name}`;
+}
+
+/** The service of such a name; a bare name is in the default group. */
+export function parseGroupedName(text: string): ServiceKey {
+  const at = text.indexOf('@@');
+  return at === -1 ? { group: DEFAULT_GROUP, name: text } : { group: text.slice(0, at), name: text.slice(at + 2) };
+}
