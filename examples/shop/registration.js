@@ -7,7 +7,13 @@ const RETRY_MS = 3000;
 /** A naming client for the server in NACOS_SERVER. */
 function createNamingClient() {
   const logger = { ...console, debug() {}, info() {}, log() {} };
-  return new NacosNamingClient({ logger, serverList: process.env.NACOS_SERVER ?? '127.0.0.1:8848', namespace: process.env.NACOS_NAMESPACE ?? 'public' });
+  return new NacosNamingClient({
+    logger,
+    serverList: process.env.NACOS_SERVER ?? '127.0.0.1:8848',
+    namespace: process.env.NACOS_NAMESPACE ?? 'public',
+    username: process.env.NACOS_USERNAME,
+    password: process.env.NACOS_PASSWORD,
+  });
 }
 
 /** Registers this process, and goes on trying while Nacos is down: the service serves in the meantime. */

@@ -26,14 +26,17 @@ let link: Link | undefined;
 
 /** Decorates the naming client among a package's exports; one that is decorated already is left alone. */
 export function decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', exports: unknown, runtime: Runtime): void {
-  const { decorate, nacosAdapter, nacosGrpcAdapter } = registry();
+  const { decorate, decorateClass, nacosAdapter, nacosGrpcAdapter } = registry();
   const adapter = sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter;
   const clientClass = typeof exports === 'function' ? exports : (exports as Record<string, unknown> | null)?.[adapter.clientClass];
   if (typeof clientClass !== 'function') {
     runtime.log.once(`no client in ${sdk}`, 'warn', `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`);
     return;
   }
-  decorate(adapter, clientClass.prototype as object, linkOf(runtime).naming, wrap as never);
+  const { naming } = linkOf(runtime);
+  decorate(adapter, clientClass.prototype as object, naming, wrap as never);
+  const standIn = decorateClass(adapter, clientClass as never, naming);
+  if (standIn !== undefined) (exports as Record<string, unknown>)[adapter.clientClass] = standIn;
 }
 
 /** Connects with the agent's own settings; called at start where there are any. */

@@ -1,1 +1,3 @@
-export {};
+export { BASE_HOST, GRAY_HOST, SHOP, shopLaneGroups, startDemo, type Demo, type DemoOptions, type DemoService } from './demo.js';
+export { checkDemo, type HostCheck } from './check-demo.js';
+export { CliError } from './cli-error.js';

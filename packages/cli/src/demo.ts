@@ -1,0 +1,305 @@
+/** The scenario: A → B → C behind Nacos and a gateway, base and gray, in processes that know nothing of lanes. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { tagOfMetadata, type LaneGroupsDocument, type ServiceKey, type Tag } from '@lane/core';
+import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import { CliError } from './cli-error.js';
+import { ManagedProcess } from './managed-process.js';
+
+/** The three services of the scenario. */
+export const SHOP = [
+  { letter: 'a', name: 'A', service: 'spring-cloud-a' },
+  { letter: 'b', name: 'B', service: 'spring-cloud-b' },
+  { letter: 'c', name: 'C', service: 'spring-cloud-c' },
+] as const;
+
+/** The host whose requests are base, and the one whose requests are gray. */
+export const BASE_HOST = 'www.aliyundoc.com';
+export const GRAY_HOST = 'www.example.com';
+const GRAY: Tag = 'gray';
+
+const NACOS_PORT = 8848;
+const GATEWAY_PORT = 8000;
+const READY_TIMEOUT_MS = 90_000;
+const POLL_MS = 100;
+
+/** Options of {@link startDemo}. */
+export interface DemoOptions {
+  /** A Nacos that is there: `host:port`. Default: an embedded one is started. */
+  readonly nacos?: string | undefined;
+  readonly nacosUsername?: string | undefined;
+  readonly nacosPassword?: string | undefined;
+  /** Namespace id. Default `public`. */
+  readonly namespace?: string | undefined;
+  /** `auto`: free ports instead of 8848 and 8000. */
+  readonly ports?: 'default' | 'auto' | undefined;
+  /** Services without a canary, by letter. */
+  readonly without?: readonly string[] | undefined;
+  /** Processes of each service and lane. Default 2. */
+  readonly replicas?: number | undefined;
+  /** Default `hosts`. */
+  readonly entry?: 'hosts' | 'rules' | undefined;
+  /** Further environment of the services, as their authors would set it. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Told of each step. */
+  readonly onProgress?: ((line: string) => void) | undefined;
+  /** Told of a process that ended unasked. */
+  readonly onDeath?: ((description: string) => void) | undefined;
+}
+
+/** One process of a service. */
+export interface DemoService {
+  readonly name: 'A' | 'B' | 'C';
+  readonly service: string;
+  readonly lane: 'base' | 'gray';
+  readonly replica: number;
+  readonly pid: number;
+  /** `ip:port`, as registered. */
+  readonly address: string;
+  /** Ends it at once; SIGTERM lets it deregister. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts a process in its place, on another port, and waits until it has registered. */
+  restart(): Promise<void>;
+}
+
+/** The running scenario. */
+export interface Demo {
+  readonly gatewayUrl: string;
+  /** `host:port`. */
+  readonly nacosAddress: string;
+  readonly services: readonly DemoService[];
+  /** Asks the gateway for /a under a host. */
+  request(host: string, headers?: Readonly<Record<string, string>>): Promise<{ status: number; body: string }>;
+  /** What a request of that host has to be answered with. */
+  expected(host: string): RegExp;
+  /** Resolves when the registry has just so many healthy instances of a service in a lane. */
+  waitForInstances(service: string, lane: 'base' | 'gray', count: number): Promise<void>;
+  /** Ends everything and leaves nothing behind. */
+  stop(): Promise<void>;
+}
+
+/** The lane group of the scenario's third step; its rule is for `--entry rules`. */
+export function shopLaneGroups(): LaneGroupsDocument {
+  return {
+    version: 1,
+    groups: [
+      {
+        name: 'shop',
+        services: SHOP.map(({ service }) => service),
+        entry: { services: ['lane-gateway'] },
+        lanes: [{ name: GRAY, tag: GRAY, enabled: true, fallback: 'base', rules: [{ name: 'by-domain', match: { host: { exact: GRAY_HOST } } }] }],
+      },
+    ],
+  };
+}
+
+/** Starts the scenario and resolves when every process is registered and the gateway serves. */
+export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
+  const { replicas = 2, entry = 'hosts', without = [], onProgress = () => {}, onDeath = () => {} } = options;
+  const agent = resolveAgent();
+  const shop = join(__dirname, '../../../examples/shop');
+  if (!existsSync(join(shop, 'a.js'))) throw new CliError('the demo runs in a clone of the repository, and its examples/shop is not there', 'ELANE_NO_SHOP');
+  const auto = options.ports === 'auto';
+  if (!auto) {
+    if (options.nacos === undefined) await expectFreePort(NACOS_PORT, 'the embedded Nacos', ', or --nacos host:port to use the Nacos that runs there');
+    await expectFreePort(GATEWAY_PORT, 'the gateway', '');
+  }
+
+  const processes = new Set<ManagedProcess>();
+  const folder = await mkdtemp(join(tmpdir(), 'lane-demo-'));
+  const ended: { connection?: NacosConnection } = {};
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopping ??= (async () => {
+      // Services first: they deregister, which takes the registry.
+      const isSupport = (one: ManagedProcess): boolean => one.name === 'the embedded Nacos';
+      await Promise.all([...processes].filter((one) => !isSupport(one)).map((one) => one.stop()));
+      await ended.connection?.close();
+      await Promise.all([...processes].filter(isSupport).map((one) => one.stop()));
+      await rm(folder, { recursive: true, force: true });
+    })());
+
+  try {
+    return await start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function start(): Promise<Demo> {
+    const nacosAddress = options.nacos ?? (await startNacos());
+    const connection = connectNacos({
+      server: nacosAddress,
+      namespace: options.namespace,
+      username: options.nacosUsername,
+      password: options.nacosPassword,
+      holdProcess: true,
+    });
+    ended.connection = connection;
+    const check = await connection.check();
+    if (!check.ok) throw new CliError(check.problem, check.code ?? 'ELANE_NACOS');
+    if (options.nacos !== undefined) onProgress(`using Nacos on ${nacosAddress}`);
+    await publishLaneGroups(connection, shopLaneGroups());
+    onProgress('published lane group shop with lane gray (dataId lane-groups, group LANE)');
+
+    const env: Record<string, string> = {
+      NACOS_SERVER: nacosAddress,
+      NACOS_NAMESPACE: options.namespace ?? 'public',
+      ...(options.nacosUsername === undefined ? {} : { NACOS_USERNAME: options.nacosUsername }),
+      ...(options.nacosPassword === undefined ? {} : { NACOS_PASSWORD: options.nacosPassword }),
+      LANE_SNAPSHOT_DIR: folder,
+      ...options.env,
+    };
+    const roles = SHOP.flatMap((one) => (['base', 'gray'] as const).filter((lane) => lane === 'base' || !without.includes(one.letter)).map((lane) => ({ ...one, lane })));
+    onProgress(`starting ${roles.length * replicas} processes`);
+    const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, env)));
+    await Promise.all(services.map((service) => service.restart()));
+
+    const waitForInstances = (service: string, lane: 'base' | 'gray', count: number): Promise<void> => waitUntilRegistered(connection, service, lane, count);
+    for (const { service, letter } of SHOP) {
+      const gray = without.includes(letter) ? 0 : replicas;
+      await waitForInstances(service, 'base', replicas);
+      await waitForInstances(service, 'gray', gray);
+      onProgress(`${service}: ${replicas} base, ${gray} gray`);
+    }
+
+    const gatewayUrl = await startGatewayProcess(nacosAddress);
+    onProgress(`gateway on ${gatewayUrl}`);
+    return {
+      gatewayUrl,
+      nacosAddress,
+      services,
+      waitForInstances,
+      stop,
+      request: (host, headers = {}) => get(`${gatewayUrl}/a`, { ...headers, host }),
+      expected: (host) => expectedAnswer(host === GRAY_HOST ? (letter) => !without.includes(letter) : () => false),
+    };
+  }
+
+  function startProcess(process: ConstructorParameters<typeof ManagedProcess>[0]): ManagedProcess {
+    const started = new ManagedProcess({ ...process, onDeath });
+    processes.add(started);
+    void started.exited.then(() => processes.delete(started));
+    return started;
+  }
+
+  async function startNacos(): Promise<string> {
+    const nacos = startProcess({ name: 'the embedded Nacos', script: join(__dirname, 'main.js'), args: ['nacos', '--port', String(auto ? 0 : NACOS_PORT)] });
+    const { port } = await nacos.message<{ port: number }>();
+    onProgress(`embedded Nacos on 127.0.0.1:${port}`);
+    return `127.0.0.1:${port}`;
+  }
+
+  async function startGatewayProcess(nacosAddress: string): Promise<string> {
+    const [a] = SHOP;
+    const routes = entry === 'hosts' ? [`${BASE_HOST}=${a.service}`, `${GRAY_HOST}=${a.service}:${GRAY}`] : [`*=${a.service}`];
+    const gateway = startProcess({
+      name: 'the gateway',
+      script: join(__dirname, 'main.js'),
+      args: [
+        'gateway',
+        ...['--port', String(auto ? 0 : GATEWAY_PORT), '--nacos', nacosAddress, '--entry', entry],
+        ...(options.namespace === undefined ? [] : ['--namespace', options.namespace]),
+        ...routes.flatMap((route) => ['--route', route]),
+      ],
+      env: {
+        ...(options.nacosUsername === undefined ? {} : { LANE_NACOS_USERNAME: options.nacosUsername }),
+        ...(options.nacosPassword === undefined ? {} : { LANE_NACOS_PASSWORD: options.nacosPassword }),
+      },
+    });
+    const { port } = await gateway.message<{ port: number }>();
+    return `http://127.0.0.1:${port}`;
+  }
+
+  function startService(role: (typeof SHOP)[number] & { readonly lane: 'base' | 'gray' }, replica: number, env: Readonly<Record<string, string>>): DemoService {
+    const { letter, name, service, lane } = role;
+    let current: ManagedProcess | undefined;
+    let address = '';
+    return {
+      name,
+      service,
+      lane,
+      replica,
+      get pid() {
+        return current?.pid ?? -1;
+      },
+      get address() {
+        return address;
+      },
+      kill: async (signal) => current?.kill(signal),
+      async restart() {
+        if (current?.isRunning === true) await current.stop();
+        current = startProcess({
+          name: `${name} ${lane} ${replica + 1}`,
+          script: join(shop, `${letter}.js`),
+          cwd: shop,
+          preload: [agent],
+          env: {
+            ...env,
+            NAME: lane === 'gray' ? `${name}gray` : name,
+            ...(lane === 'gray' ? { LANE_TAG: GRAY } : {}),
+            ...(lane === 'gray' && letter === 'a' && entry === 'hosts' ? { LANE_STAMP: 'true' } : {}),
+          },
+        });
+        [, address = ''] = await current.line(/registered as (\S+)/);
+      },
+    };
+  }
+}
+
+/** What the chain answers with where `isGray` says which services answer from their canary. */
+function expectedAnswer(isGray: (letter: string) => boolean): RegExp {
+  return new RegExp(`^${SHOP.map(({ letter, name }) => `${name}${isGray(letter) ? 'gray' : ''}\\[[\\d.]+:\\d+\\]`).join(' -> ')}$`);
+}
+
+function resolveAgent(): string {
+  try {
+    return require.resolve('@lane/agent');
+  } catch {
+    throw new CliError('the agent is not built: npm run build', 'ELANE_NOT_BUILT');
+  }
+}
+
+async function expectFreePort(port: number, what: string, more: string): Promise<void> {
+  const probe = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(probe, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new CliError(`port ${port}, which ${what} needs, is in use: stop what listens there, or --ports auto for free ports${more}`, 'ELANE_PORT_IN_USE');
+  }
+  probe.close();
+  await once(probe, 'close');
+}
+
+async function waitUntilRegistered(connection: NacosConnection, name: string, lane: 'base' | 'gray', count: number): Promise<void> {
+  const key: ServiceKey = { name, group: 'DEFAULT_GROUP' };
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  let found = 0;
+  while (Date.now() < deadline) {
+    const instances = await connection.list(key);
+    found = instances.filter((one) => one.healthy && (tagOfMetadata(one.metadata) === GRAY) === (lane === 'gray')).length;
+    if (found === count) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new CliError(`${name} has ${found} healthy ${lane} instances in Nacos after ${READY_TIMEOUT_MS / 1000} s, not ${count}`, 'ELANE_NOT_REGISTERED');
+}
+
+function get(url: string, headers: Readonly<Record<string, string>>): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    http
+      .get(url, { headers, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (body += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+        response.on('error', reject);
+      })
+      .on('error', reject);
+  });
+}
