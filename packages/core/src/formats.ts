@@ -118,7 +118,7 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
       if (lines === undefined) continue;
       let value: string | undefined;
       if (source.key !== undefined) value = readBaggageEntry(lines, source.key);
-      else value = (typeof lines === 'string' ? lines : lines[0])?.trim();
+      else value = firstOf(typeof lines === 'string' ? lines : lines[0]);
       if (value === undefined) continue;
       if (source.polaris) value = value.slice(value.lastIndexOf('/') + 1);
       const tag = tagIn(value);
@@ -190,6 +190,13 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     ownHeaders: own.flatMap((format) => (format.header === undefined ? [] : [format.header])),
     ownEntries: [...new Set(own.flatMap((format) => entryKey(format) ?? []))],
   };
+}
+
+/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. */
+function firstOf(line: string | undefined): string | undefined {
+  if (line === undefined) return undefined;
+  const comma = line.indexOf(',');
+  return (comma === -1 ? line : line.slice(0, comma)).trim();
 }
 
 /** All lines of one header in Node's flat `rawHeaders`. */

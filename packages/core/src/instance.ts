@@ -54,9 +54,9 @@ function tagOrNone(value: string | undefined): Tag | undefined {
 /** The key's presence is the tag; `opensergo.io/canary` alone means base. */
 function openSergoTag(metadata: Readonly<Record<string, string>>): Tag | undefined {
   for (const key in metadata) {
-    if (key.startsWith(OPENSERGO_PREFIX) && key.charAt(OPENSERGO_PREFIX.length) === '-') {
-      return tagOrNone(key.slice(OPENSERGO_PREFIX.length + 1));
-    }
+    if (!key.startsWith(OPENSERGO_PREFIX) || key.charAt(OPENSERGO_PREFIX.length) !== '-') continue;
+    const tag = tagOrNone(key.slice(OPENSERGO_PREFIX.length + 1));
+    if (tag !== undefined) return tag;
   }
   return undefined;
 }
