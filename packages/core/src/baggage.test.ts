@@ -1,0 +1,336 @@
+/**
+ * The oracle is OpenTelemetry's propagator, which most peers run. Known differences, each with a test below:
+ * - it keeps `%3B` and what follows in the value; we cut at `;` after decoding, since Python peers encode properties so
+ * - it takes no entry with an empty value or one that can't be decoded; for us such an entry still stands, and is no tag
+ * - it decodes keys; the W3C text has keys as they stand
+ * - it stops at 180 entries, 8,192 characters, and leaves out an entry of more than 4,096
+ */
+import { defaultTextMapGetter, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
+import { W3CBaggagePropagator } from '@opentelemetry/core';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  baggageEntry,
+  MAX_BAGGAGE_BYTES,
+  MAX_BAGGAGE_ENTRIES,
+  mergeBaggageEntry,
+  parseBaggage,
+  readBaggageEntry,
+  removeBaggageEntry,
+  type HeaderLines,
+} from './baggage.js';
+
+const propagator = new W3CBaggagePropagator();
+
+/** What OpenTelemetry makes of a header: key → value and properties. */
+function oracle(lines: HeaderLines): Map<string, { value: string; properties: string | undefined }> {
+  const context = propagator.extract(ROOT_CONTEXT, { baggage: lines }, defaultTextMapGetter);
+  const entries = propagation.getBaggage(context)?.getAllEntries() ?? [];
+  return new Map(entries.map(([key, { value, metadata }]) => [key, { value, properties: metadata?.toString() }]));
+}
+
+/** The members of a header as they stand, junk and all. */
+function membersOf(lines: HeaderLines): string[] {
+  const text = lines === undefined ? '' : typeof lines === 'string' ? lines : lines.join(',');
+  return text.split(',').filter((member) => member.trim() !== '');
+}
+
+const isOurs = (member: string): boolean => /^[ \t]*lane[ \t]*=/.test(member);
+
+const blanks = fc.constantFrom('', '', '', ' ', '\t', '  ', ' \t ');
+/** Key characters of HTTP's `token`, but for `%`, which the oracle decodes. */
+const token = fc.string({ unit: fc.constantFrom(..."!#$&'*+-.^_`|~0189AZaelnxyz"), minLength: 1, maxLength: 8 });
+const otherKey = fc
+  .oneof(token, fc.constantFrom('xlane', 'lanex', 'lan', 'ane', 'LANE', 'Lane', 'lane-2', 'lane.lane', 'x-lane', 'lane lane', 'user', 'traceId'))
+  .filter((key) => key !== 'lane');
+const octets = fc.string({ unit: fc.constantFrom(..."!#$&'()*+-./059:<=>?@AZ[]^_`az{|}~"), minLength: 1, maxLength: 10 });
+const value = fc.oneof(
+  octets,
+  fc.constantFrom('gray', 'lane', 'lane=gray', '=lane=gray', '==', 'gray%3Bp%3D1', 'a%2Clane%3Dgray', '%20'),
+  fc
+    .string({ unit: 'grapheme', minLength: 1, maxLength: 6 })
+    .map((text) => encodeURIComponent(text))
+    .filter((text) => text !== ''),
+);
+const properties = fc.constantFrom('', '', ';p', '; p=1', ';p=1;q = 2', ' ; lane=gray', ';lane', ';');
+const entryOf = (key: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.tuple(blanks, key, blanks, blanks, value, blanks, properties).map(([before, name, left, right, content, after, rest]) => `${before}${name}${left}=${right}${content}${after}${rest}`);
+const junk = fc.constantFrom('', ' ', '\t', 'gray', 'bad', 'lane', ' lane ', '=x', ' = ', 'lane;p=1', ';lane=gray', 'lane gray');
+const member = fc.oneof({ arbitrary: entryOf(otherKey), weight: 4 }, { arbitrary: entryOf(fc.constant('lane')), weight: 2 }, { arbitrary: junk, weight: 1 });
+const line = fc.array(member, { maxLength: 6 }).map((members) => members.join(','));
+const header: fc.Arbitrary<HeaderLines> = fc.oneof(line, fc.array(line, { maxLength: 4 }), fc.constant(undefined));
+
+/** Members of other keys: so many bytes, so many entries. */
+const padded = (bytes: number, entries: number): string => {
+  const others = Array.from({ length: entries - 1 }, (_, i) => `key${i}=v`).join(',');
+  return `${others},last=${'x'.repeat(bytes - others.length - ',last='.length)}`;
+};
+
+describe('readBaggageEntry', () => {
+  test('agrees with OpenTelemetry, cut at an encoded semicolon', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const theirs = oracle(lines).get('lane')?.value;
+        const semicolon = theirs?.indexOf(';') ?? -1;
+        expect(readBaggageEntry(lines, 'lane')).toBe(semicolon === -1 ? theirs : theirs?.slice(0, semicolon).replace(/^[ \t]+|[ \t]+$/g, ''));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each<[lines: HeaderLines, value: string | undefined]>([
+    [undefined, undefined],
+    ['', undefined],
+    [[], undefined],
+    [',', undefined],
+    ['lane=gray', 'gray'],
+    ['user=42,lane=gray', 'gray'],
+    ['lane=gray,user=42', 'gray'],
+    [' \tlane\t = \tgray\t ', 'gray'],
+    ['lane =gray', 'gray'],
+    ['user=42 , lane=gray ;p=1', 'gray'],
+    ['lane=gray;p=1;q=2', 'gray'],
+    // Leading commas, as Envoy makes them, and empty members.
+    [',lane=gray', 'gray'],
+    [', ,lane=gray,', 'gray'],
+    // Junk loses only itself.
+    ['gray,,x', undefined],
+    ['bad,lane=gray', 'gray'],
+    ['lane=gray,bad', 'gray'],
+    ['lane=gray,lane', 'gray'],
+    ['lane=gray,=blue', 'gray'],
+    // Not our key.
+    ['xlane=gray', undefined],
+    ['lanex=gray', undefined],
+    ['LANE=gray', undefined],
+    ['x-lane=gray', undefined],
+    ['lane-x=gray', undefined],
+    ['lane lane=gray', undefined],
+    ['xlane=blue,lane=gray', 'gray'],
+    ['lane=gray,xlane=blue', 'gray'],
+    // Our key in a value or a property.
+    ['user=lane', undefined],
+    ['user=lane=gray', undefined],
+    ['user= lane=gray', undefined],
+    ['user=1;lane=gray', undefined],
+    ['user=1; lane=gray', undefined],
+    ['user=a%2Clane=gray', undefined],
+    ['lane%3Dgray', undefined],
+    ['lane%3D=gray', undefined],
+    ['lane=gray,user=1;lane=blue', 'gray'],
+    ['lane=gray,user=lane=blue', 'gray'],
+    // Duplicates: the last wins.
+    ['lane=blue,lane=gray', 'gray'],
+    ['lane=gray,user=42,lane=blue', 'blue'],
+    [['lane=blue', 'lane=gray'], 'gray'],
+    [['lane=blue,lane=green', 'user=42', 'lane=x,lane=gray'], 'gray'],
+    [['lane=gray', 'user=42'], 'gray'],
+    [['', 'lane=gray', ''], 'gray'],
+    // Values.
+    ['lane=gr%61y', 'gray'],
+    ['lane=a=b', 'a=b'],
+    ['lane=%E7%81%B0', '灰'],
+    ['lane=a,b', 'a'],
+    // Python peers encode the properties into the value.
+    ['lane=gray%3Bp%3D1', 'gray'],
+    ['lane=gray%20%3B%20p%3D1', 'gray'],
+    ['lane=%3Bp', ''],
+  ])('%j gives %j', (lines, expected) => {
+    expect(readBaggageEntry(lines, 'lane')).toBe(expected);
+  });
+
+  test.each<[why: string, lines: string, ours: string | undefined, theirs: string | undefined]>([
+    ['an empty value is a value, and the last one', 'lane=gray,lane=', '', 'gray'],
+    ['a value of blanks likewise', 'lane= \t', '', undefined],
+    ['what can not be decoded stands as it is', 'lane=gray%ZZ', 'gray%ZZ', undefined],
+    ['keys are not decoded', 'l%61ne=gray', undefined, 'gray'],
+  ])('differs from OpenTelemetry: %s', (_, lines, ours, theirs) => {
+    expect(readBaggageEntry(lines, 'lane')).toBe(ours);
+    expect(oracle(lines).get('lane')?.value).toBe(theirs);
+  });
+
+  test('has no limit of its own: our entry is found after 180 others, where OpenTelemetry has stopped', () => {
+    const lines = [...Array.from({ length: 180 }, (_, i) => `key${i}=value${i}`), 'lane=gray'].join(',');
+    expect(readBaggageEntry(lines, 'lane')).toBe('gray');
+    expect(oracle(lines).has('lane')).toBe(false);
+  });
+
+  test.each(['a', 'x-mse-gray-tag', 'l.ne', '$&', 'lane|x'])('takes the key %j literally', (key) => {
+    expect(readBaggageEntry(`x${key}=1,${key}x=2,xlane=3,${key}=gray,lune=4`, key)).toBe('gray');
+    expect(readBaggageEntry(`x${key}=1,${key}x=2,xlane=3,lune=4`, key)).toBe(undefined);
+  });
+});
+
+describe('mergeBaggageEntry', () => {
+  test('OpenTelemetry reads our tag, and all other entries as before', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const before = oracle(lines);
+        const after = oracle(mergeBaggageEntry(lines, 'lane', 'lane=gray'));
+        expect(after.get('lane')).toEqual({ value: 'gray', properties: undefined });
+        before.delete('lane');
+        after.delete('lane');
+        expect(after).toEqual(before);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('other members pass byte for byte, in their order, in one line; ours is there once, at the end', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const merged = mergeBaggageEntry(lines, 'lane', 'lane=gray');
+        expect(membersOf(merged)).toEqual([...membersOf(lines).filter((other) => !isOurs(other)), 'lane=gray']);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('a header in which our key does not occur is not touched but for what is appended', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(entryOf(otherKey), junk), { minLength: 1, maxLength: 6 }).map((members) => members.join(',')),
+        (lines) => {
+          fc.pre(!lines.includes('lane') && lines.trim() !== '');
+          expect(mergeBaggageEntry(lines, 'lane', 'lane=gray')).toBe(`${lines},lane=gray`);
+        },
+      ),
+    );
+  });
+
+  test('merging twice is merging once, and the later tag replaces the earlier', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const once = mergeBaggageEntry(lines, 'lane', 'lane=gray');
+        expect(membersOf(mergeBaggageEntry(once, 'lane', 'lane=gray'))).toEqual(membersOf(once));
+        expect(readBaggageEntry(mergeBaggageEntry(once, 'lane', 'lane=blue'), 'lane')).toBe('blue');
+      }),
+    );
+  });
+
+  test.each<[lines: HeaderLines, merged: string]>([
+    [undefined, 'lane=gray'],
+    ['', 'lane=gray'],
+    [' \t', 'lane=gray'],
+    [[], 'lane=gray'],
+    [['', ' '], 'lane=gray'],
+    ['user=42', 'user=42,lane=gray'],
+    [' user = 42 ;p=1', ' user = 42 ;p=1,lane=gray'],
+    [['user=42', 'city=x%20y'], 'user=42,city=x%20y,lane=gray'],
+    ['lane=blue', 'lane=gray'],
+    ['lane=blue,user=42,lane=green;p=1', 'user=42,lane=gray'],
+    [['lane=blue', 'user=42'], 'user=42,lane=gray'],
+    ['lane =blue,user=42', 'user=42,lane=gray'],
+    ['user=42, lane=blue', 'user=42,lane=gray'],
+    ['xlane=1,lanex=2', 'xlane=1,lanex=2,lane=gray'],
+    ['user=1;lane=blue,lane=blue', 'user=1;lane=blue,lane=gray'],
+    ['user=lane=blue,lane=blue', 'user=lane=blue,lane=gray'],
+    ['lane%3Dblue,lane=%zz', 'lane%3Dblue,lane=gray'],
+  ])('%j becomes %j', (lines, merged) => {
+    expect(mergeBaggageEntry(lines, 'lane', 'lane=gray')).toBe(merged);
+  });
+
+  describe('limits of the W3C text', () => {
+    test('64 entries and 8,192 bytes pass, ours among them', () => {
+      const others = padded(MAX_BAGGAGE_BYTES - ',lane=gray'.length, MAX_BAGGAGE_ENTRIES - 1);
+      const merged = mergeBaggageEntry(others, 'lane', 'lane=gray');
+      expect(merged).toHaveLength(8192);
+      expect(membersOf(merged)).toHaveLength(64);
+      expect(readBaggageEntry(merged, 'lane')).toBe('gray');
+      expect(mergeBaggageEntry(merged, 'lane', 'lane=blue')).toBe(`${others},lane=blue`);
+    });
+
+    test.each([
+      ['one byte more', 8193 - ',lane=gray'.length, 63],
+      ['8,192 bytes without ours', 8192, 64],
+      ['far more', 20_000, 300],
+    ])('past them (%s) ours still goes and nothing is dropped', (_, bytes, entries) => {
+      const others = padded(bytes, entries);
+      expect(others).toHaveLength(bytes);
+      expect(mergeBaggageEntry(others, 'lane', 'lane=gray')).toBe(`${others},lane=gray`);
+      expect(mergeBaggageEntry(`lane=blue,${others}`, 'lane', 'lane=gray')).toBe(`${others},lane=gray`);
+    });
+  });
+});
+
+describe('removeBaggageEntry', () => {
+  test('is the inverse of merging', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const removed = removeBaggageEntry(lines, 'lane');
+        expect(readBaggageEntry(removed, 'lane')).toBe(undefined);
+        expect(membersOf(removed)).toEqual(membersOf(lines).filter((other) => !isOurs(other)));
+        expect(membersOf(removeBaggageEntry(mergeBaggageEntry(lines, 'lane', 'lane=gray'), 'lane'))).toEqual(membersOf(removed));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test.each<[lines: HeaderLines, rest: string | undefined]>([
+    [undefined, undefined],
+    ['', undefined],
+    ['lane=gray', undefined],
+    [' lane = gray ; p=1 ', undefined],
+    [',lane=gray,', undefined],
+    [['lane=gray', 'lane=blue'], undefined],
+    ['user=42', 'user=42'],
+    ['lane=gray, user=42 ', ' user=42 '],
+    ['user=42,lane=gray', 'user=42'],
+    [['lane=gray', 'user=42', ''], 'user=42'],
+    ['lane,lane=gray', 'lane'],
+    ['xlane=gray', 'xlane=gray'],
+  ])('%j becomes %j', (lines, rest) => {
+    expect(removeBaggageEntry(lines, 'lane')).toBe(rest);
+  });
+});
+
+describe('baggageEntry', () => {
+  test('writes a tag as it is', () => {
+    expect(baggageEntry('lane', 'Gray-1.0_x')).toBe('lane=Gray-1.0_x');
+  });
+
+  test('OpenTelemetry and we read back any value', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (text) => {
+        const entry = baggageEntry('lane', text);
+        expect(entry).toMatch(/^lane=[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+$/);
+        expect(oracle(entry).get('lane')?.value).toBe(text);
+        fc.pre(!text.includes(';'));
+        expect(readBaggageEntry(entry, 'lane')).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('parseBaggage', () => {
+  test('lists what OpenTelemetry finds, duplicates and all', () => {
+    fc.assert(
+      fc.property(header, (lines) => {
+        const last = new Map(parseBaggage(lines).map(({ key, value: text, properties: rest }) => [key, { value: text, properties: rest === '' ? undefined : rest }]));
+        const theirs = new Map([...oracle(lines)].map(([key, { value: text, properties: rest }]) => [key, { value: text, properties: rest?.trim() }]));
+        expect(last).toEqual(theirs);
+      }),
+    );
+  });
+
+  test.each<[lines: HeaderLines, entries: ReturnType<typeof parseBaggage>]>([
+    [undefined, []],
+    [
+      ['user = 4%32 ; p=1;q', 'bad,=x,,lane=gray'],
+      [
+        { key: 'user', value: '42', properties: 'p=1;q' },
+        { key: 'lane', value: 'gray', properties: undefined },
+      ],
+    ],
+    [
+      'lane=blue,lane=',
+      [
+        { key: 'lane', value: 'blue', properties: undefined },
+        { key: 'lane', value: '', properties: undefined },
+      ],
+    ],
+    ['user=%zz', [{ key: 'user', value: '%zz', properties: undefined }]],
+  ])('%j', (lines, entries) => {
+    expect(parseBaggage(lines)).toEqual(entries);
+  });
+});
