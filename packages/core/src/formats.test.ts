@@ -200,6 +200,18 @@ describe('writing', () => {
     expect(createTagCodec({ formats: ['polaris'] }).wire('gray').headers).toEqual([['service-lane', 'default/gray']]);
   });
 
+  test('polaris follows the lane groups: a group that is known only later, and one that is renamed', () => {
+    let group: string | undefined;
+    const codec = createTagCodec({ formats: ['baggage', 'polaris'], groupOf: () => group });
+    const header = (): string | undefined => codec.wire('gray').headers[0]?.[1];
+    expect(header()).toBe('default/gray');
+    group = 'shop';
+    expect(header()).toBe('shop/gray');
+    expect(codec.wire('gray')).toBe(codec.wire('gray'));
+    group = 'store';
+    expect(header()).toBe('store/gray');
+  });
+
   test('what is written in any formats is read back by each of them, and from the metadata', () => {
     fc.assert(
       fc.property(

@@ -156,21 +156,31 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   }
 
   const wires = new Map<Tag, WireTag>();
+  // polaris alone names the group, which is another one when the lane groups change: known only later, or renamed.
+  const namesGroup = written.includes('polaris');
+  const groups = new Map<Tag, string>();
+
   function wire(tag: Tag): WireTag {
     const known = wires.get(tag);
-    if (known !== undefined) return known;
+    if (!namesGroup) return known ?? makeWire(tag, '');
+    const group = options.groupOf?.(tag) ?? 'default';
+    return known !== undefined && groups.get(tag) === group ? known : makeWire(tag, group);
+  }
+
+  function makeWire(tag: Tag, group: string): WireTag {
     const headers: Array<readonly [string, string]> = [];
     const entries: Array<readonly [string, string]> = [];
     for (const name of written) {
       const format = FORMATS[name];
-      if (format.header !== undefined) {
-        headers.push([format.header, name === 'polaris' ? `${options.groupOf?.(tag) ?? 'default'}/${tag}` : tag]);
-      }
+      if (format.header !== undefined) headers.push([format.header, name === 'polaris' ? `${group}/${tag}` : tag]);
       const key = entryKey(format);
       if (key !== undefined) entries.push([key, baggageEntry(key, tag)]);
     }
     const made: WireTag = Object.freeze({ tag, headers, entries });
-    if (wires.size < MAX_REMEMBERED_WIRES) wires.set(tag, made);
+    if (wires.size < MAX_REMEMBERED_WIRES || wires.has(tag)) {
+      wires.set(tag, made);
+      if (namesGroup) groups.set(tag, group);
+    }
     return made;
   }
 
