@@ -31,12 +31,13 @@ export function laneGroupsToJson(document: LaneGroupsDocument): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
+/** What JSON.parse says, with line and column where it tells a position; else it quotes the place itself (Node 20 and later). */
 function syntaxProblem(text: string, error: SyntaxError): string {
-  const position = /position (\d+)/.exec(error.message)?.[1];
-  if (position === undefined) return error.message;
+  const { message } = error;
+  const position = message.includes('end of JSON input') ? text.length : /position (\d+)/.exec(message)?.[1];
+  if (position === undefined) return message;
   const before = text.slice(0, Number(position)).split('\n');
-  const message = error.message.replace(/ in JSON at position.*$/s, '').replace(/ at position.*$/s, '');
-  return `${message} at line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
+  return `${message.replace(/ in JSON at position.*$| at position.*$/s, '')} at line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
 }
 
 type Report = (path: string, message: string) => void;
