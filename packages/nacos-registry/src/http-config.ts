@@ -75,7 +75,7 @@ export class HttpConfig {
       path: PATH,
       form: { dataId, group, tenant: this.#tenant, content, type, casMd5: cas },
       // Nacos 2.2 reads it from a header.
-      ...(cas === undefined ? {} : { headers: { casMd5: cas } }),
+      ...(cas === undefined ? {} : { headers: { casMd5: cas }, repeatable: false }),
     });
     if (cas !== undefined && isConflict(answer)) throw conflict(dataId, group);
     expectTrue(expectSuccess(answer, `publish the document ${dataId}`), dataId);

@@ -19,6 +19,8 @@ export interface NacosCall {
   readonly timeoutMs?: number;
   /** Ends the request without it counting as trouble. */
   readonly signal?: AbortSignal;
+  /** false: doing it twice is not the same as doing it once. Default true. */
+  readonly repeatable?: boolean;
 }
 
 /** Any answer of a server that serves, other than 401 and 403. */
@@ -182,7 +184,7 @@ export class NacosHttp {
       const index = (first + i) % servers.length;
       const server = servers[index] as ServerAddress;
       try {
-        const answer = await this.#send(server, call, credentials);
+        const answer = await this.#sendSurely(server, call, credentials);
         if (answer.status === 500) {
           defect = answer;
           continue;
@@ -232,6 +234,17 @@ export class NacosHttp {
     this.#options.onReachable(false);
   }
 
+  /** Sends again where a connection that was kept open turns out to be closed: servers close them when they like. */
+  async #sendSurely(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+    try {
+      return await this.#send(server, call, credentials);
+    } catch (error) {
+      if ((error as { isStale?: boolean }).isStale !== true || call.repeatable === false || call.signal?.aborted === true) throw error;
+      this.#troubleAt = performance.now();
+      return this.#send(server, call, credentials);
+    }
+  }
+
   #send(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
     if (this.#closed) return Promise.reject(new Error('the connection is closed'));
     const query = encode({ ...call.query, ...credentials });
@@ -261,7 +274,10 @@ export class NacosHttp {
       request.on('socket', (socket) => {
         if (!this.#options.holdProcess) socket.unref();
       });
-      request.on('error', fail);
+      request.on('error', (error) => {
+        const { code } = error as { code?: unknown };
+        fail(Object.assign(error, { isStale: request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') }));
+      });
       request.on('response', (response) => {
         const { socket } = response;
         this.localAddress = withoutMapping(socket.localAddress) ?? this.localAddress;

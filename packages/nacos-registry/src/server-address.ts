@@ -31,6 +31,7 @@ export function parseServers(text: string): ServerAddress[] {
 
 function parseServer(text: string): ServerAddress {
   const hasScheme = /^https?:\/\//i.test(text);
+  if (!hasScheme && text.includes('://')) throw invalid(text);
   let url: URL;
   try {
     url = new URL(hasScheme ? text : `http://${text}`);

@@ -152,6 +152,7 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
     if (hosts?.length === 0 && args[3] !== false && (remembered()?.length ?? 0) > 0) hosts = await withinPatience(ask(false), () => true);
   } catch (error) {
     if (remembered() === undefined) throw error;
+    hosts = undefined;
   }
   if (hosts === undefined) {
     lanes.noteTrouble();
