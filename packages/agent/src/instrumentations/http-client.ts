@@ -9,7 +9,7 @@
  * Not reached: the destination of requests with `createConnection` and no agent, which never ask an agent.
  */
 import http from 'node:http';
-import { currentContext, LaneUnavailableError, type HeaderLines, type LaneContext } from '@lane/core';
+import { currentContext, hasEnteredLane, LaneUnavailableError, type HeaderLines, type LaneContext } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Instrumentation } from '../instrumentation.js';
 import { ArrayHeaders, writeLane, type OutboundHeaders } from '../outbound.js';
@@ -19,7 +19,8 @@ import { wrap } from '../wrap.js';
 
 const LANE = Symbol('lane.context');
 
-type Request = http.ClientRequest & { [LANE]?: LaneContext; onSocket(socket: unknown, error?: Error): void };
+/** null: made outside any lane, and so it stays. */
+type Request = http.ClientRequest & { [LANE]?: LaneContext | null; onSocket(socket: unknown, error?: Error): void };
 type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string };
 
 export const httpClient: Instrumentation = {
@@ -46,6 +47,7 @@ export const httpClient: Instrumentation = {
 function rememberLane(request: Request): void {
   const context = currentContext();
   if (context !== undefined) request[LANE] = context;
+  else if (hasEnteredLane()) request[LANE] = null;
 }
 
 type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, ...rest: unknown[]) => void;
@@ -98,8 +100,9 @@ type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
 function storeHeaderWithLane(original: StoreHeader, runtime: Runtime): StoreHeader {
   const withLane = safely('http-client headers', headersWithLane);
   return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
-    const context = this[LANE] ?? currentContext();
-    if (context === undefined) {
+    const made = this[LANE];
+    const context = made === undefined ? currentContext() : made;
+    if (context === undefined || context === null) {
       Reflect.apply(original, this, [firstLine, headers]);
       return;
     }

@@ -1,0 +1,157 @@
+'use strict';
+// Every way in which an app calls a peer. Each form: own, the baggage that the app sets itself (null: none), and call(url, id),
+// which gives the peer's answer as text. The app hands in its own imports.
+
+const { runInLane } = require('@lane/core');
+
+const OWN = 'user=42,app=a%20b;p=1';
+
+module.exports = function makeForms({ http, request, get, undici, undici6 }) {
+  const text = (send) =>
+    new Promise((resolve, reject) => {
+      const sent = send((response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(body));
+      });
+      sent.on('error', reject);
+      if (!sent.writableEnded) sent.end();
+    });
+  const at = (url) => ({ host: new URL(url).hostname, port: new URL(url).port, path: new URL(url).pathname + new URL(url).search });
+  const twoSockets = new http.Agent({ keepAlive: true, maxSockets: 2 });
+  const json = async (response) => response.text();
+
+  const forms = {
+    'http.get(string)': { own: null, call: (url) => text((on) => get(url, on)) },
+    'http.get(URL)': { own: null, call: (url) => text((on) => get(new URL(url), on)) },
+    'http.get(string, options)': { own: OWN, call: (url) => text((on) => get(url, { headers: { Baggage: OWN } }, on)) },
+    'http.request(options)': { own: null, call: (url) => text((on) => request(at(url), on)) },
+    'http.request, headers in an object': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: { baggage: OWN } }, on)) },
+    'http.request, headers in a flat array': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: ['Host', new URL(url).host, 'Baggage', OWN] }, on)) },
+    'http.request, headers in a flat array without baggage': { own: null, call: (url) => text((on) => request({ ...at(url), headers: ['Host', new URL(url).host] }, on)) },
+    'http.request, headers in pairs': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: [['Host', new URL(url).host], ['Baggage', OWN]] }, on)) },
+    'http.request, setHeader': {
+      own: OWN,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, on);
+          sent.setHeader('baggage', OWN);
+          return sent;
+        }),
+    },
+    'http.request, setHeader with two lines': {
+      own: 'a=1,b=2',
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, on);
+          sent.setHeader('baggage', ['a=1', 'b=2']);
+          return sent;
+        }),
+    },
+    'http.request with an older entry of ours': { own: 'a=1', stale: true, call: (url) => text((on) => request(url, { headers: { baggage: 'lane=stale,a=1' } }, on)) },
+    'http.request, response event': {
+      own: null,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url);
+          sent.on('response', on);
+          return sent;
+        }),
+    },
+    'http.request, POST with a body': {
+      own: null,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, { method: 'POST', headers: { 'content-length': 4 } }, on);
+          sent.write('ab');
+          sent.end('cd');
+          return sent;
+        }),
+    },
+    'http.request, Expect: 100-continue': {
+      own: null,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, { method: 'POST', headers: { Expect: '100-continue' } }, on);
+          sent.on('continue', () => sent.end('body'));
+          // Not to be ended by the helper.
+          Object.defineProperty(sent, 'writableEnded', { value: true });
+          return sent;
+        }),
+    },
+    'http.Agent with two sockets': { own: null, call: (url) => text((on) => request(url, { agent: twoSockets }, on)) },
+    'http.request, createConnection without agent': {
+      own: null,
+      call: (url) => text((on) => request({ ...at(url), createConnection: (options) => require('node:net').connect(options) }, on)),
+    },
+    'http.request made in one lane and ended in another': {
+      own: null,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, on);
+          runInLane('elsewhere', () => sent.end());
+          return sent;
+        }),
+    },
+    'http.request after flushHeaders': {
+      own: null,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, { method: 'POST' }, on);
+          sent.flushHeaders();
+          return sent;
+        }),
+    },
+    'fetch(string)': { own: null, call: async (url) => json(await fetch(url)) },
+    'fetch(Request)': { own: OWN, call: async (url) => json(await fetch(new Request(url, { headers: { baggage: OWN } }))) },
+    'fetch with Headers': { own: OWN, call: async (url) => json(await fetch(url, { headers: new Headers({ Baggage: OWN }) })) },
+    'fetch, POST with a stream': {
+      own: null,
+      call: async (url) => json(await fetch(url, { method: 'POST', duplex: 'half', body: new Blob(['body']).stream() })),
+    },
+    'fetch through a redirect': { own: null, call: async (url) => json(await fetch(`${url.split('?')[0].replace(/\/$/, '')}/redirect?to=${encodeURIComponent('/')}`)) },
+  };
+
+  for (const [version, library] of Object.entries({ 'undici 7': undici, 'undici 6': undici6 })) {
+    const pools = new Map();
+    const pool = (url) => {
+      const { origin } = new URL(url);
+      if (!pools.has(origin)) pools.set(origin, { queueing: new library.Pool(origin, { connections: 1 }), client: new library.Client(origin), retry: new library.RetryAgent(new library.Agent(), { minTimeout: 1 }), options: { path: '/', method: 'GET' } });
+      return pools.get(origin);
+    };
+    const body = async (answered) => (await answered).body.text();
+    Object.assign(forms, {
+      [`${version}: request`]: { own: null, call: (url) => body(library.request(url)) },
+      [`${version}: request, headers in an object`]: { own: OWN, call: (url) => body(library.request(url, { headers: { Baggage: OWN } })) },
+      [`${version}: request, headers in a flat array`]: { own: OWN, call: (url) => body(library.request(url, { headers: ['Baggage', OWN] })) },
+      [`${version}: request, headers in a Map`]: { own: OWN, call: (url) => body(library.request(url, { headers: new Map([['baggage', OWN]]) })) },
+      [`${version}: fetch`]: { own: OWN, call: async (url) => json(await library.fetch(url, { headers: { baggage: OWN } })) },
+      [`${version}: Pool of one connection`]: { own: null, call: (url) => body(pool(url).queueing.request({ path: '/', method: 'GET' })) },
+      [`${version}: Client`]: { own: null, call: (url) => body(pool(url).client.request({ path: '/', method: 'GET' })) },
+      [`${version}: one options object for all`]: { own: null, call: (url) => body(pool(url).client.request(pool(url).options)) },
+      [`${version}: retried`]: { own: null, call: (url, id) => body(pool(url).retry.request({ origin: new URL(url).origin, path: `/flaky?id=${encodeURIComponent(version)}${id}`, method: 'GET' })) },
+      [`${version}: stream`]: {
+        own: null,
+        call: (url) =>
+          new Promise((resolve, reject) => {
+            let all = '';
+            library
+              .stream(url, { method: 'GET' }, () => new (require('node:stream').Writable)({ write: (chunk, _, done) => ((all += chunk), done()) }))
+              .then(() => resolve(all), reject);
+          }),
+      },
+      [`${version}: pipeline`]: {
+        own: null,
+        call: (url) =>
+          new Promise((resolve, reject) => {
+            let all = '';
+            const duplex = library.pipeline(url, { method: 'POST' }, ({ body: answered }) => answered);
+            duplex.on('data', (chunk) => (all += chunk)).on('end', () => resolve(all)).on('error', reject);
+            duplex.end('body');
+          }),
+      },
+    });
+  }
+  return forms;
+};

@@ -1,0 +1,52 @@
+/**
+ * Every form of call, from CommonJS and from an ES module with named imports, on every Node: the right tag for tagged requests
+ * and none for untagged ones, with 60 requests of three kinds interleaved and their bodies late, which is how context bugs show.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions, tellLeftOutVersions } from './nodes.js';
+import { startPeer, type Peer, type Seen } from './peer.js';
+import { openRequest, send, startApp, type App } from './run-app.js';
+
+tellLeftOutVersions();
+
+const KINDS = ['gray', 'blue', undefined];
+const REQUESTS = 60;
+
+describe.each(nodeVersions().flatMap(({ name, path }) => ['clients.cjs', 'clients.mjs'].map((script) => ({ name, path, script }))))('$name, $script', ({ path, script }) => {
+  let peer: Peer;
+  let app: App;
+  let forms: Array<{ name: string; own: string | null; stale: boolean }>;
+
+  beforeAll(async () => {
+    peer = await startPeer();
+    app = await startApp({ node: path, script, env: { PEER: `http://127.0.0.1:${peer.port}/` } });
+    forms = JSON.parse((await send(app.port, '/forms')).body) as typeof forms;
+    await app.heard('request', 1);
+  });
+  afterAll(async () => {
+    await app?.stop();
+    await peer?.close();
+  });
+
+  test('each form carries the tag of its own request', async () => {
+    const wrong: Record<string, unknown> = {};
+    for (const { name, own, stale } of forms) {
+      const requests = Array.from({ length: REQUESTS }, (_, i) => {
+        const tag = KINDS[i % KINDS.length];
+        return { tag, request: openRequest(app.port, `/${encodeURIComponent(name)}?id=${i}`, tag === undefined ? {} : { baggage: `x=1,lane=${tag}` }) };
+      });
+      // All headers are there before the first body is.
+      await app.heard('request', REQUESTS);
+      const answers = await Promise.all(requests.map(async ({ tag, request }) => ({ tag, answer: await request.end() })));
+      for (const { tag, answer } of answers) {
+        const expected = tag === undefined ? (own === null ? '' : stale ? `lane=stale,${own}` : own) : own === null ? `lane=${tag}` : `${own},lane=${tag}`;
+        const seen = answer.status === 200 ? (JSON.parse(answer.body) as Seen) : undefined;
+        const isRight = seen !== undefined && seen.baggage.join(',') === expected && (tag === undefined || seen.baggage.length === 1);
+        if (!isRight) (wrong[name] ??= { tag: tag ?? 'none', expected, got: seen?.baggage ?? answer.body });
+      }
+    }
+    expect(wrong).toEqual({});
+    expect(app.stderr()).toBe('');
+    expect(forms.length).toBeGreaterThan(40);
+  });
+});

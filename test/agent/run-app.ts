@@ -1,0 +1,141 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import http from 'node:http';
+import { join } from 'node:path';
+
+/** The agent as it is published. */
+export const AGENT = require.resolve('@lane/agent');
+
+/** How an app is started. */
+export interface AppOptions {
+  readonly node?: string;
+  /** In test/agent/apps. */
+  readonly script: string;
+  readonly args?: readonly string[];
+  /** How the agent comes in. Default `--require`. */
+  readonly load?: '--require' | '--import' | 'NODE_OPTIONS' | 'none';
+  /** Further files to preload, after the agent. */
+  readonly preload?: readonly string[];
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly agent?: string;
+}
+
+/** A running app. */
+export interface App {
+  readonly port: number;
+  readonly child: ChildProcess;
+  stderr(): string;
+  /** Resolves when the app has sent `count` messages of this kind since the last call. */
+  heard(kind: string, count: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const HARD_LIMIT_MS = 50_000;
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** The path of an app. */
+export function appFile(name: string): string {
+  return join(__dirname, 'apps', name);
+}
+
+/** Starts an app and resolves when it has told its port. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { child, stderr, ended } = launch(options);
+  const counts = new Map<string, number>();
+  const waiting: Array<() => void> = [];
+  let port: number | undefined;
+  child.on('message', (message: { port?: number; kind?: string }) => {
+    if (message.port !== undefined) port = message.port;
+    if (message.kind !== undefined) counts.set(message.kind, (counts.get(message.kind) ?? 0) + 1);
+    for (const wake of waiting.splice(0)) wake();
+  });
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) {
+      const woken = new Promise<void>((resolve) => waiting.push(resolve));
+      const result = await Promise.race([woken, ended.then((code) => ({ code }))]);
+      if (result !== undefined) throw new Error(`${options.script} ended with ${result.code}: ${stderr()}`);
+    }
+  };
+  await until(() => port !== undefined);
+  return {
+    port: port as unknown as number,
+    child,
+    stderr,
+    async heard(kind, count) {
+      await until(() => (counts.get(kind) ?? 0) >= count);
+      counts.set(kind, (counts.get(kind) ?? 0) - count);
+    },
+    async stop() {
+      child.kill();
+      await ended;
+    },
+  };
+}
+
+/** Runs an app to its end. */
+export async function runApp(options: AppOptions): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { child, stderr, ended } = launch(options);
+  let stdout = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.disconnect();
+  const code = await ended;
+  return { code, stdout, stderr: stderr() };
+}
+
+function launch(options: AppOptions): { child: ChildProcess; stderr: () => string; ended: Promise<number | null> } {
+  const { load = '--require', agent = AGENT, preload = [], nodeArgs = [], node = process.execPath } = options;
+  const args = [...nodeArgs];
+  if (load === '--require') args.push('--require', agent);
+  if (load === '--import') args.push('--import', agent);
+  for (const file of preload) args.push('--require', appFile(file));
+  const child = spawn(node, [...args, appFile(options.script), ...(options.args ?? [])], {
+    env: { ...cleanEnvironment(), ...(load === 'NODE_OPTIONS' ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  running.add(child);
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const limit = setTimeout(() => child.kill('SIGKILL'), HARD_LIMIT_MS);
+  limit.unref();
+  const ended = once(child, 'close').then(([code]) => {
+    clearTimeout(limit);
+    running.delete(child);
+    return code as number | null;
+  });
+  return { child, stderr: () => stderr, ended };
+}
+
+function cleanEnvironment(): Record<string, string | undefined> {
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LANE_') && !name.startsWith('VITEST')));
+  return { ...environment, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1' };
+}
+
+/** A request whose body is held back until told, over a connection of its own or of `agent`. */
+export function openRequest(port: number, path: string, headers: Record<string, string>, agent?: http.Agent): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
+  const request = http.request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' }, agent: agent ?? false });
+  request.flushHeaders();
+  const answered = new Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>((resolve, reject) => {
+    request.on('error', reject);
+    request.on('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => (body += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
+    });
+  });
+  // Told at `end`, not before.
+  answered.catch(() => {});
+  return {
+    end() {
+      request.end('late body');
+      return answered;
+    },
+  };
+}
+
+/** A request without waiting, as most are. */
+export async function send(port: number, path: string, headers: Record<string, string> = {}, agent?: http.Agent): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> {
+  return openRequest(port, path, headers, agent).end();
+}
