@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import { join } from 'node:path';
 
 /** The agent as it is published. */
@@ -24,6 +25,8 @@ export interface AppOptions {
 /** A running app. */
 export interface App {
   readonly port: number;
+  /** Where an app has several servers: by name. */
+  readonly ports: Readonly<Record<string, number>>;
   readonly child: ChildProcess;
   stderr(): string;
   /** Resolves when the app has sent `count` messages of this kind since the last call. */
@@ -46,8 +49,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const counts = new Map<string, number>();
   const waiting: Array<() => void> = [];
   let port: number | undefined;
-  child.on('message', (message: { port?: number; kind?: string }) => {
+  const ports: Record<string, number> = {};
+  child.on('message', (message: { port?: number; ports?: Record<string, number>; kind?: string }) => {
     if (message.port !== undefined) port = message.port;
+    Object.assign(ports, message.ports);
     if (message.kind !== undefined) counts.set(message.kind, (counts.get(message.kind) ?? 0) + 1);
     for (const wake of waiting.splice(0)) wake();
   });
@@ -61,6 +66,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   await until(() => port !== undefined);
   return {
     port: port as unknown as number,
+    ports,
     child,
     stderr,
     async heard(kind, count) {
@@ -113,8 +119,8 @@ function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /** A request whose body is held back until told, over a connection of its own or of `agent`. */
-export function openRequest(port: number, path: string, headers: Record<string, string>, agent?: http.Agent): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
-  const request = http.request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' }, agent: agent ?? false });
+export function openRequest(port: number, path: string, headers: Record<string, string>, agent?: http.Agent | https.Agent): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
+  const request = (agent instanceof https.Agent ? https : http).request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' }, agent: agent ?? false });
   request.flushHeaders();
   const answered = new Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>((resolve, reject) => {
     request.on('error', reject);
@@ -136,6 +142,6 @@ export function openRequest(port: number, path: string, headers: Record<string, 
 }
 
 /** A request without waiting, as most are. */
-export async function send(port: number, path: string, headers: Record<string, string> = {}, agent?: http.Agent): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> {
+export async function send(port: number, path: string, headers: Record<string, string> = {}, agent?: http.Agent | https.Agent): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> {
   return openRequest(port, path, headers, agent).end();
 }
