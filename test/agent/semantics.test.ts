@@ -1,0 +1,206 @@
+/** What the options mean, as the contract has it: environment × inbound headers → what the app and its peer see. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startPeer, type Peer, type Seen } from './peer.js';
+import { send, startApp, type App } from './run-app.js';
+
+interface Echo {
+  readonly lane: string | null;
+  readonly background: string | null;
+  readonly mark: { readonly tag?: string; readonly source: string; readonly rule?: string } | null;
+  readonly http: Seen;
+  readonly fetch: Seen;
+}
+
+let peer: Peer;
+beforeAll(async () => {
+  peer = await startPeer();
+});
+afterAll(() => peer.close());
+
+async function withApp<T>(env: Record<string, string>, use: (app: App) => Promise<T>, preload: string[] = []): Promise<T> {
+  const app = await startApp({ script: 'echo.cjs', env: { PEER: `http://127.0.0.1:${peer.port}/`, ...env }, preload });
+  try {
+    return await use(app);
+  } finally {
+    await app.stop();
+  }
+}
+
+async function echo(app: App, headers: Record<string, string> = {}, query = ''): Promise<Echo> {
+  return JSON.parse((await send(app.port, `/?${query}`, headers)).body) as Echo;
+}
+
+/** What both clients wrote. */
+function wrote({ http, fetch }: Echo): unknown {
+  expect(fetch.baggage).toEqual(http.baggage);
+  return http.baggage.join(' | ');
+}
+
+describe('stamping and background work', () => {
+  test.each([
+    [{ LANE_TAG: 'gray' }, undefined, null, '', 'gray'],
+    [{ LANE_TAG: 'gray' }, 'blue', 'blue', 'lane=blue', 'gray'],
+    [{ LANE_TAG: 'gray', LANE_STAMP: 'true' }, undefined, 'gray', 'lane=gray', 'gray'],
+    [{ LANE_TAG: 'gray', LANE_STAMP: 'true' }, 'blue', 'blue', 'lane=blue', 'gray'],
+    [{ LANE_TAG: 'gray', LANE_BACKGROUND: 'base' }, undefined, null, '', null],
+    [{ LANE_TAG: 'gray', LANE_BACKGROUND: 'base' }, 'gray', 'gray', 'lane=gray', null],
+    [{ LANE_STAMP: 'true' }, undefined, null, '', null],
+    [{ 'alicloud.service.tag': 'gray', 'profiler.micro.service.tag.trace.enable': 'true' }, undefined, 'gray', 'lane=gray', 'gray'],
+    [{ MSE_ALICLOUD_SERVICE_TAG: 'gray' }, undefined, null, '', 'gray'],
+  ] as Array<[Record<string, string>, string | undefined, string | null, string, string | null]>)('%j, request of %s: lane %s, written %j, background %s', async (env, inbound, lane, written, background) => {
+    await withApp(env, async (app) => {
+      for (let i = 0; i < 3; i++) {
+        const answer = await echo(app, inbound === undefined ? {} : { baggage: `lane=${inbound}` });
+        expect([answer.lane, wrote(answer), answer.background]).toEqual([lane, written, background]);
+      }
+    });
+  });
+
+  test('a tag whose lane is disabled counts as none: inbound, as a stamp and for background work', async () => {
+    const RULES = JSON.stringify({ version: 1, groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'gray', tag: 'gray', enabled: false }] }] });
+    await withApp(
+      { LANE_TAG: 'gray', LANE_STAMP: 'true', RULES },
+      async (app) => {
+        for (const headers of [{}, { baggage: 'lane=gray' }] as Array<Record<string, string>>) {
+          const answer = await echo(app, headers);
+          expect([answer.lane, wrote(answer), answer.background]).toEqual([null, '', null]);
+        }
+        expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('lane=blue');
+      },
+      ['known-instances.cjs'],
+    );
+  });
+
+  test('entry rules put requests into a lane, and say which rule did', async () => {
+    const RULES = JSON.stringify({
+      version: 1,
+      groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'staff', match: { header: 'x-user', exact: 'alice' } }] }] }],
+    });
+    await withApp(
+      { LANE_SERVICE: 'a', RULES },
+      async (app) => {
+        const alice = await echo(app, { 'x-user': 'alice' });
+        expect([alice.lane, wrote(alice), alice.mark]).toEqual(['gray', 'lane=gray', { tag: 'gray', source: 'rule', rule: 'shop/gray/staff' }]);
+        const bob = await echo(app, { 'x-user': 'bob' });
+        expect([bob.lane, wrote(bob), bob.mark?.source]).toEqual([null, '', 'none']);
+        expect((await echo(app, { 'x-user': 'alice', baggage: 'lane=blue' })).lane).toBe('blue');
+      },
+      ['known-instances.cjs'],
+    );
+  });
+});
+
+describe('trust', () => {
+  test.each([
+    ['all', 'gray', 'user=42,lane=gray'],
+    ['none', null, 'user=42'],
+    ['127.0.0.0/8', 'gray', 'user=42,lane=gray'],
+    ['10.0.0.0/8, 127.0.0.1', 'gray', 'user=42,lane=gray'],
+    ['10.0.0.0/8', null, 'user=42'],
+  ])('LANE_TRUST=%s: lane %s, and of copied headers remains %j', async (LANE_TRUST, lane, written) => {
+    await withApp({ LANE_TRUST }, async (app) => {
+      const answer = await echo(app, { baggage: 'user=42,lane=gray' }, 'copy');
+      expect([answer.lane, wrote(answer)]).toEqual([lane, written]);
+      expect((await echo(app)).lane).toBe(null);
+    });
+  });
+});
+
+describe('where tags are sent', () => {
+  test('a public host gets none, and that is said once with the remedy', async () => {
+    await withApp({ LOOKUP_ALL: '1' }, async (app) => {
+      for (let i = 0; i < 3; i++) {
+        const answer = JSON.parse((await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body) as Echo;
+        expect([answer.lane, answer.http.baggage]).toEqual(['gray', []]);
+      }
+      expect(app.stderr()).toBe('lane warn: the lane tag is not sent to api.shop.example: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=api.shop.example\n');
+    });
+  });
+
+  test.each(['all', 'api.shop.example', 'other.example,*.shop.example'])('LANE_PROPAGATE_TO=%s sends it there', async (LANE_PROPAGATE_TO) => {
+    await withApp({ LOOKUP_ALL: '1', LANE_PROPAGATE_TO }, async (app) => {
+      const answer = JSON.parse((await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body) as Echo;
+      expect(answer.http.baggage).toEqual(['lane=gray']);
+      expect(app.stderr()).toBe('');
+    });
+  });
+});
+
+describe('formats', () => {
+  test.each<[Record<string, string>, Record<string, string>, Record<string, string | undefined>]>([
+    [{ LANE_FORMATS: 'mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: 'x-mse-gray-tag=gray' }],
+    [{ LANE_FORMATS: 'mse' }, { baggage: 'x-mse-gray-tag=gray' }, { 'x-mse-tag': 'gray', baggage: 'x-mse-gray-tag=gray' }],
+    [{ LANE_FORMATS: 'mse' }, { baggage: 'lane=gray' }, { 'x-mse-tag': undefined, baggage: undefined }],
+    [{ LANE_FORMATS: 'polaris' }, { 'service-lane': 'shop/gray' }, { 'service-lane': 'default/gray', baggage: undefined }],
+    [{ LANE_FORMATS: 'dubbo' }, { 'dubbo.tag': 'gray' }, { 'dubbo.tag': 'gray' }],
+    [{ LANE_FORMATS: 'asm' }, { 'x-asm-prefer-tag': 'gray' }, { 'x-asm-prefer-tag': 'gray' }],
+    [{ LANE_FORMATS: 'nepxion' }, { 'n-d-version': 'gray' }, { 'n-d-version': 'gray' }],
+    [{ LANE_FORMATS: 'baggage,mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: 'lane=gray,x-mse-gray-tag=gray' }],
+    [{ LANE_FORMATS: 'baggage', LANE_FORMATS_IN: 'mse,baggage' }, { 'x-mse-tag': 'gray', baggage: 'lane=blue' }, { 'x-mse-tag': undefined, baggage: 'lane=gray' }],
+    [{ LANE_BAGGAGE_KEY: 'canary' }, { baggage: 'canary=gray,lane=blue' }, { baggage: 'canary=gray' }],
+    [{}, { baggage: 'lane=gray%3Bp%3D1' }, { baggage: 'lane=gray' }],
+    [{}, { baggage: 'lane=blue,lane=gray;p=1' }, { baggage: 'lane=gray' }],
+    [{}, { baggage: `lane=${'x'.repeat(65)}` }, { baggage: undefined }],
+    [{}, { baggage: 'lane=gr%C3%A4y' }, { baggage: undefined }],
+    [{}, { baggage: 'lane=,,;=,lane' }, { baggage: undefined }],
+  ])('%j, given %j: %j', async (env, inbound, written) => {
+    await withApp(env, async (app) => {
+      const { http, fetch } = await echo(app, inbound);
+      for (const [name, value] of Object.entries(written)) expect([name, http.headers[name], fetch.headers[name]]).toEqual([name, value, value]);
+      expect(app.stderr()).toBe('');
+    });
+  });
+});
+
+describe('settings that can’t be used', () => {
+  test.each([
+    [{ LANE_TAG: 'gr ay' }, 'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. The app runs without this setting.\n'],
+    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. The app runs without this setting.\n'],
+    [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
+    [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
+    [{ LANE_CONFIG: '/nowhere/lane.yaml' }, /^lane error: LANE_CONFIG=\/nowhere\/lane.yaml can't be read: ENOENT.*\n$/],
+    [{ LANE_TRACES: 'otlp' }, 'lane error: LANE_TRACES=otlp has no effect: this version of the agent does not have it yet\n'],
+    [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups, for the file \/nowhere\/groups.json can't be read .*\n$/],
+    [{ LANE_CONTEXT: 'cls' }, /^lane error: LANE_CONTEXT=cls needs the package cls-hooked in the app: npm install cls-hooked\. .*\n$/],
+  ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {
+    await withApp(env, async (app) => {
+      expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('lane=blue');
+      expect(app.stderr()).toMatch(line instanceof RegExp ? line : new RegExp(`^${line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`));
+    });
+  });
+});
+
+describe('the options file', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lane-options-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test.each([
+    ['lane.json', '{"tag": "gray", "stamp": true, "formats": ["baggage", "mse"]}'],
+    ['lane.yaml', 'tag: gray\nLANE_STAMP: true\nformats: [baggage, mse]\n'],
+  ])('%s is read, and the environment comes first', async (name, content) => {
+    const path = join(folder, name);
+    await writeFile(path, content);
+    await withApp({ LANE_CONFIG: path }, async (app) => expect(wrote(await echo(app))).toBe('lane=gray,x-mse-gray-tag=gray'));
+    await withApp({ LANE_CONFIG: path, LANE_TAG: 'blue' }, async (app) => expect(wrote(await echo(app))).toBe('lane=blue,x-mse-gray-tag=blue'));
+  });
+});
+
+describe('leaving out', () => {
+  test.each<[string, string | null, string, string]>([
+    ['all', null, '', ''],
+    ['http-server', null, '', ''],
+    ['http-client', 'gray', '', 'lane=gray'],
+    ['undici', 'gray', 'lane=gray', ''],
+  ])('LANE_DISABLE=%s: lane %s, http writes %j, fetch %j', async (LANE_DISABLE, lane, http, fetch) => {
+    await withApp({ LANE_DISABLE }, async (app) => {
+      const answer = await echo(app, { baggage: 'lane=gray' });
+      expect([answer.lane, answer.http.baggage.join(), answer.fetch.baggage.join()]).toEqual([lane, http, fetch]);
+    });
+  });
+});
