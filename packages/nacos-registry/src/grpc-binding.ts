@@ -2,7 +2,7 @@
 import { NacosError, messageOf } from './nacos-error.js';
 
 /** Package that speaks gRPC with Nacos. */
-export const GRPC_BINDING = 'nacos-sdk-rust-binding-node';
+const GRPC_BINDING = 'nacos-sdk-rust-binding-node';
 
 /** An instance as the binding has it. */
 export interface BindingInstance {

@@ -12,7 +12,7 @@
 import { runInLane, type ConfigDocument, type Instance, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
 import { failedCheck, waitUntilReady, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
-import { messageOf, NacosError } from './nacos-error.js';
+import { codeOf, messageOf, NacosError } from './nacos-error.js';
 import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from './nacos-instance.js';
 import { parseServers, type ServerAddress } from './server-address.js';
 
@@ -199,7 +199,7 @@ export class GrpcConnection implements NacosConnection {
     if (service.known !== undefined && signature === service.signature) return;
     service.known = instances;
     service.signature = signature;
-    for (const listener of [...service.listeners]) this.#tell(listener, instances);
+    for (const listener of Array.from(service.listeners)) this.#tell(listener, instances);
   }
 
   // Documents
@@ -258,7 +258,7 @@ export class GrpcConnection implements NacosConnection {
       if (watched.known && document?.md5 === watched.document?.md5) return;
       watched.known = true;
       watched.document = document;
-      for (const listener of [...watched.listeners]) this.#tell(listener, document);
+      for (const listener of Array.from(watched.listeners)) this.#tell(listener, document);
     } catch (error) {
       this.#complain(error);
     } finally {
@@ -438,7 +438,7 @@ function probe(host: string, port: number, holdProcess: boolean): Promise<string
     };
     socket.setTimeout(PROBE_TIMEOUT_MS, () => finish('no answer in time'));
     socket.on('connect', () => finish(undefined));
-    socket.on('error', (error) => finish(String((error as { code?: unknown }).code ?? messageOf(error))));
+    socket.on('error', (error) => finish(codeOf(error) ?? messageOf(error)));
   });
 }
 

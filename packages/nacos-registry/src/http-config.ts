@@ -65,7 +65,7 @@ export class HttpConfig {
   async publish(dataId: string, group: string, content: string, options: { casMd5?: string; type?: string } = {}): Promise<void> {
     const { casMd5, type } = options;
     if (casMd5 !== undefined) {
-      // Servers before 2.2 do not compare, so we do, as well as that can be done from here.
+      // Servers before 2.3 do not compare (tried: 2.2.4), so we do, as well as that can be done from here.
       const stored = await this.get(dataId, group);
       if ((stored?.md5 ?? '') !== casMd5) throw conflict(dataId, group);
     }
@@ -74,7 +74,7 @@ export class HttpConfig {
       method: 'POST',
       path: PATH,
       form: { dataId, group, tenant: this.#tenant, content, type, casMd5: cas },
-      // Nacos 2.2 reads it from a header.
+      // Nacos 2.3 and later read it from a header.
       ...(cas === undefined ? {} : { headers: { casMd5: cas }, repeatable: false }),
     });
     if (cas !== undefined && isConflict(answer)) throw conflict(dataId, group);
@@ -157,7 +157,7 @@ export class HttpConfig {
     if (watched.known && document?.md5 === watched.document?.md5) return false;
     watched.known = true;
     watched.document = document;
-    for (const listener of [...watched.listeners]) this.#tell(listener, document);
+    for (const listener of Array.from(watched.listeners)) this.#tell(listener, document);
     return true;
   }
 
@@ -225,12 +225,12 @@ function expectTrue(answer: NacosAnswer, dataId: string): void {
 }
 
 /** The error for a document that has changed since it was read. */
-export function conflict(dataId: string, group: string): NacosError {
+function conflict(dataId: string, group: string): NacosError {
   return new NacosError('ELANE_CONFLICT', `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`);
 }
 
 /** The md5 of a document, as Nacos computes it. */
-export function md5Of(content: string): string {
+function md5Of(content: string): string {
   const { createHash } = require('node:crypto') as typeof import('node:crypto');
   return createHash('md5').update(content).digest('hex');
 }

@@ -217,7 +217,7 @@ export class HttpNaming {
     if (service.known !== undefined && signature === service.signature) return true;
     service.known = instances;
     service.signature = signature;
-    for (const listener of [...service.listeners]) this.#tell(listener, instances);
+    for (const listener of Array.from(service.listeners)) this.#tell(listener, instances);
     return true;
   }
 

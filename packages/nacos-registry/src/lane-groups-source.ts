@@ -62,7 +62,7 @@ export function watchLaneGroupsFile(path: string, options: LaneGroupsOptions): U
 
 function watchFile(path: string, options: LaneGroupsOptions): Unsubscribe {
   const fs = require('node:fs') as typeof import('node:fs');
-  const { dirname } = require('node:path') as typeof import('node:path');
+  const nodePath = require('node:path') as typeof import('node:path');
   const log = options.log ?? SILENT_LOG;
   const take = createIntake(options, `the file ${path}`, 'mend it');
   let last: string | undefined | null = null;
@@ -107,7 +107,7 @@ function watchFile(path: string, options: LaneGroupsOptions): Unsubscribe {
   // The folder is watched, not the file: editors and Kubernetes put a new file in the place of the old one.
   let watcher: import('node:fs').FSWatcher | undefined;
   try {
-    watcher = fs.watch(dirname(path), { persistent: false }, () => readSoon(FILE_SETTLE_MS));
+    watcher = fs.watch(nodePath.dirname(path), { persistent: false }, () => readSoon(FILE_SETTLE_MS));
     watcher.on('error', () => {
       watcher?.close();
       watcher = undefined;

@@ -138,7 +138,7 @@ describe('the view of a list', () => {
 describe('what is observed', () => {
   test('fills the tables, an answer for some clusters beside those for others', () => {
     const { lanes, tables } = laneNaming();
-    const known = (): number[] => ports(tables.get(KEY)?.instances ?? []).sort();
+    const known = (): number[] => ports(tables.get(KEY)?.instances ?? []).sort((a, b) => a - b);
     lanes.observe(KEY, [host(1)], 'DEFAULT');
     lanes.observe(KEY, [host(2, undefined, { clusterName: 'B' })], 'B');
     expect(known()).toEqual([1, 2]);

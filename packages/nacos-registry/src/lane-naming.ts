@@ -66,6 +66,8 @@ interface Observed {
   instances: readonly NacosInstance[];
   /** By clusters asked for. */
   readonly indexes: Map<string, LaneIndex>;
+  /** Arrays that were taken already: an SDK hands out the same one until something changes. */
+  readonly taken: WeakSet<object>;
   rules: LaneRules | undefined;
 }
 
@@ -152,8 +154,9 @@ export class LaneNaming {
     const id = groupedName(key);
     let observed = this.#services.get(id);
     if (observed === undefined) {
-      observed = { key, clusters: new Map(), signatures: new Map(), instances: [], indexes: new Map(), rules: undefined };
+      observed = { key, clusters: new Map(), signatures: new Map(), instances: [], indexes: new Map(), taken: new WeakSet(), rules: undefined };
     }
+    if (Array.isArray(hosts) && observed.taken.has(hosts)) return true;
     const instances = toInstances(hosts);
     const names = namesOf(clusters);
     if (instances.length === 0 && performance.now() - this.#troubleAt < EMPTY_GRACE_MS && selectClusters(observed, names).length > 0) return false;
@@ -165,6 +168,7 @@ export class LaneNaming {
       observed.indexes.clear();
       this.#options.tables.update(key, observed.instances);
     }
+    if (Array.isArray(hosts)) observed.taken.add(hosts);
     this.#recalled.delete(id);
     this.#options.snapshots?.save(key, observed.instances);
     return true;

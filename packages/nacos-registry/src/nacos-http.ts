@@ -6,7 +6,7 @@
  */
 import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { runInLane, type Log } from '@lane/core';
-import { messageOf, NacosError } from './nacos-error.js';
+import { codeOf, messageOf, NacosError } from './nacos-error.js';
 import type { ServerAddress } from './server-address.js';
 
 /** One request; paths are relative to the context path. */
@@ -45,6 +45,8 @@ export interface NacosHttpOptions {
 /** The server answers a UDP push only to those who call themselves a Java client. */
 const USER_AGENT = 'Nacos-Java-Client:v1.0.0';
 const REQUEST_TIMEOUT_MS = 5_000;
+/** After an outage everything is asked for at once. */
+const MAX_SOCKETS = 10;
 /** So long after trouble an empty list may be a server that has restarted and not heard the beats yet (they come every 5 s). */
 const EMPTY_GRACE_MS = 15_000;
 /** Wrong credentials are not tried again sooner. */
@@ -210,7 +212,7 @@ export class NacosHttp {
   }
 
   #unreachable(server: ServerAddress, error: unknown): NacosError {
-    const reason = String((error as { code?: unknown }).code ?? messageOf(error));
+    const reason = codeOf(error) ?? messageOf(error);
     return new NacosError('ELANE_NACOS_UNREACHABLE', `Nacos at ${server.label} can't be reached (${reason}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`, error);
   }
 
@@ -275,7 +277,7 @@ export class NacosHttp {
         if (!this.#options.holdProcess) socket.unref();
       });
       request.on('error', (error) => {
-        const { code } = error as { code?: unknown };
+        const code = codeOf(error);
         fail(Object.assign(error, { isStale: request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') }));
       });
       request.on('response', (response) => {
@@ -299,11 +301,11 @@ export class NacosHttp {
     // Loaded here: an agent that never talks to Nacos must not load them.
     if (server.secure) {
       const https = require('node:https') as Https;
-      this.#agents.https ??= new https.Agent({ keepAlive: true });
+      this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
       return https.request({ ...options, agent: this.#agents.https });
     }
     const http = require('node:http') as Http;
-    this.#agents.http ??= new http.Agent({ keepAlive: true });
+    this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
     return http.request({ ...options, agent: this.#agents.http });
   }
 }

@@ -41,19 +41,19 @@ const MAX_FILE_NAME = 180;
 
 /** The directory for snapshots of this user: `lane-<uid>` in the system's temporary directory. */
 export function defaultSnapshotDirectory(): string {
-  const { tmpdir } = require('node:os') as typeof import('node:os');
-  const { join } = require('node:path') as typeof import('node:path');
-  return join(tmpdir(), `lane-${process.getuid?.() ?? 'user'}`);
+  const os = require('node:os') as typeof import('node:os');
+  const path = require('node:path') as typeof import('node:path');
+  return path.join(os.tmpdir(), `lane-${process.getuid?.() ?? 'user'}`);
 }
 
 /** Makes a store; nothing is read or written before it is used. */
 export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStore {
   const fs = require('node:fs') as typeof import('node:fs');
-  const { join } = require('node:path') as typeof import('node:path');
+  const path = require('node:path') as typeof import('node:path');
   const log = options.log ?? SILENT_LOG;
   const { directory } = options;
   const scope = fileName(options.server === undefined ? options.namespace : `${options.server}~${options.namespace}`);
-  const folder = join(directory, scope);
+  const folder = path.join(directory, scope);
 
   /** File name → what to write. */
   const pending = new Map<string, () => string>();
@@ -67,10 +67,10 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     try {
       const stats = fs.lstatSync(directory, { throwIfNoEntry: false });
       if (isOff || stats === undefined || !accepts(stats)) return undefined;
-      const path = join(folder, file);
-      const fileStats = fs.lstatSync(path, { throwIfNoEntry: false });
+      const filePath = path.join(folder, file);
+      const fileStats = fs.lstatSync(filePath, { throwIfNoEntry: false });
       if (fileStats === undefined || !fileStats.isFile()) return undefined;
-      const snapshot = JSON.parse(fs.readFileSync(path, 'utf8')) as Record<string, unknown> | null;
+      const snapshot = JSON.parse(fs.readFileSync(filePath, 'utf8')) as Record<string, unknown> | null;
       if (snapshot === null || snapshot['version'] !== VERSION || snapshot['subject'] !== subject) return undefined;
       const age = Date.now() - Number(snapshot['savedAt']);
       return age <= MAX_AGE_MS ? snapshot : undefined;
@@ -107,10 +107,10 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     if (!accepts(await promises.lstat(directory))) return;
     await promises.mkdir(folder, { recursive: true, mode: 0o700 });
     for (const [file, text] of files) {
-      const temporary = join(folder, `.${file}.${process.pid}.${count++}.${Math.random().toString(36).slice(2, 8)}`);
+      const temporary = path.join(folder, `.${file}.${process.pid}.${count++}.${Math.random().toString(36).slice(2, 8)}`);
       try {
         await promises.writeFile(temporary, text(), { mode: 0o600, flag: 'wx' });
-        await promises.rename(temporary, join(folder, file));
+        await promises.rename(temporary, path.join(folder, file));
       } catch (error) {
         await promises.rm(temporary, { force: true }).catch(() => {});
         throw error;

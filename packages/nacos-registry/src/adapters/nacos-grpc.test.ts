@@ -2,10 +2,10 @@
  * What the adapter does is tried here on a stand-in for the SDK, which shows the SDK's own mistakes at will; the contract suite
  * tries it on real servers.
  */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createTagCodec, currentLane, runInLane, ServiceTables, type Tag } from '@lane/core';
 import { createSnapshotStore, decorate, decorateClass, LaneNaming, nacosGrpcAdapter, type ConnectionInfo, type LaneNamingOptions } from '../../dist/index.js';
-import { eventually, Received, temporaryFolder } from '../testing/support.js';
+import { Received, temporaryFolder } from '../testing/support.js';
 
 interface Host {
   ip: string;
@@ -56,6 +56,14 @@ class StandIn {
 const GROUP = 'DEFAULT_GROUP';
 const at = (port: number, tag?: Tag, healthy = true): Host => ({ ip: '10.0.0.1', port, healthy, metadata: tag === undefined ? {} : { lane: tag } });
 const ports = (hosts: readonly Host[]): number[] => hosts.map(({ port }) => port);
+
+/** The period in which the server is asked past the SDK's cache. */
+const FOLLOW_MS = 3_000;
+
+function useFakeTimers(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
 
 function decorated(options: Partial<LaneNamingOptions> = {}): { client: StandIn; tables: ServiceTables } {
   const tables = new ServiceTables();
@@ -113,12 +121,14 @@ describe('discovery', () => {
   });
 
   test('knows when the last instance has gone, which the SDK’s cache does not', async () => {
+    useFakeTimers();
     const { client, tables } = decorated();
     client.server = [at(1)];
     client.cache = [at(1)];
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([1]);
     client.server = [];
-    await eventually(async () => expect(await client.getAllInstances('orders', GROUP, [], true)).toEqual([]));
+    await vi.advanceTimersByTimeAsync(FOLLOW_MS);
+    expect(await client.getAllInstances('orders', GROUP, [], true)).toEqual([]);
     expect(tables.get({ group: GROUP, name: 'orders' })?.instances).toEqual([]);
     client.server = client.cache = [at(2)];
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([2]);
@@ -172,13 +182,15 @@ describe('subscriptions', () => {
   });
 
   test('hear of the last instance going, which the SDK does not tell', async () => {
+    useFakeTimers();
     const { client } = decorated();
     const received = new Received<Host[]>();
     client.server = client.cache = [at(1)];
     await client.subscribe('orders', GROUP, [], (_error, hosts) => received.push(hosts));
     for (const listener of client.listeners) listener(null, [at(1)]);
     client.server = [];
-    expect(await received.until((hosts) => hosts.length === 0)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(FOLLOW_MS);
+    expect(received.all).toEqual([[at(1)], []]);
   });
 });
 

@@ -87,7 +87,7 @@ describe('registration', () => {
 
     expect(instance.metadata).toEqual({ zone: 'a' });
     const stored = await provide().list({ group: GROUP, name: service });
-    expect(stored.map(({ port, weight, metadata }) => [port, weight, metadata]).sort()).toEqual([
+    expect(stored.map(({ port, weight, metadata }) => [port, weight, metadata]).sort(([a], [b]) => Number(a) - Number(b))).toEqual([
       [1001, 3, { zone: 'a', lane: 'gray' }],
       [1002, 1, { lane: 'gray' }],
     ]);
@@ -100,7 +100,7 @@ describe('registration', () => {
     await client.registerInstance(service, at(1001, 'blue') as never);
     expect((await provide().list({ group: GROUP, name: service }))[0]?.metadata).toEqual({ lane: 'blue' });
     await client.deregisterInstance(service, at(1001) as never);
-    expect(await provide().list({ group: GROUP, name: service })).toEqual([]);
+    await eventually(async () => expect(await provide().list({ group: GROUP, name: service })).toEqual([]));
   });
 });
 

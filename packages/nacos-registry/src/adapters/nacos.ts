@@ -40,8 +40,8 @@ interface ServiceInfo {
 interface HostReactor {
   _serviceInfoMap: Map<string, ServiceInfo>;
   _updatingSet: Set<string>;
-  processServiceJSON(json: string): unknown;
-  getServiceInfo(serviceName: string, clusters?: string): Promise<unknown>;
+  processServiceJSON: (this: HostReactor, json: string) => unknown;
+  getServiceInfo: (this: HostReactor, serviceName: string, clusters?: string) => Promise<unknown>;
   emit(event: string, ...args: unknown[]): boolean;
 }
 
@@ -53,7 +53,7 @@ interface Client {
 
 interface ServerProxy {
   serversFromEndpoint?: unknown;
-  _reqAPI?(...args: unknown[]): Promise<unknown>;
+  _reqAPI?: (this: unknown, ...args: unknown[]) => Promise<unknown>;
 }
 
 /** What we know of one client's reactor. */
@@ -425,12 +425,12 @@ function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
 }
 
 function keyOf(service: unknown, group: unknown): ServiceKey {
-  return { name: String(service), group: group === undefined ? DEFAULT_GROUP : String(group) };
+  return { name: `${service as string}`, group: group === undefined ? DEFAULT_GROUP : `${group as string}` };
 }
 
 function clustersOf(clusters: unknown, fallback: string): string {
   if (clusters === undefined || clusters === null || clusters === '') return fallback;
-  return String(clusters);
+  return `${clusters as string}`;
 }
 
 function cacheKey(key: ServiceKey, clusters: string): string {
