@@ -34,7 +34,7 @@ export function describeNacosAcrossSdks(server: NacosServer, from: NacosDriver, 
 
       const expected = [{ ip: '10.0.0.1', port: 8080, weight: 2, clusterName: 'DEFAULT', metadata: { lane: 'gray' } }];
       await eventually(async () => expect(await consumer.list(service)).toMatchObject(expected));
-      expect(await told.until((instances) => instances.length === 1)).toMatchObject(expected);
+      expect(await told.next((instances) => instances.length === 1)).toMatchObject(expected);
     });
 
     test('a config is read and listened to', async () => {
@@ -49,7 +49,7 @@ export function describeNacosAcrossSdks(server: NacosServer, from: NacosDriver, 
 
       await publisher.publish(dataId, 'LANE', '二');
 
-      await told.until((content) => content === '二');
+      await told.next((content) => content === '二');
     });
   });
 }

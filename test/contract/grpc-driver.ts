@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from 'nacos-sdk-rust-binding-node';
+import { eventually } from '../servers/index.js';
+import { HttpApi } from './http-api.js';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient } from './driver.js';
 
 // The SDK's native part logs and caches under HOME, and has no option to put that elsewhere.
@@ -72,10 +74,19 @@ async function createConfig(connection: Connection): Promise<ConfigClient> {
     async remove(dataId, group) {
       await client.removeConfig(dataId, group);
     },
-    listen: (dataId, group, listener) =>
-      client.addListener(dataId, group, (error, config) => {
+    async listen(dataId, group, listener) {
+      await client.addListener(dataId, group, (error, config) => {
         if (error === null) listener(config.content);
-      }),
+      });
+      // addListener reads the config and only then tells the server, in the background, and drops its answer: a change in between
+      // goes unnoticed for a minute (nacos-sdk 0.8.0, config/worker.rs).
+      const api = new HttpApi(connection);
+      await eventually(async () => {
+        const { body } = await api.config('GET', '/configs/listener', { query: { dataId, group } });
+        const { lisentersGroupkeyStatus: listeners } = JSON.parse(body) as { lisentersGroupkeyStatus: Record<string, string> };
+        if (Object.keys(listeners).length === 0) throw new Error(`the server knows no listener of ${dataId} yet`);
+      });
+    },
     async close() {},
   };
 }

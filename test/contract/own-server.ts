@@ -103,7 +103,7 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
           opened.push(provider, watcher);
           await provider.register(service, { ip: '10.0.0.1', port: 8080, weight: 2, metadata: { lane: 'gray' } });
           await watcher.subscribe(service, told.push);
-          await told.until(([first]) => first?.metadata['lane'] === 'gray');
+          await told.next(([first]) => first?.metadata['lane'] === 'gray');
           return { service, told, driver };
         }),
       );
@@ -126,7 +126,7 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
           const late = await driver.createNaming(connection);
           opened.push(late);
           await late.register(service, { ip: '10.0.0.2', port: 8080 });
-          await told.until((instances) => instances.length === 2, 60_000);
+          await told.next((instances) => instances.length === 2, 60_000);
         }),
       );
       // The embedded server keeps its configs in memory.

@@ -1,37 +1,31 @@
-/** Collects what a listener is told, so that a test can wait for the one thing it is about. */
+/** Collects what a listener is told, so that a test can wait for one thing after the other. */
 export class Received<Value> {
   readonly #values: Value[] = [];
-  readonly #waiting = new Set<() => void>();
+  #check = (): void => {};
 
   readonly push = (value: Value): void => {
     this.#values.push(value);
-    for (const check of this.#waiting) check();
+    this.#check();
   };
 
-  /** The first value, past or to come, for which `matches` is true. After `timeoutMs` it fails and tells what did arrive. */
-  until(matches: (value: Value) => boolean, timeoutMs = 30_000): Promise<Value> {
+  /**
+   * Waits for the next value for which `matches` is true and drops those before it: each call goes on where the last one ended.
+   * After `timeoutMs` it fails and tells what did arrive. One call at a time.
+   */
+  next(matches: (value: Value) => boolean, timeoutMs = 30_000): Promise<Value> {
     return new Promise((done, fail) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(check);
-      };
-      const check = (): void => {
-        const found = this.#values.findIndex(matches);
-        if (found === -1) return;
-        end();
-        done(this.#values[found] as Value);
-      };
       const timer = setTimeout(() => {
-        end();
+        this.#check = () => {};
         fail(new Error(`not told within ${timeoutMs} ms; told of: ${JSON.stringify(this.#values)}`));
       }, timeoutMs);
-      this.#waiting.add(check);
-      check();
+      this.#check = () => {
+        const found = this.#values.findIndex(matches);
+        if (found === -1) return;
+        clearTimeout(timer);
+        this.#check = () => {};
+        done(this.#values.splice(0, found + 1)[found] as Value);
+      };
+      this.#check();
     });
-  }
-
-  /** Forgets what has arrived so far. */
-  clear(): void {
-    this.#values.length = 0;
   }
 }

@@ -9,6 +9,6 @@ export default defineConfig({
     include: ['test/contract/**/*.test.ts'],
     globalSetup: ['test/servers/global-setup.ts'],
     // The tests mostly wait: for pushes, for beats that stay away, for servers that start.
-    maxConcurrency: 50,
+    maxConcurrency: 12,
   },
 });

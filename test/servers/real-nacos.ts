@@ -209,6 +209,7 @@ class Server implements RealNacos {
       }
       await pause(50);
     }
+    await this.#reserveKeys();
     this.log(`Nacos ${this.version} serves on ${this.address} after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   }
 
@@ -254,6 +255,19 @@ class Server implements RealNacos {
     }
   }
 
+  /**
+   * Writes a config and removes it. Derby reserves a range of keys with the first row of a table, and fails other inserts that come
+   * at that moment ("A lock could not be obtained"); the range is made large enough to last.
+   */
+  async #reserveKeys(): Promise<void> {
+    const query = new URLSearchParams({ dataId: 'first', group: 'FIRST', content: 'first', ...this.auth });
+    for (const method of ['POST', 'DELETE']) {
+      const response = await fetch(`http://${this.address}/nacos/v1/cs/configs?${query}`, { method });
+      const body = await response.text();
+      if (!response.ok) throw new RealNacosError('ELANE_NACOS_START', `Nacos ${this.version} on ${this.address} stores no config: ${body}`);
+    }
+  }
+
   #properties(): string {
     return [
       'server.servlet.contextPath=/nacos',
@@ -280,6 +294,7 @@ class Server implements RealNacos {
       '-XX:TieredStopAtLevel=1',
       `-Djava.io.tmpdir=${join(this.#home, 'tmp')}`,
       `-Duser.home=${this.#home}`,
+      '-Dderby.language.sequence.preallocator=100000',
       '-Dnacos.standalone=true',
       `-Dnacos.home=${this.#home}`,
       `-Dnacos.server.ip=${host}`,
