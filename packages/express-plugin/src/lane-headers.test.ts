@@ -1,0 +1,98 @@
+// What handlers await here does not reject.
+// oxlint-disable oxc/no-async-endpoint-handlers
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { enterContext, laneContext, runInLane } from '@lane/core';
+import express from 'express';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lane, laneHeaders, type HeadersLike } from './index.js';
+
+beforeEach(() => void lane());
+
+const gray = (headers?: HeadersLike): Record<string, string> => runInLane('gray', () => laneHeaders(headers));
+const base = (headers?: HeadersLike): Record<string, string> => enterContext(laneContext(undefined), () => laneHeaders(headers), undefined, []);
+
+const ask = async (url: string, baggage?: string): Promise<unknown> => (await fetch(url, baggage === undefined ? {} : { headers: { baggage } })).json();
+
+describe('in a lane', () => {
+  test.each<[what: string, headers: HeadersLike | undefined, merged: Record<string, string>]>([
+    ['nothing', undefined, { baggage: 'lane=gray' }],
+    ['other headers', { accept: '*/*' }, { accept: '*/*', baggage: 'lane=gray' }],
+    ['a baggage of the app', { baggage: 'user=42' }, { baggage: 'user=42,lane=gray' }],
+    ['another tag in it', { baggage: 'lane=blue,user=42' }, { baggage: 'user=42,lane=gray' }],
+    ['another spelling, which is kept', { Baggage: 'user=42' }, { Baggage: 'user=42,lane=gray' }],
+    ['two spellings, which become one', { Baggage: 'user=42', BAGGAGE: 'city=x' }, { Baggage: 'user=42, city=x,lane=gray' }],
+    ['several lines', { baggage: ['user=42', 'lane=blue'] }, { baggage: 'user=42,lane=gray' }],
+    ['Headers', new Headers({ 'X-A': '1', baggage: 'user=42' }), { 'x-a': '1', baggage: 'user=42,lane=gray' }],
+    ['pairs', [['X-A', '1'], ['x-a', '2'], ['baggage', 'user=42']], { 'X-A': '1, 2', baggage: 'user=42,lane=gray' }],
+    ['a map', new Map([['x-a', '1']]), { 'x-a': '1', baggage: 'lane=gray' }],
+    ['values that are no text', { 'content-length': 0, 'x-a': undefined, 'x-b': null, 'x-c': true, cookie: ['a=1', 'b=2'] }, { 'content-length': '0', 'x-c': 'true', cookie: 'a=1; b=2', baggage: 'lane=gray' }],
+  ])('%s', (_, headers, merged) => {
+    const before = JSON.stringify(headers);
+    expect(gray(headers)).toEqual(merged);
+    expect(JSON.stringify(headers)).toBe(before);
+  });
+
+  test('in the formats of the lane() made last', () => {
+    lane({ formats: ['mse', 'asm'] });
+    expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({ 'X-Mse-Tag': 'gray', baggage: 'user=42,x-mse-gray-tag=gray', 'x-asm-prefer-tag': 'gray' });
+    lane({ formats: ['dubbo'] });
+    expect(gray({ baggage: 'lane=blue' })).toEqual({ baggage: 'lane=blue', 'dubbo.tag': 'gray' });
+    lane({ baggageKey: 'canary' });
+    expect(gray()).toEqual({ baggage: 'canary=gray' });
+  });
+
+  test('writing twice is writing once', () => {
+    expect(gray(gray({ baggage: 'user=42' }))).toEqual({ baggage: 'user=42,lane=gray' });
+  });
+});
+
+test('outside any lane headers stay as they are', () => {
+  expect(laneHeaders()).toEqual({});
+  expect(laneHeaders({ Baggage: 'lane=gray' })).toEqual({ Baggage: 'lane=gray' });
+});
+
+test('expressly base, what the app copied from an inbound request is taken out', () => {
+  lane({ formats: ['baggage', 'mse'] });
+  expect(base({ Baggage: 'lane=gray,user=42,x-mse-gray-tag=gray', 'X-MSE-Tag': 'gray', accept: '*/*' })).toEqual({ Baggage: 'user=42', accept: '*/*' });
+  expect(base({ baggage: 'lane=gray' })).toEqual({});
+  expect(base()).toEqual({});
+});
+
+test.each([['baggage'], [['a', 'b']], [[['a', 'b', 'c']]], [[[1, 2]]], [42], [null]])('%j is refused with a word on what is accepted', (headers) => {
+  expect(() => laneHeaders(headers as never)).toThrow(expect.objectContaining({ code: 'ELANE_INVALID_HEADERS', message: expect.stringContaining('Headers, pairs of name and value, or an object') as string }));
+});
+
+describe('from one app to the next', () => {
+  const servers: http.Server[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  async function serve(handler: http.RequestListener): Promise<string> {
+    const server = http.createServer(handler).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    servers.push(server);
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test('by fetch, with an untrusted tag held back though the app copies it', async () => {
+    const peer = await serve((request, response) => response.end(JSON.stringify(request.headers.baggage ?? null)));
+    const forward: express.RequestHandler = async (request, response) => {
+      const { baggage } = request.headers;
+      response.send(await (await fetch(peer, { headers: laneHeaders({ accept: '*/*', baggage }) })).text());
+    };
+    const believing = await serve(express().use(lane()).get('/', forward));
+    const doubting = await serve(express().use(lane({ trust: 'none' })).get('/', forward));
+
+    const tags = ['gray', undefined, 'blue', 'gray', undefined, 'blue'];
+    expect(await Promise.all(tags.map((tag) => ask(believing, tag === undefined ? 'user=42' : `user=42,lane=${tag}`)))).toEqual(tags.map((tag) => (tag === undefined ? 'user=42' : `user=42,lane=${tag}`)));
+    expect(await ask(believing)).toBe(null);
+    expect(await ask(doubting, 'user=42,lane=gray')).toBe('user=42');
+    expect(await ask(doubting, 'lane=gray')).toBe(null);
+  });
+});

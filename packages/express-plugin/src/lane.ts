@@ -1,0 +1,192 @@
+/**
+ * The middleware. It decides a request's tag once, whoever asks first: the agent, this plugin, or another use of it leave
+ * what they decided on the request, and the later ones take it as it is.
+ *
+ * What is after it in the chain runs in the request's lane. A body that arrives after its headers would lose the lane again
+ * (its events come from the socket), so requests and responses emit in the lane of their request; only where there is a lane.
+ */
+import {
+  createTagCodec,
+  currentContext,
+  decideRequestTag,
+  enterContext,
+  laneContext,
+  requestView,
+  type EntryRules,
+  type LaneContext,
+  type LaneRules,
+  type ReadingCounts,
+  type RequestTag,
+  type RequestView,
+  type Tag,
+  type TagCodec,
+} from '@lane/core';
+import { writeWith } from './lane-headers.js';
+import { prepareOptions, type LaneOptions, type PreparedOptions } from './options.js';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The tag of this request and where it came from; set by `lane()` of @lane/express-plugin. */
+      lane?: RequestTag;
+    }
+  }
+}
+
+/** An inbound request, as much of Express's as is used here. */
+export interface LaneRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly originalUrl?: string;
+  /** The client's address, by Express's setting `trust proxy`. */
+  readonly ip?: string | undefined;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly rawHeaders: readonly string[];
+  readonly socket?: { readonly remoteAddress?: string | undefined };
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+  lane?: RequestTag;
+}
+
+/** A response, as much of Express's as is used here. */
+export interface LaneResponse {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+}
+
+/** The middleware, for `app.use`. */
+export interface LaneHandler {
+  (request: LaneRequest, response: LaneResponse, next: (error?: unknown) => void): void;
+  /** What reading tags met that somebody should know of. */
+  readonly counts: Readonly<ReadingCounts>;
+}
+
+/** The mark on a request whose tag has been decided. Shared with the agent, by its name. */
+const MARK = Symbol.for('lane.request.v1');
+
+interface Marked extends LaneRequest {
+  [MARK]?: RequestTag;
+}
+
+const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
+
+/**
+ * Makes a middleware for Express 4 and 5 that gives each request its tag, as `request.lane`, and runs the rest of the chain
+ * in that lane. Throws an error with code `ELANE_INVALID_OPTION` for an option that can't be used.
+ */
+export function lane(options: LaneOptions = {}): LaneHandler {
+  const prepared = prepareOptions(options);
+  const codec = createTagCodec({
+    formats: prepared.formats,
+    formatsIn: prepared.formatsIn,
+    ...(prepared.baggageKey === undefined ? {} : { baggageKey: prepared.baggageKey }),
+    groupOf: (tag) => decider.rules?.document.groups.find((group) => group.lanes.some((known) => known.tag === tag))?.name,
+  });
+  const decider = new Decider(prepared, codec);
+  writeWith(codec);
+
+  function laneHandler(request: Marked, response: LaneResponse, next: (error?: unknown) => void): void {
+    const context = contextOf(request, response, decider);
+    if (context === undefined) next();
+    else enterContext(context, next, undefined, []);
+  }
+  return Object.assign(laneHandler, { counts: codec.counts });
+}
+
+/** The context to run the rest of the chain in; undefined: the one that there is. */
+function contextOf(request: Marked, response: LaneResponse, decider: Decider): LaneContext | undefined {
+  const mark = request[MARK];
+  const current = currentContext();
+  if (mark !== undefined) {
+    // Only the agent leaves the mark alone.
+    if (request.lane === undefined) decider.meetAgent();
+    // Whoever decided keeps the lane for late bodies too. A middleware in between may have lost it for the chain.
+    request.lane = mark;
+    return current?.tag === mark.tag ? undefined : laneContext(mark.tag);
+  }
+
+  const inbound = decider.read(request);
+  const decided = decider.decide(inbound, request);
+  request[MARK] = decided;
+  request.lane = decided;
+  // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
+  if (decided.tag === undefined && current === undefined && inbound === undefined) return undefined;
+  const context = laneContext(decided.tag);
+  keepLane(request, context);
+  keepLane(response, context);
+  return current === context ? undefined : context;
+}
+
+interface Emitter {
+  emit(event: string | symbol, ...args: unknown[]): boolean;
+}
+
+function keepLane(emitter: Emitter, context: LaneContext): void {
+  const inherited = emitter.emit;
+  function emit(this: unknown, ...args: [event: string | symbol, ...rest: unknown[]]): boolean {
+    return currentContext() === context ? Reflect.apply(inherited, this, args) : enterContext(context, inherited, this, args);
+  }
+  Object.defineProperty(emitter, 'emit', { value: emit, writable: true, configurable: true, enumerable: false });
+}
+
+/** Decides tags by the rules in force. */
+class Decider {
+  readonly #options: PreparedOptions;
+  readonly #codec: TagCodec;
+  #metAgent = false;
+  #rules: LaneRules | undefined;
+  #entry: EntryRules | undefined;
+
+  constructor(options: PreparedOptions, codec: TagCodec) {
+    this.#options = options;
+    this.#codec = codec;
+  }
+
+  /** The lane groups in force. */
+  get rules(): LaneRules | undefined {
+    return this.#rules;
+  }
+
+  /** Rules that are not applied must not go unnoticed. */
+  meetAgent(): void {
+    if (this.#metAgent) return;
+    this.#metAgent = true;
+    if (this.#options.hasRules) {
+      this.#options.log.warn('the agent runs here and decides the tag of each request: the rules given to lane() are not applied. Give them to the agent (LANE_RULES), or leave one of the two out');
+    }
+  }
+
+  /** The inbound tag, believed or not. */
+  read(request: LaneRequest): Tag | undefined {
+    return this.#codec.readRaw(request.rawHeaders);
+  }
+
+  decide(inbound: Tag | undefined, request: LaneRequest): RequestTag {
+    const { trusts, stamp } = this.#options;
+    const believed = inbound === undefined || trusts === undefined || trusts(request.socket?.remoteAddress) ? inbound : undefined;
+    this.#takeRules();
+    if (believed === undefined && this.#entry === undefined && stamp === undefined) return NO_TAG;
+    return decideRequestTag(believed, () => viewOf(request), { rules: this.#rules, entry: this.#entry, stamp, random: Math.random });
+  }
+
+  /** A function of the app that fails must not fail the request: the rules stay as they were, and it is told. */
+  #takeRules(): void {
+    const { rules, service, log } = this.#options;
+    try {
+      const inForce = rules();
+      if (inForce === this.#rules) return;
+      this.#entry = inForce === undefined || service === undefined ? undefined : inForce.entryOf(service);
+      this.#rules = inForce;
+    } catch (error) {
+      log.error(`the function in option rules of lane() failed; the lane groups stay as they were: ${error instanceof Error ? error.message : String(error)}`, { error });
+    }
+  }
+}
+
+/** In a mounted app or router `url` is only the rest: rules see the whole. */
+function viewOf(request: LaneRequest): RequestView {
+  return requestView({
+    method: request.method ?? 'GET',
+    url: request.originalUrl ?? request.url ?? '/',
+    headers: request.headers,
+    clientIp: request.ip ?? request.socket?.remoteAddress,
+  });
+}

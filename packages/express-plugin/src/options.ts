@@ -1,0 +1,171 @@
+import {
+  compileCidrs,
+  compileLaneGroups,
+  FORMAT_NAMES,
+  isCidr,
+  isTag,
+  parseLaneGroups,
+  TAG_RULE,
+  type FormatName,
+  type LaneGroupsDocument,
+  type LaneRules,
+  type Log,
+  type Tag,
+} from '@lane/core';
+
+/** Options of {@link lane}; all may be left out. Without `rules`, inbound tags are still read. */
+export interface LaneOptions {
+  /** Name of this service in the lane groups; needed with `rules`. */
+  readonly service?: string | undefined;
+  /** This instance's own tag; needed with `stamp`. */
+  readonly tag?: Tag | undefined;
+  /** Gives requests that have no tag this instance's own. Default false. */
+  readonly stamp?: boolean | undefined;
+  /** Formats that {@link laneHeaders} writes. Default `['baggage']`. */
+  readonly formats?: readonly FormatName[] | undefined;
+  /** Formats read; if two disagree, the first listed wins. Default: those written. */
+  readonly formatsIn?: readonly FormatName[] | undefined;
+  /** Key of the entry in the W3C `baggage` header. Default `lane`. */
+  readonly baggageKey?: string | undefined;
+  /** The lane groups: a document, a compiled one, or a function that gives what is in force now and is asked at each request. */
+  readonly rules?: LaneRules | LaneGroupsDocument | (() => LaneRules | undefined) | undefined;
+  /** Which inbound tags are believed: of everybody, of nobody, or of peers in these networks. Default `all`. */
+  readonly trust?: 'all' | 'none' | readonly string[] | undefined;
+  /** Where is told what went wrong at request time. Default: process warnings, once a cause. */
+  readonly log?: Log | undefined;
+}
+
+/** Options, checked and made ready. */
+export interface PreparedOptions {
+  readonly service: string | undefined;
+  /** The own tag, where it is stamped. */
+  readonly stamp: Tag | undefined;
+  readonly formats: readonly FormatName[];
+  readonly formatsIn: readonly FormatName[];
+  readonly baggageKey: string | undefined;
+  readonly hasRules: boolean;
+  /** Those in force now. */
+  readonly rules: () => LaneRules | undefined;
+  /** undefined: everybody is trusted, and nothing has to be asked. */
+  readonly trusts: ((address: string | undefined) => boolean) | undefined;
+  readonly log: Log;
+}
+
+/** Thrown by {@link lane} for an option that can't be used: names it, its value, and what is accepted. */
+export class InvalidOptionError extends TypeError {
+  readonly code = 'ELANE_INVALID_OPTION';
+  readonly option: string;
+
+  constructor(option: string, value: unknown, accepted: string) {
+    super(`ELANE_INVALID_OPTION: option ${option}${value === undefined ? '' : ` = ${show(value)}`} of lane() can't be used: accepted is ${accepted}`);
+    this.name = 'InvalidOptionError';
+    this.option = option;
+  }
+}
+
+const FORMATS_ACCEPTED = `a list of ${FORMAT_NAMES.join(', ')}`;
+const RULES_ACCEPTED = 'a lane-groups document, what compileLaneGroups() gives, or a function that gives it';
+/** A token of HTTP (RFC 9110, 5.6.2), as the W3C text has for keys. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** What each option accepts: whether a value is one, and the same in words. */
+const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unknown) => boolean, accepted: string] } = {
+  service: [(value) => typeof value === 'string' && value.trim() !== '', 'the name of a service'],
+  tag: [isTag, TAG_RULE],
+  stamp: [(value) => typeof value === 'boolean', 'true or false'],
+  formats: [isFormats, FORMATS_ACCEPTED],
+  formatsIn: [isFormats, FORMATS_ACCEPTED],
+  baggageKey: [(value) => typeof value === 'string' && TOKEN.test(value), "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~"],
+  rules: [(value) => typeof value === 'function' || (typeof value === 'object' && value !== null), RULES_ACCEPTED],
+  trust: [isTrust, "'all', 'none', or a list of networks such as ['10.0.0.0/8']"],
+  log: [isLog, 'an object with the methods error, warn, info and debug'],
+};
+
+/** Checks options, and makes ready what requests need. Throws {@link InvalidOptionError}. */
+export function prepareOptions(options: LaneOptions): PreparedOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new InvalidOptionError('list', options, 'an object');
+  for (const [name, value] of Object.entries(options)) {
+    const check = (CHECKS as Readonly<Record<string, (typeof CHECKS)['tag']>>)[name];
+    if (check === undefined || !Object.hasOwn(CHECKS, name)) throw new InvalidOptionError(name, value, `one of ${Object.keys(CHECKS).join(', ')}`);
+    if (value !== undefined && !check[0](value)) throw new InvalidOptionError(name, value, check[1]);
+  }
+  const { service, tag, stamp = false, formats = ['baggage'], formatsIn = formats, baggageKey, rules, trust = 'all', log = warningLog() } = options;
+  if (stamp && tag === undefined) throw new InvalidOptionError('stamp', stamp, "true only beside tag, this instance's own");
+  if (rules !== undefined && service === undefined) throw new InvalidOptionError('service', undefined, 'the name of this service in the lane groups: rules are there, and it says which are its own');
+  return {
+    service,
+    stamp: stamp ? tag : undefined,
+    formats,
+    formatsIn,
+    baggageKey,
+    hasRules: rules !== undefined,
+    rules: rulesOf(rules),
+    trusts: trustOf(trust),
+    log,
+  };
+}
+
+function rulesOf(rules: LaneOptions['rules']): () => LaneRules | undefined {
+  if (typeof rules === 'function') return rules;
+  if (rules === undefined || isCompiled(rules)) return () => rules;
+  const parsed = parseLaneGroups(rules);
+  if (!parsed.ok) throw new InvalidOptionError('rules', undefined, `${RULES_ACCEPTED}. In the document, ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
+  const compiled = compileLaneGroups(parsed.document);
+  return () => compiled;
+}
+
+function isCompiled(rules: LaneRules | LaneGroupsDocument): rules is LaneRules {
+  return typeof (rules as Partial<LaneRules>).entryOf === 'function' && typeof (rules as Partial<LaneRules>).isDisabledTag === 'function';
+}
+
+/** Peers come again and again, and an address is more to parse than to look up. */
+const MAX_REMEMBERED_PEERS = 256;
+
+function trustOf(trust: NonNullable<LaneOptions['trust']>): PreparedOptions['trusts'] {
+  if (trust === 'all') return undefined;
+  if (trust === 'none') return () => false;
+  const contains = compileCidrs(trust);
+  const remembered = new Map<string, boolean>();
+  return (address) => {
+    if (address === undefined) return false;
+    let trusted = remembered.get(address);
+    if (trusted === undefined) {
+      trusted = contains(address);
+      if (remembered.size < MAX_REMEMBERED_PEERS) remembered.set(address, trusted);
+    }
+    return trusted;
+  };
+}
+
+function isFormats(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((name) => (FORMAT_NAMES as readonly unknown[]).includes(name));
+}
+
+function isTrust(value: unknown): boolean {
+  return value === 'all' || value === 'none' || (Array.isArray(value) && value.length > 0 && value.every((network) => typeof network === 'string' && isCidr(network)));
+}
+
+function isLog(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && ['error', 'warn', 'info', 'debug'].every((level) => typeof (value as Readonly<Record<string, unknown>>)[level] === 'function');
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  } catch {
+    return String(value);
+  }
+}
+
+/** Tells errors and warnings as process warnings, the first time each; they come on stderr unless the app handles them. */
+function warningLog(): Log {
+  const told = new Set<string>();
+  const tell = (message: string): void => {
+    if (told.has(message) || told.size >= 100) return;
+    told.add(message);
+    process.emitWarning(message, { type: 'LaneWarning' });
+  };
+  return { error: tell, warn: tell, info() {}, debug() {} };
+}
