@@ -112,6 +112,7 @@ export function describeNacosWire(server: NacosServer): void {
         ['no ip', { ip: '' }, "Param 'ip' is required."],
         ['no port', { port: '' }, "Param 'port' is required."],
         ['a port that is no number', { port: 'abc' }, 'For input string: "abc"'],
+        ['a weight that is no number', { weight: 'abc' }, 'For input string: "abc"'],
         ['a negative weight', { weight: -1 }, 'The weights range from 0.0 to 10000.0'],
         ['too much weight', { weight: 10_001 }, 'The weights range from 0.0 to 10000.0'],
         ['metadata in no known form', { metadata: 'gray' }, 'metadata format incorrect:gray'],
@@ -124,6 +125,46 @@ export function describeNacosWire(server: NacosServer): void {
       ] as const)('%s is refused', async ([, fault, message]) => {
         const answer = await api.naming('POST', '/instance', { query: { ...instance, serviceName: uniqueName('service'), ...fault } });
         expectRefused(answer, message);
+      });
+
+      test.for(['@@service', 'GROUP@@'])('the service name %s, where a half is missing, is refused', async (serviceName) => {
+        expect((await api.naming('POST', '/instance', { query: { ...instance, serviceName } })).status).toBe(400);
+      });
+
+      test.for(['enabled', 'enable'])('an instance registered with %s=false is not listed', async (parameter) => {
+        const serviceName = uniqueName('service');
+        await register(serviceName, { [parameter]: false });
+        await register(serviceName, { ip: '10.0.0.2' });
+
+        await hosts(serviceName, (found) => expect(found).toMatchObject([{ ip: '10.0.0.2' }]));
+      });
+
+      test('a persistent instance is listed as such, and only deregistered as such', async () => {
+        const serviceName = uniqueName('service');
+        await register(serviceName, { ephemeral: false });
+        await hosts(serviceName, (found) => expect(found).toMatchObject([{ ip: '10.0.0.1', ephemeral: false }]));
+
+        expect((await api.naming('DELETE', '/instance', { query: { ...instance, serviceName } })).body).toBe('ok');
+        // A change that comes after it and is seen tells that it has been taken in.
+        await register(serviceName, { ip: '10.0.0.2', ephemeral: false });
+        await hosts(serviceName, (found) => expect(found).toHaveLength(2));
+
+        for (const ip of ['10.0.0.1', '10.0.0.2']) {
+          await api.naming('DELETE', '/instance', { query: { ...instance, ip, serviceName, ephemeral: false } });
+        }
+        await hosts(serviceName, (found) => expect(found).toEqual([]));
+      });
+
+      test('a service of ephemeral instances takes no persistent one', async () => {
+        const serviceName = uniqueName('service');
+        await register(serviceName);
+        await hosts(serviceName, (found) => expect(found).toHaveLength(1));
+
+        const answer = await api.naming('POST', '/instance', { query: { ...instance, serviceName, ip: '10.0.0.2', ephemeral: false } });
+        expect(answer).toMatchObject({ status: 500, contentType: 'text/plain' });
+        expect(answer.body).toContain(
+          `Current service DEFAULT_GROUP@@${serviceName} is ephemeral service, can't register persistent instance.`,
+        );
       });
 
       test('one instance can be asked for', async () => {
@@ -144,29 +185,53 @@ export function describeNacosWire(server: NacosServer): void {
           metadata: { lane: 'gray' },
         });
 
-        const unknown = await api.naming('GET', '/instance', { query: { serviceName, ip: '10.0.0.9', port: 8080 } });
-        expect(unknown).toMatchObject({ status: 404, contentType: 'text/plain' });
-        expect(unknown.body).toContain('no matched ip found!');
+        for (const other of [{ ip: '10.0.0.9' }, { port: 8081 }, { clusterName: 'OTHER' }]) {
+          const unknown = await api.naming('GET', '/instance', { query: { ...instance, serviceName, ...other } });
+          expect(unknown).toMatchObject({ status: 404, contentType: 'text/plain' });
+        }
       });
 
-      test('metadata set by PUT is seen, and outlives a registration of the same instance', async () => {
+      test('metadata set by PUT is seen, and outlives registrations and restarts of that instance', async () => {
         const serviceName = uniqueName('service');
+        // A second instance, registered after a change, tells that the change has been taken in.
+        const seen = async (ip: string, expected: object): Promise<void> => {
+          await register(serviceName, { ip });
+          await hosts(serviceName, (found) => {
+            expect(found.some((one) => one.ip === ip)).toBe(true);
+            expect(found.find((one) => one.ip === '10.0.0.1')).toMatchObject(expected);
+          });
+        };
+        const blue = { weight: 7, metadata: { lane: 'blue' } };
         await register(serviceName, { metadata: '{"lane":"gray"}' });
-        await hosts(serviceName, (found) => expect(found).toHaveLength(1));
+        await seen('10.0.0.2', { weight: 1, metadata: { lane: 'gray' } });
 
         const answer = await api.naming('PUT', '/instance', {
           query: { ...instance, serviceName, metadata: '{"lane":"blue"}', weight: 7, ephemeral: true },
         });
         expect(answer).toMatchObject({ status: 200, contentType: 'text/plain', body: 'ok' });
-        await hosts(serviceName, (found) => expect(found).toMatchObject([{ weight: 7, metadata: { lane: 'blue' } }]));
+        await hosts(serviceName, (found) => expect(found.find((one) => one.ip === '10.0.0.1')).toMatchObject(blue));
 
         await register(serviceName, { metadata: '{"lane":"green"}' });
-        // A second instance, registered later, tells that the registration before it is through.
+        await seen('10.0.0.3', blue);
+
+        await api.naming('DELETE', '/instance', { query: { ...instance, serviceName } });
+        await hosts(serviceName, (found) => expect(found.some((one) => one.ip === '10.0.0.1')).toBe(false));
+        await register(serviceName, { metadata: '{"lane":"green"}' });
+        await seen('10.0.0.4', blue);
+      });
+
+      test('metadata may be set by PUT before the instance is there', async () => {
+        const serviceName = uniqueName('service');
         await register(serviceName, { ip: '10.0.0.2' });
-        await hosts(serviceName, (found) => {
-          expect(found).toHaveLength(2);
-          expect(found.find((one) => one.ip === '10.0.0.1')?.metadata).toEqual({ lane: 'blue' });
-        });
+        await hosts(serviceName, (found) => expect(found).toHaveLength(1));
+
+        const answer = await api.naming('PUT', '/instance', { query: { ...instance, serviceName, metadata: '{"lane":"blue"}' } });
+        expect(answer).toMatchObject({ status: 200, body: 'ok' });
+
+        await register(serviceName, { metadata: '{"lane":"green"}' });
+        await hosts(serviceName, (found) =>
+          expect(found.find((one) => one.ip === '10.0.0.1')?.metadata).toEqual({ lane: 'blue' }),
+        );
       });
 
       test('deregistering answers ok, whether the instance is there or not', async () => {
@@ -361,6 +426,24 @@ export function describeNacosWire(server: NacosServer): void {
         expect(await page(1, 10, { namespaceId: uniqueName('empty') })).toEqual({ count: 0, doms: [] });
       });
 
+      test('a service whose last instance has left is still there', async () => {
+        const namespaceId = uniqueName('services');
+        await register('left', { namespaceId });
+        await eventually(async () => expect((await listed()).doms).toEqual(['left']));
+        await api.naming('DELETE', '/instance', { query: { ...instance, serviceName: 'left', namespaceId } });
+        await eventually(async () => {
+          const answer = await api.naming('GET', '/instance/list', { query: { serviceName: 'left', namespaceId } });
+          expect(JSON.parse(answer.body)).toMatchObject({ hosts: [] });
+        });
+
+        expect(await listed()).toEqual({ count: 1, doms: ['left'] });
+
+        async function listed(): Promise<{ count: number; doms: string[] }> {
+          const answer = await api.naming('GET', '/service/list', { query: { namespaceId, pageNo: 1, pageSize: 10 } });
+          return JSON.parse(answer.body) as { count: number; doms: string[] };
+        }
+      });
+
       test('no page number is refused', async () => {
         expectRefused(await api.naming('GET', '/service/list', { query: { pageSize: 10 } }), "Param 'pageNo' is required.");
       });
@@ -378,18 +461,23 @@ export function describeNacosWire(server: NacosServer): void {
         expect(read.headers.get('config-type')).toBe('json');
       });
 
-      test('a config published without a type is text', async () => {
+      test.for([
+        ['no type', {}, 'text', 'text/plain'],
+        ['an unknown type', { type: 'bogus' }, 'text', 'text/plain'],
+        ['the type yaml', { type: 'yaml' }, 'yaml', 'text/plain'],
+        ['the type xml', { type: 'xml' }, 'xml', 'application/xml'],
+      ] as const)('a config published with %s', async ([, more, type, contentType]) => {
         const dataId = uniqueName('config');
-        await publish(dataId, 'one');
+        await publish(dataId, 'one', more);
 
         const read = await readUntil(dataId, 'one');
-        expect(read.contentType).toBe('text/plain');
-        expect(read.headers.get('config-type')).toBe('text');
+        expect(read.contentType).toBe(contentType);
+        expect(read.headers.get('config-type')).toBe(type);
       });
 
       test('what is not there is a 404', async () => {
         const answer = await api.config('GET', '/configs', { query: { dataId: uniqueName('config'), group: 'LANE' } });
-        expect(answer).toMatchObject({ status: 404, body: 'config data not exist\n' });
+        expect(answer).toMatchObject({ status: 404, contentType: 'application/json', body: 'config data not exist\n' });
       });
 
       test('removing answers true, whether the config is there or not', async () => {
@@ -457,14 +545,23 @@ export function describeNacosWire(server: NacosServer): void {
         await readUntil(dataId, 'two');
         await api.config('DELETE', '/configs', { query: { dataId, group: 'LANE' } });
 
+        let pageItems: { id: string }[] = [];
         await eventually(async () => {
           const query = { search: 'accurate', dataId, group: 'LANE', pageNo: 1, pageSize: 10 };
           const answer = await api.config('GET', '/history', { query });
           expect(answer).toMatchObject({ status: 200, contentType: 'application/json' });
-          const history = JSON.parse(answer.body) as { totalCount: number; pageItems: { dataId: string; opType: string }[] };
+          const history = JSON.parse(answer.body) as { pageItems: { id: string; opType: string }[] };
           expect(history).toMatchObject({ totalCount: 3, pageNumber: 1, pagesAvailable: 1 });
           expect(history.pageItems.map((item) => item.opType.trim())).toEqual(['D', 'U', 'I']);
+          pageItems = history.pageItems;
         });
+        // A page gives no content; an item of its own has what was there before the change, the first what was put there.
+        const contents: string[] = [];
+        for (const { id } of pageItems) {
+          const answer = await api.config('GET', '/history', { query: { nid: id, dataId, group: 'LANE' } });
+          contents.push((JSON.parse(answer.body) as { content: string }).content);
+        }
+        expect(contents).toEqual(['two', 'one', 'one']);
       });
 
       describe.concurrent('long polling', () => {
@@ -475,7 +572,7 @@ export function describeNacosWire(server: NacosServer): void {
 
           const answer = await poll([[dataId, md5('zero')]]);
 
-          expect(answer.status).toBe(200);
+          expect(answer).toMatchObject({ status: 200, contentType: 'application/json' });
           expect(answer.body.trim()).toBe(changed(dataId));
         });
 
@@ -511,14 +608,17 @@ export function describeNacosWire(server: NacosServer): void {
           expect((await removed).body.trim()).toBe(changed(dataId));
         });
 
-        test('where nothing changes the answer is empty, 10 s being the shortest wait', async () => {
+        test('where nothing changes the answer is empty, 10 s being the shortest wait; the same content again is no change', async () => {
           const dataId = uniqueName('config');
           await publish(dataId, 'one');
           await readUntil(dataId, 'one');
 
-          const answer = await poll([[dataId, md5('one')]], 100);
+          const answer = poll([[dataId, md5('one')]], 100);
+          // Round trips enough for the poll to have arrived before.
+          for (let count = 0; count < 5; count += 1) await api.request('GET', '/ns/operator/metrics');
+          await publish(dataId, 'one');
 
-          expect(answer).toMatchObject({ status: 200, body: '' });
+          expect(await answer).toMatchObject({ status: 200, body: '' });
         });
 
         test('a poll for nothing is refused', async () => {
