@@ -35,6 +35,8 @@ interface Followed {
   /** The SDK's list that the tables have heard of. */
   seen: readonly Host[] | undefined;
   readonly listeners: Set<FollowedListener>;
+  /** The server could not be asked the last time. */
+  isLost: boolean;
   /** Turns since it was used. */
   idleTurns: number;
   timer: NodeJS.Timeout | undefined;
@@ -156,6 +158,7 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
   }
   if (hosts === undefined) {
     lanes.noteTrouble();
+    followed.isLost = true;
     hosts = remembered() ?? [];
     isRemembered = true;
   }
@@ -231,7 +234,7 @@ function follow(lanes: LaneNaming, client: object, key: ServiceKey): Followed {
   const id = groupedName(key);
   let followed = services.get(id);
   if (followed === undefined) {
-    followed = { key, told: undefined, seen: undefined, listeners: new Set(), idleTurns: 0, timer: undefined };
+    followed = { key, told: undefined, seen: undefined, listeners: new Set(), isLost: false, idleTurns: 0, timer: undefined };
     services.set(id, followed);
   }
   followed.idleTurns = 0;
@@ -256,9 +259,13 @@ function scheduleTurn(lanes: LaneNaming, client: object, getAll: GetAllInstances
 async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstances, followed: Followed): Promise<void> {
   const { name, group } = followed.key;
   const ask = (fromCache: boolean): Promise<readonly Host[]> => Reflect.apply(getAll, client, [name, group, [], fromCache]);
+  const since = performance.now();
   try {
     const cached = await ask(true);
     const hosts = await ask(false);
+    // Calls hang during an outage. One that has just ended is as good as one: the server may not know everybody yet.
+    if (followed.isLost || performance.now() - since > PATIENCE_MS) lanes.noteTrouble();
+    followed.isLost = false;
     lanes.attempt(WHAT, () => {
       if (!lanes.observe(followed.key, hosts)) return;
       followed.told = { hosts, cached };
@@ -266,6 +273,7 @@ async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstan
       for (const listener of followed.listeners) tellNews(listener, inClusters(hosts, listener.clusters));
     });
   } catch {
+    followed.isLost = true;
     lanes.noteTrouble();
   }
 }

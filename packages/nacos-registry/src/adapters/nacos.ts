@@ -417,9 +417,20 @@ function scopeOf(clusters: string | undefined): (host: Host) => boolean {
 function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
   if (proxy === null || typeof proxy !== 'object' || typeof proxy._reqAPI !== 'function') return;
   const { _reqAPI: original } = proxy;
+  let isFailing = false;
   proxy._reqAPI = function reqAPINotingTrouble(this: unknown, ...args: unknown[]): Promise<unknown> {
     const answered = Reflect.apply(original, this, args) as Promise<unknown>;
-    Promise.resolve(answered).catch(() => lanes.noteTrouble());
+    Promise.resolve(answered).then(
+      () => {
+        // An outage that has just ended counts too: the server may not know everybody yet.
+        if (isFailing) lanes.noteTrouble();
+        isFailing = false;
+      },
+      () => {
+        isFailing = true;
+        lanes.noteTrouble();
+      },
+    );
     return answered;
   };
 }
