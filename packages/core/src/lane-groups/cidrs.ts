@@ -2,41 +2,62 @@
 export type CidrTest = (address: string) => boolean;
 
 type IpAddr = typeof import('ipaddr.js');
+type Address = ReturnType<IpAddr['parse']>;
+type Network = readonly [address: Address, bits: number];
 
-// Loaded where there are networks to compare with: few apps have any.
+// Loaded where there are networks to compare with: few apps have any, and it costs 2 ms of their start.
 const load = (): IpAddr => require('ipaddr.js') as IpAddr;
 
 /** Whether a text is a network in CIDR notation, or a single address. */
 export function isCidr(text: string): boolean {
-  return parseCidr(text) !== undefined;
+  return parseNetwork(text, load()) !== undefined;
 }
 
-function parseCidr(text: string): readonly [ReturnType<IpAddr['process']>, number] | undefined {
-  const { default: named, ...rest } = load() as IpAddr & { default?: IpAddr };
-  const ip = named ?? (rest as IpAddr);
-  try {
-    if (text.includes('/')) {
-      const [address, bits] = ip.parseCIDR(text);
-      return [address, bits];
-    }
-    const address = ip.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
-  } catch {
-    return undefined;
-  }
-}
-
-/** Makes a test for a list of networks. An entry that is none is left out; check with {@link isCidr} before. */
+/**
+ * Makes a test for a list of networks and addresses. An entry that is neither is left out; check with {@link isCidr} before.
+ * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`), as a dual-stack socket has it, is taken for the IPv4 address, in networks too;
+ * so `0.0.0.0/0` is all of IPv4, and `::/0` all the rest.
+ */
 export function compileCidrs(networks: readonly string[]): CidrTest {
-  const parsed = networks.flatMap((network) => {
-    const cidr = parseCidr(network);
-    return cidr === undefined ? [] : [cidr];
-  });
+  if (networks.length === 0) return () => false;
   const ip = load();
+  const parsed: Network[] = [];
+  for (const text of networks) {
+    const network = parseNetwork(text, ip);
+    if (network !== undefined) parsed.push(network);
+  }
   return (address) => {
-    if (!ip.isValid(address)) return false;
-    // IPv4-mapped IPv6 (::ffff:10.0.0.1), as a dual-stack socket has it, is taken for the IPv4 address.
-    const peer = ip.process(address);
-    return parsed.some(([network, bits]) => network.kind() === peer.kind() && peer.match(network as never, bits));
+    const peer = unmapped(parseAddress(address, ip));
+    if (peer === undefined) return false;
+    for (const [network, bits] of parsed) if (network.kind() === peer.kind() && peer.match(network, bits)) return true;
+    return false;
   };
+}
+
+function parseNetwork(text: string, ip: IpAddr): Network | undefined {
+  const slash = text.indexOf('/');
+  const written = slash === -1 ? text : text.slice(0, slash);
+  // A zone belongs to an interface of one machine; networks are told to many.
+  const address = written.includes('%') ? undefined : parseAddress(written, ip);
+  if (address === undefined) return undefined;
+  const most = address.kind() === 'ipv4' ? 32 : 128;
+  const length = slash === -1 ? String(most) : text.slice(slash + 1);
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(length) || Number(length) > most) return undefined;
+  const bits = Number(length);
+  if (address.kind() === 'ipv6' && bits >= 96 && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress()) return [unmapped(address) as Address, bits - 96];
+  return [address, bits];
+}
+
+/** An address as a socket tells it. Not the shorter forms of inet_aton, which ipaddr.js takes too: `10/8` would be 0.0.0.10/8, and 010.0.0.1 be 8.0.0.1. */
+function parseAddress(text: string, ip: IpAddr): Address | undefined {
+  const isV6 = text.includes(':');
+  const dotted = isV6 && text.includes('.') ? text.slice(text.lastIndexOf(':') + 1).replace(/%.*$/s, '') : text;
+  if ((!isV6 || dotted !== text) && !ip.IPv4.isValidFourPartDecimal(dotted)) return undefined;
+  // ipaddr.js 2.5.0 takes ::10.0.0.1 for ::ffff:10.0.0.1; it is another address.
+  if (/^::\d+\./.test(text)) return undefined;
+  return ip.isValid(text) ? ip.parse(text) : undefined;
+}
+
+function unmapped(address: Address | undefined): Address | undefined {
+  return address?.kind() === 'ipv6' && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress() ? (address as InstanceType<IpAddr['IPv6']>).toIPv4Address() : address;
 }
