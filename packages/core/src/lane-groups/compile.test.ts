@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileCidrs } from './cidrs.js';
 import { compileLaneGroups } from './compile.js';
 import { parseLaneGroups } from './parse.js';
-import { hashText, isKeyWithin } from './percentage.js';
+import { isKeyWithin } from './percentage.js';
 import { requestView, type RequestLike } from './request-view.js';
-import type { EntryRule, LaneGroupsDocument, LaneRules, Matcher } from './types.js';
+import type { EntryRule, Lane, LaneGroup, LaneGroupsDocument, LaneRules, Matcher } from './types.js';
 
 const NEVER = (): number => 0.999999;
 
@@ -123,74 +122,117 @@ describe('lane groups', () => {
     expect([rules.isDisabledTag('off'), rules.isDisabledTag('half'), rules.isDisabledTag('gray'), rules.isDisabledTag('unknown')]).toEqual([true, false, false, false]);
   });
 
-  test('all services of all groups are known', () => expect([...rules.services].sort()).toEqual(['a', 'b', 'c', 'd', 'e']));
+  test('all services of all groups are known', () => expect([...rules.services].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']));
 });
 
+/** Whether a rule takes a request in. */
+function isIn(rule: Omit<EntryRule, 'name'>, given: Partial<RequestLike>, random: number): boolean {
+  return withRules({ name: 'share', ...rule }).entryOf('a')?.match(request(given), () => random) !== undefined;
+}
+
+/** A request that has one value everywhere. */
+function having(key: string): Partial<RequestLike> {
+  return { url: `/?u=${key}`, headers: { 'x-user': key, cookie: `uid=${key}` }, clientIp: key };
+}
+
+function isEnabled({ enabled }: Lane): boolean {
+  return enabled !== false;
+}
+
 describe('a percentage', () => {
-  test('sticks to its key: the hash is the same in every process', () => {
-    expect(['', 'a', 'ab', 'five-percent\0alice', '灰度'].map((text) => hashText(text))).toEqual(GOLDEN);
-  });
-  const GOLDEN = ['', 'a', 'ab', 'five-percent\0alice', '灰度'].map(murmur3Reference);
-
-  test('of a key is in or out for good; without a key it is random', () => {
-    const rules = withRules({ name: 'half', percent: 50, by: { cookie: 'uid' } });
-    const isIn = (uid: string | undefined, random: number): boolean => rules.entryOf('a')?.match(request(uid === undefined ? {} : { headers: { cookie: `uid=${uid}` } }), () => random) !== undefined;
-    for (const uid of ['alice', 'bob', 'carol']) expect(isIn(uid, 0)).toBe(isIn(uid, 0.99));
-    expect([isIn(undefined, 0.499), isIn(undefined, 0.5)]).toEqual([true, false]);
-    expect([isIn('', 0.499), isIn('', 0.5)]).toEqual([true, false]);
-  });
-
-  test('never takes a key out when it is raised; 0 takes none, 100 all', () => {
-    fc.assert(
-      fc.property(fc.string(), fc.string(), fc.integer({ min: 0, max: 10_000 }), fc.integer({ min: 0, max: 10_000 }), (rule, key, a, b) => {
-        const [low, high] = a < b ? [a / 100, b / 100] : [b / 100, a / 100];
-        if (isKeyWithin(low, rule, key)) expect(isKeyWithin(high, rule, key)).toBe(true);
-        expect([isKeyWithin(0, rule, key), isKeyWithin(100, rule, key)]).toEqual([false, true]);
-      }),
-    );
-  });
-
-  test.each([0.5, 5, 37.25, 90])('of %d has that share of the keys, whatever the rule', (percent) => {
-    for (const rule of ['five-percent', 'another']) {
-      let within = 0;
-      for (let i = 0; i < 100_000; i++) if (isKeyWithin(percent, rule, `user-${i}`)) within++;
-      // Six standard deviations.
-      const deviation = Math.sqrt(percent * (100 - percent) * 10) * 6;
-      expect(Math.abs(within - percent * 1000)).toBeLessThan(deviation);
+  test('by a key is in or out for good; where the key is missing or empty it is random', () => {
+    const sticky = { percent: 50, by: { cookie: 'uid' } };
+    for (const uid of ['alice', 'bob', 'carol', 'dave']) {
+      const inside = isKeyWithin(50, 'share', uid);
+      for (const random of [0, 0.999]) expect(isIn(sticky, { headers: { cookie: `uid=${uid}` } }, random)).toBe(inside);
+    }
+    for (const given of [{}, { headers: { cookie: 'uid=' } }, { headers: { cookie: 'other=alice' } }]) {
+      expect([isIn(sticky, given, 0.4999), isIn(sticky, given, 0.5)]).toEqual([true, false]);
     }
   });
 
-  test('of two rules choose independently', () => {
-    let both = 0;
-    for (let i = 0; i < 100_000; i++) if (isKeyWithin(50, 'one', `user-${i}`) && isKeyWithin(50, 'two', `user-${i}`)) both++;
-    expect(Math.abs(both - 25_000)).toBeLessThan(1_000);
+  test.each([{ header: 'X-User' }, { cookie: 'uid' }, { query: 'u' }, { clientIp: true as const }])('sticks to %j', (by) => {
+    const keys = Array.from({ length: 40 }, (_, i) => `10.0.0.${i}`);
+    expect(keys.filter((key) => isIn({ percent: 50, by }, having(key), 0))).toEqual(keys.filter((key) => isKeyWithin(50, 'share', key)));
+  });
+
+  test('without a key is random', () => {
+    expect([isIn({ percent: 5 }, {}, 0.0499), isIn({ percent: 5 }, {}, 0.05)]).toEqual([true, false]);
+  });
+
+  test('of 0 is never, of 100 always', () => {
+    for (const by of [undefined, { cookie: 'uid' }]) {
+      const rule = (percent: number): Omit<EntryRule, 'name'> => (by === undefined ? { percent } : { percent, by });
+      for (const given of [{}, { headers: { cookie: 'uid=alice' } }]) expect([isIn(rule(0), given, 0), isIn(rule(100), given, 0.999999)]).toEqual([false, true]);
+    }
+  });
+
+  test('and a condition must both hold', () => {
+    const both = { match: { path: { prefix: '/a' } }, percent: 50 };
+    expect([isIn(both, { url: '/a' }, 0), isIn(both, { url: '/b' }, 0), isIn(both, { url: '/a' }, 0.9)]).toEqual([true, false, false]);
+  });
+
+  test('draws no chance for a rule whose condition does not hold, nor for a key', () => {
+    let draws = 0;
+    const random = (): number => {
+      draws++;
+      return 0.99;
+    };
+    const rules = withRules({ name: 'other', match: { path: { exact: '/b' } }, percent: 50 }, { name: 'sticky', percent: 0, by: { header: 'h' } }, { name: 'random', percent: 50 });
+    rules.entryOf('a')?.match(request({ headers: { h: 'x' } }), random);
+    expect(draws).toBe(1);
   });
 });
 
-test('networks are compared in their own family', () => {
-  const contains = compileCidrs(['0.0.0.0/0']);
-  expect([contains('1.2.3.4'), contains('::1'), contains('no address')]).toEqual([true, false, false]);
+describe('whatever the document', () => {
+  const header = fc.constantFrom('x', 'y');
+  const value = fc.constantFrom('1', '2');
+  const rule: fc.Arbitrary<EntryRule> = fc.record({ name: fc.constantFrom('r1', 'r2', 'r3'), match: fc.record({ header, exact: value }) });
+  const lane: fc.Arbitrary<Lane> = fc.record(
+    { name: fc.constantFrom('l1', 'l2', 'l3'), tag: fc.constantFrom('gray', 'blue', 'red'), enabled: fc.boolean(), rules: fc.uniqueArray(rule, { maxLength: 3, selector: ({ name }) => name }) },
+    { requiredKeys: ['name', 'tag'] },
+  );
+  const lanes = fc.uniqueArray(lane, { maxLength: 3, comparator: (a, b) => a.name === b.name || a.tag === b.tag });
+  const services = fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 });
+  const group: fc.Arbitrary<LaneGroup> = fc.record({ name: fc.constantFrom('g1', 'g2', 'g3'), services, entry: fc.record({ services }), lanes }, { requiredKeys: ['name', 'services', 'lanes'] });
+  const documents: fc.Arbitrary<LaneGroupsDocument> = fc.record({ version: fc.constant(1 as const), groups: fc.uniqueArray(group, { maxLength: 3, selector: ({ name }) => name }) });
+  const headers = fc.dictionary(header, value);
+
+  test('the first rule in document order that holds, of a lane that is enabled, in a group that has the entry, is the one', () => {
+    fc.assert(
+      fc.property(documents, headers, fc.constantFrom('a', 'b', 'c', 'd'), (document, given, service) => {
+        const holding = document.groups
+          .filter(({ entry }) => entry?.services.includes(service))
+          .flatMap((g) => g.lanes.filter(isEnabled).flatMap((l) => (l.rules ?? []).map((r) => ({ group: g.name, lane: l.name, tag: l.tag, rule: r.name, match: r.match as { header: string; exact: string } }))))
+          .filter(({ match }) => given[match.header] === match.exact);
+        const { match: _, ...first } = holding[0] ?? { match: undefined };
+        const matched = rulesOf(document).entryOf(service)?.match(request({ headers: given }), NEVER);
+        expect(matched ?? {}).toEqual(holding.length === 0 ? {} : { ...first, fallback: undefined });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a lane holds where an enabled one has the tag, and a disabled tag holds nowhere', () => {
+    fc.assert(
+      fc.property(documents, fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('gray', 'blue', 'red', 'other'), (document, service, tag) => {
+        const rules = rulesOf(document);
+        const found = document.groups.flatMap((g) => g.lanes.filter((l) => l.tag === tag).map((l) => ({ g, l })));
+        const here = found.find(({ g, l }) => isEnabled(l) && g.services.includes(service));
+        expect(rules.laneOf(service, tag)).toEqual(here && { group: here.g.name, lane: here.l.name, tag, fallback: undefined });
+        expect(rules.isDisabledTag(tag)).toBe(found.length > 0 && !found.some(({ l }) => isEnabled(l)));
+        if (rules.isDisabledTag(tag)) for (const name of rules.services) expect(rules.laneOf(name, tag)).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
 
-/** MurmurHash3 x86_32 over bytes, written from its description; text as UTF-16, low byte first. */
-function murmur3Reference(text: string): number {
-  const bytes = Buffer.from(text, 'utf16le');
-  let h = 0;
-  const mix = (k: number): number => {
-    const m = Math.imul(k, 0xcc9e2d51);
-    return Math.imul((m << 15) | (m >>> 17), 0x1b873593);
-  };
-  let i = 0;
-  for (; i + 4 <= bytes.length; i += 4) {
-    h ^= mix(bytes.readInt32LE(i));
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
-  }
-  let k = 0;
-  for (let j = bytes.length - 1; j >= i; j--) k = (k << 8) | (bytes[j] as number);
-  if (bytes.length > i) h ^= mix(k);
-  h ^= bytes.length;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
-}
+test('a gateway that is none of the services can be the entry', () => {
+  const rules = rulesOf({
+    version: 1,
+    groups: [{ name: 'shop', services: ['a'], entry: { services: ['lane-gateway'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'r', match: { path: { prefix: '/' } } }] }] }],
+  });
+  expect(rules.entryOf('lane-gateway')?.match(request(), NEVER)?.rule).toBe('r');
+  expect([rules.entryOf('a'), rules.laneOf('lane-gateway', 'gray'), rules.services.has('lane-gateway')]).toEqual([undefined, undefined, false]);
+});

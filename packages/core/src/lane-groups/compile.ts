@@ -1,5 +1,5 @@
 import type { Tag } from '../tag.js';
-import { compileMatcher, readKey, type RequestTest } from './matchers.js';
+import { compileKey, compileMatcher, type RequestReader, type RequestTest } from './matchers.js';
 import { isKeyWithin, isRandomWithin } from './percentage.js';
 import type { CompiledLane, EntryMatch, EntryRule, EntryRules, LaneGroupsDocument, LaneRules, RequestView } from './types.js';
 
@@ -48,27 +48,27 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
 
 interface CompiledRule {
   readonly test: RequestTest | undefined;
-  readonly rule: EntryRule;
-  /** What the percentage is hashed with: two rules of different names choose independently. */
-  readonly name: string;
+  readonly percent: number | undefined;
+  readonly key: RequestReader | undefined;
   readonly match: EntryMatch;
 }
 
 function compileRule(rule: EntryRule, lane: CompiledLane): CompiledRule {
   return {
     test: rule.match === undefined ? undefined : compileMatcher(rule.match),
-    rule,
-    name: rule.name,
+    percent: rule.percent,
+    key: rule.by === undefined ? undefined : compileKey(rule.by),
     match: Object.freeze({ ...lane, rule: rule.name }),
   };
 }
 
 function firstMatch(rules: readonly CompiledRule[], request: RequestView, random: () => number): EntryMatch | undefined {
-  for (const { test, rule, name, match } of rules) {
+  for (const { test, percent, key, match } of rules) {
     if (test !== undefined && !test(request)) continue;
-    if (rule.percent === undefined) return match;
-    const key = rule.by === undefined ? undefined : readKey(request, rule.by);
-    if (key === undefined || key === '' ? isRandomWithin(rule.percent, random) : isKeyWithin(rule.percent, name, key)) return match;
+    if (percent === undefined) return match;
+    const value = key === undefined ? undefined : key(request);
+    // An empty value would put all who have it on one side.
+    if (value === undefined || value === '' ? isRandomWithin(percent, random) : isKeyWithin(percent, match.rule, value)) return match;
   }
   return undefined;
 }

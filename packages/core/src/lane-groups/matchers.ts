@@ -4,33 +4,22 @@ import type { Matcher, RequestKey, RequestView, StringMatch } from './types.js';
 /** A condition made ready to be asked. */
 export type RequestTest = (request: RequestView) => boolean;
 
+/** Reads a value of a request; undefined where it is absent. */
+export type RequestReader = (request: RequestView) => string | undefined;
+
 type ValueTest = (value: string | undefined) => boolean;
 
 /** Compiles a condition: regular expressions and networks are prepared here, not at request time. The document must be valid. */
 export function compileMatcher(matcher: Matcher): RequestTest {
-  if ('all' in matcher) {
-    const tests = matcher.all.map(compileMatcher);
-    return (request) => tests.every((test) => test(request));
-  }
-  if ('any' in matcher) {
-    const tests = matcher.any.map(compileMatcher);
-    return (request) => tests.some((test) => test(request));
-  }
-  if ('header' in matcher) return onValue(matcher, (name) => (request) => request.header(name), matcher.header.toLowerCase());
-  if ('cookie' in matcher) return onValue(matcher, (name) => (request) => request.cookie(name), matcher.cookie);
-  if ('query' in matcher) return onValue(matcher, (name) => (request) => request.query(name), matcher.query);
-  if ('host' in matcher) {
-    const test = compileStringMatch(matcher.host, true);
-    return (request) => test(request.host);
-  }
-  if ('path' in matcher) {
-    const test = compileStringMatch(matcher.path);
-    return (request) => test(request.path);
-  }
-  if ('method' in matcher) {
-    const test = compileStringMatch(matcher.method, true);
-    return (request) => test(request.method.toLowerCase());
-  }
+  if ('all' in matcher) return allOf(matcher.all.map(compileMatcher));
+  if ('any' in matcher) return anyOf(matcher.any.map(compileMatcher));
+  if ('header' in matcher) return onValue(compileKey({ header: matcher.header }), compileStringMatch(matcher));
+  if ('cookie' in matcher) return onValue(compileKey({ cookie: matcher.cookie }), compileStringMatch(matcher));
+  if ('query' in matcher) return onValue(compileKey({ query: matcher.query }), compileStringMatch(matcher));
+  // A view tells an unknown host by an empty text.
+  if ('host' in matcher) return onValue((request) => request.host || undefined, compileStringMatch(matcher.host, true));
+  if ('path' in matcher) return onValue((request) => request.path, compileStringMatch(matcher.path));
+  if ('method' in matcher) return onValue((request) => request.method.toLowerCase(), compileStringMatch(matcher.method, true));
   if ('clientIp' in matcher) {
     const contains = compileCidrs(matcher.clientIp.in);
     return ({ clientIp }) => clientIp !== undefined && contains(clientIp);
@@ -39,13 +28,28 @@ export function compileMatcher(matcher: Matcher): RequestTest {
   return (request) => !test(request);
 }
 
-function onValue(match: StringMatch, reader: (name: string) => (request: RequestView) => string | undefined, name: string): RequestTest {
-  const test = compileStringMatch(match);
-  const read = reader(name);
+function allOf(tests: readonly RequestTest[]): RequestTest {
+  return (request) => {
+    for (const test of tests) if (!test(request)) return false;
+    return true;
+  };
+}
+
+function anyOf(tests: readonly RequestTest[]): RequestTest {
+  return (request) => {
+    for (const test of tests) if (test(request)) return true;
+    return false;
+  };
+}
+
+function onValue(read: RequestReader, test: ValueTest): RequestTest {
   return (request) => test(read(request));
 }
 
-/** Compiles a comparison. With `ignoreCase` the values that are compared are expected in lower case. An absent value matches only `present: false` and negations. */
+/**
+ * Compiles a comparison. With `ignoreCase` the values that are compared are expected in lower case. An absent value matches only
+ * `present: false` and negations; an empty one is there.
+ */
 export function compileStringMatch(match: StringMatch, ignoreCase = false): ValueTest {
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
   if (match.exact !== undefined) {
@@ -66,7 +70,7 @@ export function compileStringMatch(match: StringMatch, ignoreCase = false): Valu
   }
   if (match.present !== undefined) {
     const { present } = match;
-    return (value) => (value !== undefined && value !== '') === present;
+    return (value) => (value !== undefined) === present;
   }
   if (match.regex !== undefined) {
     const find = compileRegex(match.regex, ignoreCase);
@@ -80,19 +84,28 @@ type Re2 = typeof import('re2js');
 
 /**
  * Compiles a regular expression of RE2 syntax, which runs in linear time: a rule must not be able to stop a service.
- * Throws what re2js throws for one that is none.
+ * Throws what re2js throws for one that is none, or one whose program would be too large.
  */
 export function compileRegex(source: string, ignoreCase = false): (value: string) => boolean {
-  // Loaded only for documents with a regular expression: it is as large as the rest of the agent.
+  // Loaded only for documents with a regular expression: it costs 8 to 10 ms, and is as large as the rest of the agent.
   const { RE2JS } = require('re2js') as Re2;
   const pattern = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
   return (value) => pattern.matcher(value).find();
 }
 
-/** Reads a named value of a request. */
-export function readKey(request: RequestView, key: RequestKey): string | undefined {
-  if (key.header !== undefined) return request.header(key.header.toLowerCase());
-  if (key.cookie !== undefined) return request.cookie(key.cookie);
-  if (key.query !== undefined) return request.query(key.query);
-  return request.clientIp;
+/** Makes a reader of a named value. */
+export function compileKey(key: RequestKey): RequestReader {
+  const { header, cookie, query } = key;
+  if (header !== undefined) {
+    const name = header.toLowerCase();
+    return (request) => request.header(name);
+  }
+  if (cookie !== undefined) return (request) => request.cookie(cookie);
+  if (query !== undefined) return (request) => request.query(query);
+  return clientOf;
+}
+
+/** IPv4 as such, also where a dual-stack socket tells it as IPv6: one client has one share, whatever the server listens on. */
+function clientOf({ clientIp }: RequestView): string | undefined {
+  return clientIp?.startsWith('::ffff:') === true && clientIp.includes('.') ? clientIp.slice('::ffff:'.length) : clientIp;
 }

@@ -1,9 +1,15 @@
 /** Percentages are told in steps of 0.01. */
 const STEPS = 10_000;
 
+/** Whether a percentage is told in whole steps. */
+export function isWholeSteps(percent: number): boolean {
+  // Not by the remainder: 0.29 * 100 is 28.999999999999996.
+  return Math.round(percent * 100) / 100 === percent;
+}
+
 /**
  * MurmurHash3, x86, 32 bit (Austin Appleby, public domain: https://github.com/aappleby/smhasher), over the UTF-16 code units of a
- * text, low byte first. For ASCII with every second byte 0, so golden values are in the test, not in the literature.
+ * text, low byte first. The test has the published values that can be told in UTF-16.
  */
 export function hashText(text: string, seed = 0): number {
   let hash = seed;
@@ -30,15 +36,15 @@ function scramble(block: number): number {
 }
 
 /**
- * Whether a key is in the first `percent` of all keys for this rule. The same in every process; raising the percentage never
- * takes a key out.
+ * Whether a key is in the first `percent` of all keys for rules of this name. The same in every process and in every version of
+ * ours (the test has golden values); raising the percentage never takes a key out.
  */
 export function isKeyWithin(percent: number, rule: string, key: string): boolean {
   // A zero between the two: rule "ab" with key "c" is another thing than rule "a" with key "bc".
   return hashText(`${rule}\0${key}`) % STEPS < Math.round(percent * 100);
 }
 
-/** Whether a random request is within `percent`. `random` gives a number in [0, 1). */
+/** Whether a random request is within `percent`, in the same steps. `random` gives a number in [0, 1). */
 export function isRandomWithin(percent: number, random: () => number): boolean {
-  return random() * 100 < percent;
+  return random() * STEPS < Math.round(percent * 100);
 }
