@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Ajv from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { laneGroupsToJson, parseLaneGroups } from './parse.js';
+import { laneGroupsToJson, MAX_PROBLEMS, parseLaneGroups } from './parse.js';
 import { LANE_GROUPS_SCHEMA, LIMITS } from './schema.js';
 import type { LaneGroupsDocument } from './types.js';
 
@@ -54,10 +54,11 @@ describe('a document', () => {
   });
 
   test.each([
-    ['{"version":1,\n "groups": [}', /^is not JSON: .*(line 2, column 13|"groups": \[\})/s],
-    ['{"version":1,\n "groups": [', /^is not JSON: .*line 2, column 13/],
-    ['{"version":1,\n groups: []}', /^is not JSON: .*(line 2, column 2)/],
-    ['', /^is not JSON: .*line 1, column 1/],
+    ['{"version":1,\n "groups": [}', /^is not JSON: at line 2, column 13 } is found where/],
+    ['{"version":1,\n "groups": [', /^is not JSON: at line 2, column 13 it ends where/],
+    ['{"version":1,\n groups: []}', /^is not JSON: at line 2, column 2 groups is found where/],
+    ['', /^is not JSON: at line 1, column 1 it ends/],
+    ['\uFEFF{', /^is not JSON: at line 1, column 2 /],
     ['null', /must be an object, not null/],
     ['[]', /must be an object, not \[\]/],
   ])('%j is refused', (text, message) => {
@@ -97,10 +98,11 @@ describe('a document', () => {
     expect(parsed.ok ? [] : parsed.problems).toContainEqual({ path: problemPath, message: expect.stringMatching(message) as string });
   });
 
-  test('with two lanes of one tag, or two groups of one name, is refused', () => {
+  test('with two lanes of one tag or one name, or two groups of one name, is refused', () => {
     const [group] = DOCUMENT.groups;
     const lane = group?.lanes[0];
     expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, name: 'other' }] }] })).toMatchObject({ ok: false, problems: [{ path: '/groups/0/lanes/1/tag' }] });
+    expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, tag: 'other' }] }] })).toMatchObject({ ok: false, problems: [{ path: '/groups/0/lanes/1/name' }] });
     expect(parseLaneGroups({ version: 1, groups: [group, group] })).toMatchObject({ ok: false, problems: [{ path: '/groups/1/name' }] });
   });
 
@@ -110,9 +112,149 @@ describe('a document', () => {
   });
 
   test('conditions may be nested as deep as the limit, and no deeper', () => {
-    const nested = (depth: number): unknown => (depth === 1 ? { path: { exact: '/' } } : { not: nested(depth - 1) });
-    expect(parseLaneGroups(changed(`${RULE}/match`, nested(LIMITS.depth))).ok).toBe(true);
-    expect(parseLaneGroups(changed(`${RULE}/match`, nested(LIMITS.depth + 1))).ok).toBe(false);
+    for (const wrap of [(inner: unknown) => ({ not: inner }), (inner: unknown) => ({ all: [inner] }), (inner: unknown) => ({ any: [inner] })]) {
+      const nested = (depth: number): unknown => (depth === 1 ? { path: { exact: '/' } } : wrap(nested(depth - 1)));
+      expect(parseLaneGroups(changed(`${RULE}/match`, nested(LIMITS.depth))).ok).toBe(true);
+      expect(parseLaneGroups(changed(`${RULE}/match`, nested(LIMITS.depth + 1))).ok).toBe(false);
+    }
+  });
+});
+
+const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}`);
+
+/** Sets a field of any name; `__proto__` too, as JSON.parse does. */
+const put = (at: object, name: string, what: unknown): unknown => Object.defineProperty(at, name, { value: what, enumerable: true, configurable: true, writable: true });
+
+describe('each limit: the last accepted value and the first refused', () => {
+  const path = (count: number): unknown[] => many(count).map((name) => ({ path: { exact: name } }));
+  const notted = (depth: number): unknown => (depth === 0 ? { exact: 'a' } : { not: notted(depth - 1) });
+  const { items, nameLength, depth } = LIMITS;
+
+  test.each<[what: string, at: string, make: (size: number) => unknown, last: number, first: number]>([
+    ['groups', '/groups', (n) => many(n).map((name) => ({ name, services: ['a'], lanes: [] })), items, items + 1],
+    ['services', '/groups/0/services', many, items, items + 1],
+    ['services', '/groups/0/services', many, 1, 0],
+    ['entry services', '/groups/0/entry', (n) => ({ services: many(n) }), items, items + 1],
+    ['entry services', '/groups/0/entry', (n) => ({ services: many(n) }), 1, 0],
+    ['lanes', '/groups/0/lanes', (n) => many(n).map((name) => ({ name, tag: name })), items, items + 1],
+    ['rules', `${LANE}/rules`, (n) => many(n).map((name) => ({ name, percent: 1 })), items, items + 1],
+    ['parts of all', `${RULE}/match`, (n) => ({ all: path(n) }), items, items + 1],
+    ['parts of all', `${RULE}/match`, (n) => ({ all: path(n) }), 1, 0],
+    ['parts of any', `${RULE}/match`, (n) => ({ any: path(n) }), items, items + 1],
+    ['parts of any', `${RULE}/match`, (n) => ({ any: path(n) }), 1, 0],
+    ['values of in', `${RULE}/match`, (n) => ({ path: { in: many(n) } }), items, items + 1],
+    ['values of in', `${RULE}/match`, (n) => ({ path: { in: many(n) } }), 1, 0],
+    ['networks', `${RULE}/match`, (n) => ({ clientIp: { in: many(n).map(() => '::1') } }), items, items + 1],
+    ['networks', `${RULE}/match`, (n) => ({ clientIp: { in: many(n).map(() => '::1') } }), 1, 0],
+    ['characters of a name', '/groups/0/name', (n) => 'x'.repeat(n), nameLength, nameLength + 1],
+    ['characters of a name, not code units', '/groups/0/name', (n) => '🦓'.repeat(n), nameLength, nameLength + 1],
+    ['characters of a name', `${LANE}/name`, (n) => 'x'.repeat(n), 1, 0],
+    ['characters of a header', `${RULE}/match`, (n) => ({ header: 'x'.repeat(n), present: true }), nameLength, nameLength + 1],
+    ['characters of a key', `${LANE}/rules/2/by`, (n) => ({ cookie: 'x'.repeat(n) }), nameLength, nameLength + 1],
+    ['characters of a tag', `${LANE}/tag`, (n) => 'x'.repeat(n), 64, 65],
+    ['characters of a prefix', `${RULE}/match`, (n) => ({ path: { prefix: 'x'.repeat(n) } }), 1, 0],
+    ['levels of comparisons', `${RULE}/match`, (n) => ({ path: notted(n) }), depth - 1, depth],
+    ['levels of comparisons, in conditions', `${RULE}/match`, (n) => ({ not: { header: 'x', ...(notted(n) as object) } }), depth - 2, depth - 1],
+    ['percent', `${LANE}/rules/2/percent`, (n) => n, 100, 100.01],
+    ['percent', `${LANE}/rules/2/percent`, (n) => n, 0, -0.01],
+    ['percent, in steps', `${LANE}/rules/2/percent`, (n) => n, 0.01, 0.009],
+    ['percent, in steps', `${LANE}/rules/2/percent`, (n) => n, 33.33, 33.333],
+    ['keys of by', `${LANE}/rules/2/by`, (n) => Object.fromEntries(['header', 'cookie', 'query'].slice(0, n).map((key) => [key, 'x'])), 1, 2],
+    ['keys of by', `${LANE}/rules/2/by`, (n) => Object.fromEntries(['header', 'cookie', 'query'].slice(0, n).map((key) => [key, 'x'])), 1, 0],
+  ])('%s, at %s', (_, at, make, last, first) => {
+    expect(parseLaneGroups(changed(at, make(last)))).toMatchObject({ ok: true });
+    expect(parseLaneGroups(changed(at, make(first)))).toMatchObject({ ok: false });
+  });
+});
+
+describe('an unknown field', () => {
+  test.each<[at: string, meant: string]>([
+    ['/group', 'groups'],
+    ['/groups/0/service', 'services'],
+    ['/groups/0/entrys', 'entry'],
+    ['/groups/0/LANES', 'lanes'],
+    [`${LANE}/enable`, 'enabled'],
+    [`${LANE}/fall_back`, 'fallback'],
+    [`${LANE}/rule`, 'rules'],
+    [`${LANE}/tga`, 'tag'],
+    [`${RULE}/percentage`, 'percent'],
+    [`${RULE}/matches`, 'match'],
+    [`${RULE}/match/host/regexp`, 'regex'],
+    [`${RULE}/match/host/exect`, 'exact'],
+    [`${LANE}/rules/2/by/client-ip`, 'clientIp'],
+    [`${LANE}/rules/2/by/cokie`, 'cookie'],
+  ])('%s: did you mean %s?', (at, meant) => {
+    const parsed = parseLaneGroups(changed(at, 'x'));
+    expect(parsed.ok ? [] : parsed.problems).toContainEqual({ path: at, message: `is no known field: did you mean "${meant}"?` });
+  });
+
+  test.each([`/groups/0/xy`, `${LANE}/colour`, `${RULE}/or`, `${RULE}/toString`])('%s is like none: those known are told', (at) => {
+    const parsed = parseLaneGroups(changed(at, 'x'));
+    expect(parsed.ok ? [] : parsed.problems).toEqual([{ path: at, message: expect.stringMatching(/^is no known field: known are name, /) as string }]);
+  });
+
+  test('is told by a JSON pointer, whatever its name', () => {
+    const parsed = parseLaneGroups('{"version":1,"groups":[],"a/b~c":1,"__proto__":{}}');
+    expect(parsed.ok ? [] : parsed.problems.map(({ path }) => path)).toEqual(['/a~1b~0c', '/__proto__']);
+  });
+
+  test('is the only problem, where it stands for what is missing', () => {
+    for (const match of [{ hots: { exact: 'a' } }, { host: { exat: 'a' } }, { header: 'x', exat: 'a' }]) {
+      const parsed = parseLaneGroups(changed(`${RULE}/match`, match));
+      expect(parsed.ok ? [] : parsed.problems).toEqual([{ path: expect.any(String) as string, message: expect.stringMatching(/did you mean/) as string }]);
+    }
+  });
+});
+
+describe('more than one', () => {
+  test.each<[match: unknown, message: RegExp]>([
+    [{ header: 'x', cookie: 'y', exact: 'z' }, /not header and cookie: put several into "all" or "any"/],
+    [{ header: 'x', in: ['z'], path: { exact: '/' } }, /not path and header: put several into "all" or "any"/],
+    [{ not: { path: { exact: '/' } }, path: { exact: '/' } }, /not not and path: put several into "all" or "any"/],
+  ])('condition in %j is told with the remedy', (match, message) => {
+    expect(parseLaneGroups(changed(`${RULE}/match`, match))).toEqual({ ok: false, problems: [{ path: `${RULE}/match`, message: expect.stringMatching(message) as string }] });
+  });
+});
+
+describe('a value that is none', () => {
+  test('never throws, whatever it is', () => {
+    const cyclic: unknown[] = [];
+    cyclic.push(cyclic);
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    for (const value of [undefined, cyclic, deep, `{"version":${deep},"groups":[{"name":${deep}}]}`, Symbol('s'), 1n, () => 1, { version: 1n, groups: cyclic }]) expect(parseLaneGroups(value)).toMatchObject({ ok: false });
+    expect(parseLaneGroups(changed('/groups/0/lanes', Array(2)))).toMatchObject({ ok: false });
+    const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withSparseArray: true, withTypedArray: true });
+    fc.assert(fc.property(fc.constantFrom('/version', '/groups', '/groups/0', LANE, RULE, `${RULE}/match`, `${RULE}/match/host`), anything, (at, value) => void parseLaneGroups(changed(at, value))));
+    fc.assert(fc.property(fc.string(), (text) => void parseLaneGroups(text)));
+  });
+
+  test('is shown in short, and so is a long list of problems', () => {
+    const parsed = parseLaneGroups({ version: 'x'.repeat(1_000_000), groups: Array.from({ length: 1000 }, () => 1) });
+    expect(parsed.ok ? [] : parsed.problems).toHaveLength(MAX_PROBLEMS);
+    expect(JSON.stringify(parsed).length).toBeLessThan(20_000);
+  });
+});
+
+describe('the text of a document', () => {
+  test('is indented by two spaces, ends with a line feed, and is read as the same document', () => {
+    const text = laneGroupsToJson(DOCUMENT);
+    expect(text.split('\n').slice(0, 5)).toEqual(['{', '  "version": 1,', '  "groups": [', '    {', '      "name": "shop",']);
+    expect(text.endsWith('\n}\n')).toBe(true);
+    expect(parseLaneGroups(text)).toEqual({ ok: true, document: DOCUMENT });
+  });
+
+  test('is the same in whatever order the fields are', () => {
+    const reversed = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(reversed);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(
+        Object.entries(value)
+          .toReversed()
+          .map(([key, inner]) => [key, reversed(inner)]),
+      );
+    };
+    expect(JSON.stringify(reversed(DOCUMENT))).not.toBe(JSON.stringify(DOCUMENT));
+    expect(laneGroupsToJson(reversed(DOCUMENT) as LaneGroupsDocument)).toBe(laneGroupsToJson(DOCUMENT));
   });
 });
 
@@ -125,7 +267,7 @@ describe('the JSON Schema', () => {
   });
 
   // What a schema can't say is left out of the comparison: uniqueness by field, regular expressions, networks, depth.
-  const BEYOND_SCHEMA = /must be unique|no regular expression|no network|nested deeper/;
+  const BEYOND_SCHEMA = /must be unique|no regular expression|no network|nested deeper|steps of 0\.01/;
   const isAcceptedBySchemaRules = (document: unknown): boolean => {
     const parsed = parseLaneGroups(document);
     return parsed.ok || parsed.problems.every(({ message }) => BEYOND_SCHEMA.test(message));
@@ -178,5 +320,98 @@ describe('the JSON Schema', () => {
       }),
       { numRuns: 800 },
     );
+  });
+
+  /** Whatever is good: every field, operator and condition there is. */
+  const goodName = fc.oneof(fc.constantFrom('a', 'b', 'shop'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== ''));
+  const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 });
+  const comparison = fc.letrec<{ comparison: object }>((tie) => ({
+    comparison: fc.oneof(
+      { maxDepth: 3, withCrossShrink: true },
+      fc.record({ exact: fc.string() }),
+      fc.record({ prefix: text }),
+      fc.record({ suffix: text }),
+      fc.record({ regex: fc.constantFrom('^a$', 'b|c', '\\d+') }),
+      fc.record({ in: fc.array(fc.string(), { minLength: 1, maxLength: 3 }) }),
+      fc.record({ present: fc.boolean() }),
+      fc.record({ not: tie('comparison') }),
+    ),
+  })).comparison;
+  const condition = fc.letrec<{ condition: object }>((tie) => ({
+    condition: fc.oneof(
+      { maxDepth: 3, withCrossShrink: true },
+      fc.tuple(fc.constantFrom('host', 'path', 'method'), comparison).map(([kind, match]) => ({ [kind]: match })),
+      fc.tuple(fc.constantFrom('header', 'cookie', 'query'), goodName, comparison).map(([kind, name, match]) => ({ [kind]: name, ...match })),
+      fc.record({ clientIp: fc.record({ in: fc.array(fc.constantFrom('10.0.0.0/8', '::1'), { minLength: 1, maxLength: 2 }) }) }),
+      fc.tuple(fc.constantFrom('all', 'any'), fc.array(tie('condition'), { minLength: 1, maxLength: 3 })).map(([kind, parts]) => ({ [kind]: parts })),
+      fc.record({ not: tie('condition') }),
+    ),
+  })).condition;
+  const percent = fc.integer({ min: 0, max: 10_000 }).map((steps) => steps / 100);
+  const by = fc.oneof(
+    fc.tuple(fc.constantFrom('header', 'cookie', 'query'), goodName).map(([kind, name]) => ({ [kind]: name })),
+    fc.constant({ clientIp: true }),
+  );
+  const goodRule = fc.oneof(fc.record({ name: goodName, match: condition }), fc.record({ name: goodName, match: condition, percent, by }, { requiredKeys: ['name', 'percent'] }));
+  const byName = { selector: ({ name }: { name: string }) => name, maxLength: 3 };
+  const goodLane = fc.record(
+    { name: goodName, tag: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/), enabled: fc.boolean(), fallback: fc.constantFrom('base', 'none'), rules: fc.uniqueArray(goodRule, byName) },
+    { requiredKeys: ['name', 'tag'] },
+  );
+  const goodNames = fc.uniqueArray(goodName, { minLength: 1, maxLength: 3 });
+  const goodGroup = fc.record(
+    { name: goodName, services: goodNames, entry: fc.record({ services: goodNames }), lanes: fc.uniqueArray(goodLane, { comparator: (a, b) => a.name === b.name || a.tag === b.tag, maxLength: 3 }) },
+    { requiredKeys: ['name', 'services', 'lanes'] },
+  );
+  const good = fc.record({ $schema: fc.webUrl(), version: fc.constant(1), groups: fc.uniqueArray(goodGroup, byName) }, { requiredKeys: ['version', 'groups'] });
+
+  test('and the validator accept every good document, whose text is read as the same', () => {
+    fc.assert(
+      fc.property(good, (document) => {
+        expect(validate(document), JSON.stringify(validate.errors)).toBe(true);
+        expect(parseLaneGroups(document)).toEqual({ ok: true, document });
+        expect(parseLaneGroups(laneGroupsToJson(document as unknown as LaneGroupsDocument))).toEqual({ ok: true, document: JSON.parse(JSON.stringify(document)) as unknown });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  type Place = { readonly holder: Record<string, unknown> | unknown[]; readonly key: string };
+  const placesOf = (value: unknown): Place[] =>
+    typeof value !== 'object' || value === null ? [] : Object.keys(value).flatMap((key) => [{ holder: value as Place['holder'], key }, ...placesOf((value as Record<string, unknown>)[key])]);
+  const anyFields = ['name', 'tag', 'services', 'match', 'percent', 'by', 'header', 'cookie', 'exact', 'in', 'present', 'not', 'all', 'host', 'clientIp', 'more', '__proto__'];
+  const anyValue = fc.oneof(junk, fc.constantFrom(' ', '\u00a0', '\uFEFF', 'x'.repeat(129), '\ud800', -1, 100.5, Infinity, ['a', 'a'], [1], [[]], { in: [] }, { exact: 'a' }, true), word, condition, comparison, by, goodRule, goodLane);
+  const change = fc.record({ place: fc.nat(), how: fc.constantFrom('replace', 'remove', 'add', 'repeat', 'rename'), field: fc.constantFrom(...anyFields), value: anyValue });
+
+  test('and the validator agree on what became of a good document by one or two changes', () => {
+    const verdicts = { accepted: 0, refused: 0 };
+    fc.assert(
+      fc.property(good, fc.array(change, { minLength: 1, maxLength: 2 }), (original, changes) => {
+        const document: unknown = JSON.parse(JSON.stringify(original));
+        for (const { place, how, field, value } of changes) {
+          const places = placesOf(document);
+          const chosen = places[place % Math.max(places.length, 1)];
+          if (chosen === undefined) continue;
+          const { holder, key } = chosen;
+          const fields = holder as Record<string, unknown>;
+          const inside = fields[key];
+          if (how === 'replace') put(holder, key, structuredClone(value));
+          else if (how === 'remove' && Array.isArray(holder)) holder.splice(Number(key), 1);
+          else if (how === 'remove') delete fields[key];
+          else if (how === 'add' && typeof inside === 'object' && inside !== null && !Array.isArray(inside)) put(inside, field, structuredClone(value));
+          else if (how === 'repeat' && Array.isArray(holder)) holder.push(structuredClone(inside));
+          else if (how === 'rename' && !Array.isArray(holder)) {
+            delete fields[key];
+            put(holder, field, inside);
+          }
+        }
+        const accepted = validate(document);
+        expect(isAcceptedBySchemaRules(document), JSON.stringify(document)).toBe(accepted);
+        verdicts[accepted ? 'accepted' : 'refused']++;
+      }),
+      { numRuns: 3_000 },
+    );
+    // Else it would say little.
+    expect(Math.min(verdicts.accepted, verdicts.refused)).toBeGreaterThan(300);
   });
 });

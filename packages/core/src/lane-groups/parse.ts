@@ -4,40 +4,50 @@
  */
 import { isTag, TAG_RULE } from '../tag.js';
 import { isCidr } from './cidrs.js';
+import { findJsonError, lineAndColumn } from './json-syntax.js';
 import { compileRegex } from './matchers.js';
+import { isWholeSteps } from './percentage.js';
 import { LIMITS } from './schema.js';
 import type { LaneGroupsDocument, Problem } from './types.js';
 
 /** A valid document, or all that is wrong with it. */
 export type ParsedLaneGroups = { readonly ok: true; readonly document: LaneGroupsDocument } | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Parses and checks a document, given as JSON text or as a value. Never throws. */
+/** More than these are not told: whoever has so many mends the first, and a large text of another kind must not fill the memory. */
+export const MAX_PROBLEMS = 100;
+
+/** Parses and checks a document, given as JSON text or as a value. All problems are told at once, up to {@link MAX_PROBLEMS}. Never throws. */
 export function parseLaneGroups(source: unknown): ParsedLaneGroups {
   let value = source;
   if (typeof source === 'string') {
+    const text = source.startsWith('\uFEFF') ? source.slice(1) : source;
     try {
-      value = JSON.parse(source.startsWith('\uFEFF') ? source.slice(1) : source);
+      value = JSON.parse(text);
     } catch (error) {
-      return { ok: false, problems: [{ path: '', message: `is not JSON: ${syntaxProblem(source, error as SyntaxError)}` }] };
+      return { ok: false, problems: [{ path: '', message: syntaxProblem(text, error as SyntaxError) }] };
     }
   }
   const problems: Problem[] = [];
-  checkDocument(value, (path, message) => problems.push({ path, message }));
+  checkDocument(value, (path, message) => {
+    if (problems.length < MAX_PROBLEMS) problems.push({ path, message });
+  });
   return problems.length === 0 ? { ok: true, document: value as LaneGroupsDocument } : { ok: false, problems };
 }
 
-/** The text of a document: the same for the same document, and good to read and to compare. */
+/** The order of fields in the text of a document, for all its objects. */
+const FIELDS = ['$schema', 'version', 'groups', 'name', 'tag', 'enabled', 'fallback', 'services', 'entry', 'lanes', 'rules', 'match', 'percent', 'by'];
+
+/** The text of a document, two spaces a level: the same for the same document in whatever order its fields are, so that texts can be compared. */
 export function laneGroupsToJson(document: LaneGroupsDocument): string {
-  return `${JSON.stringify(document, null, 2)}\n`;
+  // A list as the second argument is the order of the fields too (ECMA-262, SerializeJSONObject).
+  return `${JSON.stringify(document, [...FIELDS, ...SUBJECTS, ...OPERATORS], 2)}\n`;
 }
 
-/** What JSON.parse says, with line and column where it tells a position; else it quotes the place itself (Node 20 and later). */
 function syntaxProblem(text: string, error: SyntaxError): string {
-  const { message } = error;
-  const position = message.includes('end of JSON input') ? text.length : /position (\d+)/.exec(message)?.[1];
-  if (position === undefined) return message;
-  const before = text.slice(0, Number(position)).split('\n');
-  return `${message.replace(/ in JSON at position.*$| at position.*$/s, '')} at line ${before.length}, column ${(before.at(-1) ?? '').length + 1}`;
+  const found = findJsonError(text);
+  if (found === undefined) return `is not JSON: ${error.message}`;
+  const { line, column } = lineAndColumn(text, found.index);
+  return `is not JSON: at line ${line}, column ${column} ${found.message}`;
 }
 
 type Report = (path: string, message: string) => void;
@@ -61,9 +71,8 @@ const checkGroup: Check = (value, path, report) => {
   if (has(group, 'services')) checkNames(group['services'], `${path}/services`, report);
   if (has(group, 'entry')) {
     const entry = object(group['entry'], `${path}/entry`, report, ['services'], ['services']);
-    if (entry !== undefined && has(entry, 'services')) {
-      checkNames(entry['services'], `${path}/entry/services`, report);
-    }
+    // A gateway is an entry that need not be one of the services.
+    if (entry !== undefined && has(entry, 'services')) checkNames(entry['services'], `${path}/entry/services`, report);
   }
   if (has(group, 'lanes')) {
     list(group['lanes'], `${path}/lanes`, report, checkLane);
@@ -92,7 +101,10 @@ const checkRule: Check = (value, path, report) => {
   if (!has(rule, 'match') && !has(rule, 'percent')) report(path, 'needs "match", "percent" or both: without, it would say nothing');
   if (has(rule, 'match')) checkMatcher(rule['match'], `${path}/match`, report, 1);
   const { percent } = rule;
-  if (has(rule, 'percent') && !(typeof percent === 'number' && percent >= 0 && percent <= 100)) report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
+  if (has(rule, 'percent')) {
+    if (!(typeof percent === 'number' && percent >= 0 && percent <= 100)) report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
+    else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be told in steps of 0.01, not ${show(percent)}`);
+  }
   if (!has(rule, 'by')) return;
   if (!has(rule, 'percent')) report(`${path}/by`, 'says what a percentage sticks to: it needs "percent" beside it');
   const by = object(rule['by'], `${path}/by`, report, KEYS, []);
@@ -110,6 +122,8 @@ const OPERATORS = ['exact', 'prefix', 'suffix', 'regex', 'in', 'present', 'not']
 const NAMED = ['header', 'cookie', 'query'];
 const SINGLE = ['host', 'path', 'method'];
 const MATCHERS = ['all', 'any', 'not', ...SINGLE, ...NAMED, 'clientIp'];
+/** `not` stands for a condition turned round, or beside one of NAMED for a comparison turned round. */
+const SUBJECTS = MATCHERS.filter((kind) => kind !== 'not');
 
 function checkMatcher(value: unknown, path: string, report: Report, depth: number): void {
   if (depth > LIMITS.depth) {
@@ -120,39 +134,49 @@ function checkMatcher(value: unknown, path: string, report: Report, depth: numbe
     report(path, `must be an object with one of ${MATCHERS.join(', ')}, not ${show(value)}`);
     return;
   }
-  const subject = NAMED.find((name) => has(value, name));
-  if (subject !== undefined) {
-    const match = object(value, path, report, [subject, ...OPERATORS], [subject]) as Fields;
-    checkName(match[subject], `${path}/${subject}`, report);
-    checkOperators(match, path, report, depth);
+  const subjects = SUBJECTS.filter((kind) => has(value, kind));
+  const [subject] = subjects;
+  if (subjects.length === 1 && subject !== undefined && NAMED.includes(subject)) {
+    object(value, path, report, [subject, ...OPERATORS], []);
+    checkName(value[subject], `${path}/${subject}`, report);
+    checkOperators(value, path, report, depth);
     return;
   }
-  const condition = object(value, path, report, MATCHERS, []) as Fields;
-  const kinds = MATCHERS.filter((kind) => has(condition, kind));
-  if (kinds.length !== 1) {
-    report(path, `must have exactly one of ${MATCHERS.join(', ')}${kinds.length > 1 ? `, not ${kinds.join(' and ')}: put several into "all" or "any"` : ''}`);
+  const kinds = MATCHERS.filter((kind) => has(value, kind));
+  if (kinds.length > 1) {
+    report(path, `must have exactly one of ${MATCHERS.join(', ')}, not ${kinds.join(' and ')}: put several into "all" or "any"`);
     return;
   }
-  const kind = kinds[0] as string;
+  const unknown = Object.keys(value).length - kinds.length;
+  object(value, path, report, MATCHERS, []);
+  const [kind] = kinds;
+  if (kind === undefined) {
+    if (unknown === 0) report(path, `must have exactly one of ${MATCHERS.join(', ')}`);
+    return;
+  }
   const at = `${path}/${kind}`;
-  if (kind === 'all' || kind === 'any') list(condition[kind], at, report, (item, itemPath) => checkMatcher(item, itemPath, report, depth + 1), 1);
-  else if (kind === 'not') checkMatcher(condition[kind], at, report, depth + 1);
+  if (kind === 'all' || kind === 'any') list(value[kind], at, report, (item, itemPath) => checkMatcher(item, itemPath, report, depth + 1), 1);
+  else if (kind === 'not') checkMatcher(value[kind], at, report, depth + 1);
   else if (kind === 'clientIp') {
-    const networks = object(condition[kind], at, report, ['in'], ['in']);
+    const networks = object(value[kind], at, report, ['in'], ['in']);
     if (networks !== undefined && has(networks, 'in')) list(networks['in'], `${at}/in`, report, checkNetwork, 1);
   } else {
-    const match = object(condition[kind], at, report, OPERATORS, []);
+    const match = object(value[kind], at, report, OPERATORS, []);
     if (match !== undefined) checkOperators(match, at, report, depth);
   }
 }
 
 const checkNetwork: Check = (value, path, report) => {
-  if (typeof value !== 'string' || !isCidr(value)) report(path, `${show(value)} is no network: accepted is an address, or CIDR such as 10.0.0.0/8`);
+  if (typeof value !== 'string') report(path, `must be a text, not ${show(value)}`);
+  else if (!isCidr(value)) report(path, `${show(value)} is no network: accepted is an address, or CIDR such as 10.0.0.0/8`);
 };
 
 function checkOperators(match: Fields, path: string, report: Report, depth: number): void {
   const used = OPERATORS.filter((operator) => has(match, operator));
-  if (used.length !== 1) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}${used.length > 1 ? `, not ${used.join(' and ')}` : ''}`);
+  if (used.length > 1) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}, not ${used.join(' and ')}`);
+  // An unknown field has been told of, and is the cause.
+  const isKnown = (field: string): boolean => OPERATORS.includes(field) || NAMED.includes(field);
+  if (used.length === 0 && Object.keys(match).every(isKnown)) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}`);
   for (const operator of used) {
     const value = match[operator];
     const at = `${path}/${operator}`;
@@ -200,8 +224,12 @@ function list(value: unknown, path: string, report: Report, check: Check, atLeas
     return;
   }
   if (value.length < atLeast) report(path, 'must not be empty');
-  if (value.length > LIMITS.items) report(path, `must have ${LIMITS.items} items at most, not ${value.length}`);
-  value.forEach((item, i) => check(item, `${path}/${i}`, report));
+  if (value.length > LIMITS.items) {
+    report(path, `must have ${LIMITS.items} items at most, not ${value.length}`);
+    return;
+  }
+  // Not forEach, which leaves out what is missing in a sparse list.
+  for (let i = 0; i < value.length; i++) check(value[i], `${path}/${i}`, report);
 }
 
 function unique(items: unknown, path: string, field: string, what: string, report: Report): void {
@@ -239,10 +267,15 @@ function has(fields: Fields, field: string): boolean {
   return Object.hasOwn(fields, field);
 }
 
+/** A value in short. Not what is in lists and objects: those may be without end, or deeper than the stack. */
 function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0 ? '{}' : 'an object';
+  if (typeof value === 'string') return JSON.stringify(value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value);
+  return value === undefined ? 'nothing' : typeof value === 'function' ? 'a function' : String(value);
 }
+
+const MAX_SHOWN_LENGTH = 60;
 
 function codePoints(text: string): number {
   let count = 0;
@@ -250,26 +283,33 @@ function codePoints(text: string): number {
   return count;
 }
 
-/** The known word that is at most two letters away. */
+/** The known word that was probably meant: one mistyped, or shorter or longer. */
 function nearest(word: string, known: readonly string[]): string | undefined {
+  const meant = word.slice(0, MAX_SHOWN_LENGTH).toLowerCase();
   let best: string | undefined;
-  let bestDistance = 3;
+  let bestDistance = Infinity;
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const other = candidate.toLowerCase();
+    const begins = Math.min(meant.length, other.length) >= 3 && (meant.startsWith(other) || other.startsWith(meant));
+    const distance = editDistance(meant, other);
+    const isNear = begins || distance <= (other.length <= 4 ? 1 : 2);
+    if (isNear && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }
 
-/** Levenshtein's distance. */
+/** How many letters are wrong, missing, too many, or swapped with the next (the optimal string alignment distance). */
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  const at = (i: number, j: number): number => rows[i]?.[j] as number;
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const row = [i];
+    rows.push(row);
     for (let j = 1; j <= b.length; j++) {
-      current[j] = Math.min((previous[j] as number) + 1, (current[j - 1] as number) + 1, (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1));
+      const isSame = a[i - 1] === b[j - 1];
+      row.push(Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (isSame ? 0 : 1)));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(at(i, j), at(i - 2, j - 2) + 1);
     }
-    previous = current;
   }
-  return previous[b.length] as number;
+  return at(a.length, b.length);
 }

@@ -3,6 +3,8 @@ import type { Tag } from '../tag.js';
 
 /** The document that says which lane groups there are; kept in Nacos config as dataId `lane-groups`, group `LANE`. */
 export interface LaneGroupsDocument {
+  /** Where the JSON Schema is; for editors. */
+  readonly $schema?: string;
   readonly version: 1;
   readonly groups: readonly LaneGroup[];
 }
@@ -100,7 +102,7 @@ export interface LaneRules {
   isDisabledTag(tag: Tag): boolean;
   /** What holds for calls of this tag to this service; undefined where no group has the service with an enabled lane of this tag. */
   laneOf(service: string, tag: Tag): CompiledLane | undefined;
-  /** The entry rules in force at this service, in document order; undefined where it is no entry. */
+  /** The entry rules in force at this service, in document order; undefined where it is no entry, or there are none. */
   entryOf(service: string): EntryRules | undefined;
 }
 
