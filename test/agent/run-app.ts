@@ -82,15 +82,14 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 /** Runs an app to its end. */
 export async function runApp(options: AppOptions): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const { child, stderr, ended } = launch(options);
+  const { child, stderr, ended } = launch(options, false);
   let stdout = '';
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.disconnect();
   const code = await ended;
   return { code, stdout, stderr: stderr() };
 }
 
-function launch(options: AppOptions): { child: ChildProcess; stderr: () => string; ended: Promise<number | null> } {
+function launch(options: AppOptions, withChannel = true): { child: ChildProcess; stderr: () => string; ended: Promise<number | null> } {
   const { load = '--require', agent = AGENT, preload = [], nodeArgs = [], node = process.execPath } = options;
   const args = [...nodeArgs];
   if (load === '--require') args.push('--require', agent);
@@ -98,7 +97,7 @@ function launch(options: AppOptions): { child: ChildProcess; stderr: () => strin
   for (const file of preload) args.push('--require', appFile(file));
   const child = spawn(node, [...args, appFile(options.script), ...(options.args ?? [])], {
     env: { ...cleanEnvironment(), ...(load === 'NODE_OPTIONS' ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])],
   });
   running.add(child);
   let stderr = '';

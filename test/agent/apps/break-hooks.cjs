@@ -1,0 +1,18 @@
+'use strict';
+// Breaks the agent's insides, as a defect of ours would: BREAK names what throws.
+
+const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
+const broken = () => {
+  throw new Error('a defect of ours');
+};
+const breaks = {
+  contextOf: () => (runtime.contextOf = broken),
+  read: () => (runtime.codec.readRaw = broken),
+  wire: () => (runtime.codec.wire = broken),
+  choose: () => {
+    runtime.tables.update({ name: 'x', group: 'g' }, []);
+    runtime.destinations.choose = broken;
+  },
+  allows: () => (runtime.propagation.allows = broken),
+};
+for (const name of process.env.BREAK.split(',')) breaks[name]();

@@ -1,0 +1,93 @@
+/** The agent lives in other people's processes: what goes wrong in it, or around it, never reaches them. */
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions } from './nodes.js';
+import { startPeer, type Peer, type Seen } from './peer.js';
+import { AGENT, appFile, runApp, send, startApp } from './run-app.js';
+
+let peer: Peer;
+let folder: string;
+beforeAll(async () => {
+  peer = await startPeer();
+  folder = await mkdtemp(join(tmpdir(), 'lane agent '));
+});
+afterAll(async () => {
+  await peer.close();
+  await rm(folder, { recursive: true });
+});
+
+describe('a defect of ours', () => {
+  test.each(['contextOf', 'read', 'wire', 'choose', 'allows', 'contextOf,wire,choose'])('in %s: every request completes, and it is logged once', async (BREAK) => {
+    const app = await startApp({ script: 'echo.cjs', preload: ['break-hooks.cjs'], env: { BREAK, PEER: `http://127.0.0.1:${peer.port}/`, LANE_TAG: 'own' } });
+    // Tagged ones in a row, more than it takes for a hook to take itself out.
+    for (let i = 0; i < 130; i++) {
+      const { status, body } = await send(app.port, '/', i >= 10 || i % 2 === 0 ? { baggage: 'lane=gray' } : {});
+      expect(status).toBe(200);
+      const answer = JSON.parse(body) as Record<string, Seen>;
+      expect([answer['http']?.name, answer['fetch']?.name]).toEqual(['peer', 'peer']);
+    }
+    await app.stop();
+    const lines = app.stderr().split('\n').filter((line) => line.startsWith('lane error:'));
+    expect(lines.filter((line) => line.includes('a defect in the agent')).length).toBeGreaterThan(0);
+    expect(new Set(lines).size).toBe(lines.length);
+    expect(lines.some((line) => /failed 100 times in a row and is off/.test(line))).toBe(true);
+  });
+});
+
+describe.each(nodeVersions())('$name', ({ path: node, major }) => {
+  test('a process ends by itself when the app is done, and the agent says nothing', async () => {
+    for (const load of ['--require', '--import', 'NODE_OPTIONS'] as const) {
+      expect(await runApp({ node, script: 'done.cjs', load })).toEqual({ code: 0, stdout: 'served\n', stderr: '' });
+    }
+    // With something to connect to, and nobody there.
+    const { code, stdout } = await runApp({ node, script: 'done.cjs', env: { LANE_NACOS_SERVER: '127.0.0.1:1', LANE_LOG: 'silent' } });
+    expect([code, stdout]).toEqual([0, 'served\n']);
+  });
+
+  test.each(['broken.cjs', 'throws.cjs'])('%s fails as it would without the agent', async (script) => {
+    const without = await runApp({ node, script, load: 'none' });
+    const withAgent = await runApp({ node, script });
+    expect(withAgent.code).toBe(without.code);
+    const firstLines = (text: string): string => text.split('\n').slice(0, 5).join('\n');
+    expect(firstLines(withAgent.stderr)).toBe(firstLines(without.stderr));
+  });
+
+  test('worker threads and forked processes get the agent through NODE_OPTIONS, with a space in its path', async () => {
+    const spaced = join(folder, 'a b', 'register.js');
+    await mkdir(join(folder, 'a b'), { recursive: true });
+    await cp(AGENT, spaced);
+    await cp(join(AGENT, '../../package.json'), join(folder, 'package.json'));
+    expect(JSON.parse((await runApp({ node, script: 'worker.cjs', load: 'NODE_OPTIONS', agent: spaced })).stdout)).toEqual({ main: true, all: [true, true, true] });
+  });
+
+  test('of two copies in one process the second does nothing', async () => {
+    const copy = join(folder, 'register.js');
+    await cp(AGENT, copy);
+    const app = await startApp({ node, script: 'echo.cjs', nodeArgs: ['--require', copy], env: { PEER: `http://127.0.0.1:${peer.port}/` } });
+    const answer = JSON.parse((await send(app.port, '/', { baggage: 'lane=gray' })).body) as { lane: string; http: Seen; fetch: Seen };
+    expect([answer.lane, answer.http.baggage, answer.fetch.baggage, app.stderr()]).toEqual(['gray', ['lane=gray'], ['lane=gray'], '']);
+    await app.stop();
+  });
+
+  test.runIf(major >= 24)('under --permission it works where its path may be read', async () => {
+    const { code, stdout, stderr } = await runApp({ node, script: 'done.cjs', nodeArgs: ['--permission', '--allow-fs-read=*'] });
+    expect([code, stdout, stderr]).toEqual([0, 'served\n', '']);
+  });
+});
+
+test('on a Node that is too old the app runs, and one line says that it has no lanes', async () => {
+  const { code, stdout, stderr } = await runApp({ script: 'done.cjs', nodeArgs: ['--require', appFile('old-node.cjs')] });
+  expect([code, stdout]).toEqual([0, 'served\n']);
+  expect(stderr).toBe('lane: Node v18.20.4 is not supported, the app runs without lanes; Node 20.19 or later is needed\n');
+});
+
+test('package managers started under the same NODE_OPTIONS stay as they are', async () => {
+  const env = { ...process.env, NODE_OPTIONS: `--require ${JSON.stringify(AGENT)}`, LANE_LOG: 'debug', LANE_TAG: 'not a tag' };
+  const { stdout, stderr } = await promisify(execFile)('npm', ['--version'], { env });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(stderr).not.toContain('lane');
+});
