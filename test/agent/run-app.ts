@@ -96,6 +96,8 @@ function launch(options: AppOptions, withChannel = true): { child: ChildProcess;
   if (load === '--import') args.push('--import', agent);
   for (const file of preload) args.push('--require', appFile(file));
   const child = spawn(node, [...args, appFile(options.script), ...(options.args ?? [])], {
+    // Where what the apps require is found.
+    cwd: __dirname,
     env: { ...cleanEnvironment(), ...(load === 'NODE_OPTIONS' ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])],
   });

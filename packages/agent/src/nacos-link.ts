@@ -83,6 +83,8 @@ function open(runtime: Runtime, made: Link, info: ConnectionInfo): void {
       password: options.nacosPassword ?? info.password,
       transport: options.nacosTransport ?? info.transport,
       log,
+      // A server that comes back is empty until instances have registered again; the app's SDK may not have noticed.
+      onReachable: () => made.naming.noteTrouble(),
       resolve: createRequire(join(process.cwd(), 'index.js')),
     });
   } catch (error) {

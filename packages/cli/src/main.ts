@@ -71,6 +71,9 @@ interface DemoArguments {
 }
 
 async function demo(given: DemoArguments): Promise<void> {
+  if (given.entry === 'hosts' && given.without.includes('a')) {
+    throw new CliError('without A’s canary no request gets into the lane by host: use --entry rules with --without a', 'ELANE_USAGE', 2);
+  }
   const say = given.json === true ? (line: string) => console.error(line) : (line: string) => console.log(line);
   const asked = untilAskedToStop();
   let running: Demo | undefined;

@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly cwd?: string;
   /** Told of a process that ended unasked, with its last lines. */
   readonly onDeath?: (description: string) => void;
+  /** Told of each line that it prints. */
+  readonly onLine?: (line: string) => void;
 }
 
 const GUARD = join(__dirname, 'exit-with-parent.js');
@@ -40,6 +42,7 @@ export class ManagedProcess {
       // A terminal's Ctrl-C goes to us alone; we end them in good order.
       detached: process.platform !== 'win32',
     });
+    if (options.onLine !== undefined) this.#watchers.add(options.onLine);
     for (const stream of [this.#child.stdout, this.#child.stderr]) this.#collect(stream as NodeJS.ReadableStream);
     this.#exited = once(this.#child, 'exit').then(
       ([code, signal]) => this.#ended(`${this.name} (pid ${this.pid}) ended ${signal === null ? `with exit code ${String(code)}` : `by ${String(signal)}`}`, options.onDeath),

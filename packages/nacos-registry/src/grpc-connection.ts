@@ -12,6 +12,7 @@
  */
 import { runInLane, type ConfigDocument, type Instance, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
 import { failedCheck, waitUntilReady, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
+import { makeUnfiltered } from './adapters/adapter.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
 import { codeOf, messageOf, NacosError } from './nacos-error.js';
 import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from './nacos-instance.js';
@@ -317,7 +318,7 @@ export class GrpcConnection implements NacosConnection {
   // The binding
 
   async #namingClient(): Promise<BindingNaming> {
-    return (this.#naming ??= await this.#connect((binding, options) => this.#naming ?? new binding.NacosNamingClient({ ...options, namingPushEmptyProtection: false })));
+    return (this.#naming ??= await this.#connect((binding, options) => this.#naming ?? makeUnfiltered(() => new binding.NacosNamingClient({ ...options, namingPushEmptyProtection: false }))));
   }
 
   async #configClient(): Promise<BindingConfig> {

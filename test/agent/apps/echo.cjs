@@ -9,6 +9,8 @@ const { currentLane } = require('@lane/core');
 const ca = fs.readFileSync(`${__dirname}/../tls/cert.pem`);
 const agents = { keep: new http.Agent({ keepAlive: true }), tls: new https.Agent({ ca, keepAlive: true }) };
 
+const parse = (body) => (process.env.ECHO_TEXT ? body : JSON.parse(body));
+
 function viaHttp(url, headers) {
   return new Promise((resolve) => {
     const secure = url.startsWith('https:');
@@ -16,7 +18,7 @@ function viaHttp(url, headers) {
       .get(url, { headers, agent: secure ? agents.tls : agents.keep, ...(process.env.LOOKUP_ALL ? { lookup: (_, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) } : {}) }, (response) => {
         let body = '';
         response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => resolve(JSON.parse(body)));
+        response.on('end', () => resolve(parse(body)));
       })
       .on('error', (error) => resolve({ error: { code: error.code, message: error.message } }));
   });
@@ -24,7 +26,7 @@ function viaHttp(url, headers) {
 
 async function viaFetch(url, headers) {
   try {
-    return await (await fetch(url, { headers })).json();
+    return parse(await (await fetch(url, { headers })).text());
   } catch (error) {
     const { code, message } = error.cause ?? error;
     return { error: { code, message } };

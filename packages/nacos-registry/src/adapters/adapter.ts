@@ -27,6 +27,28 @@ export type Wrap = (target: object, name: string, make: (original: AnyFunction) 
 
 const DECORATED = Symbol.for('lane.nacos.decorated.v1');
 
+const ours = new WeakSet<object>();
+let makingOurs = false;
+
+/**
+ * Makes a client of an SDK's for our own connection: what it says is not filtered, wherever the SDK is decorated. The tables
+ * need the whole list; a lane is chosen when they are asked.
+ */
+export function makeUnfiltered<T extends object>(make: () => T): T {
+  makingOurs = true;
+  try {
+    const client = make();
+    ours.add(client);
+    return client;
+  } finally {
+    makingOurs = false;
+  }
+}
+
+function isOurs(client: unknown): boolean {
+  return typeof client === 'object' && client !== null && ours.has(client);
+}
+
 /**
  * Puts an adapter's methods in the place of the SDK's: on the client class's prototype, or on one client.
  * Returns what `wrap` gave for each; by default functions that take it back.
@@ -40,8 +62,11 @@ export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming,
     undos.push(
       wrap(target, name, (original) => {
         const method = make(lanes, original);
-        Object.defineProperty(method, DECORATED, { value: true });
-        return method;
+        const filtered = function filtered(this: unknown, ...args: never[]): unknown {
+          return Reflect.apply(isOurs(this) ? original : method, this, args);
+        };
+        Object.defineProperty(filtered, DECORATED, { value: true });
+        return filtered;
       }),
     );
   }
@@ -55,7 +80,7 @@ export function decorateClass<C extends abstract new (...args: never[]) => objec
   return new Proxy(clientClass, {
     construct(target, args: unknown[], newTarget) {
       const client = Reflect.construct(target, args, newTarget) as object;
-      lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
+      if (!makingOurs) lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
       return client;
     },
   });

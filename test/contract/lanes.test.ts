@@ -1,0 +1,121 @@
+/**
+ * Lanes on every Nacos and through both SDKs, in apps under the agent: registration carries the tag, discovery answers within the
+ * lane, services called by name are found by the agent's own connection, and a change of the lane groups comes into force.
+ */
+import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import type { LaneGroupsDocument } from '@lane/core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { send, startApp, type App } from '../agent/run-app.js';
+import { eventually, nacosServers, type RunningNacos } from '../servers/index.js';
+import { startTimeoutMs } from './suite.js';
+
+const pairs = nacosServers().flatMap((server) => (server.grpc ? (['nacos', 'grpc'] as const) : (['nacos'] as const)).map((sdk) => ({ title: `${server.name} through ${sdk}`, server, sdk })));
+
+describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ server, sdk }) => {
+  const namespace = `lanes-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+  const apps: App[] = [];
+  let nacos: RunningNacos;
+  let connection: NacosConnection;
+  let base: App;
+  let gray: App;
+  let consumer: App;
+  let caller: App;
+
+  const start = async (env: Record<string, string>, script = 'discovery.cjs'): Promise<App> => {
+    const { username = '', password = '' } = nacos.credentials ?? {};
+    const app = await startApp({ script, env: { SDK: sdk, NACOS: nacos.address, NAMESPACE: namespace, SERVICE: 'shop-b', ...(username === '' ? {} : { USERNAME: username, PASSWORD: password }), ...env } });
+    apps.push(app);
+    return app;
+  };
+  const list = async (tag?: string): Promise<Record<string, unknown>> =>
+    JSON.parse((await send(consumer.port, '/list?service=shop-b', tag === undefined ? {} : { baggage: `lane=${tag}` })).body) as Record<string, unknown>;
+  const expected = (ports: readonly number[], told: readonly number[]): Record<string, unknown> => ({
+    getAllInstances: ports,
+    selectInstances: ports,
+    ...(sdk === 'grpc' ? { one: ports } : {}),
+    told,
+  });
+  const byName = async (tag?: string): Promise<Record<string, string>> => {
+    const { body } = await send(caller.port, `/?ways=http,fetch&url=${encodeURIComponent('http://shop-b/whoami')}`, tag === undefined ? {} : { baggage: `lane=${tag}` });
+    return JSON.parse(body) as Record<string, string>;
+  };
+
+  beforeAll(async () => {
+    nacos = await server.start();
+    connection = connectNacos({ server: nacos.address, namespace, username: nacos.credentials?.username, password: nacos.credentials?.password, holdProcess: true });
+    [base, gray, consumer, caller] = await Promise.all([
+      start({ NAME: 'base', REGISTER: '1' }),
+      start({ NAME: 'gray', REGISTER: '1', LANE_TAG: 'gray' }),
+      start({}),
+      start(
+        {
+          LANE_NACOS_SERVER: nacos.address,
+          LANE_NACOS_NAMESPACE: namespace,
+          ...(nacos.credentials === undefined ? {} : { LANE_NACOS_USERNAME: nacos.credentials.username, LANE_NACOS_PASSWORD: nacos.credentials.password }),
+          LANE_NACOS_TRANSPORT: sdk === 'grpc' ? 'grpc' : 'http',
+          LANE_SERVICES: 'shop-b',
+          ECHO_TEXT: '1',
+        },
+        'echo.cjs',
+      ),
+    ]);
+  }, startTimeoutMs);
+
+  afterAll(async () => {
+    await Promise.all(apps.map((app) => app.stop()));
+    await connection?.close();
+    await nacos?.stop();
+  });
+
+  test.sequential('registration carries the tag beside the metadata of the app; base is left as it is', async () => {
+    await eventually(async () => {
+      const instances = await connection.list({ name: 'shop-b', group: 'DEFAULT_GROUP' });
+      expect(Object.fromEntries(instances.map(({ port, metadata }) => [port, metadata]))).toEqual({
+        [base.port]: { owner: 'team' },
+        [gray.port]: { owner: 'team', lane: 'gray' },
+      });
+    });
+  });
+
+  test.sequential('every discovery call answers within the lane of the request; a subscriber gets the base view', async () => {
+    await eventually(async () => {
+      expect(await list('gray')).toEqual(expected([gray.port], [base.port]));
+      expect(await list()).toEqual(expected([base.port], [base.port]));
+      expect(await list('blue')).toEqual(expected([base.port], [base.port]));
+    });
+  });
+
+  test.sequential('a service called by name is found by the agent itself', async () => {
+    await eventually(async () => {
+      expect(await byName('gray')).toMatchObject({ http: 'gray', fetch: 'gray' });
+      expect(await byName()).toMatchObject({ http: 'base', fetch: 'base' });
+    });
+  });
+
+  test.sequential('a lane that is disabled is out of force everywhere without a restart, and in again', async () => {
+    const document = (enabled: boolean): LaneGroupsDocument => ({ version: 1, groups: [{ name: 'shop', services: ['shop-b'], lanes: [{ name: 'gray', tag: 'gray', enabled }] }] });
+    for (const enabled of [true, false, true]) {
+      await publishLaneGroups(connection, document(enabled));
+      await eventually(async () => {
+        expect(await list('gray')).toEqual(expected([enabled ? gray.port : base.port], [base.port]));
+        expect((await byName('gray'))['http']).toBe(enabled ? 'gray' : 'base');
+      });
+    }
+  });
+
+  test.sequential('a document that is not valid changes nothing, and the log says where it is wrong', async () => {
+    await connection.publish('lane-groups', 'LANE', '{"version": 1, "groups": [{"name": "shop"}]}');
+    await eventually(() => expect(caller.stderr()).toMatch(/^lane error: .*lane-groups.*last good one stays in force.*lacks "services"/m));
+    expect((await byName('gray'))['http']).toBe('gray');
+    expect(await list('gray')).toEqual(expected([gray.port], [base.port]));
+    await connection.remove('lane-groups', 'LANE');
+  });
+
+  test.sequential('without its last gray instance, base serves the lane', async () => {
+    await send(gray.port, '/deregister');
+    await eventually(async () => {
+      expect(await list('gray')).toEqual(expected([base.port], [base.port]));
+      expect((await byName('gray'))['http']).toBe('base');
+    });
+  });
+});
