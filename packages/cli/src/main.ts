@@ -53,7 +53,7 @@ program
   .addOption(new Option('--nacos-username <name>', 'user of Nacos').env('LANE_NACOS_USERNAME'))
   .addOption(new Option('--nacos-password <password>', 'password of Nacos').env('LANE_NACOS_PASSWORD'))
   .addOption(new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do').choices(['hosts', 'rules']).default('hosts'))
-  .requiredOption('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute, [])
+  .requiredOption('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
   .option('--trust <cidrs>', 'peers whose own lane headers are believed: none, all, or a comma list of CIDRs', parseTrust, 'none')
   .action(gateway);
 
@@ -206,7 +206,7 @@ function parseLetters(text: string, before: string[]): string[] {
   return [...before, ...letters];
 }
 
-function parseRoute(text: string, before: GatewayRoute[]): GatewayRoute[] {
+function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRoute[] {
   const match = /^([^=/]+)(\/[^=]*)?=([^:=]+)(?::([A-Za-z0-9._-]{1,64}))?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('a route is host[/path]=service[:tag], such as www.example.com/a=spring-cloud-a:gray.');
   const [, host = '', path, service = '', tag] = match;

@@ -2,7 +2,11 @@
 // Every way in which an app calls a peer. Each form: own, the baggage that the app sets itself (null: none), and call(url, id),
 // which gives the peer's answer as text. The app hands in its own imports.
 
+const fs = require('node:fs');
+const https = require('node:https');
 const { runInLane } = require('@lane/core');
+
+const ca = fs.readFileSync(`${__dirname}/../tls/cert.pem`);
 
 const OWN = 'user=42,app=a%20b;p=1';
 
@@ -19,7 +23,15 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
       if (!sent.writableEnded) sent.end();
     });
   const at = (url) => ({ host: new URL(url).hostname, port: new URL(url).port, path: new URL(url).pathname + new URL(url).search });
+  const twoSecureSockets = new https.Agent({ keepAlive: true, maxSockets: 2, ca });
   const twoSockets = new http.Agent({ keepAlive: true, maxSockets: 2 });
+  const ownConnections = new (class extends http.Agent {
+    createConnection(options) {
+      return require('node:net').connect({ host: options.host, port: options.port });
+    }
+  })({ keepAlive: true, maxSockets: 4 });
+  let shared;
+  const sharedHeaders = (host) => (shared ??= Object.freeze(['Host', host, 'baggage', OWN]));
   const json = async (response) => response.text();
 
   const forms = {
@@ -27,10 +39,36 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
     'http.get(URL)': { own: null, call: (url) => text((on) => get(new URL(url), on)) },
     'http.get(string, options)': { own: OWN, call: (url) => text((on) => get(url, { headers: { Baggage: OWN } }, on)) },
     'http.request(options)': { own: null, call: (url) => text((on) => request(at(url), on)) },
+    'http.get(options)': { own: null, call: (url) => text((on) => get(at(url), on)) },
+    'http.request(URL, options)': { own: null, call: (url) => text((on) => request(new URL(url), { method: 'GET' }, on)) },
     'http.request, headers in an object': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: { baggage: OWN } }, on)) },
     'http.request, headers in a flat array': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: ['Host', new URL(url).host, 'Baggage', OWN] }, on)) },
     'http.request, headers in a flat array without baggage': { own: null, call: (url) => text((on) => request({ ...at(url), headers: ['Host', new URL(url).host] }, on)) },
     'http.request, headers in pairs': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: [['Host', new URL(url).host], ['Baggage', OWN]] }, on)) },
+    'http.request, headers in pairs without baggage': { own: null, call: (url) => text((on) => request({ ...at(url), headers: [['Host', new URL(url).host], ['X-Other', 'x']] }, on)) },
+    'http.request, lines in an object': { own: 'a=1,b=%20;p', call: (url) => text((on) => request({ ...at(url), headers: { baggage: ['a=1', 'b=%20;p'] } }, on)) },
+    'http.request, lines in a flat array': { own: 'a=1,b=2', call: (url) => text((on) => request({ ...at(url), headers: ['baggage', 'a=1', 'Host', new URL(url).host, 'Baggage', 'b=2'] }, on)) },
+    'http.request, an array of lines in a flat array': { own: 'a=1,b=2', call: (url) => text((on) => request({ ...at(url), headers: ['baggage', ['a=1', 'b=2'], 'Host', new URL(url).host] }, on)) },
+    'http.request, lines in pairs': { own: 'a=1,b=2', call: (url) => text((on) => request({ ...at(url), headers: [['baggage', 'a=1'], ['Host', new URL(url).host], ['Baggage', 'b=2']] }, on)) },
+    'http.request, one array of headers for all': { own: OWN, call: (url) => text((on) => request({ ...at(url), headers: sharedHeaders(new URL(url).host) }, on)) },
+    'http.request, setHeader over the headers given': {
+      own: OWN,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, { headers: { baggage: 'given=1' } }, on);
+          sent.setHeader('Baggage', OWN);
+          return sent;
+        }),
+    },
+    'http.request, appendHeader': {
+      own: `a=1,${OWN}`,
+      call: (url) =>
+        text((on) => {
+          const sent = request(url, { headers: { baggage: 'a=1' } }, on);
+          sent.appendHeader('baggage', OWN);
+          return sent;
+        }),
+    },
     'http.request, setHeader': {
       own: OWN,
       call: (url) =>
@@ -85,6 +123,9 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
       own: null,
       call: (url) => text((on) => request({ ...at(url), createConnection: (options) => require('node:net').connect(options) }, on)),
     },
+    'http.request, no agent at all': { own: null, call: (url) => text((on) => request({ ...at(url), agent: false }, on)) },
+    'http.Agent with a createConnection of its own': { own: null, call: (url) => text((on) => request(url, { agent: ownConnections }, on)) },
+    'http.request made outside any lane and ended in one': { own: null, never: true, call: (url) => text((on) => runInLane(undefined, () => request(url, { method: 'POST' }, on))) },
     'http.request made in one lane and ended in another': {
       own: null,
       call: (url) =>
@@ -103,9 +144,24 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
           return sent;
         }),
     },
+    'https.get(string, options)': { own: null, tls: true, call: (url) => text((on) => https.get(url, { ca, servername: 'localhost' }, on)) },
+    'https.request, headers in an object': { own: OWN, tls: true, call: (url) => text((on) => https.request({ ...at(url), ca, servername: 'localhost', headers: { Baggage: OWN } }, on)) },
+    'https.request, headers in a flat array': { own: OWN, tls: true, call: (url) => text((on) => https.request({ ...at(url), ca, servername: 'localhost', headers: ['Host', new URL(url).host, 'Baggage', OWN] }, on)) },
+    'https.Agent with two sockets': { own: null, tls: true, call: (url) => text((on) => https.request(url, { agent: twoSecureSockets, servername: 'localhost' }, on)) },
     'fetch(string)': { own: null, call: async (url) => json(await fetch(url)) },
     'fetch(Request)': { own: OWN, call: async (url) => json(await fetch(new Request(url, { headers: { baggage: OWN } }))) },
     'fetch with Headers': { own: OWN, call: async (url) => json(await fetch(url, { headers: new Headers({ Baggage: OWN }) })) },
+    'fetch(URL, headers in an object)': { own: OWN, call: async (url) => json(await fetch(new URL(url), { headers: { Baggage: OWN } })) },
+    'fetch, headers in pairs': { own: OWN, call: async (url) => json(await fetch(url, { headers: [['baggage', OWN]] })) },
+    'fetch with Headers of two lines': {
+      own: `a=1, ${OWN}`,
+      call: async (url) => {
+        const headers = new Headers({ baggage: 'a=1' });
+        headers.append('Baggage', OWN);
+        return json(await fetch(url, { headers }));
+      },
+    },
+    'fetch with an older entry of ours': { own: 'a=1', stale: true, call: async (url) => json(await fetch(url, { headers: { baggage: 'lane=stale,a=1' } })) },
     'fetch, POST with a stream': {
       own: null,
       call: async (url) => json(await fetch(url, { method: 'POST', duplex: 'half', body: new Blob(['body']).stream() })),
