@@ -32,7 +32,9 @@ const TASKS = {
   async bench() {
     await prepare({ tests: true });
     const folder = join(root, 'test/bench');
-    const names = readdirSync(folder).filter((name) => name.endsWith('.mjs')).map((name) => name.slice(0, -4));
+    const names = readdirSync(folder)
+      .filter((name) => name.endsWith('.mjs'))
+      .map((name) => name.slice(0, -4));
     const [name, ...rest] = passed;
     if (!names.includes(name)) {
       console.error(`Usage: npm run bench -- <${names.join('|')}> [options]`);

@@ -18,6 +18,6 @@ app.get('/a', async (request, response) => {
   response.status(answer.ok ? 200 : 502).send(`${NAME}[${app.locals.self}] -> ${await answer.text()}`);
 });
 
-app.use((error, request, response, next) => response.status(502).send(`${NAME}: ${error.cause?.message ?? error.message}`));
+app.use((error, request, response, _next) => response.status(502).send(`${NAME}: ${error.cause?.message ?? error.message}`));
 
 serve(app, 'spring-cloud-a', naming);

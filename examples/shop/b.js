@@ -33,6 +33,6 @@ app.get('/b', async (request, response) => {
   response.status(answer.status === 200 ? 200 : 502).send(`${NAME}[${app.locals.self}] -> ${answer.body}`);
 });
 
-app.use((error, request, response, next) => response.status(502).send(`${NAME}: ${error.message}`));
+app.use((error, request, response, _next) => response.status(502).send(`${NAME}: ${error.message}`));
 
 serve(app, 'spring-cloud-b', naming);

@@ -53,7 +53,7 @@ function serve(app, service, client) {
       },
     };
     app.locals.self = `${instance.ip}:${instance.port}`;
-    register(client, service, instance, () => stopping);
+    void register(client, service, instance, () => stopping);
 
     const stop = async () => {
       if (stopping) process.exit(1);

@@ -17,7 +17,13 @@ let grayTls: Peer;
 let other: Peer;
 
 beforeAll(async () => {
-  [base, gray, baseTls, grayTls, other] = await Promise.all([startPeer('base'), startPeer('gray'), startPeer('base', true), startPeer('gray', true), startPeer('other')]);
+  [base, gray, baseTls, grayTls, other] = await Promise.all([
+    startPeer('base'),
+    startPeer('gray'),
+    startPeer('base', true),
+    startPeer('gray', true),
+    startPeer('other'),
+  ]);
 });
 afterAll(async () => {
   await Promise.all([base, gray, baseTls, grayTls, other].map((peer) => peer?.close()));
@@ -41,7 +47,12 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   async function start(known: unknown, env: Record<string, string> = {}): Promise<App> {
-    const app = await startApp({ node, script: 'echo.cjs', preload: ['known-instances.cjs'], env: { KNOWN: JSON.stringify(known), PEER: `http://127.0.0.1:${base.port}/`, ...env } });
+    const app = await startApp({
+      node,
+      script: 'echo.cjs',
+      preload: ['known-instances.cjs'],
+      env: { KNOWN: JSON.stringify(known), PEER: `http://127.0.0.1:${base.port}/`, ...env },
+    });
     apps.push(app);
     return app;
   }
@@ -63,7 +74,10 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('kept-alive connections are never shared between lanes', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] }]);
     const answers = await Promise.all(
-      Array.from({ length: 60 }, async (_, i) => ({ tagged: i % 2 === 0, answers: await ask(app, `http://127.0.0.1:${base.port}/`, i % 2 === 0 ? GRAY : {}) })),
+      Array.from({ length: 60 }, async (_, i) => ({
+        tagged: i % 2 === 0,
+        answers: await ask(app, `http://127.0.0.1:${base.port}/`, i % 2 === 0 ? GRAY : {}),
+      })),
     );
     expect(answers.filter(({ tagged, answers: got }) => namesOf(got).some((name) => name !== (tagged ? 'gray' : 'base')))).toEqual([]);
   });
@@ -82,7 +96,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       { LANE_SERVICES: 'shop-b,localhost=secure' },
     );
     const tagged = await ask(app, 'http://shop-b/orders?x=1', GRAY, ['http', 'fetch', 'agent']);
-    for (const way of ['http', 'fetch', 'agent']) expect(tagged[way]).toMatchObject({ name: 'gray', host: 'shop-b', url: '/orders?x=1', baggage: ['lane=gray'] });
+    for (const way of ['http', 'fetch', 'agent'])
+      expect(tagged[way]).toMatchObject({ name: 'gray', host: 'shop-b', url: '/orders?x=1', baggage: ['lane=gray'] });
     const untagged = await ask(app, 'http://shop-b/', {}, ['http', 'fetch', 'agent', 'pool']);
     expect(namesOf(untagged, ['http', 'fetch', 'agent', 'pool'])).toEqual(['base', 'base', 'base', 'base']);
     expect((await ask(app, 'http://SHOP-B:8080/', GRAY, ['http', 'fetch']))['fetch']).toMatchObject({ name: 'gray', host: 'shop-b:8080' });
@@ -91,10 +106,20 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   test('a redirect is resolved and corrected anew', async () => {
-    const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] }], { LANE_SERVICES: 'shop-b' });
+    const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] }], {
+      LANE_SERVICES: 'shop-b',
+    });
     const to = encodeURIComponent('http://shop-b/after');
-    expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, GRAY, ['fetch']))['fetch']).toMatchObject({ name: 'gray', url: '/after', baggage: ['lane=gray'] });
-    expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, {}, ['fetch']))['fetch']).toMatchObject({ name: 'base', url: '/after', baggage: [] });
+    expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, GRAY, ['fetch']))['fetch']).toMatchObject({
+      name: 'gray',
+      url: '/after',
+      baggage: ['lane=gray'],
+    });
+    expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, {}, ['fetch']))['fetch']).toMatchObject({
+      name: 'base',
+      url: '/after',
+      baggage: [],
+    });
   });
 
   test('without an instance of the lane, base serves and the tag goes on', async () => {
@@ -106,12 +131,14 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('where nothing may serve, the client gets ELANE_UNAVAILABLE with service and tag', async () => {
     const strict = await start([{ name: 'shop-b', instances: [{ port: base.port }] }], { LANE_FALLBACK: 'none' });
     const refused = await ask(strict, `http://127.0.0.1:${base.port}/`, GRAY);
-    for (const way of WAYS) expect(refused[way]?.error).toMatchObject({ code: 'ELANE_UNAVAILABLE', message: expect.stringMatching(/shop-b.*gray/) as string });
+    for (const way of WAYS)
+      expect(refused[way]?.error).toMatchObject({ code: 'ELANE_UNAVAILABLE', message: expect.stringMatching(/shop-b.*gray/) as string });
     expect((await ask(strict, `http://127.0.0.1:${base.port}/`))['http']?.name).toBe('base');
 
     const laneOnly = await start([{ name: 'shop-b', instances: [{ port: gray.port, ...lane('gray') }] }]);
     const empty = await ask(laneOnly, `http://127.0.0.1:${gray.port}/`);
-    for (const way of WAYS) expect(empty[way]?.error).toMatchObject({ code: 'ELANE_UNAVAILABLE', message: expect.stringContaining('shop-b') as string });
+    for (const way of WAYS)
+      expect(empty[way]?.error).toMatchObject({ code: 'ELANE_UNAVAILABLE', message: expect.stringContaining('shop-b') as string });
   });
 
   test('lane groups: a service without the lane is base for it, a lane may have its own fallback', async () => {

@@ -26,7 +26,8 @@ export function tellLeftOutVersions(): void {
   const left = WANTED.filter((major) => !nodeVersions().some((one) => one.major === major));
   if (left.length === 0) {
     test('the versions are what they say', () => {
-      for (const { path, major } of nodeVersions()) expect(execFileSync(path, ['--version'], { env: {} }).toString()).toMatch(new RegExp(`^v${major}\\.`));
+      for (const { path, major } of nodeVersions())
+        expect(execFileSync(path, ['--version'], { env: {} }).toString()).toMatch(new RegExp(`^v${major}\\.`));
     });
     return;
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
@@ -14,6 +15,10 @@ export interface Seen {
   readonly baggage: readonly string[];
   readonly headers: http.IncomingHttpHeaders;
   readonly body: string;
+  /** Behind TLS: the name that the client asked for. */
+  readonly servername?: string | false;
+  /** After a redirect or a failed first try: every line of `baggage` back then. */
+  readonly earlier?: readonly string[];
 }
 
 /** A server that answers with what it saw. */
@@ -25,27 +30,40 @@ export interface Peer {
 /** Key and certificate of the tests: self-signed, for localhost, shop-b and 127.0.0.1. */
 export const TLS = { key: readFileSync(join(__dirname, 'tls/key.pem')), cert: readFileSync(join(__dirname, 'tls/cert.pem')) };
 
-/** Starts a peer; `/redirect?to=URL` redirects there, `/flaky` breaks the first request of each name. */
+/** Starts a peer; `/redirect?to=URL` redirects there, `/flaky?id=ID` fails the first time for each id. */
 export async function startPeer(name = 'peer', tls = false): Promise<Peer> {
-  const broken = new Set<string>();
+  const broken = new Map<string, readonly string[]>();
   const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     const url = new URL(request.url ?? '/', 'http://peer');
+    const baggage = request.rawHeaders.filter((_, i) => i % 2 === 1 && request.rawHeaders[i - 1]?.toLowerCase() === 'baggage');
     if (url.pathname === '/redirect') {
-      response.writeHead(307, { location: url.searchParams.get('to') ?? '/' }).end();
+      const to = new URL(url.searchParams.get('to') ?? '/', `http://${request.headers.host}`);
+      to.searchParams.set('earlier', JSON.stringify(baggage));
+      response.writeHead(307, { location: to.href }).end();
       return;
     }
     const id = url.searchParams.get('id') ?? '';
     if (url.pathname === '/flaky' && !broken.has(id)) {
-      broken.add(id);
+      broken.set(id, baggage);
       response.writeHead(503, { 'retry-after': '0' }).end();
       return;
     }
-    const baggage = request.rawHeaders.filter((_, i) => i % 2 === 1 && request.rawHeaders[i - 1]?.toLowerCase() === 'baggage');
+    const before = url.searchParams.get('earlier');
+    const earlier = before === null ? broken.get(id) : (JSON.parse(before) as string[]);
     let body = '';
     request.setEncoding('utf8');
     request.on('data', (chunk: string) => (body += chunk));
     request.on('end', () => {
-      const seen: Seen = { name, url: request.url ?? '', host: request.headers.host, baggage, headers: request.headers, body };
+      const seen: Seen = {
+        name,
+        url: request.url ?? '',
+        host: request.headers.host,
+        baggage,
+        headers: request.headers,
+        body,
+        ...(tls ? { servername: (request.socket as TLSSocket).servername } : {}),
+        ...(earlier === undefined ? {} : { earlier }),
+      };
       response.end(JSON.stringify(seen));
     });
   };

@@ -21,21 +21,31 @@ afterAll(async () => {
 });
 
 describe('a defect of ours', () => {
-  test.each(['contextOf', 'read', 'wire', 'choose', 'allows', 'contextOf,wire,choose'])('in %s: every request completes, and it is logged once', async (BREAK) => {
-    const app = await startApp({ script: 'echo.cjs', preload: ['break-hooks.cjs'], env: { BREAK, PEER: `http://127.0.0.1:${peer.port}/`, LANE_TAG: 'own' } });
-    // Tagged ones in a row, more than it takes for a hook to take itself out.
-    for (let i = 0; i < 130; i++) {
-      const { status, body } = await send(app.port, '/', i >= 10 || i % 2 === 0 ? { baggage: 'lane=gray' } : {});
-      expect(status).toBe(200);
-      const answer = JSON.parse(body) as Record<string, Seen>;
-      expect([answer['http']?.name, answer['fetch']?.name]).toEqual(['peer', 'peer']);
-    }
-    await app.stop();
-    const lines = app.stderr().split('\n').filter((line) => line.startsWith('lane error:'));
-    expect(lines.filter((line) => line.includes('a defect in the agent')).length).toBeGreaterThan(0);
-    expect(new Set(lines).size).toBe(lines.length);
-    expect(lines.some((line) => /failed 100 times in a row and is off/.test(line))).toBe(true);
-  });
+  test.each(['contextOf', 'read', 'wire', 'choose', 'allows', 'contextOf,wire,choose'])(
+    'in %s: every request completes, and it is logged once',
+    async (BREAK) => {
+      const app = await startApp({
+        script: 'echo.cjs',
+        preload: ['break-hooks.cjs'],
+        env: { BREAK, PEER: `http://127.0.0.1:${peer.port}/`, LANE_TAG: 'own' },
+      });
+      // Tagged ones in a row, more than it takes for a hook to take itself out.
+      for (let i = 0; i < 130; i++) {
+        const { status, body } = await send(app.port, '/', i >= 10 || i % 2 === 0 ? { baggage: 'lane=gray' } : {});
+        expect(status).toBe(200);
+        const answer = JSON.parse(body) as Record<string, Seen>;
+        expect([answer['http']?.name, answer['fetch']?.name]).toEqual(['peer', 'peer']);
+      }
+      await app.stop();
+      const lines = app
+        .stderr()
+        .split('\n')
+        .filter((line) => line.startsWith('lane error:'));
+      expect(lines.filter((line) => line.includes('a defect in the agent')).length).toBeGreaterThan(0);
+      expect(new Set(lines).size).toBe(lines.length);
+      expect(lines.some((line) => /failed 100 times in a row and is off/.test(line))).toBe(true);
+    },
+  );
 });
 
 describe.each(nodeVersions())('$name', ({ path: node, major }) => {
@@ -61,7 +71,10 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     await mkdir(join(folder, 'a b'), { recursive: true });
     await cp(AGENT, spaced);
     await cp(join(AGENT, '../../package.json'), join(folder, 'package.json'));
-    expect(JSON.parse((await runApp({ node, script: 'worker.cjs', load: 'NODE_OPTIONS', agent: spaced })).stdout)).toEqual({ main: true, all: [true, true, true] });
+    expect(JSON.parse((await runApp({ node, script: 'worker.cjs', load: 'NODE_OPTIONS', agent: spaced })).stdout)).toEqual({
+      main: true,
+      all: [true, true, true],
+    });
   });
 
   test('of two copies in one process the second does nothing', async () => {

@@ -120,8 +120,20 @@ function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /** A request whose body is held back until told, over a connection of its own or of `agent`. */
-export function openRequest(port: number, path: string, headers: Record<string, string>, agent?: http.Agent | https.Agent): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
-  const request = (agent instanceof https.Agent ? https : http).request({ host: '127.0.0.1', port, path, method: 'POST', headers: { ...headers, 'transfer-encoding': 'chunked' }, agent: agent ?? false });
+export function openRequest(
+  port: number,
+  path: string,
+  headers: Record<string, string>,
+  agent?: http.Agent | https.Agent,
+): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
+  const request = (agent instanceof https.Agent ? https : http).request({
+    host: '127.0.0.1',
+    port,
+    path,
+    method: 'POST',
+    headers: { ...headers, 'transfer-encoding': 'chunked' },
+    agent: agent ?? false,
+  });
   request.flushHeaders();
   const answered = new Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>((resolve, reject) => {
     request.on('error', reject);
@@ -143,6 +155,11 @@ export function openRequest(port: number, path: string, headers: Record<string, 
 }
 
 /** A request without waiting, as most are. */
-export async function send(port: number, path: string, headers: Record<string, string> = {}, agent?: http.Agent | https.Agent): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> {
+export async function send(
+  port: number,
+  path: string,
+  headers: Record<string, string> = {},
+  agent?: http.Agent | https.Agent,
+): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> {
   return openRequest(port, path, headers, agent).end();
 }

@@ -50,14 +50,17 @@ describe('stamping and background work', () => {
     [{ LANE_STAMP: 'true' }, undefined, null, '', null],
     [{ 'alicloud.service.tag': 'gray', 'profiler.micro.service.tag.trace.enable': 'true' }, undefined, 'gray', 'lane=gray', 'gray'],
     [{ MSE_ALICLOUD_SERVICE_TAG: 'gray' }, undefined, null, '', 'gray'],
-  ] as Array<[Record<string, string>, string | undefined, string | null, string, string | null]>)('%j, request of %s: lane %s, written %j, background %s', async (env, inbound, lane, written, background) => {
-    await withApp(env, async (app) => {
-      for (let i = 0; i < 3; i++) {
-        const answer = await echo(app, inbound === undefined ? {} : { baggage: `lane=${inbound}` });
-        expect([answer.lane, wrote(answer), answer.background]).toEqual([lane, written, background]);
-      }
-    });
-  });
+  ] as Array<[Record<string, string>, string | undefined, string | null, string, string | null]>)(
+    '%j, request of %s: lane %s, written %j, background %s',
+    async (env, inbound, lane, written, background) => {
+      await withApp(env, async (app) => {
+        for (let i = 0; i < 3; i++) {
+          const answer = await echo(app, inbound === undefined ? {} : { baggage: `lane=${inbound}` });
+          expect([answer.lane, wrote(answer), answer.background]).toEqual([lane, written, background]);
+        }
+      });
+    },
+  );
 
   test('a tag whose lane is disabled counts as none: inbound, as a stamp and for background work', async () => {
     const RULES = JSON.stringify({ version: 1, groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'gray', tag: 'gray', enabled: false }] }] });
@@ -77,7 +80,14 @@ describe('stamping and background work', () => {
   test('entry rules put requests into a lane, and say which rule did', async () => {
     const RULES = JSON.stringify({
       version: 1,
-      groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'staff', match: { header: 'x-user', exact: 'alice' } }] }] }],
+      groups: [
+        {
+          name: 'shop',
+          services: ['a'],
+          entry: { services: ['a'] },
+          lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'staff', match: { header: 'x-user', exact: 'alice' } }] }],
+        },
+      ],
     });
     await withApp(
       { LANE_SERVICE: 'a', RULES },
@@ -113,16 +123,22 @@ describe('where tags are sent', () => {
   test('a public host gets none, and that is said once with the remedy', async () => {
     await withApp({ LOOKUP_ALL: '1' }, async (app) => {
       for (let i = 0; i < 3; i++) {
-        const answer = JSON.parse((await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body) as Echo;
+        const answer = JSON.parse(
+          (await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body,
+        ) as Echo;
         expect([answer.lane, answer.http.baggage]).toEqual(['gray', []]);
       }
-      expect(app.stderr()).toBe('lane warn: the lane tag is not sent to api.shop.example: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=api.shop.example\n');
+      expect(app.stderr()).toBe(
+        'lane warn: the lane tag is not sent to api.shop.example: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=api.shop.example\n',
+      );
     });
   });
 
   test.each(['all', 'api.shop.example', 'other.example,*.shop.example'])('LANE_PROPAGATE_TO=%s sends it there', async (LANE_PROPAGATE_TO) => {
     await withApp({ LOOKUP_ALL: '1', LANE_PROPAGATE_TO }, async (app) => {
-      const answer = JSON.parse((await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body) as Echo;
+      const answer = JSON.parse(
+        (await send(app.port, `/?ways=http&url=http://api.shop.example:${peer.port}/`, { baggage: 'lane=gray' })).body,
+      ) as Echo;
       expect(answer.http.baggage).toEqual(['lane=gray']);
       expect(app.stderr()).toBe('');
     });
@@ -139,7 +155,11 @@ describe('formats', () => {
     [{ LANE_FORMATS: 'asm' }, { 'x-asm-prefer-tag': 'gray' }, { 'x-asm-prefer-tag': 'gray' }],
     [{ LANE_FORMATS: 'nepxion' }, { 'n-d-version': 'gray' }, { 'n-d-version': 'gray' }],
     [{ LANE_FORMATS: 'baggage,mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: 'lane=gray,x-mse-gray-tag=gray' }],
-    [{ LANE_FORMATS: 'baggage', LANE_FORMATS_IN: 'mse,baggage' }, { 'x-mse-tag': 'gray', baggage: 'lane=blue' }, { 'x-mse-tag': undefined, baggage: 'lane=gray' }],
+    [
+      { LANE_FORMATS: 'baggage', LANE_FORMATS_IN: 'mse,baggage' },
+      { 'x-mse-tag': 'gray', baggage: 'lane=blue' },
+      { 'x-mse-tag': undefined, baggage: 'lane=gray' },
+    ],
     [{ LANE_BAGGAGE_KEY: 'canary' }, { baggage: 'canary=gray,lane=blue' }, { baggage: 'canary=gray' }],
     [{}, { baggage: 'lane=gray%3Bp%3D1' }, { baggage: 'lane=gray' }],
     [{}, { baggage: 'lane=blue,lane=gray;p=1' }, { baggage: 'lane=gray' }],
@@ -157,7 +177,10 @@ describe('formats', () => {
 
 describe('settings that can’t be used', () => {
   test.each([
-    [{ LANE_TAG: 'gr ay' }, 'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. The app runs without this setting.\n'],
+    [
+      { LANE_TAG: 'gr ay' },
+      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. The app runs without this setting.\n',
+    ],
     [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. The app runs without this setting.\n'],
     [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
     [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],

@@ -27,7 +27,10 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   async function interleaved(server: string, path: string, agent?: https.Agent): Promise<string[]> {
-    const requests = Array.from({ length: REQUESTS }, (_, i) => ({ tag: KINDS[i % 3], request: openRequest(app.ports[server] as number, path, tagged(KINDS[i % 3]), agent) }));
+    const requests = Array.from({ length: REQUESTS }, (_, i) => ({
+      tag: KINDS[i % 3],
+      request: openRequest(app.ports[server] as number, path, tagged(KINDS[i % 3]), agent),
+    }));
     await app.heard(server, REQUESTS);
     const answers = await Promise.all(requests.map(async ({ tag, request }) => ({ tag, body: (await request.end()).body })));
     return answers.filter(({ tag, body }) => body !== expected(tag)).map(({ tag, body }) => `${tag ?? 'none'} got ${body}`);
@@ -61,12 +64,15 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   test('Expect: 100-continue keeps the lane', async () => {
-    for (const tag of KINDS) expect((await send(app.ports['continuing'] as number, '/', { ...tagged(tag), expect: '100-continue' })).body).toBe(expected(tag));
+    for (const tag of KINDS)
+      expect((await send(app.ports['continuing'] as number, '/', { ...tagged(tag), expect: '100-continue' })).body).toBe(expected(tag));
   });
 
   test('an upgrade keeps the lane', async () => {
     for (const tag of KINDS) {
-      const request = http.request({ host: '127.0.0.1', port: app.ports['upgrading'], headers: { connection: 'upgrade', upgrade: 'test', ...tagged(tag) } }).end();
+      const request = http
+        .request({ host: '127.0.0.1', port: app.ports['upgrading'], headers: { connection: 'upgrade', upgrade: 'test', ...tagged(tag) } })
+        .end();
       const [response, socket] = (await once(request, 'upgrade')) as [http.IncomingMessage, { destroy(): void }];
       socket.destroy();
       expect(response.headers['x-heard']).toBe(expected(tag));

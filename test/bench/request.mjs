@@ -47,7 +47,11 @@ const VARIANTS = [
 const children = new Set();
 
 async function start(script, preload, env) {
-  const child = fork(file(script), { execPath: values.node, execArgv: preload.flatMap((path) => ['--require', path]), env: { ...process.env, NODE_OPTIONS: '', ...env } });
+  const child = fork(file(script), {
+    execPath: values.node,
+    execArgv: preload.flatMap((path) => ['--require', path]),
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+  });
   children.add(child);
   const [{ port }] = await once(child, 'message');
   return { child, port };
@@ -80,7 +84,14 @@ function send(port, headers, count, sockets) {
 async function round(backends) {
   const env = { B_PORT: String(backends[0].port), B_GRAY_PORT: String(backends[1].port), AWAITS: values.awaits };
   const running = [];
-  for (const variant of VARIANTS) running.push({ variant, ...(await start('app-a.cjs', variant.preload, env)), cpu: 0, count: 0, sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }) });
+  for (const variant of VARIANTS)
+    running.push({
+      variant,
+      ...(await start('app-a.cjs', variant.preload, env)),
+      cpu: 0,
+      count: 0,
+      sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }),
+    });
   for (const one of running) await send(one.port, one.variant.headers, 3000, one.sockets);
   for (let slice = 0; slice < slices; slice++) {
     // In another order each time, so that none always follows the same neighbour.
@@ -121,6 +132,7 @@ if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().lengt
 else {
   console.log(`Node ${version}, ${cpus().length} cores, ${rounds} rounds of ${slices} × ${requests} requests, ${values.awaits} awaits each`);
   console.log('| variant | CPU per request, µs | ratio, median | smallest – largest |\n| --- | --- | --- | --- |');
-  for (const row of rows) console.log(`| ${row.name} | ${row.microseconds.toFixed(1)} | ${row.ratio.toFixed(3)} | ${row.min.toFixed(3)} – ${row.max.toFixed(3)} |`);
+  for (const row of rows)
+    console.log(`| ${row.name} | ${row.microseconds.toFixed(1)} | ${row.ratio.toFixed(3)} | ${row.min.toFixed(3)} – ${row.max.toFixed(3)} |`);
 }
 process.exit(0);

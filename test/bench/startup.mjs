@@ -8,7 +8,13 @@ import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '60' }, node: { type: 'string', default: process.execPath }, json: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '60' },
+    node: { type: 'string', default: process.execPath },
+    json: { type: 'boolean', default: false },
+  },
+});
 const agent = createRequire(import.meta.url).resolve('@lane/agent');
 const VARIANTS = [
   { name: 'no agent', args: [] },
@@ -39,5 +45,6 @@ if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().lengt
 else {
   console.log(`Node ${version}, ${cpus().length} cores, ${values.runs} starts each`);
   console.log('| variant | start, ms (median) | added, ms (median) | quartiles |\n| --- | --- | --- | --- |');
-  for (const row of rows) console.log(`| ${row.name} | ${row.medianMs.toFixed(1)} | ${row.addedMs.toFixed(1)} | ${row.p25Ms.toFixed(1)} – ${row.p75Ms.toFixed(1)} |`);
+  for (const row of rows)
+    console.log(`| ${row.name} | ${row.medianMs.toFixed(1)} | ${row.addedMs.toFixed(1)} | ${row.p25Ms.toFixed(1)} – ${row.p75Ms.toFixed(1)} |`);
 }

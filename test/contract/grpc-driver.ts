@@ -23,10 +23,7 @@ export const grpcDriver: NacosDriver = {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const exited = once(child, 'exit');
-    await Promise.race([
-      once(child, 'message'),
-      exited.then(() => Promise.reject(new Error('grpc-provider.cjs ended before it registered'))),
-    ]);
+    await Promise.race([once(child, 'message'), exited.then(() => Promise.reject(new Error('grpc-provider.cjs ended before it registered')))]);
     return {
       async vanish() {
         child.kill('SIGKILL');

@@ -9,7 +9,9 @@ import { send, startApp, type App } from '../agent/run-app.js';
 import { eventually, nacosServers, type RunningNacos } from '../servers/index.js';
 import { startTimeoutMs } from './suite.js';
 
-const pairs = nacosServers().flatMap((server) => (server.grpc ? (['nacos', 'grpc'] as const) : (['nacos'] as const)).map((sdk) => ({ title: `${server.name} through ${sdk}`, server, sdk })));
+const pairs = nacosServers().flatMap((server) =>
+  (server.grpc ? (['nacos', 'grpc'] as const) : (['nacos'] as const)).map((sdk) => ({ title: `${server.name} through ${sdk}`, server, sdk })),
+);
 
 describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ server, sdk }) => {
   const namespace = `lanes-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
@@ -23,12 +25,25 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
 
   const start = async (env: Record<string, string>, script = 'discovery.cjs'): Promise<App> => {
     const { username = '', password = '' } = nacos.credentials ?? {};
-    const app = await startApp({ script, env: { SDK: sdk, NACOS: nacos.address, NAMESPACE: namespace, SERVICE: 'shop-b', ...(username === '' ? {} : { USERNAME: username, PASSWORD: password }), ...env } });
+    const app = await startApp({
+      script,
+      env: {
+        SDK: sdk,
+        NACOS: nacos.address,
+        NAMESPACE: namespace,
+        SERVICE: 'shop-b',
+        ...(username === '' ? {} : { USERNAME: username, PASSWORD: password }),
+        ...env,
+      },
+    });
     apps.push(app);
     return app;
   };
   const list = async (tag?: string): Promise<Record<string, unknown>> =>
-    JSON.parse((await send(consumer.port, '/list?service=shop-b', tag === undefined ? {} : { baggage: `lane=${tag}` })).body) as Record<string, unknown>;
+    JSON.parse((await send(consumer.port, '/list?service=shop-b', tag === undefined ? {} : { baggage: `lane=${tag}` })).body) as Record<
+      string,
+      unknown
+    >;
   const expected = (ports: readonly number[], told: readonly number[]): Record<string, unknown> => ({
     getAllInstances: ports,
     selectInstances: ports,
@@ -36,13 +51,23 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
     told,
   });
   const byName = async (tag?: string): Promise<Record<string, string>> => {
-    const { body } = await send(caller.port, `/?ways=http,fetch&url=${encodeURIComponent('http://shop-b/whoami')}`, tag === undefined ? {} : { baggage: `lane=${tag}` });
+    const { body } = await send(
+      caller.port,
+      `/?ways=http,fetch&url=${encodeURIComponent('http://shop-b/whoami')}`,
+      tag === undefined ? {} : { baggage: `lane=${tag}` },
+    );
     return JSON.parse(body) as Record<string, string>;
   };
 
   beforeAll(async () => {
     nacos = await server.start();
-    connection = connectNacos({ server: nacos.address, namespace, username: nacos.credentials?.username, password: nacos.credentials?.password, holdProcess: true });
+    connection = connectNacos({
+      server: nacos.address,
+      namespace,
+      username: nacos.credentials?.username,
+      password: nacos.credentials?.password,
+      holdProcess: true,
+    });
     [base, gray, consumer, caller] = await Promise.all([
       start({ NAME: 'base', REGISTER: '1' }),
       start({ NAME: 'gray', REGISTER: '1', LANE_TAG: 'gray' }),
@@ -51,7 +76,9 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
         {
           LANE_NACOS_SERVER: nacos.address,
           LANE_NACOS_NAMESPACE: namespace,
-          ...(nacos.credentials === undefined ? {} : { LANE_NACOS_USERNAME: nacos.credentials.username, LANE_NACOS_PASSWORD: nacos.credentials.password }),
+          ...(nacos.credentials === undefined
+            ? {}
+            : { LANE_NACOS_USERNAME: nacos.credentials.username, LANE_NACOS_PASSWORD: nacos.credentials.password }),
           LANE_NACOS_TRANSPORT: sdk === 'grpc' ? 'grpc' : 'http',
           LANE_SERVICES: 'shop-b',
           ECHO_TEXT: '1',
@@ -93,7 +120,10 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
   });
 
   test.sequential('a lane that is disabled is out of force everywhere without a restart, and in again', async () => {
-    const document = (enabled: boolean): LaneGroupsDocument => ({ version: 1, groups: [{ name: 'shop', services: ['shop-b'], lanes: [{ name: 'gray', tag: 'gray', enabled }] }] });
+    const document = (enabled: boolean): LaneGroupsDocument => ({
+      version: 1,
+      groups: [{ name: 'shop', services: ['shop-b'], lanes: [{ name: 'gray', tag: 'gray', enabled }] }],
+    });
     for (const enabled of [true, false, true]) {
       await publishLaneGroups(connection, document(enabled));
       await eventually(async () => {

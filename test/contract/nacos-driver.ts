@@ -93,4 +93,3 @@ function instanceOf({ ip, port, weight, healthy, enabled, ephemeral, clusterName
 }
 
 const silentLogger = { ...console, debug() {}, info() {}, warn() {}, error() {}, log() {} };
-

@@ -85,9 +85,7 @@ export function describeNacosWire(server: NacosServer): void {
         await register(serviceName);
 
         await hosts(serviceName, (found) =>
-          expect(found).toMatchObject([
-            { instanceHeartBeatInterval: 5000, instanceHeartBeatTimeOut: 15_000, ipDeleteTimeout: 30_000 },
-          ]),
+          expect(found).toMatchObject([{ instanceHeartBeatInterval: 5000, instanceHeartBeatTimeOut: 15_000, ipDeleteTimeout: 30_000 }]),
         );
       });
 
@@ -162,9 +160,7 @@ export function describeNacosWire(server: NacosServer): void {
 
         const answer = await api.naming('POST', '/instance', { query: { ...instance, serviceName, ip: '10.0.0.2', ephemeral: false } });
         expect(answer).toMatchObject({ status: 500, contentType: 'text/plain' });
-        expect(answer.body).toContain(
-          `Current service DEFAULT_GROUP@@${serviceName} is ephemeral service, can't register persistent instance.`,
-        );
+        expect(answer.body).toContain(`Current service DEFAULT_GROUP@@${serviceName} is ephemeral service, can't register persistent instance.`);
       });
 
       test('one instance can be asked for', async () => {
@@ -229,9 +225,7 @@ export function describeNacosWire(server: NacosServer): void {
         expect(answer).toMatchObject({ status: 200, body: 'ok' });
 
         await register(serviceName, { metadata: '{"lane":"green"}' });
-        await hosts(serviceName, (found) =>
-          expect(found.find((one) => one.ip === '10.0.0.1')?.metadata).toEqual({ lane: 'blue' }),
-        );
+        await hosts(serviceName, (found) => expect(found.find((one) => one.ip === '10.0.0.1')?.metadata).toEqual({ lane: 'blue' }));
       });
 
       test('deregistering answers ok, whether the instance is there or not', async () => {
@@ -339,9 +333,7 @@ export function describeNacosWire(server: NacosServer): void {
         await register(serviceName, { ip: '10.0.0.2', metadata });
         const beating = setInterval(() => void beat(serviceName, { ip: '10.0.0.1' }).catch(() => {}), 500);
         try {
-          await hosts(serviceName, (found) =>
-            expect(healthOf(found)).toEqual({ '10.0.0.1': true, '10.0.0.2': false }),
-          );
+          await hosts(serviceName, (found) => expect(healthOf(found)).toEqual({ '10.0.0.1': true, '10.0.0.2': false }));
           await hosts(serviceName, (found) => expect(healthOf(found)).toEqual({ '10.0.0.1': true }));
         } finally {
           clearInterval(beating);
@@ -489,9 +481,7 @@ export function describeNacosWire(server: NacosServer): void {
           const answer = await api.config('DELETE', '/configs', { query: { dataId, group: 'LANE' } });
           expect(answer).toMatchObject({ status: 200, contentType: 'application/json', body: 'true' });
         }
-        await eventually(async () =>
-          expect((await api.config('GET', '/configs', { query: { dataId, group: 'LANE' } })).status).toBe(404),
-        );
+        await eventually(async () => expect((await api.config('GET', '/configs', { query: { dataId, group: 'LANE' } })).status).toBe(404));
       });
 
       test.for([

@@ -71,10 +71,17 @@ describe('Nacos', () => {
     const port = await freePort();
     const shop = startShop('c', { NACOS_SERVER: `127.0.0.1:${nacosPort}`, PORT: String(port) });
     await eventually(async () => expect(await body(`http://127.0.0.1:${port}/c`)).toBe(`C[127.0.0.1:${port}]`));
-    await eventually(() => expect(laneLines(shop.said)).toEqual([expect.stringMatching(new RegExp(`^lane warn: .*127\\.0\\.0\\.1:${nacosPort}.*ECONNREFUSED.*LANE_NACOS_SERVER`))]));
+    await eventually(() =>
+      expect(laneLines(shop.said)).toEqual([
+        expect.stringMatching(new RegExp(`^lane warn: .*127\\.0\\.0\\.1:${nacosPort}.*ECONNREFUSED.*LANE_NACOS_SERVER`)),
+      ]),
+    );
 
     const nacos = await startNacos({ port: nacosPort });
-    await eventually(async () => expect(await body(`http://${nacos.address}/nacos/v1/ns/instance/list?serviceName=spring-cloud-c`)).toContain(`"port":${port}`), { timeoutMs: 40_000 });
+    await eventually(
+      async () => expect(await body(`http://${nacos.address}/nacos/v1/ns/instance/list?serviceName=spring-cloud-c`)).toContain(`"port":${port}`),
+      { timeoutMs: 40_000 },
+    );
   });
 
   test('that refuses the password: the app serves, and one line names user and remedy', async () => {
@@ -82,7 +89,9 @@ describe('Nacos', () => {
     const port = await freePort();
     const shop = startShop('c', { NACOS_SERVER: nacos.address, NACOS_USERNAME: 'lane', NACOS_PASSWORD: 'wrong', PORT: String(port) });
     await eventually(async () => expect(await body(`http://127.0.0.1:${port}/c`)).toBe(`C[127.0.0.1:${port}]`));
-    await eventually(() => expect(laneLines(shop.said)).toEqual([expect.stringMatching(/^lane warn: .*lane.*(LANE_NACOS_USERNAME|LANE_NACOS_PASSWORD)/)]));
+    await eventually(() =>
+      expect(laneLines(shop.said)).toEqual([expect.stringMatching(/^lane warn: .*lane.*(LANE_NACOS_USERNAME|LANE_NACOS_PASSWORD)/)]),
+    );
     expect(shop.said.join('\n')).not.toContain('wrong');
   });
 
@@ -133,7 +142,18 @@ describe('the command', () => {
     expect(unreachable.code).toBe(1);
     expect(unreachable.stderr).toMatch(new RegExp(`^lane: .*127\\.0\\.0\\.1:${port}.*ECONNREFUSED.*\\n$`));
     const nacos = await startNacos({ auth: { username: 'lane', password: 'right' } });
-    const refused = await run('demo', '--check', '--ports', 'auto', '--nacos', nacos.address, '--nacos-username', 'lane', '--nacos-password', 'wrong');
+    const refused = await run(
+      'demo',
+      '--check',
+      '--ports',
+      'auto',
+      '--nacos',
+      nacos.address,
+      '--nacos-username',
+      'lane',
+      '--nacos-password',
+      'wrong',
+    );
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/^lane: .*lane.*\n$/);
     expect(refused.stderr).not.toContain('wrong');
@@ -161,7 +181,11 @@ test('a process of the demo that dies is reported with its last lines, and the d
   const demo = await startDemo({ ports: 'auto', replicas: 1, onDeath: (description) => deaths.push(description) });
   const { pid } = demo.services[0] ?? { pid: 0 };
   process.kill(pid, 'SIGKILL');
-  await eventually(() => expect(deaths).toEqual([expect.stringMatching(new RegExp(`^A base 1 \\(pid ${pid}\\) ended by SIGKILL; its last lines:\\n.*spring-cloud-a registered as`, 's'))]));
+  await eventually(() =>
+    expect(deaths).toEqual([
+      expect.stringMatching(new RegExp(`^A base 1 \\(pid ${pid}\\) ended by SIGKILL; its last lines:\\n.*spring-cloud-a registered as`, 's')),
+    ]),
+  );
   const pids = demo.services.map((service) => service.pid);
   await demo.stop();
   for (const one of pids) expect(() => process.kill(one, 0)).toThrow('ESRCH');

@@ -47,36 +47,33 @@ describe.concurrent.each(nacosServers().map((server) => ({ name: server.name, se
   test.sequential('both replicas of each lane get their share', async () => {
     const seen = new Set<string>();
     for (let i = 0; i < 60; i++) {
-      for (const host of [BASE_HOST, GRAY_HOST]) for (const [, address] of (await demo.request(host)).body.matchAll(/\[([\d.:]+)\]/g)) seen.add(address as string);
+      for (const host of [BASE_HOST, GRAY_HOST])
+        for (const [, address] of (await demo.request(host)).body.matchAll(/\[([\d.:]+)\]/g)) seen.add(address as string);
     }
     expect([...seen].sort()).toEqual(demo.services.map((one) => one.address).sort());
   });
 
-  test.sequential(
-    'a gray B that dies is replaced by its twin, then by base, and gray serves again once it is back; base never notices',
-    async () => {
-      const [first, second] = demo.services.filter((one) => one.name === 'B' && one.lane === 'gray') as [DemoService, DemoService];
-      const base = watchBase(demo);
+  test.sequential('a gray B that dies is replaced by its twin, then by base, and gray serves again once it is back; base never notices', async () => {
+    const [first, second] = demo.services.filter((one) => one.name === 'B' && one.lane === 'gray') as [DemoService, DemoService];
+    const base = watchBase(demo);
 
-      await first.kill();
-      await eventually(async () => {
-        const answers = await many(demo, GRAY_HOST, 20);
-        expect(answers.filter((answer) => !GRAY_ANSWER.test(answer))).toEqual([]);
-        expect(answers.filter((answer) => !answer.includes(`Bgray[${second.address}]`))).toEqual([]);
-      }, CRASH);
+    await first.kill();
+    await eventually(async () => {
+      const answers = await many(demo, GRAY_HOST, 20);
+      expect(answers.filter((answer) => !GRAY_ANSWER.test(answer))).toEqual([]);
+      expect(answers.filter((answer) => !answer.includes(`Bgray[${second.address}]`))).toEqual([]);
+    }, CRASH);
 
-      await second.kill();
-      await eventually(async () => expect((await many(demo, GRAY_HOST, 20)).filter((answer) => !GRAY_WITHOUT_B.test(answer))).toEqual([]), CRASH);
+    await second.kill();
+    await eventually(async () => expect((await many(demo, GRAY_HOST, 20)).filter((answer) => !GRAY_WITHOUT_B.test(answer))).toEqual([]), CRASH);
 
-      await Promise.all([first.restart(), second.restart()]);
-      await eventually(async () => expect((await many(demo, GRAY_HOST, 20)).filter((answer) => !GRAY_ANSWER.test(answer))).toEqual([]), CRASH);
+    await Promise.all([first.restart(), second.restart()]);
+    await eventually(async () => expect((await many(demo, GRAY_HOST, 20)).filter((answer) => !GRAY_ANSWER.test(answer))).toEqual([]), CRASH);
 
-      const { sent, wrong } = await base.stop();
-      expect(wrong).toEqual([]);
-      expect(sent).toBeGreaterThan(100);
-    },
-    300_000,
-  );
+    const { sent, wrong } = await base.stop();
+    expect(wrong).toEqual([]);
+    expect(sent).toBeGreaterThan(100);
+  }, 300_000);
 
   test.sequential('a tag that a client makes up at the entry changes nothing', async () => {
     for (const headers of [{ baggage: 'lane=gray' }, { baggage: 'user=42,lane=gray' }]) {

@@ -20,7 +20,9 @@ beforeAll(async () => {
   // A space in the path: NODE_OPTIONS and resolution have to bear it.
   folder = await mkdtemp(join(tmpdir(), 'lane packed '));
   const packages = await readdir(join(root, 'packages'));
-  await Promise.all(packages.map((name) => run('npx', ['-y', 'pnpm@12', 'pack', '--pack-destination', folder], { cwd: join(root, 'packages', name) })));
+  await Promise.all(
+    packages.map((name) => run('npx', ['-y', 'pnpm@12', 'pack', '--pack-destination', folder], { cwd: join(root, 'packages', name) })),
+  );
   const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   expect(tarballs).toHaveLength(packages.length);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true }));
@@ -37,7 +39,10 @@ beforeAll(async () => {
       app.listen(0, '127.0.0.1', () => process.send({ port: app.address().port }));
     });
     process.on('disconnect', () => process.exit());`;
-  await writeFile(join(folder, 'app.cjs'), `const http = require('node:http'); const { currentLane } = require('@lane/core'); const requireCore = () => require('@lane/core');${body}`);
+  await writeFile(
+    join(folder, 'app.cjs'),
+    `const http = require('node:http'); const { currentLane } = require('@lane/core'); const requireCore = () => require('@lane/core');${body}`,
+  );
   await writeFile(
     join(folder, 'app.mjs'),
     `import http from 'node:http'; import { createRequire } from 'node:module'; import { currentLane } from '@lane/core';
@@ -51,7 +56,11 @@ afterAll(async () => {
 });
 
 async function ask(args: string[], env: Record<string, string>, tag: string | undefined): Promise<unknown> {
-  const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', ...env }, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  const child = spawn(process.execPath, args, {
+    cwd: folder,
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
   children.add(child);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -95,7 +104,9 @@ test('every package can be loaded from CommonJS and from an ES module with named
     '@lane/cli': 'startDemo',
   };
   for (const [name, binding] of Object.entries(named)) {
-    const required = await run(process.execPath, ['-e', `console.log(typeof require(${JSON.stringify(name)})[${JSON.stringify(binding)}])`], { cwd: folder });
+    const required = await run(process.execPath, ['-e', `console.log(typeof require(${JSON.stringify(name)})[${JSON.stringify(binding)}])`], {
+      cwd: folder,
+    });
     expect([name, required.stdout.trim()]).toEqual([name, 'function']);
     const script = join(folder, 'named.mjs');
     await writeFile(script, `import { ${binding} } from ${JSON.stringify(name)}; console.log(typeof ${binding});`);

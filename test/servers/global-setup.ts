@@ -67,7 +67,14 @@ async function startBroker(): Promise<Broker> {
     async close() {
       http.closeAllConnections();
       await new Promise((done) => http.close(done));
-      await Promise.all([...servers.values()].map((server) => server.then((running) => running.stop(), () => {})));
+      await Promise.all(
+        [...servers.values()].map((server) =>
+          server.then(
+            (running) => running.stop(),
+            () => {},
+          ),
+        ),
+      );
     },
   };
 }

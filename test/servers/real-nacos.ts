@@ -397,7 +397,7 @@ async function lock(version: RealNacosVersion, log: (line: string) => void): Pro
   const mine = `${file}-${process.pid}-${version}`;
   writeFileSync(mine, String(process.pid));
   try {
-    for (let told = false; ; ) {
+    for (let told = false; ;) {
       try {
         // A link appears with its content, a written file first appears empty.
         linkSync(mine, file);

@@ -1,5 +1,4 @@
 import type { Runtime } from './runtime.js';
-import type { Undo } from './wrap.js';
 
 /** Knowledge of one library: which versions, what it patches, and how. One file each, all of this shape, listed in one table. */
 export interface Instrumentation {
@@ -12,11 +11,4 @@ export interface Instrumentation {
   readonly patches: string;
   /** Patches now, or as soon as the library is loaded. */
   install(runtime: Runtime): void;
-  /** Takes back what can be taken back; for tests. */
-  readonly undo?: () => void;
-}
-
-/** Collects what `wrap` gave, to be taken back together. */
-export function undoAll(undos: ReadonlyArray<Undo | undefined>): void {
-  for (const undo of undos) undo?.();
 }

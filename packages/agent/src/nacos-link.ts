@@ -30,7 +30,11 @@ export function decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', export
   const adapter = sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter;
   const clientClass = typeof exports === 'function' ? exports : (exports as Record<string, unknown> | null)?.[adapter.clientClass];
   if (typeof clientClass !== 'function') {
-    runtime.log.once(`no client in ${sdk}`, 'warn', `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`);
+    runtime.log.once(
+      `no client in ${sdk}`,
+      'warn',
+      `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`,
+    );
     return;
   }
   const { naming } = linkOf(runtime);
@@ -44,7 +48,13 @@ export function connect(runtime: Runtime): void {
   const { options, log } = runtime;
   if (typeof options.rules === 'object') registry().watchLaneGroupsFile(options.rules.file, { log, onRules: (rules) => runtime.setRules(rules) });
   if (options.nacosServer !== undefined) {
-    open(runtime, linkOf(runtime), { server: options.nacosServer, namespace: undefined, username: undefined, password: undefined, transport: 'http' });
+    open(runtime, linkOf(runtime), {
+      server: options.nacosServer,
+      namespace: undefined,
+      username: undefined,
+      password: undefined,
+      transport: 'http',
+    });
   }
 }
 
@@ -108,7 +118,12 @@ function createLearner(runtime: Runtime, connection: NacosConnection, snapshots:
         const impatient = setTimeout(() => {
           const remembered = snapshots.load(key);
           if (remembered !== undefined) runtime.tables.update(key, remembered, 'snapshot');
-          else runtime.log.once(`unknown ${id}`, 'warn', `service ${key.name} is called by name, but Nacos did not tell of it in ${LEARN_TIMEOUT_MS} ms: such calls go the way they would without the agent until it does`);
+          else
+            runtime.log.once(
+              `unknown ${id}`,
+              'warn',
+              `service ${key.name} is called by name, but Nacos did not tell of it in ${LEARN_TIMEOUT_MS} ms: such calls go the way they would without the agent until it does`,
+            );
           resolve();
         }, LEARN_TIMEOUT_MS);
         impatient.unref();

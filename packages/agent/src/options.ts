@@ -107,7 +107,7 @@ export const OPTION_ROWS = {
   formatsIn: row<readonly FormatName[] | undefined>({ variable: 'LANE_FORMATS_IN', accepts: FORMATS_ACCEPTED, fallback: undefined, parse: formats }),
   baggageKey: row<string>({
     variable: 'LANE_BAGGAGE_KEY',
-    accepts: 'a key of the W3C baggage header: letters, digits and !#$%&\'*+-.^_`|~',
+    accepts: "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~",
     fallback: 'lane',
     parse: (value) => (TOKEN.test(value) ? value : undefined),
   }),
@@ -115,7 +115,8 @@ export const OPTION_ROWS = {
     variable: 'LANE_TRUST',
     accepts: 'all, none, or a comma list of CIDRs such as 10.0.0.0/8',
     fallback: 'all',
-    parse: (value) => oneOf('all', 'none')(value) ?? (words(value).length > 0 && words(value).every((word) => CIDR.test(word)) ? words(value) : undefined),
+    parse: (value) =>
+      oneOf('all', 'none')(value) ?? (words(value).length > 0 && words(value).every((word) => CIDR.test(word)) ? words(value) : undefined),
   }),
   propagateTo: row<'internal' | 'all' | readonly string[]>({
     variable: 'LANE_PROPAGATE_TO',
@@ -134,7 +135,12 @@ export const OPTION_ROWS = {
         : undefined;
     },
   }),
-  nacosServer: row<string | undefined>({ variable: 'LANE_NACOS_SERVER', accepts: 'host:port, or a comma list of them', fallback: undefined, parse: text }),
+  nacosServer: row<string | undefined>({
+    variable: 'LANE_NACOS_SERVER',
+    accepts: 'host:port, or a comma list of them',
+    fallback: undefined,
+    parse: text,
+  }),
   nacosNamespace: row<string | undefined>({ variable: 'LANE_NACOS_NAMESPACE', accepts: 'a namespace id', fallback: undefined, parse: text }),
   nacosGroup: row<string>({ variable: 'LANE_NACOS_GROUP', accepts: 'a group name', fallback: 'DEFAULT_GROUP', parse: text }),
   nacosUsername: row<string | undefined>({ variable: 'LANE_NACOS_USERNAME', accepts: 'a user name', fallback: undefined, parse: text }),
@@ -174,7 +180,10 @@ const LABEL_KEY = 'alicloud.service.tag';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Reads all options. Never throws: what can't be used is told in `problems` and left at its default. */
-export function readOptions(environment: Environment = process.env, labelsFile: string = LABELS_FILE): { options: AgentOptions; problems: OptionProblem[] } {
+export function readOptions(
+  environment: Environment = process.env,
+  labelsFile: string = LABELS_FILE,
+): { options: AgentOptions; problems: OptionProblem[] } {
   const problems: OptionProblem[] = [];
   const file = readConfigFile(environment[CONFIG_VARIABLE], problems);
   const options: Record<string, unknown> = {};
@@ -183,7 +192,8 @@ export function readOptions(environment: Environment = process.env, labelsFile: 
   }
   for (const [variable, off] of Object.entries(NOT_YET)) {
     const value = environment[variable];
-    if (value !== undefined && value !== '' && value !== off) problems.push({ message: `${variable}=${value} has no effect: this version of the agent does not have it yet` });
+    if (value !== undefined && value !== '' && value !== off)
+      problems.push({ message: `${variable}=${value} has no effect: this version of the agent does not have it yet` });
   }
   options['tag'] ??= tagOfLabels(labelsFile, problems);
   options['formatsIn'] ??= options['formats'];
@@ -214,7 +224,9 @@ function readConfigFile(path: string | undefined, problems: OptionProblem[]): En
     // Loaded only where a YAML file is used: it costs more than all the rest of the start.
     content = path.endsWith('.json') ? JSON.parse(raw) : (require('yaml') as typeof import('yaml')).parse(raw);
   } catch (error) {
-    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be read: ${(error as Error).message.split('\n')[0]}. The app runs with the environment's settings alone.` });
+    problems.push({
+      message: `${CONFIG_VARIABLE}=${path} can't be read: ${(error as Error).message.split('\n')[0]}. The app runs with the environment's settings alone.`,
+    });
     return {};
   }
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
@@ -229,7 +241,10 @@ function readConfigFile(path: string | undefined, problems: OptionProblem[]): En
   }
   for (const [key, value] of Object.entries(content)) {
     const variable = known.get(key);
-    if (variable === undefined) problems.push({ message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: known are ${Object.keys(OPTION_ROWS).join(', ')}.` });
+    if (variable === undefined)
+      problems.push({
+        message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: known are ${Object.keys(OPTION_ROWS).join(', ')}.`,
+      });
     else if (value !== null && value !== undefined) values[variable] = Array.isArray(value) ? value.join(',') : String(value);
   }
   return values;
@@ -245,9 +260,15 @@ function tagOfLabels(path: string, problems: OptionProblem[]): Tag | undefined {
   }
   for (const line of content.split('\n')) {
     if (!line.startsWith(`${LABEL_KEY}=`)) continue;
-    const value = line.slice(LABEL_KEY.length + 1).trim().replace(/^"(.*)"$/, '$1');
+    const value = line
+      .slice(LABEL_KEY.length + 1)
+      .trim()
+      .replace(/^"(.*)"$/, '$1');
     if (isTag(value)) return value;
-    if (value !== '') problems.push({ message: `label ${LABEL_KEY}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.` });
+    if (value !== '')
+      problems.push({
+        message: `label ${LABEL_KEY}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
+      });
   }
   return undefined;
 }

@@ -26,7 +26,11 @@ export function createPropagation(to: AgentOptions['propagateTo'], isKnown: (hos
     allows(host) {
       const allowed = (remembered.get(host) ?? decide(host)) || isKnown(host);
       if (!allowed) {
-        log.once(`held back ${host}`, 'warn', `the lane tag is not sent to ${host}: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${host}`);
+        log.once(
+          `held back ${host}`,
+          'warn',
+          `the lane tag is not sent to ${host}: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${host}`,
+        );
       }
       return allowed;
     },

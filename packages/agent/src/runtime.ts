@@ -144,7 +144,12 @@ export class Runtime {
         return mark;
       }
     }
-    return decideRequestTag(undefined, () => view(request), { rules: this.tables.rules, entry: this.#entry, stamp: this.#stamp, random: Math.random });
+    return decideRequestTag(undefined, () => view(request), {
+      rules: this.tables.rules,
+      entry: this.#entry,
+      stamp: this.#stamp,
+      random: Math.random,
+    });
   }
 }
 

@@ -25,7 +25,10 @@ export function start(): void {
   for (const { message } of problems) log.error(message);
   if (options.disable.includes('all')) return;
   for (const name of options.disable) {
-    if (!(name in INSTRUMENTATIONS)) log.error(`LANE_DISABLE names ${JSON.stringify(name)}, which is no instrumentation: accepted are ${Object.keys(INSTRUMENTATIONS).join(', ')}, all.`);
+    if (!(name in INSTRUMENTATIONS))
+      log.error(
+        `LANE_DISABLE names ${JSON.stringify(name)}, which is no instrumentation: accepted are ${Object.keys(INSTRUMENTATIONS).join(', ')}, all.`,
+      );
   }
 
   reportFailuresTo(log);

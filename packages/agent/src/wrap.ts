@@ -13,7 +13,8 @@ export type Undo = () => boolean;
 export function wrap(target: object, name: PropertyKey, make: (original: AnyFunction) => AnyFunction): Undo | undefined {
   const own = Object.getOwnPropertyDescriptor(target, name);
   const original = (target as Record<PropertyKey, unknown>)[name];
-  if (typeof original !== 'function' || ORIGINAL in original || (own !== undefined && own.configurable === false && own.writable !== true)) return undefined;
+  if (typeof original !== 'function' || ORIGINAL in original || (own !== undefined && own.configurable === false && own.writable !== true))
+    return undefined;
 
   const inner = make(original as AnyFunction);
   Object.defineProperties(inner, {

@@ -16,7 +16,9 @@ const CONCURRENCY = 8;
 /** Sends both requests of the scenario, then 200 in a mix; every one has to be right. */
 export async function checkDemo(demo: Demo): Promise<readonly HostCheck[]> {
   const hosts = [BASE_HOST, GRAY_HOST];
-  const checks = await Promise.all(hosts.map(async (host) => ({ host, first: await ask(demo, host), sent: 0, right: 0, wrong: {} as Record<string, number> })));
+  const checks = await Promise.all(
+    hosts.map(async (host) => ({ host, first: await ask(demo, host), sent: 0, right: 0, wrong: {} as Record<string, number> })),
+  );
   for (const check of checks) count(check, check.first);
   let next = 0;
   const worker = async (): Promise<void> => {

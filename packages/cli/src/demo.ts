@@ -103,10 +103,12 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { replicas = 2, entry = 'hosts', without = [], onProgress = () => {}, onDeath = () => {} } = options;
   const agent = resolveAgent();
   const shop = join(__dirname, '../../../examples/shop');
-  if (!existsSync(join(shop, 'a.js'))) throw new CliError('the demo runs in a clone of the repository, and its examples/shop is not there', 'ELANE_NO_SHOP');
+  if (!existsSync(join(shop, 'a.js')))
+    throw new CliError('the demo runs in a clone of the repository, and its examples/shop is not there', 'ELANE_NO_SHOP');
   const auto = options.ports === 'auto';
   if (!auto) {
-    if (options.nacos === undefined) await expectFreePort(NACOS_PORT, 'the embedded Nacos', ', or --nacos host:port to use the Nacos that runs there');
+    if (options.nacos === undefined)
+      await expectFreePort(NACOS_PORT, 'the embedded Nacos', ', or --nacos host:port to use the Nacos that runs there');
     await expectFreePort(GATEWAY_PORT, 'the gateway', '');
   }
 
@@ -155,12 +157,15 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       LANE_SNAPSHOT_DIR: folder,
       ...options.env,
     };
-    const roles = SHOP.flatMap((one) => (['base', 'gray'] as const).filter((lane) => lane === 'base' || !without.includes(one.letter)).map((lane) => ({ ...one, lane })));
+    const roles = SHOP.flatMap((one) =>
+      (['base', 'gray'] as const).filter((lane) => lane === 'base' || !without.includes(one.letter)).map((lane) => ({ ...one, lane })),
+    );
     onProgress(`starting ${roles.length * replicas} processes`);
     const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, env)));
     await Promise.all(services.map((service) => service.restart()));
 
-    const waitForInstances = (service: string, lane: 'base' | 'gray', count: number): Promise<void> => waitUntilRegistered(connection, service, lane, count);
+    const waitForInstances = (service: string, lane: 'base' | 'gray', count: number): Promise<void> =>
+      waitUntilRegistered(connection, service, lane, count);
     for (const { service, letter } of SHOP) {
       const gray = without.includes(letter) ? 0 : replicas;
       await waitForInstances(service, 'base', replicas);
@@ -189,7 +194,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 
   async function startNacos(): Promise<string> {
-    const nacos = startProcess({ name: 'the embedded Nacos', script: join(__dirname, 'main.js'), args: ['nacos', '--port', String(auto ? 0 : NACOS_PORT)] });
+    const nacos = startProcess({
+      name: 'the embedded Nacos',
+      script: join(__dirname, 'main.js'),
+      args: ['nacos', '--port', String(auto ? 0 : NACOS_PORT)],
+    });
     const { port } = await nacos.message<{ port: number }>();
     onProgress(`embedded Nacos on 127.0.0.1:${port}`);
     return `127.0.0.1:${port}`;
@@ -216,7 +225,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     return `http://127.0.0.1:${port}`;
   }
 
-  function startService(role: (typeof SHOP)[number] & { readonly lane: 'base' | 'gray' }, replica: number, env: Readonly<Record<string, string>>): DemoService {
+  function startService(
+    role: (typeof SHOP)[number] & { readonly lane: 'base' | 'gray' },
+    replica: number,
+    env: Readonly<Record<string, string>>,
+  ): DemoService {
     const { letter, name, service, lane } = role;
     let current: ManagedProcess | undefined;
     let address = '';
@@ -271,7 +284,10 @@ async function expectFreePort(port: number, what: string, more: string): Promise
     await once(probe, 'listening');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new CliError(`port ${port}, which ${what} needs, is in use: stop what listens there, or --ports auto for free ports${more}`, 'ELANE_PORT_IN_USE');
+    throw new CliError(
+      `port ${port}, which ${what} needs, is in use: stop what listens there, or --ports auto for free ports${more}`,
+      'ELANE_PORT_IN_USE',
+    );
   }
   probe.close();
   await once(probe, 'close');
@@ -287,7 +303,10 @@ async function waitUntilRegistered(connection: NacosConnection, name: string, la
     if (found === count) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new CliError(`${name} has ${found} healthy ${lane} instances in Nacos after ${READY_TIMEOUT_MS / 1000} s, not ${count}`, 'ELANE_NOT_REGISTERED');
+  throw new CliError(
+    `${name} has ${found} healthy ${lane} instances in Nacos after ${READY_TIMEOUT_MS / 1000} s, not ${count}`,
+    'ELANE_NOT_REGISTERED',
+  );
 }
 
 function get(url: string, headers: Readonly<Record<string, string>>): Promise<{ status: number; body: string }> {

@@ -21,7 +21,11 @@ program
   .description('start the scenario: Nacos, a gateway, and A → B → C, base and gray')
   .option('--check', 'send both requests and 200 more, and exit 0 only if every answer is right')
   .option('--without <services>', 'leave out the canary of these services: a comma list of a, b, c', parseLetters, [])
-  .addOption(new Option('--entry <mode>', 'how requests enter: by the host of the gateway’s routes, or by entry rules').choices(['hosts', 'rules']).default('hosts'))
+  .addOption(
+    new Option('--entry <mode>', 'how requests enter: by the host of the gateway’s routes, or by entry rules')
+      .choices(['hosts', 'rules'])
+      .default('hosts'),
+  )
   .addOption(new Option('--ports <ports>', 'ports 8848 and 8000, or free ones').choices(['default', 'auto']).default('default'))
   .option('--replicas <n>', 'processes of each service and lane', parseCount, 2)
   .option('--nacos <host:port>', 'use this Nacos instead of the embedded one')
@@ -52,7 +56,11 @@ program
   .addOption(new Option('--namespace <id>', 'namespace in Nacos').env('LANE_NACOS_NAMESPACE'))
   .addOption(new Option('--nacos-username <name>', 'user of Nacos').env('LANE_NACOS_USERNAME'))
   .addOption(new Option('--nacos-password <password>', 'password of Nacos').env('LANE_NACOS_PASSWORD'))
-  .addOption(new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do').choices(['hosts', 'rules']).default('hosts'))
+  .addOption(
+    new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do')
+      .choices(['hosts', 'rules'])
+      .default('hosts'),
+  )
   .requiredOption('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
   .option('--trust <cidrs>', 'peers whose own lane headers are believed: none, all, or a comma list of CIDRs', parseTrust, 'none')
   .action(gateway);
@@ -76,11 +84,10 @@ async function demo(given: DemoArguments): Promise<void> {
   }
   const say = given.json === true ? (line: string) => console.error(line) : (line: string) => console.log(line);
   const asked = untilAskedToStop();
-  let running: Demo | undefined;
   const starting = startDemo({ ...given, onProgress: say, onDeath: (description) => console.error(description) });
   // Asked to stop while starting: what is there has to go as well.
   const stopped = await Promise.race([asked.then(() => true), starting.then(() => false)]);
-  running = await starting;
+  const running = await starting;
   try {
     if (stopped) return;
     if (given.check === true) await report(running, given.json === true);
@@ -132,11 +139,21 @@ async function gateway(given: GatewayArguments): Promise<void> {
     password: given.nacosPassword,
     log: TERMINAL_LOG,
   });
-  const running = await startGateway({ port: given.port, host: given.host, registry: connection, routes: given.route, entry: given.entry, trust: given.trust, log: TERMINAL_LOG });
+  const running = await startGateway({
+    port: given.port,
+    host: given.host,
+    registry: connection,
+    routes: given.route,
+    entry: given.entry,
+    trust: given.trust,
+    log: TERMINAL_LOG,
+  });
   const check = await connection.check();
   if (!check.ok) console.error(`lane gateway: ${check.problem}; requests get 503 until then`);
   // Ready is when the services behind it are known; with Nacos down it serves its 503 all the same.
-  const listed = check.ok ? await Promise.allSettled(given.route.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' }))) : [];
+  const listed = check.ok
+    ? await Promise.allSettled(given.route.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })))
+    : [];
   if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
   announce(running.port, `gateway on ${running.url}, entry by ${given.entry}; Ctrl-C ends it`);
@@ -199,7 +216,10 @@ function parseCount(text: string): number {
 }
 
 function parseLetters(text: string, before: string[]): string[] {
-  const letters = text.toLowerCase().split(/[\s,]+/).filter((letter) => letter !== '');
+  const letters = text
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((letter) => letter !== '');
   const known: readonly string[] = SHOP.map(({ letter }) => letter);
   const unknown = letters.find((letter) => !known.includes(letter));
   if (unknown !== undefined) throw new InvalidArgumentError(`there is no service ${unknown}: accepted are ${known.join(', ')}.`);

@@ -34,7 +34,9 @@ export class ManagedProcess {
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
-    const nodeOptions = [process.env['NODE_OPTIONS'] ?? '', ...[...(options.preload ?? []), GUARD].map((file) => `--require ${JSON.stringify(file)}`)].join(' ').trim();
+    const nodeOptions = [process.env['NODE_OPTIONS'] ?? '', ...[...(options.preload ?? []), GUARD].map((file) => `--require ${JSON.stringify(file)}`)]
+      .join(' ')
+      .trim();
     this.#child = spawn(process.execPath, [options.script, ...(options.args ?? [])], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env, NODE_OPTIONS: nodeOptions },
@@ -45,7 +47,11 @@ export class ManagedProcess {
     if (options.onLine !== undefined) this.#watchers.add(options.onLine);
     for (const stream of [this.#child.stdout, this.#child.stderr]) this.#collect(stream as NodeJS.ReadableStream);
     this.#exited = once(this.#child, 'exit').then(
-      ([code, signal]) => this.#ended(`${this.name} (pid ${this.pid}) ended ${signal === null ? `with exit code ${String(code)}` : `by ${String(signal)}`}`, options.onDeath),
+      ([code, signal]) =>
+        this.#ended(
+          `${this.name} (pid ${this.pid}) ended ${signal === null ? `with exit code ${String(code)}` : `by ${String(signal)}`}`,
+          options.onDeath,
+        ),
       (error: Error) => this.#ended(`${this.name} could not be started: ${error.message}`, options.onDeath),
     );
   }

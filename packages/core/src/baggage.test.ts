@@ -54,9 +54,15 @@ const value = fc.oneof(
 );
 const properties = fc.constantFrom('', '', ';p', '; p=1', ';p=1;q = 2', ' ; lane=gray', ';lane', ';');
 const entryOf = (key: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(blanks, key, blanks, blanks, value, blanks, properties).map(([before, name, left, right, content, after, rest]) => `${before}${name}${left}=${right}${content}${after}${rest}`);
+  fc
+    .tuple(blanks, key, blanks, blanks, value, blanks, properties)
+    .map(([before, name, left, right, content, after, rest]) => `${before}${name}${left}=${right}${content}${after}${rest}`);
 const junk = fc.constantFrom('', ' ', '\t', 'gray', 'bad', 'lane', ' lane ', '=x', ' = ', 'lane;p=1', ';lane=gray', 'lane gray');
-const member = fc.oneof({ arbitrary: entryOf(otherKey), weight: 4 }, { arbitrary: entryOf(fc.constant('lane')), weight: 2 }, { arbitrary: junk, weight: 1 });
+const member = fc.oneof(
+  { arbitrary: entryOf(otherKey), weight: 4 },
+  { arbitrary: entryOf(fc.constant('lane')), weight: 2 },
+  { arbitrary: junk, weight: 1 },
+);
 const line = fc.array(member, { maxLength: 6 }).map((members) => members.join(','));
 const header: fc.Arbitrary<HeaderLines> = fc.oneof(line, fc.array(line, { maxLength: 4 }), fc.constant(undefined));
 
@@ -306,8 +312,12 @@ describe('parseBaggage', () => {
   test('lists what OpenTelemetry finds, duplicates and all', () => {
     fc.assert(
       fc.property(header, (lines) => {
-        const last = new Map(parseBaggage(lines).map(({ key, value: text, properties: rest }) => [key, { value: text, properties: rest === '' ? undefined : rest }]));
-        const theirs = new Map([...oracle(lines)].map(([key, { value: text, properties: rest }]) => [key, { value: text, properties: rest?.trim() }]));
+        const last = new Map(
+          parseBaggage(lines).map(({ key, value: text, properties: rest }) => [key, { value: text, properties: rest === '' ? undefined : rest }]),
+        );
+        const theirs = new Map(
+          [...oracle(lines)].map(([key, { value: text, properties: rest }]) => [key, { value: text, properties: rest?.trim() }]),
+        );
         expect(last).toEqual(theirs);
       }),
     );

@@ -67,7 +67,11 @@ describe('runInLane', () => {
 
   test('what the work throws comes out, and the lane is left', async () => {
     const { currentLane, runInLane } = context;
-    expect(() => runInLane('gray', () => { throw new Error('no'); })).toThrow('no');
+    expect(() =>
+      runInLane('gray', () => {
+        throw new Error('no');
+      }),
+    ).toThrow('no');
     await expect(runInLane('gray', () => Promise.reject(new Error('nor this')))).rejects.toThrow('nor this');
     expect(currentLane()).toBe(undefined);
   });
@@ -114,7 +118,9 @@ describe('enterContext', () => {
     expect(laneContext('blue')).not.toBe(gray);
     expect(laneContext(undefined)).toBe(laneContext(undefined));
     expect(enterContext(gray, currentContext, undefined, [])).toBe(gray);
-    expect(() => { (gray as { tag: string }).tag = 'blue'; }).toThrow(TypeError);
+    expect(() => {
+      (gray as { tag: string }).tag = 'blue';
+    }).toThrow(TypeError);
   });
 
   test('made-up tags do not fill the memory, and work all the same', () => {

@@ -57,12 +57,24 @@ describe('one format', () => {
     ['asm', 'X-ASM-Prefer-Tag'],
     ['nepxion', 'N-D-Version'],
   ])('%s: the header %s is read in any case', (format, name) => {
-    expect(readBoth(codecOf(format), [['host', 'a'], [name, format === 'baggage' ? 'lane=gray' : 'gray'], ['accept', '*/*']])).toBe('gray');
+    expect(
+      readBoth(codecOf(format), [
+        ['host', 'a'],
+        [name, format === 'baggage' ? 'lane=gray' : 'gray'],
+        ['accept', '*/*'],
+      ]),
+    ).toBe('gray');
   });
 
   test('a header of the same length as ours, or with our name as its value, is not ours', () => {
     const codec = codecOf('baggage');
-    expect(readBoth(codec, [['package', 'lane=gray'], ['x-other', 'baggage'], ['upgrade', 'lane=gray']])).toBe(undefined);
+    expect(
+      readBoth(codec, [
+        ['package', 'lane=gray'],
+        ['x-other', 'baggage'],
+        ['upgrade', 'lane=gray'],
+      ]),
+    ).toBe(undefined);
     expect(codec.readRaw([])).toBe(undefined);
   });
 
@@ -78,8 +90,19 @@ describe('one format', () => {
 describe('duplicates', () => {
   test('several baggage lines are all read, and the last entry wins', () => {
     const codec = codecOf('baggage');
-    expect(readBoth(codec, [['baggage', 'lane=gray'], ['Baggage', 'user=42']])).toBe('gray');
-    expect(readBoth(codec, [['baggage', 'lane=blue'], ['host', 'a'], ['baggage', 'lane=gray']])).toBe('gray');
+    expect(
+      readBoth(codec, [
+        ['baggage', 'lane=gray'],
+        ['Baggage', 'user=42'],
+      ]),
+    ).toBe('gray');
+    expect(
+      readBoth(codec, [
+        ['baggage', 'lane=blue'],
+        ['host', 'a'],
+        ['baggage', 'lane=gray'],
+      ]),
+    ).toBe('gray');
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
   });
 
@@ -89,7 +112,12 @@ describe('duplicates', () => {
       if (name === undefined || value === undefined) continue;
       const codec = codecOf(format);
       const other = value.replace('gray', 'blue');
-      expect(readBoth(codec, [[name, value], [name, other]])).toBe('gray');
+      expect(
+        readBoth(codec, [
+          [name, value],
+          [name, other],
+        ]),
+      ).toBe('gray');
       // What `request.headers` of node:http makes of two lines.
       expect(readBoth(codec, [[name, `${value}, ${other}`]])).toBe('gray');
       expect(codec.counts.malformed).toBe(0);
@@ -109,17 +137,26 @@ describe('several formats', () => {
 
   test('if two disagree the first listed wins, wherever it stands in the request, and it is counted once a request', () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 2 }), fc.shuffledSubarray([...everywhere], { minLength: everywhere.length }), (formatsIn, headers) => {
-        const codec = createTagCodec({ formatsIn });
-        expect(codec.readRaw(headers.flat())).toBe(`of-${formatsIn[0]}`);
-        expect(codec.counts).toEqual({ conflicts: 1, malformed: 0 });
-      }),
+      fc.property(
+        fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 2 }),
+        fc.shuffledSubarray([...everywhere], { minLength: everywhere.length }),
+        (formatsIn, headers) => {
+          const codec = createTagCodec({ formatsIn });
+          expect(codec.readRaw(headers.flat())).toBe(`of-${formatsIn[0]}`);
+          expect(codec.counts).toEqual({ conflicts: 1, malformed: 0 });
+        },
+      ),
     );
   });
 
   test('formats that agree, and formats that say nothing, are no conflict', () => {
     const codec = codecOf('asm', 'mse', 'baggage');
-    expect(readBoth(codec, [['x-mse-tag', 'gray'], ['baggage', 'lane=gray']])).toBe('gray');
+    expect(
+      readBoth(codec, [
+        ['x-mse-tag', 'gray'],
+        ['baggage', 'lane=gray'],
+      ]),
+    ).toBe('gray');
     expect(readBoth(codec, [['baggage', 'lane=gray']])).toBe('gray');
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
   });
@@ -151,7 +188,9 @@ describe('malformed', () => {
     for (const format of FORMAT_NAMES) {
       if (format === 'baggage') continue;
       const codec = codecOf(format);
-      expect(codec.readRaw(headersOf({ ...createTagCodec({ formats: [format] }).wire('gray'), entries: [] }).flatMap(([name]) => [name, value]))).toBe(undefined);
+      expect(
+        codec.readRaw(headersOf({ ...createTagCodec({ formats: [format] }).wire('gray'), entries: [] }).flatMap(([name]) => [name, value])),
+      ).toBe(undefined);
       expect(codec.counts).toEqual({ conflicts: 0, malformed: 1 });
     }
     const codec = codecOf('baggage');
@@ -161,7 +200,12 @@ describe('malformed', () => {
 
   test('no header at all is not malformed', () => {
     const codec = codecOf(...FORMAT_NAMES);
-    expect(readBoth(codec, [['host', 'a'], ['baggage', 'user=42']])).toBe(undefined);
+    expect(
+      readBoth(codec, [
+        ['host', 'a'],
+        ['baggage', 'user=42'],
+      ]),
+    ).toBe(undefined);
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
   });
 
@@ -174,7 +218,12 @@ describe('malformed', () => {
   test('blanks around a tag do no harm', () => {
     for (const format of FORMAT_NAMES) {
       const codec = createTagCodec({ formats: [format] });
-      expect(readBoth(codec, headersOf(codec.wire('gray')).map(([name, value]) => [name, ` ${value}\t`]))).toBe('gray');
+      expect(
+        readBoth(
+          codec,
+          headersOf(codec.wire('gray')).map(([name, value]) => [name, ` ${value}\t`]),
+        ),
+      ).toBe('gray');
     }
   });
 });
@@ -261,12 +310,42 @@ describe('what is ours', () => {
 
 describe('readRaw', () => {
   test('finds what a look-up by name finds, in any headers', () => {
-    const name = fc.constantFrom('baggage', 'Baggage', 'x-mse-tag', 'X-MSE-Tag', 'service-lane', 'dubbo.tag', 'x-asm-prefer-tag', 'n-d-version', 'host', 'package', 'cookie', 'x-other-a');
-    const value = fc.constantFrom('gray', 'blue', '', ' gray', 'gr ay', 'gray, blue', 'shop/gray', 'lane=gray', 'lane=blue,user=42', 'x-mse-gray-tag=gray,lane=blue', 'lane=gr%20ay', 'user=42');
+    const name = fc.constantFrom(
+      'baggage',
+      'Baggage',
+      'x-mse-tag',
+      'X-MSE-Tag',
+      'service-lane',
+      'dubbo.tag',
+      'x-asm-prefer-tag',
+      'n-d-version',
+      'host',
+      'package',
+      'cookie',
+      'x-other-a',
+    );
+    const value = fc.constantFrom(
+      'gray',
+      'blue',
+      '',
+      ' gray',
+      'gr ay',
+      'gray, blue',
+      'shop/gray',
+      'lane=gray',
+      'lane=blue,user=42',
+      'x-mse-gray-tag=gray,lane=blue',
+      'lane=gr%20ay',
+      'user=42',
+    );
     fc.assert(
-      fc.property(fc.array(fc.tuple(name, value), { maxLength: 8 }), fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 1 }), (headers, formatsIn) => {
-        readBoth(createTagCodec({ formatsIn }), headers);
-      }),
+      fc.property(
+        fc.array(fc.tuple(name, value), { maxLength: 8 }),
+        fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 1 }),
+        (headers, formatsIn) => {
+          readBoth(createTagCodec({ formatsIn }), headers);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
@@ -278,7 +357,10 @@ describe('linesOf', () => {
     [['a', 'baggage'], undefined],
     [['baggage', ''], ''],
     [['A', '1', 'BAGGAGE', 'x', 'b', '2'], 'x'],
-    [['baggage', 'x', 'a', '1', 'Baggage', 'y', 'baggage', 'z'], ['x', 'y', 'z']],
+    [
+      ['baggage', 'x', 'a', '1', 'Baggage', 'y', 'baggage', 'z'],
+      ['x', 'y', 'z'],
+    ],
   ])('%j gives %j', (raw, lines) => {
     expect(linesOf(raw, 'baggage')).toEqual(lines);
   });

@@ -79,4 +79,14 @@ export type {
 } from './lane-groups/types.js';
 export { SILENT_LOG, type Log, type LogFields } from './log.js';
 export type { ConfigDocument, ConfigStore, Registry, Unsubscribe } from './registry.js';
-export { compileCidrs, compileLaneGroups, isCidr, LANE_GROUPS_SCHEMA, laneGroupsToJson, parseLaneGroups, requestView, type ParsedLaneGroups, type RequestLike } from './lane-groups/index.js';
+export {
+  compileCidrs,
+  compileLaneGroups,
+  isCidr,
+  LANE_GROUPS_SCHEMA,
+  laneGroupsToJson,
+  parseLaneGroups,
+  requestView,
+  type ParsedLaneGroups,
+  type RequestLike,
+} from './lane-groups/index.js';

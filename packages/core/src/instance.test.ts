@@ -28,7 +28,11 @@ describe('tagOfMetadata', () => {
     ['MSE env, another type', env({ tag: 'gray', type: 'az', priority: 100 }), undefined],
     ['MSE env, no type', env({ tag: 'gray' }), undefined],
     ['MSE env, tag among others', env({ tag: 'hz-a', type: 'az', priority: 300 }, { tag: 'gray', type: 'tag', priority: 1 }), 'gray'],
-    ['MSE env, the highest priority', env({ tag: 'blue', type: 'tag', priority: 1 }, { tag: 'gray', type: 'tag', priority: 2 }, { tag: 'red', type: 'tag', priority: 0 }), 'gray'],
+    [
+      'MSE env, the highest priority',
+      env({ tag: 'blue', type: 'tag', priority: 1 }, { tag: 'gray', type: 'tag', priority: 2 }, { tag: 'red', type: 'tag', priority: 0 }),
+      'gray',
+    ],
     ['MSE env, priority as text', env({ tag: 'blue', type: 'tag', priority: '9' }, { tag: 'gray', type: 'tag', priority: '10' }), 'gray'],
     ['MSE env, no priorities: the first', env({ tag: 'gray', type: 'tag' }, { tag: 'blue', type: 'tag' }), 'gray'],
     ['MSE env, a negative priority', env({ tag: 'gray', type: 'tag', priority: -1 }), 'gray'],
@@ -77,8 +81,22 @@ describe('tagOfMetadata', () => {
   });
 
   test('whatever other programs write there, it never throws', () => {
-    const key = fc.constantFrom('lane', 'alicloud.service.tag', 'opensergo.io/canary', 'opensergo.io/canary-x', '__micro.service.env__', 'dubbo.tag', 'ASM_TRAFFIC_TAG', 'version');
-    const value = fc.oneof(fc.string(), fc.json(), fc.jsonValue(), fc.array(fc.record({ type: fc.constant('tag'), tag: fc.jsonValue(), priority: fc.jsonValue() })).map((list) => JSON.stringify(list)));
+    const key = fc.constantFrom(
+      'lane',
+      'alicloud.service.tag',
+      'opensergo.io/canary',
+      'opensergo.io/canary-x',
+      '__micro.service.env__',
+      'dubbo.tag',
+      'ASM_TRAFFIC_TAG',
+      'version',
+    );
+    const value = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.jsonValue(),
+      fc.array(fc.record({ type: fc.constant('tag'), tag: fc.jsonValue(), priority: fc.jsonValue() })).map((list) => JSON.stringify(list)),
+    );
     fc.assert(
       fc.property(fc.dictionary(key, value), (metadata) => {
         const tag = tagOfMetadata(metadata as Metadata, { nepxion: true });

@@ -104,7 +104,11 @@ describe('which instances may serve a request', () => {
 
   test('the tag of every instance is known, usable or not', () => {
     const { tags } = indexOf('base1 gray1 gray2:down blue1:0');
-    expect([...tags].map(([{ ip }, tag]) => [ip, tag])).toEqual([['gray1', 'gray'], ['gray2', 'gray'], ['blue1', 'blue']]);
+    expect([...tags].map(([{ ip }, tag]) => [ip, tag])).toEqual([
+      ['gray1', 'gray'],
+      ['gray2', 'gray'],
+      ['blue1', 'blue'],
+    ]);
   });
 
   test.each([
@@ -127,11 +131,25 @@ describe('laws', () => {
   const tag = fc.constantFrom('gray', 'blue', 'green');
   const weight = fc.oneof({ arbitrary: fc.constantFrom(1, 100, 0.01, 10_000), weight: 4 }, fc.constantFrom(0, -1, NaN, Infinity, 5e-324, 1e308));
   const instances = fc.array(
-    fc.record({ ip: fc.uuid(), port: fc.constant(1), weight, healthy: fc.oneof(fc.constant(true), fc.boolean()), enabled: fc.oneof(fc.constant(true), fc.boolean()), metadata: fc.oneof(fc.constant({}), tag.map((lane) => ({ lane }))) }),
+    fc.record({
+      ip: fc.uuid(),
+      port: fc.constant(1),
+      weight,
+      healthy: fc.oneof(fc.constant(true), fc.boolean()),
+      enabled: fc.oneof(fc.constant(true), fc.boolean()),
+      metadata: fc.oneof(
+        fc.constant({}),
+        tag.map((lane) => ({ lane })),
+      ),
+    }),
     { maxLength: 12 },
   ) as fc.Arbitrary<Instance[]>;
   const options: fc.Arbitrary<RuleOptions> = fc.record(
-    { fallback: fc.constantFrom<Fallback>('base', 'none'), enabled: fc.subarray(['gray', 'blue', 'green']), baseMode: fc.constantFrom<IndexRules['baseMode']>('untagged', 'outside-enabled-lanes') },
+    {
+      fallback: fc.constantFrom<Fallback>('base', 'none'),
+      enabled: fc.subarray(['gray', 'blue', 'green']),
+      baseMode: fc.constantFrom<IndexRules['baseMode']>('untagged', 'outside-enabled-lanes'),
+    },
     { requiredKeys: ['fallback', 'baseMode'] },
   );
   const asked = fc.oneof(fc.constant(undefined), tag, fc.constant('made-up'));
@@ -213,12 +231,18 @@ describe('laws', () => {
 
   test('pick chooses among what is offered, for any weights and any chance', () => {
     fc.assert(
-      fc.property(instances, options, asked, fc.oneof(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.constantFrom(0, 1 - Number.EPSILON / 2)), (list, given, wanted, chance) => {
-        const decision = route(buildLaneIndex(list, rules(given)), wanted);
-        const chosen = pick(decision, () => chance);
-        if (decision.instances.length === 0) expect(chosen).toBe(undefined);
-        else expect(decision.instances).toContain(chosen);
-      }),
+      fc.property(
+        instances,
+        options,
+        asked,
+        fc.oneof(fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.constantFrom(0, 1 - Number.EPSILON / 2)),
+        (list, given, wanted, chance) => {
+          const decision = route(buildLaneIndex(list, rules(given)), wanted);
+          const chosen = pick(decision, () => chance);
+          if (decision.instances.length === 0) expect(chosen).toBe(undefined);
+          else expect(decision.instances).toContain(chosen);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -252,13 +276,17 @@ describe('pick', () => {
 
   test('follows the weights', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.constantFrom(0.01, 1, 1, 10_000), fc.double({ min: 0.01, max: 10_000, noNaN: true })), { minLength: 1, maxLength: 20 }), (weights) => {
-        const total = weights.reduce((sum, weight) => sum + weight, 0);
-        const shares = sharesOf(decisionOf(weights));
-        expect(shares).toHaveLength(weights.length);
-        // Each instance is met in its own column and as the alias of others: each such stretch can be off by one draw.
-        for (const [i, share] of shares.entries()) expect(Math.abs(share - (weights[i] as number) / total)).toBeLessThan((2 * weights.length) / DRAWS);
-      }),
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom(0.01, 1, 1, 10_000), fc.double({ min: 0.01, max: 10_000, noNaN: true })), { minLength: 1, maxLength: 20 }),
+        (weights) => {
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const shares = sharesOf(decisionOf(weights));
+          expect(shares).toHaveLength(weights.length);
+          // Each instance is met in its own column and as the alias of others: each such stretch can be off by one draw.
+          for (const [i, share] of shares.entries())
+            expect(Math.abs(share - (weights[i] as number) / total)).toBeLessThan((2 * weights.length) / DRAWS);
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -298,7 +326,10 @@ describe('pick', () => {
       const at = decision.instances.indexOf(pick(decision, random) as Instance);
       counts[at] = (counts[at] as number) + 1;
     }
-    const chiSquare = counts.reduce((sum, count, i) => sum + (count - DRAWS * (weights[i] as number) / 100) ** 2 / ((DRAWS * (weights[i] as number)) / 100), 0);
+    const chiSquare = counts.reduce(
+      (sum, count, i) => sum + (count - (DRAWS * (weights[i] as number)) / 100) ** 2 / ((DRAWS * (weights[i] as number)) / 100),
+      0,
+    );
     // 6 degrees of freedom: more than 22.46 comes once in a thousand.
     expect(chiSquare).toBeLessThan(22.46);
   });

@@ -88,9 +88,7 @@ export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules
 function decideTag(tag: Tag, lane: readonly Instance[], untagged: Decision, rules: IndexRules): Decision {
   const policy = rules.policyOf(tag);
   if (policy.use === 'base') {
-    return untagged.instances.length === 0
-      ? decide('none', [], tag, NO_CHANCES)
-      : decide('lane-not-here', untagged.instances, tag, untagged.chances);
+    return untagged.instances.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('lane-not-here', untagged.instances, tag, untagged.chances);
   }
   if (lane.length > 0) return decide('in-lane', lane, tag, buildChances(lane));
   if (policy.fallback === 'none' || untagged.instances.length === 0) return decide('none', [], tag, NO_CHANCES);

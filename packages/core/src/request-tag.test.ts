@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import type { EntryMatch, LaneRules, RequestView } from './lane-groups/types.js';
 import { decideRequestTag, type RequestTag, type RequestTagRules } from './request-tag.js';
 
-const view: RequestView = { host: 'a', path: '/', method: 'GET', header: () => undefined, cookie: () => undefined, query: () => undefined, clientIp: undefined };
+const view: RequestView = {
+  host: 'a',
+  path: '/',
+  method: 'GET',
+  header: () => undefined,
+  cookie: () => undefined,
+  query: () => undefined,
+  clientIp: undefined,
+};
 const gray: EntryMatch = { group: 'shop', lane: 'gray-lane', tag: 'gray', fallback: undefined, rule: 'staff' };
 
 const disabling = (...tags: string[]): LaneRules => ({
@@ -12,7 +20,13 @@ const disabling = (...tags: string[]): LaneRules => ({
   laneOf: () => undefined,
   entryOf: () => undefined,
 });
-const using = (changes: Partial<RequestTagRules>): RequestTagRules => ({ rules: undefined, entry: undefined, stamp: undefined, random: Math.random, ...changes });
+const using = (changes: Partial<RequestTagRules>): RequestTagRules => ({
+  rules: undefined,
+  entry: undefined,
+  stamp: undefined,
+  random: Math.random,
+  ...changes,
+});
 const matching = (match: EntryMatch | undefined): Partial<RequestTagRules> => ({ entry: { match: () => match } });
 
 const random = (): number => 0.5;
@@ -26,7 +40,12 @@ describe('decideRequestTag', () => {
     ['a rule before the stamp', undefined, { ...matching(gray), stamp: 'own' }, { tag: 'gray', source: 'rule', rule: 'shop/gray-lane/staff' }],
     ['no rule that matches, the stamp', undefined, { ...matching(undefined), stamp: 'own' }, { tag: 'own', source: 'stamp' }],
     ['no rule that matches, no stamp', undefined, matching(undefined), none],
-    ['a disabled inbound tag, a rule', 'blue', { ...matching(gray), rules: disabling('blue') }, { tag: 'gray', source: 'rule', rule: 'shop/gray-lane/staff' }],
+    [
+      'a disabled inbound tag, a rule',
+      'blue',
+      { ...matching(gray), rules: disabling('blue') },
+      { tag: 'gray', source: 'rule', rule: 'shop/gray-lane/staff' },
+    ],
     ['a disabled inbound tag, the stamp', 'blue', { stamp: 'own', rules: disabling('blue') }, { tag: 'own', source: 'stamp' }],
     ['a disabled inbound tag alone', 'blue', { rules: disabling('blue') }, none],
     ['a disabled stamp', undefined, { stamp: 'own', rules: disabling('own') }, none],

@@ -208,9 +208,24 @@ describe('isInRightLane', () => {
   const gray = instance('gray');
   const grayDown = instance('gray', { healthy: false });
   const blue = instance('blue');
-  const names = new Map([[base, 'base'], [baseDown, 'base down'], [gray, 'gray'], [grayDown, 'gray down'], [blue, 'blue']]);
+  const names = new Map([
+    [base, 'base'],
+    [baseDown, 'base down'],
+    [gray, 'gray'],
+    [grayDown, 'gray down'],
+    [blue, 'blue'],
+  ]);
 
-  test.each<[what: string, tag: string | undefined, instances: Instance[], rules: LaneRules | undefined, options: ConstructorParameters<typeof ServiceTables>[0], right: string[]]>([
+  test.each<
+    [
+      what: string,
+      tag: string | undefined,
+      instances: Instance[],
+      rules: LaneRules | undefined,
+      options: ConstructorParameters<typeof ServiceTables>[0],
+      right: string[],
+    ]
+  >([
     ['untagged: base, up or down', undefined, [base, baseDown, gray, blue], undefined, {}, ['base', 'base down']],
     ['untagged with no base up: base, as the caller wills', undefined, [baseDown, gray], undefined, {}, ['base down']],
     ['in its lane: the instances of the lane, up or down', 'gray', [base, gray, grayDown, blue], undefined, {}, ['gray', 'gray down']],
@@ -218,16 +233,39 @@ describe('isInRightLane', () => {
     ['strict with no instance: nothing', 'gray', [base, baseDown, grayDown, blue], undefined, { fallback: 'none' }, []],
     ['neither lane nor base up: nothing', 'gray', [baseDown, grayDown, blue], undefined, {}, []],
     ['the lane is not here: base', 'gray', [base, gray, blue], rulesOf('a/blue'), {}, ['base']],
-    ['outside-enabled-lanes, untagged: base and lanes that are not enabled', undefined, [base, gray, blue], rulesOf('a/blue'), { baseMode: 'outside-enabled-lanes' }, ['base', 'gray']],
-    ['outside-enabled-lanes, the lane is not enabled: the same', 'gray', [base, gray, blue], rulesOf('a/blue'), { baseMode: 'outside-enabled-lanes' }, ['base', 'gray']],
+    [
+      'outside-enabled-lanes, untagged: base and lanes that are not enabled',
+      undefined,
+      [base, gray, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base', 'gray'],
+    ],
+    [
+      'outside-enabled-lanes, the lane is not enabled: the same',
+      'gray',
+      [base, gray, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base', 'gray'],
+    ],
     ['outside-enabled-lanes, in its lane', 'blue', [base, gray, blue], rulesOf('a/blue'), { baseMode: 'outside-enabled-lanes' }, ['blue']],
-    ['outside-enabled-lanes, untagged with nothing up', undefined, [baseDown, grayDown, blue], rulesOf('a/blue'), { baseMode: 'outside-enabled-lanes' }, ['base down', 'gray down']],
+    [
+      'outside-enabled-lanes, untagged with nothing up',
+      undefined,
+      [baseDown, grayDown, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base down', 'gray down'],
+    ],
   ])('%s', (_, tag, instances, rules, options, right) => {
     const tables = new ServiceTables(options);
     tables.setRules(rules);
     tables.update(A, instances);
     const decision = tables.route(A, tag);
-    const found = instances.filter((at) => isInRightLane(tables.findByAddress(at.ip, at.port) as KnownAddress, decision as NonNullable<typeof decision>, tag));
+    const found = instances.filter((at) =>
+      isInRightLane(tables.findByAddress(at.ip, at.port) as KnownAddress, decision as NonNullable<typeof decision>, tag),
+    );
     expect(found.map((at) => names.get(at))).toEqual(right);
     // What a decision offers is never called wrong.
     for (const offered of decision?.instances ?? []) expect(found).toContain(offered);

@@ -145,7 +145,8 @@ export function isInRightLane(known: KnownAddress, decision: Decision, tag: Tag 
   const { instance, table } = known;
   const instanceTag = table.index.tags.get(instance);
   if (decision.reason === 'in-lane') return instanceTag === tag;
-  const isBase = instanceTag === undefined || (table.index.rules.baseMode === 'outside-enabled-lanes' && !table.index.rules.isEnabledLane(instanceTag));
+  const isBase =
+    instanceTag === undefined || (table.index.rules.baseMode === 'outside-enabled-lanes' && !table.index.rules.isEnabledLane(instanceTag));
   // With nothing to go to instead, an untagged call to a base instance is the caller's own business (it may be unhealthy, and known to be).
   if (decision.reason === 'none') return tag === undefined && isBase;
   return isBase;

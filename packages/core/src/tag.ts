@@ -16,12 +16,7 @@ export function isTag(value: unknown): value is Tag {
   for (let i = 0; i < length; i++) {
     const code = value.charCodeAt(i);
     const valid =
-      (code >= 97 && code <= 122) ||
-      (code >= 48 && code <= 57) ||
-      (code >= 65 && code <= 90) ||
-      code === 45 ||
-      code === 46 ||
-      code === 95;
+      (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || code === 45 || code === 46 || code === 95;
     if (!valid) return false;
   }
   return true;

@@ -13,7 +13,8 @@ beforeEach(() => void lane());
 const gray = (headers?: HeadersLike): Record<string, string> => runInLane('gray', () => laneHeaders(headers));
 const base = (headers?: HeadersLike): Record<string, string> => enterContext(laneContext(undefined), () => laneHeaders(headers), undefined, []);
 
-const ask = async (url: string, baggage?: string): Promise<unknown> => (await fetch(url, baggage === undefined ? {} : { headers: { baggage } })).json();
+const ask = async (url: string, baggage?: string): Promise<unknown> =>
+  (await fetch(url, baggage === undefined ? {} : { headers: { baggage } })).json();
 
 describe('in a lane', () => {
   test.each<[what: string, headers: HeadersLike | undefined, merged: Record<string, string>]>([
@@ -25,9 +26,21 @@ describe('in a lane', () => {
     ['two spellings, which become one', { Baggage: 'user=42', BAGGAGE: 'city=x' }, { Baggage: 'user=42, city=x,lane=gray' }],
     ['several lines', { baggage: ['user=42', 'lane=blue'] }, { baggage: 'user=42,lane=gray' }],
     ['Headers', new Headers({ 'X-A': '1', baggage: 'user=42' }), { 'x-a': '1', baggage: 'user=42,lane=gray' }],
-    ['pairs', [['X-A', '1'], ['x-a', '2'], ['baggage', 'user=42']], { 'X-A': '1, 2', baggage: 'user=42,lane=gray' }],
+    [
+      'pairs',
+      [
+        ['X-A', '1'],
+        ['x-a', '2'],
+        ['baggage', 'user=42'],
+      ],
+      { 'X-A': '1, 2', baggage: 'user=42,lane=gray' },
+    ],
     ['a map', new Map([['x-a', '1']]), { 'x-a': '1', baggage: 'lane=gray' }],
-    ['values that are no text', { 'content-length': 0, 'x-a': undefined, 'x-b': null, 'x-c': true, cookie: ['a=1', 'b=2'] }, { 'content-length': '0', 'x-c': 'true', cookie: 'a=1; b=2', baggage: 'lane=gray' }],
+    [
+      'values that are no text',
+      { 'content-length': 0, 'x-a': undefined, 'x-b': null, 'x-c': true, cookie: ['a=1', 'b=2'] },
+      { 'content-length': '0', 'x-c': 'true', cookie: 'a=1; b=2', baggage: 'lane=gray' },
+    ],
   ])('%s', (_, headers, merged) => {
     const before = JSON.stringify(headers);
     expect(gray(headers)).toEqual(merged);
@@ -36,7 +49,11 @@ describe('in a lane', () => {
 
   test('in the formats of the lane() made last', () => {
     lane({ formats: ['mse', 'asm'] });
-    expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({ 'X-Mse-Tag': 'gray', baggage: 'user=42,x-mse-gray-tag=gray', 'x-asm-prefer-tag': 'gray' });
+    expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({
+      'X-Mse-Tag': 'gray',
+      baggage: 'user=42,x-mse-gray-tag=gray',
+      'x-asm-prefer-tag': 'gray',
+    });
     lane({ formats: ['dubbo'] });
     expect(gray({ baggage: 'lane=blue' })).toEqual({ baggage: 'lane=blue', 'dubbo.tag': 'gray' });
     lane({ baggageKey: 'canary' });
@@ -55,13 +72,21 @@ test('outside any lane headers stay as they are', () => {
 
 test('expressly base, what the app copied from an inbound request is taken out', () => {
   lane({ formats: ['baggage', 'mse'] });
-  expect(base({ Baggage: 'lane=gray,user=42,x-mse-gray-tag=gray', 'X-MSE-Tag': 'gray', accept: '*/*' })).toEqual({ Baggage: 'user=42', accept: '*/*' });
+  expect(base({ Baggage: 'lane=gray,user=42,x-mse-gray-tag=gray', 'X-MSE-Tag': 'gray', accept: '*/*' })).toEqual({
+    Baggage: 'user=42',
+    accept: '*/*',
+  });
   expect(base({ baggage: 'lane=gray' })).toEqual({});
   expect(base()).toEqual({});
 });
 
 test.each([['baggage'], [['a', 'b']], [[['a', 'b', 'c']]], [[[1, 2]]], [42], [null]])('%j is refused with a word on what is accepted', (headers) => {
-  expect(() => laneHeaders(headers as never)).toThrow(expect.objectContaining({ code: 'ELANE_INVALID_HEADERS', message: expect.stringContaining('Headers, pairs of name and value, or an object') as string }));
+  expect(() => laneHeaders(headers as never)).toThrow(
+    expect.objectContaining({
+      code: 'ELANE_INVALID_HEADERS',
+      message: expect.stringContaining('Headers, pairs of name and value, or an object') as string,
+    }),
+  );
 });
 
 describe('from one app to the next', () => {
@@ -87,10 +112,16 @@ describe('from one app to the next', () => {
       response.send(await (await fetch(peer, { headers: laneHeaders({ accept: '*/*', baggage }) })).text());
     };
     const believing = await serve(express().use(lane()).get('/', forward));
-    const doubting = await serve(express().use(lane({ trust: 'none' })).get('/', forward));
+    const doubting = await serve(
+      express()
+        .use(lane({ trust: 'none' }))
+        .get('/', forward),
+    );
 
     const tags = ['gray', undefined, 'blue', 'gray', undefined, 'blue'];
-    expect(await Promise.all(tags.map((tag) => ask(believing, tag === undefined ? 'user=42' : `user=42,lane=${tag}`)))).toEqual(tags.map((tag) => (tag === undefined ? 'user=42' : `user=42,lane=${tag}`)));
+    expect(await Promise.all(tags.map((tag) => ask(believing, tag === undefined ? 'user=42' : `user=42,lane=${tag}`)))).toEqual(
+      tags.map((tag) => (tag === undefined ? 'user=42' : `user=42,lane=${tag}`)),
+    );
     expect(await ask(believing)).toBe(null);
     expect(await ask(doubting, 'user=42,lane=gray')).toBe('user=42');
     expect(await ask(doubting, 'lane=gray')).toBe(null);

@@ -64,6 +64,8 @@ function set(merged: Merged, name: string, value: string): void {
 }
 
 function invalid(value: unknown): TypeError {
-  const error = new TypeError(`ELANE_INVALID_HEADERS: laneHeaders() takes Headers, pairs of name and value, or an object, not ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`);
+  const error = new TypeError(
+    `ELANE_INVALID_HEADERS: laneHeaders() takes Headers, pairs of name and value, or an object, not ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`,
+  );
   return Object.assign(error, { code: 'ELANE_INVALID_HEADERS' });
 }

@@ -4,7 +4,19 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { compileLaneGroups, currentContext, currentLane, hasEnteredLane, runInLane, SILENT_LOG, type LaneGroupsDocument, type LaneRules, type Log, type Matcher, type RequestTag } from '@lane/core';
+import {
+  compileLaneGroups,
+  currentContext,
+  currentLane,
+  hasEnteredLane,
+  runInLane,
+  SILENT_LOG,
+  type LaneGroupsDocument,
+  type LaneRules,
+  type Log,
+  type Matcher,
+  type RequestTag,
+} from '@lane/core';
 import { isKeyWithin } from '@lane/core/lane-groups';
 import express5, { type Express, type Request, type Response } from 'express';
 import express4 from 'express4';
@@ -75,7 +87,11 @@ const inLane = (tag: string, source: string, rule?: string): unknown => ({ tag, 
 const inBase: unknown = { source: 'none', lane: [null, null] };
 
 /** A document with one group, shop: its entry is service `a`, and lane gray has the rules given. */
-function document(match: Matcher | undefined, more: Partial<LaneGroupsDocument['groups'][0]['lanes'][0]> = {}, rule: object = {}): LaneGroupsDocument {
+function document(
+  match: Matcher | undefined,
+  more: Partial<LaneGroupsDocument['groups'][0]['lanes'][0]> = {},
+  rule: object = {},
+): LaneGroupsDocument {
   return {
     version: 1,
     groups: [
@@ -113,7 +129,14 @@ function passing(count: number): { readonly pass: express5.RequestHandler; reado
 
 /** Sends the body of each request only when all handlers have run, in turns. */
 async function sendLate(port: number, reached: Promise<void>, tags: ReadonlyArray<string | undefined>): Promise<unknown[]> {
-  const requests = tags.map((tag) => http.request({ host: '127.0.0.1', port, method: 'POST', headers: { ...tagged(tag), 'content-type': 'application/json', 'transfer-encoding': 'chunked' } }));
+  const requests = tags.map((tag) =>
+    http.request({
+      host: '127.0.0.1',
+      port,
+      method: 'POST',
+      headers: { ...tagged(tag), 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+    }),
+  );
   const answers = requests.map(answerOf);
   for (const request of requests) request.flushHeaders();
   await reached;
@@ -139,7 +162,15 @@ describe.each([
   }
 
   test('an untagged request stays out of any lane, and out of AsyncLocalStorage', async () => {
-    const port = await serve(express().use(lane()).get('/', (request, response) => void response.json({ context: currentContext() ?? null, entered: hasEnteredLane(), own: Object.hasOwn(request, 'emit') })));
+    const port = await serve(
+      express()
+        .use(lane())
+        .get(
+          '/',
+          (request, response) =>
+            void response.json({ context: currentContext() ?? null, entered: hasEnteredLane(), own: Object.hasOwn(request, 'emit') }),
+        ),
+    );
     const before = hasEnteredLane();
     expect(await ask(port)).toEqual({ context: null, entered: before, own: false });
   });
@@ -222,7 +253,11 @@ describe.each([
             request.on('data', () => seen.push(currentLane() ?? null));
             request.on('end', () => {
               seen.push(currentLane() ?? null);
-              response.json({ expected: request.lane?.tag ?? null, others: seen.filter((tag) => tag !== (request.lane?.tag ?? null)), chunks: seen.length > 1 });
+              response.json({
+                expected: request.lane?.tag ?? null,
+                others: seen.filter((tag) => tag !== (request.lane?.tag ?? null)),
+                chunks: seen.length > 1,
+              });
             });
             response.on('finish', () => finished.push([request.lane?.tag, currentLane()]));
           }),
@@ -323,7 +358,12 @@ describe.each([
       const port = await serve(
         express()
           .use(lane())
-          .use('/shop', express().use(lane({ service: 'a', rules: inner.rules })).get('/', tell)),
+          .use(
+            '/shop',
+            express()
+              .use(lane({ service: 'a', rules: inner.rules }))
+              .get('/', tell),
+          ),
       );
       expect(await ask(port, { path: '/shop', headers: tagged('blue') })).toEqual(inLane('blue', 'inbound'));
       expect(await ask(port, { path: '/shop' })).toEqual(inBase);
@@ -409,7 +449,11 @@ describe.each([
       ['query', { query: 'beta', present: true }, { path: '/?beta=1' }, { path: '/?alpha=1' }],
       ['regex', { header: 'x-user', regex: '^[a-m]' }, { headers: { 'x-user': 'alice' } }, { headers: { 'x-user': 'zoe' } }],
     ])('by %s', async (_what, match, hit, miss) => {
-      const port = await serve(express().use(lane({ service: 'a', rules: document(match) })).use(tell));
+      const port = await serve(
+        express()
+          .use(lane({ service: 'a', rules: document(match) }))
+          .use(tell),
+      );
       expect(await ask(port, hit)).toEqual(gray);
       expect(await ask(port, miss)).toEqual(inBase);
     });
@@ -417,7 +461,10 @@ describe.each([
     test('by the client’s address, behind a proxy by what Express makes of it', async () => {
       const rules = document({ clientIp: { in: ['203.0.113.0/24'] } });
       const direct = await app({ service: 'a', rules });
-      const behind = express().set('trust proxy', 'loopback').use(lane({ service: 'a', rules })).get('/', tell);
+      const behind = express()
+        .set('trust proxy', 'loopback')
+        .use(lane({ service: 'a', rules }))
+        .get('/', tell);
       const forwarded = { headers: { 'x-forwarded-for': '203.0.113.9' } };
       expect(await ask(direct, forwarded)).toEqual(inBase);
       expect(await ask(await serve(behind), forwarded)).toEqual(gray);
@@ -526,7 +573,12 @@ describe.each([
     });
 
     test('is a matter of the peer, whatever it says of whom it forwards for', async () => {
-      const port = await serve(express().set('trust proxy', true).use(lane({ trust: ['10.0.0.0/8'] })).get('/', tell));
+      const port = await serve(
+        express()
+          .set('trust proxy', true)
+          .use(lane({ trust: ['10.0.0.0/8'] }))
+          .get('/', tell),
+      );
       expect(await ask(port, { headers: { ...tagged('gray'), 'x-forwarded-for': '10.0.0.1' } })).toEqual(inBase);
     });
 
@@ -544,7 +596,10 @@ describe.each([
         .get('/', () => {
           throw new Error('broken');
         })
-        .use((error: Error, _request: Request, response: Response, _next: express5.NextFunction) => void response.json([error.message, currentLane() ?? null])),
+        .use(
+          (error: Error, _request: Request, response: Response, _next: express5.NextFunction) =>
+            void response.json([error.message, currentLane() ?? null]),
+        ),
     );
     expect(await ask(port, { headers: tagged('gray') })).toEqual(['broken', 'gray']);
     expect(await ask(port)).toEqual(['broken', null]);

@@ -150,7 +150,9 @@ class Decider {
     if (this.#metAgent) return;
     this.#metAgent = true;
     if (this.#options.hasRules) {
-      this.#options.log.warn('the agent runs here and decides the tag of each request: the rules given to lane() are not applied. Give them to the agent (LANE_RULES), or leave one of the two out');
+      this.#options.log.warn(
+        'the agent runs here and decides the tag of each request: the rules given to lane() are not applied. Give them to the agent (LANE_RULES), or leave one of the two out',
+      );
     }
   }
 
@@ -176,7 +178,10 @@ class Decider {
       this.#entry = inForce === undefined || service === undefined ? undefined : inForce.entryOf(service);
       this.#rules = inForce;
     } catch (error) {
-      log.error(`the function in option rules of lane() failed; the lane groups stay as they were: ${error instanceof Error ? error.message : String(error)}`, { error });
+      log.error(
+        `the function in option rules of lane() failed; the lane groups stay as they were: ${error instanceof Error ? error.message : String(error)}`,
+        { error },
+      );
     }
   }
 }

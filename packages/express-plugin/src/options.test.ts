@@ -24,7 +24,11 @@ describe('options', () => {
     [{ log: 'warn' }, 'log', ['"warn"']],
     [{ service: 'a', rules: '{"version":1,"groups":[]}' }, 'rules', ['a lane-groups document']],
     [{ service: 'a', rules: { version: 2, groups: [] } }, 'rules', ['/version', '2']],
-    [{ service: 'a', rules: { version: 1, groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'x', tag: 'gr ay' }] }] } }, 'rules', ['/groups/0/lanes/0/tag', '"gr ay"']],
+    [
+      { service: 'a', rules: { version: 1, groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'x', tag: 'gr ay' }] }] } },
+      'rules',
+      ['/groups/0/lanes/0/tag', '"gr ay"'],
+    ],
     [{ rules: { version: 1, groups: [] } }, 'service', ['rules are there']],
     [{ servce: 'a' }, 'servce', ['"a"', 'service, tag, stamp']],
     [{ constructor: 'a' }, 'constructor', ['service, tag, stamp']],

@@ -91,7 +91,8 @@ export function prepareOptions(options: LaneOptions): PreparedOptions {
   }
   const { service, tag, stamp = false, formats = ['baggage'], formatsIn = formats, baggageKey, rules, trust = 'all', log = warningLog() } = options;
   if (stamp && tag === undefined) throw new InvalidOptionError('stamp', stamp, "true only beside tag, this instance's own");
-  if (rules !== undefined && service === undefined) throw new InvalidOptionError('service', undefined, 'the name of this service in the lane groups: rules are there, and it says which are its own');
+  if (rules !== undefined && service === undefined)
+    throw new InvalidOptionError('service', undefined, 'the name of this service in the lane groups: rules are there, and it says which are its own');
   return {
     service,
     stamp: stamp ? tag : undefined,
@@ -109,7 +110,12 @@ function rulesOf(rules: LaneOptions['rules']): () => LaneRules | undefined {
   if (typeof rules === 'function') return rules;
   if (rules === undefined || isCompiled(rules)) return () => rules;
   const parsed = parseLaneGroups(rules);
-  if (!parsed.ok) throw new InvalidOptionError('rules', undefined, `${RULES_ACCEPTED}. In the document, ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
+  if (!parsed.ok)
+    throw new InvalidOptionError(
+      'rules',
+      undefined,
+      `${RULES_ACCEPTED}. In the document, ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`,
+    );
   const compiled = compileLaneGroups(parsed.document);
   return () => compiled;
 }
@@ -142,11 +148,19 @@ function isFormats(value: unknown): boolean {
 }
 
 function isTrust(value: unknown): boolean {
-  return value === 'all' || value === 'none' || (Array.isArray(value) && value.length > 0 && value.every((network) => typeof network === 'string' && isCidr(network)));
+  return (
+    value === 'all' ||
+    value === 'none' ||
+    (Array.isArray(value) && value.length > 0 && value.every((network) => typeof network === 'string' && isCidr(network)))
+  );
 }
 
 function isLog(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && ['error', 'warn', 'info', 'debug'].every((level) => typeof (value as Readonly<Record<string, unknown>>)[level] === 'function');
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    ['error', 'warn', 'info', 'debug'].every((level) => typeof (value as Readonly<Record<string, unknown>>)[level] === 'function')
+  );
 }
 
 function show(value: unknown): string {

@@ -8,7 +8,9 @@ import { expect, test } from 'vitest';
 import { lane, laneHeaders, type RequestTag } from './index.js';
 
 export function typedApps(): void {
-  express4().use(lane({ service: 'a', rules: { version: 1, groups: [] } })).get('/', (request, response) => void response.json(request.lane?.rule));
+  express4()
+    .use(lane({ service: 'a', rules: { version: 1, groups: [] } }))
+    .get('/', (request, response) => void response.json(request.lane?.rule));
   express5().use('/', lane({ formats: ['mse'] }), express5.Router().use(lane()));
   express5().get('/', (request, response) => {
     const decided: RequestTag | undefined = request.lane;
@@ -27,7 +29,10 @@ export function typedApps(): void {
 
 test('apps compile with the types of Express 4 and 5', async () => {
   const tsc = require.resolve('typescript/package.json').replace(/package\.json$/, join('bin', 'tsc'));
-  const flags = '--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --target es2023 --module node16 --moduleResolution node16 --esModuleInterop --skipLibCheck --types node'.split(' ');
+  const flags =
+    '--ignoreConfig --noEmit --strict --exactOptionalPropertyTypes --target es2023 --module node16 --moduleResolution node16 --esModuleInterop --skipLibCheck --types node'.split(
+      ' ',
+    );
   const { stdout } = await promisify(execFile)(process.execPath, [tsc, ...flags, __filename]).catch((error: { stdout: string }) => error);
   expect(stdout).toBe('');
 });

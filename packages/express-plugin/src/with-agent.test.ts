@@ -26,7 +26,11 @@ const APP = `
   process.on('disconnect', () => process.exit());`;
 
 async function withApp(express: string, args: string[], env: Record<string, string>, work: (url: string) => Promise<void>): Promise<string> {
-  const child = spawn(process.execPath, [...args, '-e', APP, express], { cwd: folder, env: { ...process.env, NODE_OPTIONS: '', ...env }, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+  const child = spawn(process.execPath, [...args, '-e', APP, express], {
+    cwd: folder,
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
   let stderr = '';
   child.stderr?.on('data', (chunk) => (stderr += String(chunk)));
   const closed = once(child, 'close');

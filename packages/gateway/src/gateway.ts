@@ -123,7 +123,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await send(request, response, route, tag, MAX_TRIES, new Set());
   }
 
-  async function send(request: IncomingMessage, response: ServerResponse, route: CompiledRoute, tag: Tag | undefined, tries: number, tried: Set<Instance>): Promise<void> {
+  async function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: CompiledRoute,
+    tag: Tag | undefined,
+    tries: number,
+    tried: Set<Instance>,
+  ): Promise<void> {
     const instance = choose(route, tag, tried);
     if (instance === undefined) {
       refuse(response, 503, new LaneUnavailableError(route.key, tag).message);
@@ -246,6 +253,8 @@ async function listen(server: http.Server, port: number, host: string): Promise<
     await once(server, 'listening');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), { code: 'ELANE_PORT_IN_USE' });
+    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), {
+      code: 'ELANE_PORT_IN_USE',
+    });
   }
 }

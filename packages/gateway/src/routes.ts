@@ -24,7 +24,12 @@ export interface CompiledRoute {
 /** Makes routes ready: hosts before `*`, longer paths before shorter ones, as Kubernetes Ingress orders them. */
 export function compileRoutes(routes: readonly GatewayRoute[]): readonly CompiledRoute[] {
   return routes
-    .map(({ host, path = '/', service, group = 'DEFAULT_GROUP', tag }) => ({ host: host.toLowerCase(), path: path.replace(/\/+$/, ''), key: { name: service, group }, tag }))
+    .map(({ host, path = '/', service, group = 'DEFAULT_GROUP', tag }) => ({
+      host: host.toLowerCase(),
+      path: path.replace(/\/+$/, ''),
+      key: { name: service, group },
+      tag,
+    }))
     .sort((a, b) => Number(a.host === '*') - Number(b.host === '*') || b.path.length - a.path.length);
 }
 

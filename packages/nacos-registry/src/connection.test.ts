@@ -72,7 +72,9 @@ describe('instances', () => {
     const provider = connect();
     await provider.register(key, at(1001, { lane: 'gray' }));
     await received.until((instances) => instances.length === 1);
-    expect(received.last).toEqual([{ ip: '127.0.0.1', port: 1001, weight: 1, healthy: true, enabled: true, metadata: { lane: 'gray' }, cluster: 'DEFAULT' }]);
+    expect(received.last).toEqual([
+      { ip: '127.0.0.1', port: 1001, weight: 1, healthy: true, enabled: true, metadata: { lane: 'gray' }, cluster: 'DEFAULT' },
+    ]);
 
     await provider.register(key, { ...at(1002), weight: 5, cluster: 'B' });
     expect(ports(await received.until((instances) => instances.length === 2))).toEqual([1001, 1002]);
@@ -170,7 +172,10 @@ describe('documents', () => {
     await writer.publish('cas', 'LANE', 'one', { casMd5: '' });
     const read = await writer.get('cas', 'LANE');
     await writer.publish('cas', 'LANE', 'two', { casMd5: read?.md5 ?? '' });
-    await expect(writer.publish('cas', 'LANE', 'three', { casMd5: read?.md5 ?? '' })).rejects.toMatchObject({ code: 'ELANE_CONFLICT', message: expect.stringContaining('read it again') });
+    await expect(writer.publish('cas', 'LANE', 'three', { casMd5: read?.md5 ?? '' })).rejects.toMatchObject({
+      code: 'ELANE_CONFLICT',
+      message: expect.stringContaining('read it again'),
+    });
     await expect(writer.publish('cas', 'LANE', 'three', { casMd5: '' })).rejects.toMatchObject({ code: 'ELANE_CONFLICT' });
     expect((await writer.get('cas', 'LANE'))?.content).toBe('two');
   });
@@ -267,7 +272,9 @@ describe('what is wrong is said in one sentence with the remedy', () => {
   }
 
   test('no server', async () => {
-    expect(await problemOf({ server: '127.0.0.1:1' })).toBe("Nacos at 127.0.0.1:1 can't be reached (ECONNREFUSED): is Nacos running there? Set LANE_NACOS_SERVER to its host:port");
+    expect(await problemOf({ server: '127.0.0.1:1' })).toBe(
+      "Nacos at 127.0.0.1:1 can't be reached (ECONNREFUSED): is Nacos running there? Set LANE_NACOS_SERVER to its host:port",
+    );
   });
 
   test('a wrong password, none, and the right one', async () => {
@@ -310,7 +317,9 @@ describe('what is wrong is said in one sentence with the remedy', () => {
     const resolve = (id: string): never => {
       throw new Error(`Cannot find module '${id}'`);
     };
-    expect(await problemOf({ transport: 'grpc', resolve })).toMatch(/needs the package nacos-sdk-rust-binding-node, .*: npm install nacos-sdk-rust-binding-node, or set LANE_NACOS_TRANSPORT=http/);
+    expect(await problemOf({ transport: 'grpc', resolve })).toMatch(
+      /needs the package nacos-sdk-rust-binding-node, .*: npm install nacos-sdk-rust-binding-node, or set LANE_NACOS_TRANSPORT=http/,
+    );
   });
 });
 

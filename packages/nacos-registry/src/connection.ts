@@ -74,7 +74,12 @@ export function connectNacos(options: NacosOptions): NacosConnection {
 const READY_PAUSE_MS = 1_000;
 
 /** Tries until the server can be used, saying each new problem once. `isClosed` ends it. */
-export async function waitUntilReady(connection: Pick<NacosConnection, 'check'>, log: Log, holdProcess: boolean, isClosed: () => boolean): Promise<void> {
+export async function waitUntilReady(
+  connection: Pick<NacosConnection, 'check'>,
+  log: Log,
+  holdProcess: boolean,
+  isClosed: () => boolean,
+): Promise<void> {
   const said = new Set<string>();
   while (!isClosed()) {
     const result = await connection.check();

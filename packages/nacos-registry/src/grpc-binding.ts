@@ -60,7 +60,10 @@ export function loadBinding(resolve: (id: string) => unknown = require): Binding
     );
   }
   if (typeof loaded?.NacosNamingClient !== 'function' || typeof loaded.NacosConfigClient !== 'function') {
-    throw new NacosError('ELANE_NACOS_BINDING', `the package ${GRPC_BINDING} has no NacosNamingClient or no NacosConfigClient: install version 0.8 or a later one`);
+    throw new NacosError(
+      'ELANE_NACOS_BINDING',
+      `the package ${GRPC_BINDING} has no NacosNamingClient or no NacosConfigClient: install version 0.8 or a later one`,
+    );
   }
   return loaded as Binding;
 }

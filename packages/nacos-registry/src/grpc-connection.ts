@@ -306,7 +306,9 @@ export class GrpcConnection implements NacosConnection {
     const registered = [...this.#registrations.values()];
     if (this.#reachable !== false) {
       await Promise.allSettled(
-        registered.flatMap(({ key, instances }) => [...instances.values()].map((instance) => this.deregister(key, { ip: instance.ip, port: instance.port }))),
+        registered.flatMap(({ key, instances }) =>
+          [...instances.values()].map((instance) => this.deregister(key, { ip: instance.ip, port: instance.port })),
+        ),
       );
     }
     this.#closed = true;
@@ -318,7 +320,9 @@ export class GrpcConnection implements NacosConnection {
   // The binding
 
   async #namingClient(): Promise<BindingNaming> {
-    return (this.#naming ??= await this.#connect((binding, options) => this.#naming ?? makeUnfiltered(() => new binding.NacosNamingClient({ ...options, namingPushEmptyProtection: false }))));
+    return (this.#naming ??= await this.#connect(
+      (binding, options) => this.#naming ?? makeUnfiltered(() => new binding.NacosNamingClient({ ...options, namingPushEmptyProtection: false })),
+    ));
   }
 
   async #configClient(): Promise<BindingConfig> {
@@ -352,9 +356,14 @@ export class GrpcConnection implements NacosConnection {
     const failures = await Promise.all(this.#servers.map(({ host, port }) => probe(host, port + GRPC_PORT_OFFSET, this.#holdProcess)));
     const listening = this.#servers.filter((_server, i) => failures[i] === undefined);
     if (listening.length > 0) return listening;
-    const reasons = this.#servers.map((server, i) => `${failures[i]} on port ${server.port + GRPC_PORT_OFFSET}, which is that of ${server.label} for gRPC`);
+    const reasons = this.#servers.map(
+      (server, i) => `${failures[i]} on port ${server.port + GRPC_PORT_OFFSET}, which is that of ${server.label} for gRPC`,
+    );
     throw this.#failed(
-      new NacosError('ELANE_NACOS_UNREACHABLE', `Nacos at ${this.server} can't be reached (${reasons.join('; ')}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`),
+      new NacosError(
+        'ELANE_NACOS_UNREACHABLE',
+        `Nacos at ${this.server} can't be reached (${reasons.join('; ')}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
+      ),
     );
   }
 
@@ -392,8 +401,13 @@ export class GrpcConnection implements NacosConnection {
         error,
       );
     }
-    if (/result_code=|error_code=/.test(message)) return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.server} refused to ${doing}: ${message}`, error);
-    return new NacosError('ELANE_NACOS_UNREACHABLE', `Nacos at ${this.server} can't be reached over gRPC (${message}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`, error);
+    if (/result_code=|error_code=/.test(message))
+      return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.server} refused to ${doing}: ${message}`, error);
+    return new NacosError(
+      'ELANE_NACOS_UNREACHABLE',
+      `Nacos at ${this.server} can't be reached over gRPC (${message}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
+      error,
+    );
   }
 
   #succeeded(): void {

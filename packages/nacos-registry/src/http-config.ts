@@ -163,7 +163,9 @@ export class HttpConfig {
 
   async #awaitChange(signal: AbortSignal): Promise<Watched[]> {
     const tenant = this.#tenant === undefined ? [] : [this.#tenant];
-    const listening = [...this.#watched.values()].map(({ dataId, group, document }) => [dataId, group, document?.md5 ?? '', ...tenant].join(FIELD) + LINE);
+    const listening = [...this.#watched.values()].map(
+      ({ dataId, group, document }) => [dataId, group, document?.md5 ?? '', ...tenant].join(FIELD) + LINE,
+    );
     const answer = await this.#http.request({
       method: 'POST',
       path: `${PATH}/listener`,
@@ -221,12 +223,16 @@ function isFalse(body: string): boolean {
 }
 
 function expectTrue(answer: NacosAnswer, dataId: string): void {
-  if (isFalse(answer.body)) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${excerpt(answer.body)}): check its log`);
+  if (isFalse(answer.body))
+    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${excerpt(answer.body)}): check its log`);
 }
 
 /** The error for a document that has changed since it was read. */
 function conflict(dataId: string, group: string): NacosError {
-  return new NacosError('ELANE_CONFLICT', `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`);
+  return new NacosError(
+    'ELANE_CONFLICT',
+    `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`,
+  );
 }
 
 /** The md5 of a document, as Nacos computes it. */
@@ -234,4 +240,3 @@ function md5Of(content: string): string {
   const { createHash } = require('node:crypto') as typeof import('node:crypto');
   return createHash('md5').update(content).digest('hex');
 }
-

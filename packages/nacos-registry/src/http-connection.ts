@@ -55,12 +55,7 @@ export class HttpConnection implements NacosConnection {
   }
 
   check(): Promise<CheckResult> {
-    return runInLane(undefined, () =>
-      this.#check().then(
-        (): CheckResult => ({ ok: true }),
-        failedCheck,
-      ),
-    );
+    return runInLane(undefined, () => this.#check().then((): CheckResult => ({ ok: true }), failedCheck));
   }
 
   /** Rejects with the problem. */
@@ -69,13 +64,23 @@ export class HttpConnection implements NacosConnection {
     const metrics = await this.#http.request({ method: 'GET', path: '/v1/ns/operator/metrics', query: {} });
     const { status } = (parseJson(metrics.body) ?? {}) as { status?: unknown };
     if (metrics.status === 200 && typeof status === 'string' && status !== 'UP') {
-      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} says of itself that it is ${status}: wait until it has started, or check its log`);
+      throw new NacosError(
+        'ELANE_NACOS_ANSWER',
+        `Nacos at ${this.#http.label} says of itself that it is ${status}: wait until it has started, or check its log`,
+      );
     }
     // Asked too because it wants permission where the server has any, and because some versions keep this API and drop the other.
-    const config = await this.#http.request({ method: 'GET', path: '/v1/cs/configs', query: { dataId: 'lane-groups', group: 'LANE', ...this.#tenant() } });
+    const config = await this.#http.request({
+      method: 'GET',
+      path: '/v1/cs/configs',
+      query: { dataId: 'lane-groups', group: 'LANE', ...this.#tenant() },
+    });
     if (config.status === 200 || (config.status === 404 && !isUnknownApi(config))) return;
     if (isUnknownApi(config)) throw noHttpV1(config);
-    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${excerpt(config.body)}): check LANE_NACOS_NAMESPACE and the server's log`);
+    throw new NacosError(
+      'ELANE_NACOS_ANSWER',
+      `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${excerpt(config.body)}): check LANE_NACOS_NAMESPACE and the server's log`,
+    );
   }
 
   #tenant(): { tenant?: string } {

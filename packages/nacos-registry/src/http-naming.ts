@@ -77,7 +77,18 @@ export class HttpNaming {
     const id = groupedName(key);
     let service = this.#services.get(id);
     if (service === undefined) {
-      service = { key, listeners: new Set(), known: undefined, signature: '', lastRefTime: 0, takenAt: 0, timer: undefined, failures: 0, asking: false, askAgain: false };
+      service = {
+        key,
+        listeners: new Set(),
+        known: undefined,
+        signature: '',
+        lastRefTime: 0,
+        takenAt: 0,
+        timer: undefined,
+        failures: 0,
+        asking: false,
+        askAgain: false,
+      };
       this.#services.set(id, service);
       void this.#refresh(service);
     } else if (service.known !== undefined) {
@@ -194,7 +205,11 @@ export class HttpNaming {
     };
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: '/v1/ns/instance/list', query }), `list ${key.name}`);
     const list = parseJson(answer.body) as ServiceList | null | undefined;
-    if (!Array.isArray(list?.hosts)) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered no list of instances for ${key.name}: ${excerpt(answer.body)}`);
+    if (!Array.isArray(list?.hosts))
+      throw new NacosError(
+        'ELANE_NACOS_ANSWER',
+        `Nacos at ${this.#http.label} answered no list of instances for ${key.name}: ${excerpt(answer.body)}`,
+      );
     return list;
   }
 

@@ -1,10 +1,4 @@
-export {
-  connectNacos,
-  type CheckResult,
-  type NacosConnection,
-  type NacosOptions,
-  type Registration,
-} from './connection.js';
+export { connectNacos, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
 export { NacosError, type NacosErrorCode } from './nacos-error.js';
 export { DEFAULT_CLUSTER, DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
 export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStore, type SnapshotStoreOptions } from './snapshot-store.js';

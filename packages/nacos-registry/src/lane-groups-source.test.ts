@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LaneGroupsDocument, LaneRules } from '@lane/core';
 import { startEmbeddedNacos, type EmbeddedNacos } from '../dist/embedded/index.js';
-import { connectNacos, createSnapshotStore, publishLaneGroups, watchLaneGroups, watchLaneGroupsFile, type LaneGroupsInfo, type NacosConnection } from '../dist/index.js';
+import {
+  connectNacos,
+  createSnapshotStore,
+  publishLaneGroups,
+  watchLaneGroups,
+  watchLaneGroupsFile,
+  type LaneGroupsInfo,
+  type NacosConnection,
+} from '../dist/index.js';
 import { closing, Received, RecordingLog, temporaryFolder } from './testing/support.js';
 
 let nacos: EmbeddedNacos;
@@ -32,7 +40,10 @@ function recording(): { told: Received<Told>; onRules: (rules: LaneRules | undef
   return { told, onRules: (rules, info) => told.push({ rules, info }), log: new RecordingLog() };
 }
 
-const hasLane = (tag: string) => ({ rules }: Told): boolean => rules?.laneOf('a', tag) !== undefined;
+const hasLane =
+  (tag: string) =>
+  ({ rules }: Told): boolean =>
+    rules?.laneOf('a', tag) !== undefined;
 const hasNone = ({ rules }: Told): boolean => rules === undefined;
 
 describe('lane groups in Nacos', () => {
@@ -63,7 +74,9 @@ describe('lane groups in Nacos', () => {
     const broken = '{"version":1,"groups":[{"name":"shop","services":"a","lanes":[{"name":"gray","tag":"not a tag"}]}]}';
     await connection.publish('lane-groups', 'LANE', broken);
     const line = await log.until(/not valid/);
-    expect(line).toMatch(/^error: the document lane-groups \(group LANE\) is not valid and is left out, the last good one stays in force: \/groups\/0\/services: .*\/groups\/0\/lanes\/0\/tag: /);
+    expect(line).toMatch(
+      /^error: the document lane-groups \(group LANE\) is not valid and is left out, the last good one stays in force: \/groups\/0\/services: .*\/groups\/0\/lanes\/0\/tag: /,
+    );
     expect(refused.all).toHaveLength(1);
     expect(told.last?.rules?.laneOf('a', 'gray')).toBeDefined();
 

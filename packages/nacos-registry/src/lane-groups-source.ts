@@ -153,7 +153,9 @@ function createIntake(options: LaneGroupsOptions, what: string, remedy: string):
     if (info.origin === 'snapshot') return false;
     if (content !== refused) {
       refused = content;
-      log.error(`${what} is not valid and is left out, the last good one stays in force: ${tell(parsed.problems)}. To change the lane groups, ${remedy}`);
+      log.error(
+        `${what} is not valid and is left out, the last good one stays in force: ${tell(parsed.problems)}. To change the lane groups, ${remedy}`,
+      );
       options.onRefused?.(parsed.problems);
     }
     return false;

@@ -17,12 +17,25 @@ interface Host {
 }
 
 function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
-  return { ip: '10.0.0.1', port, weight: 1, healthy: true, enabled: true, clusterName: 'DEFAULT', metadata: tag === undefined ? {} : { lane: tag }, ...rest };
+  return {
+    ip: '10.0.0.1',
+    port,
+    weight: 1,
+    healthy: true,
+    enabled: true,
+    clusterName: 'DEFAULT',
+    metadata: tag === undefined ? {} : { lane: tag },
+    ...rest,
+  };
 }
 
 const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);
 
-function laneNaming(options: Partial<LaneNamingOptions> & { formats?: TagCodecOptions['formats'] } = {}): { lanes: LaneNaming; tables: ServiceTables; log: RecordingLog } {
+function laneNaming(options: Partial<LaneNamingOptions> & { formats?: TagCodecOptions['formats'] } = {}): {
+  lanes: LaneNaming;
+  tables: ServiceTables;
+  log: RecordingLog;
+} {
   const tables = options.tables ?? new ServiceTables();
   const log = new RecordingLog();
   const codec = createTagCodec(options.formats === undefined ? {} : { formats: options.formats });
@@ -50,13 +63,17 @@ describe('metadata to register with', () => {
   test('names no other lane, and says so once', () => {
     const { lanes, log } = laneNaming({ tag: 'gray' });
     for (let i = 0; i < 2; i++) {
-      expect(lanes.tagMetadata({ zone: 'a', lane: 'blue', 'alicloud.service.tag': 'blue', 'opensergo.io/canary-blue': '', 'dubbo.tag': 'gray' })).toEqual({
+      expect(
+        lanes.tagMetadata({ zone: 'a', lane: 'blue', 'alicloud.service.tag': 'blue', 'opensergo.io/canary-blue': '', 'dubbo.tag': 'gray' }),
+      ).toEqual({
         zone: 'a',
         lane: 'gray',
         'dubbo.tag': 'gray',
       });
     }
-    expect(log.lines).toEqual([expect.stringMatching(/^warn: .*lane=blue, alicloud.service.tag=blue, opensergo.io\/canary-blue=.*lane gray.*LANE_TAG/)]);
+    expect(log.lines).toEqual([
+      expect.stringMatching(/^warn: .*lane=blue, alicloud.service.tag=blue, opensergo.io\/canary-blue=.*lane gray.*LANE_TAG/),
+    ]);
   });
 });
 

@@ -131,7 +131,9 @@ export class LaneNaming {
       else dropped.push(`${name}=${value}`);
     }
     if (dropped.length > 0) {
-      this.#warnOnce(`the app registers with metadata of another lane (${dropped.join(', ')}); this instance is in lane ${tag}, so that metadata is left out: remove it, or change LANE_TAG`);
+      this.#warnOnce(
+        `the app registers with metadata of another lane (${dropped.join(', ')}); this instance is in lane ${tag}, so that metadata is left out: remove it, or change LANE_TAG`,
+      );
     }
     return Object.assign(tagged, codec.metadata(tag));
   }
@@ -212,7 +214,9 @@ export class LaneNaming {
       this.#recalled.set(id, recalled);
       if (recalled.instances !== undefined) {
         tables.update(key, recalled.instances, 'snapshot');
-        this.#warnOnce(`Nacos can't be asked for ${key.name}: going on with the ${recalled.instances.length} instances remembered from an earlier run`);
+        this.#warnOnce(
+          `Nacos can't be asked for ${key.name}: going on with the ${recalled.instances.length} instances remembered from an earlier run`,
+        );
       }
     }
     const names = namesOf(clusters);

@@ -196,7 +196,10 @@ export class NacosHttp {
           this.#succeeded();
           return answer;
         }
-        failure = new NacosError('ELANE_NACOS_UNREACHABLE', `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${excerpt(answer.body)}): check its log`);
+        failure = new NacosError(
+          'ELANE_NACOS_UNREACHABLE',
+          `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${excerpt(answer.body)}): check its log`,
+        );
       } catch (error) {
         if (call.signal?.aborted === true || this.#closed) throw error;
         this.#troubleAt = performance.now();
@@ -213,7 +216,11 @@ export class NacosHttp {
 
   #unreachable(server: ServerAddress, error: unknown): NacosError {
     const reason = codeOf(error) ?? messageOf(error);
-    return new NacosError('ELANE_NACOS_UNREACHABLE', `Nacos at ${server.label} can't be reached (${reason}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`, error);
+    return new NacosError(
+      'ELANE_NACOS_UNREACHABLE',
+      `Nacos at ${server.label} can't be reached (${reason}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
+      error,
+    );
   }
 
   #succeeded(): void {
@@ -260,7 +267,9 @@ export class NacosHttp {
         'user-agent': USER_AGENT,
         'client-version': USER_AGENT,
         accept: '*/*',
-        ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', 'content-length': Buffer.byteLength(form) }),
+        ...(form === undefined
+          ? {}
+          : { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', 'content-length': Buffer.byteLength(form) }),
         ...call.headers,
       },
       ...(call.signal === undefined ? {} : { signal: call.signal }),

@@ -43,7 +43,9 @@ function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
 /** A text that is the same for two lists exactly if they say the same, in whatever order. */
 export function signatureOf(instances: readonly NacosInstance[]): string {
   return instances
-    .map(({ ip, port, weight, healthy, enabled, cluster, metadata }) => JSON.stringify([ip, port, cluster, weight, healthy, enabled, Object.entries(metadata).sort(byKey)]))
+    .map(({ ip, port, weight, healthy, enabled, cluster, metadata }) =>
+      JSON.stringify([ip, port, cluster, weight, healthy, enabled, Object.entries(metadata).sort(byKey)]),
+    )
     .sort()
     .join('\n');
 }

@@ -54,5 +54,8 @@ function parseServer(text: string): ServerAddress {
 }
 
 function invalid(text: string): NacosError {
-  return new NacosError('ELANE_NACOS_SERVER', `"${text}" is no address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma list of them`);
+  return new NacosError(
+    'ELANE_NACOS_SERVER',
+    `"${text}" is no address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma list of them`,
+  );
 }

@@ -91,17 +91,20 @@ describe('snapshots that must not be used', () => {
     expect(createSnapshotStore(options).load(KEY)).toBeUndefined();
   });
 
-  test.each(['', '{"version":1,', 'null', '[]', '{"version":2}', '{"version":1,"subject":"DEFAULT_GROUP@@other","instances":[]}'])('broken: %s', async (content) => {
-    const log = new RecordingLog();
-    const options = { directory: temporaryFolder(), namespace: 'public', log };
-    const store = createSnapshotStore(options);
-    store.save(KEY, [instance(1)]);
-    await store.flush();
-    const [file] = filesIn(options.directory);
-    writeFileSync(file as string, content);
-    expect(store.load(KEY)).toBeUndefined();
-    expect(log.matching(/^error/)).toEqual([]);
-  });
+  test.each(['', '{"version":1,', 'null', '[]', '{"version":2}', '{"version":1,"subject":"DEFAULT_GROUP@@other","instances":[]}'])(
+    'broken: %s',
+    async (content) => {
+      const log = new RecordingLog();
+      const options = { directory: temporaryFolder(), namespace: 'public', log };
+      const store = createSnapshotStore(options);
+      store.save(KEY, [instance(1)]);
+      await store.flush();
+      const [file] = filesIn(options.directory);
+      writeFileSync(file as string, content);
+      expect(store.load(KEY)).toBeUndefined();
+      expect(log.matching(/^error/)).toEqual([]);
+    },
+  );
 
   test('instances in it that are none', async () => {
     const options = { directory: temporaryFolder(), namespace: 'public' };

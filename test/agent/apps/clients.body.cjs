@@ -6,7 +6,9 @@ module.exports = function serve(imports) {
   const server = imports.http.createServer((request, response) => {
     process.send({ kind: 'request' });
     if (request.url === '/forms') {
-      response.end(JSON.stringify(Object.entries(forms).map(([name, { own, stale }]) => ({ name, own, stale: stale === true }))));
+      response.end(
+        JSON.stringify(Object.entries(forms).map(([name, { own, stale, never }]) => ({ name, own, stale: stale === true, never: never === true }))),
+      );
       return;
     }
     let body = '';
@@ -14,7 +16,8 @@ module.exports = function serve(imports) {
     request.on('end', async () => {
       const { pathname, searchParams } = new URL(request.url, 'http://app');
       try {
-        response.end(await forms[decodeURIComponent(pathname.slice(1))].call(process.env.PEER, searchParams.get('id')));
+        const { call, tls } = forms[decodeURIComponent(pathname.slice(1))];
+        response.end(await call(tls ? process.env.PEER_TLS : process.env.PEER, searchParams.get('id')));
       } catch (error) {
         response.writeHead(500).end(String(error.stack));
       }

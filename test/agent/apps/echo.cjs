@@ -15,11 +15,21 @@ function viaHttp(url, headers) {
   return new Promise((resolve) => {
     const secure = url.startsWith('https:');
     (secure ? https : http)
-      .get(url, { headers, agent: secure ? agents.tls : agents.keep, ...(process.env.LOOKUP_ALL ? { lookup: (_, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) } : {}) }, (response) => {
-        let body = '';
-        response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => resolve(parse(body)));
-      })
+      .get(
+        url,
+        {
+          headers,
+          agent: secure ? agents.tls : agents.keep,
+          ...(process.env.LOOKUP_ALL
+            ? { lookup: (_, options, done) => (options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) }
+            : {}),
+        },
+        (response) => {
+          let body = '';
+          response.on('data', (chunk) => (body += chunk));
+          response.on('end', () => resolve(parse(body)));
+        },
+      )
       .on('error', (error) => resolve({ error: { code: error.code, message: error.message } }));
   });
 }
@@ -38,7 +48,8 @@ async function viaPool(url, kind) {
   const undici = require('undici');
   const { origin, pathname, search } = new URL(url);
   const id = `${kind} ${origin}`;
-  if (!pools.has(id)) pools.set(id, kind === 'agent' ? new undici.Agent() : kind === 'pool' ? new undici.Pool(origin, { connections: 1 }) : new undici.Client(origin));
+  if (!pools.has(id))
+    pools.set(id, kind === 'agent' ? new undici.Agent() : kind === 'pool' ? new undici.Pool(origin, { connections: 1 }) : new undici.Client(origin));
   try {
     const answered = await pools.get(id).request({ ...(kind === 'agent' ? { origin } : {}), path: pathname + search, method: 'GET' });
     return await answered.body.json();
@@ -55,10 +66,15 @@ const server = http.createServer(async (request, response) => {
   const { searchParams } = new URL(request.url, 'http://app');
   const url = searchParams.get('url') ?? process.env.PEER;
   // As a proxy does it: headers of the request are copied to the call.
-  const copied = searchParams.has('copy') ? Object.fromEntries(Object.entries(request.headers).filter(([name]) => !['host', 'connection', 'transfer-encoding', 'content-length', 'expect'].includes(name))) : {};
+  const copied = searchParams.has('copy')
+    ? Object.fromEntries(
+        Object.entries(request.headers).filter(([name]) => !['host', 'connection', 'transfer-encoding', 'content-length', 'expect'].includes(name)),
+      )
+    : {};
   const answer = { lane: currentLane() ?? null, background: background[0] ?? null, mark: request[Symbol.for('lane.request.v1')] ?? null };
   const ways = (searchParams.get('ways') ?? 'http,fetch').split(',');
-  for (const way of ways) answer[way] = way === 'http' ? await viaHttp(url, copied) : way === 'fetch' ? await viaFetch(url, copied) : await viaPool(url, way);
+  for (const way of ways)
+    answer[way] = way === 'http' ? await viaHttp(url, copied) : way === 'fetch' ? await viaFetch(url, copied) : await viaPool(url, way);
   response.end(JSON.stringify(answer));
 });
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

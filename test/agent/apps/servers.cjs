@@ -78,7 +78,9 @@ continuing.on('checkContinue', (request, response) => {
   request.resume().on('end', async () => response.end(await heard()));
 });
 const upgrading = http.createServer();
-upgrading.on('upgrade', async (request, socket) => socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\nX-Heard: ${await heard()}\r\n\r\n`));
+upgrading.on('upgrade', async (request, socket) =>
+  socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\nX-Heard: ${await heard()}\r\n\r\n`),
+);
 
 const servers = {
   http: http.createServer(handler),

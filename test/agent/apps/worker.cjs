@@ -10,7 +10,10 @@ else if (!isMainThread) parentPort.postMessage(hasAgent());
 else {
   const fromFile = new Promise((resolve) => new Worker(__filename).on('message', resolve));
   const fromText = new Promise((resolve) =>
-    new Worker('require("node:worker_threads").parentPort.postMessage(globalThis[Symbol.for("lane.agent.v1")] !== undefined)', { eval: true }).on('message', resolve),
+    new Worker('require("node:worker_threads").parentPort.postMessage(globalThis[Symbol.for("lane.agent.v1")] !== undefined)', { eval: true }).on(
+      'message',
+      resolve,
+    ),
   );
   const forked = new Promise((resolve) => fork(__filename, ['child']).on('message', (message) => resolve(message.hasAgent)));
   Promise.all([fromFile, fromText, forked]).then((all) => console.log(JSON.stringify({ main: hasAgent(), all })));

@@ -38,8 +38,14 @@ export const httpClient: Instrumentation = {
         return Reflect.apply(original, this, args);
       };
     });
-    for (const [name, undo] of [['Agent.addRequest', chooses], ['ClientRequest._storeHeader', writes]] as const) {
-      if (undo === undefined) runtime.log.warn(`node:http of ${process.version} has no ${name} to patch: calls ${name === 'Agent.addRequest' ? 'are not routed' : 'carry no tag'} there`);
+    for (const [name, undo] of [
+      ['Agent.addRequest', chooses],
+      ['ClientRequest._storeHeader', writes],
+    ] as const) {
+      if (undo === undefined)
+        runtime.log.warn(
+          `node:http of ${process.version} has no ${name} to patch: calls ${name === 'Agent.addRequest' ? 'are not routed' : 'carry no tag'} there`,
+        );
     }
   },
 };
@@ -59,7 +65,13 @@ function addRequestToRightInstance(original: AddRequest, runtime: Runtime): AddR
   );
   const readdress = safely('http-client address', addressed);
 
-  function proceed(agent: http.Agent, request: Request, options: RequestOptions, rest: unknown[], destination: Exclude<Destination, Promise<void>>): void {
+  function proceed(
+    agent: http.Agent,
+    request: Request,
+    options: RequestOptions,
+    rest: unknown[],
+    destination: Exclude<Destination, Promise<void>>,
+  ): void {
     if (destination instanceof LaneUnavailableError) {
       request.onSocket(null, destination);
       return;

@@ -74,4 +74,3 @@ function viewOf(request: http.IncomingMessage): RequestView {
   const { requestView } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
   return requestView({ method: request.method ?? 'GET', url: request.url ?? '/', headers: request.headers, clientIp: request.socket?.remoteAddress });
 }
-

@@ -10,7 +10,8 @@ export const nacosGrpc: Instrumentation = {
   name: 'nacos-grpc',
   library: 'nacos-sdk-rust-binding-node',
   versions: '0.8',
-  patches: 'NacosNamingClient.prototype: registerInstance, batchRegisterInstance, getAllInstances, selectInstances, selectOneHealthyInstance, subscribe',
+  patches:
+    'NacosNamingClient.prototype: registerInstance, batchRegisterInstance, getAllInstances, selectInstances, selectOneHealthyInstance, subscribe',
   install(runtime) {
     onFileLoaded('nacos-sdk-rust-binding-node/index.js', (exports) => decorateSdk('nacos-sdk-rust-binding-node', exports, runtime));
   },

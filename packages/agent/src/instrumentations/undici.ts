@@ -103,7 +103,13 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, agentClass: () => 
   const prepare = safely('undici headers', prepareOptions);
   let redirecting: Dispatcher | undefined;
 
-  function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, destination: Exclude<Destination, Promise<void>>): boolean {
+  function proceed(
+    dispatcher: Dispatcher,
+    options: DispatchOptions,
+    handler: DispatchHandler,
+    target: Target,
+    destination: Exclude<Destination, Promise<void>>,
+  ): boolean {
     if (destination instanceof LaneUnavailableError) {
       if (typeof handler.onError === 'function') handler.onError(destination);
       else handler.onResponseError?.(null, destination);
@@ -120,7 +126,8 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, agentClass: () => 
 
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
     // Been here, unless a redirect has since given it another origin.
-    if (options?.[MARK] !== undefined && (options[MARK] === options.origin || options.origin === undefined)) return Reflect.apply(original, this, [options, handler]);
+    if (options?.[MARK] !== undefined && (options[MARK] === options.origin || options.origin === undefined))
+      return Reflect.apply(original, this, [options, handler]);
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const destination = choose(target, false);
@@ -175,7 +182,7 @@ function fixedOrigin(dispatcher: object): URL | undefined {
   let origin = fixedOrigins.get(dispatcher);
   if (origin === undefined) {
     const symbol = Object.getOwnPropertySymbols(dispatcher).find(({ description }) => description === 'url');
-    origin = symbol === undefined ? null : (dispatcher as Record<symbol, URL>)[symbol] as URL;
+    origin = symbol === undefined ? null : ((dispatcher as Record<symbol, URL>)[symbol] as URL);
     fixedOrigins.set(dispatcher, origin);
   }
   return origin ?? undefined;
@@ -209,7 +216,8 @@ interface CopiedHeaders extends OutboundHeaders {
 /** A copy of headers in any form that undici takes: object, flat array, or iterable of pairs. */
 function copyHeaders(headers: unknown): CopiedHeaders {
   if (Array.isArray(headers)) return new CopiedArray(headers);
-  if (headers !== null && typeof headers === 'object' && Symbol.iterator in headers) return new CopiedArray([...(headers as Iterable<[string, string]>)].flat());
+  if (headers !== null && typeof headers === 'object' && Symbol.iterator in headers)
+    return new CopiedArray([...(headers as Iterable<[string, string]>)].flat());
   return new CopiedObject((headers ?? {}) as Record<string, HeaderLines>);
 }
 

@@ -92,16 +92,21 @@ describe('an address', () => {
 
   // Near each other: by chance alone hardly an address would be in a network.
   const v4 = fc.tuple(fc.constantFrom(10, 192), fc.constantFrom(0, 1, 128), fc.nat(255), fc.nat(255)).map((bytes) => bytes.join('.'));
-  const v6 = fc.tuple(fc.constantFrom('fd00', '2001'), fc.constantFrom('0', '1', '8000'), fc.nat(0xffff), fc.nat(0xffff)).map(([a, b, c, d]) => `${a}:${b}:${c.toString(16)}::${d.toString(16)}`);
+  const v6 = fc
+    .tuple(fc.constantFrom('fd00', '2001'), fc.constantFrom('0', '1', '8000'), fc.nat(0xffff), fc.nat(0xffff))
+    .map(([a, b, c, d]) => `${a}:${b}:${c.toString(16)}::${d.toString(16)}`);
 
   test("is in a network just where node:net's BlockList says so", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.tuple(v4, fc.integer({ min: 0, max: 32 }), v4), fc.tuple(v6, fc.integer({ min: 0, max: 128 }), v6)), ([network, bits, address]) => {
-        const family = network.includes(':') ? 'ipv6' : 'ipv4';
-        const oracle = new BlockList();
-        oracle.addSubnet(network, bits, family);
-        expect(compileCidrs([`${network}/${bits}`])(address)).toBe(oracle.check(address, family));
-      }),
+      fc.property(
+        fc.oneof(fc.tuple(v4, fc.integer({ min: 0, max: 32 }), v4), fc.tuple(v6, fc.integer({ min: 0, max: 128 }), v6)),
+        ([network, bits, address]) => {
+          const family = network.includes(':') ? 'ipv6' : 'ipv4';
+          const oracle = new BlockList();
+          oracle.addSubnet(network, bits, family);
+          expect(compileCidrs([`${network}/${bits}`])(address)).toBe(oracle.check(address, family));
+        },
+      ),
       { numRuns: 1_000 },
     );
   });

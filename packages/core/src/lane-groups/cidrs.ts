@@ -44,7 +44,8 @@ function parseNetwork(text: string, ip: IpAddr): Network | undefined {
   const length = slash === -1 ? String(most) : text.slice(slash + 1);
   if (!/^(?:0|[1-9]\d{0,2})$/.test(length) || Number(length) > most) return undefined;
   const bits = Number(length);
-  if (address.kind() === 'ipv6' && bits >= 96 && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress()) return [unmapped(address) as Address, bits - 96];
+  if (address.kind() === 'ipv6' && bits >= 96 && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress())
+    return [unmapped(address) as Address, bits - 96];
   return [address, bits];
 }
 
@@ -59,5 +60,7 @@ function parseAddress(text: string, ip: IpAddr): Address | undefined {
 }
 
 function unmapped(address: Address | undefined): Address | undefined {
-  return address?.kind() === 'ipv6' && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress() ? (address as InstanceType<IpAddr['IPv6']>).toIPv4Address() : address;
+  return address?.kind() === 'ipv6' && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress()
+    ? (address as InstanceType<IpAddr['IPv6']>).toIPv4Address()
+    : address;
 }

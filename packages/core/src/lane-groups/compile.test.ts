@@ -19,7 +19,10 @@ function rulesOf(document: LaneGroupsDocument): LaneRules {
 }
 
 function withRules(...rules: EntryRule[]): LaneRules {
-  return rulesOf({ version: 1, groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules }] }] });
+  return rulesOf({
+    version: 1,
+    groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules }] }],
+  });
 }
 
 describe('a condition', () => {
@@ -83,7 +86,15 @@ describe('lane groups', () => {
           { name: 'blue', tag: 'blue', rules: [{ name: 'staff too', match: { header: 'x-user', present: true } }] },
         ],
       },
-      { name: 'pay', services: ['c', 'd'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'rest', match: { path: { prefix: '/pay' } } }] }, { name: 'was-off', tag: 'half', enabled: true }] },
+      {
+        name: 'pay',
+        services: ['c', 'd'],
+        entry: { services: ['a'] },
+        lanes: [
+          { name: 'gray', tag: 'gray', rules: [{ name: 'rest', match: { path: { prefix: '/pay' } } }] },
+          { name: 'was-off', tag: 'half', enabled: true },
+        ],
+      },
       { name: 'old', services: ['e'], lanes: [{ name: 'half', tag: 'half', enabled: false }] },
     ],
   });
@@ -119,7 +130,12 @@ describe('lane groups', () => {
   });
 
   test('a tag counts as none where all its lanes are disabled, and only there', () => {
-    expect([rules.isDisabledTag('off'), rules.isDisabledTag('half'), rules.isDisabledTag('gray'), rules.isDisabledTag('unknown')]).toEqual([true, false, false, false]);
+    expect([rules.isDisabledTag('off'), rules.isDisabledTag('half'), rules.isDisabledTag('gray'), rules.isDisabledTag('unknown')]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 
   test('all services of all groups are known', () => expect([...rules.services].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']));
@@ -127,7 +143,11 @@ describe('lane groups', () => {
 
 /** Whether a rule takes a request in. */
 function isIn(rule: Omit<EntryRule, 'name'>, given: Partial<RequestLike>, random: number): boolean {
-  return withRules({ name: 'share', ...rule }).entryOf('a')?.match(request(given), () => random) !== undefined;
+  return (
+    withRules({ name: 'share', ...rule })
+      .entryOf('a')
+      ?.match(request(given), () => random) !== undefined
+  );
 }
 
 /** A request that has one value everywhere. */
@@ -163,7 +183,8 @@ describe('a percentage', () => {
   test('of 0 is never, of 100 always', () => {
     for (const by of [undefined, { cookie: 'uid' }]) {
       const rule = (percent: number): Omit<EntryRule, 'name'> => (by === undefined ? { percent } : { percent, by });
-      for (const given of [{}, { headers: { cookie: 'uid=alice' } }]) expect([isIn(rule(0), given, 0), isIn(rule(100), given, 0.999999)]).toEqual([false, true]);
+      for (const given of [{}, { headers: { cookie: 'uid=alice' } }])
+        expect([isIn(rule(0), given, 0), isIn(rule(100), given, 0.999999)]).toEqual([false, true]);
     }
   });
 
@@ -178,7 +199,11 @@ describe('a percentage', () => {
       draws++;
       return 0.99;
     };
-    const rules = withRules({ name: 'other', match: { path: { exact: '/b' } }, percent: 50 }, { name: 'sticky', percent: 0, by: { header: 'h' } }, { name: 'random', percent: 50 });
+    const rules = withRules(
+      { name: 'other', match: { path: { exact: '/b' } }, percent: 50 },
+      { name: 'sticky', percent: 0, by: { header: 'h' } },
+      { name: 'random', percent: 50 },
+    );
     rules.entryOf('a')?.match(request({ headers: { h: 'x' } }), random);
     expect(draws).toBe(1);
   });
@@ -189,13 +214,24 @@ describe('whatever the document', () => {
   const value = fc.constantFrom('1', '2');
   const rule: fc.Arbitrary<EntryRule> = fc.record({ name: fc.constantFrom('r1', 'r2', 'r3'), match: fc.record({ header, exact: value }) });
   const lane: fc.Arbitrary<Lane> = fc.record(
-    { name: fc.constantFrom('l1', 'l2', 'l3'), tag: fc.constantFrom('gray', 'blue', 'red'), enabled: fc.boolean(), rules: fc.uniqueArray(rule, { maxLength: 3, selector: ({ name }) => name }) },
+    {
+      name: fc.constantFrom('l1', 'l2', 'l3'),
+      tag: fc.constantFrom('gray', 'blue', 'red'),
+      enabled: fc.boolean(),
+      rules: fc.uniqueArray(rule, { maxLength: 3, selector: ({ name }) => name }),
+    },
     { requiredKeys: ['name', 'tag'] },
   );
   const lanes = fc.uniqueArray(lane, { maxLength: 3, comparator: (a, b) => a.name === b.name || a.tag === b.tag });
   const services = fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 });
-  const group: fc.Arbitrary<LaneGroup> = fc.record({ name: fc.constantFrom('g1', 'g2', 'g3'), services, entry: fc.record({ services }), lanes }, { requiredKeys: ['name', 'services', 'lanes'] });
-  const documents: fc.Arbitrary<LaneGroupsDocument> = fc.record({ version: fc.constant(1 as const), groups: fc.uniqueArray(group, { maxLength: 3, selector: ({ name }) => name }) });
+  const group: fc.Arbitrary<LaneGroup> = fc.record(
+    { name: fc.constantFrom('g1', 'g2', 'g3'), services, entry: fc.record({ services }), lanes },
+    { requiredKeys: ['name', 'services', 'lanes'] },
+  );
+  const documents: fc.Arbitrary<LaneGroupsDocument> = fc.record({
+    version: fc.constant(1 as const),
+    groups: fc.uniqueArray(group, { maxLength: 3, selector: ({ name }) => name }),
+  });
   const headers = fc.dictionary(header, value);
 
   test('the first rule in document order that holds, of a lane that is enabled, in a group that has the entry, is the one', () => {
@@ -203,10 +239,22 @@ describe('whatever the document', () => {
       fc.property(documents, headers, fc.constantFrom('a', 'b', 'c', 'd'), (document, given, service) => {
         const holding = document.groups
           .filter(({ entry }) => entry?.services.includes(service))
-          .flatMap((g) => g.lanes.filter(isEnabled).flatMap((l) => (l.rules ?? []).map((r) => ({ group: g.name, lane: l.name, tag: l.tag, rule: r.name, match: r.match as { header: string; exact: string } }))))
+          .flatMap((g) =>
+            g.lanes.filter(isEnabled).flatMap((l) =>
+              (l.rules ?? []).map((r) => ({
+                group: g.name,
+                lane: l.name,
+                tag: l.tag,
+                rule: r.name,
+                match: r.match as { header: string; exact: string },
+              })),
+            ),
+          )
           .filter(({ match }) => given[match.header] === match.exact);
         const { match: _, ...first } = holding[0] ?? { match: undefined };
-        const matched = rulesOf(document).entryOf(service)?.match(request({ headers: given }), NEVER);
+        const matched = rulesOf(document)
+          .entryOf(service)
+          ?.match(request({ headers: given }), NEVER);
         expect(matched ?? {}).toEqual(holding.length === 0 ? {} : { ...first, fallback: undefined });
       }),
       { numRuns: 500 },
@@ -231,7 +279,14 @@ describe('whatever the document', () => {
 test('a gateway that is none of the services can be the entry', () => {
   const rules = rulesOf({
     version: 1,
-    groups: [{ name: 'shop', services: ['a'], entry: { services: ['lane-gateway'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'r', match: { path: { prefix: '/' } } }] }] }],
+    groups: [
+      {
+        name: 'shop',
+        services: ['a'],
+        entry: { services: ['lane-gateway'] },
+        lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'r', match: { path: { prefix: '/' } } }] }],
+      },
+    ],
   });
   expect(rules.entryOf('lane-gateway')?.match(request(), NEVER)?.rule).toBe('r');
   expect([rules.entryOf('a'), rules.laneOf('lane-gateway', 'gray'), rules.services.has('lane-gateway')]).toEqual([undefined, undefined, false]);

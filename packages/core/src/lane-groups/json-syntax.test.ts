@@ -44,13 +44,46 @@ describe('findJsonError', () => {
     expect(findJsonError('[{"a":'.repeat(100_000) + '1' + '}]'.repeat(100_000))).toBeUndefined();
   });
 
-  const piece = fc.constantFrom('{', '}', '[', ']', ',', ':', '"a"', '"\\u00e9"', '"', '\\', 'true', 'null', 'fals', '0', '-1', '-', '1.5e+3', '1.', '.5', '1e', ' ', '\n', '\u00a0', '\u0000', 'é');
+  const piece = fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"a"',
+    '"\\u00e9"',
+    '"',
+    '\\',
+    'true',
+    'null',
+    'fals',
+    '0',
+    '-1',
+    '-',
+    '1.5e+3',
+    '1.',
+    '.5',
+    '1e',
+    ' ',
+    '\n',
+    '\u00a0',
+    '\u0000',
+    'é',
+  );
 
   test('finds an error just where JSON.parse does', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')), fc.json(), fc.string()), (text) => {
-        expect(findJsonError(text) === undefined).toBe(isJson(text));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
+          fc.json(),
+          fc.string(),
+        ),
+        (text) => {
+          expect(findJsonError(text) === undefined).toBe(isJson(text));
+        },
+      ),
       { numRuns: 3_000 },
     );
   });

@@ -93,10 +93,15 @@ function endOfString(text: string, start: number): number | JsonError {
     const code = text.charCodeAt(at);
     if (Number.isNaN(code)) return { index: at, message: 'it ends within a text: the closing double quote is expected' };
     if (code === 0x22) return at + 1;
-    if (code < 0x20) return { index: at, message: 'a text goes over the end of its line, or has a control character: \\n, \\t or \\u00.. is expected' };
+    if (code < 0x20)
+      return { index: at, message: 'a text goes over the end of its line, or has a control character: \\n, \\t or \\u00.. is expected' };
     if (code === 0x5c) {
       const end = endOf(ESCAPE, text, at);
-      if (end === undefined) return { index: at, message: 'a backslash is followed by what is no escape: \\\\, \\", \\/, \\b, \\f, \\n, \\r, \\t or \\u and four hex digits is expected' };
+      if (end === undefined)
+        return {
+          index: at,
+          message: 'a backslash is followed by what is no escape: \\\\, \\", \\/, \\b, \\f, \\n, \\r, \\t or \\u and four hex digits is expected',
+        };
       at = end;
     } else at++;
   }

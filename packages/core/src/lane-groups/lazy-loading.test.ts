@@ -7,7 +7,10 @@ const { cache } = createRequire(__filename);
 
 /** Which of the packages that cost start-up time are loaded once a document with this condition is in force. */
 function loadedWith(match: Matcher): string[] {
-  const parsed = parseLaneGroups({ version: 1, groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'r', match }] }] }] });
+  const parsed = parseLaneGroups({
+    version: 1,
+    groups: [{ name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'r', match }] }] }],
+  });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   compileLaneGroups(parsed.document);
   const loaded = Object.keys(cache).map((file) => /[\\/]node_modules[\\/](ajv|ipaddr\.js|re2js)[\\/]/.exec(file)?.[1]);

@@ -3,7 +3,8 @@ import { compileKey, compileMatcher, compileRegex, compileStringMatch } from './
 import { requestView, type RequestLike } from './request-view.js';
 import type { Matcher, RequestKey, StringMatch } from './types.js';
 
-const view = (given: Partial<RequestLike>): ReturnType<typeof requestView> => requestView({ method: 'GET', url: '/', headers: {}, clientIp: undefined, ...given });
+const view = (given: Partial<RequestLike>): ReturnType<typeof requestView> =>
+  requestView({ method: 'GET', url: '/', headers: {}, clientIp: undefined, ...given });
 
 describe('a comparison', () => {
   // What it says of each of these values; undefined: the value is absent.
@@ -33,7 +34,12 @@ describe('a comparison', () => {
 });
 
 describe('a condition', () => {
-  const PLAIN: Partial<RequestLike> = { url: '/a/B?q=Gray&empty=', headers: { host: 'WWW.Example.com:80', 'x-user': 'Alice', cookie: 'Uid=Bob; none=' }, method: 'POST', clientIp: '::ffff:10.1.2.3' };
+  const PLAIN: Partial<RequestLike> = {
+    url: '/a/B?q=Gray&empty=',
+    headers: { host: 'WWW.Example.com:80', 'x-user': 'Alice', cookie: 'Uid=Bob; none=' },
+    method: 'POST',
+    clientIp: '::ffff:10.1.2.3',
+  };
 
   test.each<[Matcher, boolean]>([
     // Case matters in values, but for hosts and methods; and in names, but for headers.

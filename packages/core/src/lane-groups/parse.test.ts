@@ -101,8 +101,14 @@ describe('a document', () => {
   test('with two lanes of one tag or one name, or two groups of one name, is refused', () => {
     const [group] = DOCUMENT.groups;
     const lane = group?.lanes[0];
-    expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, name: 'other' }] }] })).toMatchObject({ ok: false, problems: [{ path: '/groups/0/lanes/1/tag' }] });
-    expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, tag: 'other' }] }] })).toMatchObject({ ok: false, problems: [{ path: '/groups/0/lanes/1/name' }] });
+    expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, name: 'other' }] }] })).toMatchObject({
+      ok: false,
+      problems: [{ path: '/groups/0/lanes/1/tag' }],
+    });
+    expect(parseLaneGroups({ version: 1, groups: [{ ...group, lanes: [lane, { ...lane, tag: 'other' }] }] })).toMatchObject({
+      ok: false,
+      problems: [{ path: '/groups/0/lanes/1/name' }],
+    });
     expect(parseLaneGroups({ version: 1, groups: [group, group] })).toMatchObject({ ok: false, problems: [{ path: '/groups/1/name' }] });
   });
 
@@ -123,7 +129,8 @@ describe('a document', () => {
 const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `n${i}`);
 
 /** Sets a field of any name; `__proto__` too, as JSON.parse does. */
-const put = (at: object, name: string, what: unknown): unknown => Object.defineProperty(at, name, { value: what, enumerable: true, configurable: true, writable: true });
+const put = (at: object, name: string, what: unknown): unknown =>
+  Object.defineProperty(at, name, { value: what, enumerable: true, configurable: true, writable: true });
 
 describe('each limit: the last accepted value and the first refused', () => {
   const path = (count: number): unknown[] => many(count).map((name) => ({ path: { exact: name } }));
@@ -190,7 +197,9 @@ describe('an unknown field', () => {
 
   test.each([`/groups/0/xy`, `${LANE}/colour`, `${RULE}/or`, `${RULE}/toString`])('%s is like none: those known are told', (at) => {
     const parsed = parseLaneGroups(changed(at, 'x'));
-    expect(parsed.ok ? [] : parsed.problems).toEqual([{ path: at, message: expect.stringMatching(/^is no known field: known are name, /) as string }]);
+    expect(parsed.ok ? [] : parsed.problems).toEqual([
+      { path: at, message: expect.stringMatching(/^is no known field: known are name, /) as string },
+    ]);
   });
 
   test('is told by a JSON pointer, whatever its name', () => {
@@ -201,7 +210,9 @@ describe('an unknown field', () => {
   test('is the only problem, where it stands for what is missing', () => {
     for (const match of [{ hots: { exact: 'a' } }, { host: { exat: 'a' } }, { header: 'x', exat: 'a' }]) {
       const parsed = parseLaneGroups(changed(`${RULE}/match`, match));
-      expect(parsed.ok ? [] : parsed.problems).toEqual([{ path: expect.any(String) as string, message: expect.stringMatching(/did you mean/) as string }]);
+      expect(parsed.ok ? [] : parsed.problems).toEqual([
+        { path: expect.any(String) as string, message: expect.stringMatching(/did you mean/) as string },
+      ]);
     }
   });
 });
@@ -212,7 +223,10 @@ describe('more than one', () => {
     [{ header: 'x', in: ['z'], path: { exact: '/' } }, /not path and header: put several into "all" or "any"/],
     [{ not: { path: { exact: '/' } }, path: { exact: '/' } }, /not not and path: put several into "all" or "any"/],
   ])('condition in %j is told with the remedy', (match, message) => {
-    expect(parseLaneGroups(changed(`${RULE}/match`, match))).toEqual({ ok: false, problems: [{ path: `${RULE}/match`, message: expect.stringMatching(message) as string }] });
+    expect(parseLaneGroups(changed(`${RULE}/match`, match))).toEqual({
+      ok: false,
+      problems: [{ path: `${RULE}/match`, message: expect.stringMatching(message) as string }],
+    });
   });
 });
 
@@ -221,10 +235,33 @@ describe('a value that is none', () => {
     const cyclic: unknown[] = [];
     cyclic.push(cyclic);
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
-    for (const value of [undefined, cyclic, deep, `{"version":${deep},"groups":[{"name":${deep}}]}`, Symbol('s'), 1n, () => 1, { version: 1n, groups: cyclic }]) expect(parseLaneGroups(value)).toMatchObject({ ok: false });
+    for (const value of [
+      undefined,
+      cyclic,
+      deep,
+      `{"version":${deep},"groups":[{"name":${deep}}]}`,
+      Symbol('s'),
+      1n,
+      () => 1,
+      { version: 1n, groups: cyclic },
+    ])
+      expect(parseLaneGroups(value)).toMatchObject({ ok: false });
     expect(parseLaneGroups(changed('/groups/0/lanes', Array(2)))).toMatchObject({ ok: false });
-    const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withSparseArray: true, withTypedArray: true });
-    fc.assert(fc.property(fc.constantFrom('/version', '/groups', '/groups/0', LANE, RULE, `${RULE}/match`, `${RULE}/match/host`), anything, (at, value) => void parseLaneGroups(changed(at, value))));
+    const anything = fc.anything({
+      withBigInt: true,
+      withDate: true,
+      withMap: true,
+      withNullPrototype: true,
+      withSparseArray: true,
+      withTypedArray: true,
+    });
+    fc.assert(
+      fc.property(
+        fc.constantFrom('/version', '/groups', '/groups/0', LANE, RULE, `${RULE}/match`, `${RULE}/match/host`),
+        anything,
+        (at, value) => void parseLaneGroups(changed(at, value)),
+      ),
+    );
     fc.assert(fc.property(fc.string(), (text) => void parseLaneGroups(text)));
   });
 
@@ -295,11 +332,27 @@ describe('the JSON Schema', () => {
     ),
   })).matcher;
   const rule = fc.record(
-    { name: word, match: matcher, percent: fc.double({ min: -1, max: 101, noNaN: true }), by: fc.oneof(fc.record({ cookie: word }), fc.record({ clientIp: fc.boolean() }), fc.constant({})) },
+    {
+      name: word,
+      match: matcher,
+      percent: fc.double({ min: -1, max: 101, noNaN: true }),
+      by: fc.oneof(fc.record({ cookie: word }), fc.record({ clientIp: fc.boolean() }), fc.constant({})),
+    },
     { requiredKeys: ['name'] },
   );
-  const lane = fc.record({ name: word, tag: word, enabled: fc.boolean(), fallback: fc.constantFrom('base', 'none', 'other'), rules: fc.array(rule, { maxLength: 2 }) }, { requiredKeys: ['name', 'tag'] });
-  const group = fc.record({ name: word, services: fc.array(word, { maxLength: 3 }), entry: fc.record({ services: fc.array(word, { maxLength: 2 }) }), lanes: fc.array(lane, { maxLength: 2 }) }, { requiredKeys: ['name', 'services', 'lanes'] });
+  const lane = fc.record(
+    { name: word, tag: word, enabled: fc.boolean(), fallback: fc.constantFrom('base', 'none', 'other'), rules: fc.array(rule, { maxLength: 2 }) },
+    { requiredKeys: ['name', 'tag'] },
+  );
+  const group = fc.record(
+    {
+      name: word,
+      services: fc.array(word, { maxLength: 3 }),
+      entry: fc.record({ services: fc.array(word, { maxLength: 2 }) }),
+      lanes: fc.array(lane, { maxLength: 2 }),
+    },
+    { requiredKeys: ['name', 'services', 'lanes'] },
+  );
   const generated = fc.record({ version: fc.constantFrom(1, 1, 1, 2), groups: fc.array(group, { maxLength: 2 }) });
 
   test('and the validator agree on any document', () => {
@@ -312,7 +365,23 @@ describe('the JSON Schema', () => {
   });
 
   test('and the validator agree where one value of a good document is replaced or added', () => {
-    const paths = ['/version', '/groups', '/groups/0', '/groups/0/name', '/groups/0/services', '/groups/0/entry', '/groups/0/lanes', LANE, `${LANE}/tag`, `${LANE}/rules`, RULE, `${RULE}/match`, `${RULE}/match/host`, `${RULE}/more`, `${LANE}/rules/2/by`];
+    const paths = [
+      '/version',
+      '/groups',
+      '/groups/0',
+      '/groups/0/name',
+      '/groups/0/services',
+      '/groups/0/entry',
+      '/groups/0/lanes',
+      LANE,
+      `${LANE}/tag`,
+      `${LANE}/rules`,
+      RULE,
+      `${RULE}/match`,
+      `${RULE}/match/host`,
+      `${RULE}/more`,
+      `${LANE}/rules/2/by`,
+    ];
     fc.assert(
       fc.property(fc.constantFrom(...paths), fc.oneof(junk, matcher, rule), (path, value) => {
         const document = changed(path, value);
@@ -323,7 +392,10 @@ describe('the JSON Schema', () => {
   });
 
   /** Whatever is good: every field, operator and condition there is. */
-  const goodName = fc.oneof(fc.constantFrom('a', 'b', 'shop'), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== ''));
+  const goodName = fc.oneof(
+    fc.constantFrom('a', 'b', 'shop'),
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== ''),
+  );
   const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 });
   const comparison = fc.letrec<{ comparison: object }>((tie) => ({
     comparison: fc.oneof(
@@ -352,25 +424,45 @@ describe('the JSON Schema', () => {
     fc.tuple(fc.constantFrom('header', 'cookie', 'query'), goodName).map(([kind, name]) => ({ [kind]: name })),
     fc.constant({ clientIp: true }),
   );
-  const goodRule = fc.oneof(fc.record({ name: goodName, match: condition }), fc.record({ name: goodName, match: condition, percent, by }, { requiredKeys: ['name', 'percent'] }));
+  const goodRule = fc.oneof(
+    fc.record({ name: goodName, match: condition }),
+    fc.record({ name: goodName, match: condition, percent, by }, { requiredKeys: ['name', 'percent'] }),
+  );
   const byName = { selector: ({ name }: { name: string }) => name, maxLength: 3 };
   const goodLane = fc.record(
-    { name: goodName, tag: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/), enabled: fc.boolean(), fallback: fc.constantFrom('base', 'none'), rules: fc.uniqueArray(goodRule, byName) },
+    {
+      name: goodName,
+      tag: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/),
+      enabled: fc.boolean(),
+      fallback: fc.constantFrom('base', 'none'),
+      rules: fc.uniqueArray(goodRule, byName),
+    },
     { requiredKeys: ['name', 'tag'] },
   );
   const goodNames = fc.uniqueArray(goodName, { minLength: 1, maxLength: 3 });
   const goodGroup = fc.record(
-    { name: goodName, services: goodNames, entry: fc.record({ services: goodNames }), lanes: fc.uniqueArray(goodLane, { comparator: (a, b) => a.name === b.name || a.tag === b.tag, maxLength: 3 }) },
+    {
+      name: goodName,
+      services: goodNames,
+      entry: fc.record({ services: goodNames }),
+      lanes: fc.uniqueArray(goodLane, { comparator: (a, b) => a.name === b.name || a.tag === b.tag, maxLength: 3 }),
+    },
     { requiredKeys: ['name', 'services', 'lanes'] },
   );
-  const good = fc.record({ $schema: fc.webUrl(), version: fc.constant(1), groups: fc.uniqueArray(goodGroup, byName) }, { requiredKeys: ['version', 'groups'] });
+  const good = fc.record(
+    { $schema: fc.webUrl(), version: fc.constant(1), groups: fc.uniqueArray(goodGroup, byName) },
+    { requiredKeys: ['version', 'groups'] },
+  );
 
   test('and the validator accept every good document, whose text is read as the same', () => {
     fc.assert(
       fc.property(good, (document) => {
         expect(validate(document), JSON.stringify(validate.errors)).toBe(true);
         expect(parseLaneGroups(document)).toEqual({ ok: true, document });
-        expect(parseLaneGroups(laneGroupsToJson(document as unknown as LaneGroupsDocument))).toEqual({ ok: true, document: JSON.parse(JSON.stringify(document)) as unknown });
+        expect(parseLaneGroups(laneGroupsToJson(document as unknown as LaneGroupsDocument))).toEqual({
+          ok: true,
+          document: JSON.parse(JSON.stringify(document)) as unknown,
+        });
       }),
       { numRuns: 500 },
     );
@@ -378,10 +470,44 @@ describe('the JSON Schema', () => {
 
   type Place = { readonly holder: Record<string, unknown> | unknown[]; readonly key: string };
   const placesOf = (value: unknown): Place[] =>
-    typeof value !== 'object' || value === null ? [] : Object.keys(value).flatMap((key) => [{ holder: value as Place['holder'], key }, ...placesOf((value as Record<string, unknown>)[key])]);
-  const anyFields = ['name', 'tag', 'services', 'match', 'percent', 'by', 'header', 'cookie', 'exact', 'in', 'present', 'not', 'all', 'host', 'clientIp', 'more', '__proto__'];
-  const anyValue = fc.oneof(junk, fc.constantFrom(' ', '\u00a0', '\uFEFF', 'x'.repeat(129), '\ud800', -1, 100.5, Infinity, ['a', 'a'], [1], [[]], { in: [] }, { exact: 'a' }, true), word, condition, comparison, by, goodRule, goodLane);
-  const change = fc.record({ place: fc.nat(), how: fc.constantFrom('replace', 'remove', 'add', 'repeat', 'rename'), field: fc.constantFrom(...anyFields), value: anyValue });
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.keys(value).flatMap((key) => [{ holder: value as Place['holder'], key }, ...placesOf((value as Record<string, unknown>)[key])]);
+  const anyFields = [
+    'name',
+    'tag',
+    'services',
+    'match',
+    'percent',
+    'by',
+    'header',
+    'cookie',
+    'exact',
+    'in',
+    'present',
+    'not',
+    'all',
+    'host',
+    'clientIp',
+    'more',
+    '__proto__',
+  ];
+  const anyValue = fc.oneof(
+    junk,
+    fc.constantFrom(' ', '\u00a0', '\uFEFF', 'x'.repeat(129), '\ud800', -1, 100.5, Infinity, ['a', 'a'], [1], [[]], { in: [] }, { exact: 'a' }, true),
+    word,
+    condition,
+    comparison,
+    by,
+    goodRule,
+    goodLane,
+  );
+  const change = fc.record({
+    place: fc.nat(),
+    how: fc.constantFrom('replace', 'remove', 'add', 'repeat', 'rename'),
+    field: fc.constantFrom(...anyFields),
+    value: anyValue,
+  });
 
   test('and the validator agree on what became of a good document by one or two changes', () => {
     const verdicts = { accepted: 0, refused: 0 };
@@ -398,7 +524,8 @@ describe('the JSON Schema', () => {
           if (how === 'replace') put(holder, key, structuredClone(value));
           else if (how === 'remove' && Array.isArray(holder)) holder.splice(Number(key), 1);
           else if (how === 'remove') delete fields[key];
-          else if (how === 'add' && typeof inside === 'object' && inside !== null && !Array.isArray(inside)) put(inside, field, structuredClone(value));
+          else if (how === 'add' && typeof inside === 'object' && inside !== null && !Array.isArray(inside))
+            put(inside, field, structuredClone(value));
           else if (how === 'repeat' && Array.isArray(holder)) holder.push(structuredClone(inside));
           else if (how === 'rename' && !Array.isArray(holder)) {
             delete fields[key];

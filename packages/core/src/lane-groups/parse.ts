@@ -11,7 +11,9 @@ import { LIMITS } from './schema.js';
 import type { LaneGroupsDocument, Problem } from './types.js';
 
 /** A valid document, or all that is wrong with it. */
-export type ParsedLaneGroups = { readonly ok: true; readonly document: LaneGroupsDocument } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type ParsedLaneGroups =
+  | { readonly ok: true; readonly document: LaneGroupsDocument }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** More than these are not told: whoever has so many mends the first, and a large text of another kind must not fill the memory. */
 export const MAX_PROBLEMS = 100;
@@ -35,7 +37,22 @@ export function parseLaneGroups(source: unknown): ParsedLaneGroups {
 }
 
 /** The order of fields in the text of a document, for all its objects. */
-const FIELDS = ['$schema', 'version', 'groups', 'name', 'tag', 'enabled', 'fallback', 'services', 'entry', 'lanes', 'rules', 'match', 'percent', 'by'];
+const FIELDS = [
+  '$schema',
+  'version',
+  'groups',
+  'name',
+  'tag',
+  'enabled',
+  'fallback',
+  'services',
+  'entry',
+  'lanes',
+  'rules',
+  'match',
+  'percent',
+  'by',
+];
 
 /** The text of a document, two spaces a level: the same for the same document in whatever order its fields are, so that texts can be compared. */
 export function laneGroupsToJson(document: LaneGroupsDocument): string {
@@ -58,7 +75,8 @@ function checkDocument(value: unknown, report: Report): void {
   const document = object(value, '', report, ['$schema', 'version', 'groups'], ['version', 'groups']);
   if (document === undefined) return;
   if (has(document, '$schema') && typeof document['$schema'] !== 'string') report('/$schema', 'must be a text');
-  if (has(document, 'version') && document['version'] !== 1) report('/version', `must be 1, the only version there is, not ${show(document['version'])}`);
+  if (has(document, 'version') && document['version'] !== 1)
+    report('/version', `must be 1, the only version there is, not ${show(document['version'])}`);
   if (!has(document, 'groups')) return;
   list(document['groups'], '/groups', report, checkGroup);
   unique(document['groups'], '/groups', 'name', 'group', report);
@@ -87,7 +105,8 @@ const checkLane: Check = (value, path, report) => {
   if (has(lane, 'name')) checkName(lane['name'], `${path}/name`, report);
   if (has(lane, 'tag') && !isTag(lane['tag'])) report(`${path}/tag`, `${show(lane['tag'])} can't be a tag: accepted is ${TAG_RULE}`);
   if (has(lane, 'enabled') && typeof lane['enabled'] !== 'boolean') report(`${path}/enabled`, `must be true or false, not ${show(lane['enabled'])}`);
-  if (has(lane, 'fallback') && lane['fallback'] !== 'base' && lane['fallback'] !== 'none') report(`${path}/fallback`, `must be "base" or "none", not ${show(lane['fallback'])}`);
+  if (has(lane, 'fallback') && lane['fallback'] !== 'base' && lane['fallback'] !== 'none')
+    report(`${path}/fallback`, `must be "base" or "none", not ${show(lane['fallback'])}`);
   if (has(lane, 'rules')) {
     list(lane['rules'], `${path}/rules`, report, checkRule);
     unique(lane['rules'], `${path}/rules`, 'name', 'rule', report);
@@ -102,7 +121,8 @@ const checkRule: Check = (value, path, report) => {
   if (has(rule, 'match')) checkMatcher(rule['match'], `${path}/match`, report, 1);
   const { percent } = rule;
   if (has(rule, 'percent')) {
-    if (!(typeof percent === 'number' && percent >= 0 && percent <= 100)) report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
+    if (!(typeof percent === 'number' && percent >= 0 && percent <= 100))
+      report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
     else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be told in steps of 0.01, not ${show(percent)}`);
   }
   if (!has(rule, 'by')) return;
@@ -180,7 +200,8 @@ function checkOperators(match: Fields, path: string, report: Report, depth: numb
   for (const operator of used) {
     const value = match[operator];
     const at = `${path}/${operator}`;
-    if (operator === 'in') list(value, at, report, (item, itemPath) => void (typeof item !== 'string' && report(itemPath, `must be a text, not ${show(item)}`)), 1);
+    if (operator === 'in')
+      list(value, at, report, (item, itemPath) => void (typeof item !== 'string' && report(itemPath, `must be a text, not ${show(item)}`)), 1);
     else if (operator === 'present') {
       if (typeof value !== 'boolean') report(at, `must be true or false, not ${show(value)}`);
     } else if (operator === 'not') {
@@ -254,7 +275,10 @@ function object(value: unknown, path: string, report: Report, known: readonly st
   for (const field of Object.keys(value)) {
     if (known.includes(field)) continue;
     const meant = nearest(field, known);
-    report(`${path}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`, `is no known field${meant === undefined ? `: known are ${known.join(', ')}` : `: did you mean ${JSON.stringify(meant)}?`}`);
+    report(
+      `${path}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+      `is no known field${meant === undefined ? `: known are ${known.join(', ')}` : `: did you mean ${JSON.stringify(meant)}?`}`,
+    );
   }
   return value;
 }
@@ -272,7 +296,7 @@ function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0 ? '{}' : 'an object';
   if (typeof value === 'string') return JSON.stringify(value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value);
-  return value === undefined ? 'nothing' : typeof value === 'function' ? 'a function' : String(value);
+  return value === undefined ? 'nothing' : typeof value === 'function' ? 'a function' : String(value as number | boolean | null);
 }
 
 const MAX_SHOWN_LENGTH = 60;

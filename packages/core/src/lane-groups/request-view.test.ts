@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { hostName, requestView, type RequestLike } from './request-view.js';
 
-const view = (given: Partial<RequestLike>): ReturnType<typeof requestView> => requestView({ method: 'GET', url: '/', headers: {}, clientIp: undefined, ...given });
+const view = (given: Partial<RequestLike>): ReturnType<typeof requestView> =>
+  requestView({ method: 'GET', url: '/', headers: {}, clientIp: undefined, ...given });
 
 describe('a host', () => {
   test.each([

@@ -104,7 +104,10 @@ function parseCookies(text: string): Map<string, string> {
     const equals = pair.indexOf('=');
     if (equals === -1) continue;
     const name = pair.slice(0, equals).trim();
-    const raw = pair.slice(equals + 1).trim().replace(/^"(.*)"$/, '$1');
+    const raw = pair
+      .slice(equals + 1)
+      .trim()
+      .replace(/^"(.*)"$/, '$1');
     if (name !== '' && !cookies.has(name)) cookies.set(name, decode(raw));
   }
   return cookies;

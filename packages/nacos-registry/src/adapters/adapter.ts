@@ -74,7 +74,11 @@ export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming,
 }
 
 /** A stand-in for an SDK's client class that tells the adapter of each client made; undefined where the adapter has no use for it. */
-export function decorateClass<C extends abstract new (...args: never[]) => object>(adapter: SdkAdapter, clientClass: C, lanes: LaneNaming): C | undefined {
+export function decorateClass<C extends abstract new (...args: never[]) => object>(
+  adapter: SdkAdapter,
+  clientClass: C,
+  lanes: LaneNaming,
+): C | undefined {
   const { constructed } = adapter;
   if (constructed === undefined) return undefined;
   return new Proxy(clientClass, {
@@ -119,7 +123,12 @@ export function withMetadata<T extends object>(instance: T, metadata: unknown): 
 }
 
 /** Calls an app's listener in the lane of background work. */
-export function callInBackground<A extends unknown[]>(lanes: LaneNaming, listener: (this: unknown, ...args: A) => unknown, self: unknown, args: A): unknown {
+export function callInBackground<A extends unknown[]>(
+  lanes: LaneNaming,
+  listener: (this: unknown, ...args: A) => unknown,
+  self: unknown,
+  args: A,
+): unknown {
   const tag = lanes.attempt('the background lane', () => lanes.backgroundTag());
   if (currentLane() === tag) return Reflect.apply(listener, self, args);
   return runInLane(tag, () => Reflect.apply(listener, self, args));

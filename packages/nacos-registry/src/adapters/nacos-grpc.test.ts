@@ -4,7 +4,15 @@
  */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createTagCodec, currentLane, runInLane, ServiceTables, type Tag } from '@lane/core';
-import { createSnapshotStore, decorate, decorateClass, LaneNaming, nacosGrpcAdapter, type ConnectionInfo, type LaneNamingOptions } from '../../dist/index.js';
+import {
+  createSnapshotStore,
+  decorate,
+  decorateClass,
+  LaneNaming,
+  nacosGrpcAdapter,
+  type ConnectionInfo,
+  type LaneNamingOptions,
+} from '../../dist/index.js';
 import { Received, temporaryFolder } from '../testing/support.js';
 
 interface Host {
@@ -87,7 +95,10 @@ describe('registration', () => {
     ]);
     expect(instance.metadata).toEqual({ zone: 'a' });
     expect(registered.all).toHaveLength(3);
-    expect(registered.all[0]).toEqual([{ group: GROUP, name: 'orders' }, { zone: 'a', lane: 'gray' }]);
+    expect(registered.all[0]).toEqual([
+      { group: GROUP, name: 'orders' },
+      { zone: 'a', lane: 'gray' },
+    ]);
   });
 
   test('leaves the app’s objects alone without a tag', async () => {
@@ -102,7 +113,11 @@ describe('discovery', () => {
   test('shows each lane its instances, and the others base', async () => {
     const { client, tables } = decorated();
     client.server = [at(1), at(2, 'gray'), at(3, 'gray', false)];
-    for (const [tag, all, one] of [[undefined, [1], 1], ['gray', [2, 3], 2], ['blue', [1], 1]] as const) {
+    for (const [tag, all, one] of [
+      [undefined, [1], 1],
+      ['gray', [2, 3], 2],
+      ['blue', [1], 1],
+    ] as const) {
       await runInLane(tag, async () => {
         expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual(all);
         expect(ports(await client.selectInstances('orders', GROUP))).toEqual([one]);
@@ -196,7 +211,13 @@ describe('subscriptions', () => {
 
 test('options of clients are told as they are made', () => {
   const told = new Received<ConnectionInfo>();
-  const lanes = new LaneNaming({ tables: new ServiceTables(), codec: createTagCodec(), currentTag: currentLane, backgroundTag: () => undefined, onConnection: told.push });
+  const lanes = new LaneNaming({
+    tables: new ServiceTables(),
+    codec: createTagCodec(),
+    currentTag: currentLane,
+    backgroundTag: () => undefined,
+    onConnection: told.push,
+  });
   const Decorated = decorateClass(nacosGrpcAdapter, StandIn, lanes) as typeof StandIn;
   const client = new Decorated({ serverAddr: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret' });
   expect(client).toBeInstanceOf(StandIn);

@@ -104,7 +104,8 @@ export const methods: AdapterMethods = {
   subscribe: (lanes, original) =>
     function subscribe(this: unknown, ...args: unknown[]) {
       const listener = args[3];
-      const wrapped = typeof listener === 'function' ? lanes.attempt(WHAT, () => listen(lanes, this as object, args, listener as Listener)) : undefined;
+      const wrapped =
+        typeof listener === 'function' ? lanes.attempt(WHAT, () => listen(lanes, this as object, args, listener as Listener)) : undefined;
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], args[1], args[2], wrapped, ...args.slice(4)]);
     },
 
@@ -140,11 +141,14 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
   const key = keyOf(args);
   const clusters = clustersOf(args[2]);
   const before = lanes.attempt(WHAT, () => ({ tag: lanes.currentTag(), followed: follow(lanes, client, key) }));
-  const ask = (fromCache: unknown): Promise<readonly Host[]> => outsideLane(getAll as AnyMethod, client, [args[0], args[1], args[2], fromCache]) as Promise<readonly Host[]>;
+  const ask = (fromCache: unknown): Promise<readonly Host[]> =>
+    outsideLane(getAll as AnyMethod, client, [args[0], args[1], args[2], fromCache]) as Promise<readonly Host[]>;
   if (before === undefined) return ask(args[3]);
   const { tag, followed } = before;
   const remembered = (): readonly Host[] | undefined =>
-    lanes.attempt(WHAT, () => (followed.told === undefined ? lanes.recall(key, clusters)?.map((instance) => toHost(key, instance)) : inClusters(followed.told.hosts, clusters)));
+    lanes.attempt(WHAT, () =>
+      followed.told === undefined ? lanes.recall(key, clusters)?.map((instance) => toHost(key, instance)) : inClusters(followed.told.hosts, clusters),
+    );
 
   let hosts: readonly Host[] | undefined;
   let isRemembered = false;
@@ -218,7 +222,13 @@ async function withinPatience<T>(answer: Promise<T>, hasOther: () => boolean): P
 }
 
 /** One usable instance of a view, by weight; an error if the service has instances but none for this tag. */
-function choose(lanes: LaneNaming, key: ServiceKey, clusters: readonly string[], hosts: readonly Host[], tag: Tag | undefined): Host | LaneUnavailableError | undefined {
+function choose(
+  lanes: LaneNaming,
+  key: ServiceKey,
+  clusters: readonly string[],
+  hosts: readonly Host[],
+  tag: Tag | undefined,
+): Host | LaneUnavailableError | undefined {
   const decision = lanes.decide(key, tag, clusters);
   if (decision === undefined) return undefined;
   const chosen = pick(decision, Math.random);
@@ -314,7 +324,8 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
   const earlier = known.get(listener);
   if (earlier !== undefined) earlier.isActive = false;
 
-  const view = (hosts: readonly Host[]): readonly Host[] => lanes.attempt(WHAT, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters })) ?? hosts;
+  const view = (hosts: readonly Host[]): readonly Host[] =>
+    lanes.attempt(WHAT, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters })) ?? hosts;
   const told: FollowedListener = {
     clusters,
     signature: undefined,
@@ -374,7 +385,17 @@ function inClusters(hosts: readonly Host[], clusters: Clusters): readonly Host[]
 
 function toHost(key: ServiceKey, instance: NacosInstance): Host {
   const { ip, port, weight, healthy, enabled, metadata, cluster } = instance;
-  return { ip, port, weight, healthy, enabled, ephemeral: true, clusterName: cluster, serviceName: groupedName(key), metadata: { ...metadata } } as Host;
+  return {
+    ip,
+    port,
+    weight,
+    healthy,
+    enabled,
+    ephemeral: true,
+    clusterName: cluster,
+    serviceName: groupedName(key),
+    metadata: { ...metadata },
+  } as Host;
 }
 
 function textOrNone(value: unknown): string | undefined {

@@ -33,7 +33,12 @@ interface Host {
 const GROUP = 'DEFAULT_GROUP';
 const quiet = { info() {}, warn() {}, error() {}, debug() {}, log() {} } as unknown as typeof console;
 const ports = (hosts: readonly Host[]): number[] => hosts.map(({ port }) => port).sort((a, b) => a - b);
-const at = (port: number, tag?: Tag, rest: object = {}) => ({ ip: '127.0.0.1', port, metadata: (tag === undefined ? {} : { lane: tag }) as Record<string, string>, ...rest });
+const at = (port: number, tag?: Tag, rest: object = {}) => ({
+  ip: '127.0.0.1',
+  port,
+  metadata: (tag === undefined ? {} : { lane: tag }) as Record<string, string>,
+  ...rest,
+});
 
 let nacos: EmbeddedNacos;
 beforeAll(async () => {
@@ -49,7 +54,13 @@ function provide(server: string = nacos.address): NacosConnection {
 }
 
 function laneNaming(options: Partial<LaneNamingOptions> = {}): LaneNaming {
-  return new LaneNaming({ tables: new ServiceTables(), codec: createTagCodec(), currentTag: currentLane, backgroundTag: () => undefined, ...options });
+  return new LaneNaming({
+    tables: new ServiceTables(),
+    codec: createTagCodec(),
+    currentTag: currentLane,
+    backgroundTag: () => undefined,
+    ...options,
+  });
 }
 
 /** A client as an app makes it. */
@@ -91,7 +102,10 @@ describe('registration', () => {
       [1001, 3, { zone: 'a', lane: 'gray' }],
       [1002, 1, { lane: 'gray' }],
     ]);
-    expect(registered.all[0]).toEqual([{ group: GROUP, name: service }, { zone: 'a', lane: 'gray' }]);
+    expect(registered.all[0]).toEqual([
+      { group: GROUP, name: service },
+      { zone: 'a', lane: 'gray' },
+    ]);
   });
 
   test('leaves the app’s metadata alone without a tag, and instances can be deregistered', async () => {
@@ -111,7 +125,11 @@ describe('discovery', () => {
     await provider.register({ group: GROUP, name: service }, at(1));
     await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
     const client = await decorated();
-    for (const [tag, seen] of [[undefined, 1], ['gray', 2], ['blue', 1]] as const) {
+    for (const [tag, seen] of [
+      [undefined, 1],
+      ['gray', 2],
+      ['blue', 1],
+    ] as const) {
       await runInLane(tag, async () => {
         expect(ports(await client.getAllInstances(service))).toEqual([seen]);
         expect(ports(await client.getAllInstances(service, GROUP, '', false))).toEqual([seen]);
@@ -175,7 +193,11 @@ describe('discovery', () => {
   test('answers all who ask at once for a service that has no instances', async () => {
     const service = newService();
     const client = await decorated();
-    expect(await Promise.all([client.getAllInstances(service), client.getAllInstances(service), client.selectInstances(service)])).toEqual([[], [], []]);
+    expect(await Promise.all([client.getAllInstances(service), client.getAllInstances(service), client.selectInstances(service)])).toEqual([
+      [],
+      [],
+      [],
+    ]);
   });
 
   test('tells the tables, with the instances of all clusters', async () => {
@@ -199,11 +221,17 @@ describe('subscriptions', () => {
     for (const background of [undefined, 'gray'] as const) {
       const client = await decorated(laneNaming({ backgroundTag: () => background }));
       const received = new Received<{ hosts: readonly Host[]; info: { hosts: readonly Host[] } | undefined; lane: Tag | undefined }>();
-      runInLane('blue', () => client.subscribe({ serviceName: service }, (hosts: readonly Host[], info?: { hosts: readonly Host[] }) => received.push({ hosts, info, lane: currentLane() })));
+      runInLane('blue', () =>
+        client.subscribe({ serviceName: service }, (hosts: readonly Host[], info?: { hosts: readonly Host[] }) =>
+          received.push({ hosts, info, lane: currentLane() }),
+        ),
+      );
       await provider.register({ group: GROUP, name: service }, at(1));
       await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
       const wanted = background === undefined ? 1 : 2;
-      const { lane, hosts, info } = await received.until((told) => told.hosts.length === 1 && told.hosts[0]?.port === wanted && told.info !== undefined);
+      const { lane, hosts, info } = await received.until(
+        (told) => told.hosts.length === 1 && told.hosts[0]?.port === wanted && told.info !== undefined,
+      );
       expect(lane).toBe(background);
       expect(info?.hosts).toEqual(hosts);
       for (const port of [1, 2]) await provider.deregister({ group: GROUP, name: service }, at(port));
@@ -359,7 +387,9 @@ describe('around the SDK', () => {
   test('methods look as before, and can be had back', () => {
     class SubClient extends NacosNamingClient {}
     const prototype = SubClient.prototype as unknown as Record<string, { name: string; length: number }>;
-    const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map((name) => [name, prototype[name]?.length, prototype[name]] as const);
+    const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map(
+      (name) => [name, prototype[name]?.length, prototype[name]] as const,
+    );
     const undos = decorate(nacosAdapter, prototype, laneNaming()) as Array<() => void>;
     for (const [name, length, method] of before) {
       expect([prototype[name]?.name, prototype[name]?.length]).toEqual([name, length]);

@@ -180,7 +180,18 @@ function recall(lanes: LaneNaming, key: ServiceKey, clusters: string, keeps: (in
 function toHost(key: ServiceKey, instance: NacosInstance): Host {
   const { ip, port, weight, healthy, enabled, metadata, cluster } = instance;
   const serviceName = groupedName(key);
-  return { instanceId: `${ip}#${port}#${cluster}#${serviceName}`, ip, port, weight, healthy, enabled, ephemeral: true, clusterName: cluster, serviceName, metadata: { ...metadata } } as Host;
+  return {
+    instanceId: `${ip}#${port}#${cluster}#${serviceName}`,
+    ip,
+    port,
+    weight,
+    healthy,
+    enabled,
+    ephemeral: true,
+    clusterName: cluster,
+    serviceName,
+    metadata: { ...metadata },
+  } as Host;
 }
 
 // Subscriptions
@@ -302,17 +313,27 @@ function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
 function isReactor(value: unknown): value is HostReactor {
   if (value === null || typeof value !== 'object') return false;
   const { _serviceInfoMap, _updatingSet, processServiceJSON, getServiceInfo, emit } = value as Partial<HostReactor>;
-  return _serviceInfoMap instanceof Map && _updatingSet instanceof Set && typeof processServiceJSON === 'function' && typeof getServiceInfo === 'function' && typeof emit === 'function';
+  return (
+    _serviceInfoMap instanceof Map &&
+    _updatingSet instanceof Set &&
+    typeof processServiceJSON === 'function' &&
+    typeof getServiceInfo === 'function' &&
+    typeof emit === 'function'
+  );
 }
 
 function describe(client: Client): ConnectionInfo | undefined {
   const { serverList, namespace, username, password, ssl } = client.options ?? {};
   const fromEndpoint = (client._serverProxy as ServerProxy | undefined)?.serversFromEndpoint;
   const listed = Array.isArray(serverList) ? serverList : typeof serverList === 'string' ? serverList.split(',') : [];
-  const servers = (listed.length > 0 ? listed : Array.isArray(fromEndpoint) ? fromEndpoint : []).map((server) => String(server).trim()).filter((server) => server !== '');
+  const servers = (listed.length > 0 ? listed : Array.isArray(fromEndpoint) ? fromEndpoint : [])
+    .map((server) => String(server).trim())
+    .filter((server) => server !== '');
   if (servers.length === 0) return undefined;
   return {
-    server: servers.map((server) => (ssl === true && !server.includes('://') ? `https://${server.includes(':') ? server : `${server}:8848`}` : server)).join(','),
+    server: servers
+      .map((server) => (ssl === true && !server.includes('://') ? `https://${server.includes(':') ? server : `${server}:8848`}` : server))
+      .join(','),
     namespace: textOrNone(namespace),
     username: textOrNone(username),
     password: textOrNone(password),

@@ -51,7 +51,11 @@ export class ConfigStore {
   }
 
   /** Writes a document; false where `casMd5` is given and the document has another MD5. */
-  publish(key: ConfigId, content: string, options: { type: string; appName: string; casMd5: string | undefined; srcIp: string; srcUser: string }): boolean {
+  publish(
+    key: ConfigId,
+    content: string,
+    options: { type: string; appName: string; casMd5: string | undefined; srcIp: string; srcUser: string },
+  ): boolean {
     const before = this.get(key);
     if (options.casMd5 !== undefined && options.casMd5 !== (before?.md5 ?? '')) return false;
     const { type, appName, srcIp, srcUser } = options;

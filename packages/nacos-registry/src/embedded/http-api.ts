@@ -79,7 +79,11 @@ export function createApi(context: ApiContext): Api {
     'GET /console/health/readiness': () => 'OK',
     'GET /console/health/liveness': () => 'OK',
     'GET /console/server/state': () => ({ version: 'embedded', standalone_mode: 'standalone', function_mode: null }),
-    'GET /console/namespaces': () => ({ code: 200, message: null, data: [{ namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0 }] }),
+    'GET /console/namespaces': () => ({
+      code: 200,
+      message: null,
+      data: [{ namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0 }],
+    }),
     'POST /auth/login': login,
     'POST /auth/users/login': login,
 
@@ -128,8 +132,17 @@ export function createApi(context: ApiContext): Api {
     },
     'GET /ns/service': ({ parameters }) => {
       const id = serviceOf(parameters);
-      if (!naming.names(id.namespace, id.group).includes(id.name)) throw new NacosApiError(404, `service not found, namespace: ${id.namespace}, serviceName: ${id.group}@@${id.name}`);
-      return { namespaceId: id.namespace, groupName: id.group, name: id.name, protectThreshold: 0, metadata: {}, selector: { type: 'none', contextType: 'NONE' }, clusters: [] };
+      if (!naming.names(id.namespace, id.group).includes(id.name))
+        throw new NacosApiError(404, `service not found, namespace: ${id.namespace}, serviceName: ${id.group}@@${id.name}`);
+      return {
+        namespaceId: id.namespace,
+        groupName: id.group,
+        name: id.name,
+        protectThreshold: 0,
+        metadata: {},
+        selector: { type: 'none', contextType: 'NONE' },
+        clusters: [],
+      };
     },
 
     'GET /cs/configs': ({ response, parameters }) => {
@@ -174,14 +187,18 @@ export function createApi(context: ApiContext): Api {
         if (item === undefined) throw new NacosApiError(404, `no history of id ${nid}`);
         return historyOf(item, true);
       }
-      return pageOf(configs.history(configOf(parameters)).map((item) => historyOf(item, false)), parameters);
+      return pageOf(
+        configs.history(configOf(parameters)).map((item) => historyOf(item, false)),
+        parameters,
+      );
     },
     'GET /cs/history/configs': ({ parameters }) => configs.search(tenantOf(parameters), '', '', true).map(rowOf),
   };
 
   function login({ parameters }: Call): unknown {
     const username = parameters.get('username');
-    if (auth !== undefined && (username !== auth.username || parameters.get('password') !== auth.password)) throw new NacosApiError(403, 'unknown user!');
+    if (auth !== undefined && (username !== auth.username || parameters.get('password') !== auth.password))
+      throw new NacosApiError(403, 'unknown user!');
     const accessToken = randomUUID();
     tokens.add(accessToken);
     return { accessToken, tokenTtl: TOKEN_TTL_S, globalAdmin: true, username };
@@ -206,7 +223,17 @@ export function createApi(context: ApiContext): Api {
         throw new NacosApiError(500, `beat is no JSON: ${text.slice(0, 100)}`);
       }
       const { ip, port, cluster, weight, metadata } = said;
-      if (typeof ip === 'string') full = { ip, port: Number(port), cluster: cluster || DEFAULT_CLUSTER, weight: weight ?? 1, metadata: metadata ?? {}, healthy: true, enabled: true, ephemeral: true };
+      if (typeof ip === 'string')
+        full = {
+          ip,
+          port: Number(port),
+          cluster: cluster || DEFAULT_CLUSTER,
+          weight: weight ?? 1,
+          metadata: metadata ?? {},
+          healthy: true,
+          enabled: true,
+          ephemeral: true,
+        };
     }
     const ip = full?.ip ?? parameters.get('ip') ?? '';
     const port = full?.port ?? Number(parameters.get('port') ?? 0);
@@ -240,7 +267,8 @@ export function createApi(context: ApiContext): Api {
       return;
     }
     const asked = Number(request.headers['long-pulling-timeout'] ?? DEFAULT_LONG_POLL_MS);
-    const timeoutMs = context.longPollTimeoutMs ?? Math.max(MIN_LONG_POLL_MS, (Number.isFinite(asked) ? asked : DEFAULT_LONG_POLL_MS) - LONG_POLL_MARGIN_MS);
+    const timeoutMs =
+      context.longPollTimeoutMs ?? Math.max(MIN_LONG_POLL_MS, (Number.isFinite(asked) ? asked : DEFAULT_LONG_POLL_MS) - LONG_POLL_MARGIN_MS);
     const one: Waiting = {
       documents,
       answer: (changed) => {
@@ -306,7 +334,14 @@ const DEFAULT_GROUP = 'DEFAULT_GROUP';
 const DEFAULT_CLUSTER = 'DEFAULT';
 const VALID_NAME = /^[A-Za-z0-9_.:-]+$/;
 const OPEN_PATHS = /\/(operator\/metrics|auth\/login|auth\/users\/login|console\/health\/\w+|console\/server\/state)$/;
-const CONTENT_TYPES: Readonly<Record<string, string>> = { json: 'application/json', xml: 'application/xml', html: 'text/html', yaml: 'text/plain', properties: 'text/plain', text: 'text/plain' };
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  json: 'application/json',
+  xml: 'application/xml',
+  html: 'text/html',
+  yaml: 'text/plain',
+  properties: 'text/plain',
+  text: 'text/plain',
+};
 
 function required(parameters: URLSearchParams, name: string): string {
   const value = parameters.get(name);
@@ -453,4 +488,3 @@ function send(response: ServerResponse, status: number, body: string, type: stri
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
   send(response, status, JSON.stringify(value), 'application/json');
 }
-

@@ -40,20 +40,21 @@ export interface EmbeddedNacos {
 /** Starts one. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
 export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Promise<EmbeddedNacos> {
   const { port = 8848, host = '127.0.0.1', auth, longPollTimeoutMs, beatCheckIntervalMs = 1000, log = () => {} } = options;
-  let push: UdpPush | undefined;
+  // Made once the port is there; nothing changes before.
+  const pushing: { by?: UdpPush } = {};
   const naming = new NamingStore(
-    (id) => push?.changed(id),
+    (id) => pushing.by?.changed(id),
     () => performance.now(),
   );
   const configs = new ConfigStore((key) => api.configChanged(key));
-  const api = createApi({ naming, configs, push: () => push as UdpPush, auth, longPollTimeoutMs, log });
+  const api = createApi({ naming, configs, push: () => pushing.by as UdpPush, auth, longPollTimeoutMs, log });
   const server = createServer((request, response) => void api.handle(request, response));
   // Clients keep connections open between their beats, which come every 5 s.
   server.keepAliveTimeout = 30_000;
   server.on('clientError', (_error, socket) => socket.destroy());
 
   await listen(server, port, host);
-  push = await UdpPush.open(host, api.listOf);
+  const push = (pushing.by = await UdpPush.open(host, api.listOf));
   const checking = setInterval(() => naming.expire(), beatCheckIntervalMs);
   checking.unref();
 
@@ -68,7 +69,7 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
       (closing ??= new Promise((resolve) => {
         clearInterval(checking);
         api.close();
-        push?.close();
+        push.close();
         server.close(() => resolve());
         server.closeAllConnections();
       })),
@@ -81,6 +82,8 @@ async function listen(server: Server, port: number, host: string): Promise<void>
     await once(server, 'listening');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), { code: 'ELANE_PORT_IN_USE' });
+    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), {
+      code: 'ELANE_PORT_IN_USE',
+    });
   }
 }
