@@ -112,12 +112,12 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     const to = encodeURIComponent('http://shop-b/after');
     expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, GRAY, ['fetch']))['fetch']).toMatchObject({
       name: 'gray',
-      url: '/after',
+      url: expect.stringMatching(/^\/after\?/),
       baggage: ['lane=gray'],
     });
     expect((await ask(app, `http://127.0.0.1:${other.port}/redirect?to=${to}`, {}, ['fetch']))['fetch']).toMatchObject({
       name: 'base',
-      url: '/after',
+      url: expect.stringMatching(/^\/after\?/),
       baggage: [],
     });
   });

@@ -16,7 +16,7 @@ export interface Seen {
   readonly headers: http.IncomingHttpHeaders;
   readonly body: string;
   /** Behind TLS: the name that the client asked for. */
-  readonly servername?: string | false;
+  readonly servername?: string | false | null;
   /** After a redirect or a failed first try: every line of `baggage` back then. */
   readonly earlier?: readonly string[];
 }

@@ -78,3 +78,49 @@ export class ArrayHeaders implements OutboundHeaders {
     return this.#flat ? this.#pairs.flat() : this.#pairs;
   }
 }
+
+/** Headers that were copied, to be given back in their form. */
+export interface CopiedHeaders extends OutboundHeaders {
+  toHeaders(): unknown;
+}
+
+/** A copy of headers in any form that undici takes: object, flat array, or iterable of pairs. */
+export function copyHeaders(headers: unknown): CopiedHeaders {
+  if (Array.isArray(headers)) return new CopiedArray(headers);
+  if (headers !== null && typeof headers === 'object' && Symbol.iterator in headers)
+    return new CopiedArray([...(headers as Iterable<[string, string]>)].flat());
+  return new CopiedObject((headers ?? {}) as Record<string, HeaderLines>);
+}
+
+class CopiedArray extends ArrayHeaders implements CopiedHeaders {
+  toHeaders(): unknown {
+    return this.toArray();
+  }
+}
+
+class CopiedObject implements CopiedHeaders {
+  readonly #values: Record<string, HeaderLines>;
+  constructor(headers: Record<string, HeaderLines>) {
+    this.#values = { ...headers };
+  }
+  get(name: string): HeaderLines {
+    const exact = this.#values[name];
+    if (exact !== undefined) return exact;
+    const key = this.#keyOf(name);
+    return key === undefined ? undefined : this.#values[key];
+  }
+  set(name: string, value: string): void {
+    this.remove(name);
+    this.#values[name] = value;
+  }
+  remove(name: string): void {
+    for (let key = this.#keyOf(name); key !== undefined; key = this.#keyOf(name)) delete this.#values[key];
+  }
+  toHeaders(): unknown {
+    return this.#values;
+  }
+  #keyOf(name: string): string | undefined {
+    for (const key in this.#values) if (key.length === name.length && key.toLowerCase() === name) return key;
+    return undefined;
+  }
+}

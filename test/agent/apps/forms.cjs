@@ -276,6 +276,7 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
           retry: new library.RetryAgent(new library.Agent(), { minTimeout: 1 }),
           narrowRetry: new library.RetryAgent(new library.Agent({ connections: 1 }), { minTimeout: 1 }),
           retries: new library.Pool(origin, { connections: 1 }).compose(retry({ minTimeout: 1, maxTimeout: 1 })),
+          nested: new library.Pool(origin, { connections: 1 }).compose(retry({ minTimeout: 1, maxTimeout: 1 }), redirect({ maxRedirections: 2 })),
           redirects: new library.Pool(origin, { connections: 1 }).compose(redirect({ maxRedirections: 2 })),
           options: Object.freeze({ path: '/', method: 'GET' }),
           optionsWithHeaders: Object.freeze({ path: '/', method: 'GET', headers: Object.freeze({ Baggage: OWN }) }),
@@ -310,6 +311,17 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
       [`${version}: redirected by an interceptor`]: {
         own: OWN,
         call: (url) => body(pool(url).redirects.request({ path: '/redirect?to=/', method: 'GET', headers: ['baggage', OWN] })),
+      },
+      [`${version}: redirected, then retried, by interceptors`]: {
+        own: OWN,
+        call: (url, id) =>
+          body(
+            pool(url).nested.request({
+              path: `/redirect?to=${encodeURIComponent(flaky(id, 'nested'))}`,
+              method: 'GET',
+              headers: { baggage: OWN },
+            }),
+          ),
       },
       [`${version}: request(URL), headers undefined`]: { own: null, call: (url) => body(library.request(new URL(url), { headers: undefined })) },
       [`${version}: request, lines in an object`]: {
@@ -391,6 +403,16 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
       },
     });
   }
+
+  const narrow6 = new undici6.Agent({ connections: 1 });
+  forms['undici 6: redirected to another origin by maxRedirections'] = {
+    own: null,
+    call: (url) => {
+      const { origin, port } = new URL(url);
+      const to = encodeURIComponent(`http://localhost:${port}/`);
+      return undici6.request(`${origin}/redirect?to=${to}`, { dispatcher: narrow6, maxRedirections: 2 }).then(({ body }) => body.text());
+    },
+  };
 
   // Last, since all later calls go through it.
   forms['setGlobalDispatcher: request'] = {

@@ -4,26 +4,34 @@
  * `DispatcherBase.prototype.dispatch` is called in the caller's context; later, a pool makes the request when its queue
  * drains, in somebody else's. So the lane is fixed here, once, and the options are marked: an Agent dispatches to a Pool,
  * which dispatches to a Client. Untagged calls are marked too, or they would take the lane of whoever drains the queue.
+ * The answer comes from the socket, in the lane that opened it: handlers that may dispatch again from there (retries,
+ * redirects, an app's own) are called in the lane of their request.
  * The undici inside Node is patched at the first fetch: loading it costs more than the rest of the agent.
- * Limits: raw dispatch handlers run wherever undici calls them. A Pool or Client of fixed https origin is not redirected,
- * since its TLS settings can't be taken along.
+ * Limit: a Pool or Client of fixed https origin is not redirected, since its TLS settings can't be taken along.
  */
-import { currentContext, LaneUnavailableError, type HeaderLines, type LaneContext } from '@lane/core';
+import { AsyncResource } from 'node:async_hooks';
+import { currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, type LaneContext } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Instrumentation } from '../instrumentation.js';
 import { onFileLoaded } from '../module-hook.js';
-import { ArrayHeaders, writeLane, type OutboundHeaders } from '../outbound.js';
+import { copyHeaders, writeLane } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
 
-/** On dispatch options that have been through here: the origin they were sent to. */
+/** On dispatch options that have been through here. */
 const MARK = Symbol('lane.dispatched');
+
+interface Mark {
+  /** Where they were sent; undefined: where their Pool or Client goes. */
+  readonly origin: string | URL | undefined;
+  readonly context: LaneContext | undefined;
+}
 
 interface DispatchOptions {
   origin?: string | URL;
   headers?: unknown;
-  [MARK]?: string | URL | undefined;
+  [MARK]?: Mark;
 }
 interface DispatchHandler {
   onError?(error: Error): void;
@@ -95,12 +103,14 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, agentClass: () => 
     if (options === null || typeof options !== 'object') return undefined;
     const fixed = fixedOrigin(dispatcher);
     const origin = originOf(fixed ?? options.origin);
-    return { context: currentContext(), fixed: fixed !== undefined, origin };
+    const mark = options[MARK];
+    return { context: mark === undefined ? currentContext() : mark.context, fixed: fixed !== undefined, origin };
   });
   const choose = safely('undici destination', ({ origin, context }: Target, retry: boolean): Destination =>
     origin === undefined || destinations.isEmpty ? undefined : destinations.choose(origin.host, origin.port, context?.tag, retry),
   );
   const prepare = safely('undici headers', prepareOptions);
+  const inLane = safely('undici handler', handlerInLane);
   let redirecting: Dispatcher | undefined;
 
   function proceed(
@@ -117,16 +127,18 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, agentClass: () => 
     }
     const redirect = destination !== undefined && !(target.fixed && target.origin?.protocol !== 'http:') ? destination : undefined;
     const prepared = prepare(options, target, redirect, runtime) ?? options;
+    const called = inLane(handler, target) ?? handler;
     if (redirect !== undefined && target.fixed) {
       redirecting ??= new (agentClass())();
-      return Reflect.apply(original, redirecting, [prepared, handler]);
+      return Reflect.apply(original, redirecting, [prepared, called]);
     }
-    return Reflect.apply(original, dispatcher, [prepared, handler]);
+    return Reflect.apply(original, dispatcher, [prepared, called]);
   }
 
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
     // Been here, unless a redirect has since given it another origin.
-    if (options?.[MARK] !== undefined && (options[MARK] === options.origin || options.origin === undefined))
+    const mark = options?.[MARK];
+    if (mark !== undefined && (mark.origin === options.origin || options.origin === undefined))
       return Reflect.apply(original, this, [options, handler]);
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
@@ -200,7 +212,7 @@ function prepareOptions(options: DispatchOptions, target: Target, redirect: Redi
       prepared.headers = headers.toHeaders();
     }
   }
-  prepared[MARK] = prepared.origin ?? '';
+  prepared[MARK] = { origin: prepared.origin, context };
   if (context !== undefined && (context.tag === undefined || origin === undefined || runtime.propagation.allows(origin.host))) {
     const headers = copyHeaders(prepared.headers);
     writeLane(context, runtime.codec, headers);
@@ -209,47 +221,18 @@ function prepareOptions(options: DispatchOptions, target: Target, redirect: Redi
   return prepared;
 }
 
-interface CopiedHeaders extends OutboundHeaders {
-  toHeaders(): unknown;
-}
-
-/** A copy of headers in any form that undici takes: object, flat array, or iterable of pairs. */
-function copyHeaders(headers: unknown): CopiedHeaders {
-  if (Array.isArray(headers)) return new CopiedArray(headers);
-  if (headers !== null && typeof headers === 'object' && Symbol.iterator in headers)
-    return new CopiedArray([...(headers as Iterable<[string, string]>)].flat());
-  return new CopiedObject((headers ?? {}) as Record<string, HeaderLines>);
-}
-
-class CopiedArray extends ArrayHeaders implements CopiedHeaders {
-  toHeaders(): unknown {
-    return this.toArray();
-  }
-}
-
-class CopiedObject implements CopiedHeaders {
-  readonly #values: Record<string, HeaderLines>;
-  constructor(headers: Record<string, HeaderLines>) {
-    this.#values = { ...headers };
-  }
-  get(name: string): HeaderLines {
-    const exact = this.#values[name];
-    if (exact !== undefined) return exact;
-    const key = this.#keyOf(name);
-    return key === undefined ? undefined : this.#values[key];
-  }
-  set(name: string, value: string): void {
-    this.remove(name);
-    this.#values[name] = value;
-  }
-  remove(name: string): void {
-    for (let key = this.#keyOf(name); key !== undefined; key = this.#keyOf(name)) delete this.#values[key];
-  }
-  toHeaders(): unknown {
-    return this.#values;
-  }
-  #keyOf(name: string): string | undefined {
-    for (const key in this.#values) if (key.length === name.length && key.toLowerCase() === name) return key;
-    return undefined;
-  }
+/** A handler that is called in the lane of its request, whoever calls it. */
+function handlerInLane(handler: DispatchHandler, { context = laneContext(undefined) }: Target): DispatchHandler {
+  // Those of undici's request, stream and pipeline see to it themselves; that of fetch, a literal, settles a promise.
+  if (!hasEnteredLane() || handler instanceof AsyncResource || (Object.hasOwn(handler, 'abort') && Object.hasOwn(handler, 'body'))) return handler;
+  return new Proxy({} as DispatchHandler, {
+    get(_, name) {
+      const value: unknown = Reflect.get(handler, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => enterContext(context, value as (...args: unknown[]) => unknown, handler, args);
+    },
+    set: (_, name, value) => Reflect.set(handler, name, value),
+    has: (_, name) => Reflect.has(handler, name),
+    getPrototypeOf: () => Object.getPrototypeOf(handler) as object | null,
+  });
 }
