@@ -36,7 +36,7 @@ export interface BindingNaming {
 
 /** The binding's configuration client. */
 export interface BindingConfig {
-  getConfigResp(dataId: string, group: string): Promise<{ content: string; md5: string }>;
+  getConfigResp(dataId: string, group: string): Promise<{ content: string }>;
   publishConfig(dataId: string, group: string, content: string): Promise<boolean>;
   removeConfig(dataId: string, group: string): Promise<boolean>;
 }

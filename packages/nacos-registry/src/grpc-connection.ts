@@ -13,6 +13,7 @@
 import { runInLane, type ConfigDocument, type Instance, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
 import { failedCheck, waitUntilReady, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
 import { makeUnfiltered } from './adapters/adapter.js';
+import { documentOf } from './document.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
 import { codeOf, messageOf, NacosError } from './nacos-error.js';
 import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from './nacos-instance.js';
@@ -289,8 +290,7 @@ export class GrpcConnection implements NacosConnection {
     const config = await this.#configClient();
     return this.#call(`read the document ${dataId}`, async () => {
       try {
-        const { content, md5 } = await config.getConfigResp(dataId, group);
-        return { content, md5 };
+        return documentOf((await config.getConfigResp(dataId, group)).content);
       } catch (error) {
         if (/config not found|config data not exist/i.test(messageOf(error))) return undefined;
         throw error;

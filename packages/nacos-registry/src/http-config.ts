@@ -3,6 +3,7 @@
  * one of them changes.
  */
 import type { ConfigDocument, Log, Unsubscribe } from '@lane/core';
+import { documentOf } from './document.js';
 import { expectSuccess } from './http-naming.js';
 import { messageOf, NacosError } from './nacos-error.js';
 import { excerpt, isUnknownApi, type NacosAnswer, type NacosHttp } from './nacos-http.js';
@@ -58,8 +59,7 @@ export class HttpConfig {
     const answer = await this.#http.request({ method: 'GET', path: PATH, query: { dataId, group, tenant: this.#tenant } });
     if (answer.status === 404 && !isUnknownApi(answer)) return undefined;
     expectSuccess(answer, `read the document ${dataId}`);
-    const md5 = answer.headers['content-md5'];
-    return { content: answer.body, md5: typeof md5 === 'string' && md5 !== '' ? md5 : md5Of(answer.body) };
+    return documentOf(answer.body);
   }
 
   async publish(dataId: string, group: string, content: string, options: { casMd5?: string; type?: string } = {}): Promise<void> {
@@ -233,10 +233,4 @@ function conflict(dataId: string, group: string): NacosError {
     'ELANE_CONFLICT',
     `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`,
   );
-}
-
-/** The md5 of a document, as Nacos computes it. */
-function md5Of(content: string): string {
-  const { createHash } = require('node:crypto') as typeof import('node:crypto');
-  return createHash('md5').update(content).digest('hex');
 }

@@ -62,7 +62,8 @@ export class ConfigStore {
     const config: StoredConfig = { id: before?.id ?? String(this.#nextId++), key, content, md5: md5Of(content), type, appName };
     this.#configs.set(idOf(key), config);
     this.#remember(before ?? config, before === undefined ? 'I' : 'U', srcIp, srcUser);
-    this.#changed(key);
+    // The same content again is a change in the history, and none to those who wait.
+    if (before?.md5 !== config.md5) this.#changed(key);
     return true;
   }
 

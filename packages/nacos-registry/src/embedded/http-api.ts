@@ -97,14 +97,14 @@ export function createApi(context: ApiContext): Api {
     },
     'DELETE /ns/instance': ({ parameters }) => {
       const id = serviceOf(parameters);
-      naming.deregister(id, required(parameters, 'ip'), portOf(parameters));
+      naming.deregister(id, required(parameters, 'ip'), portOf(parameters), flagOf(parameters, 'ephemeral', true));
       return 'ok';
     },
     'GET /ns/instance': ({ parameters }) => {
       const id = serviceOf(parameters);
       const ip = required(parameters, 'ip');
       const port = portOf(parameters);
-      const found = naming.list(id, splitClusters(parameters.get('cluster'))).find((instance) => instance.ip === ip && instance.port === port);
+      const found = naming.list(id, [clusterOf(parameters)]).find((instance) => instance.ip === ip && instance.port === port);
       if (found === undefined) throw new NacosApiError(404, 'no matched ip found!');
       const { cluster, weight, healthy, metadata } = found;
       return { service: `${id.group}@@${id.name}`, ip, port, clusterName: cluster, weight, healthy, instanceId: instanceIdOf(id, found), metadata };
@@ -149,8 +149,9 @@ export function createApi(context: ApiContext): Api {
       if (parameters.has('search')) return searchConfigs(parameters);
       const config = configs.get(configOf(parameters));
       if (config === undefined) {
-        response.statusCode = 404;
-        return 'config data not exist\n';
+        // Not JSON; it is what the real server says.
+        send(response, 404, 'config data not exist\n', 'application/json');
+        return undefined;
       }
       response.setHeader('Config-Type', config.type);
       response.setHeader('Content-MD5', config.md5);
@@ -166,7 +167,7 @@ export function createApi(context: ApiContext): Api {
       // By a header, as from Nacos 2.3 on: the form's casMd5 was never looked at over HTTP.
       const casMd5 = request.headers['casmd5'];
       const published = configs.publish(key, content, {
-        type: parameters.get('type') || 'text',
+        type: typeOf(parameters),
         appName: parameters.get('appName') ?? '',
         casMd5: typeof casMd5 === 'string' && casMd5 !== '' ? casMd5 : undefined,
         srcIp: request.socket.remoteAddress ?? '',
@@ -261,7 +262,7 @@ export function createApi(context: ApiContext): Api {
       documents.set(idOf(key), echoed);
       if ((configs.get(key)?.md5 ?? '') !== md5) behind.push(echoed);
     }
-    const answer = (changed: string): void => send(response, 200, changed === '' ? '' : `${encodeURIComponent(changed)}\n`, 'text/plain');
+    const answer = (changed: string): void => send(response, 200, changed === '' ? '' : `${encodeURIComponent(changed)}\n`, 'application/json');
     if (behind.length > 0 || request.headers['long-pulling-timeout-no-hangup'] === 'true') {
       answer(behind.join(''));
       return;
@@ -305,7 +306,7 @@ export function createApi(context: ApiContext): Api {
       }
       const result = handler({ request, response, parameters });
       if (result === undefined) return;
-      if (typeof result === 'string') send(response, response.statusCode, result, 'text/plain');
+      if (typeof result === 'string') send(response, 200, result, 'text/plain');
       else sendJson(response, 200, result);
     } catch (error) {
       const status = error instanceof NacosApiError ? error.status : 500;
@@ -341,6 +342,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   yaml: 'text/plain',
   properties: 'text/plain',
   text: 'text/plain',
+  toml: 'text/plain',
 };
 
 function required(parameters: URLSearchParams, name: string): string {
@@ -359,6 +361,9 @@ function parameter(parameters: URLSearchParams, name: string): string {
 function serviceOf(parameters: URLSearchParams): ServiceId {
   const text = required(parameters, 'serviceName');
   const at = text.indexOf('@@');
+  if (at === 0 || (at > 0 && at === text.length - 2)) {
+    throw badRequest(`Param 'serviceName' is illegal, it should be format as 'groupName@@serviceName'`);
+  }
   const group = at === -1 ? parameters.get('groupName') || DEFAULT_GROUP : text.slice(0, at);
   return { namespace: namespaceOf(parameters), group, name: at === -1 ? text : text.slice(at + 2) };
 }
@@ -373,25 +378,38 @@ function portOf(parameters: URLSearchParams): number {
   return Number(text);
 }
 
+function flagOf(parameters: URLSearchParams, name: string, fallback: boolean): boolean {
+  const value = parameters.get(name);
+  return value === null || value === '' ? fallback : value === 'true';
+}
+
+function clusterOf(parameters: URLSearchParams): string {
+  return parameters.get('clusterName') || parameters.get('cluster') || DEFAULT_CLUSTER;
+}
+
+function weightOf(parameters: URLSearchParams): number {
+  const text = parameters.get('weight') || '1';
+  if (Number.isNaN(Number(text))) throw badRequest(`For input string: "${text}"`);
+  return Number(text);
+}
+
+/** An unknown type of a document is text. */
+function typeOf(parameters: URLSearchParams): string {
+  const type = parameters.get('type') ?? '';
+  return Object.hasOwn(CONTENT_TYPES, type) ? type : 'text';
+}
+
 function instanceOf(parameters: URLSearchParams): InstanceInput {
-  const flag = (name: string, fallback: boolean): boolean => {
-    const value = parameters.get(name);
-    return value === null || value === '' ? fallback : value === 'true';
-  };
   return {
     ip: required(parameters, 'ip'),
     port: portOf(parameters),
-    cluster: parameters.get('clusterName') || parameters.get('cluster') || DEFAULT_CLUSTER,
-    weight: Number(parameters.get('weight') || 1),
-    enabled: flag('enabled', flag('enable', true)),
-    healthy: flag('healthy', true),
-    ephemeral: flag('ephemeral', true),
+    cluster: clusterOf(parameters),
+    weight: weightOf(parameters),
+    enabled: flagOf(parameters, 'enabled', flagOf(parameters, 'enable', true)),
+    healthy: flagOf(parameters, 'healthy', true),
+    ephemeral: flagOf(parameters, 'ephemeral', true),
     metadata: parseMetadata(parameters.get('metadata') ?? undefined),
   };
-}
-
-function splitClusters(text: string | null): string[] {
-  return (text ?? '').split(',').filter((name) => name !== '');
 }
 
 function instanceIdOf(id: ServiceId, { ip, port, cluster }: StoredInstance): string {

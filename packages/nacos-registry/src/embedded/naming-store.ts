@@ -21,11 +21,11 @@ export interface ServiceId {
   readonly name: string;
 }
 
-/** What was set by an update, and outlives registrations of the same address. */
+/** What was set by an update: it outlives registrations of the address, and may come before the first. */
 interface Override {
-  readonly metadata: Record<string, string>;
-  readonly weight: number;
-  readonly enabled: boolean;
+  readonly set: Pick<StoredInstance, 'metadata' | 'weight' | 'enabled'>;
+  /** Since when there is no instance of that address. */
+  orphanedAt: number | undefined;
 }
 
 interface StoredService {
@@ -33,7 +33,11 @@ interface StoredService {
   /** By `ip:port`: an address is one instance of a service. */
   readonly instances: Map<string, StoredInstance>;
   readonly overrides: Map<string, Override>;
+  /** Services hold ephemeral or persistent instances, never both; undefined: none so far. */
+  ephemeral: boolean | undefined;
+  /** Made expressly, and there for good. */
   created: boolean;
+  emptySince: number;
 }
 
 /** What a registration or an update says. */
@@ -51,6 +55,8 @@ export interface InstanceInput {
 const BEAT_INTERVAL_MS = 5_000;
 const BEAT_TIMEOUT_MS = 15_000;
 const DELETE_TIMEOUT_MS = 30_000;
+/** What nobody uses any more is forgotten after this long, as in Nacos. */
+const UNUSED_MS = 60_000;
 
 /** Services and instances. `changed` is told of each service whose list is another one now; `now` gives milliseconds. */
 export class NamingStore {
@@ -66,25 +72,37 @@ export class NamingStore {
   register(id: ServiceId, input: InstanceInput): void {
     checkInstance(input);
     const service = this.#open(id);
-    service.instances.set(addressOf(input), { ...input, lastBeatAt: this.#now() });
+    service.ephemeral ??= input.ephemeral;
+    if (service.ephemeral !== input.ephemeral) {
+      const kind = (ephemeral: boolean): string => (ephemeral ? 'ephemeral' : 'persistent');
+      throw new NacosApiError(
+        500,
+        `Current service ${id.group}@@${id.name} is ${kind(service.ephemeral)} service, can't register ${kind(input.ephemeral)} instance.`,
+      );
+    }
+    const address = addressOf(input);
+    service.instances.set(address, { ...input, lastBeatAt: this.#now() });
+    const override = service.overrides.get(address);
+    if (override !== undefined) override.orphanedAt = undefined;
     this.#changed(id);
   }
 
-  /** Changes an instance for good: what is set here overrides later registrations. */
+  /** Changes an instance for good: what is set here overrides registrations, also later ones. */
   update(id: ServiceId, input: InstanceInput): void {
     checkInstance(input);
     const service = this.#services.get(keyOf(id));
-    const instance = service?.instances.get(addressOf(input));
-    if (service === undefined || instance === undefined) throw badRequest(`instance not exist: ${addressOf(input)}`);
-    service.overrides.set(addressOf(input), { metadata: input.metadata, weight: input.weight, enabled: input.enabled });
+    if (service === undefined) throw badRequest(`service not found, namespace: ${id.namespace}, serviceName: ${id.group}@@${id.name}`);
+    const { metadata, weight, enabled } = input;
+    const address = addressOf(input);
+    service.overrides.set(address, { set: { metadata, weight, enabled }, orphanedAt: service.instances.has(address) ? undefined : this.#now() });
     this.#changed(id);
   }
 
-  deregister(id: ServiceId, ip: string, port: number): void {
+  /** Takes an instance away; one of the other kind (ephemeral or persistent) stays. */
+  deregister(id: ServiceId, ip: string, port: number, ephemeral: boolean): void {
     const service = this.#services.get(keyOf(id));
-    if (service === undefined || !service.instances.delete(`${ip}:${port}`)) return;
-    service.overrides.delete(`${ip}:${port}`);
-    this.#closeIfEmpty(service);
+    if (service === undefined || service.instances.get(`${ip}:${port}`)?.ephemeral !== ephemeral) return;
+    this.#remove(service, `${ip}:${port}`);
     this.#changed(id);
   }
 
@@ -104,7 +122,7 @@ export class NamingStore {
     return true;
   }
 
-  /** Takes instances whose beats have stopped for unhealthy, then away. */
+  /** Takes instances whose beats have stopped for unhealthy, then away; forgets what is not used any more. */
   expire(): void {
     const now = this.#now();
     for (const service of this.#services.values()) {
@@ -114,17 +132,18 @@ export class NamingStore {
         const silentMs = now - instance.lastBeatAt;
         const { timeoutMs, deleteMs } = timesOf(this.#effective(service, instance).metadata);
         if (silentMs > deleteMs) {
-          service.instances.delete(address);
-          service.overrides.delete(address);
+          this.#remove(service, address);
           changed = true;
         } else if (instance.healthy && silentMs > timeoutMs) {
           instance.healthy = false;
           changed = true;
         }
       }
-      if (!changed) continue;
-      this.#closeIfEmpty(service);
-      this.#changed(service.id);
+      for (const [address, { orphanedAt }] of service.overrides) {
+        if (orphanedAt !== undefined && now - orphanedAt > UNUSED_MS) service.overrides.delete(address);
+      }
+      if (service.instances.size === 0 && !service.created && now - service.emptySince > UNUSED_MS) this.#services.delete(keyOf(service.id));
+      if (changed) this.#changed(service.id);
     }
   }
 
@@ -154,20 +173,24 @@ export class NamingStore {
   /** What was set by updates, over what was registered. */
   #effective(service: StoredService, instance: StoredInstance): StoredInstance {
     const override = service.overrides.get(addressOf(instance));
-    return override === undefined ? instance : { ...instance, ...override };
+    return override === undefined ? instance : { ...instance, ...override.set };
   }
 
   #open(id: ServiceId): StoredService {
     let service = this.#services.get(keyOf(id));
     if (service === undefined) {
-      service = { id, instances: new Map(), overrides: new Map(), created: false };
+      service = { id, instances: new Map(), overrides: new Map(), ephemeral: undefined, created: false, emptySince: this.#now() };
       this.#services.set(keyOf(id), service);
     }
     return service;
   }
 
-  #closeIfEmpty(service: StoredService): void {
-    if (service.instances.size === 0 && !service.created) this.#services.delete(keyOf(service.id));
+  #remove(service: StoredService, address: string): void {
+    service.instances.delete(address);
+    const now = this.#now();
+    const override = service.overrides.get(address);
+    if (override !== undefined) override.orphanedAt = now;
+    if (service.instances.size === 0) service.emptySince = now;
   }
 }
 

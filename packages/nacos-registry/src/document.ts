@@ -1,0 +1,11 @@
+import type { ConfigDocument } from '@lane/core';
+
+/**
+ * A document of that content. Its md5 is computed here: a Nacos that reads from its database (Derby) sends the md5 of its
+ * cache, which lags behind, and one who believes it can miss a change for good (a document that is changed and changed back).
+ */
+export function documentOf(content: string): ConfigDocument {
+  // Here and not at the top: many processes never read a document.
+  const { createHash } = require('node:crypto') as typeof import('node:crypto');
+  return { content, md5: createHash('md5').update(content).digest('hex') };
+}
