@@ -1,5 +1,6 @@
 /** What an operator sees on a bad day: an app under the agent serves all the same, and one clear line says what is wrong. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
@@ -158,6 +159,43 @@ describe('the command', () => {
     expect(refused.stderr).toMatch(/^lane: .*lane.*\n$/);
     expect(refused.stderr).not.toContain('wrong');
   });
+
+  test('does not replace lane groups of somebody’s own, and takes its own away again', async () => {
+    const nacos = await startNacos();
+    const groups = `http://${nacos.address}/nacos/v1/cs/configs?dataId=lane-groups&group=LANE`;
+    const own = '{"version":1,"groups":[]}';
+    await fetch(groups, { method: 'POST', body: new URLSearchParams({ content: own }) });
+    const refused = await run('demo', '--check', '--ports', 'auto', '--replicas', '1', '--nacos', nacos.address);
+    expect(refused).toEqual({ code: 1, stderr: expect.stringMatching(/^lane: .*has lane groups of its own.*--namespace.*\n$/) });
+    expect(await body(groups)).toBe(own);
+
+    await fetch(groups, { method: 'DELETE' });
+    expect(await run('demo', '--check', '--ports', 'auto', '--replicas', '1', '--nacos', nacos.address)).toEqual({ code: 0, stderr: '' });
+    expect((await fetch(groups)).status).toBe(404);
+  });
+
+  // The kernel lists a process's children there.
+  test.skipIf(process.platform !== 'linux').each(['starting', 'Ctrl-C ends everything'])(
+    'demo: after Ctrl-C at the line "%s" nothing is left',
+    async (line) => {
+      const demo = spawn(process.execPath, [LANE, 'demo', '--ports', 'auto', '--replicas', '1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      opened.push({ stop: async () => void demo.kill('SIGKILL') });
+      let said = '';
+      let children: string[] = [];
+      demo.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        if (!said.includes(line) && (said + chunk).includes(line)) {
+          children = readFileSync(`/proc/${demo.pid}/task/${demo.pid}/children`, 'utf8').split(' ').filter(Boolean);
+          demo.kill('SIGINT');
+        }
+        said += chunk;
+      });
+      await once(demo, 'exit');
+      expect(children.length).toBeGreaterThan(0);
+      for (const pid of children) expect(() => process.kill(Number(pid), 0), pid).toThrow('ESRCH');
+      const [, gateway] = /gateway on (\S+)/.exec(said) ?? [];
+      if (gateway !== undefined) await expect(fetch(gateway)).rejects.toThrow();
+    },
+  );
 
   test.each([
     [['demo', '--without', 'd'], /there is no service d: accepted are a, b, c/],

@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tagOfMetadata, type LaneGroupsDocument, type ServiceKey, type Tag } from '@lane/core';
-import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import { laneGroupsToJson, tagOfMetadata, type LaneGroupsDocument, type ServiceKey, type Tag } from '@lane/core';
+import { connectNacos, LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
 import { CliError } from './cli-error.js';
 import { ManagedProcess } from './managed-process.js';
 
@@ -98,6 +98,26 @@ export function shopLaneGroups(): LaneGroupsDocument {
   };
 }
 
+const shopText = (): string => laneGroupsToJson(shopLaneGroups());
+
+/** Publishes the lane group of the scenario; true if it was not there. Rejects rather than replace lane groups of somebody's own. */
+async function publishShop(connection: NacosConnection): Promise<boolean> {
+  const found = await connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
+  if (found !== undefined && found.content !== shopText()) {
+    throw new CliError(
+      `the Nacos on ${connection.server} has lane groups of its own (dataId ${LANE_GROUPS_DATA_ID}, group ${LANE_GROUPS_GROUP}), which the demo would replace: add --namespace with the id of one that has none`,
+      'ELANE_CONFLICT',
+    );
+  }
+  if (found === undefined) await publishLaneGroups(connection, shopText());
+  return found === undefined;
+}
+
+async function removeShop(connection: NacosConnection): Promise<void> {
+  const found = await connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
+  if (found?.content === shopText()) await connection.remove(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
+}
+
 /** Starts the scenario and resolves when every process is registered and the gateway serves. */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { replicas = 2, entry = 'hosts', without = [], onProgress = () => {}, onDeath = () => {} } = options;
@@ -114,14 +134,18 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
 
   const processes = new Set<ManagedProcess>();
   const folder = await mkdtemp(join(tmpdir(), 'lane-demo-'));
-  const ended: { connection?: NacosConnection } = {};
+  const ended: { connection?: NacosConnection; ownsLaneGroups?: boolean } = {};
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopping ??= (async () => {
       // Services first: they deregister, which takes the registry.
       const isSupport = (one: ManagedProcess): boolean => one.name === 'the embedded Nacos';
       await Promise.all([...processes].filter((one) => !isSupport(one)).map((one) => one.stop()));
-      await ended.connection?.close();
+      if (ended.connection !== undefined) {
+        // What somebody has made of it meanwhile is not ours to remove. An embedded Nacos takes it along anyway.
+        if (ended.ownsLaneGroups === true && options.nacos !== undefined) await removeShop(ended.connection).catch(() => {});
+        await ended.connection.close();
+      }
       await Promise.all([...processes].filter(isSupport).map((one) => one.stop()));
       await rm(folder, { recursive: true, force: true });
     })());
@@ -146,7 +170,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const check = await connection.check();
     if (!check.ok) throw new CliError(check.problem, check.code ?? 'ELANE_NACOS');
     if (options.nacos !== undefined) onProgress(`using Nacos on ${nacosAddress}`);
-    await publishLaneGroups(connection, shopLaneGroups());
+    ended.ownsLaneGroups = await publishShop(connection);
     onProgress('published lane group shop with lane gray (dataId lane-groups, group LANE)');
 
     const env: Record<string, string> = {

@@ -87,6 +87,7 @@ async function demo(given: DemoArguments): Promise<void> {
   const starting = startDemo({ ...given, onProgress: say, onDeath: (description) => console.error(description) });
   // Asked to stop while starting: what is there has to go as well.
   const stopped = await Promise.race([asked.then(() => true), starting.then(() => false)]);
+  if (stopped) say('stopping');
   const running = await starting;
   try {
     if (stopped) return;
