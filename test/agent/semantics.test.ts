@@ -77,30 +77,36 @@ describe('stamping and background work', () => {
     );
   });
 
-  test('entry rules put requests into a lane, and say which rule did', async () => {
-    const RULES = JSON.stringify({
-      version: 1,
-      groups: [
-        {
-          name: 'shop',
-          services: ['a'],
-          entry: { services: ['a'] },
-          lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'staff', match: { header: 'x-user', exact: 'alice' } }] }],
+  test.each([
+    ['by LANE_SERVICE', 'a', { LANE_SERVICE: 'a' }],
+    ['in its package.json', '@lane/test', {}],
+  ] as Array<[string, string, Record<string, string>]>)(
+    'entry rules of a service named %s put requests into a lane, and say which rule did',
+    async (_, service, env) => {
+      const RULES = JSON.stringify({
+        version: 1,
+        groups: [
+          {
+            name: 'shop',
+            services: [service],
+            entry: { services: [service] },
+            lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'staff', match: { header: 'x-user', exact: 'alice' } }] }],
+          },
+        ],
+      });
+      await withApp(
+        { ...env, RULES },
+        async (app) => {
+          const alice = await echo(app, { 'x-user': 'alice' });
+          expect([alice.lane, wrote(alice), alice.mark]).toEqual(['gray', 'lane=gray', { tag: 'gray', source: 'rule', rule: 'shop/gray/staff' }]);
+          const bob = await echo(app, { 'x-user': 'bob' });
+          expect([bob.lane, wrote(bob), bob.mark?.source]).toEqual([null, '', 'none']);
+          expect((await echo(app, { 'x-user': 'alice', baggage: 'lane=blue' })).lane).toBe('blue');
         },
-      ],
-    });
-    await withApp(
-      { LANE_SERVICE: 'a', RULES },
-      async (app) => {
-        const alice = await echo(app, { 'x-user': 'alice' });
-        expect([alice.lane, wrote(alice), alice.mark]).toEqual(['gray', 'lane=gray', { tag: 'gray', source: 'rule', rule: 'shop/gray/staff' }]);
-        const bob = await echo(app, { 'x-user': 'bob' });
-        expect([bob.lane, wrote(bob), bob.mark?.source]).toEqual([null, '', 'none']);
-        expect((await echo(app, { 'x-user': 'alice', baggage: 'lane=blue' })).lane).toBe('blue');
-      },
-      ['known-instances.cjs'],
-    );
-  });
+        ['known-instances.cjs'],
+      );
+    },
+  );
 });
 
 describe('trust', () => {

@@ -18,6 +18,7 @@ import {
 import { createDestinations, type Destinations, type Outcome } from './destination.js';
 import type { AgentLog } from './log.js';
 import type { AgentOptions } from './options.js';
+import { packageNameOf } from './package-name.js';
 import { createPropagation, type Propagation } from './propagation.js';
 
 /** The mark on a request whose tag has been decided: the Express plugin reads it, so that rules are never applied twice. */
@@ -49,6 +50,8 @@ export class Runtime {
   readonly #trusts: ((address: string | undefined) => boolean) | undefined;
   readonly #inbound = new Map<Tag, RequestTag>();
   #service: string | undefined;
+  /** Read when it is asked for: only entry rules need it. */
+  #packageName: string | undefined;
   #entry: EntryRules | undefined;
   #stamp: Tag | undefined;
   /** Hosts that are service names. */
@@ -83,9 +86,9 @@ export class Runtime {
     this.setRules(undefined);
   }
 
-  /** The name of this service: the option, else what it registered as, else undefined. */
-  get service(): string | undefined {
-    return this.#service;
+  /** The name of this service: the option, else what it registered as, else that in its package.json, else empty. */
+  get service(): string {
+    return this.#service ?? (this.#packageName ??= packageNameOf() ?? '');
   }
 
   /** Takes the name under which the app registers, unless it has one already. */
@@ -99,7 +102,7 @@ export class Runtime {
   setRules(rules: LaneRules | undefined): void {
     const { tag, stamp, background, services, nacosGroup } = this.options;
     this.tables.setRules(rules);
-    this.#entry = rules === undefined || this.#service === undefined ? undefined : rules.entryOf(this.#service);
+    this.#entry = rules?.entryOf(this.service);
     const own = tag !== undefined && rules?.isDisabledTag(tag) !== true ? tag : undefined;
     this.#stamp = stamp ? own : undefined;
     setBackgroundLane(background === 'own' ? own : undefined);
