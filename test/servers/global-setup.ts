@@ -6,7 +6,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestProject } from 'vitest/node' with { 'resolution-mode': 'import' };
-import { type RealNacos, type RealNacosVersion, realNacosVersions, startRealNacos } from './real-nacos.js';
+import { type RealNacos, realNacosAvailability, type RealNacosVersion, realNacosVersions, startRealNacos } from './real-nacos.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -42,6 +42,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function startBroker(): Promise<Broker> {
   const servers = new Map<RealNacosVersion, Promise<RealNacos>>();
   const log = (line: string): void => console.error(line);
+  const { available, reason } = realNacosAvailability();
+  // The reporter does not show skipped tests.
+  if (!available) log(`Left out: tests on real Nacos ${realNacosVersions.join(' and ')}: ${reason}`);
 
   const http = createServer((request, response) => {
     const version = realNacosVersions.find((one) => request.url === `/${one}`);
