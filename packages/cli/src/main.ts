@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { SILENT_LOG, type Log } from '@lane/core';
+import { isCidr, SILENT_LOG, type Log } from '@lane/core';
 import { connectNacos, watchLaneGroups } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { startGateway, type GatewayRoute } from '@lane/gateway';
@@ -152,10 +152,12 @@ async function gateway(given: GatewayArguments): Promise<void> {
   const check = await connection.check();
   if (!check.ok) console.error(`lane gateway: ${check.problem}; requests get 503 until then`);
   // Ready is when the services behind it are known; with Nacos down it serves its 503 all the same.
-  const listed = check.ok
-    ? await Promise.allSettled(given.route.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })))
-    : [];
-  if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
+  if (check.ok) {
+    const listed = await Promise.allSettled(
+      given.route.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })),
+    );
+    if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
+  }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
   announce(running.port, `gateway on ${running.url}, entry by ${given.entry}; Ctrl-C ends it`);
   await untilAskedToStop();
@@ -235,7 +237,13 @@ function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRoute[] {
 }
 
 function parseTrust(text: string): 'none' | 'all' | string[] {
-  return text === 'none' || text === 'all' ? text : text.split(/[\s,]+/).filter((cidr) => cidr !== '');
+  if (text === 'none' || text === 'all') return text;
+  const cidrs = text.split(/[\s,]+/).filter((cidr) => cidr !== '');
+  const wrong = cidrs.find((cidr) => !isCidr(cidr));
+  if (wrong !== undefined || cidrs.length === 0) {
+    throw new InvalidArgumentError(`${JSON.stringify(wrong ?? text)} is no network: accepted are none, all, or a comma list such as 10.0.0.0/8,::1.`);
+  }
+  return cidrs;
 }
 
 async function main(): Promise<void> {
@@ -248,9 +256,11 @@ async function main(): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    const { message, code } = error as NodeJS.ErrnoException;
+    const { message, code, syscall } = error as NodeJS.ErrnoException;
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
-    console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);
+    // What a port or an address of somebody's choice may meet: EACCES, EADDRNOTAVAIL, ENOTFOUND.
+    if (syscall === 'listen' || syscall === 'getaddrinfo') console.error(`lane: ${message}: choose another --port or --host`);
+    else console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);
     process.exitCode = error instanceof CliError ? error.exitCode : 1;
   }
 }

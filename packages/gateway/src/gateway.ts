@@ -137,7 +137,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return;
     }
     try {
-      await proxy.web(request, response, { target: `http://${instance.ip.includes(':') ? `[${instance.ip}]` : instance.ip}:${instance.port}` });
+      await proxy.web(request, response, { target: targetOf(instance) });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (response.headersSent || response.destroyed) {
@@ -150,6 +150,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         await send(request, response, route, tag, tries - 1, tried);
         return;
       }
+      // httpxy had it flow to the instance, and nobody reads on: the client would never come to the end of its upload.
+      request.resume();
       refuse(response, 502, `${route.key.name} at ${instance.ip}:${instance.port} did not answer: ${message}`);
     }
   }
@@ -164,7 +166,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     return instance;
   }
 
+  let closing: Promise<void> | undefined;
   const server = http.createServer((request, response) => {
+    // A connection that stays open would bring more requests, and hold up the end.
+    response.once('finish', () => {
+      if (closing !== undefined) request.socket.destroySoon();
+    });
     handle(request, response).catch((error: unknown) => {
       log.error('a request failed in the gateway', { error: String((error as Error).stack ?? error) });
       if (!response.headersSent) refuse(response, 500, 'the gateway failed; its log says why');
@@ -172,6 +179,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
   });
   server.on('upgrade', (request, socket, head) => {
+    // Node leaves the socket without one.
+    socket.on('error', () => socket.destroy());
     const view = viewOf(request);
     const route = findRoute(routes, view.host, view.path);
     const tag = route === undefined ? undefined : tagOf(request, route, view);
@@ -181,7 +190,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return;
     }
     writeTag(request, codec, entry === 'rules' ? tag : undefined, trusts(request.socket.remoteAddress));
-    proxy.ws(request, socket as never, { target: `http://${instance.ip}:${instance.port}` }, head).catch(() => socket.destroy());
+    proxy.ws(request, socket as never, { target: targetOf(instance) }, head).catch(() => socket.destroy());
   });
 
   try {
@@ -191,7 +200,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   const { port } = server.address() as AddressInfo;
-  let closing: Promise<void> | undefined;
   return {
     host,
     port,
@@ -208,6 +216,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         server.closeIdleConnections();
       })),
   };
+}
+
+/** Not a URL: httpxy 0.5.6 hands the brackets of its IPv6 host to DNS. */
+function targetOf({ ip, port }: Instance): { host: string; port: number } {
+  return { host: ip, port };
 }
 
 function viewOf(request: IncomingMessage): RequestView {

@@ -40,7 +40,7 @@ const MAX_TOLD_PROBLEMS = 3;
 /** Watches the lane groups in a store. Where there are snapshots, what they remember is in force until the store answers. */
 export function watchLaneGroups(store: ConfigStore, options: LaneGroupsOptions & { readonly snapshots?: SnapshotStore | undefined }): Unsubscribe {
   const { snapshots } = options;
-  const take = createIntake(options, `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP})`, 'publish a valid one, as `lane apply` does');
+  const take = createIntake(options, `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP})`, 'publish a valid one');
   const remembered = snapshots?.loadDocument(LANE_GROUPS_DATA_ID);
   if (remembered !== undefined) take(remembered, { origin: 'snapshot', md5: undefined });
   return store.watch(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, (document) => {

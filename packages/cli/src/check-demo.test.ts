@@ -1,0 +1,91 @@
+/** The check has to find what is wrong: the real scenario, of one process each, with something wrong in it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { BASE_HOST, checkDemo, GRAY_HOST, startDemo, type Demo, type DemoOptions } from '../dist/index.js';
+
+const LANE = join(__dirname, '../dist/main.js');
+
+async function start(options: DemoOptions = {}): Promise<Demo> {
+  const demo = await startDemo({ ports: 'auto', replicas: 1, ...options });
+  onTestFinished(() => demo.stop());
+  return demo;
+}
+
+describe('the check', () => {
+  test('tells what is right, what is a failure, and what is no answer', { timeout: 60_000 }, async () => {
+    const demo = await start();
+    const right = await checkDemo(demo);
+    expect(right).toEqual([
+      { host: BASE_HOST, first: expect.stringMatching(/^A\[.+\] -> B\[.+\] -> C\[.+\]$/), sent: 101, right: 101, wrong: {} },
+      { host: GRAY_HOST, first: expect.stringMatching(/^Agray\[.+\] -> Bgray\[.+\] -> Cgray\[.+\]$/), sent: 101, right: 101, wrong: {} },
+    ]);
+    const [base, gray] = [right[0]?.first ?? '', right[1]?.first ?? ''];
+    expect(demo.expected(BASE_HOST).test(gray)).toBe(false);
+    expect(demo.expected(GRAY_HOST).test(base)).toBe(false);
+
+    for (const service of demo.services) if (service.name === 'C' && service.lane === 'base') await service.kill();
+    const [failing, unharmed] = await checkDemo(demo);
+    expect(failing).toMatchObject({ host: BASE_HOST, sent: 101, right: 0 });
+    expect(failing?.first).toMatch(/^502 A\[/);
+    expect(Object.values(failing?.wrong ?? {}).reduce((sum, times) => sum + times)).toBe(101);
+    expect(unharmed).toMatchObject({ host: GRAY_HOST, sent: 101, right: 101, wrong: {} });
+
+    await demo.stop();
+    const refused = `no answer: connect ECONNREFUSED ${new URL(demo.gatewayUrl).host}`;
+    for (const check of await checkDemo(demo)) expect(check).toMatchObject({ first: refused, sent: 101, right: 0, wrong: { [refused]: 101 } });
+  });
+
+  test('expects the base of a service that has no canary, of that service only', { timeout: 60_000 }, async () => {
+    const demo = await start({ without: ['b'] });
+    expect(demo.services.filter(({ lane }) => lane === 'gray').map(({ name }) => name)).toEqual(['A', 'C']);
+    const expected = demo.expected(GRAY_HOST);
+    const at = (...names: string[]): string => names.map((name) => `${name}[127.0.0.1:1]`).join(' -> ');
+    expect(expected.test(at('Agray', 'B', 'Cgray'))).toBe(true);
+    for (const wrong of [
+      ['Agray', 'Bgray', 'Cgray'],
+      ['Agray', 'B', 'C'],
+      ['A', 'B', 'Cgray'],
+      ['Agray', 'B'],
+      ['Agray', 'B', 'Cgray', 'C'],
+    ]) {
+      expect(expected.test(at(...wrong)), wrong.join()).toBe(false);
+    }
+    expect(demo.expected(BASE_HOST).test(at('A', 'B', 'C'))).toBe(true);
+    expect((await demo.request(GRAY_HOST)).body).toMatch(expected);
+  });
+});
+
+describe('lane demo --check', () => {
+  /** Requests have no lane then, though instances have. */
+  const laneLess = { LANE_DISABLE: 'http-server', LANE_BACKGROUND: 'base' };
+  const check = (args: string[], env: Record<string, string>): Promise<{ code: number | null; stdout: string; stderr: string }> =>
+    new Promise((resolve) => {
+      const all = [LANE, 'demo', '--check', '--ports', 'auto', '--replicas', '1', ...args];
+      const child = execFile(process.execPath, all, { env: { ...process.env, ...env } }, (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode, stdout, stderr }),
+      );
+    });
+
+  test('ends with 1 where requests leave their lane, and shows the wrong answers', { timeout: 60_000 }, async () => {
+    const { code, stdout } = await check([], laneLess);
+    expect(stdout).toMatch(new RegExp(`^Host: ${GRAY_HOST} +Agray\\[.+\\] -> B\\[.+\\] -> C\\[.+\\]$`, 'm'));
+    expect(stdout).toMatch(
+      new RegExp(`^${BASE_HOST}: 101 of 101 right\\n${GRAY_HOST}: 0 of 101 right\\n    101 × Agray.+ -> B\\[.+ -> C\\[.+\\n$`, 'm'),
+    );
+    expect(code).toBe(1);
+  });
+
+  test('says the same in JSON, and nothing else on stdout', { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await check(['--json'], laneLess);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      checks: [
+        { host: BASE_HOST, sent: 101, right: 101, wrong: {} },
+        { host: GRAY_HOST, sent: 101, right: 0 },
+      ],
+    });
+    expect(stderr).toContain('starting 6 processes');
+    expect(code).toBe(1);
+  });
+});

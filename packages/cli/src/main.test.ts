@@ -1,0 +1,239 @@
+/** The `lane` command as people use it: what it says, where it listens, and how it ends. What goes wrong with Nacos is in test/e2e. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
+import { createServer as createSocketServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { version } from '../package.json';
+
+const LANE = join(__dirname, '../dist/main.js');
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function lane(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [LANE, ...args], { env: { ...process.env, ...env } }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+/** Starts a command that serves; gives the first line that it prints. */
+async function start(args: readonly string[], env: Record<string, string> = {}): Promise<{ child: ChildProcess; line: string; said: string[] }> {
+  const child = spawn(process.execPath, [LANE, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said: string[] = [];
+  createInterface(child.stderr).on('line', (line) => said.push(line));
+  const printed = (await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit').then(() => [undefined])])) as [
+    string | undefined,
+  ];
+  if (printed[0] === undefined) throw new Error(`it ended before it served: ${said.join('\n')}`);
+  return { child, line: printed[0], said };
+}
+
+async function startNacos(): Promise<EmbeddedNacos> {
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  onTestFinished(() => nacos.close());
+  return nacos;
+}
+
+function connect(nacos: EmbeddedNacos): NacosConnection {
+  const connection = connectNacos({ server: nacos.address });
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+/** A service of one instance, which answers with its name and the baggage it was sent. */
+async function startService(nacos: EmbeddedNacos, service: string, name: string, tag?: string): Promise<void> {
+  const server = http.createServer((request, response) => response.end(`${name} ${request.headers['baggage'] ?? '-'}`));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  const metadata: Record<string, string> = tag === undefined ? {} : { lane: tag };
+  await connect(nacos).register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port, metadata });
+}
+
+async function ask(url: string | undefined, host: string, path = '/', headers: Record<string, string> = {}): Promise<string> {
+  const [response] = (await once(http.get(`${url}${path}`, { agent: false, headers: { host, ...headers } }), 'response')) as [IncomingMessage];
+  let body = '';
+  for await (const chunk of response.setEncoding('utf8')) body += chunk as string;
+  return response.statusCode === 200 ? body : `${response.statusCode} ${body}`;
+}
+
+const urlIn = (line: string): string | undefined => /http:\/\/[\d.]+:\d+/.exec(line)?.[0];
+
+describe('help', () => {
+  test.each([
+    [[], 'Usage: lane [options] [command]', ['demo', 'nacos', 'gateway', '--version']],
+    [
+      ['demo'],
+      'Usage: lane demo',
+      ['--check', '--without', '--entry', '--ports', '--replicas', '--nacos ', '--nacos-username', '--nacos-password', '--namespace', '--json'],
+    ],
+    [['nacos'], 'Usage: lane nacos', ['--port', '--host']],
+    [
+      ['gateway'],
+      'Usage: lane gateway',
+      ['--port', '--host', '--nacos ', 'LANE_NACOS_SERVER', '--namespace', '--nacos-username', '--nacos-password', '--entry', '--route', '--trust'],
+    ],
+  ])('lane %j --help tells of everything, and nothing is started', async (command, usage, told) => {
+    const { code, stdout, stderr } = await lane([...command, '--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(usage);
+    for (const word of told) expect(stdout).toContain(word);
+  });
+
+  test('is what one gets who says nothing, and that is no success', async () => {
+    const { code, stdout, stderr } = await lane([]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('Usage: lane [options] [command]');
+  });
+
+  test('is not needed to learn the version', async () => {
+    expect(await lane(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+});
+
+describe('what cannot be', () => {
+  test.each([
+    [['nacos', '--port', '65536'], /a port is a number from 0 to 65535/],
+    [['nacos', '--port', '-1'], /a port is a number from 0 to 65535/],
+    [['nacos', '--port', '80.5'], /a port is a number from 0 to 65535/],
+    [['nacos', '8848'], /too many arguments/],
+    [['demo', '--replicas', '21'], /accepted is a number from 1 to 20/],
+    [['demo', '--without', 'b,x'], /there is no service x: accepted are a, b, c/],
+    [['demo', '--ports', 'any'], /Allowed choices are default, auto/],
+    [['demo', '--chek'], /unknown option '--chek'.*\n?.*--check/],
+    [['gateway', '--entry', 'magic', '--route', '*=a'], /Allowed choices are hosts, rules/],
+    [['gateway', '--route', 'www.example.com'], /a route is host\[\/path\]=service\[:tag\], such as/],
+    [['gateway', '--route', '=a'], /a route is host/],
+    [['gateway', '--route', '*='], /a route is host/],
+    [['gateway', '--route', '*=a:'], /a route is host/],
+    [['gateway', '--route', '*=a:gr ay'], /a route is host/],
+    [['gateway', '--route', `*=a:${'x'.repeat(65)}`], /a route is host/],
+    [['gateway', '--route', '*=a', '--route', 'nonsense'], /a route is host/],
+    [['gateway', '--route', '*=a', '--trust', '10.0.0.0/8,10.0.0.0/33'], /"10\.0\.0\.0\/33" is no network: accepted are none, all, or a comma list/],
+    [['gateway', '--route', '*=a', '--trust', ''], /"" is no network/],
+  ])('%j is refused with the remedy, before anything is started', async (args, message) => {
+    const { code, stdout, stderr } = await lane(args);
+    expect(stderr).toMatch(message);
+    expect(stderr).toContain('--help');
+    expect(stderr).not.toContain('    at ');
+    expect([code, stdout]).toEqual([2, '']);
+  });
+
+  test.each([
+    [['demo', '--ports', 'auto', '--nacos', 'no such'], /^lane: "no such" is no address of a Nacos server: .*host:port.*\n$/],
+    // An address for documentation (RFC 5737): nobody's.
+    [['nacos', '--port', '0', '--host', '192.0.2.1'], /^lane: listen EADDRNOTAVAIL.*192\.0\.2\.1.*: choose another --port or --host\n$/],
+  ])('%j ends with one line', async (args, message) => {
+    expect(await lane(args)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) });
+  });
+});
+
+/** Takes a port that the demo would; whoever has it already does as well. */
+async function take(port: number): Promise<void> {
+  const server = createSocketServer().listen(port, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('EADDRINUSE'));
+}
+
+describe('ports', () => {
+  test('0 takes a free one, and the first line tells which', async () => {
+    const [first, second] = await Promise.all([start(['nacos', '--port', '0']), start(['nacos', '--port', '0'])]);
+    const ports = [first, second].map(({ line }) => /^embedded Nacos on 127\.0\.0\.1:(\d+), /.exec(line)?.[1]);
+    expect(new Set(ports).size).toBe(2);
+    for (const port of ports) expect((await fetch(`http://127.0.0.1:${port}/nacos/v1/ns/service/list?pageNo=1&pageSize=1`)).status).toBe(200);
+    for (const { child, said } of [first, second]) {
+      child.kill('SIGTERM');
+      expect(await once(child, 'exit')).toEqual([0, null]);
+      expect(said).toEqual([]);
+    }
+  });
+
+  test('of the demo that are taken: it says which, for what, and the remedies', async () => {
+    await take(8848);
+    expect(await lane(['demo'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'lane: port 8848, which the embedded Nacos needs, is in use: stop what listens there, or --ports auto for free ports, or --nacos host:port to use the Nacos that runs there\n',
+    });
+    await take(8000);
+    // With a Nacos of one's own, 8848 may be taken.
+    expect(await lane(['demo', '--nacos', '127.0.0.1:8848'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'lane: port 8000, which the gateway needs, is in use: stop what listens there, or --ports auto for free ports\n',
+    });
+  });
+});
+
+describe('lane gateway', () => {
+  test('routes by host, path and lane, and ends in good order when asked', async () => {
+    const nacos = await startNacos();
+    await startService(nacos, 'a', 'A');
+    await startService(nacos, 'a', 'Agray', 'gray');
+    await startService(nacos, 'b', 'B');
+    const routes = ['--route', 'www.aliyundoc.com=a', '--route', 'www.example.com=a:gray', '--route', 'www.example.com/b=b'];
+    const { child, line, said } = await start(['gateway', '--port', '0', ...routes], { LANE_NACOS_SERVER: nacos.address });
+    expect(line).toMatch(/^gateway on http:\/\/127\.0\.0\.1:\d+, entry by hosts; Ctrl-C ends it$/);
+    const url = urlIn(line);
+    expect(await ask(url, 'www.aliyundoc.com', '/', { baggage: 'lane=gray' })).toBe('A -');
+    expect(await ask(url, 'www.example.com')).toBe('Agray -');
+    expect(await ask(url, 'www.example.com', '/b/1')).toBe('B -');
+    expect(await ask(url, 'www.elsewhere.com')).toMatch(/^404 no route for host www\.elsewhere\.com/);
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(said).toEqual([]);
+  });
+
+  test('with --entry rules tags by the lane groups in Nacos, and believes the peers of --trust', async () => {
+    const nacos = await startNacos();
+    await startService(nacos, 'a', 'A');
+    await startService(nacos, 'a', 'Agray', 'gray');
+    await publishLaneGroups(
+      connect(nacos),
+      JSON.stringify({
+        version: 1,
+        groups: [
+          {
+            name: 'shop',
+            services: ['a'],
+            entry: { services: ['lane-gateway'] },
+            lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'by-domain', match: { host: { exact: 'www.example.com' } } }] }],
+          },
+        ],
+      }),
+    );
+    const args = ['gateway', '--port', '0', '--nacos', nacos.address, '--entry', 'rules', '--route', '*=a'];
+    const [strict, trusting] = await Promise.all([start(args), start([...args, '--trust', '10.0.0.0/8, 127.0.0.1'])]);
+    expect(strict.line).toContain('entry by rules');
+    for (const { line } of [strict, trusting]) {
+      expect(await ask(urlIn(line), 'www.example.com')).toBe('Agray lane=gray');
+      expect(await ask(urlIn(line), 'www.aliyundoc.com')).toBe('A -');
+    }
+    expect(await ask(urlIn(strict.line), 'www.aliyundoc.com', '/', { baggage: 'lane=gray' })).toBe('A -');
+    expect(await ask(urlIn(trusting.line), 'www.aliyundoc.com', '/', { baggage: 'lane=gray' })).toBe('Agray lane=gray');
+  });
+
+  test('without a Nacos says so, and answers with 503', async () => {
+    const nacos = await startEmbeddedNacos({ port: 0 });
+    await nacos.close();
+    const { line, said } = await start(['gateway', '--port', '0', '--nacos', nacos.address, '--route', '*=a']);
+    expect(await ask(urlIn(line), 'www.example.com')).toMatch(/^503 .*service a /);
+    expect(said.join('\n')).toMatch(new RegExp(`^lane gateway: Nacos at ${nacos.address} can't be reached .*; requests get 503 until then$`, 'm'));
+  });
+});

@@ -1,0 +1,806 @@
+/** The gateway as it is: in front of real HTTP servers that are registered in a real (embedded) Nacos. */
+import { once } from 'node:events';
+import http, { type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { compileLaneGroups, type EntryRule, type Instance, type Lane, type LaneRules, type Registry, type Unsubscribe } from '@lane/core';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
+import { GATEWAY_SERVICE, startGateway, type Gateway, type GatewayOptions } from './index.js';
+
+let nacos: EmbeddedNacos;
+beforeAll(async () => {
+  nacos = await startEmbeddedNacos({ port: 0 });
+  return () => nacos.close();
+});
+
+function connect(): NacosConnection {
+  const connection = connectNacos({ server: nacos.address });
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+let count = 0;
+/** A service that no other test uses. */
+const newService = (): string => `service-${++count}`;
+
+/** What a backend saw of a request. */
+interface Seen {
+  readonly backend: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  /** The port of the gateway's end of the connection. */
+  readonly peer: number | undefined;
+}
+
+interface Backend {
+  readonly server: http.Server;
+  readonly port: number;
+  readonly registration: Registration;
+  /** Ends it at once, as a crash would: Nacos still lists it. */
+  die(): Promise<void>;
+}
+
+/** Starts an HTTP server and registers it. By default it answers with what it saw. */
+async function startBackend(
+  service: string,
+  name: string,
+  { tag, listener, host = '127.0.0.1', ...more }: Partial<Registration> & { tag?: string; listener?: RequestListener; host?: string } = {},
+): Promise<Backend> {
+  const server = http.createServer(listener ?? ((request, response) => void echo(name, request, response)));
+  server.listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const die = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  onTestFinished(die);
+  const registration: Registration = { ip: host, port, metadata: tag === undefined ? {} : { lane: tag }, ...more };
+  await connect().register({ name: service, group: 'DEFAULT_GROUP' }, registration);
+  return { server, port, registration, die };
+}
+
+async function echo(backend: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method = '', url = '', headers, socket } = request;
+  const peer = socket.remotePort;
+  const seen: Seen = { backend, method, url, headers, body: await textOf(request), peer };
+  response.setHeader('content-type', 'application/json').end(JSON.stringify(seen));
+}
+
+async function textOf(message: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of message.setEncoding('utf8')) text += chunk as string;
+  return text;
+}
+
+/** A connection that tells how many subscriptions it has. */
+function counted(connection: NacosConnection): Registry & { subscriptions: number } {
+  const registry = {
+    subscriptions: 0,
+    subscribe: (...given: Parameters<Registry['subscribe']>): Unsubscribe => {
+      const unsubscribe = connection.subscribe(...given);
+      registry.subscriptions++;
+      return () => {
+        registry.subscriptions--;
+        unsubscribe();
+      };
+    },
+    list: (...given: Parameters<Registry['list']>) => connection.list(...given),
+    services: (group?: string) => connection.services(group),
+    close: () => connection.close(),
+  };
+  return registry;
+}
+
+async function startReadyGateway(options: Partial<GatewayOptions> & Pick<GatewayOptions, 'routes'>): Promise<Gateway> {
+  const gateway = await startGateway({ port: 0, entry: 'hosts', registry: connect(), ...options });
+  onTestFinished(() => gateway.close());
+  await gateway.ready();
+  return gateway;
+}
+
+interface Asked {
+  readonly host?: string;
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: string | Buffer;
+  readonly agent?: http.Agent;
+}
+
+/** Begins a request; its body is left to the caller. */
+function begin(gateway: Gateway, { host = 'www.example.com', path = '/', method = 'GET', headers = {}, agent }: Asked = {}): http.ClientRequest {
+  return http.request({ host: gateway.host, port: gateway.port, path, method, headers: { host, ...headers }, agent: agent ?? false });
+}
+
+async function ask(gateway: Gateway, asked: Asked = {}): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
+  const request = begin(gateway, asked);
+  request.end(asked.body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, headers: response.headers, body: await textOf(response) };
+}
+
+/** What the backend saw of a request that was served. */
+async function see(gateway: Gateway, asked: Asked = {}): Promise<Seen> {
+  const { status, body } = await ask(gateway, asked);
+  expect(status, body).toBe(200);
+  return JSON.parse(body) as Seen;
+}
+
+/** Waits until a connection has told all its subscribers of so many usable instances: those that came first were told first. */
+function untilInstances(registry: NacosConnection, service: string, wanted: number): Promise<void> {
+  return new Promise((resolve) => {
+    const unsubscribe = registry.subscribe({ name: service, group: 'DEFAULT_GROUP' }, (instances: readonly Instance[]) => {
+      if (instances.length !== wanted) return;
+      queueMicrotask(() => unsubscribe());
+      resolve();
+    });
+  });
+}
+
+/** Something that comes once, and is waited for. */
+function arrival<T>(): { came: (value: T) => void; first: Promise<T> } {
+  let came: (value: T) => void = () => {};
+  const first = new Promise<T>((resolve) => (came = resolve));
+  return { came, first };
+}
+
+/** A port where nothing listens any more. */
+async function closedPort(): Promise<number> {
+  const server = createSocketServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Registers an address where nothing listens. */
+async function registerDead(service: string, more: Partial<Registration> = {}): Promise<Registration> {
+  const registration = { ip: '127.0.0.1', port: await closedPort(), ...more };
+  await connect().register({ name: service, group: 'DEFAULT_GROUP' }, registration);
+  return registration;
+}
+
+function rulesOf(service: string, lanes: readonly Lane[], entry = GATEWAY_SERVICE): LaneRules {
+  return compileLaneGroups({ version: 1, groups: [{ name: 'shop', services: [service], entry: { services: [entry] }, lanes }] });
+}
+
+const BY_DOMAIN: EntryRule = { name: 'by-domain', match: { host: { exact: 'www.example.com' } } };
+const grayLane = (more: Partial<Lane> = {}): Lane => ({ name: 'gray', tag: 'gray', rules: [BY_DOMAIN], ...more });
+
+describe('by host', () => {
+  test('a request goes to base or to the lane, as its route says, and no tag is sent', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({
+      routes: [
+        { host: 'www.aliyundoc.com', service },
+        { host: 'www.example.com', service, tag: 'gray' },
+      ],
+    });
+    for (let i = 0; i < 10; i++) {
+      expect(await see(gateway, { host: 'www.aliyundoc.com' })).toMatchObject({ backend: 'base' });
+      expect(await see(gateway, { host: 'www.example.com' })).toMatchObject({ backend: 'gray' });
+    }
+    expect((await see(gateway, { host: 'www.example.com' })).headers).not.toHaveProperty('baggage');
+  });
+
+  test('method, path, query, headers and body arrive as they were sent, and the answer comes back so', async () => {
+    const service = newService();
+    await startBackend(service, 'base', {
+      listener: (request, response) =>
+        void textOf(request).then((body) => {
+          response.writeHead(418, 'Short And Stout', { 'set-cookie': ['a=1', 'b=2'], 'x-seen': JSON.stringify([request.method, request.url]) });
+          response.end(`${String(request.headers['x-own'])} ${request.headers.host} ${body}`);
+        }),
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const { status, headers, body } = await ask(gateway, {
+      host: 'WWW.example.com:8000',
+      method: 'PUT',
+      path: '/a%20b/?q=1&q=%2F',
+      headers: { 'x-own': 'mine' },
+      body: 'über',
+    });
+    expect(status).toBe(418);
+    expect(headers).toMatchObject({ 'set-cookie': ['a=1', 'b=2'], 'x-seen': '["PUT","/a%20b/?q=1&q=%2F"]' });
+    expect(body).toBe('mine WWW.example.com:8000 über');
+  });
+
+  test('the service behind learns who asked, and for which host', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    expect((await see(gateway, { host: 'www.example.com:8000' })).headers).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-host': 'www.example.com:8000',
+      'x-forwarded-proto': 'http',
+    });
+  });
+
+  test('a host with a port and in capitals is the same host', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const gateway = await startReadyGateway({ routes: [{ host: 'www.Example.com', path: '/a', service }] });
+    expect(await see(gateway, { host: 'WWW.EXAMPLE.COM:8000', path: '/a?x' })).toMatchObject({ backend: 'base' });
+  });
+
+  test('a host or path without a route is answered with 404 and the hosts that have one', async () => {
+    const gateway = await startReadyGateway({
+      routes: [
+        { host: 'www.aliyundoc.com', path: '/a', service: newService() },
+        { host: 'www.example.com', service: newService() },
+      ],
+    });
+    for (const [host, path] of [
+      ['www.elsewhere.com', '/'],
+      ['www.aliyundoc.com', '/b'],
+    ] as const) {
+      expect(await ask(gateway, { host, path })).toMatchObject({
+        status: 404,
+        body: `no route for host ${host} and path ${path}; hosts with routes: www.aliyundoc.com, www.example.com\n`,
+      });
+    }
+  });
+
+  test('a route to a lane without an instance is answered with 503 that names service and tag, and base is not asked', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service, tag: 'gray' }] });
+    const { status, body } = await ask(gateway);
+    expect(status).toBe(503);
+    expect(body).toMatch(new RegExp(`^ELANE_UNAVAILABLE: service ${service} has no healthy instance for tag gray`));
+  });
+
+  test('a base without an instance is answered with 503 that names the service, and the lane is not asked', async () => {
+    const service = newService();
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const { status, body } = await ask(gateway);
+    expect(status).toBe(503);
+    expect(body).toMatch(new RegExp(`^ELANE_UNAVAILABLE: service ${service} has no healthy base instance`));
+  });
+
+  test.each<[what: string, headers: Record<string, string | string[]>, left: RegExp | undefined]>([
+    ['baggage', { baggage: 'user=42, lane=gray ,city=x' }, /^user=42,\s*city=x$/],
+    ['baggage in two lines', { baggage: ['lane=gray', 'user=42'] }, /^user=42$/],
+    ['nothing else in baggage', { baggage: 'lane=gray' }, undefined],
+    ['a header', { 'X-Mse-Tag': 'gray', baggage: 'x-mse-gray-tag=gray' }, undefined],
+  ])('a tag that a client makes up is not believed, and does not get through: %s', async (_what, headers, left) => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }], formats: ['baggage', 'mse'] });
+    const seen = await see(gateway, { headers });
+    expect(seen.backend).toBe('base');
+    expect(seen.headers).not.toHaveProperty('x-mse-tag');
+    if (left === undefined) expect(seen.headers).not.toHaveProperty('baggage');
+    else expect(seen.headers.baggage).toMatch(left);
+  });
+
+  test.each([
+    ['all', 'gray'],
+    [['127.0.0.0/8'], 'gray'],
+    [['10.0.0.0/8'], 'base'],
+    ['none', 'base'],
+  ] as const)('with trust %j a client that names gray is served by %s', async (trust, backend) => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }], trust });
+    const seen = await see(gateway, { headers: { baggage: 'user=42,lane=gray' } });
+    expect(seen.backend).toBe(backend);
+    expect(seen.headers.baggage).toBe(backend === 'gray' ? 'user=42,lane=gray' : 'user=42');
+  });
+});
+
+describe('by entry rules', () => {
+  test('a request that a rule matches goes to the lane and carries its tag; others go to base and carry none', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()]), routes: [{ host: '*', service }] });
+    for (let i = 0; i < 10; i++) {
+      const tagged = await see(gateway, { host: 'www.example.com' });
+      expect([tagged.backend, tagged.headers.baggage]).toEqual(['gray', 'lane=gray']);
+      const untagged = await see(gateway, { host: 'www.aliyundoc.com' });
+      expect([untagged.backend, untagged.headers.baggage]).toEqual(['base', undefined]);
+    }
+  });
+
+  test('a tag that a client makes up is replaced by that of the rule, or taken away; other baggage stays', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()]), routes: [{ host: '*', service }] });
+    const tagged = await see(gateway, { host: 'www.example.com', headers: { baggage: 'lane=blue,user=42' } });
+    expect([tagged.backend, tagged.headers.baggage]).toEqual(['gray', 'user=42,lane=gray']);
+    const untagged = await see(gateway, { host: 'www.aliyundoc.com', headers: { baggage: 'lane=gray,user=42' } });
+    expect([untagged.backend, untagged.headers.baggage]).toEqual(['base', 'user=42']);
+  });
+
+  test('a trusted peer’s tag goes before the rules', async () => {
+    const service = newService();
+    await startBackend(service, 'gray', { tag: 'gray' });
+    await startBackend(service, 'blue', { tag: 'blue' });
+    const lanes = [grayLane(), { name: 'blue', tag: 'blue' }];
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, lanes), routes: [{ host: '*', service }], trust: 'all' });
+    const seen = await see(gateway, { headers: { baggage: 'lane=blue' } });
+    expect([seen.backend, seen.headers.baggage]).toEqual(['blue', 'lane=blue']);
+  });
+
+  test('a lane without an instance here falls back to base, and the tag goes on', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()]), routes: [{ host: '*', service }] });
+    const seen = await see(gateway);
+    expect([seen.backend, seen.headers.baggage]).toEqual(['base', 'lane=gray']);
+  });
+
+  test('a lane without an instance and without fallback is answered with 503 that names service and tag', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const rules = rulesOf(service, [grayLane({ fallback: 'none' })]);
+    const gateway = await startReadyGateway({ entry: 'rules', rules, routes: [{ host: '*', service }] });
+    const { status, body } = await ask(gateway);
+    expect(status).toBe(503);
+    expect(body).toMatch(new RegExp(`^ELANE_UNAVAILABLE: service ${service} has no healthy instance for tag gray`));
+  });
+
+  test('other rules are in force as soon as they are set', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ entry: 'rules', routes: [{ host: '*', service }] });
+    expect((await see(gateway)).backend).toBe('base');
+    gateway.setRules(rulesOf(service, [grayLane()]));
+    expect((await see(gateway)).backend).toBe('gray');
+    gateway.setRules(rulesOf(service, [grayLane({ enabled: false })]));
+    expect((await see(gateway)).backend).toBe('base');
+    gateway.setRules(rulesOf(service, [grayLane()]));
+    gateway.setRules(undefined);
+    expect((await see(gateway)).backend).toBe('base');
+  });
+
+  test('the rules of the service behind apply where the gateway is no entry, and nobody else’s', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()], service), routes: [{ host: '*', service }] });
+    expect((await see(gateway)).headers.baggage).toBe('lane=gray');
+    gateway.setRules(rulesOf(service, [grayLane()], 'another'));
+    expect((await see(gateway)).backend).toBe('base');
+  });
+
+  test('the gateway can have a name of its own in the lane groups', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const rules = rulesOf(service, [grayLane()], 'my-gateway');
+    const gateway = await startReadyGateway({ entry: 'rules', rules, routes: [{ host: '*', service }], service: 'my-gateway' });
+    expect((await see(gateway)).backend).toBe('gray');
+  });
+
+  test('the tag is written in each of the formats asked for', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const gateway = await startReadyGateway({
+      entry: 'rules',
+      rules: rulesOf(service, [grayLane()]),
+      routes: [{ host: '*', service }],
+      formats: ['mse', 'asm'],
+    });
+    expect((await see(gateway, { headers: { 'x-mse-tag': 'blue' } })).headers).toMatchObject({
+      'x-mse-tag': 'gray',
+      baggage: 'x-mse-gray-tag=gray',
+      'x-asm-prefer-tag': 'gray',
+    });
+  });
+});
+
+describe('several instances', () => {
+  test('get requests by their weight', async () => {
+    const service = newService();
+    await startBackend(service, 'heavy', { weight: 9 });
+    await startBackend(service, 'light', { weight: 1 });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const agent = keepAliveAgent();
+    let light = 0;
+    for (let i = 0; i < 300; i++) if ((await see(gateway, { agent })).backend === 'light') light++;
+    // 30 to be expected; these limits are more than 5 standard deviations off.
+    expect(light).toBeGreaterThan(0);
+    expect(light).toBeLessThan(65);
+  });
+
+  test('that are disabled or of weight 0 get none', async () => {
+    const service = newService();
+    await startBackend(service, 'good');
+    await startBackend(service, 'weightless', { weight: 0 });
+    await startBackend(service, 'disabled', { enabled: false });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    for (let i = 0; i < 30; i++) expect((await see(gateway)).backend).toBe('good');
+  });
+
+  test('of whom nothing is heard, since Nacos is away, are answered for with 503', async () => {
+    const service = newService();
+    const registry = connectNacos({ server: `127.0.0.1:${await closedPort()}` });
+    onTestFinished(() => registry.close());
+    const gateway = await startGateway({ port: 0, entry: 'hosts', registry, routes: [{ host: '*', service }] });
+    onTestFinished(() => gateway.close());
+    const { status, body } = await ask(gateway);
+    expect(status).toBe(503);
+    expect(body).toContain(service);
+  });
+
+  test('are followed as they come and go', async () => {
+    const service = newService();
+    const registry = connect();
+    const gateway = await startReadyGateway({ registry, routes: [{ host: '*', service }] });
+    expect((await ask(gateway)).status).toBe(503);
+    await startBackend(service, 'first');
+    await untilInstances(registry, service, 1);
+    expect((await see(gateway)).backend).toBe('first');
+
+    const provider = connect();
+    const { port } = await startBackend(newService(), 'second');
+    await provider.register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port });
+    await untilInstances(registry, service, 2);
+    const backends = new Set<string>();
+    while (backends.size < 2) backends.add((await see(gateway)).backend);
+
+    await provider.deregister({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port });
+    await untilInstances(registry, service, 1);
+    for (let i = 0; i < 10; i++) expect((await see(gateway)).backend).toBe('first');
+  });
+});
+
+describe('an instance that is gone, but still listed,', () => {
+  test('is passed over by requests without a body', async () => {
+    const service = newService();
+    // Chosen first, all but surely.
+    for (let i = 0; i < 2; i++) await registerDead(service, { weight: 10_000 });
+    await startBackend(service, 'twin', { weight: 0.01 });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    for (const method of ['GET', 'DELETE', 'OPTIONS']) expect(await see(gateway, { method })).toMatchObject({ backend: 'twin', method });
+  });
+
+  test('fails a request with a body, which may have been read, with 502 that names service and address', async () => {
+    const service = newService();
+    const { port } = await registerDead(service, { weight: 10_000 });
+    await startBackend(service, 'twin', { weight: 0.01 });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    for (const headers of [{ 'content-length': '4' }, { 'transfer-encoding': 'chunked' }] as Array<Record<string, string>>) {
+      expect(await ask(gateway, { method: 'POST', headers, body: 'once' })).toMatchObject({
+        status: 502,
+        body: `${service} at 127.0.0.1:${port} did not answer: connect ECONNREFUSED 127.0.0.1:${port}\n`,
+      });
+    }
+  });
+
+  test('and has no twin: 502 that names service and address, also in the log', async () => {
+    const service = newService();
+    const backend = await startBackend(service, 'base');
+    const warnings: string[] = [];
+    const gateway = await startReadyGateway({
+      routes: [{ host: '*', service }],
+      log: { error: () => {}, warn: (message, fields) => warnings.push(`${message} ${JSON.stringify(fields)}`), info: () => {}, debug: () => {} },
+    });
+    await see(gateway);
+    await backend.die();
+    const { status, headers, body } = await ask(gateway);
+    expect(status).toBe(502);
+    expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(body).toBe(`${service} at 127.0.0.1:${backend.port} did not answer: connect ECONNREFUSED 127.0.0.1:${backend.port}\n`);
+    expect(warnings.length).toBeGreaterThan(0);
+    for (const line of warnings) expect(line).toMatch(new RegExp(`^${service} at 127.0.0.1:${backend.port} did not answer .*ECONNREFUSED`));
+  });
+
+  test('and breaks off without an answer: 502, and no other instance is asked the same again', async () => {
+    const service = newService();
+    let asked = 0;
+    const breaking: RequestListener = (request) => {
+      asked++;
+      request.socket.destroy();
+    };
+    const { port } = await startBackend(service, 'one', { listener: breaking });
+    await startBackend(service, 'other', { listener: breaking, weight: 0.000_001 });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    expect(await ask(gateway)).toMatchObject({ status: 502, body: `${service} at 127.0.0.1:${port} did not answer: socket hang up\n` });
+    expect(asked).toBe(1);
+  });
+
+  test('and breaks off in the middle of its answer: the client sees it broken, not shortened', async () => {
+    const service = newService();
+    await startBackend(service, 'base', {
+      listener: (_request, response) => {
+        response.write('the first half');
+        setImmediate(() => response.write(' and more', () => response.socket?.destroy()));
+      },
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    await expect(ask(gateway)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('fails a long upload too, and the client’s connection is good for the next request', async () => {
+    const service = newService();
+    await registerDead(service);
+    const alive = newService();
+    await startBackend(alive, 'base');
+    const gateway = await startReadyGateway({
+      routes: [
+        { host: 'dead', service },
+        { host: 'alive', service: alive },
+      ],
+    });
+    const agent = keepAliveAgent();
+    const upload = begin(gateway, { host: 'dead', method: 'POST', agent });
+    // More than all buffers on the way hold.
+    upload.end(Buffer.alloc(30_000_000));
+    const [[response], [socket]] = (await Promise.all([once(upload, 'response'), once(upload, 'socket')])) as [[IncomingMessage], [Socket]];
+    expect(response.statusCode).toBe(502);
+    expect(await textOf(response)).toContain(service);
+    const next = begin(gateway, { host: 'alive', agent });
+    next.end();
+    const [second] = (await once(next, 'response')) as [IncomingMessage];
+    expect(second.statusCode).toBe(200);
+    expect(next.socket).toBe(socket);
+  });
+});
+
+describe('bodies', () => {
+  test('the answer’s first part arrives before its last is sent', async () => {
+    const service = newService();
+    const answering = arrival<ServerResponse>();
+    await startBackend(service, 'base', {
+      listener: (_request, response) => {
+        response.write('first');
+        answering.came(response);
+      },
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const request = begin(gateway);
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    response.setEncoding('utf8');
+    expect(await once(response, 'data')).toEqual(['first']);
+    (await answering.first).end('last');
+    expect(await textOf(response)).toBe('last');
+  });
+
+  test('the request’s first part arrives before its last is sent', async () => {
+    const service = newService();
+    const receiving = arrival<IncomingMessage>();
+    await startBackend(service, 'base', {
+      listener: (request, response) => {
+        receiving.came(request);
+        request.on('end', () => response.end('thanks'));
+      },
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const request = begin(gateway, { method: 'POST' });
+    request.write('first');
+    const arrived = (await receiving.first).setEncoding('utf8');
+    expect(await once(arrived, 'data')).toEqual(['first']);
+    request.end('last');
+    expect(await once(arrived, 'data')).toEqual(['last']);
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    expect(await textOf(response)).toBe('thanks');
+  });
+
+  test('of many megabytes arrive whole, both ways', async () => {
+    const service = newService();
+    await startBackend(service, 'base', { listener: (request, response) => void request.pipe(response) });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const sent = Buffer.from(Array.from({ length: 200_000 }, (_, line) => `line ${line} of the upload\n`).join(''));
+    const { status, body } = await ask(gateway, { method: 'POST', body: sent });
+    expect(status).toBe(200);
+    expect(body === sent.toString()).toBe(true);
+  });
+
+  test('a client that leaves ends the request at the instance', async () => {
+    const service = newService();
+    const receiving = arrival<ServerResponse>();
+    await startBackend(service, 'base', { listener: (_request, response) => receiving.came(response) });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const request = begin(gateway).on('error', () => {});
+    request.end();
+    const response = await receiving.first;
+    request.destroy();
+    await once(response, 'close');
+    expect(response.writableEnded).toBe(false);
+  });
+});
+
+describe('connections', () => {
+  test('stay open, to the client and to the instance', async () => {
+    const service = newService();
+    const backend = await startBackend(service, 'base');
+    let connections = 0;
+    backend.server.on('connection', () => connections++);
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const agent = keepAliveAgent();
+    const sockets = new Set<unknown>();
+    for (let i = 0; i < 5; i++) {
+      const request = begin(gateway, { agent, method: i % 2 === 0 ? 'GET' : 'PUT', headers: i % 2 === 0 ? {} : { 'content-length': '4' } });
+      request.end(i % 2 === 0 ? undefined : 'body');
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await textOf(response);
+      sockets.add(request.socket);
+    }
+    expect(sockets.size).toBe(1);
+    expect(connections).toBe(1);
+  });
+
+  test.skipIf(!Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1')))(
+    'go to IPv6 addresses, and come to them',
+    async () => {
+      const service = newService();
+      const { server } = await startBackend(service, 'six', { host: '::1' });
+      server.on('upgrade', (_request, socket) => socket.end(SWITCHING));
+      const gateway = await startReadyGateway({ host: '::1', routes: [{ host: '*', service }] });
+      expect(gateway.url).toBe(`http://[::1]:${gateway.port}`);
+      expect((await see(gateway)).backend).toBe('six');
+      expect((await upgrade(gateway)).answer).toMatch(/^HTTP\/1\.1 101 /);
+    },
+  );
+});
+
+const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+/** Asks for a WebSocket; gives the socket and the answer's head. */
+async function upgrade(gateway: Gateway, { host = 'www.example.com', headers = '' } = {}): Promise<{ socket: Socket; answer: string }> {
+  const socket = connectSocket(gateway.port, gateway.host).setEncoding('utf8');
+  onTestFinished(() => void socket.destroy());
+  socket.write(`GET /chat HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`);
+  let answer = '';
+  while (!answer.includes('\r\n\r\n')) {
+    const [chunk] = (await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [undefined])])) as [string | undefined];
+    if (chunk === undefined) break;
+    answer += chunk;
+  }
+  return { socket, answer };
+}
+
+/** Takes WebSockets and sends back what comes; tells of the requests. */
+function echoSockets({ server }: Backend): IncomingMessage[] {
+  const requests: IncomingMessage[] = [];
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    requests.push(request);
+    socket.on('error', () => {});
+    socket.write(SWITCHING);
+    socket.pipe(socket);
+  });
+  return requests;
+}
+
+describe('a WebSocket', () => {
+  test('goes to the lane of its route, and carries both ways', async () => {
+    const service = newService();
+    const base = echoSockets(await startBackend(service, 'base'));
+    const gray = echoSockets(await startBackend(service, 'gray', { tag: 'gray' }));
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service, tag: 'gray' }] });
+    const { socket, answer } = await upgrade(gateway, { headers: 'baggage: lane=blue,user=42\r\n' });
+    expect(answer).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);
+    for (const text of ['ping', 'pong']) {
+      socket.write(text);
+      expect(await once(socket, 'data')).toEqual([text]);
+    }
+    expect([base.length, gray.length]).toEqual([0, 1]);
+    expect(gray[0]?.url).toBe('/chat');
+    expect(gray[0]?.headers.baggage).toBe('user=42');
+  });
+
+  test('gets the tag of its entry rule', async () => {
+    const service = newService();
+    const requests = echoSockets(await startBackend(service, 'base'));
+    const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()]), routes: [{ host: '*', service }] });
+    expect((await upgrade(gateway)).answer).toContain(' 101 ');
+    expect(requests[0]?.headers.baggage).toBe('lane=gray');
+  });
+
+  test('is refused as a request is: 404 without a route, 503 without an instance, and as the service refuses it', async () => {
+    const service = newService();
+    await startBackend(service, 'base', { listener: (_request, response) => response.writeHead(403).end() });
+    const gateway = await startReadyGateway({
+      routes: [
+        { host: 'open', service },
+        { host: 'gray', service, tag: 'gray' },
+      ],
+    });
+    expect((await upgrade(gateway, { host: 'elsewhere' })).answer).toMatch(/^HTTP\/1\.1 404 /);
+    expect((await upgrade(gateway, { host: 'gray' })).answer).toMatch(/^HTTP\/1\.1 503 /);
+    expect((await upgrade(gateway, { host: 'open' })).answer).toMatch(/^HTTP\/1\.1 403 /);
+  });
+
+  test('whose client or instance is gone, or whose address is none, harms nobody else', async () => {
+    const [service, dead, nonsense] = [newService(), newService(), newService()];
+    await startBackend(service, 'base');
+    await registerDead(dead);
+    await connect().register({ name: nonsense, group: 'DEFAULT_GROUP' }, { ip: 'no such host', port: 1 });
+    const gateway = await startReadyGateway({
+      routes: [
+        { host: 'open', service },
+        { host: 'dead', service: dead },
+        { host: 'nonsense', service: nonsense },
+      ],
+    });
+    for (const host of ['dead', 'nonsense']) expect((await upgrade(gateway, { host })).answer).toBe('');
+    // A client that is gone before it is refused. Many: it is a race.
+    await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const socket = connectSocket(gateway.port, gateway.host).on('error', () => {});
+        socket.write('GET / HTTP/1.1\r\nHost: elsewhere\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', () => socket.resetAndDestroy());
+        await once(socket, 'close');
+      }),
+    );
+    expect((await see(gateway, { host: 'open' })).backend).toBe('base');
+  });
+});
+
+describe('the end', () => {
+  test('waits for requests under way, takes no further ones, and frees the port', async () => {
+    const service = newService();
+    const receiving = arrival<ServerResponse>();
+    await startBackend(service, 'base', { listener: (_request, response) => receiving.came(response) });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    const agent = keepAliveAgent();
+    const request = begin(gateway, { agent });
+    request.end();
+    const underWay = await receiving.first;
+
+    const closed: string[] = [];
+    const closing = gateway.close().then(() => closed.push('gateway'));
+    await expect(ask(gateway)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect(closed).toEqual([]);
+    underWay.end('to the end');
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    expect(await textOf(response)).toBe('to the end');
+    await closing;
+    await gateway.close();
+
+    // The connection was kept open by the client, and is not by the gateway.
+    await expect(ask(gateway, { agent })).rejects.toMatchObject({ code: expect.stringMatching(/ECONNREFUSED|ECONNRESET/) });
+    const again = await startReadyGateway({ port: gateway.port, routes: [{ host: '*', service }] });
+    expect(again.port).toBe(gateway.port);
+  });
+
+  test('comes with open connections that nothing is under way on', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    const registry = counted(connect());
+    const gateway = await startReadyGateway({ registry, routes: [{ host: '*', service }] });
+    expect(registry.subscriptions).toBe(1);
+    const agent = keepAliveAgent();
+    await see(gateway, { agent });
+    const [socket] = Object.values(agent.freeSockets).flat() as unknown as [Socket];
+    await Promise.all([gateway.close(), once(socket, 'close')]);
+    expect(registry.subscriptions).toBe(0);
+  });
+});
+
+test('a port in use is a clear error with a remedy, and the registry is let go of', async () => {
+  const server = createSocketServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const registry = counted(connect());
+  await expect(startGateway({ port, registry, entry: 'hosts', routes: [{ host: '*', service: newService() }] })).rejects.toMatchObject({
+    code: 'ELANE_PORT_IN_USE',
+    message: `port ${port} of 127.0.0.1 is in use: stop what listens there, or choose another port (0 takes a free one)`,
+  });
+  expect(registry.subscriptions).toBe(0);
+});
+
+function keepAliveAgent(): http.Agent {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
