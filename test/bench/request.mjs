@@ -1,11 +1,12 @@
 /**
  * What the agent costs per request, in CPU time, as ratios in one interleaved run.
  *
- *   npm run bench -- request [--rounds 7] [--slices 6] [--requests 1500] [--awaits 0] [--node /path/to/node]
+ *   npm run bench -- request [--rounds 15] [--slices 30] [--requests 300] [--awaits 0] [--node /path/to/node]
  *
  * A answers by calling B over a keep-alive agent. Each round starts a fresh A process per variant and lets them serve slices
- * of requests in rotation; a variant's figure for the round is its CPU time per request over that of `no agent`. Printed are
- * the median over the rounds with the smallest and largest. `no agent, again` shows the noise: believe no difference below it.
+ * of requests in turns; a variant's figure for the round is its CPU time per request over that of an app without an agent
+ * which gets the same requests: for untagged ones the mean of two such processes, which show the noise between them.
+ * Printed are the median over the rounds and the quartiles. Believe no difference below the noise.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,9 +21,9 @@ const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    slices: { type: 'string', default: '6' },
-    requests: { type: 'string', default: '1500' },
+    rounds: { type: 'string', default: '15' },
+    slices: { type: 'string', default: '30' },
+    requests: { type: 'string', default: '300' },
     awaits: { type: 'string', default: '0' },
     node: { type: 'string', default: process.execPath },
     json: { type: 'boolean', default: false },
@@ -37,12 +38,16 @@ const GRAY = { baggage: 'lane=gray' };
 const VARIANTS = [
   { name: 'no agent', preload: [], headers: {} },
   { name: 'no agent, again', preload: [], headers: {} },
+  { name: 'no agent, tagged', preload: [], headers: GRAY },
   { name: 'idle AsyncLocalStorage', preload: [file('preload/idle-als.cjs')], headers: {} },
   { name: 'lane, untagged', preload: [agent], headers: {} },
   { name: 'lane, tagged', preload: [agent], headers: GRAY },
   { name: 'lane, corrected', preload: [agent, file('preload/known-instances.cjs')], headers: GRAY },
   { name: 'instrumentation-http', preload: [file('preload/instrumentation-http.cjs')], headers: {} },
 ];
+
+/** Until the compiler is done: before that, whoever has more code pays more. */
+const WARM_UP = 15_000;
 
 const children = new Set();
 
@@ -92,11 +97,10 @@ async function round(backends) {
       count: 0,
       sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }),
     });
-  for (const one of running) await send(one.port, one.variant.headers, 3000, one.sockets);
+  for (const one of running) await send(one.port, one.variant.headers, WARM_UP, one.sockets);
   for (let slice = 0; slice < slices; slice++) {
     // In another order each time, so that none always follows the same neighbour.
-    for (let i = 0; i < running.length; i++) {
-      const one = running[(i + slice) % running.length];
+    for (const one of shuffled(running)) {
       const before = await cpuOf(one.child);
       await send(one.port, one.variant.headers, requests, one.sockets);
       one.cpu += (await cpuOf(one.child)) - before;
@@ -111,7 +115,12 @@ async function round(backends) {
   return running.map(({ cpu, count }) => cpu / count);
 }
 
-const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
+const shuffled = (list) =>
+  list
+    .map((item) => ({ item, key: Math.random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+const quantile = (list, share) => list.toSorted((a, b) => a - b)[Math.floor((list.length - 1) * share)];
 
 process.on('exit', () => children.forEach((child) => child.kill()));
 const backends = [await start('app-b.cjs', [], {}), await start('app-b.cjs', [], {})];
@@ -124,15 +133,34 @@ const [version] = await new Promise((resolve) => {
   backends[0].child.once('message', (message) => resolve([message.version]));
   backends[0].child.send('version');
 });
-const rows = VARIANTS.map(({ name }, i) => {
-  const ratios = all.map((figures) => figures[i] / figures[0]);
-  return { name, microseconds: median(all.map((figures) => figures[i])), ratio: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
+const at = (name) => VARIANTS.findIndex((variant) => variant.name === name);
+const reference = (figures, { headers }) =>
+  headers === GRAY ? figures[at('no agent, tagged')] : (figures[at('no agent')] + figures[at('no agent, again')]) / 2;
+const rowOf = (name, microseconds, ratios) => ({
+  name,
+  microseconds,
+  ratio: quantile(ratios, 0.5),
+  lower: quantile(ratios, 0.25),
+  upper: quantile(ratios, 0.75),
 });
+const rows = VARIANTS.map((variant, i) =>
+  rowOf(
+    variant.name,
+    quantile(
+      all.map((figures) => figures[i]),
+      0.5,
+    ),
+    all.map((figures) => figures[i] / reference(figures, variant)),
+  ),
+);
+// What the budget is on Node 20 and 22, where entering any store makes each promise cost more.
+const overIdle = all.map((figures) => figures[at('lane, tagged')] / figures[at('idle AsyncLocalStorage')]);
+rows.push(rowOf('lane, tagged ÷ idle AsyncLocalStorage', undefined, overIdle));
 if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().length, rounds, slices, requests, rows }, null, 2));
 else {
   console.log(`Node ${version}, ${cpus().length} cores, ${rounds} rounds of ${slices} × ${requests} requests, ${values.awaits} awaits each`);
-  console.log('| variant | CPU per request, µs | ratio, median | smallest – largest |\n| --- | --- | --- | --- |');
-  for (const row of rows)
-    console.log(`| ${row.name} | ${row.microseconds.toFixed(1)} | ${row.ratio.toFixed(3)} | ${row.min.toFixed(3)} – ${row.max.toFixed(3)} |`);
+  console.log('| variant | CPU per request, µs | ratio, median | quartiles |\n| --- | --- | --- | --- |');
+  for (const { name, microseconds, ratio, lower, upper } of rows)
+    console.log(`| ${name} | ${microseconds?.toFixed(1) ?? ''} | ${ratio.toFixed(3)} | ${lower.toFixed(3)} – ${upper.toFixed(3)} |`);
 }
 process.exit(0);

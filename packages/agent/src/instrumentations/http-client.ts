@@ -56,7 +56,8 @@ function rememberLane(request: Request): void {
   else if (hasEnteredLane()) request[LANE] = null;
 }
 
-type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, ...rest: unknown[]) => void;
+/** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
+type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
 function addRequestToRightInstance(original: AddRequest, runtime: Runtime): AddRequest {
   const { destinations } = runtime;
@@ -69,7 +70,8 @@ function addRequestToRightInstance(original: AddRequest, runtime: Runtime): AddR
     agent: http.Agent,
     request: Request,
     options: RequestOptions,
-    rest: unknown[],
+    port: unknown,
+    localAddress: unknown,
     destination: Exclude<Destination, Promise<void>>,
   ): void {
     if (destination instanceof LaneUnavailableError) {
@@ -77,24 +79,25 @@ function addRequestToRightInstance(original: AddRequest, runtime: Runtime): AddR
       return;
     }
     const changed = destination === undefined ? undefined : readdress(request, options, destination);
-    Reflect.apply(original, agent, [request, changed ?? options, ...rest]);
+    Reflect.apply(original, agent, [request, changed ?? options, port, localAddress]);
   }
 
   // On the request path, change with care: without a lane and without a known service this is two reads.
-  return function addRequest(this: http.Agent, request: Request, options: RequestOptions, ...rest: unknown[]): void {
+  return function addRequest(this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown): void {
     rememberLane(request);
     if (destinations.isEmpty || typeof options !== 'object' || options === null || typeof options.host !== 'string' || options.socketPath) {
-      Reflect.apply(original, this, [request, options, ...rest]);
+      Reflect.apply(original, this, [request, options, port, localAddress]);
       return;
     }
     const destination = choose(request, options, false);
     if (destination instanceof Promise) {
       // A service called by name for the first time: the request waits for the registry, as it would for DNS.
-      const resume = (): void => proceed(this, request, options, rest, choose(request, options, true) as Exclude<Destination, Promise<void>>);
+      const resume = (): void =>
+        proceed(this, request, options, port, localAddress, choose(request, options, true) as Exclude<Destination, Promise<void>>);
       void destination.then(resume, resume);
       return;
     }
-    proceed(this, request, options, rest, destination);
+    proceed(this, request, options, port, localAddress, destination);
   };
 }
 

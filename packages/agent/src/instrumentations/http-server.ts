@@ -8,6 +8,7 @@
  * Patched on net.Server, which http.Server and https.Server inherit from: so https, with TLS behind it, need not be loaded
  * in apps that don't use it (2 ms of start-up).
  */
+import type { EventEmitter } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { currentContext, enterContext, type LaneContext, type RequestView } from '@lane/core';
@@ -62,7 +63,9 @@ function keepLane(request: Kept, context: LaneContext): void {
       const inherited = original as Emit;
       return function emit(this: unknown, ...args: unknown[]): boolean {
         const kept = (this as Kept)[LANE];
-        if (kept === undefined || kept === currentContext()) return Reflect.apply(inherited, this, args);
+        // Most events have no listener, and then there is nothing to run in the lane.
+        if (kept === undefined || kept === currentContext() || (this as EventEmitter).listenerCount(args[0] as string) === 0)
+          return Reflect.apply(inherited, this, args);
         return enterContext(kept, inherited, this, args);
       };
     });
