@@ -191,7 +191,7 @@ describe('subscriptions', () => {
     const failure = new Error('theirs');
     for (const each of client.listeners) each(failure, undefined as never);
     expect(received.last?.[0]).toBe(failure);
-    await client.unSubscribe.call(client, ...(['orders', GROUP, [], listener] as never));
+    await (client.unSubscribe as (...args: unknown[]) => Promise<void>)('orders', GROUP, [], listener);
     tell([at(3)]);
     expect(received.all).toHaveLength(2);
   });

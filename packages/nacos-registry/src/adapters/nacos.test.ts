@@ -69,7 +69,7 @@ async function plainClient(options: Record<string, unknown> = {}): Promise<Clien
   // Else the SDK prints to the console what it could not reach.
   client._hostReactor.on('error', () => {});
   await client.ready();
-  closing(client);
+  closing(client as Client & { close(): void });
   return client;
 }
 

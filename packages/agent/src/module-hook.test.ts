@@ -1,0 +1,40 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { onFileLoaded } from './module-hook.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lane-module-'));
+  for (const name of ['inner', 'outer', 'broken', 'imported']) {
+    mkdirSync(join(folder, 'node_modules', name, 'lib'), { recursive: true });
+    writeFileSync(join(folder, 'node_modules', name, 'lib/index.js'), `exports.value = '${name}';`);
+  }
+  writeFileSync(join(folder, 'node_modules/outer/lib/index.js'), `exports.seen = require('inner/lib/index.js').value;`);
+  writeFileSync(join(folder, 'node_modules/broken/lib/index.js'), `throw new Error('broken by itself');`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('a file is told as it is loaded, before others take references from it', () => {
+  onFileLoaded('inner/lib/index.js', (exports, filename) => {
+    expect(filename).toBe(join(folder, 'node_modules/inner/lib/index.js'));
+    (exports as { value: string }).value = 'patched';
+  });
+  const load = createRequire(join(folder, 'app.js'));
+  expect(load('outer/lib/index.js')).toEqual({ seen: 'patched' });
+});
+
+test('a file that an ES module imports is told too', async () => {
+  onFileLoaded('imported/lib/index.js', (exports) => ((exports as { value: string }).value = 'patched'));
+  writeFileSync(join(folder, 'app.mjs'), `import imported from 'imported/lib/index.js'; export const { value } = imported;`);
+  const app = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'app.mjs')).href)) as { value: string };
+  expect(app.value).toBe('patched');
+});
+
+test('a file that fails to load fails as it would', () => {
+  onFileLoaded('broken/lib/index.js', () => expect.unreachable());
+  expect(() => createRequire(join(folder, 'app.js'))('broken/lib/index.js') as unknown).toThrow('broken by itself');
+});

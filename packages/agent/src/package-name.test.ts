@@ -1,0 +1,23 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { packageNameOf } from './package-name.js';
+
+test('is that of the nearest package.json which has one', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lane-name-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'dist/cjs'), { recursive: true });
+  const script = join(folder, 'dist/cjs/main.js');
+  writeFileSync(join(folder, 'package.json'), '{"name": "shop-a"}');
+  writeFileSync(join(folder, 'dist/cjs/package.json'), '{"type": "commonjs"}');
+  expect(packageNameOf(script)).toBe('shop-a');
+  writeFileSync(join(folder, 'dist/package.json'), 'not JSON');
+  expect(packageNameOf(script)).toBe('shop-a');
+  writeFileSync(join(folder, 'dist/cjs/package.json'), '{"name": "nearer"}');
+  expect(packageNameOf(script)).toBe('nearer');
+});
+
+test('is none where there is nothing to go by', () => {
+  expect(packageNameOf('/no-such-folder-here/main.js')).toBeUndefined();
+});
