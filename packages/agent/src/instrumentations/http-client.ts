@@ -79,14 +79,14 @@ function addRequestToRightInstance(original: AddRequest, runtime: Runtime): AddR
       return;
     }
     const changed = destination === undefined ? undefined : readdress(request, options, destination);
-    Reflect.apply(original, agent, [request, changed ?? options, port, localAddress]);
+    original.call(agent, request, changed ?? options, port, localAddress);
   }
 
   // On the request path, change with care: without a lane and without a known service this is two reads.
   return function addRequest(this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown): void {
     rememberLane(request);
     if (destinations.isEmpty || typeof options !== 'object' || options === null || typeof options.host !== 'string' || options.socketPath) {
-      Reflect.apply(original, this, [request, options, port, localAddress]);
+      original.call(this, request, options, port, localAddress);
       return;
     }
     const destination = choose(request, options, false);
@@ -118,10 +118,10 @@ function storeHeaderWithLane(original: StoreHeader, runtime: Runtime): StoreHead
     const made = this[LANE];
     const context = made === undefined ? currentContext() : made;
     if (context === undefined || context === null) {
-      Reflect.apply(original, this, [firstLine, headers]);
+      original.call(this, firstLine, headers);
       return;
     }
-    Reflect.apply(original, this, [firstLine, withLane(this, headers, context, runtime) ?? headers]);
+    original.call(this, firstLine, withLane(this, headers, context, runtime) ?? headers);
   };
 }
 
