@@ -58,11 +58,17 @@ async function viaPool(url, kind) {
   }
 }
 
-const background = [];
-setInterval(() => (background[0] = currentLane() ?? null), 5).unref();
+let background;
+const hasTicked = new Promise((resolve) => {
+  setInterval(() => {
+    background = currentLane() ?? null;
+    resolve();
+  }, 5).unref();
+});
 
 const server = http.createServer(async (request, response) => {
   for await (const _ of request);
+  await hasTicked;
   const { searchParams } = new URL(request.url, 'http://app');
   const url = searchParams.get('url') ?? process.env.PEER;
   // As a proxy does it: headers of the request are copied to the call.
@@ -71,7 +77,7 @@ const server = http.createServer(async (request, response) => {
         Object.entries(request.headers).filter(([name]) => !['host', 'connection', 'transfer-encoding', 'content-length', 'expect'].includes(name)),
       )
     : {};
-  const answer = { lane: currentLane() ?? null, background: background[0] ?? null, mark: request[Symbol.for('lane.request.v1')] ?? null };
+  const answer = { lane: currentLane() ?? null, background, mark: request[Symbol.for('lane.request.v1')] ?? null };
   const ways = (searchParams.get('ways') ?? 'http,fetch').split(',');
   for (const way of ways)
     answer[way] = way === 'http' ? await viaHttp(url, copied) : way === 'fetch' ? await viaFetch(url, copied) : await viaPool(url, way);
