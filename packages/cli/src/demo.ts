@@ -121,7 +121,7 @@ async function removeShop(connection: NacosConnection): Promise<void> {
 /** Starts the scenario and resolves when every process is registered and the gateway serves. */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { replicas = 2, entry = 'hosts', without = [], onProgress = () => {}, onDeath = () => {} } = options;
-  const agent = resolveAgent();
+  expectAgent();
   const shop = join(__dirname, '../../../examples/shop');
   if (!existsSync(join(shop, 'a.js')))
     throw new CliError('the demo runs in a clone of the repository, and its examples/shop is not there', 'ELANE_NO_SHOP');
@@ -274,8 +274,9 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         current = startProcess({
           name: `${name} ${lane} ${replica + 1}`,
           script: join(shop, `${letter}.js`),
-          cwd: shop,
-          preload: [agent],
+          // From where NODE_OPTIONS="--require @lane/agent" finds the agent: the shop knows nothing of it.
+          cwd: join(__dirname, '..'),
+          preload: ['@lane/agent'],
           env: {
             ...env,
             NAME: lane === 'gray' ? `${name}gray` : name,
@@ -294,9 +295,9 @@ function expectedAnswer(isGray: (letter: string) => boolean): RegExp {
   return new RegExp(`^${SHOP.map(({ letter, name }) => `${name}${isGray(letter) ? 'gray' : ''}\\[[\\d.]+:\\d+\\]`).join(' -> ')}$`);
 }
 
-function resolveAgent(): string {
+function expectAgent(): void {
   try {
-    return require.resolve('@lane/agent');
+    require.resolve('@lane/agent');
   } catch {
     throw new CliError('the agent is not built: npm run build', 'ELANE_NOT_BUILT');
   }
