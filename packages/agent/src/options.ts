@@ -3,7 +3,7 @@
  * default. The only place where the agent reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
-import { FORMAT_NAMES, isTag, TAG_RULE, type BaseMode, type Fallback, type FormatName, type Tag } from '@lane/core';
+import { FORMAT_NAMES, isTag, TAG_RULE, type BaseMode, type Fallback, type FormatName, type Tag, type Trust } from '@lane/core';
 import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** How the agent is set up; every field has been checked. */
@@ -17,7 +17,7 @@ export interface AgentOptions {
   readonly formats: readonly FormatName[];
   readonly formatsIn: readonly FormatName[];
   readonly baggageKey: string;
-  readonly trust: 'all' | 'none' | readonly string[];
+  readonly trust: Trust;
   readonly propagateTo: 'internal' | 'all' | readonly string[];
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
@@ -111,7 +111,7 @@ export const OPTION_ROWS = {
     fallback: 'lane',
     parse: (value) => (TOKEN.test(value) ? value : undefined),
   }),
-  trust: row<'all' | 'none' | readonly string[]>({
+  trust: row<Trust>({
     variable: 'LANE_TRUST',
     accepts: 'all, none, or a comma list of CIDRs such as 10.0.0.0/8',
     fallback: 'all',

@@ -14,6 +14,8 @@ import {
   type ServiceKey,
   type Tag,
   type TagCodec,
+  type Trust,
+  type TrustTest,
 } from '@lane/core';
 import { createDestinations, type Destinations, type Outcome } from './destination.js';
 import type { AgentLog } from './log.js';
@@ -47,7 +49,7 @@ export class Runtime {
   /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
   learn: ((key: ServiceKey) => Promise<void>) | undefined;
 
-  readonly #trusts: ((address: string | undefined) => boolean) | undefined;
+  readonly #trusts: TrustTest | undefined;
   readonly #inbound = new Map<Tag, RequestTag>();
   #service: string | undefined;
   /** Read when it is asked for: only entry rules need it. */
@@ -163,19 +165,10 @@ function addHost(hosts: Map<string, ServiceKey>, host: string, key: ServiceKey):
 }
 
 /** undefined: everybody is trusted, and nothing has to be asked. */
-function trustOf(trust: AgentOptions['trust']): ((address: string | undefined) => boolean) | undefined {
+function trustOf(trust: Trust): TrustTest | undefined {
   if (trust === 'all') return undefined;
   if (trust === 'none') return () => false;
-  const { compileCidrs } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
-  const contains = compileCidrs(trust);
-  const remembered = new Map<string, boolean>();
-  return (address) => {
-    if (address === undefined) return false;
-    let trusted = remembered.get(address);
-    if (trusted === undefined) {
-      trusted = contains(address);
-      if (remembered.size < MAX_REMEMBERED_TAGS) remembered.set(address, trusted);
-    }
-    return trusted;
-  };
+  // Here and not at the top: few apps name networks.
+  const { compileTrust } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
+  return compileTrust(trust);
 }

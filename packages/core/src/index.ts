@@ -82,6 +82,7 @@ export type { ConfigDocument, ConfigStore, Registry, Unsubscribe } from './regis
 export {
   compileCidrs,
   compileLaneGroups,
+  compileTrust,
   isCidr,
   LANE_GROUPS_SCHEMA,
   laneGroupsToJson,
@@ -89,4 +90,6 @@ export {
   requestView,
   type ParsedLaneGroups,
   type RequestLike,
+  type Trust,
+  type TrustTest,
 } from './lane-groups/index.js';

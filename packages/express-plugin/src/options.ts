@@ -1,6 +1,6 @@
 import {
-  compileCidrs,
   compileLaneGroups,
+  compileTrust,
   FORMAT_NAMES,
   isCidr,
   isTag,
@@ -11,6 +11,8 @@ import {
   type LaneRules,
   type Log,
   type Tag,
+  type Trust,
+  type TrustTest,
 } from '@lane/core';
 
 /** Options of {@link lane}; all may be left out. Without `rules`, inbound tags are still read. */
@@ -30,7 +32,7 @@ export interface LaneOptions {
   /** The lane groups: a document, a compiled one, or a function that gives what is in force now and is asked at each request. */
   readonly rules?: LaneRules | LaneGroupsDocument | (() => LaneRules | undefined) | undefined;
   /** Which inbound tags are believed: of everybody, of nobody, or of peers in these networks. Default `all`. */
-  readonly trust?: 'all' | 'none' | readonly string[] | undefined;
+  readonly trust?: Trust | undefined;
   /** Where is told what went wrong at request time. Default: process warnings, once a cause. */
   readonly log?: Log | undefined;
 }
@@ -47,7 +49,7 @@ export interface PreparedOptions {
   /** Those in force now. */
   readonly rules: () => LaneRules | undefined;
   /** undefined: everybody is trusted, and nothing has to be asked. */
-  readonly trusts: ((address: string | undefined) => boolean) | undefined;
+  readonly trusts: TrustTest | undefined;
   readonly log: Log;
 }
 
@@ -101,7 +103,7 @@ export function prepareOptions(options: LaneOptions): PreparedOptions {
     baggageKey,
     hasRules: rules !== undefined,
     rules: rulesOf(rules),
-    trusts: trustOf(trust),
+    trusts: trust === 'all' ? undefined : compileTrust(trust),
     log,
   };
 }
@@ -122,25 +124,6 @@ function rulesOf(rules: LaneOptions['rules']): () => LaneRules | undefined {
 
 function isCompiled(rules: LaneRules | LaneGroupsDocument): rules is LaneRules {
   return typeof (rules as Partial<LaneRules>).entryOf === 'function' && typeof (rules as Partial<LaneRules>).isDisabledTag === 'function';
-}
-
-/** Peers come again and again, and an address is more to parse than to look up. */
-const MAX_REMEMBERED_PEERS = 256;
-
-function trustOf(trust: NonNullable<LaneOptions['trust']>): PreparedOptions['trusts'] {
-  if (trust === 'all') return undefined;
-  if (trust === 'none') return () => false;
-  const contains = compileCidrs(trust);
-  const remembered = new Map<string, boolean>();
-  return (address) => {
-    if (address === undefined) return false;
-    let trusted = remembered.get(address);
-    if (trusted === undefined) {
-      trusted = contains(address);
-      if (remembered.size < MAX_REMEMBERED_PEERS) remembered.set(address, trusted);
-    }
-    return trusted;
-  };
 }
 
 function isFormats(value: unknown): boolean {

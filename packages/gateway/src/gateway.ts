@@ -9,7 +9,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import {
-  compileCidrs,
+  compileTrust,
   createTagCodec,
   decideRequestTag,
   LaneUnavailableError,
@@ -27,6 +27,7 @@ import {
   type RequestView,
   type Tag,
   type TagCodec,
+  type Trust,
 } from '@lane/core';
 import { compileRoutes, findRoute, type CompiledRoute, type GatewayRoute } from './routes.js';
 
@@ -47,7 +48,7 @@ export interface GatewayOptions {
   /** The name under which lane groups have the gateway as entry. Default `lane-gateway`. */
   readonly service?: string;
   /** Whose tags are believed: nobody's by default, since an entry faces the world; CIDRs of peers, or `all`. */
-  readonly trust?: 'none' | 'all' | readonly string[];
+  readonly trust?: Trust;
   readonly formats?: readonly FormatName[];
   readonly log?: Log;
 }
@@ -79,7 +80,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const routes = compileRoutes(options.routes);
   const codec = createTagCodec(options.formats === undefined ? {} : { formats: options.formats });
   const tables = new ServiceTables();
-  const trusts = trustOf(options.trust ?? 'none');
+  const trusts = compileTrust(options.trust ?? 'none');
   // ES module only; a CommonJS package gets it this way on every Node.
   const { createProxyServer } = await import('httpxy');
   const sockets = new http.Agent({ keepAlive: true });
@@ -241,13 +242,6 @@ function writeTag(request: IncomingMessage, codec: TagCodec, tag: Tag | undefine
   }
   if (baggage === undefined) delete headers['baggage'];
   else headers['baggage'] = baggage;
-}
-
-function trustOf(trust: 'none' | 'all' | readonly string[]): (address: string | undefined) => boolean {
-  if (trust === 'none') return () => false;
-  if (trust === 'all') return () => true;
-  const contains = compileCidrs(trust);
-  return (address) => address !== undefined && contains(address);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -2,6 +2,7 @@ export { laneGroupsToJson, parseLaneGroups, type ParsedLaneGroups } from './pars
 export { compileLaneGroups } from './compile.js';
 export { LANE_GROUPS_SCHEMA } from './schema.js';
 export { compileCidrs, isCidr, type CidrTest } from './cidrs.js';
+export { compileTrust, type Trust, type TrustTest } from './trust.js';
 export { hostName, requestView, type RequestLike } from './request-view.js';
 export { hashText, isKeyWithin } from './percentage.js';
 export type {
