@@ -3,7 +3,18 @@
  * default. The only place where the agent reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
-import { FORMAT_NAMES, isTag, TAG_RULE, type BaseMode, type Fallback, type FormatName, type Tag, type Trust } from '@lane/core';
+import {
+  BAGGAGE_KEY_ACCEPTED,
+  FORMAT_NAMES,
+  isBaggageKey,
+  isTag,
+  TAG_RULE,
+  type BaseMode,
+  type Fallback,
+  type FormatName,
+  type Tag,
+  type Trust,
+} from '@lane/core';
 import { LOG_LEVELS, type LogLevel } from './log.js';
 
 /** How the agent is set up; every field has been checked. */
@@ -74,7 +85,6 @@ function boolean(value: string): boolean | undefined {
   return undefined;
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const CIDR = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/;
 const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
 
@@ -107,9 +117,9 @@ export const OPTION_ROWS = {
   formatsIn: row<readonly FormatName[] | undefined>({ variable: 'LANE_FORMATS_IN', accepts: FORMATS_ACCEPTED, fallback: undefined, parse: formats }),
   baggageKey: row<string>({
     variable: 'LANE_BAGGAGE_KEY',
-    accepts: "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~",
+    accepts: BAGGAGE_KEY_ACCEPTED,
     fallback: 'lane',
-    parse: (value) => (TOKEN.test(value) ? value : undefined),
+    parse: (value) => (isBaggageKey(value) ? value : undefined),
   }),
   trust: row<Trust>({
     variable: 'LANE_TRUST',

@@ -1,6 +1,6 @@
-import { createTagCodec, laneContext, type HeaderLines } from '@lane/core';
+import { createTagCodec, laneContext, writeLane, type HeaderLines } from '@lane/core';
 import { describe, expect, test } from 'vitest';
-import { ArrayHeaders, copyHeaders, writeLane } from './outbound.js';
+import { ArrayHeaders, copyHeaders } from './outbound.js';
 
 const codec = createTagCodec({ formats: ['baggage', 'dubbo'], formatsIn: ['baggage', 'dubbo'], baggageKey: 'lane' });
 const GRAY = laneContext('gray');

@@ -1,42 +1,5 @@
-/** What is written into outbound carriers; shared by all clients. */
-import { BAGGAGE_HEADER, mergeBaggageEntry, removeBaggageEntry, type HeaderLines, type LaneContext, type TagCodec } from '@lane/core';
-
-/** Reads and writes the headers of one outbound request, whatever form they have. Names are lower case. */
-export interface OutboundHeaders {
-  get(name: string): HeaderLines;
-  set(name: string, value: string): void;
-  remove(name: string): void;
-}
-
-/**
- * Puts a context into outbound headers: our entry merged into the one `baggage` line, whole headers replaced. Expressly
- * base (an inbound tag was not believed, or the instance has a tag and the request none): ours are taken out, should the
- * app have copied them over.
- */
-export function writeLane(context: LaneContext, codec: TagCodec, headers: OutboundHeaders): void {
-  if (context.tag === undefined) {
-    removeLane(codec, headers);
-    return;
-  }
-  const wire = codec.wire(context.tag);
-  if (wire.entries.length > 0) {
-    let lines = headers.get(BAGGAGE_HEADER);
-    for (const [key, entry] of wire.entries) lines = mergeBaggageEntry(lines, key, entry);
-    headers.set(BAGGAGE_HEADER, lines as string);
-  }
-  for (const [name, value] of wire.headers) headers.set(name, value);
-}
-
-function removeLane(codec: TagCodec, headers: OutboundHeaders): void {
-  for (const name of codec.ownHeaders) if (headers.get(name) !== undefined) headers.remove(name);
-  const lines = headers.get(BAGGAGE_HEADER);
-  if (lines === undefined) return;
-  let rest: string | undefined = typeof lines === 'string' ? lines : lines.join(',');
-  const before = rest;
-  for (const key of codec.ownEntries) rest = removeBaggageEntry(rest, key);
-  if (rest === undefined) headers.remove(BAGGAGE_HEADER);
-  else if (rest !== before) headers.set(BAGGAGE_HEADER, rest);
-}
+/** The forms in which clients hold outbound headers. */
+import type { HeaderLines, OutboundHeaders } from '@lane/core';
 
 /** Node's array headers, flat or in pairs: works on a copy, since the array is the app's. */
 export class ArrayHeaders implements OutboundHeaders {

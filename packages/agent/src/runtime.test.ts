@@ -4,6 +4,7 @@ import {
   enterContext,
   laneContext,
   parseLaneGroups,
+  REQUEST_MARK,
   type LaneGroupsDocument,
   type LaneRules,
   type RequestView,
@@ -12,7 +13,7 @@ import { requestView } from '@lane/core/lane-groups';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
 import { readOptions } from './options.js';
-import { REQUEST_MARK, Runtime, type InboundRequest } from './runtime.js';
+import { Runtime, type InboundRequest } from './runtime.js';
 
 const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
   new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));

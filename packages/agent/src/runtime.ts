@@ -4,6 +4,8 @@ import {
   currentContext,
   decideRequestTag,
   laneContext,
+  NO_TAG,
+  REQUEST_MARK,
   ServiceTables,
   setBackgroundLane,
   type EntryRules,
@@ -23,10 +25,6 @@ import type { AgentOptions } from './options.js';
 import { packageNameOf } from './package-name.js';
 import { createPropagation, type Propagation } from './propagation.js';
 
-/** The mark on a request whose tag has been decided: the Express plugin reads it, so that rules are never applied twice. */
-export const REQUEST_MARK = Symbol.for('lane.request.v1');
-
-const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
 const MAX_REMEMBERED_TAGS = 256;
 
 /** An inbound request, as much of it as deciding its tag takes. */
@@ -68,7 +66,7 @@ export class Runtime {
       formats: options.formats,
       formatsIn: options.formatsIn,
       baggageKey: options.baggageKey,
-      groupOf: (tag) => this.tables.rules?.document.groups.find((group) => group.lanes.some((lane) => lane.tag === tag))?.name,
+      groupOf: (tag) => this.tables.rules?.groupOf(tag),
     });
     this.tables = new ServiceTables({
       baseMode: options.baseMode,

@@ -12,6 +12,14 @@ export const MAX_BAGGAGE_ENTRIES = 64;
 /** Bytes that at least must pass (W3C Baggage, section 3.3.2). Past it our entry still goes, and nothing is dropped by us. */
 export const MAX_BAGGAGE_BYTES = 8192;
 
+/** What a key of the header may be, in words. */
+export const BAGGAGE_KEY_ACCEPTED = "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~";
+
+/** Whether a text can be a key of the header: a token of HTTP (RFC 9110, section 5.6.2). */
+export function isBaggageKey(text: string): boolean {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
+}
+
 /** A header as Node gives it: absent, one line, or several lines. */
 export type HeaderLines = string | readonly string[] | undefined;
 

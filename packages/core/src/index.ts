@@ -1,7 +1,9 @@
 export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './tag.js';
 export {
   BAGGAGE_HEADER,
+  BAGGAGE_KEY_ACCEPTED,
   baggageEntry,
+  isBaggageKey,
   MAX_BAGGAGE_BYTES,
   MAX_BAGGAGE_ENTRIES,
   mergeBaggageEntry,
@@ -47,7 +49,8 @@ export {
   type ServiceTablesOptions,
   type TableOrigin,
 } from './service-tables.js';
-export { decideRequestTag, type RequestTag, type RequestTagRules, type TagSource } from './request-tag.js';
+export { removeTag, writeLane, writeTag, type OutboundHeaders } from './outbound-headers.js';
+export { decideRequestTag, NO_TAG, REQUEST_MARK, type RequestTag, type RequestTagRules, type TagSource } from './request-tag.js';
 export { LANE_UNAVAILABLE, LaneUnavailableError } from './unavailable-error.js';
 export {
   aroundEntering,

@@ -16,6 +16,7 @@ const gray: EntryMatch = { group: 'shop', lane: 'gray-lane', tag: 'gray', fallba
 const disabling = (...tags: string[]): LaneRules => ({
   document: { version: 1, groups: [] },
   services: new Set(),
+  groupOf: () => undefined,
   isDisabledTag: (tag) => tags.includes(tag),
   laneOf: () => undefined,
   entryOf: () => undefined,

@@ -23,7 +23,14 @@ export interface RequestTagRules {
   readonly random: () => number;
 }
 
-const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
+/**
+ * The mark on a request whose tag has been decided. Agent and Express plugin leave it and read it, whatever their copies of
+ * this file, so that rules are never applied twice.
+ */
+export const REQUEST_MARK = Symbol.for('lane.request.v1');
+
+/** Base, and nothing to say of it. */
+export const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
 
 /**
  * Which tag a request has: a trusted inbound one, else that of the first entry rule that matches, else the instance's own

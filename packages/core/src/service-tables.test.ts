@@ -27,6 +27,7 @@ function rulesOf(...lanes: string[]): LaneRules {
   return {
     document: { version: 1, groups: [] },
     services: new Set(),
+    groupOf: () => undefined,
     isDisabledTag: () => false,
     laneOf: (service, tag) => known.get(`${service}/${tag}`),
     entryOf: () => undefined,

@@ -1,4 +1,4 @@
-import { BAGGAGE_HEADER, createTagCodec, currentContext, mergeBaggageEntry, removeBaggageEntry, type TagCodec } from '@lane/core';
+import { createTagCodec, currentContext, writeLane, type TagCodec } from '@lane/core';
 
 /** Headers as clients take them: fetch's `Headers`, pairs, or an object. */
 export type HeadersLike = Iterable<readonly [name: string, value: string]> | Readonly<Record<string, HeaderValue>>;
@@ -23,18 +23,12 @@ export function writeWith(other: TagCodec): void {
 export function laneHeaders(headers: HeadersLike = {}): Record<string, string> {
   const merged = copyOf(headers);
   const context = currentContext();
-  if (context?.tag !== undefined) {
-    const wire = codec.wire(context.tag);
-    let baggage = merged.get(BAGGAGE_HEADER)?.value;
-    for (const [key, entry] of wire.entries) baggage = mergeBaggageEntry(baggage, key, entry);
-    if (baggage !== undefined) set(merged, BAGGAGE_HEADER, baggage);
-    for (const [name, value] of wire.headers) set(merged, name, value);
-  } else if (context !== undefined) {
-    for (const name of codec.ownHeaders) merged.delete(name);
-    let baggage = merged.get(BAGGAGE_HEADER)?.value;
-    for (const key of codec.ownEntries) baggage = removeBaggageEntry(baggage, key);
-    if (baggage === undefined) merged.delete(BAGGAGE_HEADER);
-    else set(merged, BAGGAGE_HEADER, baggage);
+  if (context !== undefined) {
+    writeLane(context, codec, {
+      get: (name) => merged.get(name)?.value,
+      set: (name, value) => void merged.set(name, { name: merged.get(name)?.name ?? name, value }),
+      remove: (name) => void merged.delete(name),
+    });
   }
   return Object.fromEntries(Array.from(merged.values(), ({ name, value }) => [name, value]));
 }
@@ -57,10 +51,6 @@ function copyOf(headers: HeadersLike): Merged {
     merged.set(key, { name: before?.name ?? name, value: joined });
   }
   return merged;
-}
-
-function set(merged: Merged, name: string, value: string): void {
-  merged.set(name, { name: merged.get(name)?.name ?? name, value });
 }
 
 function invalid(value: unknown): TypeError {

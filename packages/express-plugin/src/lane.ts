@@ -11,6 +11,8 @@ import {
   decideRequestTag,
   enterContext,
   laneContext,
+  NO_TAG,
+  REQUEST_MARK,
   requestView,
   type EntryRules,
   type LaneContext,
@@ -59,14 +61,9 @@ export interface LaneHandler {
   readonly counts: Readonly<ReadingCounts>;
 }
 
-/** The mark on a request whose tag has been decided. Shared with the agent, by its name. */
-const MARK = Symbol.for('lane.request.v1');
-
 interface Marked extends LaneRequest {
-  [MARK]?: RequestTag;
+  [REQUEST_MARK]?: RequestTag;
 }
-
-const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
 
 /**
  * Makes a middleware for Express 4 and 5 that gives each request its tag, as `request.lane`, and runs the rest of the chain
@@ -78,7 +75,7 @@ export function lane(options: LaneOptions = {}): LaneHandler {
     formats: prepared.formats,
     formatsIn: prepared.formatsIn,
     ...(prepared.baggageKey === undefined ? {} : { baggageKey: prepared.baggageKey }),
-    groupOf: (tag) => decider.rules?.document.groups.find((group) => group.lanes.some((known) => known.tag === tag))?.name,
+    groupOf: (tag) => decider.rules?.groupOf(tag),
   });
   const decider = new Decider(prepared, codec);
   writeWith(codec);
@@ -93,7 +90,7 @@ export function lane(options: LaneOptions = {}): LaneHandler {
 
 /** The context to run the rest of the chain in; undefined: the one that there is. */
 function contextOf(request: Marked, response: LaneResponse, decider: Decider): LaneContext | undefined {
-  const mark = request[MARK];
+  const mark = request[REQUEST_MARK];
   const current = currentContext();
   if (mark !== undefined) {
     // Only the agent leaves the mark alone.
@@ -105,7 +102,7 @@ function contextOf(request: Marked, response: LaneResponse, decider: Decider): L
 
   const inbound = decider.read(request);
   const decided = decider.decide(inbound, request);
-  request[MARK] = decided;
+  request[REQUEST_MARK] = decided;
   request.lane = decided;
   // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
   if (decided.tag === undefined && current === undefined && inbound === undefined) return undefined;

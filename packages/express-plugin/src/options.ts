@@ -1,7 +1,9 @@
 import {
   compileLaneGroups,
   compileTrust,
+  BAGGAGE_KEY_ACCEPTED,
   FORMAT_NAMES,
+  isBaggageKey,
   isCidr,
   isTag,
   parseLaneGroups,
@@ -67,8 +69,6 @@ export class InvalidOptionError extends TypeError {
 
 const FORMATS_ACCEPTED = `a list of ${FORMAT_NAMES.join(', ')}`;
 const RULES_ACCEPTED = 'a lane-groups document, what compileLaneGroups() gives, or a function that gives it';
-/** A token of HTTP (RFC 9110, 5.6.2), as the W3C text has for keys. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** What each option accepts: whether a value is one, and the same in words. */
 const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unknown) => boolean, accepted: string] } = {
@@ -77,7 +77,7 @@ const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unkno
   stamp: [(value) => typeof value === 'boolean', 'true or false'],
   formats: [isFormats, FORMATS_ACCEPTED],
   formatsIn: [isFormats, FORMATS_ACCEPTED],
-  baggageKey: [(value) => typeof value === 'string' && TOKEN.test(value), "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~"],
+  baggageKey: [(value) => typeof value === 'string' && isBaggageKey(value), BAGGAGE_KEY_ACCEPTED],
   rules: [(value) => typeof value === 'function' || (typeof value === 'object' && value !== null), RULES_ACCEPTED],
   trust: [isTrust, "'all', 'none', or a list of networks such as ['10.0.0.0/8']"],
   log: [isLog, 'an object with the methods error, warn, info and debug'],

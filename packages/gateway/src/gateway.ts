@@ -13,16 +13,17 @@ import {
   createTagCodec,
   decideRequestTag,
   LaneUnavailableError,
-  mergeBaggageEntry,
   pick,
-  removeBaggageEntry,
+  removeTag,
   requestView,
   ServiceTables,
   SILENT_LOG,
+  writeTag,
   type FormatName,
   type Instance,
   type LaneRules,
   type Log,
+  type OutboundHeaders,
   type Registry,
   type RequestView,
   type Tag,
@@ -120,7 +121,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return;
     }
     const tag = tagOf(request, route, view);
-    writeTag(request, codec, entry === 'rules' ? tag : undefined, trusts(request.socket.remoteAddress));
+    passOnTag(request, codec, entry === 'rules' ? tag : undefined, trusts(request.socket.remoteAddress));
     await send(request, response, route, tag, MAX_TRIES, new Set());
   }
 
@@ -190,7 +191,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       socket.end(`HTTP/1.1 ${route === undefined ? '404 Not Found' : '503 Service Unavailable'}\r\nConnection: close\r\n\r\n`);
       return;
     }
-    writeTag(request, codec, entry === 'rules' ? tag : undefined, trusts(request.socket.remoteAddress));
+    passOnTag(request, codec, entry === 'rules' ? tag : undefined, trusts(request.socket.remoteAddress));
     proxy.ws(request, socket as never, { target: targetOf(instance) }, head).catch(() => socket.destroy());
   });
 
@@ -229,19 +230,15 @@ function viewOf(request: IncomingMessage): RequestView {
 }
 
 /** Lane headers of clients are taken away unless the client is trusted; ours are put in their place. Other baggage stays. */
-function writeTag(request: IncomingMessage, codec: TagCodec, tag: Tag | undefined, trusted: boolean): void {
-  const { headers } = request;
+function passOnTag({ headers }: IncomingMessage, codec: TagCodec, tag: Tag | undefined, trusted: boolean): void {
   if (tag === undefined && trusted) return;
-  for (const name of codec.ownHeaders) delete headers[name];
-  let baggage: string | undefined = headers['baggage'] as string | undefined;
-  for (const key of codec.ownEntries) baggage = removeBaggageEntry(baggage, key);
-  if (tag !== undefined) {
-    const wire = codec.wire(tag);
-    for (const [key, entry] of wire.entries) baggage = mergeBaggageEntry(baggage, key, entry);
-    for (const [name, value] of wire.headers) headers[name] = value;
-  }
-  if (baggage === undefined) delete headers['baggage'];
-  else headers['baggage'] = baggage;
+  const outbound: OutboundHeaders = {
+    get: (name) => headers[name],
+    set: (name, value) => void (headers[name] = value),
+    remove: (name) => void delete headers[name],
+  };
+  removeTag(codec, outbound);
+  if (tag !== undefined) writeTag(tag, codec, outbound);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

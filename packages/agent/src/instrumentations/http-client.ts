@@ -9,10 +9,18 @@
  * Not reached: the destination of requests with `createConnection` and no agent, which never ask an agent.
  */
 import http from 'node:http';
-import { currentContext, hasEnteredLane, LaneUnavailableError, type HeaderLines, type LaneContext } from '@lane/core';
+import {
+  currentContext,
+  hasEnteredLane,
+  LaneUnavailableError,
+  writeLane,
+  type HeaderLines,
+  type LaneContext,
+  type OutboundHeaders,
+} from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Instrumentation } from '../instrumentation.js';
-import { ArrayHeaders, writeLane, type OutboundHeaders } from '../outbound.js';
+import { ArrayHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';

@@ -10,11 +10,11 @@
  * Limit: a Pool or Client of fixed https origin is not redirected, since its TLS settings can't be taken along.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, type LaneContext } from '@lane/core';
+import { currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane, type LaneContext } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Instrumentation } from '../instrumentation.js';
 import { onFileLoaded } from '../module-hook.js';
-import { copyHeaders, writeLane } from '../outbound.js';
+import { copyHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';

@@ -10,12 +10,13 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const lanes = new Map<string, Map<Tag, CompiledLane>>();
   const entries = new Map<string, CompiledRule[]>();
   const enabledTags = new Set<Tag>();
-  const knownTags = new Set<Tag>();
+  /** tag → name of the first group that has it. */
+  const groups = new Map<Tag, string>();
 
   for (const group of document.groups) {
     for (const service of group.services) services.add(service);
     for (const lane of group.lanes) {
-      knownTags.add(lane.tag);
+      if (!groups.has(lane.tag)) groups.set(lane.tag, group.name);
       if (lane.enabled === false) continue;
       enabledTags.add(lane.tag);
       const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
@@ -40,7 +41,8 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   return {
     document,
     services,
-    isDisabledTag: (tag) => knownTags.has(tag) && !enabledTags.has(tag),
+    groupOf: (tag) => groups.get(tag),
+    isDisabledTag: (tag) => groups.has(tag) && !enabledTags.has(tag),
     laneOf: (service, tag) => lanes.get(service)?.get(tag),
     entryOf: (service) => entryRules.get(service),
   };

@@ -98,6 +98,8 @@ export interface LaneRules {
   readonly document: LaneGroupsDocument;
   /** All services of all groups. */
   readonly services: ReadonlySet<string>;
+  /** The name of the first group with a lane of this tag, enabled or not. */
+  groupOf(tag: Tag): string | undefined;
   /** Whether lanes of this tag exist and none of them is enabled, in which case the tag counts as none. */
   isDisabledTag(tag: Tag): boolean;
   /** What holds for calls of this tag to this service; undefined where no group has the service with an enabled lane of this tag. */
