@@ -24,6 +24,8 @@ export interface Seen {
 /** A server that answers with what it saw. */
 export interface Peer {
   readonly port: number;
+  /** Absent where it is no server of node:http. */
+  readonly server?: http.Server | https.Server;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function startPeer(name = 'peer', tls = false): Promise<Peer> {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    server,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

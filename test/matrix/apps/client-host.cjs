@@ -1,0 +1,31 @@
+'use strict';
+// An app between a caller and a peer: each request's body is awaited, then the peer is called in the form that is asked for.
+
+const http = require('node:http');
+const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
+
+async function main() {
+  const loaded = await import(pathToFileURL(join(__dirname, 'clients', process.argv[2])).href);
+  const forms = loaded.default ?? loaded;
+  const server = http.createServer(async (request, response) => {
+    process.send({ kind: 'request' });
+    const asked = new URL(request.url, 'http://host');
+    if (asked.pathname === '/forms') {
+      response.end(
+        JSON.stringify(Object.fromEntries(Object.entries(forms).map(([name, { schemes = ['http'], does = [] }]) => [name, { schemes, does }]))),
+      );
+      return;
+    }
+    for await (const chunk of request) void chunk;
+    try {
+      response.end(await forms[asked.searchParams.get('form')].call(asked.searchParams.get('url'), { baggage: 'user=42,a=b%20c;p=1' }));
+    } catch (error) {
+      response.statusCode = 500;
+      response.end(String(error?.stack ?? error) + (error?.cause ? ` cause: ${error.cause.stack ?? error.cause}` : ''));
+    }
+  });
+  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+}
+
+main();

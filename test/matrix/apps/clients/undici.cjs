@@ -1,0 +1,121 @@
+'use strict';
+const { Readable } = require('node:stream');
+const { text } = require('node:stream/consumers');
+const http = require('node:http');
+const { connect } = require('node:net');
+
+/** The forms of undici, for any version of it. */
+module.exports = function formsOf(undici) {
+  const schemes = ['http', 'https'];
+  const pools = new Map();
+  /** A dispatcher for each origin and kind. */
+  function dispatcherOf(kind, url, make) {
+    const { origin } = new URL(url);
+    const id = `${kind} ${origin}`;
+    if (!pools.has(id)) pools.set(id, make(origin));
+    return pools.get(id);
+  }
+  const pathOf = (url) => new URL(url).pathname + new URL(url).search;
+  const through = (kind, make) => ({
+    schemes,
+    async call(url, headers) {
+      const { body } = await dispatcherOf(kind, url, make).request({ path: pathOf(url), method: 'GET', headers });
+      return body.text();
+    },
+  });
+  const agent = new undici.Agent({ connections: 1 });
+
+  /** A forward proxy: tunnels, as ProxyAgent asks for. */
+  const proxy = http.createServer().on('connect', (request, socket, head) => {
+    const [, host, port] = /^(.*):(\d+)$/.exec(request.url);
+    const to = connect(port, host, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      to.write(head);
+      to.pipe(socket).pipe(to);
+    });
+    to.on('error', () => socket.destroy());
+    socket.on('error', () => to.destroy());
+  });
+  let proxied;
+  const proxyAgent = () =>
+    (proxied ??= new Promise((resolve) => {
+      proxy.listen(0, '127.0.0.1', () => resolve(new undici.ProxyAgent(`http://127.0.0.1:${proxy.address().port}`)));
+      proxy.unref();
+    }));
+
+  function mocked(url, headers) {
+    const mock = new undici.MockAgent();
+    mock.disableNetConnect();
+    let seen;
+    mock
+      .get(new URL(url).origin)
+      .intercept({ path: () => true })
+      .reply(200, (options) => ((seen = options), 'mocked'));
+    return undici.request(url, { headers, dispatcher: mock }).then(async ({ body }) => {
+      await body.text();
+      return seen;
+    });
+  }
+
+  return {
+    fetch: { schemes, does: ['redirect'], call: async (url, headers) => (await undici.fetch(url, { headers })).text() },
+    request: { schemes, call: async (url, headers) => (await undici.request(url, { headers })).body.text() },
+    'request, flat array headers': {
+      schemes,
+      call: async (url, headers) => (await undici.request(url, { headers: Object.entries(headers).flat() })).body.text(),
+    },
+    stream: {
+      schemes,
+      async call(url, headers) {
+        const { PassThrough } = require('node:stream');
+        const to = new PassThrough();
+        const body = text(to);
+        await undici.stream(url, { headers, method: 'GET' }, () => to);
+        return body;
+      },
+    },
+    pipeline: {
+      schemes,
+      call: (url, headers) => text(Readable.from(['body']).pipe(undici.pipeline(url, { headers, method: 'POST' }, ({ body }) => body))),
+    },
+    'an Agent with one connection': {
+      schemes,
+      call: async (url, headers) => (await undici.request(url, { headers, dispatcher: agent })).body.text(),
+    },
+    Pool: through('Pool', (origin) => new undici.Pool(origin)),
+    'Pool with one connection': through('narrow', (origin) => new undici.Pool(origin, { connections: 1 })),
+    Client: through('Client', (origin) => new undici.Client(origin)),
+    'Client, pipelining': through('pipelining', (origin) => new undici.Client(origin, { pipelining: 10 })),
+    BalancedPool: through('Balanced', (origin) => new undici.BalancedPool([origin])),
+    RetryAgent: {
+      does: ['retry'],
+      async call(url, headers) {
+        const dispatcher = dispatcherOf(
+          'retry',
+          'http://all',
+          () => new undici.RetryAgent(new undici.Agent(), { minTimeout: 1, statusCodes: [503] }),
+        );
+        return (await undici.request(url, { headers, dispatcher })).body.text();
+      },
+    },
+    'redirect interceptor': {
+      does: ['redirect'],
+      async call(url, headers) {
+        const dispatcher = dispatcherOf('redirecting', 'http://all', () =>
+          new undici.Agent().compose(undici.interceptors.redirect({ maxRedirections: 2 })),
+        );
+        return (await undici.request(url, { headers, dispatcher })).body.text();
+      },
+    },
+    ProxyAgent: {
+      schemes: [],
+      direct: ['http', 'https'],
+      call: async (url, headers) => (await undici.request(url, { headers, dispatcher: await proxyAgent() })).body.text(),
+    },
+    MockAgent: {
+      schemes: [],
+      mocked: true,
+      call: mocked,
+    },
+  };
+};

@@ -1,0 +1,44 @@
+/** Prints the matrix as Markdown, and with MATRIX_WRITE puts it into README; says where README has another one. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import { markdown, type Outcome, type ReportedRow } from './markdown.js';
+
+const README = join(__dirname, '../../README.md');
+const BEGIN = '<!-- matrix: printed by `npm run matrix` -->';
+const END = '<!-- end of matrix -->';
+
+export default class MatrixReporter implements Reporter {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
+    const rows = new Map<string, ReportedRow>();
+    const outcomes: Outcome[] = [];
+    let all = true;
+    for (const module of modules) {
+      for (const test of module.children.allTests()) {
+        const { matrixRow, matrixCell } = test.meta();
+        if (matrixRow !== undefined) rows.set(`${matrixRow.area} ${matrixRow.row.name}`, { ...matrixRow, order: matrixRow.order });
+        if (matrixCell !== undefined) outcomes.push({ ...matrixCell, ...outcomeOf(test) });
+        if (test.result().state === 'skipped') all = false;
+      }
+    }
+    if (rows.size === 0) return;
+    const table = markdown([...rows.values()], outcomes);
+    process.stdout.write(`\n${table}\n`);
+    const readme = readFileSync(README, 'utf8');
+    const from = readme.indexOf(BEGIN);
+    const to = readme.indexOf(END);
+    if (from === -1 || to === -1) return;
+    const shown = `${readme.slice(0, from + BEGIN.length)}\n\n${table}\n${readme.slice(to)}`;
+    if (process.env['MATRIX_WRITE'] !== undefined) {
+      if (!all) throw new Error('part of the matrix was left out: README was not written');
+      writeFileSync(README, shown);
+    } else if (all && shown !== readme) {
+      process.stderr.write('README shows another matrix than this run: `npm run matrix -- --write` puts this one there\n');
+      process.exitCode = 1;
+    }
+  }
+}
+
+function outcomeOf(test: TestCase): { readonly ok: boolean } {
+  return { ok: test.result().state === 'passed' };
+}

@@ -1,0 +1,2 @@
+/** Starts what several rows share. */
+export default function setup(): void {}

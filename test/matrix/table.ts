@@ -1,0 +1,72 @@
+/** The table of the matrix: rows are what people run, columns are versions of Node, a cell is what came out of trying it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import { nodeVersions, type NodeVersion } from '../agent/nodes.js';
+
+/** The chapters of the table, in the order in which they are printed. */
+export const AREAS = ['Clients', 'Servers', 'Loading', 'Queues and pools', 'Messages', 'Scheduled work', 'Other agents', 'Traps'] as const;
+export type Area = (typeof AREAS)[number];
+
+/** The columns. */
+export const NODES = [20, 22, 24, 26] as const;
+export type NodeMajor = (typeof NODES)[number];
+
+/** One library in one version, or one way of doing something. */
+export interface Row {
+  /** As it is printed; its major version is part of it where there are several. */
+  readonly name: string;
+  /** Its name among the dependencies; its version is printed. */
+  readonly dependency?: string;
+  /** The instrumentation without which the row fails, by its name in LANE_DISABLE; tried without it, too. */
+  readonly help?: string;
+  /** Versions of Node that it can't be tried on, with the reason. */
+  readonly not?: Partial<Record<NodeMajor, string>>;
+  /** What the row does not claim, and why. */
+  readonly limits?: string;
+}
+
+/** What a finished cell leaves for the report. */
+export interface Cell {
+  readonly area: Area;
+  readonly row: string;
+  readonly node: NodeMajor;
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Set on the test of a cell. */
+    matrixCell?: Cell;
+    /** Set on the first test of a row: what is printed besides its cells. */
+    matrixRow?: { readonly area: Area; readonly row: Row & { readonly version?: string }; readonly order: number };
+  }
+}
+
+let order = 0;
+
+/** Makes one test of each cell. `check` tries a row on a Node and throws where something is wrong. */
+export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (row: R, node: NodeVersion) => Promise<void>): void {
+  for (const row of rows) {
+    const version = row.dependency === undefined ? undefined : versionOf(row.dependency);
+    const place = order++;
+    describe(`${area}: ${row.name}`, () => {
+      test('is in the table', ({ task }) => {
+        task.meta.matrixRow = { area, row: { ...row, ...(version === undefined ? {} : { version }) }, order: place };
+      });
+      for (const node of nodeVersions()) {
+        const major = node.major as NodeMajor;
+        if (row.not?.[major] !== undefined) continue;
+        test(node.name, async ({ task }) => {
+          task.meta.matrixCell = { area, row: row.name, node: major };
+          await check(row, node);
+        });
+      }
+    });
+  }
+}
+
+/** The version of a dependency of the matrix that is installed. */
+export function versionOf(dependency: string): string {
+  const { version } = JSON.parse(readFileSync(join(__dirname, 'node_modules', dependency, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Run by `npm run matrix`, after its libraries are installed; no part of `npm test`. */
+export default defineConfig({
+  test: {
+    name: 'matrix',
+    include: ['test/matrix/**/*.test.ts'],
+    globalSetup: ['test/matrix/services.ts'],
+    reporters: ['default', './test/matrix/reporter.ts'],
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
+  },
+});
