@@ -6,7 +6,7 @@ export default defineConfig({
     name: 'matrix',
     include: ['test/matrix/**/*.test.ts'],
     globalSetup: ['test/matrix/services.ts'],
-    reporters: ['default', './test/matrix/reporter.ts'],
+    reporters: ['default', './test/matrix/reporter.mts'],
     testTimeout: 90_000,
     hookTimeout: 120_000,
   },
