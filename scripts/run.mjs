@@ -29,6 +29,20 @@ const TASKS = {
     await prepare({ tests: true });
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', ...passed]);
   },
+  async matrix() {
+    await prepare({ tests: true });
+    const folder = join(root, 'test/matrix');
+    const installed = stampOf('matrix');
+    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
+      await step('installing the libraries of the matrix', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
+      installed.write(wanted);
+    }
+    await step('checking its types', process.execPath, [bin('typescript', 'tsc'), '-p', folder]);
+    if (passed.includes('--write')) process.env.MATRIX_WRITE = '1';
+    const rest = passed.filter((argument) => argument !== '--write');
+    return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(folder, 'vitest.config.mts'), ...rest]);
+  },
   async bench() {
     await prepare({ tests: true });
     const folder = join(root, 'test/bench');

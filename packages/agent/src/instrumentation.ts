@@ -1,14 +1,26 @@
 import type { Runtime } from './runtime.js';
 
-/** Knowledge of one library: which versions, what it patches, and how. One file each, all of this shape, listed in one table. */
+/** A file of a package that has just been loaded. */
+export interface LoadedFile {
+  /** What it exports; patched in place. */
+  readonly exports: unknown;
+  /** As it stands in the table: `package/path/within.js`. */
+  readonly file: string;
+  /** Where it is. */
+  readonly filename: string;
+  readonly runtime: Runtime;
+}
+
+/** Knowledge of one library: a row of the table says what it is for, a file of the same name holds the code. */
 export interface Instrumentation {
-  /** Its name in LANE_DISABLE. */
-  readonly name: string;
   /** The library and the versions it is for. */
   readonly library: string;
   readonly versions: string;
   /** What it patches, in words. */
   readonly patches: string;
-  /** Patches now, or as soon as the library is loaded. */
-  install(runtime: Runtime): void;
+  /** Patches what is there at start. */
+  readonly install?: (runtime: Runtime) => void;
+  /** Files of packages, `package/path/within.js`, and what is done with each as it is loaded. */
+  readonly files?: readonly string[];
+  readonly patch?: (loaded: LoadedFile) => void;
 }

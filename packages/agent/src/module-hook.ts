@@ -11,12 +11,12 @@ import { wrap } from './wrap.js';
 export type FileListener = (exports: unknown, filename: string) => void;
 
 /** By `package/path/within.js`. */
-const listeners = new Map<string, FileListener>();
+const listeners = new Map<string, FileListener[]>();
 let installed = false;
 
 /** Calls `listener` each time such a file has been loaded; `file` is `package/path/within.js`. Files loaded before count too. */
 export function onFileLoaded(file: string, listener: FileListener): void {
-  listeners.set(file, listener);
+  listeners.set(file, [...(listeners.get(file) ?? []), listener]);
   if (!installed) install();
   for (const filename of Object.keys(require.cache)) {
     if (insidePackage(filename) === file) listener((require.cache[filename] as NodeJS.Module).exports, filename);
@@ -27,7 +27,8 @@ function install(): void {
   installed = true;
   const tell = safely('module', (loaded: NodeJS.Module, filename: string) => {
     const file = insidePackage(filename);
-    if (file !== undefined) listeners.get(file)?.(loaded.exports, filename);
+    if (file === undefined) return;
+    for (const listener of listeners.get(file) ?? []) listener(loaded.exports, filename);
   });
   const prototype = (Module as unknown as { prototype: object }).prototype;
   wrap(

@@ -1,6 +1,7 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
 import { INSTRUMENTATIONS } from './instrumentations/index.js';
 import { createLog } from './log.js';
+import { onFileLoaded } from './module-hook.js';
 import { readOptions } from './options.js';
 import { isPackageManager } from './package-manager.js';
 import { Runtime } from './runtime.js';
@@ -36,9 +37,13 @@ export function start(): void {
   const agent: RunningAgent = { version: (require('../package.json') as { version: string }).version, runtime };
   Object.defineProperty(scope, AGENT, { value: agent });
 
-  for (const [name, load] of Object.entries(INSTRUMENTATIONS)) {
+  for (const [name, { install, files, patch }] of Object.entries(INSTRUMENTATIONS)) {
     if (options.disable.includes(name)) continue;
-    safely(`installation of ${name}`, () => load().install(runtime))();
+    if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
+    if (files === undefined || patch === undefined) continue;
+    // One that fails must not keep another from the same file.
+    const patchSafely = safely(`installation of ${name}`, patch);
+    for (const file of files) onFileLoaded(file, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
   }
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();

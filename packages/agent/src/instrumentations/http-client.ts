@@ -19,7 +19,6 @@ import {
   type OutboundHeaders,
 } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
-import type { Instrumentation } from '../instrumentation.js';
 import { ArrayHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
@@ -31,32 +30,26 @@ const LANE = Symbol('lane.context');
 type Request = http.ClientRequest & { [LANE]?: LaneContext | null; onSocket(socket: unknown, error?: Error): void };
 type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string };
 
-export const httpClient: Instrumentation = {
-  name: 'http-client',
-  library: 'node:http, node:https',
-  versions: 'Node 20.19 and later',
-  patches: 'http.Agent.prototype.addRequest, ClientRequest.prototype._storeHeader and onSocket',
-  install(runtime) {
-    const chooses = wrap(http.Agent.prototype, 'addRequest', (original) => addRequestToRightInstance(original as never, runtime));
-    const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original) => storeHeaderWithLane(original as never, runtime));
-    wrap(http.ClientRequest.prototype, 'onSocket', (original) => {
-      return function onSocket(this: Request, ...args: never[]): unknown {
-        // Without an agent this is the first that we see of the request, still in the lane that made it.
-        if (this[LANE] === undefined) rememberLane(this);
-        return Reflect.apply(original, this, args);
-      };
-    });
-    for (const [name, undo] of [
-      ['Agent.addRequest', chooses],
-      ['ClientRequest._storeHeader', writes],
-    ] as const) {
-      if (undo === undefined)
-        runtime.log.warn(
-          `node:http of ${process.version} has no ${name} to patch: calls ${name === 'Agent.addRequest' ? 'are not routed' : 'carry no tag'} there`,
-        );
-    }
-  },
-};
+export function install(runtime: Runtime): void {
+  const chooses = wrap(http.Agent.prototype, 'addRequest', (original) => addRequestToRightInstance(original as never, runtime));
+  const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original) => storeHeaderWithLane(original as never, runtime));
+  wrap(http.ClientRequest.prototype, 'onSocket', (original) => {
+    return function onSocket(this: Request, ...args: never[]): unknown {
+      // Without an agent this is the first that we see of the request, still in the lane that made it.
+      if (this[LANE] === undefined) rememberLane(this);
+      return Reflect.apply(original, this, args);
+    };
+  });
+  for (const [name, undo] of [
+    ['Agent.addRequest', chooses],
+    ['ClientRequest._storeHeader', writes],
+  ] as const) {
+    if (undo === undefined)
+      runtime.log.warn(
+        `node:http of ${process.version} has no ${name} to patch: calls ${name === 'Agent.addRequest' ? 'are not routed' : 'carry no tag'} there`,
+      );
+  }
+}
 
 function rememberLane(request: Request): void {
   const context = currentContext();

@@ -12,8 +12,7 @@ import type { EventEmitter } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import { currentContext, enterContext, type LaneContext, type RequestView } from '@lane/core';
-import type { Instrumentation } from '../instrumentation.js';
-import type { InboundRequest } from '../runtime.js';
+import type { InboundRequest, Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
 
@@ -23,16 +22,10 @@ interface Kept {
   [LANE]?: LaneContext;
 }
 
-export const httpServer: Instrumentation = {
-  name: 'http-server',
-  library: 'node:http, node:https',
-  versions: 'Node 20.19 and later',
-  patches: 'net.Server.prototype.emit; IncomingMessage and ServerResponse emit, from the first tagged request on',
-  install(runtime) {
-    const contextOf = safely('http-server', (request: http.IncomingMessage & InboundRequest) => runtime.contextOf(request, viewOf));
-    wrap(net.Server.prototype, 'emit', (original) => emitInLane(original as Emit, contextOf));
-  },
-};
+export function install(runtime: Runtime): void {
+  const contextOf = safely('http-server', (request: http.IncomingMessage & InboundRequest) => runtime.contextOf(request, viewOf));
+  wrap(net.Server.prototype, 'emit', (original) => emitInLane(original as Emit, contextOf));
+}
 
 type Emit = (this: unknown, ...args: unknown[]) => boolean;
 

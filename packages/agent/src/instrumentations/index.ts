@@ -1,10 +1,51 @@
+/**
+ * The table of all instrumentations, by their name in LANE_DISABLE. The code of each is run only once it is needed: at start
+ * for what Node itself has, and for a package when a file of it is loaded.
+ */
 import type { Instrumentation } from '../instrumentation.js';
 
-/** All instrumentations by their name in LANE_DISABLE. Loaded only where they are not left out. */
-export const INSTRUMENTATIONS: Readonly<Record<string, () => Instrumentation>> = {
-  'http-server': () => (require('./http-server.js') as typeof import('./http-server.js')).httpServer,
-  'http-client': () => (require('./http-client.js') as typeof import('./http-client.js')).httpClient,
-  undici: () => (require('./undici.js') as typeof import('./undici.js')).undici,
-  nacos: () => (require('./nacos.js') as typeof import('./nacos.js')).nacos,
-  'nacos-grpc': () => (require('./nacos-grpc.js') as typeof import('./nacos-grpc.js')).nacosGrpc,
+export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
+  'http-server': {
+    library: 'node:http, node:https',
+    versions: 'Node 20.19 and later',
+    patches: 'net.Server.prototype.emit; IncomingMessage and ServerResponse emit, from the first tagged request on',
+    install: (runtime) => (require('./http-server.js') as typeof import('./http-server.js')).install(runtime),
+  },
+  'http-client': {
+    library: 'node:http, node:https',
+    versions: 'Node 20.19 and later',
+    patches: 'http.Agent.prototype.addRequest, ClientRequest.prototype._storeHeader and onSocket',
+    install: (runtime) => (require('./http-client.js') as typeof import('./http-client.js')).install(runtime),
+  },
+  undici: {
+    library: 'undici, global fetch',
+    versions: '6 to 8, and what Node 20.19 and later have built in',
+    patches: 'DispatcherBase.prototype.dispatch; globalThis.fetch, to know when it is first used',
+    install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
+    files: ['undici/lib/dispatcher/dispatcher-base.js'],
+    patch: (loaded) => (require('./undici.js') as typeof import('./undici.js')).patch(loaded),
+  },
+  nacos: {
+    library: 'nacos, nacos-naming',
+    versions: '2.x',
+    patches: 'NacosNamingClient.prototype: registerInstance, getAllInstances, selectInstances, subscribe, unSubscribe',
+    // From the inside out; a later one finds the class patched already.
+    files: ['nacos-naming/lib/naming/client.js', 'nacos-naming/index.js', 'nacos/dist/index.js'],
+    patch: (loaded) => (require('./nacos.js') as typeof import('./nacos.js')).patch(loaded),
+  },
+  'nacos-grpc': {
+    library: 'nacos-sdk-rust-binding-node',
+    versions: '0.8',
+    patches:
+      'NacosNamingClient.prototype: registerInstance, batchRegisterInstance, getAllInstances, selectInstances, selectOneHealthyInstance, subscribe',
+    files: ['nacos-sdk-rust-binding-node/index.js'],
+    patch: (loaded) => (require('./nacos-grpc.js') as typeof import('./nacos-grpc.js')).patch(loaded),
+  },
+  pg: {
+    library: 'pg, pg-pool',
+    versions: '8.x',
+    patches: 'Client.prototype.query and connect, pg-pool connect and query: their callbacks',
+    files: ['pg/lib/client.js', 'pg-pool/index.js'],
+    patch: (loaded) => (require('./pg.js') as typeof import('./pg.js')).patch(loaded),
+  },
 };

@@ -12,8 +12,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane, type LaneContext } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
-import type { Instrumentation } from '../instrumentation.js';
-import { onFileLoaded } from '../module-hook.js';
+import type { LoadedFile } from '../instrumentation.js';
 import { copyHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
@@ -43,22 +42,14 @@ interface Dispatcher {
 }
 type AgentClass = new () => Dispatcher;
 
-export const undici: Instrumentation = {
-  name: 'undici',
-  library: 'undici, global fetch',
-  versions: '6 to 8, and what Node 20.19 and later have built in',
-  patches: 'DispatcherBase.prototype.dispatch; globalThis.fetch, to know when it is first used',
-  install(runtime) {
-    onFileLoaded('undici/lib/dispatcher/dispatcher-base.js', (exports, filename) => {
-      const agentFile = filename.replace(/dispatcher-base\.js$/, 'agent.js');
-      patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
-    });
-    patchBuiltIn(runtime);
-  },
-};
+/** An undici that the app has as a dependency. */
+export function patch({ exports, filename, runtime }: LoadedFile): void {
+  const agentFile = filename.replace(/dispatcher-base\.js$/, 'agent.js');
+  patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
+}
 
 /** Patches the undici inside Node, once it is there. */
-function patchBuiltIn(runtime: Runtime): void {
+export function install(runtime: Runtime): void {
   const scope = globalThis as Record<PropertyKey, unknown>;
   if (typeof scope['fetch'] !== 'function') return;
   let patched = false;

@@ -1,0 +1,36 @@
+/**
+ * pg and its pool. Callbacks are called when an answer comes from the socket or a pool's queue drains, in the lane of whoever
+ * that belongs to; so they are bound to the lane of the call. Promises are right by themselves.
+ * A `Query` object handed in calls its callback and emits its events the same way.
+ */
+import { bindLane, hasEnteredLane } from '@lane/core';
+import { bindArguments } from '../bind-arguments.js';
+import type { LoadedFile } from '../instrumentation.js';
+import { wrap } from '../wrap.js';
+
+interface Query {
+  callback?: unknown;
+  emit?: unknown;
+}
+
+export function patch({ exports, file }: LoadedFile): void {
+  const { prototype } = exports as { prototype: object };
+  bindArguments(prototype, 'connect');
+  if (file === 'pg-pool/index.js') {
+    bindArguments(prototype, 'query');
+    return;
+  }
+  wrap(prototype, 'query', (original) => {
+    return function query(this: unknown, ...args: unknown[]): unknown {
+      if (hasEnteredLane()) {
+        for (let i = 0; i < args.length; i++) if (typeof args[i] === 'function') args[i] = bindLane(args[i] as () => unknown);
+        const given = args[0] as Query | null | undefined;
+        if (typeof given === 'object' && given !== null) {
+          if (typeof given.callback === 'function') given.callback = bindLane(given.callback as () => unknown);
+          if (typeof given.emit === 'function') given.emit = bindLane(given.emit as () => unknown);
+        }
+      }
+      return Reflect.apply(original, this, args as never);
+    };
+  });
+}
