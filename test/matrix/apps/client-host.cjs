@@ -3,7 +3,16 @@
 
 const http = require('node:http');
 const { join } = require('node:path');
+const { setTimeout } = require('node:timers/promises');
 const { pathToFileURL } = require('node:url');
+
+const HANGING_MS = 10_000;
+
+/** So that a call that hangs is told by name. */
+async function unanswered() {
+  await setTimeout(HANGING_MS, undefined, { ref: false });
+  throw new Error(`no answer in ${HANGING_MS} ms`);
+}
 
 async function main() {
   const loaded = await import(pathToFileURL(join(__dirname, 'clients', process.argv[2])).href);
@@ -13,13 +22,21 @@ async function main() {
     const asked = new URL(request.url, 'http://host');
     if (asked.pathname === '/forms') {
       response.end(
-        JSON.stringify(Object.fromEntries(Object.entries(forms).map(([name, { schemes = ['http'], does = [] }]) => [name, { schemes, does }]))),
+        JSON.stringify(
+          Object.fromEntries(
+            Object.entries(forms).map(([name, { schemes = ['http'], scenarios = ['direct', 'name', 'address'], does = [] }]) => [
+              name,
+              { schemes, scenarios, does },
+            ]),
+          ),
+        ),
       );
       return;
     }
     for await (const chunk of request) void chunk;
     try {
-      response.end(await forms[asked.searchParams.get('form')].call(asked.searchParams.get('url'), { baggage: 'user=42,a=b%20c;p=1' }));
+      const call = forms[asked.searchParams.get('form')].call(asked.searchParams.get('url'), { baggage: 'user=42,a=b%20c;p=1' });
+      response.end(await Promise.race([call, unanswered()]));
     } catch (error) {
       response.statusCode = 500;
       response.end(String(error?.stack ?? error) + (error?.cause ? ` cause: ${error.cause.stack ?? error.cause}` : ''));

@@ -26,7 +26,7 @@ export async function startHttp2Peer(name: string, tls = false): Promise<Peer> {
         baggage: headers['baggage'] === undefined ? [] : [headers['baggage'] as string],
         headers,
         body,
-        ...(tls ? { servername: (stream.session?.socket as TLSSocket | undefined)?.servername } : {}),
+        ...(tls ? { servername: (stream.session?.socket as TLSSocket | undefined)?.servername ?? false } : {}),
       };
       stream.respond({ ':status': 200 });
       stream.end(JSON.stringify(seen));

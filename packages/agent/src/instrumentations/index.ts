@@ -19,10 +19,10 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   },
   undici: {
     library: 'undici, global fetch',
-    versions: '6 to 8, and what Node 20.19 and later have built in',
+    versions: '5 to 8, and what Node 20.19 and later have built in',
     patches: 'DispatcherBase.prototype.dispatch; globalThis.fetch, to know when it is first used',
     install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
-    files: ['undici/lib/dispatcher/dispatcher-base.js'],
+    files: ['undici/lib/dispatcher/dispatcher-base.js', 'undici/lib/dispatcher-base.js'],
     patch: (loaded) => (require('./undici.js') as typeof import('./undici.js')).patch(loaded),
   },
   nacos: {

@@ -25,8 +25,15 @@ module.exports = function formsOf(undici) {
   });
   const agent = new undici.Agent({ connections: 1 });
 
-  /** A forward proxy: tunnels, as ProxyAgent asks for. */
-  const proxy = http.createServer().on('connect', (request, socket, head) => {
+  /** A forward proxy: tunnels, and passes on what undici 8 asks of it without a tunnel. */
+  const proxy = http.createServer((request, response) => {
+    const passed = http.request(request.url, { method: request.method, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(passed);
+  });
+  proxy.on('connect', (request, socket, head) => {
     const [, host, port] = /^(.*):(\d+)$/.exec(request.url);
     const to = connect(port, host, () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
@@ -43,18 +50,22 @@ module.exports = function formsOf(undici) {
       proxy.unref();
     }));
 
-  function mocked(url, headers) {
+  /** What the mock of an app's test is given, told as a peer would. */
+  async function mocked(url, headers) {
     const mock = new undici.MockAgent();
     mock.disableNetConnect();
     let seen;
     mock
       .get(new URL(url).origin)
       .intercept({ path: () => true })
-      .reply(200, (options) => ((seen = options), 'mocked'));
-    return undici.request(url, { headers, dispatcher: mock }).then(async ({ body }) => {
-      await body.text();
-      return seen;
-    });
+      .reply(200, (options) => {
+        seen = options.headers;
+        return 'mocked';
+      });
+    const { body } = await undici.request(url, { headers, dispatcher: mock });
+    await body.text();
+    const pairs = Array.isArray(seen) ? seen.flatMap((name, i) => (i % 2 === 0 ? [[name, seen[i + 1]]] : [])) : Object.entries(seen);
+    return JSON.stringify({ name: 'outside', baggage: pairs.filter(([name]) => name.toLowerCase() === 'baggage').map(([, value]) => value) });
   }
 
   return {
@@ -107,15 +118,12 @@ module.exports = function formsOf(undici) {
         return (await undici.request(url, { headers, dispatcher })).body.text();
       },
     },
+    // A proxy is told the app's own address: that is not for us to change.
     ProxyAgent: {
-      schemes: [],
-      direct: ['http', 'https'],
+      schemes,
+      scenarios: ['direct'],
       call: async (url, headers) => (await undici.request(url, { headers, dispatcher: await proxyAgent() })).body.text(),
     },
-    MockAgent: {
-      schemes: [],
-      mocked: true,
-      call: mocked,
-    },
+    MockAgent: { schemes, scenarios: ['direct'], call: mocked },
   };
 };
