@@ -23,6 +23,14 @@ export function onFileLoaded(file: string, listener: FileListener): void {
   }
 }
 
+const eachFile: Array<() => void> = [];
+
+/** Calls `listener` after each CommonJS file that has been loaded. */
+export function onEachFile(listener: () => void): void {
+  eachFile.push(listener);
+  if (!installed) install();
+}
+
 function install(): void {
   installed = true;
   const tell = safely('module', (loaded: NodeJS.Module, filename: string) => {
@@ -38,6 +46,7 @@ function install(): void {
       function load(this: NodeJS.Module, ...args: unknown[]): unknown {
         const result = Reflect.apply(original, this, args as never);
         tell(this, args[0] as string);
+        for (const listener of eachFile) listener();
         return result;
       },
   );

@@ -108,7 +108,10 @@ function addressed(request: Request, options: RequestOptions, to: Redirected): R
   if (!to.byName && request.getHeader('host') === `${options.host}:${options.port}` && !request.headersSent) {
     request.setHeader('Host', `${ip.includes(':') ? `[${ip}]` : ip}:${port}`);
   }
-  return { ...options, host: ip, port };
+  const changed: RequestOptions = { ...options, host: ip, port };
+  // With array headers there is no Host header yet, from which Node would take the name that TLS is verified against.
+  if (to.byName && options.servername === undefined && request.getHeader('host') === undefined) changed.servername = options.host as string;
+  return changed;
 }
 
 type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;

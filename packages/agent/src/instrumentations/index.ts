@@ -17,6 +17,12 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patches: 'http.Agent.prototype.addRequest, ClientRequest.prototype._storeHeader and onSocket',
     install: (runtime) => (require('./http-client.js') as typeof import('./http-client.js')).install(runtime),
   },
+  'http-create-connection': {
+    library: 'node:http, node:https',
+    versions: 'Node 20.19 and later',
+    patches: 'http.request and get, for their createConnection option; those of https once it is loaded',
+    install: (runtime) => (require('./http-create-connection.js') as typeof import('./http-create-connection.js')).install(runtime),
+  },
   undici: {
     library: 'undici, global fetch',
     versions: '5 to 8, and what Node 20.19 and later have built in',
@@ -24,6 +30,19 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
     files: ['undici/lib/dispatcher/dispatcher-base.js', 'undici/lib/dispatcher-base.js'],
     patch: (loaded) => (require('./undici.js') as typeof import('./undici.js')).patch(loaded),
+  },
+  'http2-client': {
+    library: 'node:http2',
+    versions: 'Node 20.19 and later',
+    patches: 'ClientHttp2Session.prototype.request, once http2 is loaded; net.Socket.prototype.connect, for service names',
+    install: (runtime) => (require('./http2-client.js') as typeof import('./http2-client.js')).install(runtime),
+  },
+  'grpc-client': {
+    library: '@grpc/grpc-js',
+    versions: '1.x',
+    patches: 'ChannelImplementation.prototype: createCall, close',
+    files: ['@grpc/grpc-js/build/src/channel.js'],
+    patch: (loaded) => (require('./grpc-client.js') as typeof import('./grpc-client.js')).patch(loaded),
   },
   nacos: {
     library: 'nacos, nacos-naming',

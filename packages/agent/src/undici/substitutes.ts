@@ -2,7 +2,7 @@
  * Substitutes for a Pool or Client, whose origin is fixed, where a request of theirs has to go to another instance: an Agent
  * for each, that connects the way they do, with their TLS settings and limits.
  */
-import { symbolNamed } from './symbols.js';
+import { symbolNamed } from '../symbol-named.js';
 import type { AgentClass, Dispatcher } from './types.js';
 
 export interface Substitutes {

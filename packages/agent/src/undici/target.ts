@@ -1,6 +1,6 @@
 /** Where a dispatch goes as the app has it. */
 import { currentContext, type LaneContext } from '@lane/core';
-import { symbolNamed } from './symbols.js';
+import { symbolNamed } from '../symbol-named.js';
 import { MARK, type Dispatcher, type DispatchOptions } from './types.js';
 
 interface Origin {

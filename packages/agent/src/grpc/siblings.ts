@@ -1,0 +1,56 @@
+import type { Redirected } from '../destination.js';
+
+/** As much of a channel as the agent deals with. */
+export interface Channel {
+  getTarget(): string;
+  close(): void;
+  createCall(...args: unknown[]): unknown;
+  readonly internalChannel: { readonly credentials: object; readonly options: Readonly<Record<string, unknown>> };
+}
+
+type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
+
+/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. */
+export function targetOf(channel: Channel): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?(?:\[([^\]]+)\]|([^:,]+))(?::(\d+))?$/.exec(channel.getTarget());
+  return match === null ? undefined : { host: (match[1] ?? match[2]) as string, port: Number(match[3] ?? 443) };
+}
+
+/** Instances come and go; channels to those that are gone need not stay. */
+const MAX_SIBLINGS = 64;
+
+/** Keeps channels of our own beside an app's, one for each instance. */
+export function createSiblings(channelClass: ChannelClass): {
+  of(channel: Channel, to: Redirected): Channel;
+  has(channel: Channel): boolean;
+  close(channel: Channel): void;
+} {
+  const siblings = new WeakMap<Channel, Map<string, Channel>>();
+  const made = new WeakSet<Channel>();
+  return {
+    has: (channel) => made.has(channel),
+    of(channel, { instance: { ip, port }, byName }) {
+      let own = siblings.get(channel);
+      if (own === undefined) siblings.set(channel, (own = new Map()));
+      const target = ip.includes(':') ? `ipv6:[${ip}]:${port}` : `ipv4:${ip}:${port}`;
+      let sibling = own.get(target);
+      if (sibling !== undefined) return sibling;
+      const { credentials, options } = channel.internalChannel;
+      const name = targetOf(channel)?.host;
+      const named = byName ? { 'grpc.default_authority': name, 'grpc.ssl_target_name_override': name } : {};
+      sibling = new channelClass(target, credentials, { ...named, ...options });
+      made.add(sibling);
+      own.set(target, sibling);
+      const [oldest] = own;
+      if (own.size > MAX_SIBLINGS && oldest !== undefined) {
+        own.delete(oldest[0]);
+        oldest[1].close();
+      }
+      return sibling;
+    },
+    close(channel) {
+      for (const sibling of siblings.get(channel)?.values() ?? []) sibling.close();
+      siblings.delete(channel);
+    },
+  };
+}

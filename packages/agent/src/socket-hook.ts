@@ -1,0 +1,42 @@
+/** Sees sockets before they connect, in the context of who connects them. */
+import net from 'node:net';
+import { safely } from './safely.js';
+import { wrap } from './wrap.js';
+
+/** What `connect` was called with, where that was an object; a hook may change it. */
+export interface SocketOptions {
+  host?: string;
+  port?: number | string;
+  path?: string;
+}
+
+/** May give a promise: the socket connects once it has settled. */
+export type SocketHook = (socket: net.Socket, options: SocketOptions | undefined) => Promise<void> | undefined;
+
+const hooks: SocketHook[] = [];
+
+/** Calls `hook` before each socket connects. */
+export function beforeSocketConnects(hook: SocketHook): void {
+  hooks.push(safely('socket', hook));
+  if (hooks.length > 1) return;
+  wrap(net.Socket.prototype, 'connect', (original) => {
+    return function connect(this: net.Socket, ...args: unknown[]): unknown {
+      let waits: Promise<void> | undefined;
+      const options = ownOptions(args);
+      for (const each of hooks) waits = each(this, options) ?? waits;
+      if (waits === undefined) return Reflect.apply(original, this, args as never);
+      (this as { connecting: boolean }).connecting = true;
+      void waits.then(() => this.destroyed || Reflect.apply(original, this, args as never));
+      return this;
+    };
+  });
+}
+
+/** The options in a copy of our own, put into their place: `net.connect` passes them in an array with the callback. */
+function ownOptions(args: unknown[]): SocketOptions | undefined {
+  const list = Array.isArray(args[0]) ? (args[0] as unknown[]) : args;
+  if (typeof list[0] !== 'object' || list[0] === null) return undefined;
+  const options = Object.assign(Object.create(Object.getPrototypeOf(list[0]) as object | null), list[0]) as SocketOptions;
+  list[0] = options;
+  return options;
+}
