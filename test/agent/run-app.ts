@@ -125,7 +125,7 @@ export function openRequest(
   path: string,
   headers: Record<string, string>,
   agent?: http.Agent | https.Agent,
-): { end(): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
+): { end(body?: string): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
   const request = (agent instanceof https.Agent ? https : http).request({
     host: '127.0.0.1',
     port,
@@ -147,8 +147,8 @@ export function openRequest(
   // Told at `end`, not before.
   answered.catch(() => {});
   return {
-    end() {
-      request.end('late body');
+    end(body = 'late body') {
+      request.end(body);
       return answered;
     },
   };

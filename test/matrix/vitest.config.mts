@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/matrix/**/*.test.ts'],
     globalSetup: ['test/matrix/services.ts'],
     reporters: ['default', './test/matrix/reporter.mts'],
-    testTimeout: 90_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
   },
 });

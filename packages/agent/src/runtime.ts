@@ -31,6 +31,8 @@ const MAX_REMEMBERED_TAGS = 256;
 export interface InboundRequest {
   readonly rawHeaders: readonly string[];
   readonly socket?: { readonly remoteAddress?: string | undefined };
+  /** Of HTTP/2: what the request was made of, and where its tag has been decided already. */
+  readonly stream?: { [REQUEST_MARK]?: RequestTag };
   [REQUEST_MARK]?: RequestTag;
 }
 
@@ -118,7 +120,7 @@ export class Runtime {
    * `view` makes what entry rules look at, and is called only where there are any.
    */
   contextOf<T extends InboundRequest>(request: T, view: (request: T) => RequestView): LaneContext | undefined {
-    let mark = request[REQUEST_MARK];
+    let mark = request[REQUEST_MARK] ?? request.stream?.[REQUEST_MARK];
     let disbelieved = false;
     if (mark === undefined) {
       let inbound = this.codec.readRaw(request.rawHeaders);

@@ -1,68 +1,38 @@
 /**
- * node:http and node:https servers.
- *
- * `emit` of the server is the one place where the handler can be run in the request's lane: the channel
- * `http.server.request.start` is published, not run. A body that arrives after its headers would lose the lane again (its
- * events come from the socket), so requests and responses emit in the lane of their request.
- *
- * Patched on net.Server, which http.Server and https.Server inherit from: so https, with TLS behind it, need not be loaded
- * in apps that don't use it (2 ms of start-up).
+ * node:http and node:https servers: handlers run in the lane of their request. A body that arrives after its headers would
+ * lose the lane again (its events come from the socket), so requests and responses emit in the lane of their request.
  */
-import type { EventEmitter } from 'node:events';
 import http from 'node:http';
-import net from 'node:net';
-import { currentContext, enterContext, type LaneContext, type RequestView } from '@lane/core';
+import type { LaneContext, RequestView } from '@lane/core';
+import { emitInLane, keepLane } from '../emit-in-lane.js';
 import type { InboundRequest, Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import { onServerEvent } from '../server-events.js';
 
-const LANE = Symbol('lane.context');
-
-interface Kept {
-  [LANE]?: LaneContext;
-}
+type Request = http.IncomingMessage & InboundRequest;
 
 export function install(runtime: Runtime): void {
-  const contextOf = safely('http-server', (request: http.IncomingMessage & InboundRequest) => runtime.contextOf(request, viewOf));
-  wrap(net.Server.prototype, 'emit', (original) => emitInLane(original as Emit, contextOf));
+  const contextOf = safely('http-server', (args: readonly unknown[], hasResponse: boolean): LaneContext | undefined => {
+    const request = args[1] as Partial<Request> | undefined;
+    if (!Array.isArray(request?.rawHeaders)) return undefined;
+    const context = runtime.contextOf(request as Request, viewOf);
+    if (context === undefined) return undefined;
+    keepLane(request, context);
+    if (hasResponse) keepLane(args[2] as object, context);
+    patchOnce();
+    return context;
+  });
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) onServerEvent(event, (args) => contextOf(args, true));
+  for (const event of ['upgrade', 'connect']) onServerEvent(event, (args) => contextOf(args, false));
 }
 
-type Emit = (this: unknown, ...args: unknown[]) => boolean;
+let patched = false;
 
-function emitInLane(original: Emit, contextOf: (request: http.IncomingMessage & InboundRequest) => LaneContext | undefined): Emit {
-  // On the request path, change with care.
-  return function emit(this: unknown, ...args: unknown[]): boolean {
-    const event = args[0];
-    if (event !== 'request' && event !== 'upgrade' && event !== 'checkContinue' && event !== 'checkExpectation' && event !== 'connect') {
-      return Reflect.apply(original, this, args);
-    }
-    if (!Array.isArray((args[1] as Partial<InboundRequest> | undefined)?.rawHeaders)) return Reflect.apply(original, this, args);
-    const context = contextOf(args[1] as http.IncomingMessage & InboundRequest);
-    if (context === undefined) return Reflect.apply(original, this, args);
-    keepLane(args[1] as Kept, context);
-    if (event !== 'upgrade' && event !== 'connect') (args[2] as Kept)[LANE] = context;
-    return enterContext(context, original, this, args);
-  };
-}
-
-let keeping = false;
-
-function keepLane(request: Kept, context: LaneContext): void {
-  request[LANE] = context;
-  if (keeping) return;
-  keeping = true;
-  for (const { prototype } of [http.IncomingMessage, http.ServerResponse]) {
-    wrap(prototype, 'emit', (original) => {
-      const inherited = original as Emit;
-      return function emit(this: unknown, ...args: unknown[]): boolean {
-        const kept = (this as Kept)[LANE];
-        // Most events have no listener, and then there is nothing to run in the lane.
-        if (kept === undefined || kept === currentContext() || (this as EventEmitter).listenerCount(args[0] as string) === 0)
-          return Reflect.apply(inherited, this, args);
-        return enterContext(kept, inherited, this, args);
-      };
-    });
-  }
+function patchOnce(): void {
+  if (patched) return;
+  patched = true;
+  emitInLane(http.IncomingMessage.prototype);
+  emitInLane(http.ServerResponse.prototype);
 }
 
 function viewOf(request: http.IncomingMessage): RequestView {

@@ -60,6 +60,19 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['nacos-sdk-rust-binding-node/index.js'],
     patch: (loaded) => (require('./nacos-grpc.js') as typeof import('./nacos-grpc.js')).patch(loaded),
   },
+  'http2-server': {
+    library: 'node:http2',
+    versions: 'Node 20.19 and later',
+    patches: 'net.Server.prototype.emit; ServerHttp2Stream emit, from the first tagged request on',
+    install: (runtime) => (require('./http2-server.js') as typeof import('./http2-server.js')).install(runtime),
+  },
+  'ws-server': {
+    library: 'ws',
+    versions: '7 and 8',
+    patches: 'WebSocketServer.prototype.completeUpgrade; WebSocket emit, from the first tagged handshake on',
+    files: ['ws/lib/websocket-server.js'],
+    patch: (loaded) => (require('./ws-server.js') as typeof import('./ws-server.js')).patch(loaded),
+  },
   pg: {
     library: 'pg, pg-pool',
     versions: '8.x',

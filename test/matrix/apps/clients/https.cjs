@@ -1,5 +1,6 @@
 'use strict';
 const https = require('node:https');
+const { isIP } = require('node:net');
 const tls = require('node:tls');
 const { answerTo } = require('./answer.cjs');
 
@@ -32,7 +33,15 @@ module.exports = {
       answerTo((on) =>
         https.get(
           url,
-          { headers, createConnection: (options) => tls.connect({ host: options.host, port: options.port, servername: new URL(url).hostname }) },
+          {
+            headers,
+            createConnection: (options) =>
+              tls.connect({
+                host: options.host,
+                port: options.port,
+                servername: options.servername || (isIP(options.host) ? undefined : options.host),
+              }),
+          },
           on,
         ),
       ),

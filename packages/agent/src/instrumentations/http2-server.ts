@@ -1,0 +1,38 @@
+/**
+ * node:http2 servers, and @grpc/grpc-js, which listens to their streams: the tag is decided once, when the stream comes; the
+ * request of the compatibility API that is made of it takes over the decision.
+ */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { REQUEST_MARK, type LaneContext } from '@lane/core';
+import { emitInLane, keepLane } from '../emit-in-lane.js';
+import type { InboundRequest, Runtime } from '../runtime.js';
+import { safely } from '../safely.js';
+import { onServerEvent } from '../server-events.js';
+
+interface InboundStream extends InboundRequest {
+  readonly headers: IncomingHttpHeaders;
+}
+
+export function install(runtime: Runtime): void {
+  const contextOf = safely('http2-server', (args: readonly unknown[]): LaneContext | undefined => {
+    const [, stream, headers, , rawHeaders] = args as [string, ServerHttp2Stream & InboundRequest, IncomingHttpHeaders, number, string[]];
+    if (!Array.isArray(rawHeaders)) return undefined;
+    const inbound: InboundStream = { rawHeaders, headers, socket: { remoteAddress: stream.session?.socket.remoteAddress } };
+    const context = runtime.contextOf(inbound, viewOf);
+    // Where Node's compatibility API makes a request of the stream, http-server asks for it again.
+    const mark = inbound[REQUEST_MARK];
+    if (mark !== undefined) stream[REQUEST_MARK] = mark;
+    if (context === undefined) return undefined;
+    keepLane(stream, context);
+    emitInLane(Object.getPrototypeOf(stream) as object);
+    return context;
+  });
+  onServerEvent('stream', contextOf);
+}
+
+function viewOf({ headers, socket }: InboundStream): ReturnType<typeof import('@lane/core/lane-groups').requestView> {
+  // Here and not at the top: only entry services need it.
+  const { requestView } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
+  const { ':method': method = 'GET', ':path': url = '/', ':authority': host, ...rest } = headers;
+  return requestView({ method, url, headers: { ...(host === undefined ? {} : { host }), ...rest }, clientIp: socket?.remoteAddress });
+}

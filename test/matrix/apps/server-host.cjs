@@ -1,0 +1,32 @@
+'use strict';
+// A server of a framework. Its handlers answer with the lane they run in, and the baggage that a call from there carried.
+
+const http = require('node:http');
+const { join } = require('node:path');
+const { subscribe } = require('node:diagnostics_channel');
+const { currentLane } = require('@lane/core');
+
+/** What a handler answers with. */
+globalThis.heard = async () => {
+  const lane = currentLane() ?? 'none';
+  const baggage = await new Promise((resolve, reject) => {
+    http
+      .get(process.env.PEER, (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(JSON.parse(body).baggage.join()));
+      })
+      .on('error', reject);
+  });
+  return `${lane} ${baggage} ${currentLane() ?? 'none'}`;
+};
+
+// A request is there before its body is, and before any framework hands it on.
+subscribe('http.server.request.start', () => process.send({ kind: 'request' }));
+globalThis.requestIsThere = () => process.send({ kind: 'request' });
+
+async function main() {
+  const { start } = require(join(__dirname, 'servers', process.argv[2]));
+  process.send({ port: await start(...process.argv.slice(3)) });
+}
+main();

@@ -1,0 +1,33 @@
+'use strict';
+const { Bootstrap } = require('@midwayjs/bootstrap');
+const { Configuration, Controller, Post } = require('@midwayjs/core');
+const koa = require('@midwayjs/koa');
+const { freePort } = require('./free-port.cjs');
+
+// Decorators, applied by hand: this file is not compiled.
+class HomeController {
+  any() {
+    return heard();
+  }
+}
+Post('/*')(HomeController.prototype, 'any', Object.getOwnPropertyDescriptor(HomeController.prototype, 'any'));
+Controller('/')(HomeController);
+
+class ShopConfiguration {}
+Configuration({ imports: [koa] })(ShopConfiguration);
+
+exports.start = async () => {
+  const port = await freePort();
+  await Bootstrap.configure({
+    appDir: __dirname,
+    baseDir: __dirname,
+    imports: [ShopConfiguration, HomeController],
+    moduleDetector: false,
+    globalConfig: {
+      keys: 'shop',
+      koa: { port, hostname: '127.0.0.1' },
+      midwayLogger: { default: { transports: { file: false, error: false, console: false } } },
+    },
+  }).run();
+  return port;
+};

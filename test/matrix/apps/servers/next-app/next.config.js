@@ -1,0 +1,1 @@
+module.exports = { output: 'standalone', outputFileTracingRoot: require('node:path').join(__dirname, '../..') };
