@@ -27,7 +27,10 @@ export function resolveServiceNames({ destinations }: Runtime): void {
     const destination = destinations.choose(host, Number(port), tag);
     if (destination === undefined) return undefined;
     const goal: Goal = { tag };
-    if (!(destination instanceof Promise)) return void aim(socket, options, goal, destination);
+    if (!(destination instanceof Promise)) {
+      aim(socket, options, goal, destination);
+      return undefined;
+    }
     (socket as { [GOAL]?: Goal })[GOAL] = goal;
     const resume = (): void => aim(socket, options, goal, destinations.choose(host, Number(port), tag, true) as never);
     return destination.then(resume, resume);

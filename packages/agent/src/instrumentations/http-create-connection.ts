@@ -63,7 +63,10 @@ function toRightInstance(original: CreateConnection, tls: boolean, runtime: Runt
   );
   return function createConnection(this: unknown, options: ConnectOptions, connected: Connected): unknown {
     const go = (destination: Exclude<Destination, Promise<void>>): unknown => {
-      if (destination instanceof LaneUnavailableError) return void connected(destination);
+      if (destination instanceof LaneUnavailableError) {
+        connected(destination);
+        return undefined;
+      }
       return original.call(this, destination === undefined ? options : addressed(options, destination, tls), connected);
     };
     const destination = choose(options, false);

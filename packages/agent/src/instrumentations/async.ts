@@ -1,0 +1,65 @@
+/**
+ * async's queues call their worker, and `memoize` its callers, when somebody else's task is done. Tasks remember the lane in
+ * which they were pushed, and the worker is run in it.
+ * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module is
+ * not reached.
+ */
+import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core';
+import type { LoadedFile } from '../instrumentation.js';
+import { wrap } from '../wrap.js';
+
+const LANE = Symbol('lane.context');
+
+interface Item {
+  callback?: unknown;
+  [LANE]?: LaneContext;
+}
+type Worker = (...args: unknown[]) => unknown;
+
+export function patch({ exports }: LoadedFile): void {
+  for (const name of ['queue', 'priorityQueue', 'cargo', 'cargoQueue']) wrap(exports as object, name, (original) => queueInLane(original as never));
+  wrap(exports as object, 'memoize', (original) => {
+    return function memoize(this: unknown, ...args: never[]): unknown {
+      const memoized = Reflect.apply(original, this, args) as Worker;
+      const bound = (...given: unknown[]): unknown => {
+        const last = given.length - 1;
+        if (hasEnteredLane() && typeof given[last] === 'function') given[last] = bindLane(given[last] as () => unknown);
+        return memoized(...given);
+      };
+      return Object.assign(bound, memoized);
+    };
+  });
+}
+
+function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks: object }): Worker {
+  return function queue(this: unknown, given: unknown, ...rest: unknown[]): unknown {
+    if (typeof given !== 'function') return Reflect.apply(original, this, [given as Worker, ...rest]);
+    let next: LaneContext | undefined;
+    const worker = function worker(this: unknown, ...args: unknown[]): unknown {
+      return next === undefined ? Reflect.apply(given as Worker, this, args) : enterContext(next, given as Worker, this, args);
+    };
+    // By this async tells functions that give promises from those that call back.
+    const tag = (given as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];
+    if (tag !== undefined) Object.defineProperty(worker, Symbol.toStringTag, { value: tag });
+    const made = Reflect.apply(original, this, [worker, ...rest]);
+    for (const method of ['push', 'unshift']) {
+      wrap(made._tasks, method, (add) => {
+        return function added(this: unknown, item: Item, ...others: never[]): unknown {
+          if (hasEnteredLane()) {
+            item[LANE] = currentContext() ?? laneContext(undefined);
+            if (typeof item.callback === 'function') item.callback = bindLane(item.callback as () => unknown);
+          }
+          return Reflect.apply(add, this, [item, ...others] as never);
+        };
+      });
+    }
+    wrap(made._tasks, 'shift', (take) => {
+      return function taken(this: unknown, ...args: never[]): unknown {
+        const item = Reflect.apply(take, this, args) as Item | undefined;
+        next = item?.[LANE];
+        return item;
+      };
+    });
+    return made;
+  };
+}

@@ -1,0 +1,15 @@
+/** bluebird settles promises from a queue of its own, in the lane of whoever filled it first: handlers are bound as they are given. */
+import { bindArguments } from '../bind-arguments.js';
+import type { LoadedFile } from '../instrumentation.js';
+
+const WITH_CALLBACK = ['map', 'filter', 'each', 'mapSeries', 'reduce'];
+
+export function patch({ exports }: LoadedFile): void {
+  const { prototype } = exports as { prototype: object };
+  // Its further arguments are for bluebird's own use.
+  bindArguments(prototype, '_then', 2);
+  for (const method of WITH_CALLBACK) {
+    bindArguments(prototype, method);
+    bindArguments(exports as object, method);
+  }
+}

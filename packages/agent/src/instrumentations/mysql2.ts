@@ -1,0 +1,32 @@
+/**
+ * mysql2. Commands wait in a connection's queue, and callers in the pool's; both are called back as packets arrive, in the lane of
+ * whoever's command came before. So what a command calls and emits is bound to the lane in which it was added. Promises are
+ * right by themselves.
+ */
+import { bindLane, hasEnteredLane } from '@lane/core';
+import { bindArguments } from '../bind-arguments.js';
+import type { LoadedFile } from '../instrumentation.js';
+import { wrap } from '../wrap.js';
+
+interface Command {
+  onResult?: unknown;
+  emit?: unknown;
+}
+
+export function patch({ exports, file }: LoadedFile): void {
+  const { prototype } = exports as { prototype: object };
+  if (file.endsWith('pool.js')) {
+    bindArguments(prototype, 'getConnection');
+    return;
+  }
+  wrap(prototype, 'addCommand', (original) => {
+    return function addCommand(this: unknown, ...args: unknown[]): unknown {
+      const command = args[0] as Command | null | undefined;
+      if (hasEnteredLane() && typeof command === 'object' && command !== null) {
+        if (typeof command.onResult === 'function') command.onResult = bindLane(command.onResult as () => unknown);
+        if (typeof command.emit === 'function') command.emit = bindLane(command.emit as () => unknown);
+      }
+      return Reflect.apply(original, this, args as never);
+    };
+  });
+}

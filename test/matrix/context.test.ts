@@ -1,0 +1,128 @@
+/**
+ * Context across queues and pools. 51 requests of three kinds (two tags and none) at once use pools and queues of two places, so
+ * that most of them wait for others; wherever the library calls back, a call to the peer must carry the tag of its own request.
+ * Servers are real ones.
+ */
+import { afterAll, beforeAll, expect } from 'vitest';
+import { startPeer, type Peer } from '../agent/peer.js';
+import { openRequest, send, startApp, type App } from '../agent/run-app.js';
+import { startMariadb } from './services/mariadb.js';
+import { startPostgres } from './services/postgres.js';
+import type { Service } from './services/process.js';
+import { startRedis } from './services/redis.js';
+import { matrix, type NodeMajor, type Row } from './table.js';
+
+interface ContextRow extends Row {
+  /** In apps/context, and what it is told. */
+  readonly app: readonly [string, ...string[]];
+}
+
+const NO_HOOKS: Partial<Record<NodeMajor, string>> = { 20: 'an ES module whose queue only module.registerHooks (Node 22.15) can reach' };
+const NO_MONGODB = 'no MongoDB server can be had from Debian, npm or Maven Central';
+const NOWHERE = (reason: string): Record<NodeMajor, string> => ({ 20: reason, 22: reason, 24: reason, 26: reason });
+
+const ROWS: readonly ContextRow[] = [
+  { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
+  { name: 'mysql2', dependency: 'mysql2', app: ['mysql2.cjs'], help: 'mysql2' },
+  { name: 'ioredis 6', dependency: 'ioredis', app: ['redis.cjs', 'ioredis'] },
+  { name: 'ioredis 5', dependency: 'ioredis5', app: ['redis.cjs', 'ioredis5'] },
+  { name: 'redis 6', dependency: 'redis', app: ['redis.cjs', 'redis'] },
+  { name: 'redis 4', dependency: 'redis4', app: ['redis.cjs', 'redis4'] },
+  { name: 'mongodb', app: ['none'], not: NOWHERE(NO_MONGODB) },
+  { name: 'mongoose', app: ['none'], not: NOWHERE(NO_MONGODB) },
+  { name: 'sequelize', dependency: 'sequelize', app: ['sql-builders.cjs', 'sequelize'] },
+  { name: 'knex', dependency: 'knex', app: ['sql-builders.cjs', 'knex'] },
+  { name: 'generic-pool', dependency: 'generic-pool', app: ['queues.mjs', 'generic-pool'] },
+  { name: 'bluebird', dependency: 'bluebird', app: ['promises.cjs', 'bluebird'], help: 'bluebird' },
+  { name: 'q', dependency: 'q', app: ['promises.cjs', 'q'], help: 'q' },
+  {
+    name: 'async',
+    dependency: 'async',
+    app: ['async.cjs'],
+    help: 'async',
+    limits: 'a cargo is worked on in the lane of its last task; an `import` of async is its ES module, which is not reached',
+  },
+  { name: 'p-queue 10', dependency: 'p-queue', app: ['queues.mjs', 'p-queue'] },
+  { name: 'p-queue 8', dependency: 'p-queue8', app: ['queues.mjs', 'p-queue8'], help: 'p-queue', not: NO_HOOKS },
+  { name: 'p-limit', dependency: 'p-limit', app: ['queues.mjs', 'p-limit'] },
+  {
+    name: 'dataloader',
+    dependency: 'dataloader',
+    app: ['queues.mjs', 'dataloader'],
+    limits: 'a batch is loaded once for all who asked, in the lane of the first; what they get, each gets in its own',
+  },
+  { name: 'piscina', dependency: 'piscina', app: ['queues.mjs', 'piscina'], limits: 'the task runs in another thread, where no lane is known' },
+  { name: 'bull', dependency: 'bull', app: ['job-queues.cjs', 'bull'] },
+  { name: 'bullmq 6', dependency: 'bullmq', app: ['job-queues.cjs', 'bullmq'] },
+  { name: 'bullmq 5', dependency: 'bullmq5', app: ['job-queues.cjs', 'bullmq5'] },
+  { name: 'rxjs', dependency: 'rxjs', app: ['core.cjs', 'rxjs'], limits: 'a Subject fired from elsewhere calls its observers there' },
+  {
+    name: 'event emitters',
+    app: ['core.cjs', 'emitters'],
+    limits: 'a listener runs where the event is emitted, unless it is bound with `bindLane`',
+  },
+  { name: 'streams', app: ['core.cjs', 'streams'] },
+  { name: 'setInterval and other timers', app: ['core.cjs', 'timers'] },
+  { name: 'fs, dns, crypto, zlib, worker_threads', app: ['core.cjs', 'builtins'] },
+];
+
+const KINDS = ['gray', 'blue', undefined];
+const REQUESTS = 51;
+
+let peer: Peer;
+let services: Service[] = [];
+let env: Record<string, string>;
+beforeAll(async () => {
+  const [started, redis, postgres, mariadb] = await Promise.all([startPeer(), startRedis(), startPostgres(), startMariadb()]);
+  peer = started;
+  services = [redis, postgres, mariadb];
+  env = {
+    PEER: `http://127.0.0.1:${peer.port}/`,
+    REDIS: String(redis.port),
+    POSTGRES: String(postgres.port),
+    MARIADB: String(mariadb.port),
+  };
+});
+afterAll(async () => {
+  await Promise.all([peer?.close(), ...services.map((service) => service.stop())]);
+});
+
+matrix('Queues and pools', ROWS, async (row, node) => {
+  expect((await tryOut(row, node.path)).slice(0, 10)).toEqual([]);
+  const lowest = [20, 22, 24, 26].find((major) => row.not?.[major as NodeMajor] === undefined);
+  if (row.help !== undefined && node.major === lowest) {
+    expect(await tryOut(row, node.path, { LANE_DISABLE: row.help }), `without ${row.help}`).not.toEqual([]);
+  }
+});
+
+async function tryOut(row: ContextRow, node: string, more: Record<string, string> = {}): Promise<string[]> {
+  const app = await startApp({ node, script: '../../matrix/apps/context-host.cjs', args: row.app, env: { ...env, ...more } });
+  try {
+    const forms = JSON.parse((await send(app.port, '/')).body) as string[];
+    await app.heard('request', 1);
+    const wrong: string[] = [];
+    for (const form of forms) for (const wave of [0, 1]) wrong.push(...(await interleaved(app, form, wave)));
+    return wrong;
+  } finally {
+    await app.stop();
+  }
+}
+
+async function interleaved(app: App, form: string, wave: number): Promise<string[]> {
+  const requests = Array.from({ length: REQUESTS }, (_, i) => {
+    const tag = KINDS[(i + wave) % 3];
+    return { tag, request: openRequest(app.port, `/?form=${encodeURIComponent(form)}`, tag === undefined ? {} : { baggage: `lane=${tag}` }) };
+  });
+  await app.heard('request', REQUESTS);
+  const wrong: string[] = [];
+  await Promise.all(
+    requests.map(async ({ tag, request }) => {
+      const { status, body } = await request.end();
+      if (status !== 200) wrong.push(`${form}, ${tag ?? 'no tag'}: ${body}`);
+      else
+        for (const [where, baggage] of JSON.parse(body) as Array<[string, string]>)
+          if (baggage !== (tag === undefined ? '' : `lane=${tag}`)) wrong.push(`${form}, ${where}, ${tag ?? 'no tag'}: ${baggage || 'no tag'}`);
+    }),
+  );
+  return wrong;
+}

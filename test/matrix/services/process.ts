@@ -1,0 +1,71 @@
+/** Starts servers of Debian's packages, each on a port of its own with data in a folder of its own. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A server that was started. */
+export interface Service {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** A folder for the data of a server, which goes away with it. */
+export function dataFolder(name: string): string {
+  return mkdtempSync(join(tmpdir(), `lane-${name}-`));
+}
+
+/** The first of these files that exists. */
+export function programOf(debianPackage: string, candidates: readonly string[]): string {
+  const found = candidates.find((file) => existsSync(file));
+  if (found === undefined) throw new Error(`${debianPackage} is not installed: apt-get install ${debianPackage}`);
+  return found;
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts a server and resolves once its output says that it is ready. */
+export async function startService(command: string, args: readonly string[], ready: RegExp, port: number, folder: string): Promise<Service> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
+  running.add(child);
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    const hear = (chunk: Buffer): void => {
+      output += chunk.toString();
+      if (ready.test(output)) resolve();
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    child.once('error', reject);
+    child.once('close', (code) => reject(new Error(`${command} ended with ${code}: ${output}`)));
+  });
+  return {
+    port,
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      running.delete(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Servers that refuse to run as root are run as the user of their package. */
+export function asUser(user: string, folder: string, command: string, args: readonly string[]): [command: string, args: string[]] {
+  if (process.getuid?.() !== 0) return [command, [...args]];
+  execFileSync('chown', ['-R', user, folder]);
+  return ['setpriv', [`--reuid=${user}`, `--regid=${user}`, '--init-groups', command, ...args]];
+}
