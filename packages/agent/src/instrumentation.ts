@@ -22,5 +22,7 @@ export interface Instrumentation {
   readonly install?: (runtime: Runtime) => void;
   /** Files of packages, `package/path/within.js`, and what is done with each as it is loaded. */
   readonly files?: readonly string[];
+  /** ES modules, named the same way, and which of their declarations are handed to `patch` (Node 22.15 and later). */
+  readonly modules?: Readonly<Record<string, readonly string[]>>;
   readonly patch?: (loaded: LoadedFile) => void;
 }

@@ -1,5 +1,6 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
 import { INSTRUMENTATIONS } from './instrumentations/index.js';
+import { onModuleLoaded } from './es-module-hook.js';
 import { createLog } from './log.js';
 import { onFileLoaded } from './module-hook.js';
 import { readOptions } from './options.js';
@@ -37,13 +38,15 @@ export function start(): void {
   const agent: RunningAgent = { version: (require('../package.json') as { version: string }).version, runtime };
   Object.defineProperty(scope, AGENT, { value: agent });
 
-  for (const [name, { install, files, patch }] of Object.entries(INSTRUMENTATIONS)) {
+  for (const [name, { install, files = [], modules = {}, patch }] of Object.entries(INSTRUMENTATIONS)) {
     if (options.disable.includes(name)) continue;
     if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
-    if (files === undefined || patch === undefined) continue;
+    if (patch === undefined) continue;
     // One that fails must not keep another from the same file.
     const patchSafely = safely(`installation of ${name}`, patch);
     for (const file of files) onFileLoaded(file, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
+    for (const [file, names] of Object.entries(modules))
+      onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
   }
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();

@@ -37,8 +37,15 @@ export function freePort(): Promise<number> {
 }
 
 /** Starts a server and resolves once its output says that it is ready. */
-export async function startService(command: string, args: readonly string[], ready: RegExp, port: number, folder: string): Promise<Service> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
+export async function startService(
+  command: string,
+  args: readonly string[],
+  ready: RegExp,
+  port: number,
+  folder: string,
+  env: Record<string, string> = {},
+): Promise<Service> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: { ...process.env, ...env } });
   running.add(child);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let output = '';

@@ -73,6 +73,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['ws/lib/websocket-server.js'],
     patch: (loaded) => (require('./ws-server.js') as typeof import('./ws-server.js')).patch(loaded),
   },
+  amqplib: {
+    library: 'amqplib',
+    versions: '0.10 to 2',
+    patches: 'BaseChannel.prototype: sendMessage, dispatchMessage; ConfirmChannel.prototype.publish: its callback',
+    files: ['amqplib/lib/channel.js', 'amqplib/lib/channel_model.js', 'amqplib/lib/callback_model.js'],
+    patch: (loaded) => (require('./amqplib.js') as typeof import('./amqplib.js')).patch(loaded),
+  },
   async: {
     library: 'async',
     versions: '3.x',
@@ -87,6 +94,32 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['bluebird/js/release/bluebird.js'],
     patch: (loaded) => (require('./bluebird.js') as typeof import('./bluebird.js')).patch(loaded),
   },
+  bull: {
+    library: 'bull',
+    versions: '4.x',
+    patches: 'Job.prototype.toData, Queue.prototype.processJob',
+    files: ['bull/lib/job.js', 'bull/lib/queue.js'],
+    patch: (loaded) => (require('./bull.js') as typeof import('./bull.js')).patch(loaded),
+  },
+  bullmq: {
+    library: 'bullmq',
+    versions: '5 and 6; imported as an ES module on Node 22.15 and later',
+    patches: 'Job: create, createBulk; FlowProducer.prototype: add, addBulk; Worker.prototype.callProcessJob',
+    files: ['bullmq/dist/cjs/classes/job.js', 'bullmq/dist/cjs/classes/flow-producer.js', 'bullmq/dist/cjs/classes/worker.js'],
+    modules: {
+      'bullmq/dist/esm/classes/job.js': ['Job'],
+      'bullmq/dist/esm/classes/flow-producer.js': ['FlowProducer'],
+      'bullmq/dist/esm/classes/worker.js': ['Worker'],
+    },
+    patch: (loaded) => (require('./bullmq.js') as typeof import('./bullmq.js')).patch(loaded),
+  },
+  kafkajs: {
+    library: 'kafkajs',
+    versions: '2.x',
+    patches: 'Kafka.prototype: producer (send, sendBatch, transaction), consumer (run)',
+    files: ['kafkajs/src/index.js'],
+    patch: (loaded) => (require('./kafkajs.js') as typeof import('./kafkajs.js')).patch(loaded),
+  },
   mysql2: {
     library: 'mysql2',
     versions: '3.x',
@@ -98,7 +131,8 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     library: 'p-queue',
     versions: '7 and later, on Node 22.15 and later',
     patches: 'PQueue.prototype.add: its tasks',
-    install: () => (require('./p-queue.js') as typeof import('./p-queue.js')).install(),
+    modules: { 'p-queue/dist/index.js': ['PQueue'] },
+    patch: (loaded) => (require('./p-queue.js') as typeof import('./p-queue.js')).patch(loaded),
   },
   pg: {
     library: 'pg, pg-pool',

@@ -1,0 +1,40 @@
+/**
+ * amqplib, with promises and callbacks: every publish goes through `sendMessage`, whose properties hold the headers, and every
+ * delivery through `dispatchMessage`. Confirmations come from the socket: their callbacks are bound to who published.
+ */
+import { bindArguments } from '../bind-arguments.js';
+import type { LoadedFile } from '../instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface Delivered {
+  readonly properties?: { readonly headers?: MessageHeaders };
+}
+
+export function patch({ exports, file, runtime }: LoadedFile): void {
+  if (file !== 'amqplib/lib/channel.js') {
+    const { prototype } = (exports as { ConfirmChannel: { prototype: object } }).ConfirmChannel;
+    bindArguments(prototype, 'publish');
+    return;
+  }
+  const { prototype } = (exports as { BaseChannel: { prototype: object } }).BaseChannel;
+  const addLane = safely('amqplib', (properties: { headers?: MessageHeaders }) => {
+    const headers = withLane(properties.headers, runtime);
+    if (headers !== undefined) properties.headers = headers;
+  });
+  const laneOf = safely('amqplib', (message: Delivered | null) => laneOfMessage(message?.properties?.headers, runtime));
+  wrap(prototype, 'sendMessage', (original) => {
+    return function sendMessage(this: unknown, ...args: unknown[]): unknown {
+      // Made anew for each message by amqplib itself.
+      addLane(args[1] as { headers?: MessageHeaders });
+      return Reflect.apply(original, this, args as never);
+    };
+  });
+  wrap(prototype, 'dispatchMessage', (original) => {
+    return function dispatchMessage(this: unknown, ...args: unknown[]): unknown {
+      const context = laneOf(args[1] as Delivered | null);
+      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+    };
+  });
+}

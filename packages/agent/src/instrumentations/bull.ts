@@ -1,0 +1,34 @@
+/** bull: the tag goes in the job's options, under `lane`, since its data is the app's; the processor runs in its lane. */
+import type { LoadedFile } from '../instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface Job {
+  opts?: { lane?: MessageHeaders };
+}
+
+export function patch({ exports, file, runtime }: LoadedFile): void {
+  const { prototype } = exports as { prototype: object };
+  if (file === 'bull/lib/job.js') {
+    const addLane = safely('bull', (job: Job) => {
+      const carrier = withLane(job.opts?.lane, runtime);
+      if (carrier !== undefined && Object.keys(carrier).length > 0) job.opts = { ...job.opts, lane: carrier };
+    });
+    // Called as a job is stored, and when one is moved or retried, whose lane is written already.
+    wrap(prototype, 'toData', (original) => {
+      return function toData(this: Job, ...args: never[]): unknown {
+        if (this.opts?.lane === undefined) addLane(this);
+        return Reflect.apply(original, this, args);
+      };
+    });
+    return;
+  }
+  const laneOf = safely('bull', (job: Job | undefined) => laneOfMessage(job?.opts?.lane, runtime));
+  wrap(prototype, 'processJob', (original) => {
+    return function processJob(this: unknown, ...args: unknown[]): unknown {
+      const context = laneOf(args[0] as Job);
+      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+    };
+  });
+}

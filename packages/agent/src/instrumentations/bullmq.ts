@@ -1,0 +1,79 @@
+/**
+ * bullmq: the tag goes in `opts.telemetry.metadata`, where its own telemetry keeps a carrier as JSON; other entries there stay.
+ * Limit: jobs that a scheduler makes belong to no request.
+ */
+import type { LoadedFile } from '../instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
+import type { Runtime } from '../runtime.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface JobOptions {
+  telemetry?: { metadata?: string } & Record<string, unknown>;
+}
+interface Job {
+  opts?: JobOptions | undefined;
+}
+interface Node extends Job {
+  children?: Node[];
+}
+
+export function patch({ exports, runtime }: LoadedFile): void {
+  const { FlowProducer, Job: JobClass, Worker } = exports as Partial<Record<'FlowProducer' | 'Job' | 'Worker', { prototype: object }>>;
+  const addLane = safely('bullmq', (options: JobOptions | undefined) => optionsWithLane(options, runtime));
+  if (JobClass !== undefined) {
+    wrap(JobClass, 'create', (original) => {
+      return function create(this: unknown, ...args: unknown[]): unknown {
+        args[3] = addLane(args[3] as JobOptions | undefined) ?? args[3];
+        return Reflect.apply(original, this, args as never);
+      };
+    });
+    wrap(JobClass, 'createBulk', (original) => {
+      return function createBulk(this: unknown, ...args: unknown[]): unknown {
+        if (Array.isArray(args[1])) args[1] = (args[1] as Job[]).map((job) => ({ ...job, opts: addLane(job.opts) ?? job.opts }));
+        return Reflect.apply(original, this, args as never);
+      };
+    });
+  }
+  if (FlowProducer !== undefined) {
+    const withLanes = (node: Node): Node => ({
+      ...node,
+      opts: addLane(node.opts) ?? node.opts,
+      ...(Array.isArray(node.children) ? { children: node.children.map(withLanes) } : {}),
+    });
+    for (const method of ['add', 'addBulk']) {
+      wrap(FlowProducer.prototype, method, (original) => {
+        return function added(this: unknown, ...args: unknown[]): unknown {
+          args[0] = Array.isArray(args[0]) ? args[0].map(withLanes) : withLanes(args[0] as Node);
+          return Reflect.apply(original, this, args as never);
+        };
+      });
+    }
+  }
+  if (Worker === undefined) return;
+  const laneOf = safely('bullmq', (job: Job | undefined) => laneOfMessage(carrierOf(job?.opts), runtime));
+  wrap(Worker.prototype, 'callProcessJob', (original) => {
+    return function callProcessJob(this: unknown, ...args: unknown[]): unknown {
+      const context = laneOf(args[0] as Job);
+      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+    };
+  });
+}
+
+function optionsWithLane(options: JobOptions | undefined, runtime: Runtime): JobOptions | undefined {
+  const carrier = carrierOf(options);
+  const written = withLane(carrier, runtime);
+  if (written === carrier || written === undefined || Object.keys(written).length === 0) return undefined;
+  return { ...options, telemetry: { ...options?.telemetry, metadata: JSON.stringify(written) } };
+}
+
+/** What is in a job's metadata, where that is a carrier. */
+function carrierOf(options: JobOptions | undefined): MessageHeaders | undefined {
+  const metadata = options?.telemetry?.metadata;
+  if (typeof metadata !== 'string' || !metadata.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(metadata) as MessageHeaders;
+  } catch {
+    return undefined;
+  }
+}

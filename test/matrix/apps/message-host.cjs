@@ -1,0 +1,50 @@
+'use strict';
+// Publishes a message in each request, and handles messages: whose handler calls the peer, which tells what lane that was in.
+
+const http = require('node:http');
+const { join } = require('node:path');
+const { setTimeout } = require('node:timers/promises');
+const { pathToFileURL } = require('node:url');
+
+const results = {};
+
+function heard() {
+  return new Promise((resolve, reject) => {
+    http
+      .get(process.env.PEER, (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(JSON.parse(body).baggage.join()));
+      })
+      .on('error', reject);
+  });
+}
+
+/** The handler of a message; `own` is a header that the app has set. */
+async function handle(id, own) {
+  const before = await heard();
+  await setTimeout(1);
+  const after = await heard();
+  results[id] = { before, after, own };
+  process.send({ kind: 'handled' });
+}
+
+async function main() {
+  const loaded = await import(pathToFileURL(join(__dirname, 'messages', process.argv[2])).href);
+  const publishers = await (loaded.default ?? loaded)(handle, ...process.argv.slice(3));
+  const server = http.createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url, 'http://host');
+    if (pathname === '/forms') return void response.end(JSON.stringify(Object.keys(publishers)));
+    if (pathname === '/results') return void response.end(JSON.stringify(results));
+    for await (const chunk of request) void chunk;
+    try {
+      await publishers[searchParams.get('form')](searchParams.get('id'));
+      response.end('published');
+    } catch (error) {
+      response.statusCode = 500;
+      response.end(String(error?.stack ?? error));
+    }
+  });
+  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+}
+main();

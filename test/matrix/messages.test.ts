@@ -1,0 +1,91 @@
+/**
+ * Messages. 51 requests of three kinds (two tags and none) publish a message each; the handler calls a peer, which must be told
+ * the tag of the request that published, before and after it has awaited something, and none for untagged ones, also on an
+ * instance that has a tag itself. What the app puts into its messages stays. Brokers are real ones.
+ */
+import { afterAll, beforeAll, expect } from 'vitest';
+import { startPeer, type Peer } from '../agent/peer.js';
+import { openRequest, send, startApp, type App } from '../agent/run-app.js';
+import type { Service } from './services/process.js';
+import { startRabbitmq } from './services/rabbitmq.js';
+import { startRedis } from './services/redis.js';
+import { matrix, type NodeMajor, type Row } from './table.js';
+
+interface MessageRow extends Row {
+  /** In apps/messages, and what it is told. */
+  readonly app: readonly [string, ...string[]];
+}
+
+const ROWS: readonly MessageRow[] = [
+  { name: 'amqplib 2', dependency: 'amqplib', app: ['amqplib.cjs', 'amqplib'], help: 'amqplib' },
+  { name: 'amqplib 0.10', dependency: 'amqplib0', app: ['amqplib.cjs', 'amqplib0'], help: 'amqplib' },
+  { name: 'bullmq 6', dependency: 'bullmq', app: ['bullmq.cjs', 'bullmq'], help: 'bullmq' },
+  {
+    name: 'bullmq 6, imported',
+    dependency: 'bullmq',
+    app: ['bullmq.cjs', 'module'],
+    help: 'bullmq',
+    not: { 20: 'ES modules that only module.registerHooks (Node 22.15) can reach' },
+  },
+  { name: 'bullmq 5', dependency: 'bullmq5', app: ['bullmq.cjs', 'bullmq5'], help: 'bullmq' },
+  { name: 'bull', dependency: 'bull', app: ['bull.cjs'], help: 'bull' },
+];
+
+const KINDS = ['gray', 'blue', undefined];
+const REQUESTS = 51;
+
+let peer: Peer;
+let services: Service[] = [];
+let env: Record<string, string>;
+beforeAll(async () => {
+  const [started, redis, rabbitmq] = await Promise.all([startPeer(), startRedis(), startRabbitmq()]);
+  peer = started;
+  services = [redis, rabbitmq];
+  env = { PEER: `http://127.0.0.1:${peer.port}/`, REDIS: String(redis.port), RABBITMQ: String(rabbitmq.port) };
+});
+afterAll(async () => {
+  await Promise.all([peer?.close(), ...services.map((service) => service.stop())]);
+});
+
+matrix('Messages', ROWS, async (row, node) => {
+  expect((await tryOut(row, node.path)).slice(0, 10)).toEqual([]);
+  expect((await tryOut(row, node.path, { LANE_TAG: 'green' })).slice(0, 10), 'on an instance with a tag').toEqual([]);
+  const lowest = [20, 22, 24, 26].find((major) => row.not?.[major as NodeMajor] === undefined);
+  if (row.help !== undefined && node.major === lowest) {
+    expect(await tryOut(row, node.path, { LANE_DISABLE: row.help }), `without ${row.help}`).not.toEqual([]);
+  }
+});
+
+async function tryOut(row: MessageRow, node: string, more: Record<string, string> = {}): Promise<string[]> {
+  const app = await startApp({ node, script: '../../matrix/apps/message-host.cjs', args: row.app, env: { ...env, ...more } });
+  try {
+    const forms = JSON.parse((await send(app.port, '/forms')).body) as string[];
+    const wrong: string[] = [];
+    for (const form of forms) wrong.push(...(await published(app, form)));
+    return wrong;
+  } finally {
+    await app.stop();
+  }
+}
+
+let ids = 0;
+
+async function published(app: App, form: string): Promise<string[]> {
+  const requests = Array.from({ length: REQUESTS }, (_, i) => {
+    const tag = KINDS[i % 3];
+    const id = String(ids++);
+    const path = `/publish?form=${encodeURIComponent(form)}&id=${id}`;
+    return { tag, id, request: openRequest(app.port, path, tag === undefined ? {} : { baggage: `lane=${tag}` }) };
+  });
+  const answers = await Promise.all(requests.map(({ request }) => request.end()));
+  const refused = answers.find(({ status }) => status !== 200);
+  if (refused !== undefined) return [`${form}: ${refused.body}`];
+  await app.heard('handled', REQUESTS);
+  const results = JSON.parse((await send(app.port, '/results')).body) as Record<string, { before: string; after: string; own?: string }>;
+  return requests.flatMap(({ tag, id }) => {
+    const expected = tag === undefined ? '' : `lane=${tag}`;
+    const { before, after, own } = results[id] ?? {};
+    const right = before === expected && after === expected && own === 'kept';
+    return right ? [] : [`${form}, ${tag ?? 'no tag'}: ${JSON.stringify(results[id])}`];
+  });
+}
