@@ -6,6 +6,8 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { openRequest, send, startApp, type App } from '../agent/run-app.js';
+import { startKafka } from './services/kafka.js';
+import { startNats } from './services/nats.js';
 import type { Service } from './services/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
@@ -28,6 +30,20 @@ const ROWS: readonly MessageRow[] = [
     not: { 20: 'ES modules that only module.registerHooks (Node 22.15) can reach' },
   },
   { name: 'bullmq 5', dependency: 'bullmq5', app: ['bullmq.cjs', 'bullmq5'], help: 'bullmq' },
+  {
+    name: 'kafkajs',
+    dependency: 'kafkajs',
+    app: ['kafkajs.cjs'],
+    help: 'kafkajs',
+    limits: '`eachBatch` gets messages of several lanes, and runs in none',
+  },
+  {
+    name: 'nats',
+    dependency: 'nats',
+    app: ['nats.cjs'],
+    help: 'nats',
+    limits: 'callbacks; a `for await` loop over a subscription runs in the lane in which it was started',
+  },
   { name: 'bull', dependency: 'bull', app: ['bull.cjs'], help: 'bull' },
 ];
 
@@ -38,10 +54,16 @@ let peer: Peer;
 let services: Service[] = [];
 let env: Record<string, string>;
 beforeAll(async () => {
-  const [started, redis, rabbitmq] = await Promise.all([startPeer(), startRedis(), startRabbitmq()]);
+  const [started, redis, rabbitmq, kafka, nats] = await Promise.all([startPeer(), startRedis(), startRabbitmq(), startKafka(), startNats()]);
   peer = started;
-  services = [redis, rabbitmq];
-  env = { PEER: `http://127.0.0.1:${peer.port}/`, REDIS: String(redis.port), RABBITMQ: String(rabbitmq.port) };
+  services = [redis, rabbitmq, kafka, nats];
+  env = {
+    PEER: `http://127.0.0.1:${peer.port}/`,
+    REDIS: String(redis.port),
+    RABBITMQ: String(rabbitmq.port),
+    KAFKA: String(kafka.port),
+    NATS: String(nats.port),
+  };
 });
 afterAll(async () => {
   await Promise.all([peer?.close(), ...services.map((service) => service.stop())]);

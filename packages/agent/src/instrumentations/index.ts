@@ -127,6 +127,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['mysql2/lib/base/connection.js', 'mysql2/lib/base/pool.js', 'mysql2/lib/connection.js', 'mysql2/lib/pool.js'],
     patch: (loaded) => (require('./mysql2.js') as typeof import('./mysql2.js')).patch(loaded),
   },
+  nats: {
+    library: 'nats',
+    versions: '2.x',
+    patches: 'ProtocolHandler.prototype: publish, subscribe (its callback)',
+    files: ['nats/lib/nats-base-client/headers.js', 'nats/lib/nats-base-client/protocol.js'],
+    patch: (loaded) => (require('./nats.js') as typeof import('./nats.js')).patch(loaded),
+  },
   'p-queue': {
     library: 'p-queue',
     versions: '7 and later, on Node 22.15 and later',

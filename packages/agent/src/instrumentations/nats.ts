@@ -1,0 +1,74 @@
+/**
+ * nats: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their message.
+ * Limit: a `for await` loop over a subscription runs in the lane in which it was started: nobody calls it.
+ */
+import { currentContext, writeLane } from '@lane/core';
+import type { LoadedFile } from '../instrumentation.js';
+import { handleInLane, laneOfMessage } from '../messages.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface Headers {
+  [Symbol.iterator](): Iterator<[name: string, values: string[]]>;
+  values(name: string): string[];
+  set(name: string, value: string): void;
+  append(name: string, value: string): void;
+  delete(name: string): void;
+}
+interface Options {
+  headers?: Headers;
+}
+type Callback = (error: unknown, message: { headers?: Headers }) => unknown;
+
+/** Of the copy of nats that was loaded last; its protocol is loaded after it. */
+let newHeaders: (() => Headers) | undefined;
+
+export function patch({ exports, file, runtime }: LoadedFile): void {
+  if (file.endsWith('headers.js')) {
+    newHeaders = (exports as { headers: () => Headers }).headers;
+    return;
+  }
+  const make = newHeaders as () => Headers;
+  const { prototype } = (exports as { ProtocolHandler: { prototype: object } }).ProtocolHandler;
+  const withLane = safely('nats', (options: Options | undefined): Options | undefined => {
+    const context = currentContext();
+    if (context === undefined || (context.tag === undefined && options?.headers === undefined)) return options;
+    const headers = make();
+    for (const [name, values] of options?.headers ?? []) for (const value of values) headers.append(name, value);
+    writeLane(context, runtime.codec, {
+      get: (name) => linesOf(headers, name),
+      set: (name, value) => headers.set(name, value),
+      remove: (name) => headers.delete(name),
+    });
+    return { ...options, headers };
+  });
+  const laneOf = safely('nats', ({ headers }: { headers?: Headers }) =>
+    laneOfMessage(
+      headers === undefined ? undefined : Object.fromEntries([...headers].map(([name, values]) => [name.toLowerCase(), values])),
+      runtime,
+    ),
+  );
+  wrap(prototype, 'publish', (original) => {
+    return function publish(this: unknown, ...args: unknown[]): unknown {
+      return Reflect.apply(original, this, [args[0], args[1], withLane(args[2] as Options) ?? args[2]] as never);
+    };
+  });
+  wrap(prototype, 'subscribe', (original) => {
+    return function subscribe(this: unknown, ...args: unknown[]): unknown {
+      const subscription = args[0] as { callback?: Callback };
+      const { callback } = subscription;
+      if (typeof callback === 'function') {
+        subscription.callback = function called(this: unknown, error, message): unknown {
+          const context = message === undefined || message === null ? undefined : laneOf(message);
+          return context === undefined ? callback.call(this, error, message) : handleInLane(context, callback, this, [error, message]);
+        };
+      }
+      return Reflect.apply(original, this, args as never);
+    };
+  });
+}
+
+function linesOf(headers: Headers, name: string): string[] | undefined {
+  const values = headers.values(name);
+  return values.length === 0 ? undefined : values;
+}

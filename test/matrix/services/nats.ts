@@ -1,0 +1,8 @@
+import { dataFolder, freePort, programOf, startService, type Service } from './process.js';
+
+/** Starts NATS. */
+export async function startNats(): Promise<Service> {
+  const program = programOf('nats-server', ['/usr/sbin/nats-server', '/usr/bin/nats-server']);
+  const port = await freePort();
+  return startService(program, ['-a', '127.0.0.1', '-p', String(port)], /Server is ready/, port, dataFolder('nats'));
+}
