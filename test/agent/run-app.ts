@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 
 /** The agent as it is published. */
 export const AGENT = require.resolve('@lane/agent');
@@ -20,6 +20,8 @@ export interface AppOptions {
   readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly agent?: string;
+  /** Where it is started, and with it where packages are looked for; test/agent by default. */
+  readonly cwd?: string;
 }
 
 /** A running app. */
@@ -40,7 +42,7 @@ process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** The path of an app. */
 export function appFile(name: string): string {
-  return join(__dirname, 'apps', name);
+  return resolve(__dirname, 'apps', name);
 }
 
 /** Starts an app and resolves when it has told its port. */
@@ -97,7 +99,7 @@ function launch(options: AppOptions, withChannel = true): { child: ChildProcess;
   for (const file of preload) args.push('--require', appFile(file));
   const child = spawn(node, [...args, appFile(options.script), ...(options.args ?? [])], {
     // Where what the apps require is found.
-    cwd: __dirname,
+    cwd: options.cwd ?? __dirname,
     env: { ...cleanEnvironment(), ...(load === 'NODE_OPTIONS' ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])],
   });

@@ -48,6 +48,8 @@ export class Runtime {
   readonly outcomes = new Map<Outcome, number>();
   /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
   learn: ((key: ServiceKey) => Promise<void>) | undefined;
+  /** Told of each tagged request, before its handler is run. */
+  onTagged: ((context: LaneContext) => void) | undefined;
 
   readonly #trusts: TrustTest | undefined;
   readonly #inbound = new Map<Tag, RequestTag>();
@@ -132,7 +134,11 @@ export class Runtime {
       disbelieved ||= inbound !== undefined && mark.tag !== inbound;
       request[REQUEST_MARK] = mark;
     }
-    if (mark.tag !== undefined) return laneContext(mark.tag);
+    if (mark.tag !== undefined) {
+      const context = laneContext(mark.tag);
+      this.onTagged?.(context);
+      return context;
+    }
     // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
     return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
   }

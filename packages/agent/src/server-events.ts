@@ -5,8 +5,10 @@
  * Patched on net.Server, which the servers of http, https and http2 inherit from: so those need not be loaded in apps that
  * don't use them.
  */
+import http from 'node:http';
 import net from 'node:net';
 import { enterContext, type LaneContext } from '@lane/core';
+import { onBuiltinLoaded } from './builtin-hook.js';
 import { wrap } from './wrap.js';
 
 /** Gives the lane to emit in; undefined: leave things as they are. Called with the arguments of `emit`. */
@@ -18,7 +20,17 @@ const hooks = new Map<unknown, ServerEventHook>();
 export function onServerEvent(event: string, hook: ServerEventHook): void {
   hooks.set(event, hook);
   if (hooks.size > 1) return;
-  wrap(net.Server.prototype, 'emit', (original) => {
+  hookEmit(net.Server.prototype);
+  // Another agent that came first has put an `emit` of its own there, which never asks the inherited one.
+  if (Object.hasOwn(http.Server.prototype, 'emit')) hookEmit(http.Server.prototype);
+  onBuiltinLoaded('https', () => {
+    const { prototype } = (require('node:https') as typeof import('node:https')).Server;
+    if (Object.hasOwn(prototype, 'emit')) hookEmit(prototype);
+  });
+}
+
+function hookEmit(prototype: object): void {
+  wrap(prototype, 'emit', (original) => {
     // On the request path, change with care.
     return function emit(this: unknown, ...args: unknown[]): boolean {
       const context = hooks.get(args[0])?.(args);

@@ -155,4 +155,17 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['q/q.js'],
     patch: (loaded) => (require('./q.js') as typeof import('./q.js')).patch(loaded),
   },
+  opentelemetry: {
+    library: '@opentelemetry/api',
+    versions: '1.x, with an SDK',
+    patches: 'the registered tracers: startSpan; the context manager: active',
+    install: (runtime) => (require('./opentelemetry.js') as typeof import('./opentelemetry.js')).install(runtime),
+  },
+  schedulers: {
+    library: 'node-schedule, cron, @nestjs/schedule',
+    versions: '2.x; 2 to 4; 4 to 6',
+    patches: 'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start',
+    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js'],
+    patch: (loaded) => (require('./schedulers.js') as typeof import('./schedulers.js')).patch(loaded),
+  },
 };

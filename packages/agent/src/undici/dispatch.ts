@@ -4,6 +4,7 @@ import { copyHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { handlerInLane } from './handler.js';
+import { keepOneBaggageLine } from './one-baggage-line.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
 import { createTargetReader, type Target } from './target.js';
 import { MARK, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
@@ -11,6 +12,7 @@ import { wrap } from '../wrap.js';
 
 /** Patches DispatcherBase.prototype of one copy of undici. */
 export function patchDispatcherBase(prototype: object, runtime: Runtime, agentClass: () => AgentClass): void {
+  keepOneBaggageLine(runtime);
   const substitutes = createSubstitutes(agentClass);
   wrap(prototype, 'dispatch', (original) => dispatchInLane(original as never, runtime, substitutes));
   for (const method of ['close', 'destroy']) {

@@ -1,0 +1,87 @@
+/**
+ * OpenTelemetry, where the app has it: spans of a lane carry its tag as `lane.tag`, and its active baggage has the tag for those
+ * who read it there, also where it did not come in that way.
+ *
+ * The API keeps its providers at globalThis under a symbol of its major version, so that copies share them; it is looked for at
+ * tagged requests, when an SDK has had the time to register. Nothing of it is loaded.
+ */
+import { currentContext, type LaneContext, type Tag } from '@lane/core';
+import type { Runtime } from '../runtime.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+const API = Symbol.for('opentelemetry.js.api.1');
+const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
+const BAGGAGE = Symbol.for('OpenTelemetry Baggage Key');
+/** An SDK that has not registered by then is not expected any more. */
+const MAX_TRIES = 100;
+
+interface Span {
+  setAttribute(name: string, value: string): unknown;
+}
+interface Baggage {
+  getEntry(key: string): { value: string } | undefined;
+  setEntry(key: string, entry: { value: string }): Baggage;
+}
+interface Context {
+  getValue(key: symbol): unknown;
+  setValue(key: symbol, value: unknown): Context;
+}
+interface Api {
+  readonly trace?: { getTracer(name: string): object };
+  readonly context?: { active(): Context };
+}
+
+export function install(runtime: Runtime): void {
+  const scope = globalThis as { [API]?: Api };
+  let tries = 0;
+  let patched = false;
+  runtime.onTagged = safely('opentelemetry', ({ tag }: LaneContext) => {
+    const api = scope[API];
+    if (api === undefined) return;
+    if (!patched && tries++ < MAX_TRIES) patched = patch(api, runtime.options.baggageKey);
+    // The span of the request, where OpenTelemetry heard of it before us.
+    if (patched) (api.context?.active().getValue(SPAN) as Span | undefined)?.setAttribute('lane.tag', tag as string);
+  });
+}
+
+function patch({ trace, context }: Api, baggageKey: string): boolean {
+  const tracer = trace?.getTracer('lane');
+  // Only the SDK's own tracers make spans; before that there is a stand-in.
+  if (tracer === undefined || context === undefined || '_provider' in tracer) return false;
+  const mark = safely('opentelemetry span', (span: Span) => {
+    const tag = currentContext()?.tag;
+    if (tag !== undefined) span.setAttribute('lane.tag', tag);
+  });
+  wrap(Object.getPrototypeOf(tracer) as object, 'startSpan', (original) => {
+    return function startSpan(this: unknown, ...args: never[]): unknown {
+      const span = Reflect.apply(original, this, args) as Span;
+      mark(span);
+      return span;
+    };
+  });
+  const withTag = safely('opentelemetry baggage', createBaggageWriter(baggageKey));
+  wrap(context, 'active', (original) => {
+    return function active(this: unknown, ...args: never[]): unknown {
+      const found = Reflect.apply(original, this, args) as Context;
+      const tag = currentContext()?.tag;
+      return tag === undefined ? found : (withTag(found, tag) ?? found);
+    };
+  });
+  return true;
+}
+
+function createBaggageWriter(key: string): (context: Context, tag: Tag) => Context {
+  const written = new WeakMap<Context, Context>();
+  return (context, tag) => {
+    const baggage = context.getValue(BAGGAGE) as Baggage | undefined;
+    // Without any baggage there is no class to make one of; the header is written by the agent in any case.
+    if (baggage === undefined || baggage.getEntry(key)?.value === tag) return context;
+    let changed = written.get(context);
+    if (changed === undefined || (changed.getValue(BAGGAGE) as Baggage).getEntry(key)?.value !== tag) {
+      changed = context.setValue(BAGGAGE, baggage.setEntry(key, { value: tag }));
+      written.set(context, changed);
+    }
+    return changed;
+  };
+}

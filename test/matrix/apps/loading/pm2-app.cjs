@@ -1,0 +1,9 @@
+'use strict';
+const { createServer } = require('node:http');
+const { answer } = require('./answer.cjs');
+
+delete process.send;
+createServer((request, response) => {
+  console.log('a request is there');
+  void answer(request, response);
+}).listen(Number(process.env.PORT), '127.0.0.1', () => console.log('listening'));
