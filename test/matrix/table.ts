@@ -51,7 +51,7 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
     const place = order++;
     describe(`${area}: ${row.name}`, () => {
       test('is in the table', ({ task }) => {
-        task.meta.matrixRow = { area, row: { ...row, ...(version === undefined ? {} : { version }) }, order: place };
+        task.meta.matrixRow = { area, row: printed(row, version), order: place };
       });
       for (const node of nodeVersions()) {
         const major = node.major as NodeMajor;
@@ -63,6 +63,17 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
       }
     });
   }
+}
+
+/** Only what is printed: what a task leaves must be clonable, and rows have functions. */
+function printed({ name, help, not, limits }: Row, version: string | undefined): Row & { readonly version?: string } {
+  return {
+    name,
+    ...(version === undefined ? {} : { version }),
+    ...(help === undefined ? {} : { help }),
+    ...(not === undefined ? {} : { not }),
+    ...(limits === undefined ? {} : { limits }),
+  };
 }
 
 /** The version of a dependency of the matrix that is installed. */

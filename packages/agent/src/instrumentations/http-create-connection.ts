@@ -8,20 +8,12 @@
  */
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { currentContext, LaneUnavailableError } from '@lane/core';
 import { onBuiltinLoaded } from '../builtin-hook.js';
-import type { Destination, Redirected } from '../destination.js';
+import { toRightInstance, type CreateConnection } from '../http/create-connection.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
 
-interface ConnectOptions {
-  host?: string;
-  port?: number | string;
-  servername?: string;
-}
-type Connected = (error: Error | null, socket?: unknown) => void;
-type CreateConnection = (this: unknown, options: ConnectOptions, connected: Connected) => unknown;
 interface RequestOptions {
   agent?: unknown;
   createConnection?: CreateConnection;
@@ -54,40 +46,4 @@ function withOwnConnection(args: unknown[], tls: boolean, runtime: Runtime): voi
   const copy = Object.assign(Object.create(Object.getPrototypeOf(options) as object | null), options) as RequestOptions;
   copy.createConnection = toRightInstance(options.createConnection, tls, runtime);
   args[at] = copy;
-}
-
-function toRightInstance(original: CreateConnection, tls: boolean, runtime: Runtime): CreateConnection {
-  const tag = currentContext()?.tag;
-  const choose = safely('http-create-connection destination', (options: ConnectOptions, retry: boolean): Destination =>
-    typeof options?.host === 'string' ? runtime.destinations.choose(options.host, Number(options.port), tag, retry) : undefined,
-  );
-  return function createConnection(this: unknown, options: ConnectOptions, connected: Connected): unknown {
-    const go = (destination: Exclude<Destination, Promise<void>>): unknown => {
-      if (destination instanceof LaneUnavailableError) {
-        connected(destination);
-        return undefined;
-      }
-      return original.call(this, destination === undefined ? options : addressed(options, destination, tls), connected);
-    };
-    const destination = choose(options, false);
-    if (!(destination instanceof Promise)) return go(destination);
-    const resume = (): void => {
-      try {
-        const socket = go(choose(options, true) as Exclude<Destination, Promise<void>>);
-        if (socket !== undefined && socket !== null) connected(null, socket);
-      } catch (error) {
-        connected(error as Error);
-      }
-    };
-    void destination.then(resume, resume);
-    return undefined;
-  };
-}
-
-function addressed(options: ConnectOptions, to: Redirected, tls: boolean): ConnectOptions {
-  const { ip, port } = to.instance;
-  const changed = { ...options, host: ip, port };
-  // Called by name, TLS is verified against the name.
-  if (tls && to.byName && (options.servername === undefined || options.servername === '')) changed.servername = options.host as string;
-  return changed;
 }

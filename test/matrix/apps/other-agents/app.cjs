@@ -22,8 +22,6 @@ app.post('/', async (request, response) => {
   });
 });
 app.get('/spans', (request, response) => {
-  response.json(
-    (globalThis.finishedSpans?.() ?? []).map(({ name, kind, attributes, spanContext }) => ({ name, kind, tag: attributes['lane.tag'] ?? null })),
-  );
+  response.json((globalThis.finishedSpans?.() ?? []).map(({ name, kind, attributes }) => ({ name, kind, tag: attributes['lane.tag'] ?? null })));
 });
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
