@@ -127,7 +127,11 @@ export function openRequest(
   path: string,
   headers: Record<string, string>,
   agent?: http.Agent | https.Agent,
-): { end(body?: string): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }> } {
+): {
+  end(body?: string): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>;
+  /** What `end` gives; rejects at once where the connection fails. */
+  readonly answered: Promise<unknown>;
+} {
   const request = (agent instanceof https.Agent ? https : http).request({
     host: '127.0.0.1',
     port,
@@ -149,6 +153,7 @@ export function openRequest(
   // Told at `end`, not before.
   answered.catch(() => {});
   return {
+    answered,
     end(body = 'late body') {
       request.end(body);
       return answered;

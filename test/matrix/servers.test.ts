@@ -20,6 +20,8 @@ import { matrix, type Row } from './table.js';
 /** Opens a request; `end` sends the body and gives the answer. */
 interface Opened {
   end(): Promise<string>;
+  /** Rejects where there is no connection. */
+  readonly answered?: Promise<unknown>;
 }
 type Ask = (port: number, path: string, headers: Record<string, string>) => Promise<Opened> | Opened;
 
@@ -47,7 +49,7 @@ const overHttp =
   (port, path, headers) => {
     const [type, body] = BODIES[path] ?? ['text/plain', 'text'];
     const request = openRequest(port, path, { 'content-type': type, ...headers }, agent);
-    return { end: async () => (await request.end(body)).body };
+    return { answered: request.answered, end: async () => (await request.end(body)).body };
   };
 
 const sessions = new Map<string, http2.ClientHttp2Session>();
@@ -217,7 +219,9 @@ async function interleaved(app: App, row: ServerRow, path: string, wave: number)
       return { tag, request: await ask(app.port, path, headersOf(tag)) };
     }),
   );
-  if (path !== '/unary') await app.heard('request', REQUESTS);
+  const answered = opened.flatMap(({ request }) => request.answered ?? []);
+  // Without its body no request is answered; where one fails, there is nothing more to wait for.
+  if (path !== '/unary') await Promise.race([app.heard('request', REQUESTS), ...(answered.length === 0 ? [] : [Promise.all(answered)])]);
   const wrong: string[] = [];
   await Promise.all(
     opened.map(async ({ tag, request }) => {

@@ -1,6 +1,7 @@
 'use strict';
 const { Bootstrap } = require('@midwayjs/bootstrap');
-const { Configuration, Controller, Post } = require('@midwayjs/core');
+const { once } = require('node:events');
+const { Configuration, Controller, MidwayFrameworkService, Post } = require('@midwayjs/core');
 const koa = require('@midwayjs/koa');
 const { freePort } = require('./free-port.cjs');
 
@@ -29,5 +30,9 @@ exports.start = async () => {
       midwayLogger: { default: { transports: { file: false, error: false, console: false } } },
     },
   }).run();
+  // `run` does not wait for it.
+  const frameworks = await Bootstrap.getApplicationContext().getAsync(MidwayFrameworkService);
+  const server = frameworks.getMainFramework().getServer();
+  if (!server.listening) await once(server, 'listening');
   return port;
 };
