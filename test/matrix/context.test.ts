@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { openRequest, send, startApp, type App } from '../agent/run-app.js';
 import { startMariadb } from './services/mariadb.js';
+import { startMongo, STAND_IN } from './services/mongo.js';
 import { startPostgres } from './services/postgres.js';
 import type { Service } from './services/process.js';
 import { startRedis } from './services/redis.js';
@@ -18,8 +19,6 @@ interface ContextRow extends Row {
 }
 
 const NO_HOOKS: Partial<Record<NodeMajor, string>> = { 20: 'an ES module whose queue only module.registerHooks (Node 22.15) can reach' };
-const NO_MONGODB = 'no MongoDB server can be had from Debian, npm or Maven Central';
-const NOWHERE = (reason: string): Record<NodeMajor, string> => ({ 20: reason, 22: reason, 24: reason, 26: reason });
 
 const ROWS: readonly ContextRow[] = [
   { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
@@ -28,8 +27,10 @@ const ROWS: readonly ContextRow[] = [
   { name: 'ioredis 5', dependency: 'ioredis5', app: ['redis.cjs', 'ioredis5'] },
   { name: 'redis 6', dependency: 'redis', app: ['redis.cjs', 'redis'] },
   { name: 'redis 4', dependency: 'redis4', app: ['redis.cjs', 'redis4'] },
-  { name: 'mongodb', app: ['none'], not: NOWHERE(NO_MONGODB) },
-  { name: 'mongoose', app: ['none'], not: NOWHERE(NO_MONGODB) },
+  { name: 'mongodb 7', dependency: 'mongodb', app: ['mongodb.cjs', 'mongodb'], limits: STAND_IN },
+  { name: 'mongodb 6', dependency: 'mongodb6', app: ['mongodb.cjs', 'mongodb6'], limits: STAND_IN },
+  { name: 'mongoose 9', dependency: 'mongoose', app: ['mongodb.cjs', 'mongoose'], limits: STAND_IN },
+  { name: 'mongoose 8', dependency: 'mongoose8', app: ['mongodb.cjs', 'mongoose8'], limits: STAND_IN },
   { name: 'sequelize', dependency: 'sequelize', app: ['sql-builders.cjs', 'sequelize'] },
   { name: 'knex', dependency: 'knex', app: ['sql-builders.cjs', 'knex'] },
   { name: 'generic-pool', dependency: 'generic-pool', app: ['queues.mjs', 'generic-pool'] },
@@ -73,14 +74,15 @@ let peer: Peer;
 let services: Service[] = [];
 let env: Record<string, string>;
 beforeAll(async () => {
-  const [started, redis, postgres, mariadb] = await Promise.all([startPeer(), startRedis(), startPostgres(), startMariadb()]);
+  const [started, redis, postgres, mariadb, mongo] = await Promise.all([startPeer(), startRedis(), startPostgres(), startMariadb(), startMongo()]);
   peer = started;
-  services = [redis, postgres, mariadb];
+  services = [redis, postgres, mariadb, mongo];
   env = {
     PEER: `http://127.0.0.1:${peer.port}/`,
     REDIS: String(redis.port),
     POSTGRES: String(postgres.port),
     MARIADB: String(mariadb.port),
+    MONGO: String(mongo.port),
   };
 });
 afterAll(async () => {

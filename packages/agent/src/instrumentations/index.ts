@@ -162,10 +162,10 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     install: (runtime) => (require('./opentelemetry.js') as typeof import('./opentelemetry.js')).install(runtime),
   },
   schedulers: {
-    library: 'node-schedule, cron, @nestjs/schedule',
-    versions: '2.x; 2 to 4; 4 to 6',
-    patches: 'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start',
-    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js'],
+    library: 'node-schedule, cron, @nestjs/schedule, agenda',
+    versions: '2.x; 2 to 4; 4 to 6; 5',
+    patches: 'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start; Job.prototype.run of agenda',
+    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js', 'agenda/dist/job/index.js'],
     patch: (loaded) => (require('./schedulers.js') as typeof import('./schedulers.js')).patch(loaded),
   },
 };

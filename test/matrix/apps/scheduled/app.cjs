@@ -3,6 +3,7 @@
 
 const http = require('node:http');
 
+const MONGO = `mongodb://127.0.0.1:${process.env.MONGO}/`;
 const results = {};
 function run(name) {
   http.get(process.env.PEER, (response) => {
@@ -42,7 +43,20 @@ const LIBRARIES = {
       job.start();
     };
   },
+  'agenda 5': async () => withAgenda(require('agenda5').Agenda, { db: { address: `${MONGO}agenda5-${process.pid}` } }),
+  'agenda 6': async () => {
+    const { MongoBackend } = await import('@agendajs/mongo-backend');
+    return withAgenda((await import('agenda')).Agenda, { backend: new MongoBackend({ address: `${MONGO}agenda6-${process.pid}` }) });
+  },
 };
+
+/** Its jobs are looked for now and then; how often is told here. */
+async function withAgenda(Agenda, options) {
+  const agenda = new Agenda({ processEvery: 200, ...options });
+  for (const name of ['boot', 'late']) agenda.define(name, async () => run(name));
+  await agenda.start();
+  return (name) => agenda.now(name);
+}
 
 async function main() {
   const schedule = await LIBRARIES[process.argv[2]]();
