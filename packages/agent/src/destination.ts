@@ -31,6 +31,8 @@ export interface Redirected {
   readonly instance: Instance;
   /** The host was a service name, which stays the logical name of the peer (Host header, TLS). */
   readonly byName: boolean;
+  readonly outcome: Outcome;
+  readonly service: string;
 }
 
 /** Nothing to change; another address; an error for the caller; or wait until the service is known, then ask again. */
@@ -42,7 +44,23 @@ export interface Destinations {
   readonly isEmpty: boolean;
   /** `retry`: the service has been waited for; take what is known. */
   choose(host: string, port: number, tag: Tag | undefined, retry?: boolean): Destination;
+  /** What became of a call for which this destination was chosen, in words of its span; undefined: not to a known service. */
+  explain(host: string, port: number, tag: Tag | undefined, destination: Destination): CallRoute | undefined;
 }
+
+/** How a call came to its destination, as its span says it. */
+export interface CallRoute {
+  readonly route: 'lane' | 'base' | 'fallback' | 'corrected';
+  readonly service: string;
+}
+
+const ROUTES: Partial<Record<Outcome, CallRoute['route']>> = {
+  base: 'base',
+  'in-lane': 'lane',
+  'fell-back-to-base': 'fallback',
+  'lane-not-here': 'fallback',
+  corrected: 'corrected',
+};
 
 /** Makes the chooser. `count` is told of each decision. */
 export function createDestinations(tables: ServiceTables, names: ServiceNames, count: (outcome: Outcome) => void): Destinations {
@@ -52,8 +70,9 @@ export function createDestinations(tables: ServiceTables, names: ServiceNames, c
       count('none');
       return new LaneUnavailableError(key, tag);
     }
-    count(byName ? decision.reason : 'corrected');
-    return { instance, byName };
+    const outcome = byName ? decision.reason : 'corrected';
+    count(outcome);
+    return { instance, byName, outcome, service: key.name };
   }
 
   return {
@@ -73,5 +92,16 @@ export function createDestinations(tables: ServiceTables, names: ServiceNames, c
       // Nobody knows the service: after waiting in vain the name goes the way it would go without us (DNS).
       return retry ? undefined : names.learn(key);
     },
+    explain(host, port, tag, destination) {
+      if (destination instanceof Promise || destination instanceof LaneUnavailableError) return undefined;
+      if (destination !== undefined) return routeOf(destination.outcome, destination.service);
+      const known = tables.findByAddress(host, port);
+      return known === undefined ? undefined : routeOf(tables.route(known.table.key, tag)?.reason, known.table.key.name);
+    },
   };
+}
+
+function routeOf(outcome: Outcome | undefined, service: string): CallRoute | undefined {
+  const route = outcome === undefined ? undefined : ROUTES[outcome];
+  return route === undefined ? undefined : { route, service };
 }

@@ -23,6 +23,7 @@ import { createDestinations, type Destinations, type Outcome } from './destinati
 import type { AgentLog } from './log.js';
 import type { AgentOptions } from './options.js';
 import { packageNameOf } from './package-name.js';
+import type { CallRoutes } from './routes.js';
 import { createPropagation, type Propagation } from './propagation.js';
 
 const MAX_REMEMBERED_TAGS = 256;
@@ -48,6 +49,8 @@ export class Runtime {
   readonly outcomes = new Map<Outcome, number>();
   /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
   learn: ((key: ServiceKey) => Promise<void>) | undefined;
+  /** Where calls went, under LANE_TRACES. */
+  routes: CallRoutes | undefined;
   /** Told of each tagged request, before its handler is run. */
   onTagged: ((context: LaneContext) => void) | undefined;
 

@@ -51,6 +51,7 @@ export function start(): void {
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
   }
+  if (options.traces === 'otlp') safely('LANE_TRACES=otlp', () => (require('./traces.js') as typeof import('./traces.js')).startTraces(runtime))();
   if (options.nacosServer !== undefined || typeof options.rules === 'object') {
     // After the app's own start: nothing here is needed for its first line.
     setImmediate(safely('connection', () => (require('./nacos-link.js') as typeof import('./nacos-link.js')).connect(runtime))).unref();

@@ -16,6 +16,9 @@ export function addRequestToRightInstance(original: AddRequest, runtime: Runtime
   const choose = safely('http-client destination', (request: Request, options: RequestOptions, retry: boolean): Destination =>
     destinations.choose(options.host as string, Number(options.port), request[LANE]?.tag, retry),
   );
+  const explain = safely('http-client route', (request: Request, options: RequestOptions, destination: Destination) =>
+    destinations.explain(options.host as string, Number(options.port), request[LANE]?.tag, destination),
+  );
   const readdress = safely('http-client address', addressed);
 
   function proceed(
@@ -30,6 +33,7 @@ export function addRequestToRightInstance(original: AddRequest, runtime: Runtime
       request.onSocket(null, destination);
       return;
     }
+    runtime.routes?.note(request, explain(request, options, destination));
     const changed = destination === undefined ? undefined : readdress(request, options, destination);
     original.call(agent, request, changed ?? options, port, localAddress);
   }

@@ -33,6 +33,9 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Subst
   const choose = safely('undici destination', ({ origin, context }: Target, retry: boolean): Destination =>
     origin === undefined || destinations.isEmpty ? undefined : destinations.choose(origin.host, origin.port, context?.tag, retry),
   );
+  const explain = safely('undici route', ({ origin, context }: Target, destination: Destination) =>
+    origin === undefined ? undefined : destinations.explain(origin.host, origin.port, context?.tag, destination),
+  );
   const prepare = safely('undici headers', prepareOptions);
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
@@ -45,7 +48,8 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Subst
     }
     const through = destination !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
     const prepared = prepare(options, target, through === undefined ? undefined : destination, runtime) ?? options;
-    const writable = Reflect.apply(original, through ?? dispatcher, [prepared, inLane(handler, target.context) ?? handler]);
+    const dispatched = (): boolean => Reflect.apply(original, through ?? dispatcher, [prepared, inLane(handler, target.context) ?? handler]);
+    const writable = runtime.routes === undefined ? dispatched() : runtime.routes.during(explain(target, destination), dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
     return writable || (through !== undefined && through !== dispatcher);
   }

@@ -1,0 +1,109 @@
+/**
+ * Traces of HTTP servers and clients, exported by OTLP: what LANE_TRACES=otlp of the agent starts. Spans carry `lane.tag` (the agent
+ * puts it on all spans of a lane); those of calls to a known service, `lane.route` and `peer.service`.
+ *
+ * Where to, how much and under which name is said by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT,
+ * OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ */
+import { ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
+import { currentLane, runInLane, type Log } from '@lane/core';
+import { ProxyTracerProvider, trace, type Span } from '@opentelemetry/api';
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { registerInstrumentations } from '@opentelemetry/instrumentation';
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
+import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
+import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
+
+/** How a call came to its destination. */
+export interface CallRoute {
+  /** An instance of the lane; base, for base; base, for want of the lane; or the app had addressed another lane's instance. */
+  readonly route: 'lane' | 'base' | 'fallback' | 'corrected';
+  /** The service that was called. */
+  readonly service: string;
+}
+
+/** What the agent brings. */
+export interface TraceOptions {
+  /** Used unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES names the service. */
+  readonly service: string;
+  /** The route of a request: node:http's, or one that is just being made by undici. */
+  readonly routeOf: (request: object) => CallRoute | undefined;
+  /** Calls of the agent's own, which are no part of any trace. */
+  readonly isOwn: (host: string, port: number) => boolean;
+  readonly log: Log;
+}
+
+/** Starts tracing. Must come before the app's first line; does nothing where an OpenTelemetry SDK is registered already. */
+export function startTraces(options: TraceOptions): void {
+  const provided = trace.getTracerProvider();
+  if (!(provided instanceof ProxyTracerProvider) || provided.getDelegateTracer('lane') !== undefined) {
+    options.log.warn('LANE_TRACES=otlp is not needed: an OpenTelemetry SDK is registered already, and its spans carry lane.tag');
+    return;
+  }
+  const provider = new NodeTracerProvider({
+    resource: defaultResource()
+      .merge(resourceFromAttributes(options.service === '' ? {} : { 'service.name': options.service }))
+      .merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new BatchSpanProcessor(outsideLanes(new OTLPTraceExporter(), options.log))],
+  });
+  // Baggage is left to the app, as it is without us.
+  provider.register({ propagator: new W3CTraceContextPropagator() });
+  registerInstrumentations({ tracerProvider: provider, instrumentations: [httpInstrumentation(options), undiciInstrumentation(options)] });
+  // The instrumentation waits for somebody to require them, which an app of ES modules never does.
+  require('http');
+  require('https');
+  syncBuiltinESMExports();
+  // What has not been sent when a process ends by itself; one that is killed loses its last seconds.
+  process.once('beforeExit', () => void provider.forceFlush().catch(() => {}));
+}
+
+function httpInstrumentation({ routeOf, isOwn }: TraceOptions): HttpInstrumentation {
+  return new HttpInstrumentation({
+    ignoreOutgoingRequestHook: (request: RequestOptions) => isOwn(request.hostname ?? request.host ?? '', Number(request.port)),
+    requestHook: (span, request) => {
+      if (request instanceof ClientRequest) mark(span, routeOf(request));
+    },
+    // A service that is called for the first time is looked up while the request waits: its route is known only now.
+    responseHook: (span, response) => {
+      const { req } = response as IncomingMessage & { req?: unknown };
+      if (req instanceof ClientRequest) mark(span, routeOf(req));
+    },
+  });
+}
+
+function undiciInstrumentation({ routeOf }: TraceOptions): UndiciInstrumentation {
+  return new UndiciInstrumentation({ requestHook: (span, request) => mark(span, routeOf(request)) });
+}
+
+function mark(span: Span, call: CallRoute | undefined): void {
+  if (call !== undefined) span.setAttributes({ 'lane.route': call.route, 'peer.service': call.service });
+}
+
+/**
+ * The timer of a batch is started by whatever request ends the first span: what is sent belongs to none. OpenTelemetry drops what
+ * can't be sent and says nothing; here it is said, once until it works again.
+ */
+function outsideLanes(exporter: SpanExporter, log: Log): SpanExporter {
+  let failing = false;
+  return {
+    export(spans, done) {
+      const told: typeof done = (result) => {
+        const failed = result.code !== ExportResultCode.SUCCESS;
+        if (failed && !failing)
+          log.warn('spans could not be exported and are lost; OTEL_EXPORTER_OTLP_ENDPOINT says where they go', {
+            error: result.error?.message ?? 'unknown',
+          });
+        failing = failed;
+        done(result);
+      };
+      if (currentLane() === undefined) exporter.export(spans, told);
+      else runInLane(undefined, () => exporter.export(spans, told));
+    },
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  };
+}
