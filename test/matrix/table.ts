@@ -5,7 +5,17 @@ import { describe, test } from 'vitest';
 import { nodeVersions, type NodeVersion } from '../agent/nodes.js';
 
 /** The chapters of the table, in the order in which they are printed. */
-export const AREAS = ['Clients', 'Servers', 'Loading', 'Queues and pools', 'Messages', 'Scheduled work', 'Other agents', 'Traps'] as const;
+export const AREAS = [
+  'Clients',
+  'Servers',
+  'Loading',
+  'Queues and pools',
+  'Messages',
+  'Message isolation',
+  'Scheduled work',
+  'Other agents',
+  'Traps',
+] as const;
 export type Area = (typeof AREAS)[number];
 
 /** The columns. */

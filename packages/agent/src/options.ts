@@ -40,6 +40,7 @@ export interface AgentOptions {
   readonly nacosTransport: 'http' | 'grpc' | undefined;
   readonly rules: 'nacos' | 'none' | { readonly file: string };
   readonly context: 'als' | 'cls';
+  readonly messages: 'share' | 'isolate';
   readonly traces: 'none' | 'otlp';
   readonly snapshotDir: string | undefined;
   readonly disable: readonly string[];
@@ -169,6 +170,12 @@ export const OPTION_ROWS = {
     parse: (value) => oneOf('nacos', 'none')(value) ?? (value.startsWith('file:') && value.length > 5 ? { file: value.slice(5) } : undefined),
   }),
   context: row<'als' | 'cls'>({ variable: 'LANE_CONTEXT', accepts: 'als or cls', fallback: 'als', parse: oneOf('als', 'cls') }),
+  messages: row<'share' | 'isolate'>({
+    variable: 'LANE_MESSAGES',
+    accepts: 'share or isolate',
+    fallback: 'share',
+    parse: oneOf('share', 'isolate'),
+  }),
   traces: row<'none' | 'otlp'>({ variable: 'LANE_TRACES', accepts: 'none or otlp', fallback: 'none', parse: oneOf('none', 'otlp') }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
@@ -179,7 +186,6 @@ export const OPTION_ROWS = {
 /** Variables of the design that this version does not have yet: named rather than silently ignored. */
 const NOT_YET: Readonly<Record<string, string>> = {
   LANE_ADMIN_PORT: '',
-  LANE_MESSAGES: '',
 };
 
 /** The variable that names the file with further options. */

@@ -49,6 +49,10 @@ export class Runtime {
   readonly outcomes = new Map<Outcome, number>();
   /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
   learn: ((key: ServiceKey) => Promise<void>) | undefined;
+  /** LANE_MESSAGES=isolate. */
+  get isolates(): boolean {
+    return this.options.messages === 'isolate';
+  }
   /** Where calls went, under LANE_TRACES. */
   routes: CallRoutes | undefined;
   /** Told of each tagged request, before its handler is run. */

@@ -4,6 +4,7 @@
  */
 import { bindArguments } from '../bind-arguments.js';
 import type { LoadedFile } from '../instrumentation.js';
+import type { OwnChannelClass } from '../isolation/rabbitmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
@@ -12,10 +13,16 @@ interface Delivered {
   readonly properties?: { readonly headers?: MessageHeaders };
 }
 
-export function patch({ exports, file, runtime }: LoadedFile): void {
+export function patch({ exports, file, filename, runtime }: LoadedFile): void {
   if (file !== 'amqplib/lib/channel.js') {
-    const { prototype } = (exports as { ConfirmChannel: { prototype: object } }).ConfirmChannel;
-    bindArguments(prototype, 'publish');
+    const { Channel, ConfirmChannel } = exports as Record<'Channel' | 'ConfirmChannel', { prototype: object }>;
+    bindArguments(ConfirmChannel.prototype, 'publish');
+    if (runtime.isolates) {
+      const { isolateConsumers } = require('../isolation/rabbitmq.js') as typeof import('../isolation/rabbitmq.js');
+      const model = filename.replace('callback_model', 'channel_model');
+      const own = (): OwnChannelClass => (require(model) as { Channel: OwnChannelClass }).Channel;
+      isolateConsumers(Channel.prototype, filename === model, own, runtime);
+    }
     return;
   }
   const { prototype } = (exports as { BaseChannel: { prototype: object } }).BaseChannel;

@@ -24,6 +24,8 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     });
     return;
   }
+  if (runtime.isolates)
+    runtime.log.once('bull isolate', 'warn', 'LANE_MESSAGES=isolate has no effect on bull: jobs of all lanes are shared; bullmq can do it');
   const laneOf = safely('bull', (job: Job | undefined) => laneOfMessage(job?.opts?.lane, runtime));
   wrap(prototype, 'processJob', (original) => {
     return function processJob(this: unknown, ...args: unknown[]): unknown {

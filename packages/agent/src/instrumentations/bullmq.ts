@@ -3,6 +3,7 @@
  * Limit: jobs that a scheduler makes belong to no request.
  */
 import type { LoadedFile } from '../instrumentation.js';
+import type { TakenJob } from '../isolation/bullmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
@@ -52,10 +53,17 @@ export function patch({ exports, runtime }: LoadedFile): void {
   }
   if (Worker === undefined) return;
   const laneOf = safely('bullmq', (job: Job | undefined) => laneOfMessage(carrierOf(job?.opts), runtime));
+  const isolation = runtime.isolates ? (require('../isolation/bullmq.js') as typeof import('../isolation/bullmq.js')) : undefined;
+  const takesOf = isolation?.isolateWorkers(Worker.prototype, runtime);
   wrap(Worker.prototype, 'callProcessJob', (original) => {
     return function callProcessJob(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Job);
-      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+      if (context === undefined) return Reflect.apply(original, this, args as never);
+      const process = (): unknown => handleInLane(context, original as never, this, args);
+      if (isolation === undefined || takesOf === undefined) return process();
+      const taken = takesOf(this as Parameters<typeof takesOf>[0])(context.tag);
+      const settle = (isTaken: boolean): unknown => (isTaken ? process() : isolation.putBack(args[0] as TakenJob, args[1] as string));
+      return taken === true ? process() : Promise.resolve(taken).then(settle);
     };
   });
 }

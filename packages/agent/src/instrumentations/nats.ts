@@ -4,6 +4,7 @@
  */
 import { currentContext, writeLane } from '@lane/core';
 import type { LoadedFile } from '../instrumentation.js';
+import type { Connection, Subscription } from '../isolation/nats.js';
 import { handleInLane, laneOfMessage } from '../messages.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
@@ -48,6 +49,9 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
       runtime,
     ),
   );
+  const isolate = safely('nats isolation', (subscription: Subscription, connection: Connection) =>
+    (require('../isolation/nats.js') as typeof import('../isolation/nats.js')).isolateSubscription(subscription, connection, runtime),
+  );
   wrap(prototype, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): unknown {
       return Reflect.apply(original, this, [args[0], args[1], withLane(args[2] as Options) ?? args[2]] as never);
@@ -55,12 +59,17 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
   });
   wrap(prototype, 'subscribe', (original) => {
     return function subscribe(this: unknown, ...args: unknown[]): unknown {
-      const subscription = args[0] as { callback?: Callback };
+      const subscription = args[0] as Subscription & { callback?: Callback };
+      const takes = runtime.isolates ? isolate(subscription, (this as { publisher: Connection }).publisher) : undefined;
       const { callback } = subscription;
       if (typeof callback === 'function') {
         subscription.callback = function called(this: unknown, error, message): unknown {
           const context = message === undefined || message === null ? undefined : laneOf(message);
-          return context === undefined ? callback.call(this, error, message) : handleInLane(context, callback, this, [error, message]);
+          if (context === undefined) return callback.call(this, error, message);
+          const handle = (): unknown => handleInLane(context, callback, this, [error, message]);
+          const taken = takes === undefined || takes(context.tag);
+          if (typeof taken === 'boolean') return taken ? handle() : undefined;
+          return taken.then((isTaken) => (isTaken ? handle() : undefined));
         };
       }
       return Reflect.apply(original, this, args as never);

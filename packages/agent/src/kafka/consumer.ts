@@ -1,0 +1,125 @@
+import type { IsolatedGroup, Kafka } from '../isolation/kafka.js';
+import { handleInLane, laneOfMessage, type MessageHeaders } from '../messages.js';
+import type { Runtime } from '../runtime.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface Message {
+  readonly offset: string;
+  readonly headers?: MessageHeaders;
+}
+interface Batch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: Message[];
+}
+interface Delivery {
+  readonly topic: string;
+  readonly partition: number;
+  readonly message: Message;
+}
+type EachMessage = (payload: Delivery) => unknown;
+type EachBatch = (payload: { batch: Batch }) => unknown;
+interface RunConfig {
+  eachMessage?: EachMessage;
+  eachBatch?: EachBatch;
+}
+interface Consumer {
+  on(event: string, listener: () => void): unknown;
+  readonly events: { readonly GROUP_JOIN: string };
+  seek(to: { topic: string; partition: number; offset: string }): void;
+}
+/** What a consumer is made of. */
+export interface ConsumerConfig {
+  readonly groupId?: string;
+}
+
+/** Under LANE_MESSAGES=isolate: the group that a consumer belongs to, and the configuration with it. */
+export function isolateConfig(
+  kafka: Kafka,
+  config: ConsumerConfig | undefined,
+  runtime: Runtime,
+): { readonly config: ConsumerConfig; readonly group: IsolatedGroup } | undefined {
+  if (!runtime.isolates || typeof config?.groupId !== 'string') return undefined;
+  const { IsolatedGroup: Group } = require('../isolation/kafka.js') as typeof import('../isolation/kafka.js');
+  const group = new Group(kafka, config.groupId, runtime);
+  return { config: { ...config, groupId: group.groupId }, group };
+}
+
+/** Makes a consumer run its handlers in the lane of each message, for messages that are for it. */
+export function changeConsumer(consumer: Consumer, group: IsolatedGroup | undefined, runtime: Runtime): void {
+  const laneOf = safely('kafka', (message: Message) => laneOfMessage(message.headers, runtime));
+  const inLane: (handler: EachMessage) => EachMessage = (handler) => (payload) => {
+    const context = laneOf(payload.message);
+    return context === undefined ? handler(payload) : handleInLane(context, handler, undefined, [payload]);
+  };
+  wrap(consumer, 'run', (run) => {
+    return function running(this: unknown, given?: RunConfig): unknown {
+      const changed = { ...given };
+      if (typeof given?.eachMessage === 'function') {
+        const handler = inLane(given.eachMessage);
+        changed.eachMessage = group === undefined ? handler : eachOfLane(handler, group, (message) => laneOf(message)?.tag);
+      }
+      if (typeof given?.eachBatch === 'function' && group !== undefined)
+        changed.eachBatch = batchOfLane(given.eachBatch, group, (message) => laneOf(message)?.tag);
+      return Reflect.apply(run, this, [given === undefined ? given : changed] as never);
+    };
+  });
+  if (group !== undefined) followIsolated(consumer, group);
+}
+
+type TagOf = (message: Message) => string | undefined;
+
+function eachOfLane(handler: EachMessage, group: IsolatedGroup, tagOf: TagOf): EachMessage {
+  return async (payload) => {
+    const { topic, partition, message } = payload;
+    if (await group.takes({ topic, partition, offset: message.offset, tag: tagOf(message) })) await handler(payload);
+    group.done({ topic, partition }, message.offset);
+  };
+}
+
+function batchOfLane(handler: EachBatch, group: IsolatedGroup, tagOf: TagOf): EachBatch {
+  return async (payload) => {
+    const { batch } = payload;
+    const { topic, partition } = batch;
+    const messages: Message[] = [];
+    for (const message of batch.messages)
+      if (await group.takes({ topic, partition, offset: message.offset, tag: tagOf(message) })) messages.push(message);
+    // Its offsets, which are counted by the whole batch, are still those of the broker.
+    const own = Object.create(batch, { messages: { value: messages, enumerable: true } }) as Batch;
+    if (messages.length > 0) await handler({ ...payload, batch: own });
+    const last = batch.messages.at(-1);
+    if (last !== undefined) group.done({ topic, partition }, last.offset);
+  };
+}
+
+/** Keeps what a group knows of its consumer true. */
+function followIsolated(consumer: Consumer, group: IsolatedGroup): void {
+  const { seek } = consumer;
+  group.consumer = { seek: (to) => seek.call(consumer, to) };
+  consumer.on(consumer.events.GROUP_JOIN, () => group.reassigned());
+  wrap(consumer, 'seek', (original) => {
+    return function sought(this: unknown, ...args: unknown[]): unknown {
+      group.sought(args[0] as { topic: string; partition: number });
+      return Reflect.apply(original, this, args as never);
+    };
+  });
+  wrap(consumer, 'connect', (connect) => {
+    return function connected(this: unknown, ...args: never[]): unknown {
+      group.open();
+      return Reflect.apply(connect, this, args);
+    };
+  });
+  wrap(consumer, 'disconnect', (disconnect) => {
+    return async function disconnected(this: unknown, ...args: never[]): Promise<unknown> {
+      await group.close();
+      return Reflect.apply(disconnect, this, args);
+    };
+  });
+  if (!group.startsNow) return;
+  wrap(consumer, 'subscribe', (subscribe) => {
+    return function subscribed(this: unknown, ...args: unknown[]): unknown {
+      return Reflect.apply(subscribe, this, [{ ...(args[0] as object), fromBeginning: false }, ...args.slice(1)] as never);
+    };
+  });
+}

@@ -1,0 +1,185 @@
+/**
+ * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes what is gray, base the
+ * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is left out. Brokers are real ones.
+ */
+import { afterAll, beforeAll, expect } from 'vitest';
+import { openRequest, startApp, type App } from '../agent/run-app.js';
+import { startKafka } from './services/kafka.js';
+import { startNats } from './services/nats.js';
+import type { Service } from './services/process.js';
+import { startRabbitmq } from './services/rabbitmq.js';
+import { startRedis } from './services/redis.js';
+import { matrix, type Row } from './table.js';
+
+interface IsolationRow extends Row {
+  /** In apps/isolation, and what it is told before the name of the queue. */
+  readonly app: readonly [string, ...string[]];
+  /** The handler runs in no lane of its own. */
+  readonly outsideLanes?: true;
+}
+
+const AGAIN = 'at least once: base and gray both handle what comes while gray starts, and gray again what base had while it was away';
+const ROWS: readonly IsolationRow[] = [
+  { name: 'kafkajs, eachMessage', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachMessage'], limits: AGAIN },
+  { name: 'kafkajs, eachBatch', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachBatch'], limits: AGAIN, outsideLanes: true },
+  { name: 'amqplib 2', dependency: 'amqplib', app: ['amqplib.cjs', 'amqplib', 'promises'] },
+  { name: 'amqplib 2, callbacks', dependency: 'amqplib', app: ['amqplib.cjs', 'amqplib', 'callbacks'] },
+  { name: 'amqplib 0.10', dependency: 'amqplib0', app: ['amqplib.cjs', 'amqplib0', 'promises'] },
+  {
+    name: 'bullmq 6',
+    dependency: 'bullmq',
+    app: ['bullmq.cjs', 'bullmq'],
+    limits: 'a job that the wrong worker has taken is put back, and delayed by it',
+  },
+  {
+    name: 'bullmq 5',
+    dependency: 'bullmq5',
+    app: ['bullmq.cjs', 'bullmq5'],
+    limits: 'a job that the wrong worker has taken is put back, and delayed by it',
+  },
+  { name: 'nats, queue groups', dependency: 'nats', app: ['nats.cjs', 'callback'], limits: 'without JetStream' },
+  { name: 'nats, for await', dependency: 'nats', app: ['nats.cjs', 'iterator'], limits: 'without JetStream', outsideLanes: true },
+];
+
+const KINDS = ['gray', 'blue', undefined];
+const MESSAGES = 51;
+
+let services: Service[] = [];
+let env: Record<string, string>;
+beforeAll(async () => {
+  services = await Promise.all([startRedis(), startRabbitmq(), startKafka(), startNats()]);
+  const [redis, rabbitmq, kafka, nats] = services.map(({ port }) => String(port)) as [string, string, string, string];
+  env = { REDIS: redis, RABBITMQ: rabbitmq, KAFKA: kafka, NATS: nats };
+});
+afterAll(async () => {
+  await Promise.all(services.map((service) => service.stop()));
+});
+
+matrix('Message isolation', ROWS, async (row, node) => {
+  const trial = new Trial(row, node.path, `shop-${process.pid}-${trials++}`);
+  try {
+    await trial.start('base');
+    await trial.start('gray');
+    await trial.settled('gray');
+    expect(await trial.wrong('gray'), 'base and gray').toEqual([]);
+    await trial.stop('gray');
+    await trial.settled('base');
+    expect(await trial.wrong('base'), 'without gray').toEqual([]);
+    await trial.start('gray');
+    await trial.settled('gray');
+    expect(await trial.wrong('gray'), 'gray is back').toEqual([]);
+  } finally {
+    await trial.end();
+  }
+  if (node.major !== 20) return;
+  const shared = new Trial(row, node.path, `shop-${process.pid}-${trials++}`, 'share');
+  try {
+    await shared.start('base');
+    await shared.start('gray');
+    expect(await shared.wrong('gray'), 'without LANE_MESSAGES=isolate').not.toEqual([]);
+  } finally {
+    await shared.end();
+  }
+});
+
+let trials = 0;
+type Instance = 'base' | 'gray';
+interface Taken {
+  readonly by: Instance;
+  readonly lane: string;
+}
+
+/** Two instances at one queue. */
+class Trial {
+  readonly #apps = new Map<Instance, App>();
+  readonly #taken = new Map<string, Taken[]>();
+  #ids = 0;
+  #wake = (): void => {};
+  #failure: Error | undefined;
+
+  constructor(
+    private readonly row: IsolationRow,
+    private readonly node: string,
+    private readonly queue: string,
+    private readonly messages = 'isolate',
+  ) {}
+
+  async start(name: Instance): Promise<void> {
+    const app = await startApp({
+      node: this.node,
+      script: '../../matrix/apps/isolation-host.cjs',
+      args: [...this.row.app, this.queue],
+      env: { ...env, LANE_MESSAGES: this.messages, ...(name === 'gray' ? { LANE_TAG: 'gray' } : {}) },
+    });
+    app.child.on('message', ({ took }: { took?: { id: string; lane: string } }) => {
+      if (took === undefined) return;
+      const before = this.#taken.get(took.id) ?? [];
+      this.#taken.set(took.id, [...before, { by: name, lane: took.lane }]);
+      this.#wake();
+    });
+    app.child.once('exit', () => {
+      if (this.#apps.get(name) !== app) return;
+      this.#failure = new Error(`${name} has ended: ${app.stderr()}`);
+      this.#wake();
+    });
+    this.#apps.set(name, app);
+  }
+
+  /** Lets it finish, and waits for its end. */
+  async stop(name: Instance): Promise<void> {
+    const app = this.#apps.get(name) as App;
+    this.#apps.delete(name);
+    const ended = new Promise((resolve) => app.child.once('exit', resolve));
+    app.child.send('stop');
+    await ended;
+  }
+
+  async end(): Promise<void> {
+    const apps = [...this.#apps.values()];
+    this.#apps.clear();
+    await Promise.all(apps.map((app) => app.stop()));
+  }
+
+  /** Publishes gray messages one by one until they are taken by this one alone. */
+  async settled(by: Instance): Promise<void> {
+    for (let inRow = 0; inRow < 3;) {
+      const id = await this.#publish('gray');
+      await this.#until(() => this.#taken.has(id));
+      const marker = await this.#publish(undefined);
+      await this.#until(() => this.#taken.has(marker));
+      inRow = this.#taken.get(id)?.every((taken) => taken.by === by) === true ? inRow + 1 : 0;
+    }
+  }
+
+  /** Publishes many of three kinds; gives those that were not taken once, in their lane, by whom they should be. */
+  async wrong(grayGoesTo: Instance): Promise<string[]> {
+    const published = await Promise.all(
+      Array.from({ length: MESSAGES }, async (_, i) => {
+        const tag = KINDS[i % 3];
+        return { tag, id: await this.#publish(tag) };
+      }),
+    );
+    await this.#until(() => published.every(({ id }) => this.#taken.has(id)));
+    return published.flatMap(({ tag, id }) => {
+      const expected: Taken = { by: tag === 'gray' ? grayGoesTo : 'base', lane: tag ?? 'none' };
+      const taken = this.#taken.get(id) ?? [];
+      const right = taken.length === 1 && taken[0]?.by === expected.by && (this.row.outsideLanes === true || taken[0].lane === expected.lane);
+      return right ? [] : [`${tag ?? 'no tag'}: ${JSON.stringify(taken)}`];
+    });
+  }
+
+  async #publish(tag: string | undefined): Promise<string> {
+    const id = String(this.#ids++);
+    const { port } = this.#apps.get('base') as App;
+    const { status, body } = await openRequest(port, `/?id=${id}`, tag === undefined ? {} : { baggage: `lane=${tag}` }).end();
+    if (status !== 200) throw new Error(body);
+    return id;
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+  }
+}
