@@ -11,6 +11,7 @@ import { startNats } from './services/nats.js';
 import type { Service } from './services/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
+import { startRocketmq } from './services/rocketmq.js';
 import { matrix, type NodeMajor, type Row } from './table.js';
 
 interface MessageRow extends Row {
@@ -45,6 +46,13 @@ const ROWS: readonly MessageRow[] = [
     limits: 'callbacks; a `for await` loop over a subscription runs in the lane in which it was started',
   },
   { name: 'bull', dependency: 'bull', app: ['bull.cjs'], help: 'bull' },
+  {
+    name: 'rocketmq-client-nodejs',
+    dependency: 'rocketmq-client-nodejs',
+    app: ['rocketmq.cjs'],
+    help: 'rocketmq',
+    limits: 'listeners of a PushConsumer; what a SimpleConsumer receives has no handler',
+  },
 ];
 
 const KINDS = ['gray', 'blue', undefined];
@@ -54,15 +62,23 @@ let peer: Peer;
 let services: Service[] = [];
 let env: Record<string, string>;
 beforeAll(async () => {
-  const [started, redis, rabbitmq, kafka, nats] = await Promise.all([startPeer(), startRedis(), startRabbitmq(), startKafka(), startNats()]);
+  const [started, redis, rabbitmq, kafka, nats, rocketmq] = await Promise.all([
+    startPeer(),
+    startRedis(),
+    startRabbitmq(),
+    startKafka(),
+    startNats(),
+    startRocketmq(),
+  ]);
   peer = started;
-  services = [redis, rabbitmq, kafka, nats];
+  services = [redis, rabbitmq, kafka, nats, rocketmq];
   env = {
     PEER: `http://127.0.0.1:${peer.port}/`,
     REDIS: String(redis.port),
     RABBITMQ: String(rabbitmq.port),
     KAFKA: String(kafka.port),
     NATS: String(nats.port),
+    ROCKETMQ: String(rocketmq.port),
   };
 });
 afterAll(async () => {

@@ -161,6 +161,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patches: 'the registered tracers: startSpan; the context manager: active',
     install: (runtime) => (require('./opentelemetry.js') as typeof import('./opentelemetry.js')).install(runtime),
   },
+  rocketmq: {
+    library: 'rocketmq-client-nodejs',
+    versions: '1.x',
+    patches: 'PublishingMessage.prototype.toProtobuf, ConsumeService.prototype.consumeMessage',
+    files: ['rocketmq-client-nodejs/dist/message/PublishingMessage.js', 'rocketmq-client-nodejs/dist/consumer/ConsumeService.js'],
+    patch: (loaded) => (require('./rocketmq.js') as typeof import('./rocketmq.js')).patch(loaded),
+  },
   schedulers: {
     library: 'node-schedule, cron, @nestjs/schedule, agenda',
     versions: '2.x; 2 to 4; 4 to 6; 5',

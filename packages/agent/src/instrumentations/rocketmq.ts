@@ -1,0 +1,41 @@
+/**
+ * rocketmq-client-nodejs: the tag goes in the message's properties; the listener of a PushConsumer runs in the lane of its message.
+ * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
+ */
+import type { LoadedFile } from '../instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
+import { safely } from '../safely.js';
+import { wrap } from '../wrap.js';
+
+interface Message {
+  properties?: Map<string, string>;
+}
+
+export function patch({ exports, runtime }: LoadedFile): void {
+  const { ConsumeService, PublishingMessage } = exports as Partial<Record<'ConsumeService' | 'PublishingMessage', { prototype: object }>>;
+  if (PublishingMessage !== undefined) {
+    const addLane = safely('rocketmq', (message: Message) => {
+      const headers = headersOf(message);
+      const written = withLane(headers, runtime);
+      if (written !== headers) message.properties = new Map(Object.entries(written as Record<string, string>));
+    });
+    wrap(PublishingMessage.prototype, 'toProtobuf', (original) => {
+      return function toProtobuf(this: Message, ...args: never[]): unknown {
+        addLane(this);
+        return Reflect.apply(original, this, args);
+      };
+    });
+  }
+  if (ConsumeService === undefined) return;
+  const laneOf = safely('rocketmq', (message: Message) => laneOfMessage(headersOf(message), runtime));
+  wrap(ConsumeService.prototype, 'consumeMessage', (original) => {
+    return function consumeMessage(this: unknown, ...args: unknown[]): unknown {
+      const context = laneOf(args[0] as Message);
+      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+    };
+  });
+}
+
+function headersOf({ properties }: Message): MessageHeaders {
+  return properties === undefined ? {} : Object.fromEntries(properties);
+}

@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fetchJars } from './maven.js';
+import { dataFolder, freePort, startService, type Service } from './process.js';
+
+const VERSION = '5.4.0';
+const TOPIC = 'shop';
+const ARTIFACTS = ['namesrv', 'proxy', 'tools'].map((part) => `org.apache.rocketmq:rocketmq-${part}:${VERSION}` as const);
+
+/** Starts a name server, and a broker with its proxy, from Maven Central; there is a topic `shop`. The port is that of the proxy, gRPC. */
+export async function startRocketmq(): Promise<Service> {
+  const jars = await fetchJars(`rocketmq-${VERSION}`, ARTIFACTS);
+  const folder = dataFolder('rocketmq');
+  const [names, broker, ha, port, remoting] = await Promise.all([freePort(), freePort(), freePort(), freePort(), freePort()]);
+  mkdirSync(join(folder, 'conf'));
+  const proxyFile = join(folder, 'conf/rmq-proxy.json');
+  const cluster = 'DefaultCluster';
+  const namesrvAddr = `127.0.0.1:${names}`;
+  writeFileSync(
+    proxyFile,
+    JSON.stringify({ rocketMQClusterName: cluster, grpcServerPort: port, remotingListenPort: remoting, namesrvAddr, proxyMode: 'LOCAL' }),
+  );
+  writeFileSync(join(folder, 'names.conf'), `listenPort=${names}\n`);
+  writeFileSync(
+    join(folder, 'broker.conf'),
+    `brokerClusterName=${cluster}
+brokerName=broker-a
+brokerId=0
+brokerIP1=127.0.0.1
+listenPort=${broker}
+haListenPort=${ha}
+namesrvAddr=${namesrvAddr}
+storePathRootDir=${join(folder, 'store')}
+mappedFileSizeCommitLog=16777216
+mappedFileSizeConsumeQueue=600000
+maxMessageSize=1048576
+`,
+  );
+  const java = [
+    '-Xmx400m',
+    `-Duser.home=${folder}`,
+    ...['--add-exports', 'java.base/jdk.internal.ref=ALL-UNNAMED', '--add-opens', 'java.base/sun.nio.ch=ALL-UNNAMED'],
+    ...['-cp', join(jars, '*')],
+  ];
+  const env = { ROCKETMQ_HOME: folder, NAMESRV_ADDR: namesrvAddr };
+  const nameServer = await startService(
+    'java',
+    [...java, 'org.apache.rocketmq.namesrv.NamesrvStartup', '-c', join(folder, 'names.conf')],
+    /boot success/,
+    names,
+    folder,
+    env,
+  );
+  const proxy = await startService(
+    'java',
+    [...java, 'org.apache.rocketmq.proxy.ProxyStartup', '-n', namesrvAddr, '-pc', proxyFile, '-bc', join(folder, 'broker.conf')],
+    /startup successfully/,
+    port,
+    folder,
+    env,
+  );
+  // Without a type of messages the Node client refuses it.
+  const topic = ['updateTopic', '-n', namesrvAddr, '-c', cluster, '-t', TOPIC, '-a', '+message.type=NORMAL', '-r', '2', '-w', '2'];
+  await promisify(execFile)('java', [...java, 'org.apache.rocketmq.tools.command.MQAdminStartup', ...topic], { env: { ...process.env, ...env } });
+  return {
+    port,
+    async stop() {
+      await proxy.stop();
+      await nameServer.stop();
+    },
+  };
+}
