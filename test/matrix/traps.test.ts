@@ -1,0 +1,106 @@
+/**
+ * What was seen to go wrong with other tools, each a row. 51 requests of three kinds (two tags and none) are open at once before
+ * their bodies come; each calls the peer in the way of the row, and what arrives must be one line: the app's own baggage, where it
+ * sets some, and the tag of its own request.
+ */
+import http2 from 'node:http2';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { startPeer, type Peer } from '../agent/peer.js';
+import { openRequest, startApp, type App } from '../agent/run-app.js';
+import { matrix, type Row } from './table.js';
+
+interface TrapRow extends Row {
+  /** In apps/traps.cjs, unless it is the name of the row. */
+  readonly way?: string;
+  /** The app writes `own=1` itself. */
+  readonly own?: true;
+  /** What comes in; the tag is put in the place of TAG, and without a tag there is none of it. */
+  readonly inbound?: string | readonly string[];
+  readonly over?: 'http2';
+}
+
+const OWN = { own: true } as const;
+const ROWS: readonly TrapRow[] = [
+  { name: 'late body, read by events', way: 'late body' },
+  { name: 'late body of an http2 stream', way: 'late body', over: 'http2' },
+  { name: 'queueing http.Agent' },
+  { name: 'queueing undici Pool' },
+  { name: 'created in one lane, ended in another' },
+  { name: 'array headers', ...OWN },
+  { name: 'array headers in pairs', ...OWN },
+  { name: 'Expect: 100-continue', ...OWN },
+  { name: 'baggage set before', ...OWN },
+  { name: 'baggage set after', ...OWN },
+  { name: "baggage set in an interceptor of undici's", ...OWN },
+  { name: "baggage set in an interceptor of axios'", ...OWN },
+  { name: 'baggage added in undici:request:create', ...OWN },
+  { name: 'baggage added in undici:request:create, fetch', ...OWN },
+  { name: 'request captured before the agent' },
+  { name: 'inbound: several lines', way: 'late body', inbound: ['user=1', 'lane=TAG', 'other=2'] },
+  { name: 'inbound: a property', way: 'late body', inbound: 'user=1,lane=TAG;ttl=1' },
+  { name: 'inbound: a property that was encoded', way: 'late body', inbound: 'lane=TAG%3Bttl%3D1' },
+  { name: 'inbound: the key twice', way: 'late body', inbound: 'lane=first,lane=TAG' },
+  { name: 'inbound: junk members', way: 'late body', inbound: ',gray,,x, lane = TAG ,=,;' },
+];
+
+const KINDS = ['gray', 'blue', undefined];
+const REQUESTS = 51;
+
+let peer: Peer;
+beforeAll(async () => void (peer = await startPeer()));
+afterAll(() => peer?.close());
+
+matrix('Traps', ROWS, async (row, node) => {
+  const app = await startApp({
+    node: node.path,
+    script: '../../matrix/apps/traps.cjs',
+    args: [row.way ?? row.name],
+    nodeArgs: ['--require', join(__dirname, 'apps/captured.cjs')],
+    env: { PEER: `http://127.0.0.1:${peer.port}/` },
+  });
+  try {
+    expect((await interleaved(row, app)).slice(0, 10)).toEqual([]);
+    expect(app.stderr()).toBe('');
+  } finally {
+    await app.stop();
+  }
+});
+
+async function interleaved(row: TrapRow, app: App): Promise<string[]> {
+  const session = row.over === 'http2' ? http2.connect(`http://127.0.0.1:${app.ports['http2']}`) : undefined;
+  const requests = Array.from({ length: REQUESTS }, (_, i) => {
+    const tag = KINDS[i % 3];
+    const headers = headersOf(row, tag);
+    return { tag, request: session === undefined ? openRequest(app.port, '/', headers) : openStream(session, headers) };
+  });
+  await app.heard('request', REQUESTS);
+  const wrong = await Promise.all(
+    requests.map(async ({ tag, request }) => {
+      const { body } = await request.end();
+      const expected = [row.own === true ? 'own=1' : '', tag === undefined ? '' : `lane=${tag}`].filter((part) => part !== '').join();
+      return body === JSON.stringify(expected === '' ? [] : [expected]) ? [] : [`${tag ?? 'no tag'}: ${body}`];
+    }),
+  );
+  session?.close();
+  return wrong.flat();
+}
+
+function headersOf({ inbound = 'lane=TAG' }: TrapRow, tag: string | undefined): Record<string, string> {
+  if (tag === undefined) return {};
+  const lines = [inbound].flat().map((line) => line.replace('TAG', tag));
+  // Of an array Node writes a line each, which its types of outbound headers know.
+  return { baggage: (lines.length === 1 ? lines[0] : lines) as string };
+}
+
+function openStream(session: http2.ClientHttp2Session, headers: Record<string, string>): { end(): Promise<{ body: string }> } {
+  const stream = session.request({ ':method': 'POST', ...headers });
+  return {
+    async end() {
+      stream.end('late body');
+      let body = '';
+      for await (const chunk of stream) body += String(chunk);
+      return { body };
+    },
+  };
+}
