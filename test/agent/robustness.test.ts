@@ -4,6 +4,7 @@ import { cp, mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer, type Seen } from './peer.js';
@@ -49,6 +50,30 @@ describe('a defect of ours', () => {
 });
 
 describe.each(nodeVersions())('$name', ({ path: node, major }) => {
+  test('an app that has nacos in its own file is told what to do, and others are not', async () => {
+    const bundle = join(folder, `bundle-${major}.cjs`);
+    const entry = {
+      contents: "require('nacos'); require('node:http').createServer().listen(0, function () { this.close(); });",
+      resolveDir: __dirname,
+    };
+    await build({
+      stdin: entry,
+      outfile: bundle,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      logLevel: 'silent',
+      minify: true,
+      external: ['proxy-agent'],
+    });
+    const { code, stderr } = await runApp({ node, script: bundle });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^lane warn: nacos is bundled into the file of the app.*external: \['nacos'\] for esbuild.*file=.*bundle/);
+
+    await build({ stdin: entry, outfile: bundle, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', external: ['nacos'] });
+    expect((await runApp({ node, script: bundle, env: { NODE_PATH: join(__dirname, '../node_modules') } })).stderr).toBe('');
+  });
+
   test('a process ends by itself when the app is done, and the agent says nothing', async () => {
     for (const load of ['--require', '--import', 'NODE_OPTIONS'] as const) {
       expect(await runApp({ node, script: 'done.cjs', load })).toEqual({ code: 0, stdout: 'served\n', stderr: '' });

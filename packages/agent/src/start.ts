@@ -1,4 +1,5 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
+import { tellOfBundledNacos } from './bundled-nacos.js';
 import { INSTRUMENTATIONS } from './instrumentations/index.js';
 import { onModuleLoaded } from './es-module-hook.js';
 import { createLog } from './log.js';
@@ -52,6 +53,8 @@ export function start(): void {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
   }
   if (options.traces === 'otlp') safely('LANE_TRACES=otlp', () => (require('./traces.js') as typeof import('./traces.js')).startTraces(runtime))();
+  // Once the app has said what it is started with.
+  setImmediate(() => void tellOfBundledNacos(require.main?.filename ?? process.argv[1], log)).unref();
   if (options.nacosServer !== undefined || typeof options.rules === 'object') {
     // After the app's own start: nothing here is needed for its first line.
     setImmediate(safely('connection', () => (require('./nacos-link.js') as typeof import('./nacos-link.js')).connect(runtime))).unref();

@@ -114,10 +114,10 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./bullmq.js') as typeof import('./bullmq.js')).patch(loaded),
   },
   kafkajs: {
-    library: 'kafkajs',
-    versions: '2.x',
+    library: 'kafkajs, @confluentinc/kafka-javascript',
+    versions: '2.x; 1.x, its KafkaJS interface',
     patches: 'Kafka.prototype: producer (send, sendBatch, transaction), consumer (run)',
-    files: ['kafkajs/src/index.js'],
+    files: ['kafkajs/src/index.js', '@confluentinc/kafka-javascript/lib/kafkajs/_kafka.js'],
     patch: (loaded) => (require('./kafkajs.js') as typeof import('./kafkajs.js')).patch(loaded),
   },
   mysql2: {

@@ -1,5 +1,5 @@
 /**
- * kafkajs: what `producer` and `consumer` give are plain objects, so they are changed as they are made.
+ * kafkajs, and what has its interface in @confluentinc/kafka-javascript: what `producer` and `consumer` give are plain objects, so they are changed as they are made.
  * Limit: a batch holds messages of several lanes: `eachBatch` is run in none.
  */
 import type { LoadedFile } from '../instrumentation.js';
@@ -9,7 +9,7 @@ import { changeSender } from '../kafka/producer.js';
 import { wrap } from '../wrap.js';
 
 export function patch({ exports, runtime }: LoadedFile): void {
-  const { prototype } = exports as { prototype: object };
+  const { prototype } = (exports as { Kafka?: { prototype: object } }).Kafka ?? (exports as { prototype: object });
   wrap(prototype, 'producer', (original) => {
     return function producer(this: unknown, ...args: never[]): unknown {
       const made = Reflect.apply(original, this, args) as object;

@@ -40,7 +40,15 @@ export function isolateConfig(
   config: ConsumerConfig | undefined,
   runtime: Runtime,
 ): { readonly config: ConsumerConfig; readonly group: IsolatedGroup } | undefined {
-  if (!runtime.isolates || typeof config?.groupId !== 'string') return undefined;
+  if (!runtime.isolates) return undefined;
+  if (typeof config?.groupId !== 'string') {
+    runtime.log.once(
+      'kafka isolate',
+      'warn',
+      'LANE_MESSAGES=isolate has no effect on consumers of @confluentinc/kafka-javascript; kafkajs can do it',
+    );
+    return undefined;
+  }
   const { IsolatedGroup: Group } = require('../isolation/kafka.js') as typeof import('../isolation/kafka.js');
   const group = new Group(kafka, config.groupId, runtime);
   return { config: { ...config, groupId: group.groupId }, group };
