@@ -9,7 +9,7 @@ import { openRequest, send, startApp, type App } from '../agent/run-app.js';
 import { startMariadb } from './services/mariadb.js';
 import { startMongo, STAND_IN } from './services/mongo.js';
 import { startPostgres } from './services/postgres.js';
-import type { Service } from './services/process.js';
+import type { Service } from '../servers/process.js';
 import { startRedis } from './services/redis.js';
 import { matrix, type NodeMajor, type Row } from './table.js';
 

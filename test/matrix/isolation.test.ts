@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { openRequest, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';
 import { startNats } from './services/nats.js';
-import type { Service } from './services/process.js';
+import type { Service } from '../servers/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
 import { matrix, type Row } from './table.js';

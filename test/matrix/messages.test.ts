@@ -8,7 +8,7 @@ import { startPeer, type Peer } from '../agent/peer.js';
 import { openRequest, send, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';
 import { startNats } from './services/nats.js';
-import type { Service } from './services/process.js';
+import type { Service } from '../servers/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
 import { startRocketmq } from './services/rocketmq.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { send, startApp } from '../agent/run-app.js';
 import { startMongo, STAND_IN } from './services/mongo.js';
-import type { Service } from './services/process.js';
+import type { Service } from '../servers/process.js';
 import { matrix, type Row } from './table.js';
 
 const ROWS: readonly Row[] = [

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { fetchJars } from './maven.js';
-import { dataFolder, freePort, startService, type Service } from './process.js';
+import { fetchJars } from '../../servers/maven.js';
+import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
 
 const VERSION = '3.9.1';
 const run = promisify(execFile);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { asUser, dataFolder, freePort, programOf, startService, type Service } from './process.js';
+import { asUser, dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts MariaDB with a database `test`, without passwords. */
 export async function startMariadb(): Promise<Service> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { fetchJars } from './maven.js';
-import { dataFolder, freePort, startService, type Service } from './process.js';
+import { fetchJars } from '../../servers/maven.js';
+import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
 
 /** What rows say that were tried against it. */
 export const STAND_IN = 'against mongo-java-server: MongoDB itself cannot be had from Debian, npm or Maven Central';

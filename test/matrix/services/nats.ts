@@ -1,4 +1,4 @@
-import { dataFolder, freePort, programOf, startService, type Service } from './process.js';
+import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts NATS. */
 export async function startNats(): Promise<Service> {

@@ -1,4 +1,4 @@
-import { dataFolder, freePort, programOf, startService, type Service } from './process.js';
+import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts Redis, empty. */
 export async function startRedis(): Promise<Service> {

@@ -11,7 +11,7 @@ export type Coordinates = `${string}:${string}:${string}`;
 
 /** The jars of these artifacts and of all they need, fetched once; gives their folder. */
 export async function fetchJars(name: string, artifacts: readonly Coordinates[]): Promise<string> {
-  const jars = join(__dirname, '../.cache', name);
+  const jars = join(__dirname, '../../.cache', name);
   if (existsSync(jars)) return jars;
   const folder = `${jars}.fetching`;
   rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,21 @@
+/** Parsers of arguments that several commands take. */
+import { InvalidArgumentError } from 'commander';
+import { isCidr } from '@lane/core';
+
+/** A port; 0 takes a free one. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535.');
+  return port;
+}
+
+/** Whose word is taken: `none`, `all`, or networks. */
+export function parseTrust(text: string): 'none' | 'all' | string[] {
+  if (text === 'none' || text === 'all') return text;
+  const cidrs = text.split(/[\s,]+/).filter((cidr) => cidr !== '');
+  const wrong = cidrs.find((cidr) => !isCidr(cidr));
+  if (wrong !== undefined || cidrs.length === 0) {
+    throw new InvalidArgumentError(`${JSON.stringify(wrong ?? text)} is no network: accepted are none, all, or a comma list such as 10.0.0.0/8,::1.`);
+  }
+  return cidrs;
+}

@@ -1,0 +1,28 @@
+/** What commands have in common at a terminal. */
+import { SILENT_LOG, type Log } from '@lane/core';
+
+/** What goes wrong meanwhile, on stderr. */
+export const TERMINAL_LOG: Log = {
+  ...SILENT_LOG,
+  error: (message, fields) => console.error(`error: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`),
+  warn: (message, fields) => console.error(`warning: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`),
+};
+
+/** Tells a person, and the process that started this one. */
+export function announce(port: number, line: string): void {
+  console.log(line);
+  process.send?.({ port });
+}
+
+/** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+export function untilAskedToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(130);
+      asked = true;
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  });
+}
