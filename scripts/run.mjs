@@ -43,6 +43,10 @@ const TASKS = {
     const rest = passed.filter((argument) => argument !== '--write');
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(folder, 'vitest.config.mts'), ...rest]);
   },
+  async interop() {
+    await prepare({ tests: true });
+    return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(root, 'test/interop/vitest.config.mts'), ...passed]);
+  },
   async bench() {
     await prepare({ tests: true });
     const folder = join(root, 'test/bench');
