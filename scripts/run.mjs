@@ -34,6 +34,8 @@ const TASKS = {
     const folder = join(root, 'test/matrix');
     const installed = stampOf('matrix');
     const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+    // What has to be compiled is linked with the libraries of the system, instead of ones that would be downloaded.
+    process.env.CKJS_LINKING ??= 'dynamic';
     if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
       await step('installing the libraries of the matrix', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
       installed.write(wanted);

@@ -9,7 +9,7 @@ import { startNats } from './services/nats.js';
 import type { Service } from '../servers/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
-import { matrix, type Row } from './table.js';
+import { matrix, OTHER_ABI, type Row } from './table.js';
 
 interface IsolationRow extends Row {
   /** In apps/isolation, and what it is told before the name of the queue. */
@@ -22,6 +22,21 @@ const AGAIN = 'at least once: base and gray both handle what comes while gray st
 const ROWS: readonly IsolationRow[] = [
   { name: 'kafkajs, eachMessage', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachMessage'], limits: AGAIN },
   { name: 'kafkajs, eachBatch', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachBatch'], limits: AGAIN, outsideLanes: true },
+  {
+    name: '@confluentinc/kafka-javascript, eachMessage',
+    dependency: '@confluentinc/kafka-javascript',
+    app: ['confluent.cjs', 'eachMessage'],
+    limits: AGAIN,
+    not: OTHER_ABI,
+  },
+  {
+    name: '@confluentinc/kafka-javascript, eachBatch',
+    dependency: '@confluentinc/kafka-javascript',
+    app: ['confluent.cjs', 'eachBatch'],
+    limits: AGAIN,
+    outsideLanes: true,
+    not: OTHER_ABI,
+  },
   { name: 'amqplib 2', dependency: 'amqplib', app: ['amqplib.cjs', 'amqplib', 'promises'] },
   { name: 'amqplib 2, callbacks', dependency: 'amqplib', app: ['amqplib.cjs', 'amqplib', 'callbacks'] },
   { name: 'amqplib 0.10', dependency: 'amqplib0', app: ['amqplib.cjs', 'amqplib0', 'promises'] },

@@ -12,7 +12,7 @@ import type { Service } from '../servers/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
 import { startRocketmq } from './services/rocketmq.js';
-import { matrix, type NodeMajor, type Row } from './table.js';
+import { matrix, OTHER_ABI, type NodeMajor, type Row } from './table.js';
 
 interface MessageRow extends Row {
   /** In apps/messages, and what it is told. */
@@ -37,6 +37,14 @@ const ROWS: readonly MessageRow[] = [
     app: ['kafkajs.cjs'],
     help: 'kafkajs',
     limits: '`eachBatch` gets messages of several lanes, and runs in none',
+  },
+  {
+    name: '@confluentinc/kafka-javascript',
+    dependency: '@confluentinc/kafka-javascript',
+    app: ['confluent.cjs'],
+    help: 'kafkajs',
+    limits: 'its KafkaJS interface; `eachBatch` as with kafkajs',
+    not: OTHER_ABI,
   },
   {
     name: 'nats',

@@ -36,6 +36,12 @@ export interface Row {
   readonly limits?: string;
 }
 
+const INSTALLING = Number(process.versions.node.split('.')[0]);
+/** For what is compiled as it is installed. */
+export const OTHER_ABI: NonNullable<Row['not']> = Object.fromEntries(
+  NODES.filter((major) => major !== INSTALLING).map((major) => [major, `its native part is built for the Node that installs it, ${INSTALLING} here`]),
+);
+
 /** What a finished cell leaves for the report. */
 export interface Cell {
   readonly area: Area;

@@ -1,14 +1,16 @@
 /**
- * kafkajs, and what has its interface in @confluentinc/kafka-javascript: what `producer` and `consumer` give are plain objects, so they are changed as they are made.
+ * kafkajs, and what has its interface in @confluentinc/kafka-javascript: what `producer` and `consumer` give is changed as it is made.
  * Limit: a batch holds messages of several lanes: `eachBatch` is run in none.
  */
 import type { LoadedFile } from '../instrumentation.js';
-import { changeConsumer, isolateConfig, type ConsumerConfig } from '../kafka/consumer.js';
+import { changeConsumer, isolateConfig } from '../kafka/consumer.js';
+import { CONFLUENT, KAFKAJS, type ConsumerConfig } from '../kafka/dialects.js';
 import type { Kafka } from '../isolation/kafka.js';
 import { changeSender } from '../kafka/producer.js';
 import { wrap } from '../wrap.js';
 
-export function patch({ exports, runtime }: LoadedFile): void {
+export function patch({ exports, file, runtime }: LoadedFile): void {
+  const dialect = file.startsWith('kafkajs/') ? KAFKAJS : CONFLUENT;
   const { prototype } = (exports as { Kafka?: { prototype: object } }).Kafka ?? (exports as { prototype: object });
   wrap(prototype, 'producer', (original) => {
     return function producer(this: unknown, ...args: never[]): unknown {
@@ -19,9 +21,9 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
   wrap(prototype, 'consumer', (original) => {
     return function consumer(this: Kafka, ...args: unknown[]): unknown {
-      const isolated = isolateConfig(this, args[0] as ConsumerConfig | undefined, runtime);
+      const isolated = isolateConfig(this, args[0] as ConsumerConfig | undefined, dialect, runtime);
       const made = Reflect.apply(original, this, (isolated === undefined ? args : [isolated.config, ...args.slice(1)]) as never) as object;
-      changeConsumer(made as Parameters<typeof changeConsumer>[0], isolated?.group, runtime);
+      changeConsumer(made as Parameters<typeof changeConsumer>[0], isolated === undefined ? undefined : { group: isolated.group, dialect }, runtime);
       return made;
     };
   });

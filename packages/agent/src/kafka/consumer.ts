@@ -3,6 +3,7 @@ import { handleInLane, laneOfMessage, type MessageHeaders } from '../messages.js
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
+import type { ConsumerConfig, Dialect } from './dialects.js';
 
 interface Message {
   readonly offset: string;
@@ -25,37 +26,33 @@ interface RunConfig {
   eachBatch?: EachBatch;
 }
 interface Consumer {
-  on(event: string, listener: () => void): unknown;
-  readonly events: { readonly GROUP_JOIN: string };
   seek(to: { topic: string; partition: number; offset: string }): void;
 }
-/** What a consumer is made of. */
-export interface ConsumerConfig {
-  readonly groupId?: string;
-}
-
 /** Under LANE_MESSAGES=isolate: the group that a consumer belongs to, and the configuration with it. */
 export function isolateConfig(
   kafka: Kafka,
-  config: ConsumerConfig | undefined,
+  config: ConsumerConfig = {},
+  dialect: Dialect,
   runtime: Runtime,
 ): { readonly config: ConsumerConfig; readonly group: IsolatedGroup } | undefined {
   if (!runtime.isolates) return undefined;
-  if (typeof config?.groupId !== 'string') {
+  const groupId = dialect.groupIdOf(config);
+  if (groupId === undefined) {
     runtime.log.once(
       'kafka isolate',
       'warn',
-      'LANE_MESSAGES=isolate has no effect on consumers of @confluentinc/kafka-javascript; kafkajs can do it',
+      'LANE_MESSAGES=isolate has no effect on a consumer of Kafka that is made without the id of its group: name it where the consumer is made',
     );
     return undefined;
   }
   const { IsolatedGroup: Group } = require('../isolation/kafka.js') as typeof import('../isolation/kafka.js');
-  const group = new Group(kafka, config.groupId, runtime);
-  return { config: { ...config, groupId: group.groupId }, group };
+  const group = new Group(kafka, groupId, runtime);
+  return { config: dialect.within(config, group), group };
 }
 
 /** Makes a consumer run its handlers in the lane of each message, for messages that are for it. */
-export function changeConsumer(consumer: Consumer, group: IsolatedGroup | undefined, runtime: Runtime): void {
+export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGroup; dialect: Dialect } | undefined, runtime: Runtime): void {
+  const group = isolated?.group;
   const laneOf = safely('kafka', (message: Message) => laneOfMessage(message.headers, runtime));
   const inLane: (handler: EachMessage) => EachMessage = (handler) => (payload) => {
     const context = laneOf(payload.message);
@@ -73,7 +70,9 @@ export function changeConsumer(consumer: Consumer, group: IsolatedGroup | undefi
       return Reflect.apply(run, this, [given === undefined ? given : changed] as never);
     };
   });
-  if (group !== undefined) followIsolated(consumer, group);
+  if (isolated === undefined) return;
+  isolated.dialect.follow(consumer, isolated.group);
+  follow(consumer, isolated.group);
 }
 
 type TagOf = (message: Message) => string | undefined;
@@ -102,10 +101,9 @@ function batchOfLane(handler: EachBatch, group: IsolatedGroup, tagOf: TagOf): Ea
 }
 
 /** Keeps what a group knows of its consumer true. */
-function followIsolated(consumer: Consumer, group: IsolatedGroup): void {
+function follow(consumer: Consumer, group: IsolatedGroup): void {
   const { seek } = consumer;
   group.consumer = { seek: (to) => seek.call(consumer, to) };
-  consumer.on(consumer.events.GROUP_JOIN, () => group.reassigned());
   wrap(consumer, 'seek', (original) => {
     return function sought(this: unknown, ...args: unknown[]): unknown {
       group.sought(args[0] as { topic: string; partition: number });
@@ -122,12 +120,6 @@ function followIsolated(consumer: Consumer, group: IsolatedGroup): void {
     return async function disconnected(this: unknown, ...args: never[]): Promise<unknown> {
       await group.close();
       return Reflect.apply(disconnect, this, args);
-    };
-  });
-  if (!group.startsNow) return;
-  wrap(consumer, 'subscribe', (subscribe) => {
-    return function subscribed(this: unknown, ...args: unknown[]): unknown {
-      return Reflect.apply(subscribe, this, [{ ...(args[0] as object), fromBeginning: false }, ...args.slice(1)] as never);
     };
   });
 }
