@@ -2,6 +2,7 @@
  * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes what is gray, base the
  * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is left out. Brokers are real ones.
  */
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { openRequest, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';
@@ -9,6 +10,7 @@ import { startNats } from './services/nats.js';
 import type { Service } from '../servers/process.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startRedis } from './services/redis.js';
+import { startRocketmq } from './services/rocketmq.js';
 import { matrix, OTHER_ABI, type Row } from './table.js';
 
 interface IsolationRow extends Row {
@@ -54,20 +56,36 @@ const ROWS: readonly IsolationRow[] = [
   },
   { name: 'nats, queue groups', dependency: 'nats', app: ['nats.cjs', 'callback'], limits: 'without JetStream' },
   { name: 'nats, for await', dependency: 'nats', app: ['nats.cjs', 'iterator'], limits: 'without JetStream', outsideLanes: true },
+  {
+    name: 'rocketmq-client-nodejs',
+    dependency: 'rocketmq-client-nodejs',
+    app: ['rocketmq.cjs'],
+    limits: 'PushConsumer; the service has to be registered in Nacos, and what a lane has left unhandled waits for its return',
+  },
 ];
 
 const KINDS = ['gray', 'blue', undefined];
 const MESSAGES = 51;
 
-let services: Service[] = [];
+let services: readonly Service[] = [];
+let nacos: EmbeddedNacos | undefined;
 let env: Record<string, string>;
 beforeAll(async () => {
-  services = await Promise.all([startRedis(), startRabbitmq(), startKafka(), startNats()]);
-  const [redis, rabbitmq, kafka, nats] = services.map(({ port }) => String(port)) as [string, string, string, string];
-  env = { REDIS: redis, RABBITMQ: rabbitmq, KAFKA: kafka, NATS: nats };
+  const started = await Promise.all([startRedis(), startRabbitmq(), startKafka(), startNats(), startRocketmq()]);
+  const [redis, rabbitmq, kafka, nats, rocketmq] = started;
+  services = started;
+  nacos = await startEmbeddedNacos({ port: 0 });
+  env = {
+    REDIS: String(redis.port),
+    RABBITMQ: String(rabbitmq.port),
+    KAFKA: String(kafka.port),
+    NATS: String(nats.port),
+    ROCKETMQ: String(rocketmq.port),
+    NACOS: nacos.address,
+  };
 });
 afterAll(async () => {
-  await Promise.all(services.map((service) => service.stop()));
+  await Promise.all([nacos?.close(), ...services.map((service) => service.stop())]);
 });
 
 matrix('Message isolation', ROWS, async (row, node) => {

@@ -61,6 +61,7 @@ export class Runtime {
   readonly #trusts: TrustTest | undefined;
   readonly #inbound = new Map<Tag, RequestTag>();
   #service: string | undefined;
+  #registryGroup: string | undefined;
   /** Read when it is asked for: only entry rules need it. */
   #packageName: string | undefined;
   #entry: EntryRules | undefined;
@@ -102,8 +103,14 @@ export class Runtime {
     return this.#service ?? (this.#packageName ??= packageNameOf() ?? '');
   }
 
+  /** This service in the registry. */
+  get serviceKey(): ServiceKey {
+    return { name: this.service, group: this.#registryGroup ?? this.options.nacosGroup };
+  }
+
   /** Takes the name under which the app registers, unless it has one already. */
   registeredAs(key: ServiceKey): void {
+    this.#registryGroup = key.group;
     if (this.#service !== undefined) return;
     this.#service = key.name;
     this.setRules(this.tables.rules);

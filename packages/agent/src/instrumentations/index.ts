@@ -164,8 +164,12 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   rocketmq: {
     library: 'rocketmq-client-nodejs',
     versions: '1.x',
-    patches: 'PublishingMessage.prototype.toProtobuf, ConsumeService.prototype.consumeMessage',
-    files: ['rocketmq-client-nodejs/dist/message/PublishingMessage.js', 'rocketmq-client-nodejs/dist/consumer/ConsumeService.js'],
+    patches: 'PublishingMessage.prototype.toProtobuf, ConsumeService.prototype.consumeMessage; under LANE_MESSAGES=isolate the class PushConsumer',
+    files: [
+      'rocketmq-client-nodejs/dist/message/PublishingMessage.js',
+      'rocketmq-client-nodejs/dist/consumer/ConsumeService.js',
+      'rocketmq-client-nodejs/dist/consumer/PushConsumer.js',
+    ],
     patch: (loaded) => (require('./rocketmq.js') as typeof import('./rocketmq.js')).patch(loaded),
   },
   schedulers: {

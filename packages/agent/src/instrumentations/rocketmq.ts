@@ -1,9 +1,12 @@
 /**
  * rocketmq-client-nodejs: the tag goes in the message's properties; the listener of a PushConsumer runs in the lane of its message.
+ * Under LANE_MESSAGES=isolate, its class is replaced by one that isolates what it makes.
  * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
  */
+import { createRequire } from 'node:module';
 import type { LoadedFile } from '../instrumentation.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
+import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
 
@@ -11,7 +14,7 @@ interface Message {
   properties?: Map<string, string>;
 }
 
-export function patch({ exports, runtime }: LoadedFile): void {
+export function patch({ exports, filename, runtime }: LoadedFile): void {
   const { ConsumeService, PublishingMessage } = exports as Partial<Record<'ConsumeService' | 'PublishingMessage', { prototype: object }>>;
   if (PublishingMessage !== undefined) {
     const addLane = safely('rocketmq', (message: Message) => {
@@ -26,6 +29,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
       };
     });
   }
+  if (runtime.isolates && 'PushConsumer' in (exports as object)) isolate(exports as object, filename, runtime);
   if (ConsumeService === undefined) return;
   const laneOf = safely('rocketmq', (message: Message) => laneOfMessage(headersOf(message), runtime));
   wrap(ConsumeService.prototype, 'consumeMessage', (original) => {
@@ -34,6 +38,12 @@ export function patch({ exports, runtime }: LoadedFile): void {
       return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
     };
   });
+}
+
+function isolate(exports: object, filename: string, runtime: Runtime): void {
+  const { isolatePushConsumers } = require('../isolation/rocketmq.js') as typeof import('../isolation/rocketmq.js');
+  const { ConsumeResult } = createRequire(filename)('./ConsumeResult') as { ConsumeResult: { SUCCESS: unknown } };
+  wrap(exports, 'PushConsumer', (original) => isolatePushConsumers(original as never, () => ConsumeResult.SUCCESS, runtime) as never);
 }
 
 function headersOf({ properties }: Message): MessageHeaders {
