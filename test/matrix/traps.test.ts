@@ -36,6 +36,7 @@ const ROWS: readonly TrapRow[] = [
   { name: "baggage set in an interceptor of axios'", ...OWN },
   { name: 'baggage added in undici:request:create', ...OWN },
   { name: 'baggage added in undici:request:create, fetch', ...OWN },
+  { name: 'a URL in a request to a forward proxy' },
   { name: 'request captured before the agent' },
   { name: 'inbound: several lines', way: 'late body', inbound: ['user=1', 'lane=TAG', 'other=2'] },
   { name: 'inbound: a property', way: 'late body', inbound: 'user=1,lane=TAG;ttl=1' },

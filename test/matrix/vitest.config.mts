@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/matrix/**/*.test.ts'],
     globalSetup: ['test/matrix/services.ts'],
     reporters: ['default', './test/matrix/reporter.mts'],
+    // Most of the time is spent waiting for brokers.
+    maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,
   },

@@ -102,6 +102,8 @@ const WAYS = {
   "baggage set in an interceptor of axios'": async () => (await axios.get(PEER)).data.baggage,
   'baggage added in undici:request:create': () => throughUndici(undefined, '/added'),
   'baggage added in undici:request:create, fetch': async () => (await (await fetch(new URL('/added', PEER))).json()).baggage,
+  'a URL in a request to a forward proxy': () =>
+    ended(http.request({ host, port, path: 'http://shop-b.internal/', setHost: false, headers: { host: 'shop-b.internal' } })),
   'request captured before the agent': () => ended(globalThis.captured.request(PEER)),
 };
 

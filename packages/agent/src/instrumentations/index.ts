@@ -47,9 +47,10 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   nacos: {
     library: 'nacos, nacos-naming',
     versions: '2.x',
-    patches: 'NacosNamingClient.prototype: registerInstance, getAllInstances, selectInstances, subscribe, unSubscribe',
+    patches:
+      'NacosNamingClient.prototype: registerInstance, getAllInstances, selectInstances, subscribe, unSubscribe; BeatReactor.prototype._startBeat',
     // From the inside out; a later one finds the class patched already.
-    files: ['nacos-naming/lib/naming/client.js', 'nacos-naming/index.js', 'nacos/dist/index.js'],
+    files: ['nacos-naming/lib/naming/beat_reactor.js', 'nacos-naming/lib/naming/client.js', 'nacos-naming/index.js', 'nacos/dist/index.js'],
     patch: (loaded) => (require('./nacos.js') as typeof import('./nacos.js')).patch(loaded),
   },
   'nacos-grpc': {

@@ -5,9 +5,15 @@
  * done there is the business of @lane/nacos-registry's adapter.
  * Limit: a `nacos` that a bundler has put into the app's own file is out of reach; mark it external.
  */
+import { startInBackground } from '../in-background.js';
 import type { LoadedFile } from '../instrumentation.js';
 import { decorateSdk } from '../nacos-link.js';
 
-export function patch({ exports, runtime }: LoadedFile): void {
+export function patch({ exports, file, runtime }: LoadedFile): void {
+  // A client begins its beats as it is made, perhaps by a request.
+  if (file.endsWith('/beat_reactor.js')) {
+    startInBackground((exports as { prototype: object }).prototype, '_startBeat');
+    return;
+  }
   decorateSdk('nacos', exports, runtime);
 }

@@ -28,7 +28,7 @@ module.exports = async (took, queue) => {
   });
   await consumer.startup();
   // It looks for its queues now and then; what is sent before is not for it.
-  const probes = setInterval(() => runInLane(process.env.LANE_TAG, () => void send('ready')), 200);
+  const probes = setInterval(() => runInLane(process.env.LANE_TAG, () => void send('ready').catch(() => {})), 200);
   await ready;
   clearInterval(probes);
 

@@ -25,7 +25,7 @@ module.exports = async (handle) => {
   });
   await consumer.startup();
   // It looks for its queues now and then; what is sent before is not for it.
-  const probes = setInterval(() => void send('ready'), 200);
+  const probes = setInterval(() => void send('ready').catch(() => {}), 200);
   await ready;
   clearInterval(probes);
   return { send };
