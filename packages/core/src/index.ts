@@ -41,6 +41,7 @@ export {
   type Reason,
 } from './lane-index.js';
 export {
+  isBaseInstance,
   isInRightLane,
   ServiceTables,
   type KnownAddress,
@@ -49,6 +50,9 @@ export {
   type ServiceTablesOptions,
   type TableOrigin,
 } from './service-tables.js';
+export { explainHop, type ExplainedInstance, type HopExplanation, type InstanceRole } from './explain-hop.js';
+export { laneStatus, type GroupStatus, type InstanceCount, type LaneCell, type LaneHead, type ServedBy, type ServiceStatus } from './lane-status.js';
+export { nearest } from './nearest.js';
 export { removeTag, writeLane, writeTag, type OutboundHeaders } from './outbound-headers.js';
 export { decideRequestTag, NO_TAG, REQUEST_MARK, type RequestTag, type RequestTagRules, type TagSource } from './request-tag.js';
 export { LANE_UNAVAILABLE, LaneUnavailableError } from './unavailable-error.js';
@@ -86,13 +90,29 @@ export {
   compileCidrs,
   compileLaneGroups,
   compileTrust,
+  explainEntry,
+  groupNamed,
   isCidr,
   LANE_GROUPS_SCHEMA,
+  LANE_NOT_FOUND,
   laneGroupsToJson,
+  LaneNotFoundError,
+  laneNamed,
+  NO_LANE_GROUPS,
   parseLaneGroups,
   requestView,
+  withGroup,
+  withLane,
+  withLaneEnabled,
+  withoutGroup,
+  withoutLane,
+  type EntryExplanation,
+  type FailedPart,
   type ParsedLaneGroups,
   type RequestLike,
+  type RuleOutcome,
+  type RuleShare,
+  type RuleTrial,
   type Trust,
   type TrustTest,
 } from './lane-groups/index.js';

@@ -145,9 +145,14 @@ export function isInRightLane(known: KnownAddress, decision: Decision, tag: Tag 
   const { instance, table } = known;
   const instanceTag = table.index.tags.get(instance);
   if (decision.reason === 'in-lane') return instanceTag === tag;
-  const isBase =
-    instanceTag === undefined || (table.index.rules.baseMode === 'outside-enabled-lanes' && !table.index.rules.isEnabledLane(instanceTag));
+  const isBase = isBaseInstance(instance, table.index);
   // With nothing to go to instead, an untagged call to a base instance is the caller's own business (it may be unhealthy, and known to be).
   if (decision.reason === 'none') return tag === undefined && isBase;
   return isBase;
+}
+
+/** Whether an instance is base: it has no tag, or under `outside-enabled-lanes` one whose lane is not enabled. */
+export function isBaseInstance(instance: Instance, index: LaneIndex): boolean {
+  const tag = index.tags.get(instance);
+  return tag === undefined || (index.rules.baseMode === 'outside-enabled-lanes' && !index.rules.isEnabledLane(tag));
 }

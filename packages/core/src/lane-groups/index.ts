@@ -1,5 +1,18 @@
 export { laneGroupsToJson, parseLaneGroups, type ParsedLaneGroups } from './parse.js';
 export { compileLaneGroups } from './compile.js';
+export {
+  groupNamed,
+  LANE_NOT_FOUND,
+  LaneNotFoundError,
+  laneNamed,
+  NO_LANE_GROUPS,
+  withGroup,
+  withLane,
+  withLaneEnabled,
+  withoutGroup,
+  withoutLane,
+} from './edit.js';
+export { explainEntry, type EntryExplanation, type FailedPart, type RuleOutcome, type RuleShare, type RuleTrial } from './explain.js';
 export { LANE_GROUPS_SCHEMA } from './schema.js';
 export { compileCidrs, isCidr, type CidrTest } from './cidrs.js';
 export { compileTrust, type Trust, type TrustTest } from './trust.js';

@@ -2,6 +2,7 @@
  * Checks lane-group documents. By hand and not with a schema library, since agents do this in other people's processes: it
  * has to be there in no time and weigh nothing. A test holds it against the JSON Schema, with ajv as the oracle.
  */
+import { nearest } from '../nearest.js';
 import { isTag, TAG_RULE } from '../tag.js';
 import { isCidr } from './cidrs.js';
 import { findJsonError, lineAndColumn } from './json-syntax.js';
@@ -305,35 +306,4 @@ function codePoints(text: string): number {
   let count = 0;
   for (const _ of text) count++;
   return count;
-}
-
-/** The known word that was probably meant: one mistyped, or shorter or longer. */
-function nearest(word: string, known: readonly string[]): string | undefined {
-  const meant = word.slice(0, MAX_SHOWN_LENGTH).toLowerCase();
-  let best: string | undefined;
-  let bestDistance = Infinity;
-  for (const candidate of known) {
-    const other = candidate.toLowerCase();
-    const begins = Math.min(meant.length, other.length) >= 3 && (meant.startsWith(other) || other.startsWith(meant));
-    const distance = editDistance(meant, other);
-    const isNear = begins || distance <= (other.length <= 4 ? 1 : 2);
-    if (isNear && distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-/** How many letters are wrong, missing, too many, or swapped with the next (the optimal string alignment distance). */
-function editDistance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  const at = (i: number, j: number): number => rows[i]?.[j] as number;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1];
-      row.push(Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + (isSame ? 0 : 1)));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(at(i, j), at(i - 2, j - 2) + 1);
-    }
-  }
-  return at(a.length, b.length);
 }

@@ -40,8 +40,17 @@ function scramble(block: number): number {
  * ours (the test has golden values); raising the percentage never takes a key out.
  */
 export function isKeyWithin(percent: number, rule: string, key: string): boolean {
+  return stepOfKey(rule, key) < Math.round(percent * 100);
+}
+
+function stepOfKey(rule: string, key: string): number {
   // A zero between the two: rule "ab" with key "c" is another thing than rule "a" with key "bc".
-  return hashText(`${rule}\0${key}`) % STEPS < Math.round(percent * 100);
+  return hashText(`${rule}\0${key}`) % STEPS;
+}
+
+/** Where a key is among all keys for rules of this name, 0 to 99.99: it is within every percentage above that. */
+export function shareOfKey(rule: string, key: string): number {
+  return stepOfKey(rule, key) / 100;
 }
 
 /** Whether a random request is within `percent`, in the same steps. `random` gives a number in [0, 1). */
