@@ -5,13 +5,22 @@
  * the binding keeps up to date by the server's pushes, once a second and without a request; one service in turn is asked of
  * the server, which tells outages. Documents are asked of the server.
  * Limits: connecting blocks the thread for 0.1 to 0.5 s, and for 4.5 s if the server accepts connections but does not serve
- * yet; it is tried only where something listens. No list of services, no compare-and-set. The binding writes logs of its
+ * yet; it is tried only where something listens. No list of services, no compare-and-set, no history, no name of who writes. The binding writes logs of its
  * own to ~/logs/nacos. A request in flight during an outage holds the process until the binding gives up. Of several servers
  * those that are down when the connection is made are left out of it. After an outage the binding connects again in its own
  * time: a change of a document was seen 2.5 s after it.
  */
 import { runInLane, type ConfigDocument, type Instance, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
-import { failedCheck, waitUntilReady, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
+import {
+  failedCheck,
+  waitUntilReady,
+  type CheckResult,
+  type ConfigChangePage,
+  type NacosConnection,
+  type NacosOptions,
+  type PublishOptions,
+  type Registration,
+} from './connection.js';
 import { makeUnfiltered } from './adapters/adapter.js';
 import { documentOf } from './document.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
@@ -228,13 +237,21 @@ export class GrpcConnection implements NacosConnection {
     return runInLane(undefined, () => this.#readDocument(dataId, group));
   }
 
-  publish(dataId: string, group: string, content: string, options: { casMd5?: string; type?: string } = {}): Promise<void> {
+  publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
     if (options.casMd5 !== undefined) return Promise.reject(unsupported('compare a document before writing it (casMd5)'));
     return runInLane(undefined, async () => {
       const config = await this.#configClient();
       const taken = await this.#call(`publish the document ${dataId}`, () => config.publishConfig(dataId, group, content));
       if (!taken) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId}: check its log`);
     });
+  }
+
+  history(): Promise<ConfigChangePage> {
+    return Promise.reject(unsupported('read the history of a document'));
+  }
+
+  contentOfChange(): Promise<string | undefined> {
+    return Promise.reject(unsupported('read the history of a document'));
   }
 
   remove(dataId: string, group: string): Promise<void> {

@@ -6,7 +6,8 @@ import type { ConfigDocument, Log, Unsubscribe } from '@lane/core';
 import { documentOf } from './document.js';
 import { expectSuccess } from './http-naming.js';
 import { messageOf, NacosError } from './nacos-error.js';
-import { excerpt, isUnknownApi, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import type { ConfigChange, ConfigChangePage, PublishOptions } from './connection.js';
+import { excerpt, isUnknownApi, parseJson, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */
 export interface HttpConfigOptions {
@@ -27,6 +28,7 @@ interface Watched {
 }
 
 const PATH = '/v1/cs/configs';
+const HISTORY_PATH = '/v1/cs/history';
 const LONG_POLL_MS = 30_000;
 /** The server answers a little before the time is over; past this nothing will come. */
 const LONG_POLL_SLACK_MS = 10_000;
@@ -62,8 +64,8 @@ export class HttpConfig {
     return documentOf(answer.body);
   }
 
-  async publish(dataId: string, group: string, content: string, options: { casMd5?: string; type?: string } = {}): Promise<void> {
-    const { casMd5, type } = options;
+  async publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
+    const { casMd5, type, by } = options;
     if (casMd5 !== undefined) {
       // Servers before 2.3 do not compare (tried: 2.2.4), so we do, as well as that can be done from here.
       const stored = await this.get(dataId, group);
@@ -73,12 +75,30 @@ export class HttpConfig {
     const answer = await this.#http.request({
       method: 'POST',
       path: PATH,
-      form: { dataId, group, tenant: this.#tenant, content, type, casMd5: cas },
+      form: { dataId, group, tenant: this.#tenant, content, type, casMd5: cas, src_user: by },
       // Nacos 2.3 and later read it from a header.
       ...(cas === undefined ? {} : { headers: { casMd5: cas }, repeatable: false }),
     });
     if (cas !== undefined && isConflict(answer)) throw conflict(dataId, group);
     expectTrue(expectSuccess(answer, `publish the document ${dataId}`), dataId);
+  }
+
+  async history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage> {
+    const query = { dataId, group, tenant: this.#tenant, search: 'accurate', pageNo: String(page.page), pageSize: String(page.limit) };
+    const answer = expectSuccess(await this.#http.request({ method: 'GET', path: HISTORY_PATH, query }), `list the changes of ${dataId}`);
+    const { totalCount, pageItems } = (parseJson(answer.body) ?? {}) as { totalCount?: unknown; pageItems?: unknown };
+    const items = Array.isArray(pageItems) ? (pageItems as WireChange[]) : [];
+    return { total: Number(totalCount) || 0, changes: items.map(toChange) };
+  }
+
+  async contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined> {
+    const query = { dataId, group, tenant: this.#tenant, nid: id };
+    const answer = await this.#http.request({ method: 'GET', path: HISTORY_PATH, query });
+    if (answer.status === 404 && !isUnknownApi(answer)) return undefined;
+    expectSuccess(answer, `read change ${id} of ${dataId}`);
+    // Nacos answers an id that it does not know with nothing at all.
+    const { content } = (parseJson(answer.body) ?? {}) as { content?: unknown };
+    return typeof content === 'string' ? content : undefined;
   }
 
   async remove(dataId: string, group: string): Promise<void> {
@@ -211,6 +231,30 @@ export class HttpConfig {
     this.#log.warn(message);
   }
 }
+
+/** A change as the server has it. */
+interface WireChange {
+  readonly id: string | number;
+  readonly opType?: string | null;
+  readonly srcUser?: string | null;
+  readonly srcIp?: string | null;
+  /** When it was; `createdTime` is a constant of the year 2010 on real servers. */
+  readonly lastModifiedTime?: string | number | null;
+}
+
+function toChange({ id, opType, srcUser, srcIp, lastModifiedTime }: WireChange): ConfigChange {
+  const at = new Date(lastModifiedTime ?? NaN);
+  return {
+    id: String(id),
+    // Padded to ten characters.
+    kind: KINDS[(opType ?? '').trim()] ?? 'changed',
+    at: Number.isNaN(at.getTime()) ? undefined : at.toISOString(),
+    by: srcUser === '' || srcUser === null ? undefined : srcUser,
+    from: srcIp === '' || srcIp === null ? undefined : srcIp,
+  };
+}
+
+const KINDS: Readonly<Record<string, ConfigChange['kind']>> = { I: 'created', U: 'changed', D: 'removed' };
 
 /** Newer servers answer 409, or 500 with a text, to a comparison that fails; others say false. */
 function isConflict(answer: NacosAnswer): boolean {

@@ -1,5 +1,14 @@
 import { runInLane, type ConfigDocument, type Instance, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
-import { failedCheck, waitUntilReady, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
+import {
+  failedCheck,
+  waitUntilReady,
+  type CheckResult,
+  type ConfigChangePage,
+  type NacosConnection,
+  type NacosOptions,
+  type PublishOptions,
+  type Registration,
+} from './connection.js';
 import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { messageOf, NacosError } from './nacos-error.js';
@@ -111,8 +120,16 @@ export class HttpConnection implements NacosConnection {
     return runInLane(undefined, () => this.#config.get(dataId, group));
   }
 
-  publish(dataId: string, group: string, content: string, options?: { casMd5?: string; type?: string }): Promise<void> {
+  publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void> {
     return runInLane(undefined, () => this.#config.publish(dataId, group, content, options));
+  }
+
+  history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage> {
+    return runInLane(undefined, () => this.#config.history(dataId, group, page));
+  }
+
+  contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined> {
+    return runInLane(undefined, () => this.#config.contentOfChange(dataId, group, id));
   }
 
   remove(dataId: string, group: string): Promise<void> {

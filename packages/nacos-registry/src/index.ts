@@ -1,4 +1,13 @@
-export { connectNacos, type CheckResult, type NacosConnection, type NacosOptions, type Registration } from './connection.js';
+export {
+  connectNacos,
+  type CheckResult,
+  type ConfigChange,
+  type ConfigChangePage,
+  type NacosConnection,
+  type NacosOptions,
+  type PublishOptions,
+  type Registration,
+} from './connection.js';
 export { NacosError, type NacosErrorCode } from './nacos-error.js';
 export { DEFAULT_CLUSTER, DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
 export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStore, type SnapshotStoreOptions } from './snapshot-store.js';
@@ -13,5 +22,8 @@ export {
   type LaneGroupsInfo,
   type LaneGroupsOptions,
 } from './lane-groups-source.js';
+export { LaneGroupsStore, type ChangeOptions, type ChangeResult, type LaneGroupsEdit, type StoredLaneGroups } from './lane-groups-store.js';
+export type { LaneGroupsVersion, LaneGroupsVersions, LaneGroupsVersionText } from './lane-groups-history.js';
+export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './survey.js';
 export { decorate, decorateClass, type AdapterMethods, type AnyFunction, type MakeMethod, type SdkAdapter, type Wrap } from './adapters/adapter.js';
 export { nacosAdapter, nacosGrpcAdapter, SDK_ADAPTERS } from './adapters/index.js';

@@ -172,8 +172,8 @@ function tell(problems: readonly Problem[]): string {
 export class InvalidLaneGroupsError extends NacosError {
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[]) {
-    super('ELANE_INVALID_LANE_GROUPS', `these lane groups are not valid, and were not published: ${tell(problems)}`);
+  constructor(problems: readonly Problem[], what = 'these lane groups are not valid, and were not published') {
+    super('ELANE_INVALID_LANE_GROUPS', `${what}: ${tell(problems)}`);
     this.name = 'InvalidLaneGroupsError';
     this.problems = problems;
   }

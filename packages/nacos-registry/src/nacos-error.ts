@@ -6,6 +6,7 @@
  * - `ELANE_NACOS_NO_HTTP_V1`: the server no longer has the HTTP API v1
  * - `ELANE_NACOS_ANSWER`: any other answer that is no success
  * - `ELANE_CONFLICT`: the document has changed since it was read
+ * - `ELANE_NOT_FOUND`: there is no such version
  * - `ELANE_UNSUPPORTED`: this transport can't do it
  * - `ELANE_NACOS_BINDING`: the gRPC binding can't be loaded
  * - `ELANE_INVALID_LANE_GROUPS`: the lane groups are not valid
@@ -17,6 +18,7 @@ export type NacosErrorCode =
   | 'ELANE_NACOS_NO_HTTP_V1'
   | 'ELANE_NACOS_ANSWER'
   | 'ELANE_CONFLICT'
+  | 'ELANE_NOT_FOUND'
   | 'ELANE_UNSUPPORTED'
   | 'ELANE_NACOS_BINDING'
   | 'ELANE_INVALID_LANE_GROUPS';

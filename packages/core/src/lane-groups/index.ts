@@ -12,6 +12,7 @@ export {
   withoutGroup,
   withoutLane,
 } from './edit.js';
+export { mergeLaneGroups, type MergedLaneGroups } from './merge.js';
 export { explainEntry, type EntryExplanation, type FailedPart, type RuleOutcome, type RuleShare, type RuleTrial } from './explain.js';
 export { LANE_GROUPS_SCHEMA } from './schema.js';
 export { compileCidrs, isCidr, type CidrTest } from './cidrs.js';
