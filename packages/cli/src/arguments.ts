@@ -19,3 +19,10 @@ export function parseTrust(text: string): 'none' | 'all' | string[] {
   }
   return cidrs;
 }
+
+/** A number from 1 on. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > 1_000) throw new InvalidArgumentError('accepted is a number from 1 to 1000.');
+  return count;
+}

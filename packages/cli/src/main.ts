@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.js';
 import { COMMANDS } from './commands/index.js';
+import { EXIT } from './exit-codes.js';
 
 const { version } = require('../package.json') as { version: string };
 
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
       return;
     }
     const { message, code, syscall } = error as NodeJS.ErrnoException;
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
     // What a port or an address of somebody's choice may meet: EACCES, EADDRNOTAVAIL, ENOTFOUND.
     if (syscall === 'listen' || syscall === 'getaddrinfo') console.error(`lane: ${message}: choose another --port or --host`);
     else console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);
-    process.exitCode = error instanceof CliError ? error.exitCode : 1;
+    process.exitCode = error instanceof CliError ? error.exitCode : code === 'ELANE_CONFLICT' ? EXIT.conflict : EXIT.failed;
   }
 }
 

@@ -1,3 +1,4 @@
+export { AGENT_VARIABLES, TAG_VARIABLES } from './agent-variables.js';
 export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './tag.js';
 export {
   BAGGAGE_HEADER,

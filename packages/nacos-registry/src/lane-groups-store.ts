@@ -63,6 +63,9 @@ export interface ChangeResult {
 
 const MAX_ATTEMPTS = 30;
 const MAX_PAUSE_MS = 400;
+/** A server reads from a cache that follows its database (seen: 100 ms with Nacos 2.2.4, and 404 for a new document until then). */
+const CACHE_LAG_MS = 3_000;
+const CACHE_POLL_MS = 20;
 
 /** The lane groups in Nacos, for whoever changes them. */
 export class LaneGroupsStore {
@@ -125,7 +128,7 @@ export class LaneGroupsStore {
     for (let conflicts = 0; conflicts < MAX_ATTEMPTS; conflicts++) {
       if (conflicts > 0) await pause(Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** conflicts));
       const [latest] = protection === 'history' ? (await this.history({ limit: 1 })).versions : [];
-      const stored = await this.read();
+      const stored = await this.#readAfter(latest);
       if (casMd5 !== undefined && conflicts === 0 && casMd5 !== (stored.md5 ?? '')) throw await this.#conflict();
       if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'what is stored is not valid');
       const document = edit(stored.document);
@@ -158,18 +161,43 @@ export class LaneGroupsStore {
 
   /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
   async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined): Promise<Outcome> {
-    const stored = await this.#connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
     const md5 = md5Of(text);
-    if (this.#connection.transport !== 'http') return stored?.content === text ? { is: 'well', md5 } : { is: 'lost' };
-    const changes = await changesSince(this.#connection, latest?.id);
-    const before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
-    // What a change has left is what the next one has found.
-    const own = changes.length <= 1 || stored?.content === text ? changes.length - 1 : before.lastIndexOf(text) - 1;
-    // A server without a history of its own, or one that lags: what is stored has to do.
-    if (changes.length === 0) return stored?.content === text ? { is: 'well', md5 } : { is: 'lost' };
+    if (this.#connection.transport !== 'http') return (await this.#isStored(text)) ? { is: 'well', md5 } : { is: 'lost' };
+    let isStored = await this.#isStored(text, 0);
+    let changes = await changesSince(this.#connection, latest?.id);
+    let before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
+    // What a change has left is what the next one has found, or what is stored.
+    if (!isStored && !before.includes(text)) {
+      isStored = await this.#isStored(text);
+      changes = await changesSince(this.#connection, latest?.id);
+      before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
+    }
+    if (changes.length === 0) return isStored ? { is: 'well', md5 } : { is: 'lost' };
+    const own = changes.length === 1 || isStored ? changes.length - 1 : before.lastIndexOf(text) - 1;
     if (own < 0) return { is: 'lost' };
     const replaced = before[own];
     return (replaced ?? '') === read.text ? { is: 'well', md5 } : { is: 'overwrote', text: replaced };
+  }
+
+  /** What is stored, once the server's cache has followed the latest change at least as to whether there is a document. */
+  async #readAfter(latest: LaneGroupsVersion | undefined): Promise<StoredLaneGroups> {
+    const deadline = performance.now() + CACHE_LAG_MS;
+    for (;;) {
+      const stored = await this.read();
+      const isBehind = latest !== undefined && (latest.kind === 'removed') !== (stored.md5 === undefined);
+      if (!isBehind || performance.now() > deadline) return stored;
+      await pause(CACHE_POLL_MS);
+    }
+  }
+
+  /** Whether this text is stored, or will be as soon as the server's cache has followed. */
+  async #isStored(text: string, lagMs = CACHE_LAG_MS): Promise<boolean> {
+    const deadline = performance.now() + lagMs;
+    for (;;) {
+      if ((await this.#connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP))?.content === text) return true;
+      if (performance.now() >= deadline) return false;
+      await pause(CACHE_POLL_MS);
+    }
   }
 
   /** Undoes a write that should have been refused, if nobody has changed the document since. */

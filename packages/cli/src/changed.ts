@@ -1,0 +1,17 @@
+/** What commands say of a change of the lane groups. */
+import type { ChangeResult } from '@lane/nacos-registry';
+import { printJson } from './output.js';
+
+/** Tells of a change: a sentence, or the outcome as JSON. */
+export function tellChange(result: ChangeResult, done: string, json: boolean | undefined): void {
+  const { isChanged, conflicts, md5, protection } = result;
+  if (json === true) {
+    printJson({ ok: true, changed: isChanged, md5, conflicts, protection });
+    return;
+  }
+  console.log(isChanged ? done : 'nothing to change: it is so already');
+  if (conflicts > 0) console.log('somebody else has changed the lane groups at the same time; both changes are in force');
+  if (protection === 'read-back' && isChanged) {
+    console.error('warning: over gRPC Nacos does not compare before it writes: look at what is in force where others change it, too');
+  }
+}

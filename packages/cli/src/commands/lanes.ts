@@ -1,0 +1,171 @@
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import {
+  groupNamed,
+  isTag,
+  TAG_RULE,
+  withLane,
+  withLaneEnabled,
+  withoutLane,
+  type EntryRule,
+  type Fallback,
+  type Lane,
+  type LaneGroupsDocument,
+  type Matcher,
+  type RequestKey,
+} from '@lane/core';
+import { LaneGroupsStore } from '@lane/nacos-registry';
+import { authorOf } from '../author.js';
+import { CliError } from '../cli-error.js';
+import { tellChange } from '../changed.js';
+import { EXIT } from '../exit-codes.js';
+import { parseLaneName, type LaneName } from '../lane-name.js';
+import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+
+const NAME = (): Argument => new Argument('<group/lane>', 'the lane, such as shop/gray').argParser(parseLaneName);
+
+function changing(name: string, description: string): Command {
+  return withNacosOptions(new Command(name))
+    .description(description)
+    .addArgument(NAME())
+    .option('--by <name>', 'who changes it, for the history')
+    .option('--json', 'as JSON');
+}
+
+/** `lane create`. */
+export function createCommand(): Command {
+  return changing('create', 'create a lane in a lane group')
+    .option('--tag <tag>', 'tag of its instances and requests; default: the name of the lane', parseTag)
+    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
+    .option('--host <name>', 'requests to this host enter the lane', collect)
+    .option('--header <name=value>', 'requests with this header enter the lane', collectPair)
+    .option('--cookie <name=value>', 'requests with this cookie enter the lane', collectPair)
+    .option('--percent <n>', 'this share of requests enters the lane; with --host, --header or --cookie, of those', parsePercent)
+    .option('--sticky <key>', 'what the share sticks to: header:NAME, cookie:NAME, query:NAME or clientIp', parseSticky)
+    .option('--rule <json>', 'an entry rule as in the document, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
+    .option('--disabled', 'do not switch it on yet')
+    .action(create);
+}
+
+/** `lane enable`. */
+export function enableCommand(): Command {
+  return changing('enable', 'switch a lane on').action((name: LaneName, given: Given) => switchTo(name, true, given));
+}
+
+/** `lane disable`. */
+export function disableCommand(): Command {
+  return changing('disable', 'switch a lane off: its tag counts as none').action((name: LaneName, given: Given) => switchTo(name, false, given));
+}
+
+/** `lane delete`. */
+export function deleteCommand(): Command {
+  return changing('delete', 'delete a lane from its group').action(async (name: LaneName, given: Given) => {
+    await change(given, (document) => withoutLane(document, name.group, name.lane), `deleted lane ${name.group}/${name.lane}`);
+  });
+}
+
+interface Given extends NacosArguments {
+  by?: string;
+  json?: boolean;
+}
+
+interface CreateGiven extends Given {
+  tag?: string;
+  fallback?: Fallback;
+  host?: string[];
+  header?: Pair[];
+  cookie?: Pair[];
+  percent?: number;
+  sticky?: RequestKey;
+  rule?: string[];
+  disabled?: boolean;
+}
+
+type Pair = readonly [name: string, value: string];
+
+async function create(name: LaneName, given: CreateGiven): Promise<void> {
+  const lane: Lane = {
+    name: name.lane,
+    tag: given.tag ?? tagFrom(name.lane),
+    enabled: given.disabled !== true,
+    ...(given.fallback === undefined ? {} : { fallback: given.fallback }),
+    rules: [...simpleRules(given), ...(given.rule ?? []).map(parseRule)],
+  };
+  const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
+    if (groupNamed(document, name.group).lanes.some((other) => other.name === lane.name)) {
+      throw new CliError(
+        `there is a lane ${name.group}/${name.lane} already: change it with lane group apply, or lane delete it first`,
+        'ELANE_EXISTS',
+      );
+    }
+    return withLane(document, name.group, lane);
+  };
+  const isOn = given.disabled === true ? ', switched off' : '';
+  await change(given, edit, `created lane ${name.group}/${name.lane} with tag ${lane.tag}${isOn}`);
+}
+
+function tagFrom(lane: string): string {
+  if (isTag(lane)) return lane;
+  throw new CliError(`the name ${lane} can't be a tag (${TAG_RULE}): give one with --tag`, 'ELANE_USAGE', EXIT.usage);
+}
+
+/** Hosts, headers and cookies are one rule each; a share is of each of them, or a rule of its own. */
+function simpleRules({ host, header, cookie, percent, sticky }: CreateGiven): EntryRule[] {
+  if (sticky !== undefined && percent === undefined)
+    throw new CliError('--sticky says what --percent sticks to: give both', 'ELANE_USAGE', EXIT.usage);
+  const share = percent === undefined ? {} : { percent, ...(sticky === undefined ? {} : { by: sticky }) };
+  const rules: EntryRule[] = [];
+  const add = (ruleName: string, match: Matcher): void => void rules.push({ name: ruleName, match, ...share });
+  if (host !== undefined) add('by-host', { host: host.length === 1 ? { exact: host[0] as string } : { in: host } });
+  for (const [key, value] of header ?? []) add(`by-header-${key}`, { header: key, exact: value });
+  for (const [key, value] of cookie ?? []) add(`by-cookie-${key}`, { cookie: key, exact: value });
+  if (rules.length === 0 && percent !== undefined) rules.push({ name: 'by-percentage', ...share });
+  return rules;
+}
+
+async function switchTo(name: LaneName, enabled: boolean, given: Given): Promise<void> {
+  const word = enabled ? 'enabled' : 'disabled';
+  await change(given, (document) => withLaneEnabled(document, name.group, name.lane, enabled), `${word} lane ${name.group}/${name.lane}`);
+}
+
+async function change(given: Given, edit: (document: LaneGroupsDocument) => LaneGroupsDocument, done: string): Promise<void> {
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given.by) }));
+  tellChange(result, done, given.json);
+}
+
+function parseTag(text: string): string {
+  if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);
+  return text;
+}
+
+function parsePercent(text: string): number {
+  const percent = Number(text.replace(/%$/, ''));
+  if (text.trim() === '' || !(percent >= 0 && percent <= 100))
+    throw new InvalidArgumentError('accepted is a number from 0 to 100, in steps of 0.01.');
+  return percent;
+}
+
+function parseSticky(text: string): RequestKey {
+  if (text === 'clientIp') return { clientIp: true };
+  const match = /^(header|cookie|query):(.+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('accepted are header:NAME, cookie:NAME, query:NAME and clientIp.');
+  return { [match[1] as 'header']: match[2] as string };
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}
+
+function collectPair(text: string, before: Pair[] = []): Pair[] {
+  const equals = text.indexOf('=');
+  if (equals < 1) throw new InvalidArgumentError('accepted is NAME=VALUE.');
+  return [...before, [text.slice(0, equals), text.slice(equals + 1)]];
+}
+
+/** What is wrong in it the check of the whole document says. */
+function parseRule(text: string): EntryRule {
+  try {
+    return JSON.parse(text) as EntryRule;
+  } catch (error) {
+    throw new CliError(`--rule is not JSON (${(error as Error).message}): ${text}`, 'ELANE_USAGE', EXIT.usage);
+  }
+}

@@ -1,0 +1,51 @@
+/** What commands print: JSON for programs, tables and colours for people. */
+import { stripVTControlCharacters, styleText } from 'node:util';
+
+/** The colours and weights in use. */
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+/** Styles a text, on a terminal that shows colours only; NO_COLOR and FORCE_COLOR are heard. */
+export function styled(style: Style, text: string): string {
+  return isColoured() ? styleText(style, text) : text;
+}
+
+function isColoured(): boolean {
+  const { NO_COLOR, FORCE_COLOR } = process.env;
+  if (NO_COLOR !== undefined && NO_COLOR !== '') return false;
+  if (FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0') return true;
+  return process.stdout.isTTY && process.stdout.hasColors();
+}
+
+/** Prints a value as JSON. */
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, null, 2));
+}
+
+/** Lines of columns, as wide as what is in them; the first row is the head. */
+export function table(rows: ReadonlyArray<readonly string[]>): string {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))));
+  return rows
+    .map((row, line) =>
+      row
+        .map((cell, i) => (line === 0 ? styled('bold', cell) : cell) + ' '.repeat((widths[i] as number) - widthOf(cell)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Two columns for each character of the scripts that are written so wide (the wide blocks of Unicode's East Asian Width). */
+const WIDE =
+  /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
+
+function widthOf(text: string): number {
+  let width = 0;
+  for (const character of stripVTControlCharacters(text)) width += WIDE.test(character) ? 2 : 1;
+  return width;
+}
+
+/** `1 lane`, `2 lanes`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,147 @@
+/** Changing the lane groups on each server: history, rollback, and writers at the same time. */
+import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core';
+import { connectNacos, LaneGroupsStore, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { uniqueName } from './driver.js';
+import { startTimeoutMs } from './suite.js';
+
+const SHOP: LaneGroup = { name: 'shop', services: ['a', 'b'], entry: { services: ['a'] }, lanes: [] };
+
+for (const server of nacosServers()) describeStore(server);
+
+function describeStore(server: NacosServer): void {
+  describe(`lane groups in ${server.name}`, { timeout: 60_000 }, () => {
+    let running: RunningNacos;
+    beforeAll(async () => {
+      running = await server.start();
+    }, startTimeoutMs);
+    afterAll(async () => {
+      await running?.stop();
+    });
+
+    /** Connections to a namespace that no other test uses. */
+    function connect(namespace = uniqueName('store'), transport: 'http' | 'grpc' = 'http'): NacosConnection {
+      const connection = connectNacos({ server: running.address, namespace, transport, ...running.credentials });
+      onTestFinished(() => connection.close());
+      return connection;
+    }
+
+    test('are changed from nothing, and a change that changes nothing writes nothing', async () => {
+      const store = new LaneGroupsStore(connect());
+      expect(await store.read()).toEqual({ document: { version: 1, groups: [] }, text: '', md5: undefined, problems: [] });
+      const changed = await store.change((document) => withGroup(document, SHOP), { by: 'alice' });
+      expect(changed).toMatchObject({ isChanged: true, conflicts: 0, protection: 'history' });
+      const stored = await store.read();
+      expect(stored).toMatchObject({ md5: changed.md5, text: changed.text, document: { groups: [SHOP] } });
+      expect(await store.change((document) => withGroup(document, SHOP))).toMatchObject({ isChanged: false });
+      expect((await store.history()).total).toBe(1);
+    });
+
+    test('have a history that says who, when and what, and versions that can be put back', async () => {
+      const store = new LaneGroupsStore(connect());
+      const before = Date.now();
+      await store.change((document) => withGroup(document, SHOP), { by: 'alice' });
+      await store.change((document) => withLane(document, 'shop', { name: 'gray', tag: 'gray' }), { by: 'bob' });
+      await store.change((document) => withLane(document, 'shop', { name: 'blue', tag: 'blue' }));
+
+      const { total, versions } = await store.history();
+      expect(total).toBe(3);
+      expect(versions.map(({ kind, by, isCurrent }) => [kind, by, isCurrent])).toEqual([
+        ['changed', undefined, true],
+        ['changed', 'bob', false],
+        ['created', 'alice', false],
+      ]);
+      for (const { at } of versions) expect(Math.abs(Date.parse(at ?? '') - before)).toBeLessThan(60_000);
+
+      const texts = await Promise.all(versions.map(({ id }) => store.version(id)));
+      const lanesOf = (text: string | undefined): unknown =>
+        (JSON.parse(text ?? 'null') as { groups: LaneGroup[] }).groups[0]?.lanes.map(({ tag }) => tag);
+      expect(texts.map(({ text }) => lanesOf(text))).toEqual([['gray', 'blue'], ['gray'], []]);
+      const second = await store.history({ page: 2, limit: 1 });
+      expect(second.versions.map(({ id, isCurrent }) => [id, isCurrent])).toEqual([[versions[1]?.id, false]]);
+
+      await store.rollback(versions[1]?.id as string, { by: 'carol' });
+      expect(lanesOf((await store.read()).text)).toEqual(['gray']);
+      expect((await store.history()).versions[0]).toMatchObject({ by: 'carol', isCurrent: true });
+      await expect(store.version('999999999')).rejects.toMatchObject({ code: 'ELANE_NOT_FOUND' });
+    });
+
+    test('that somebody else has changed are not overwritten: it says who, and nothing is lost', async () => {
+      const connection = connect();
+      const store = new LaneGroupsStore(connection);
+      await store.change((document) => withGroup(document, SHOP));
+      const { md5 } = await store.read();
+      await store.change((document) => withLane(document, 'shop', { name: 'blue', tag: 'blue' }), { by: 'bob' });
+      const late = store.change((document) => withLane(document, 'shop', { name: 'gray', tag: 'gray' }), { casMd5: md5 });
+      await expect(late).rejects.toMatchObject({
+        code: 'ELANE_CONFLICT',
+        message: expect.stringMatching(/changed by bob from .* at 2.*\(version \d+\)/),
+      });
+      expect((await store.read()).document.groups[0]?.lanes).toHaveLength(1);
+    });
+
+    test.each([
+      ['keeps both', undefined, ['blue', 'gray'], undefined],
+      ['puts theirs back where it must not overwrite', 'casMd5', ['blue'], 'ELANE_CONFLICT'],
+    ])('a change that slips in between look and write: %s', async (_what, explicit, expected, code) => {
+      const connection = connect();
+      const store = new LaneGroupsStore(connection);
+      await store.change((document) => withGroup(document, SHOP));
+      const { md5 } = await store.read();
+      let slipped = false;
+      const racing: NacosConnection = Object.create(connection, {
+        publish: {
+          // A server that does not compare, and another writer at the worst moment.
+          value: async (dataId: string, group: string, content: string, options: object) => {
+            if (!slipped) {
+              slipped = true;
+              await new LaneGroupsStore(connection).change((document) => withLane(document, 'shop', { name: 'blue', tag: 'blue' }), { by: 'bob' });
+              return connection.publish(dataId, group, content, { ...options, casMd5: undefined });
+            }
+            return connection.publish(dataId, group, content, options);
+          },
+        },
+      }) as NacosConnection;
+      // Private fields do not pass through an inheriting object.
+      for (const method of ['get', 'history', 'contentOfChange'] as const) {
+        Object.defineProperty(racing, method, { value: (connection[method] as () => unknown).bind(connection) });
+      }
+      const change = new LaneGroupsStore(racing).change((document) => withLane(document, 'shop', { name: 'gray', tag: 'gray' }), {
+        by: 'alice',
+        ...(explicit === undefined ? {} : { casMd5: md5 }),
+      });
+      if (code === undefined) expect(await change).toMatchObject({ conflicts: 1 });
+      else await expect(change).rejects.toMatchObject({ code });
+      const lanes = (await store.read()).document.groups[0]?.lanes.map(({ tag }) => tag);
+      expect(lanes?.toSorted()).toEqual(expected);
+    });
+
+    test('a survey finds every service, with its tags and what serves where', async () => {
+      const connection = connect();
+      await connection.register({ name: 'a', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.1', port: 80 });
+      await connection.register({ name: 'a', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.2', port: 80, metadata: { lane: 'gray' } });
+      await connection.register({ name: 'b', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.3', port: 80 });
+      const survey = await eventually(async () => {
+        const found = await surveyServices(connection);
+        expect(found.map(({ name, tags, instances }) => [name, tags, instances.length])).toEqual([
+          ['a', ['gray'], 2],
+          ['b', [], 1],
+        ]);
+        return found;
+      });
+      const rules = compileLaneGroups({ version: 1, groups: [{ ...SHOP, lanes: [{ name: 'gray', tag: 'gray' }] }] });
+      expect(tablesOf(survey, rules)('a')?.instances).toHaveLength(2);
+      expect(tablesOf(survey, rules)('c')).toBeUndefined();
+    });
+
+    test.runIf(server.grpc)('over gRPC are changed with what was written read back, and the history is refused with the remedy', async () => {
+      const store = new LaneGroupsStore(connect(undefined, 'grpc'));
+      expect(await store.change((document) => withGroup(document, SHOP))).toMatchObject({ protection: 'read-back' });
+      await expect(store.history()).rejects.toMatchObject({
+        code: 'ELANE_UNSUPPORTED',
+        message: expect.stringContaining('LANE_NACOS_TRANSPORT=http'),
+      });
+    });
+  });
+}
