@@ -25,6 +25,10 @@ const TASKS = {
     await prepare({ tests: false });
     return run(process.execPath, [join(root, 'packages/cli/dist/main.js'), 'demo', ...passed]);
   },
+  async example() {
+    await prepare({ tests: false });
+    return run(process.execPath, [join(root, 'examples/run.mjs'), ...passed]);
+  },
   async test() {
     await prepare({ tests: true });
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', ...passed]);

@@ -1,0 +1,82 @@
+/** What examples install, each once: from npm beside the example, from elsewhere under .cache. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const examples = join(root, 'examples');
+
+/** The npm dependencies of an example, from the examples' own lockfile. */
+export function npm(example) {
+  once(`npm-${example}`, readFileSync(join(examples, 'pnpm-lock.yaml'), 'utf8'), [join(examples, example, 'node_modules')], () =>
+    run('npx', ['-y', 'pnpm@12', '--dir', examples, '--filter', `./${example}`, 'install', '--frozen-lockfile'], 'dependencies from npm'),
+  );
+}
+
+/** A virtual environment with the requirements.txt of an example; gives its folder of programs. */
+export function python(example) {
+  const folder = join(root, '.cache/examples', example);
+  const requirements = join(examples, example, 'requirements.txt');
+  const programs = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin');
+  once(example, readFileSync(requirements, 'utf8'), [programs], () => {
+    rmSync(folder, { recursive: true, force: true });
+    run('python3', ['-m', 'venv', folder], 'a virtual environment (Debian: python3-venv)');
+    run(join(programs, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], 'packages from PyPI');
+  });
+  return programs;
+}
+
+/** Builds a Maven project; gives the folder with its jars. */
+export function maven(example, project) {
+  const source = join(examples, example, project);
+  const folder = join(root, '.cache/examples', example, project);
+  once(`${example}-${project}`, contentOf(source), [folder], () =>
+    run(
+      'mvn',
+      ['-B', '-q', '--no-transfer-progress', '-f', join(source, 'pom.xml'), `-Dlane.build=${folder}`, 'package'],
+      'the Java service, by Maven',
+    ),
+  );
+  return folder;
+}
+
+/** Builds a Go program; gives its file. */
+export function go(example) {
+  const source = join(examples, example);
+  const program = join(root, '.cache/examples', example, process.platform === 'win32' ? 'b.exe' : 'b');
+  once(example, contentOf(source, '.go'), [program], () =>
+    run('go', ['build', '-o', program, '.'], 'the Go service', { cwd: source, env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' } }),
+  );
+  return program;
+}
+
+/** Does something unless it was done for the same key, and what it makes is still there. */
+function once(name, key, makes, action) {
+  const stamp = join(root, '.cache/examples', `${name}.stamp`);
+  if (makes.every((file) => existsSync(file)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
+  action();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, key);
+}
+
+function run(command, args, what, options = {}) {
+  process.stdout.write(`installing ${what} … `);
+  const started = Date.now();
+  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
+  if (status !== 0) {
+    process.stdout.write('failed\n');
+    throw new Error(`${command} ${error === undefined ? `failed:\n${stdout}${stderr}` : `can't be run: ${error.message}`}`);
+  }
+  process.stdout.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+/** All that a folder holds, so that a change is noticed. */
+function contentOf(folder, extension = '') {
+  return readdirSync(folder, { recursive: true })
+    .filter((file) => file.endsWith(extension) || file.endsWith('go.sum'))
+    .map((file) => join(folder, file))
+    .filter((file) => statSync(file).isFile())
+    .map((file) => `${relative(folder, file)}\n${readFileSync(file, 'utf8')}`)
+    .join('\n');
+}

@@ -1,0 +1,238 @@
+/**
+ * Behind `npm run example -- NAME`: installs what the example needs, starts Nacos, its services and a gateway, and prints the requests to
+ * try; with `--check` it sends them itself, and ends with 0 only if each was answered as it should be.
+ *
+ * An example is a folder whose example.mjs says what it consists of: see {@link Example} below.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startRealNacos } from './real-nacos.mjs';
+
+/**
+ * @typedef {object} Example
+ * @property {string} title
+ * @property {'any' | 'real'} [nacos] `real`: clients that speak gRPC, which the embedded Nacos does not. Default `any`.
+ * @property {() => Promise<void>} [install] Brings and builds what is needed; quick where that is done.
+ * @property {string[]} services In the lane group: what may be tagged.
+ * @property {string} entry The service that the gateway sends requests to.
+ * @property {(running: Running) => Process[]} processes
+ * @property {Array<{ path: string, gray?: boolean, headers?: Record<string, string>, answer: RegExp, until?: boolean }>} requests
+ *   `until`: the right answer may take a moment, as that of a queue does.
+ *
+ * @typedef {object} Process
+ * @property {string} name
+ * @property {string} command
+ * @property {string[]} args
+ * @property {boolean} [agent] Under Lane's agent.
+ * @property {Record<string, string>} [env]
+ * @property {string} [cwd] Default: the example's folder.
+ * @property {RegExp} ready What it prints when it serves.
+ * @property {boolean} [first] Others need it: it is started and ready before them.
+ *
+ * @typedef {object} Running
+ * @property {string} nacos `host:port`.
+ * @property {string} root The repository.
+ */
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const require = createRequire(join(root, 'packages/cli/package.json'));
+const lane = join(root, 'packages/cli/dist/main.js');
+const agent = join(root, 'packages/agent');
+const BASE_HOST = 'www.aliyundoc.com';
+const GRAY_HOST = 'www.example.com';
+const READY_TIMEOUT_MS = 120_000;
+const TIMES = 20;
+
+const names = readdirSync(join(root, 'examples')).filter((name) => existsSync(join(root, 'examples', name, 'example.mjs')));
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: { check: { type: 'boolean' }, nacos: { type: 'string' }, port: { type: 'string', default: '0' } },
+});
+const [name] = positionals;
+if (!names.includes(name)) {
+  console.error(`Usage: npm run example -- <${names.join('|')}> [--check] [--nacos host:port] [--port port of the gateway]`);
+  process.exit(2);
+}
+
+/** @type {Example} */
+const example = (await import(pathToFileURL(join(root, 'examples', name, 'example.mjs')).href)).default;
+const folder = mkdtempSync(join(tmpdir(), 'lane-example-'));
+const children = new Set();
+let stopping;
+const endings = [];
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop().then(() => process.exit(0)));
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`npm run example -- ${name}: ${error.message}`);
+  process.exitCode = 1;
+}
+await stop();
+
+async function main() {
+  console.log(example.title);
+  await example.install?.();
+  const nacos = values.nacos ?? (example.nacos === 'real' ? await realNacos() : await embeddedNacos());
+  console.log(`Nacos on ${nacos}`);
+  await publishLanes(nacos);
+  const processes = example.processes({ nacos, root });
+  for (const one of processes.filter(({ first }) => first)) await start(one, nacos);
+  await Promise.all(processes.filter(({ first }) => !first).map((one) => start(one, nacos)));
+  const [, gateway] = await start(
+    {
+      name: 'the gateway',
+      command: process.execPath,
+      args: [lane, 'gateway', '--port', values.port, '--nacos', nacos, '--entry', 'rules', '--route', `*=${example.entry}`],
+      ready: /gateway on (http:\/\/[\d.:]+)/,
+    },
+    nacos,
+  );
+  if (values.check) return check(gateway);
+  console.log('\nTry:');
+  for (const { path, gray, headers = {} } of example.requests) {
+    const more = Object.entries(headers).map(([key, value]) => ` -H "${key}: ${value}"`);
+    console.log(`  ${gray ? 'Gray:' : 'Base:'} curl -H "Host: ${gray ? GRAY_HOST : BASE_HOST}"${more.join('')} ${gateway}${path}`);
+  }
+  console.log('\nCtrl-C ends everything.');
+  await new Promise(() => {});
+}
+
+/** Sends all requests in turn, several times, since each hop chooses among instances at random. */
+async function check(gateway) {
+  let wrong = 0;
+  for (let time = 0; time < TIMES; time++) {
+    for (const request of example.requests) {
+      const host = request.gray ? GRAY_HOST : BASE_HOST;
+      const body = await rightAnswer(gateway, host, request);
+      const right = request.answer.test(body);
+      if (!right) wrong++;
+      if (time === 0 || !right) console.log(`${right ? '' : 'WRONG '}Host: ${host.padEnd(17)} ${request.path}  ${body}`);
+    }
+  }
+  const sent = TIMES * example.requests.length;
+  console.log(`${sent - wrong} of ${sent} right`);
+  return wrong === 0 ? 0 : 1;
+}
+
+async function rightAnswer(gateway, host, { path, headers, answer, until }) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const body = await get(`${gateway}${path}`, { ...headers, host });
+    if (!until || answer.test(body) || Date.now() > deadline) return body;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** The lane group of the example: requests for www.example.com are gray. */
+async function publishLanes(nacos) {
+  const { connectNacos, publishLaneGroups } = require('@lane/nacos-registry');
+  const connection = connectNacos({ server: nacos, holdProcess: true });
+  const match = { host: { exact: GRAY_HOST } };
+  const gray = { name: 'gray', tag: 'gray', enabled: true, fallback: 'base', rules: [{ name: 'by-host', match }] };
+  const group = { name, services: example.services, entry: { services: ['lane-gateway'] }, lanes: [gray] };
+  await publishLaneGroups(connection, JSON.stringify({ version: 1, groups: [group] }));
+  await connection.close();
+}
+
+async function embeddedNacos() {
+  const { startEmbeddedNacos } = require('@lane/nacos-registry/embedded');
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  endings.push(() => nacos.close());
+  return nacos.address;
+}
+
+async function realNacos() {
+  const nacos = await startRealNacos();
+  endings.push(() => nacos.stop());
+  return nacos.address;
+}
+
+/** Starts a process and resolves, with what `ready` matched, when it is ready. */
+function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready }, nacos) {
+  const child = spawn(command, args, {
+    cwd,
+    env: {
+      ...process.env,
+      NACOS_SERVER: nacos,
+      LANE_NACOS_SERVER: nacos,
+      LANE_SNAPSHOT_DIR: folder,
+      ...(underAgent ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A terminal's Ctrl-C goes to us alone; we end them in good order.
+    detached: true,
+  });
+  children.add(child);
+  child.ended = new Promise((resolve) => child.once('close', resolve));
+  const lines = [];
+  return new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${title} ${why}; its last lines:\n${lines.slice(-20).join('\n')}`));
+    const impatient = setTimeout(() => fail(`was not ready within ${READY_TIMEOUT_MS / 1000} s`), READY_TIMEOUT_MS);
+    for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8');
+      stream.on('data', (chunk) => {
+        const complete = (rest + chunk).split('\n');
+        rest = complete.pop();
+        for (const line of complete) {
+          lines.push(line);
+          const match = ready.exec(line);
+          if (match === null) continue;
+          clearTimeout(impatient);
+          resolve(match);
+        }
+      });
+    }
+    child.once('error', (error) => {
+      children.delete(child);
+      fail(`can't be started: ${error.message}`);
+    });
+    child.once('close', (code) => {
+      clearTimeout(impatient);
+      children.delete(child);
+      fail(`ended with ${code}`);
+    });
+  });
+}
+
+function stop() {
+  return (stopping ??= (async () => {
+    // Services first: they deregister, which takes the registry.
+    await Promise.all(
+      [...children].map(async (child) => {
+        child.kill('SIGTERM');
+        const impatient = setTimeout(() => child.kill('SIGKILL'), 5000);
+        await child.ended;
+        clearTimeout(impatient);
+      }),
+    );
+    for (const end of endings) await end();
+  })());
+}
+
+function get(url, headers) {
+  return new Promise((resolve, reject) => {
+    http
+      .get(url, { headers, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(body.trim()));
+        response.on('error', reject);
+      })
+      .on('error', reject);
+  });
+}

@@ -1,0 +1,25 @@
+/** A and C of the shop, for examples that have a B of their own. */
+import { join } from 'node:path';
+
+/** The services of the shop. */
+export const SHOP_SERVICES = ['spring-cloud-a', 'spring-cloud-b', 'spring-cloud-c'];
+
+/** A and C, base and gray, which know nothing of lanes and run under the agent. */
+export function aAndC(root) {
+  return ['a', 'c'].flatMap((letter) =>
+    ['base', 'gray'].map((lane) => ({
+      name: `${letter.toUpperCase()} ${lane}`,
+      command: process.execPath,
+      args: [join(root, 'examples/shop', `${letter}.js`)],
+      agent: true,
+      env: lane === 'gray' ? { LANE_TAG: 'gray', NAME: `${letter.toUpperCase()}gray` } : {},
+      ready: /registered as/,
+    })),
+  );
+}
+
+/** What `/a` is answered with, by base and by gray. */
+export const SHOP_REQUESTS = [
+  { path: '/a', answer: /^A\[[\d.:]+\] -> B\[[\d.:]+\] -> C\[[\d.:]+\]$/ },
+  { path: '/a', gray: true, answer: /^Agray\[[\d.:]+\] -> Bgray\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/ },
+];

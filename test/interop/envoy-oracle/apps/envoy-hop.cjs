@@ -1,0 +1,20 @@
+'use strict';
+// Instances behind Envoy, without the agent: each passes on the baggage that it was sent, byte for byte, and asks Envoy for all it calls.
+
+const http = require('node:http');
+const { serve, requestByHttp, listenAsTold } = require('./hop.cjs');
+
+let envoyUrl;
+process.on('message', (message) => (envoyUrl ??= message.envoyUrl));
+
+const agent = new http.Agent({ keepAlive: true });
+
+async function call({ service, calls }, baggage) {
+  const headers = { host: service, 'x-calls': JSON.stringify(calls), ...(baggage.length > 0 ? { baggage } : {}) };
+  const { status, body } = await requestByHttp(envoyUrl, { headers, agent });
+  if (status === 503 && /no healthy upstream/.test(body)) return { service, unavailable: true };
+  if (status !== 200) throw new Error(`${status} ${body}`);
+  return JSON.parse(body);
+}
+
+listenAsTold((instance) => serve(instance, call));

@@ -1,0 +1,113 @@
+/**
+ * What a Java hop does with a tag, with OpenTelemetry's agent alone and with the load balancer of examples/java-in-the-middle. The whole
+ * chain of that example, base and gray, is checked by test/interop/examples.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
+import { eventually, nacosServers, tellLeftOutServers, type RunningNacos } from '../../servers/index.js';
+
+tellLeftOutServers();
+
+const JAVA_PORT = /Tomcat started on port (\d+)/;
+const TIMES = 30;
+
+describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring Cloud service under OpenTelemetry', () => {
+  const namespace = `java-${process.pid}`;
+  let nacos: RunningNacos;
+  const children: ChildProcess[] = [];
+  const services: Service[] = [];
+  /** B with the load balancer of the example, and without. */
+  let choosing: number;
+  let plain: number;
+
+  beforeAll(async () => {
+    nacos = await (nacosServers().find(({ name }) => name === 'Nacos 2.2.4') as { start(): Promise<RunningNacos> }).start();
+    const { maven } = (await import('../../../examples/installs.mjs' as string)) as { maven(example: string, project: string): string };
+    const built = maven('java-in-the-middle', 'java');
+    await Promise.all([startC('C', {}), startC('Cgray', { LANE_TAG: 'gray' })]);
+    [choosing, plain] = (await Promise.all([startB(built, 'choosing', true), startB(built, 'plain', false)])) as [number, number];
+    // The first answers of Nacos may come before all have registered.
+    await eventually(async () => {
+      expect(await ask(choosing, 'lane=gray')).toContain('Cgray');
+      expect(await ask(choosing)).not.toContain('Cgray');
+    });
+  });
+  afterAll(async () => {
+    await Promise.all(services.map((service) => service.stop()));
+    for (const child of children) {
+      const exited = once(child, 'exit');
+      child.kill();
+      await exited;
+    }
+  });
+
+  async function startC(name: string, env: Record<string, string>): Promise<void> {
+    const child = fork(join(__dirname, 'apps/c.cjs'), {
+      cwd: join(__dirname, '../..'),
+      execArgv: ['--require', require.resolve('@lane/agent')],
+      env: { ...process.env, NODE_OPTIONS: '', NAME: name, NACOS: nacos.address, NAMESPACE: namespace, ...env },
+    });
+    children.push(child);
+    await once(child, 'message');
+  }
+
+  async function startB(built: string, name: string, chooses: boolean): Promise<number> {
+    const folder = dataFolder('java');
+    let port = 0;
+    const ready = {
+      test(output: string): boolean {
+        port = Number(JAVA_PORT.exec(output)?.[1] ?? 0);
+        return /Started B in/.test(output);
+      },
+    } as RegExp;
+    const signals = ['traces', 'metrics', 'logs'].map((signal) => `-Dotel.${signal}.exporter=none`);
+    const args = [
+      `-javaagent:${join(built, 'opentelemetry-javaagent.jar')}`,
+      ...signals,
+      '-Xmx256m',
+      '-XX:TieredStopAtLevel=1',
+      `-Duser.home=${folder}`,
+    ];
+    services.push(
+      await startService(
+        'java',
+        [...args, '-jar', join(built, 'java-b.jar'), `--spring.application.name=${name}`, `--lane.choose=${chooses}`],
+        ready,
+        0,
+        folder,
+        { NACOS_SERVER: nacos.address, NACOS_NAMESPACE: namespace },
+      ),
+    );
+    return port;
+  }
+
+  async function ask(port: number, baggage?: string): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${port}/b`, { headers: baggage === undefined ? {} : { baggage } });
+    const [, c = ''] = (await response.text()).split(' -> ');
+    return c;
+  }
+
+  const asks = (port: number, baggage?: string): Promise<string[]> => Promise.all(Array.from({ length: TIMES }, () => ask(port, baggage)));
+
+  test('carries the tag beside the baggage of others through OpenFeign', async () => {
+    for (const answer of await asks(plain, 'user=42,lane=gray')) {
+      expect(answer.split(' with ')[1]?.split(',').sort()).toEqual(['lane=gray', 'user=42']);
+    }
+    for (const answer of await asks(plain)) expect(answer).toMatch(/ with no baggage$/);
+  });
+
+  test('does not choose by it: tagged calls reach base instances, and untagged ones gray instances', async () => {
+    const chosen = async (baggage?: string): Promise<unknown> => new Set((await asks(plain, baggage)).map((answer) => answer.split(' ')[0]));
+    expect(await chosen('lane=gray')).toEqual(new Set(['C', 'Cgray']));
+    expect(await chosen()).toEqual(new Set(['C', 'Cgray']));
+  });
+
+  test("chooses as Lane does with the example's load balancer, and falls back to base", async () => {
+    for (const answer of await asks(choosing, 'user=42,lane=gray')) expect(answer).toMatch(/^Cgray with /);
+    for (const answer of await asks(choosing, 'lane=blue')) expect(answer).toBe('C with lane=blue');
+    for (const answer of await asks(choosing)) expect(answer).toBe('C with no baggage');
+  });
+});

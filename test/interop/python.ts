@@ -1,0 +1,28 @@
+/** Programs from PyPI, each set in a virtual environment of its own under .cache. */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** The folder of programs of a virtual environment that has these requirements (`name==version`); made at first use, and anew when they change. */
+export async function pythonPrograms(name: string, requirements: readonly string[]): Promise<string> {
+  const folder = join(__dirname, '../../.cache/python', name);
+  const stamp = join(folder, 'requirements');
+  const programs = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin');
+  const wanted = requirements.join('\n');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return programs;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  try {
+    await run('python3', ['-m', 'venv', folder]);
+    await run(join(programs, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]);
+  } catch (error) {
+    throw new Error(
+      `${name} could not be installed; it takes Python 3.9 or later with venv (Debian: python3-venv) and a pip that reaches PyPI. ${(error as Error).message}`,
+    );
+  }
+  writeFileSync(stamp, wanted);
+  return programs;
+}
