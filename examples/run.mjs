@@ -21,6 +21,7 @@ import { startRealNacos } from './real-nacos.mjs';
  * @property {() => Promise<void>} [install] Brings and builds what is needed; quick where that is done.
  * @property {string[]} services In the lane group: what may be tagged.
  * @property {string} entry The service that the gateway sends requests to.
+ * @property {string[]} [within] Services that others ask through a Lane gateway, whose address they have in LANE_GATEWAY; it believes their tags.
  * @property {(running: Running) => Process[]} processes
  * @property {Array<{ path: string, gray?: boolean, headers?: Record<string, string>, answer: RegExp, until?: boolean }>} requests
  *   `until`: the right answer may take a moment, as that of a queue does.
@@ -33,7 +34,7 @@ import { startRealNacos } from './real-nacos.mjs';
  * @property {Record<string, string>} [env]
  * @property {string} [cwd] Default: the example's folder.
  * @property {RegExp} ready What it prints when it serves.
- * @property {boolean} [first] Others need it: it is started and ready before them.
+ * @property {boolean} [first] Others need it: it is started and ready before them, and before the gateway within.
  *
  * @typedef {object} Running
  * @property {string} nacos `host:port`.
@@ -65,6 +66,8 @@ if (!names.includes(name)) {
 const example = (await import(pathToFileURL(join(root, 'examples', name, 'example.mjs')).href)).default;
 const folder = mkdtempSync(join(tmpdir(), 'lane-example-'));
 const children = new Set();
+/** What all processes are told. */
+const environment = { LANE_SNAPSHOT_DIR: folder };
 let stopping;
 const endings = [];
 process.on('exit', () => {
@@ -86,19 +89,16 @@ async function main() {
   await example.install?.();
   const nacos = values.nacos ?? (example.nacos === 'real' ? await realNacos() : await embeddedNacos());
   console.log(`Nacos on ${nacos}`);
+  Object.assign(environment, { NACOS_SERVER: nacos, LANE_NACOS_SERVER: nacos });
   await publishLanes(nacos);
   const processes = example.processes({ nacos, root });
-  for (const one of processes.filter(({ first }) => first)) await start(one, nacos);
-  await Promise.all(processes.filter(({ first }) => !first).map((one) => start(one, nacos)));
-  const [, gateway] = await start(
-    {
-      name: 'the gateway',
-      command: process.execPath,
-      args: [lane, 'gateway', '--port', values.port, '--nacos', nacos, '--entry', 'rules', '--route', `*=${example.entry}`],
-      ready: /gateway on (http:\/\/[\d.:]+)/,
-    },
-    nacos,
-  );
+  await Promise.all(processes.filter(({ first }) => first).map((one) => start(one)));
+  if (example.within !== undefined) {
+    const routes = example.within.map((service) => `${service}=${service}`);
+    environment.LANE_GATEWAY = await startGateway('the gateway within', routes, ['--port', '0', '--trust', '127.0.0.0/8']);
+  }
+  await Promise.all(processes.filter(({ first }) => !first).map((one) => start(one)));
+  const gateway = await startGateway('the gateway', [`*=${example.entry}`], ['--port', values.port]);
   if (values.check) return check(gateway);
   console.log('\nTry:');
   for (const { path, gray, headers = {} } of example.requests) {
@@ -159,15 +159,24 @@ async function realNacos() {
   return nacos.address;
 }
 
+/** Starts a gateway in the lanes of the example, and gives its URL. */
+async function startGateway(title, routes, args) {
+  const [, url] = await start({
+    name: title,
+    command: process.execPath,
+    args: [lane, 'gateway', '--nacos', environment.NACOS_SERVER, '--entry', 'rules', ...routes.flatMap((route) => ['--route', route]), ...args],
+    ready: /gateway on (http:\/\/[\d.:]+)/,
+  });
+  return url;
+}
+
 /** Starts a process and resolves, with what `ready` matched, when it is ready. */
-function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready }, nacos) {
+function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready }) {
   const child = spawn(command, args, {
     cwd,
     env: {
       ...process.env,
-      NACOS_SERVER: nacos,
-      LANE_NACOS_SERVER: nacos,
-      LANE_SNAPSHOT_DIR: folder,
+      ...environment,
       ...(underAgent ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}),
       ...env,
     },

@@ -12,6 +12,7 @@ export function aAndC(root) {
       command: process.execPath,
       args: [join(root, 'examples/shop', `${letter}.js`)],
       agent: true,
+      first: true,
       env: lane === 'gray' ? { LANE_TAG: 'gray', NAME: `${letter.toUpperCase()}gray` } : {},
       ready: /registered as/,
     })),

@@ -6,12 +6,12 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dataFolder, startService, type Service } from '../../servers/process.js';
+import type { Service } from '../../servers/process.js';
 import { eventually, nacosServers, tellLeftOutServers, type RunningNacos } from '../../servers/index.js';
+import { buildJava, startSpringBoot } from './start-java.js';
 
 tellLeftOutServers();
 
-const JAVA_PORT = /Tomcat started on port (\d+)/;
 const TIMES = 30;
 
 describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring Cloud service under OpenTelemetry', () => {
@@ -25,8 +25,7 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring C
 
   beforeAll(async () => {
     nacos = await (nacosServers().find(({ name }) => name === 'Nacos 2.2.4') as { start(): Promise<RunningNacos> }).start();
-    const { maven } = (await import('../../../examples/installs.mjs' as string)) as { maven(example: string, project: string): string };
-    const built = maven('java-in-the-middle', 'java');
+    const built = buildJava('java-b', join(__dirname, '../../../examples/java-in-the-middle/java'));
     await Promise.all([startC('C', {}), startC('Cgray', { LANE_TAG: 'gray' })]);
     [choosing, plain] = (await Promise.all([startB(built, 'choosing', true), startB(built, 'plain', false)])) as [number, number];
     // The first answers of Nacos may come before all have registered.
@@ -55,33 +54,17 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring C
   }
 
   async function startB(built: string, name: string, chooses: boolean): Promise<number> {
-    const folder = dataFolder('java');
-    let port = 0;
-    const ready = {
-      test(output: string): boolean {
-        port = Number(JAVA_PORT.exec(output)?.[1] ?? 0);
-        return /Started B in/.test(output);
-      },
-    } as RegExp;
-    const signals = ['traces', 'metrics', 'logs'].map((signal) => `-Dotel.${signal}.exporter=none`);
-    const args = [
-      `-javaagent:${join(built, 'opentelemetry-javaagent.jar')}`,
-      ...signals,
-      '-Xmx256m',
-      '-XX:TieredStopAtLevel=1',
-      `-Duser.home=${folder}`,
-    ];
-    services.push(
-      await startService(
-        'java',
-        [...args, '-jar', join(built, 'java-b.jar'), `--spring.application.name=${name}`, `--lane.choose=${chooses}`],
-        ready,
-        0,
-        folder,
-        { NACOS_SERVER: nacos.address, NACOS_NAMESPACE: namespace },
-      ),
+    const service = await startSpringBoot(
+      [
+        `-javaagent:${join(built, 'opentelemetry-javaagent.jar')}`,
+        ...['traces', 'metrics', 'logs'].map((signal) => `-Dotel.${signal}.exporter=none`),
+      ],
+      join(built, 'java-b.jar'),
+      [`--spring.application.name=${name}`, `--lane.choose=${chooses}`],
+      { NACOS_SERVER: nacos.address, NACOS_NAMESPACE: namespace },
     );
-    return port;
+    services.push(service);
+    return service.port;
   }
 
   async function ask(port: number, baggage?: string): Promise<string> {

@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { python } from '../installs.mjs';
+import { aAndC, SHOP_REQUESTS, SHOP_SERVICES } from '../shop.mjs';
+
+let programs;
+
+export default {
+  title: 'A (Node) -> B (FastAPI, OpenTelemetry) -> Lane gateway -> C (Node)',
+  services: SHOP_SERVICES,
+  entry: 'spring-cloud-a',
+  within: ['spring-cloud-c'],
+  async install() {
+    programs = python('python-fastapi-in-the-middle');
+  },
+  processes: ({ root }) => [
+    ...aAndC(root),
+    ...['base', 'gray'].map((lane) => ({
+      name: `B ${lane}`,
+      command: join(programs, 'opentelemetry-instrument'),
+      // Only the tag is to travel: nothing is exported.
+      args: [...['traces', 'metrics', 'logs'].map((signal) => `--${signal}_exporter=none`), join(programs, 'python'), 'app.py'],
+      env: lane === 'gray' ? { NAME: 'Bgray', TAG: 'gray' } : {},
+      ready: /registered as/,
+    })),
+  ],
+  requests: SHOP_REQUESTS,
+};

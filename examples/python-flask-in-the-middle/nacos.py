@@ -1,0 +1,39 @@
+"""As much of a Nacos client as this example needs: its HTTP interface, without an SDK."""
+
+import json
+import threading
+import urllib.parse
+import urllib.request
+
+BEAT_SECONDS = 5
+
+
+class Nacos:
+    def __init__(self, server):
+        self.url = f"http://{server}/nacos/v1/ns/instance"
+
+    def register(self, service, ip, port, metadata):
+        """Registers an instance, and keeps it alive by its heart beats."""
+        instance = {"serviceName": service, "ip": ip, "port": port, "metadata": json.dumps(metadata)}
+        self._send("POST", self.url, instance)
+        beat = {"serviceName": f"DEFAULT_GROUP@@{service}", "ip": ip, "port": port, "weight": 1, "cluster": "DEFAULT", "metadata": metadata}
+        again = threading.Event()
+
+        def keep_alive():
+            while not again.wait(BEAT_SECONDS):
+                try:
+                    self._send("PUT", f"{self.url}/beat", {"serviceName": service, "ip": ip, "port": port, "beat": json.dumps(beat)})
+                except OSError:
+                    pass  # Nacos is away: it forgives a few beats
+
+        threading.Thread(target=keep_alive, daemon=True).start()
+
+    def instances(self, service):
+        """The healthy instances of a service, as Nacos knows them now."""
+        return json.loads(self._send("GET", f"{self.url}/list", {"serviceName": service, "healthyOnly": "true"}))["hosts"]
+
+    @staticmethod
+    def _send(method, url, fields):
+        request = urllib.request.Request(f"{url}?{urllib.parse.urlencode(fields)}", method=method)
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return response.read()

@@ -1,0 +1,48 @@
+/** Builds and starts the Java services of these tests. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
+
+const CACHE = join(__dirname, '../../../.cache/java');
+
+/** Builds a Maven project unless that was done for the same sources; gives the folder of what it made. */
+export function buildJava(name: string, project: string): string {
+  const built = join(CACHE, name);
+  const stamp = join(CACHE, `${name}.sources`);
+  const sources = readdirSync(project, { recursive: true, encoding: 'utf8' })
+    .map((file) => join(project, file))
+    .filter((file) => statSync(file).isFile())
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
+  if (existsSync(built) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return built;
+  mkdirSync(CACHE, { recursive: true });
+  const { status, error, stdout, stderr } = spawnSync(
+    'mvn',
+    ['-B', '-q', '--no-transfer-progress', '-f', join(project, 'pom.xml'), `-Dlane.build=${built}`, 'package'],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`${name} could not be built; it takes Java 17 and Maven: ${error?.message ?? `${stdout}\n${stderr}`}`);
+  writeFileSync(stamp, sources);
+  return built;
+}
+
+/** Starts a Spring Boot jar with a folder of its own for what it writes; resolves with its port when it serves. */
+export async function startSpringBoot(
+  jvmArgs: readonly string[],
+  jar: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Service> {
+  const folder = dataFolder('java');
+  let port = 0;
+  const ready = {
+    test(output: string): boolean {
+      port = Number(/Tomcat started on port\(?s?\)?:? (\d+)/.exec(output)?.[1] ?? 0);
+      return /Started \w+ in/.test(output);
+    },
+  } as RegExp;
+  const small = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Duser.home=${folder}`];
+  const { stop } = await startService('java', [...jvmArgs, ...small, '-jar', jar, ...args], ready, 0, folder, env);
+  return { port, stop };
+}
