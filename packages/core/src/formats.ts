@@ -1,5 +1,5 @@
 import { BAGGAGE_HEADER, baggageEntry, readBaggageEntry, type HeaderLines } from './baggage.js';
-import { LANE_METADATA_KEY } from './instance.js';
+import { LANE_METADATA_KEY, MSE_BASE, NEPXION_BASE } from './instance.js';
 import { isTag, type Tag } from './tag.js';
 
 /** How a tag is written into a carrier. */
@@ -18,6 +18,8 @@ interface Format {
   readonly entry?: string | null;
   /** Instance metadata written at registration. */
   readonly metadataKey: string;
+  /** The word by which others name base where we say nothing. */
+  readonly base?: string;
 }
 
 /**
@@ -26,11 +28,11 @@ interface Format {
  */
 const FORMATS: Readonly<Record<FormatName, Format>> = {
   baggage: { entry: null, metadataKey: LANE_METADATA_KEY },
-  mse: { header: 'x-mse-tag', entry: 'x-mse-gray-tag', metadataKey: 'alicloud.service.tag' },
+  mse: { header: 'x-mse-tag', entry: 'x-mse-gray-tag', metadataKey: 'alicloud.service.tag', base: MSE_BASE },
   polaris: { header: 'service-lane', metadataKey: LANE_METADATA_KEY },
   dubbo: { header: 'dubbo.tag', metadataKey: 'dubbo.tag' },
   asm: { header: 'x-asm-prefer-tag', metadataKey: 'ASM_TRAFFIC_TAG' },
-  nepxion: { header: 'n-d-version', metadataKey: 'version' },
+  nepxion: { header: 'n-d-version', metadataKey: 'version', base: NEPXION_BASE },
 };
 
 /** What reading tags met that somebody should know of. */
@@ -94,8 +96,8 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     const format = FORMATS[name];
     const key = entryKey(format);
     return [
-      ...(format.header === undefined ? [] : [{ header: format.header, key: undefined, polaris: name === 'polaris' }]),
-      ...(key === undefined ? [] : [{ header: BAGGAGE_HEADER, key, polaris: false }]),
+      ...(format.header === undefined ? [] : [{ header: format.header, key: undefined, polaris: name === 'polaris', base: format.base }]),
+      ...(key === undefined ? [] : [{ header: BAGGAGE_HEADER, key, polaris: false, base: format.base }]),
     ];
   });
   const headerNames = [...new Set(sources.map((source) => source.header))];
@@ -119,7 +121,7 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
       let value: string | undefined;
       if (source.key !== undefined) value = readBaggageEntry(lines, source.key);
       else value = firstOf(typeof lines === 'string' ? lines : lines[0]);
-      if (value === undefined) continue;
+      if (value === undefined || value === source.base) continue;
       if (source.polaris) value = value.slice(value.lastIndexOf('/') + 1);
       const tag = tagIn(value);
       if (tag === undefined) continue;

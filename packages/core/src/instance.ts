@@ -21,6 +21,12 @@ const DUBBO_KEY = 'dubbo.tag';
 const ASM_KEY = 'ASM_TRAFFIC_TAG';
 const NEPXION_KEY = 'version';
 
+/** MSE's word for base: its agents for Go send it as a tag (alibaba/sentinel-golang, core/route/consts.go). */
+export const MSE_BASE = 'base';
+
+/** Nepxion Discovery's word for base: the version of what has none (DiscoveryConstant.DEFAULT). */
+export const NEPXION_BASE = 'default';
+
 /** How to read instance metadata. */
 export interface MetadataReading {
   /** Nepxion's key is the common word `version`: read only where the `nepxion` format is listed. */
@@ -38,17 +44,17 @@ export function tagOfMetadata(metadata: Readonly<Record<string, string>> | undef
   if (metadata === undefined || metadata === null) return undefined;
   return (
     tagOrNone(metadata[LANE_METADATA_KEY]) ??
-    tagOrNone(metadata[MSE_KEY]) ??
+    tagOrNone(metadata[MSE_KEY], MSE_BASE) ??
     openSergoTag(metadata) ??
     mseEnvTag(metadata[MSE_ENV_KEY]) ??
     tagOrNone(metadata[DUBBO_KEY]) ??
     tagOrNone(metadata[ASM_KEY]) ??
-    (reading.nepxion === true ? tagOrNone(metadata[NEPXION_KEY]) : undefined)
+    (reading.nepxion === true ? tagOrNone(metadata[NEPXION_KEY], NEPXION_BASE) : undefined)
   );
 }
 
-function tagOrNone(value: string | undefined): Tag | undefined {
-  return isTag(value) ? value : undefined;
+function tagOrNone(value: string | undefined, base?: string): Tag | undefined {
+  return isTag(value) && value !== base ? value : undefined;
 }
 
 /** The key's presence is the tag; `opensergo.io/canary` alone means base. */
