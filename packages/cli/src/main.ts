@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.js';
-import { COMMANDS } from './commands/index.js';
+import { COMMANDS, HIDDEN_COMMANDS } from './commands/index.js';
 import { EXIT } from './exit-codes.js';
 
 const { version } = require('../package.json') as { version: string };
@@ -10,8 +10,10 @@ const program = new Command('lane')
   .description('End-to-end canary release (traffic lanes) for Node.js.')
   .version(version)
   .showHelpAfterError('(add --help for the options)')
-  .configureHelp({ sortSubcommands: false });
+  .configureHelp({ sortSubcommands: false })
+  .enablePositionalOptions();
 for (const command of COMMANDS) program.addCommand(command().copyInheritedSettings(program));
+for (const command of HIDDEN_COMMANDS) program.addCommand(command(), { hidden: true });
 
 /** Commander does not hand this on to commands that were made apart. */
 function exitOverrideAll(command: Command): void {
@@ -30,6 +32,10 @@ async function main(): Promise<void> {
     }
     const { message, code, syscall } = error as NodeJS.ErrnoException;
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
+    if (process.argv.includes('--json') && expected) {
+      const { problems } = error as { problems?: unknown };
+      console.log(JSON.stringify({ ok: false, code, message, ...(problems === undefined ? {} : { problems }) }, null, 2));
+    }
     // What a port or an address of somebody's choice may meet: EACCES, EADDRNOTAVAIL, ENOTFOUND.
     if (syscall === 'listen' || syscall === 'getaddrinfo') console.error(`lane: ${message}: choose another --port or --host`);
     else console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
 import { demoCommand } from './demo.js';
 import { gatewayCommand } from './gateway.js';
+import { completeCommand, completionCommand } from './completion.js';
+import { explainCommand } from './explain.js';
 import { groupCommand } from './group.js';
 import { createCommand, deleteCommand, disableCommand, enableCommand } from './lanes.js';
 import { nacosCommand } from './nacos.js';
+import { runCommand } from './run.js';
+import { statusCommand } from './status.js';
 
 /** All commands, in the order in which `lane --help` lists them. What only one of them needs, its action loads. */
 export const COMMANDS: ReadonlyArray<() => Command> = [
@@ -15,4 +19,11 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   enableCommand,
   disableCommand,
   deleteCommand,
+  statusCommand,
+  explainCommand,
+  runCommand,
+  completionCommand,
 ];
+
+/** Commands that `lane --help` does not list. */
+export const HIDDEN_COMMANDS: ReadonlyArray<() => Command> = [completeCommand];

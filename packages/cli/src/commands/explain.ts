@@ -1,0 +1,209 @@
+import { Command, InvalidArgumentError } from 'commander';
+import {
+  createTagCodec,
+  decideRequestTag,
+  explainEntry,
+  explainHop,
+  isTag,
+  requestView,
+  TAG_RULE,
+  type EntryExplanation,
+  type HopExplanation,
+  type InstanceRole,
+  type LaneRules,
+  type Reason,
+  type RuleTrial,
+  type Tag,
+} from '@lane/core';
+import { surveyServices, tablesOf } from '@lane/nacos-registry';
+import { CliError } from '../cli-error.js';
+import { EXIT } from '../exit-codes.js';
+import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { printJson, styled, table } from '../output.js';
+import { readAll } from './status.js';
+
+/** `lane explain`. */
+export function explainCommand(): Command {
+  return withNacosOptions(new Command('explain'))
+    .description('explain a request: which rule puts it into which lane, and hop by hop which instances would serve it, and why')
+    .option('--host <name>', 'its Host')
+    .option('--header <name=value>', 'a header of it; several times', collectPair)
+    .option('--cookie <name=value>', 'a cookie of it; several times', collectPair)
+    .option('--path <path>', 'its path', '/')
+    .option('--query <name=value>', 'a query parameter of it; several times', collectPair)
+    .option('--method <method>', 'its method', 'GET')
+    .option('--client-ip <address>', 'address of the client')
+    .option('--entry <service>', 'where it enters; default: the first entry of the lane groups')
+    .option('--from <service>', 'explain calls from this service, in the lane of --tag, without an entry')
+    .option('--tag <tag>', 'a tag that it has already', parseTag)
+    .option('--via <services>', 'the services that it passes, in order: a comma list; default: those of the entry’s group', parseServices)
+    .option('--json', 'as JSON')
+    .action(explain);
+}
+
+interface Given extends NacosArguments {
+  host?: string;
+  header?: Pair[];
+  cookie?: Pair[];
+  path: string;
+  query?: Pair[];
+  method: string;
+  clientIp?: string;
+  entry?: string;
+  from?: string;
+  tag?: Tag;
+  via?: string[];
+  json?: boolean;
+}
+type Pair = readonly [name: string, value: string];
+
+/** Where the request's tag comes from, told in the outcome. */
+interface Entered {
+  readonly tag: Tag | undefined;
+  readonly source: 'inbound' | 'rule' | 'none';
+  readonly rule: string | undefined;
+  /** undefined: it has come with a tag, so that no rule is asked, or does not pass an entry. */
+  readonly entry: EntryExplanation | undefined;
+  /** A tag that it has come with, and that counts as none since no enabled lane has it. */
+  readonly ignoredTag: Tag | undefined;
+}
+
+async function explain(given: Given): Promise<void> {
+  await withNacos(given, async (connection) => {
+    const { rules, tableOf: known } = await readAll(connection, given);
+    const entryService = given.entry ?? given.from ?? rules.document.groups.find(({ entry }) => entry !== undefined)?.entry?.services[0];
+    const entered = enter(rules, entryService, given);
+    const hops = given.via ?? hopsOf(rules, entryService, entered);
+    if (hops.length === 0)
+      throw new CliError('there are no lane groups to tell which services it passes: name them with --via a,b,c', 'ELANE_USAGE', EXIT.usage);
+    const strangers = hops.filter((service) => known(service) === undefined);
+    const survey = await surveyServices(connection, { group: given.nacosGroup, services: strangers });
+    const others = tablesOf(survey, rules);
+    const explained = hops.map((service) => explainHop((known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>, entered.tag));
+    if (given.json === true) {
+      const { entry, tag, source, rule, ignoredTag } = entered;
+      printJson({ entry: entry ?? null, tag: tag ?? null, source, rule: rule ?? null, ignoredTag: ignoredTag ?? null, hops: explained });
+    } else console.log(tell(entryService, entered, explained));
+  });
+}
+
+function enter(rules: LaneRules, service: string | undefined, given: Given): Entered {
+  const headers: Record<string, string> = { ...(given.host === undefined ? {} : { host: given.host }) };
+  for (const [name, value] of given.header ?? []) headers[name.toLowerCase()] = value;
+  if (given.cookie !== undefined) headers['cookie'] = given.cookie.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; ');
+  const query = new URLSearchParams((given.query ?? []).map(([name, value]): [string, string] => [name, value])).toString();
+  const url = query === '' ? given.path : `${given.path}${given.path.includes('?') ? '&' : '?'}${query}`;
+  const request = requestView({ method: given.method.toUpperCase(), url, headers, clientIp: given.clientIp });
+  const inbound = given.tag ?? createTagCodec().read((name) => headers[name]);
+  const asked = service === undefined || given.from !== undefined ? undefined : explainEntry(rules.document, service, request, Math.random);
+  const decided = decideRequestTag(inbound, () => request, {
+    rules,
+    // The explanation's own match: of a random choice there is one only.
+    entry: asked === undefined ? undefined : { match: () => asked.match },
+    stamp: undefined,
+    random: Math.random,
+  });
+  return {
+    tag: decided.tag,
+    source: decided.source === 'stamp' ? 'none' : decided.source,
+    rule: decided.rule,
+    entry: decided.source === 'inbound' ? undefined : asked,
+    ignoredTag: inbound !== undefined && decided.source !== 'inbound' ? inbound : undefined,
+  };
+}
+
+/** The services of the group that the request is in, in the order in which the group names them. */
+function hopsOf(rules: LaneRules, service: string | undefined, { entry }: Entered): readonly string[] {
+  const { groups } = rules.document;
+  const group =
+    groups.find(({ name }) => name === (entry?.match?.group ?? entry?.groups[0])) ??
+    groups.find(({ services }) => service !== undefined && services.includes(service)) ??
+    groups[0];
+  return group?.services ?? [];
+}
+
+function tell(service: string | undefined, entered: Entered, hops: readonly HopExplanation[]): string {
+  const lines: string[] = [];
+  if (entered.ignoredTag !== undefined) lines.push(`its tag ${entered.ignoredTag} counts as none: no lane of it is enabled`);
+  if (entered.source === 'inbound') lines.push(`it has the tag ${styled('bold', entered.tag ?? '')} already, so that no rule is asked`);
+  if (entered.entry !== undefined) {
+    const { trials, groups } = entered.entry;
+    lines.push(styled('bold', `Entry ${service}`));
+    if (groups.length === 0) lines.push('  is an entry of no lane group: no rule is asked');
+    else if (trials.length === 0) lines.push('  its lane groups have no rules');
+    for (const trial of trials) lines.push(`  ${trial.group}/${trial.lane}/${trial.rule}: ${tellTrial(trial)}`);
+  }
+  lines.push(entered.tag === undefined ? 'It has no tag: base.' : `It is in the lane of tag ${styled('bold', entered.tag)}.`);
+  for (const hop of hops) {
+    lines.push('', `${styled('bold', hop.service)}: ${REASONS[hop.reason](hop)}`);
+    const rows = hop.instances.map(({ instance, tag, role, share }) => [
+      `  ${instance.ip}:${instance.port}`,
+      tag ?? 'base',
+      role === 'serves' ? styled('green', `serves ${Math.round(share * 1000) / 10} %`) : styled('dim', ROLES[role]),
+    ]);
+    if (rows.length > 0) lines.push(table([['  INSTANCE', 'TAG', ''], ...rows]));
+  }
+  return lines.join('\n');
+}
+
+function tellTrial({ outcome, failed, share }: RuleTrial): string {
+  const drawn =
+    share === undefined
+      ? ''
+      : share.position === undefined
+        ? ` (${share.percent} %, at random${share.by === undefined ? '' : ': the request has no such value'})`
+        : ` (${share.percent} %, sticky by ${JSON.stringify(share.by)}: ${JSON.stringify(share.value)} is at ${share.position} %)`;
+  switch (outcome) {
+    case 'matched':
+      return styled('green', 'matched') + drawn;
+    case 'lane-disabled':
+      return styled('dim', 'not asked, the lane is disabled');
+    case 'not-reached':
+      return styled('dim', 'not asked, an earlier rule has matched');
+    case 'outside-percentage':
+      return styled('yellow', 'not in its share') + drawn;
+    case 'no-match':
+      return (failed ?? [])
+        .map(
+          ({ matcher, actual }) =>
+            `no match, ${JSON.stringify(matcher)}: ${actual === undefined ? 'there is none' : `it is ${JSON.stringify(actual)}`}`,
+        )
+        .join('; ');
+  }
+}
+
+const REASONS: Readonly<Record<Reason, (hop: HopExplanation) => string>> = {
+  base: () => 'base serves, the request has no tag',
+  'in-lane': ({ tag }) => `the lane serves, it has instances tagged ${tag}`,
+  'fell-back-to-base': ({ tag }) => `base serves, no instance tagged ${tag} can, and the fallback is base`,
+  'lane-not-here': ({ tag }) => `base serves, no lane group has an enabled lane of tag ${tag} with this service`,
+  none: ({ tag, fallback }) =>
+    tag === undefined
+      ? 'nothing serves, there is no base instance that can'
+      : `nothing serves, no instance tagged ${tag} can${fallback === 'none' ? ', and the fallback is none' : ', and no base instance either'}`,
+};
+
+const ROLES: Readonly<Record<InstanceRole, string>> = {
+  serves: 'serves',
+  unhealthy: 'unhealthy',
+  disabled: 'disabled in Nacos',
+  'no-weight': 'has weight 0',
+  'base-not-used': 'base, not used',
+  'lane-not-here': 'of a lane that is not enabled here',
+  'other-lane': 'of another lane',
+};
+
+function parseTag(text: string): Tag {
+  if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);
+  return text;
+}
+
+function parseServices(text: string): string[] {
+  return text.split(/[\s,]+/).filter((name) => name !== '');
+}
+
+function collectPair(text: string, before: Pair[] = []): Pair[] {
+  const match = /^([^=:]+)\s*[=:]\s*(.*)$/s.exec(text);
+  if (match === null) throw new InvalidArgumentError('accepted is NAME=VALUE.');
+  return [...before, [(match[1] as string).trim(), match[2] as string]];
+}

@@ -1,0 +1,101 @@
+import { Command } from 'commander';
+import { compileLaneGroups, laneStatus, type GroupStatus, type LaneCell, type LaneHead, type LaneRules } from '@lane/core';
+import { InvalidLaneGroupsError, LaneGroupsStore, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { printJson, styled, table } from '../output.js';
+import { untilAskedToStop } from '../terminal.js';
+
+/** `lane status`. */
+export function statusCommand(): Command {
+  return withNacosOptions(new Command('status'))
+    .description('services × lanes: how many instances can serve, and who falls back')
+    .argument('[group]', 'only this lane group')
+    .option('--watch', 'show it again at each change, until Ctrl-C')
+    .option('--json', 'as JSON; with --watch one line for each state')
+    .action(status);
+}
+
+interface Given extends NacosArguments {
+  watch?: boolean;
+  json?: boolean;
+}
+
+const LOOK_AGAIN_MS = 1_000;
+
+async function status(group: string | undefined, given: Given): Promise<void> {
+  await withNacos(given, async (connection) => {
+    if (given.watch !== true) {
+      const groups = await look(connection, group, given);
+      if (given.json === true) printJson({ groups });
+      else console.log(tell(groups));
+      return;
+    }
+    const asked = untilAskedToStop().then(() => true);
+    for (let last = ''; ;) {
+      const groups = await look(connection, group, given);
+      const text = given.json === true ? JSON.stringify({ groups }) : tell(groups);
+      if (text !== last) {
+        if (given.json !== true && last !== '') console.log('');
+        if (given.json !== true) console.log(styled('dim', new Date().toISOString()));
+        console.log(text);
+      }
+      last = text;
+      if (await Promise.race([asked, pause()])) return;
+    }
+  });
+}
+
+async function look(connection: NacosConnection, group: string | undefined, given: Given): Promise<readonly GroupStatus[]> {
+  const { rules, tableOf } = await readAll(connection, given);
+  const groups = laneStatus(rules, tableOf);
+  if (group === undefined) return groups;
+  const { groupNamed } = await import('@lane/core');
+  groupNamed(rules.document, group);
+  return groups.filter((each) => each.group === group);
+}
+
+/** The lane groups in force, and all that Nacos knows of their services. */
+export async function readAll(
+  connection: NacosConnection,
+  given: NacosArguments,
+): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf> }> {
+  const { document, problems } = await new LaneGroupsStore(connection).read();
+  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid, and agents go by the last good ones');
+  const rules = compileLaneGroups(document);
+  const survey = await surveyServices(connection, { group: given.nacosGroup, services: [...rules.services] });
+  return { rules, tableOf: tablesOf(survey, rules) };
+}
+
+function tell(groups: readonly GroupStatus[]): string {
+  if (groups.length === 0) return 'there are no lane groups: lane group apply makes some';
+  return groups
+    .map(({ group, entries, lanes, services }) => {
+      const heads = lanes.map((lane) => `${lane.lane}${lane.enabled ? '' : ' (disabled)'}`);
+      const rows = services.map(({ service, base, lanes: cells, otherTags }) => [
+        `${service}${entries.includes(service) ? ' *' : ''}`,
+        base.total === 0 ? styled('red', 'none') : countOf(base),
+        ...cells.map((cell, i) => tellCell(cell, lanes[i] as LaneHead)),
+        otherTags.map((other) => `${other.tag}: ${countOf(other)}`).join(', '),
+      ]);
+      const others = services.some(({ otherTags }) => otherTags.length > 0);
+      const all = [['SERVICE', 'BASE', ...heads, 'OTHER TAGS'], ...rows].map((row) => (others ? row : row.slice(0, -1)));
+      const note = entries.length === 0 ? 'no entry' : `entry: ${entries.join(', ')}`;
+      return `${styled('bold', group)}  ${styled('dim', note)}\n${table(all)}`;
+    })
+    .join('\n\n');
+}
+
+function tellCell(cell: LaneCell, { enabled }: LaneHead): string {
+  const count = countOf(cell);
+  if (!enabled) return styled('dim', `${count} off`);
+  if (cell.servedBy === 'lane') return styled('green', count);
+  return cell.servedBy === 'base' ? styled('yellow', `${count} → base`) : styled('red', `${count} → nothing`);
+}
+
+function countOf({ usable, total }: { readonly usable: number; readonly total: number }): string {
+  return usable === total ? String(usable) : `${usable} of ${total}`;
+}
+
+function pause(): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), LOOK_AGAIN_MS).unref());
+}
