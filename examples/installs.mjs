@@ -14,6 +14,17 @@ export function npm(example) {
   );
 }
 
+/** Runs the build script of an example unless that was done for the same sources. `sources` are folders and files of it. */
+export function build(example, sources, makes) {
+  const folder = join(examples, example);
+  const content = sources.map((source) =>
+    statSync(join(folder, source)).isDirectory() ? contentOf(join(folder, source)) : readFileSync(join(folder, source), 'utf8'),
+  );
+  once(`${example}-build`, content.join('\n'), [join(folder, makes)], () =>
+    run('npm', ['run', '--silent', 'build'], 'what is compiled', { cwd: folder, env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } }),
+  );
+}
+
 /** A virtual environment with the requirements.txt of an example; gives its folder of programs. */
 export function python(example) {
   const folder = join(root, '.cache/examples', example);

@@ -22,9 +22,9 @@ import { startRealNacos } from './real-nacos.mjs';
  * @property {string[]} services In the lane group: what may be tagged.
  * @property {string} entry The service that the gateway sends requests to.
  * @property {string[]} [within] Services that others ask through a Lane gateway, whose address they have in LANE_GATEWAY; it believes their tags.
- * @property {(running: Running) => Process[]} processes
- * @property {Array<{ path: string, gray?: boolean, headers?: Record<string, string>, answer: RegExp, until?: boolean }>} requests
- *   `until`: the right answer may take a moment, as that of a queue does.
+ * @property {(running: Running) => Process[] | Promise<Process[]>} processes
+ * @property {Array<{ path: string, gray?: boolean, headers?: Record<string, string>, answer: RegExp, show?: RegExp }>} requests
+ *   `show`: what of the answer is worth showing, where it is a page.
  *
  * @typedef {object} Process
  * @property {string} name
@@ -91,7 +91,7 @@ async function main() {
   console.log(`Nacos on ${nacos}`);
   Object.assign(environment, { NACOS_SERVER: nacos, LANE_NACOS_SERVER: nacos });
   await publishLanes(nacos);
-  const processes = example.processes({ nacos, root });
+  const processes = await example.processes({ nacos, root });
   await Promise.all(processes.filter(({ first }) => first).map((one) => start(one)));
   if (example.within !== undefined) {
     const routes = example.within.map((service) => `${service}=${service}`);
@@ -115,24 +115,16 @@ async function check(gateway) {
   for (let time = 0; time < TIMES; time++) {
     for (const request of example.requests) {
       const host = request.gray ? GRAY_HOST : BASE_HOST;
-      const body = await rightAnswer(gateway, host, request);
+      const body = await get(`${gateway}${request.path}`, { ...request.headers, host });
       const right = request.answer.test(body);
       if (!right) wrong++;
-      if (time === 0 || !right) console.log(`${right ? '' : 'WRONG '}Host: ${host.padEnd(17)} ${request.path}  ${body}`);
+      if (time === 0 || !right)
+        console.log(`${right ? '' : 'WRONG '}Host: ${host.padEnd(17)} ${request.path}  ${request.show?.exec(body)?.[1] ?? body}`);
     }
   }
   const sent = TIMES * example.requests.length;
   console.log(`${sent - wrong} of ${sent} right`);
   return wrong === 0 ? 0 : 1;
-}
-
-async function rightAnswer(gateway, host, { path, headers, answer, until }) {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const body = await get(`${gateway}${path}`, { ...headers, host });
-    if (!until || answer.test(body) || Date.now() > deadline) return body;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 /** The lane group of the example: requests for www.example.com are gray. */

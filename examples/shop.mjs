@@ -1,12 +1,15 @@
-/** A and C of the shop, for examples that have a B of their own. */
+/** Services of the shop, for examples that have others of their own. */
 import { join } from 'node:path';
 
 /** The services of the shop. */
 export const SHOP_SERVICES = ['spring-cloud-a', 'spring-cloud-b', 'spring-cloud-c'];
 
-/** A and C, base and gray, which know nothing of lanes and run under the agent. */
-export function aAndC(root) {
-  return ['a', 'c'].flatMap((letter) =>
+/** A and C. */
+export const aAndC = (root) => shop(root, ['a', 'c']);
+
+/** Some services of the shop, base and gray, which know nothing of lanes and run under the agent. */
+export function shop(root, letters) {
+  return letters.flatMap((letter) =>
     ['base', 'gray'].map((lane) => ({
       name: `${letter.toUpperCase()} ${lane}`,
       command: process.execPath,

@@ -1,0 +1,10 @@
+import { Injectable } from '@nestjs/common';
+
+/** Asks C, the inventory center, by its service name. */
+@Injectable()
+export class InventoryService {
+  async ask(): Promise<string> {
+    const response = await fetch('http://spring-cloud-c/c');
+    return response.text();
+  }
+}
