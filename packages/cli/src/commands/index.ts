@@ -5,6 +5,7 @@ import { completeCommand, completionCommand } from './completion.js';
 import { explainCommand } from './explain.js';
 import { groupCommand } from './group.js';
 import { createCommand, deleteCommand, disableCommand, enableCommand } from './lanes.js';
+import { lintCommand } from './lint.js';
 import { nacosCommand } from './nacos.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
@@ -21,6 +22,7 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   deleteCommand,
   statusCommand,
   explainCommand,
+  lintCommand,
   runCommand,
   completionCommand,
 ];

@@ -104,8 +104,9 @@ async function create(name: LaneName, given: CreateGiven): Promise<void> {
 }
 
 function tagFrom(lane: string): string {
+  const refusal = `the name ${lane} can't be a tag (${TAG_RULE}): give one with --tag`;
   if (isTag(lane)) return lane;
-  throw new CliError(`the name ${lane} can't be a tag (${TAG_RULE}): give one with --tag`, 'ELANE_USAGE', EXIT.usage);
+  throw new CliError(refusal, 'ELANE_USAGE', EXIT.usage);
 }
 
 /** Hosts, headers and cookies are one rule each; a share is of each of them, or a rule of its own. */

@@ -1,0 +1,37 @@
+import type { Manifests } from './manifests.js';
+
+/** `error`: it will not do what it says; `warning`: it probably will not; `note`: worth knowing. */
+export type Severity = 'error' | 'warning' | 'note';
+
+/** Where something is; lines and columns begin at 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Something that is wrong with manifests. */
+export interface Finding extends Place {
+  /** Key of the rule in LINT_RULES. */
+  readonly rule: string;
+  readonly severity: Severity;
+  /** What is wrong, and what to do. */
+  readonly message: string;
+  /** Whose it is: `Ingress demo`. */
+  readonly resource?: string;
+  /** The name or value that leads nowhere. */
+  readonly reference?: string;
+  /** The right name that is nearest to it. */
+  readonly nearest?: string;
+}
+
+/** What a rule finds; its name and severity are those of the rule. */
+export type Found = Omit<Finding, 'rule' | 'severity'>;
+
+/** A rule. */
+export interface LintRule {
+  readonly severity: Severity;
+  /** One sentence: what is wrong where it finds something. */
+  readonly about: string;
+  readonly find: (manifests: Manifests) => Iterable<Found>;
+}

@@ -1,0 +1,99 @@
+/** `lane lint`: what in manifests will not do what it says, for lanes above all. */
+import type { Finding, Found, LintRule, Severity } from './finding.js';
+import { relate } from './manifests.js';
+import { deprecatedApi } from './rules/deprecated-api.js';
+import { stampingHarmful, tagWithoutBase } from './rules/lanes.js';
+import { probePort } from './rules/ports.js';
+import { ingressBackend, ingressPort, requestHost, serviceSelector } from './rules/references.js';
+import { valueQuotes } from './rules/values.js';
+import { readManifest, readRequests, type Resource, type SourceText, type StatedRequest } from './source-text.js';
+
+/** All rules, by the names that findings, `--disable` and comments know them by. */
+export const LINT_RULES: Readonly<Record<string, Pick<LintRule, 'severity' | 'about'>>> = {
+  'yaml-syntax': { severity: 'error', about: 'A file is no YAML.' },
+  template: { severity: 'note', about: 'A file is a template, of which nothing can be said before it is rendered.' },
+  'ingress-backend': ingressBackend,
+  'ingress-port': ingressPort,
+  'service-selector': serviceSelector,
+  'request-host': requestHost,
+  'tag-without-base': tagWithoutBase,
+  'stamping-harmful': stampingHarmful,
+  'value-quotes': valueQuotes,
+  'probe-port': probePort,
+  'deprecated-api': deprecatedApi,
+};
+
+/** Options of {@link lint}. */
+export interface LintOptions {
+  /** Names of rules to leave out. */
+  readonly disable?: readonly string[];
+  /** Hosts of requests that the manifests are meant for, besides those of curl lines. */
+  readonly hosts?: readonly string[];
+}
+
+/** What was found, in the order of files and lines. */
+export interface LintReport {
+  readonly findings: readonly Finding[];
+  readonly files: number;
+  readonly resources: number;
+  /** How many of each severity. */
+  readonly counts: Readonly<Record<Severity, number>>;
+}
+
+const IS_MANIFEST = /\.(?:ya?ml|json)$/i;
+
+/**
+ * Lints texts together: a Service in one may be what an Ingress in another leads to. Files that are no `.yaml`, `.yml` or `.json` are
+ * read for their curl lines. Throws a TypeError for a rule to leave out that there is not.
+ */
+export function lint(texts: readonly SourceText[], options: LintOptions = {}): LintReport {
+  const { disable = [], hosts = [] } = options;
+  const unknown = disable.find((rule) => !Object.hasOwn(LINT_RULES, rule));
+  if (unknown !== undefined) throw new TypeError(`there is no rule ${unknown}: there are ${Object.keys(LINT_RULES).join(', ')}`);
+  const resources: Resource[] = [];
+  const requests: StatedRequest[] = hosts.map((host) => ({ file: '--request', line: 1, column: 1, host: host.toLowerCase() }));
+  const findings: Finding[] = [];
+  const add = (rule: string, found: Found): void => {
+    findings.push({ rule, severity: (LINT_RULES[rule] as LintRule).severity, ...found });
+  };
+  for (const source of texts) {
+    requests.push(...readRequests(source));
+    if (!IS_MANIFEST.test(source.file) && source.file !== '-') continue;
+    const read = readManifest(source);
+    resources.push(...read.resources);
+    for (const problem of read.problems) add(problem.message.startsWith('this is a template') ? 'template' : 'yaml-syntax', problem);
+  }
+  const manifests = relate(resources, requests);
+  for (const [rule, { find }] of Object.entries(LINT_RULES) as Array<[string, Partial<LintRule>]>) {
+    if (find !== undefined) for (const found of find(manifests)) add(rule, found);
+  }
+  const switches = new Map(texts.map((source) => [source.file, disabledIn(source.text)]));
+  const order = new Map(texts.map(({ file }, i) => [file, i]));
+  const kept = findings
+    .filter(({ rule, file, line }) => !disable.includes(rule) && switches.get(file)?.(rule, line) !== true)
+    .sort((a, b) => (order.get(a.file) ?? -1) - (order.get(b.file) ?? -1) || a.line - b.line || a.column - b.column);
+  const count = (severity: Severity): number => kept.filter((finding) => finding.severity === severity).length;
+  return {
+    findings: kept,
+    files: texts.length,
+    resources: resources.length,
+    counts: { error: count('error'), warning: count('warning'), note: count('note') },
+  };
+}
+
+/** `# lane-lint-disable RULE …` holds for its line and the next; `# lane-lint-disable-file RULE …` for the file. Without a rule: all. */
+function disabledIn(text: string): (rule: string, line: number) => boolean {
+  const byLine = new Map<number, readonly string[]>();
+  const whole: string[][] = [];
+  if (text.includes('lane-lint-disable')) {
+    text.split('\n').forEach((content, index) => {
+      const match = /#\s*lane-lint-disable(-file)?\b([\w\s,-]*)/.exec(content);
+      if (match === null) return;
+      const rules = (match[2] ?? '').split(/[\s,]+/).filter((rule) => rule !== '');
+      if (match[1] !== undefined) whole.push(rules);
+      else for (const line of [index + 1, index + 2]) byLine.set(line, rules);
+    });
+  }
+  const names = (rules: readonly string[] | undefined, rule: string): boolean => rules !== undefined && (rules.length === 0 || rules.includes(rule));
+  return (rule, line) => whole.some((rules) => names(rules, rule)) || names(byLine.get(line), rule);
+}
