@@ -85,6 +85,20 @@ export type {
   RequestView,
   StringMatch,
 } from './lane-groups/types.js';
+export { DURATION_BOUNDS_SECONDS, OTHER, TrafficCounters, type Series, type TrafficCountersOptions } from './traffic.js';
+export {
+  ADMIN_METADATA_KEY,
+  TRAFFIC_ROUTES,
+  type CallFigures,
+  type DecisionReport,
+  type DrainReport,
+  type DrainState,
+  type DurationFigures,
+  type RequestFigures,
+  type StatusReport,
+  type TrafficReport,
+  type TrafficRoute,
+} from './admin-reports.js';
 export { SILENT_LOG, type Log, type LogFields } from './log.js';
 export type { ConfigDocument, ConfigStore, Registry, Unsubscribe } from './registry.js';
 export {
