@@ -54,7 +54,8 @@ export interface CallRoute {
   readonly service: string;
 }
 
-const ROUTES: Partial<Record<Outcome, CallRoute['route']>> = {
+/** Outcomes in the words of spans and figures; none for `none`. */
+export const ROUTES: Partial<Record<Outcome, CallRoute['route']>> = {
   base: 'base',
   'in-lane': 'lane',
   'fell-back-to-base': 'fallback',

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { backgroundLane, currentLane, type Instance, type ServiceKey } from '@lane/core';
-import type { ConnectionInfo, LaneNaming, NacosConnection, SnapshotStore } from '@lane/nacos-registry';
+import type { ConnectionInfo, LaneGroupsOptions, LaneNaming, NacosConnection, SnapshotStore } from '@lane/nacos-registry';
 import type { Runtime } from './runtime.js';
 import { wrap } from './wrap.js';
 
@@ -46,7 +46,7 @@ export function decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', export
 /** Connects with the agent's own settings; called at start where there are any. */
 export function connect(runtime: Runtime): void {
   const { options, log } = runtime;
-  if (typeof options.rules === 'object') registry().watchLaneGroupsFile(options.rules.file, { log, onRules: (rules) => runtime.setRules(rules) });
+  if (typeof options.rules === 'object') registry().watchLaneGroupsFile(options.rules.file, { log, ...laneGroupsInto(runtime) });
   if (options.nacosServer !== undefined) {
     open(runtime, linkOf(runtime), {
       server: options.nacosServer,
@@ -70,7 +70,11 @@ function linkOf(runtime: Runtime): Link {
     backgroundTag: backgroundLane,
     snapshots,
     log,
-    onRegister: (key) => runtime.registeredAs(key),
+    onRegister: (key, _, registration) => {
+      runtime.registeredAs(key);
+      runtime.registrations.set(`${key.group}@@${key.name} ${registration.address}`, registration);
+    },
+    announcement: runtime.announcement,
     // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
     onConnection: (info) => open(runtime, made, { ...info, server: options.nacosServer ?? info.server }),
   });
@@ -94,7 +98,10 @@ function open(runtime: Runtime, made: Link, info: ConnectionInfo): void {
       transport: options.nacosTransport ?? info.transport,
       log,
       // A server that comes back is empty until instances have registered again; the app's SDK may not have noticed.
-      onReachable: () => made.naming.noteTrouble(),
+      onReachable: (reachable) => {
+        made.naming.noteTrouble();
+        if (runtime.registry !== undefined) runtime.registry.reachable = reachable;
+      },
       resolve: createRequire(join(process.cwd(), 'index.js')),
     });
   } catch (error) {
@@ -102,9 +109,27 @@ function open(runtime: Runtime, made: Link, info: ConnectionInfo): void {
     return;
   }
   const { connection, snapshots } = made;
+  runtime.registry = { server: info.server, namespace, transport: connection.transport, addresses: addressesOf(info.server), reachable: true };
   snapshots.become(createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }));
-  if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots, log, onRules: (rules) => runtime.setRules(rules) });
+  if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots, log, ...laneGroupsInto(runtime) });
   runtime.learn = createLearner(runtime, connection, snapshots);
+}
+
+function addressesOf(servers: string): Array<{ host: string; port: number }> {
+  return registry()
+    .parseServers(servers)
+    .map(({ host, port }) => ({ host, port }));
+}
+
+/** Puts lane groups in force, and keeps what is to be told of them. */
+function laneGroupsInto(runtime: Runtime): Pick<LaneGroupsOptions, 'onRules' | 'onRefused'> {
+  return {
+    onRules: (rules, { origin, md5 = null }) => {
+      runtime.setRules(rules);
+      runtime.laneGroups = { origin: rules === undefined ? null : origin, md5, problems: [] };
+    },
+    onRefused: (problems) => (runtime.laneGroups = { ...runtime.laneGroups, problems }),
+  };
 }
 
 /** Subscribes to each service that is called by name, at its first call. */

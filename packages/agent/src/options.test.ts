@@ -47,6 +47,8 @@ test('without any setting the app gets the documented defaults, and nothing is c
       messages: 'share',
       traces: 'none',
       snapshotDir: undefined,
+      adminPort: undefined,
+      adminHost: '127.0.0.1',
       disable: [],
       log: 'warn',
       logFormat: 'text',
@@ -136,11 +138,15 @@ test('a password that can be seen nowhere else is not in a message either', () =
   expect(JSON.stringify(problems)).not.toContain('secret"');
 });
 
-test('a variable of the design that does not work yet is named, unless it is off', () => {
-  expect(read({ LANE_ADMIN_PORT: '' }).problems).toEqual([]);
-  expect(read({ LANE_ADMIN_PORT: '9100' }).problems).toEqual([
-    { message: 'LANE_ADMIN_PORT=9100 has no effect: this version of the agent does not have it yet' },
-  ]);
+test.each([
+  ['', undefined, 0],
+  ['0', 0, 0],
+  ['65535', 65_535, 0],
+  ['65536', undefined, 1],
+  ['http', undefined, 1],
+])('LANE_ADMIN_PORT=%s', (value, port, problems) => {
+  const found = read({ LANE_ADMIN_PORT: value });
+  expect([found.options.adminPort, found.problems.length]).toEqual([port, problems]);
 });
 
 describe('the options file', () => {

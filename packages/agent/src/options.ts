@@ -43,6 +43,9 @@ export interface AgentOptions {
   readonly messages: 'share' | 'isolate';
   readonly traces: 'none' | 'otlp';
   readonly snapshotDir: string | undefined;
+  /** undefined: no admin port; 0: any free one. */
+  readonly adminPort: number | undefined;
+  readonly adminHost: string;
   readonly disable: readonly string[];
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
@@ -85,6 +88,10 @@ function boolean(value: string): boolean | undefined {
   if (['true', '1', 'on', 'yes'].includes(lower)) return true;
   if (['false', '0', 'off', 'no'].includes(lower)) return false;
   return undefined;
+}
+
+function port(value: string): number | undefined {
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
 }
 
 const CIDR = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/;
@@ -178,15 +185,12 @@ export const OPTION_ROWS = {
   }),
   traces: row<'none' | 'otlp'>({ variable: 'LANE_TRACES', accepts: 'none or otlp', fallback: 'none', parse: oneOf('none', 'otlp') }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
+  adminPort: row<number | undefined>({ variable: 'LANE_ADMIN_PORT', accepts: 'a port, or 0 for any free one', fallback: undefined, parse: port }),
+  adminHost: row<string>({ variable: 'LANE_ADMIN_HOST', accepts: 'an address or a host name', fallback: '127.0.0.1', parse: text }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
   logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
 } as const satisfies Record<string, Row<unknown>>;
-
-/** Variables of the design that this version does not have yet: named rather than silently ignored. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  LANE_ADMIN_PORT: '',
-};
 
 /** The variable that names the file with further options. */
 const CONFIG_VARIABLE = 'LANE_CONFIG';
@@ -206,11 +210,6 @@ export function readOptions(
   const options: Record<string, unknown> = {};
   for (const [key, definition] of Object.entries(OPTION_ROWS) as Array<[string, Row<unknown>]>) {
     options[key] = readRow(definition, environment, file, problems);
-  }
-  for (const [variable, off] of Object.entries(NOT_YET)) {
-    const value = environment[variable];
-    if (value !== undefined && value !== '' && value !== off)
-      problems.push({ message: `${variable}=${value} has no effect: this version of the agent does not have it yet` });
   }
   options['tag'] ??= tagOfLabels(labelsFile, problems);
   options['formatsIn'] ??= options['formats'];

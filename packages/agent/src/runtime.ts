@@ -24,6 +24,9 @@ import type { AgentLog } from './log.js';
 import type { AgentOptions } from './options.js';
 import { packageNameOf } from './package-name.js';
 import type { CallRoutes } from './routes.js';
+import type { Announcement, LaneGroupsState, RegistryState } from './states.js';
+import type { TrafficRecorder } from './traffic/recorder.js';
+import type { AppRegistration } from '@lane/nacos-registry';
 import { createPropagation, type Propagation } from './propagation.js';
 
 const MAX_REMEMBERED_TAGS = 256;
@@ -55,6 +58,18 @@ export class Runtime {
   }
   /** Where calls went, under LANE_TRACES. */
   routes: CallRoutes | undefined;
+  /** Counts requests and calls, where somebody asks for figures. */
+  traffic: TrafficRecorder | undefined;
+  /** What instances announce, where there is an admin port. */
+  announcement: Announcement | undefined;
+  /** Where the lane groups in force came from. */
+  laneGroups: LaneGroupsState = { origin: null, md5: null, problems: [] };
+  /** The agent's own connection. */
+  registry: RegistryState | undefined;
+  /** What the app has registered, by service and address. */
+  readonly registrations = new Map<string, AppRegistration>();
+  /** Of those, by service and address, what a drain has taken out. */
+  readonly withdrawn = new Set<string>();
   /** Told of each tagged request, before its handler is run. */
   onTagged: ((context: LaneContext) => void) | undefined;
 
@@ -114,6 +129,17 @@ export class Runtime {
     if (this.#service !== undefined) return;
     this.#service = key.name;
     this.setRules(this.tables.rules);
+  }
+
+  /** Whether this is a server of the registry that the agent itself talks to. */
+  isRegistry(host: string, port: number): boolean {
+    const servers = this.registry?.addresses;
+    if (servers === undefined) return false;
+    for (let i = 0; i < servers.length; i++) {
+      const server = servers[i] as { host: string; port: number };
+      if (server.port === port && server.host === host) return true;
+    }
+    return false;
   }
 
   /** Puts lane groups in force: at once, for all requests from now on. */

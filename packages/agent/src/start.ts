@@ -1,13 +1,16 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
 import { tellOfBundledNacos } from './bundled-nacos.js';
 import { INSTRUMENTATIONS } from './instrumentations/index.js';
+import type { LoadedFile } from './instrumentation.js';
 import { onModuleLoaded } from './es-module-hook.js';
 import { createLog } from './log.js';
+import { whenMetered } from './meter-provider.js';
 import { onFileLoaded } from './module-hook.js';
 import { readOptions } from './options.js';
 import { isPackageManager } from './package-manager.js';
 import { Runtime } from './runtime.js';
 import { reportFailuresTo, safely } from './safely.js';
+import type { MeterProvider } from './traffic/opentelemetry-metrics.js';
 
 /** Where the agent of this process announces itself: a second copy, of whatever version, does nothing. */
 const AGENT = Symbol.for('lane.agent.v1');
@@ -16,7 +19,12 @@ const AGENT = Symbol.for('lane.agent.v1');
 export interface RunningAgent {
   readonly version: string;
   readonly runtime: Runtime;
+  /** Of each, by name: `waiting` until its library is loaded. */
+  readonly instrumentations: ReadonlyMap<string, InstrumentationState>;
 }
+
+/** Whether an instrumentation is in force. */
+export type InstrumentationState = 'on' | 'waiting' | 'disabled';
 
 /** Starts, unless the agent is off, here already, or the process is a package manager. */
 export function start(): void {
@@ -36,15 +44,28 @@ export function start(): void {
 
   reportFailuresTo(log);
   const runtime = new Runtime(options, log);
-  const agent: RunningAgent = { version: (require('../package.json') as { version: string }).version, runtime };
+  const instrumentations = new Map<string, InstrumentationState>();
+  const agent: RunningAgent = { version: (require('../package.json') as { version: string }).version, runtime, instrumentations };
   Object.defineProperty(scope, AGENT, { value: agent });
 
+  // First: what the app registers announces the port, which takes a moment to be known.
+  const { adminPort } = options;
+  if (adminPort !== undefined)
+    safely('LANE_ADMIN_PORT', () => (require('./admin/start-admin.js') as typeof import('./admin/start-admin.js')).startAdmin(agent, adminPort))();
+
   for (const [name, { install, files = [], modules = {}, patch }] of Object.entries(INSTRUMENTATIONS)) {
-    if (options.disable.includes(name)) continue;
+    if (options.disable.includes(name)) {
+      instrumentations.set(name, 'disabled');
+      continue;
+    }
+    instrumentations.set(name, install === undefined ? 'waiting' : 'on');
     if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
     if (patch === undefined) continue;
     // One that fails must not keep another from the same file.
-    const patchSafely = safely(`installation of ${name}`, patch);
+    const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile) => {
+      instrumentations.set(name, 'on');
+      patch(loaded);
+    });
     for (const file of files) onFileLoaded(file, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
     for (const [file, names] of Object.entries(modules))
       onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
@@ -53,6 +74,7 @@ export function start(): void {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
   }
   if (options.traces === 'otlp') safely('LANE_TRACES=otlp', () => (require('./traces.js') as typeof import('./traces.js')).startTraces(runtime))();
+  if (!options.disable.includes('opentelemetry')) whenMetered(safely('OpenTelemetry metrics', (provider) => meter(provider, agent)));
   // Once the app has said what it is started with.
   setImmediate(() => void tellOfBundledNacos(require.main?.filename ?? process.argv[1], log)).unref();
   if (options.nacosServer !== undefined || typeof options.rules === 'object') {
@@ -60,4 +82,10 @@ export function start(): void {
     setImmediate(safely('connection', () => (require('./nacos-link.js') as typeof import('./nacos-link.js')).connect(runtime))).unref();
   }
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
+}
+
+function meter(provider: MeterProvider, { runtime, version }: RunningAgent): void {
+  const { TrafficRecorder } = require('./traffic/recorder.js') as typeof import('./traffic/recorder.js');
+  const { observeTraffic } = require('./traffic/opentelemetry-metrics.js') as typeof import('./traffic/opentelemetry-metrics.js');
+  observeTraffic(provider, version, (runtime.traffic ??= new TrafficRecorder(runtime)));
 }

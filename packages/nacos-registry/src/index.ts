@@ -10,8 +10,17 @@ export {
 } from './connection.js';
 export { NacosError, type NacosErrorCode } from './nacos-error.js';
 export { DEFAULT_CLUSTER, DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
+export { parseServers, type ServerAddress } from './server-address.js';
 export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStore, type SnapshotStoreOptions } from './snapshot-store.js';
-export { LaneNaming, type Clusters, type ConnectionInfo, type LaneNamingOptions, type ViewOptions } from './lane-naming.js';
+export {
+  LaneNaming,
+  type AppRegistration,
+  type Clusters,
+  type ConnectionInfo,
+  type LaneNamingOptions,
+  type RegistrationAnnouncement,
+  type ViewOptions,
+} from './lane-naming.js';
 export {
   InvalidLaneGroupsError,
   LANE_GROUPS_DATA_ID,

@@ -24,6 +24,22 @@ export interface ConnectionInfo {
   readonly transport: 'http' | 'grpc';
 }
 
+/** An instance that the app has registered, as long as it is there. */
+export interface AppRegistration {
+  readonly service: string;
+  /** `ip:port`. */
+  readonly address: string;
+  /** Takes it out of the registry, by the app's own client. Rejects where that can't be done. */
+  readonly withdraw: () => Promise<void>;
+}
+
+/** Metadata that instances announce beside their tag. */
+export interface RegistrationAnnouncement {
+  /** Registration waits for it; undefined: nothing to wait for. Never rejects. */
+  readonly pending: Promise<void> | undefined;
+  metadataFor(ip: string): Readonly<Record<string, string>>;
+}
+
 /** Options of {@link LaneNaming}. */
 export interface LaneNamingOptions {
   /** Gets what the app's own client learns. */
@@ -38,7 +54,9 @@ export interface LaneNamingOptions {
   readonly snapshots?: SnapshotStore | undefined;
   readonly log?: Log | undefined;
   /** Told what the app registers, with the metadata as it goes out. */
-  readonly onRegister?: ((key: ServiceKey, metadata: Readonly<Record<string, string>>) => void) | undefined;
+  readonly onRegister?: ((key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration) => void) | undefined;
+  /** Further metadata of what the app registers. */
+  readonly announcement?: RegistrationAnnouncement | undefined;
   /** Told at the first use of each client of the app's. */
   readonly onConnection?: ((info: ConnectionInfo) => void) | undefined;
 }
@@ -117,12 +135,12 @@ export class LaneNaming {
   }
 
   /**
-   * Metadata to register with: the app's with the instance's tag put in, or the very same object where there is no tag.
-   * What in it names another lane goes away, and is warned of once.
+   * Metadata to register an instance of this address with: the app's with the instance's tag and what is announced put in, or the
+   * very same object where there is neither. What in it names another lane goes away, and is warned of once.
    */
-  tagMetadata(metadata: Readonly<Record<string, string>> | null | undefined): Readonly<Record<string, string>> | null | undefined {
-    const { tag, tables, codec } = this.#options;
-    if (tag === undefined) return metadata;
+  tagMetadata(metadata: Readonly<Record<string, string>> | null | undefined, ip = ''): Readonly<Record<string, string>> | null | undefined {
+    const { tag, tables, codec, announcement } = this.#options;
+    if (tag === undefined) return announcement === undefined ? metadata : { ...metadata, ...announcement.metadataFor(ip) };
     const tagged: Record<string, string> = {};
     const dropped: string[] = [];
     for (const [name, value] of Object.entries(metadata ?? {})) {
@@ -135,12 +153,17 @@ export class LaneNaming {
         `the app registers with metadata of another lane (${dropped.join(', ')}); this instance is in lane ${tag}, so that metadata is left out: remove it, or change LANE_TAG`,
       );
     }
-    return Object.assign(tagged, codec.metadata(tag));
+    return Object.assign(tagged, codec.metadata(tag), announcement?.metadataFor(ip));
+  }
+
+  /** What a registration has to wait for; undefined: nothing. */
+  get announcing(): Promise<void> | undefined {
+    return this.#options.announcement?.pending;
   }
 
   /** Notes a registration that goes out. */
-  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined): void {
-    this.#options.onRegister?.(key, metadata ?? {});
+  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, withdraw: () => unknown): void {
+    this.#options.onRegister?.(key, metadata ?? {}, { service: key.name, address, withdraw: async () => void (await withdraw()) });
   }
 
   /** Something went wrong between the app and Nacos: for a while an empty list is not believed. */

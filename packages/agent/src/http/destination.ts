@@ -3,6 +3,7 @@ import { LaneUnavailableError } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
+import type { TrafficRecorder } from '../traffic/recorder.js';
 import { LANE, rememberLane, type Request } from './request-lane.js';
 
 type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string };
@@ -19,6 +20,9 @@ export function addRequestToRightInstance(original: AddRequest, runtime: Runtime
   const explain = safely('http-client route', (request: Request, options: RequestOptions, destination: Destination) =>
     destinations.explain(options.host as string, Number(options.port), request[LANE]?.tag, destination),
   );
+  const count = safely('http-client traffic', (traffic: TrafficRecorder, request: Request, options: RequestOptions, destination: Destination) =>
+    traffic.follow(request, options?.host ?? 'localhost', Number(options?.port), request[LANE]?.tag, destination),
+  );
   const readdress = safely('http-client address', addressed);
 
   function proceed(
@@ -29,6 +33,7 @@ export function addRequestToRightInstance(original: AddRequest, runtime: Runtime
     localAddress: unknown,
     destination: Exclude<Destination, Promise<void>>,
   ): void {
+    if (runtime.traffic !== undefined) count(runtime.traffic, request, options, destination);
     if (destination instanceof LaneUnavailableError) {
       request.onSocket(null, destination);
       return;
@@ -42,6 +47,7 @@ export function addRequestToRightInstance(original: AddRequest, runtime: Runtime
   return function addRequest(this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown): void {
     rememberLane(request);
     if (destinations.isEmpty || typeof options !== 'object' || options === null || typeof options.host !== 'string' || options.socketPath) {
+      if (runtime.traffic !== undefined) count(runtime.traffic, request, options, undefined);
       original.call(this, request, options, port, localAddress);
       return;
     }

@@ -4,13 +4,14 @@
  * wrong instance is made on a channel of our own beside it, with the same credentials and options.
  * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane } from '@lane/core';
+import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane, type Series } from '@lane/core';
 import type { Destination } from '../destination.js';
 import { deferredCall, failedCall, type Call, type Metadata } from '../grpc/calls.js';
 import { createSiblings, targetOf, type Channel } from '../grpc/siblings.js';
 import type { LoadedFile } from '../instrumentation.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
+import { isFailedGrpcCode, type TrafficRecorder } from '../traffic/recorder.js';
 import { wrap } from '../wrap.js';
 
 type CreateCall = (this: Channel, ...args: unknown[]) => Call;
@@ -36,12 +37,22 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
   const beside = safely('grpc-client sibling', siblings.of);
   const inLane = safely('grpc-client call', (call: Call, channel: Channel) => callInLane(call, targetOf(channel)?.host, runtime));
 
+  const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, destination: Exclude<Destination, Promise<void>>) => {
+    const target = targetOf(channel);
+    return target === undefined ? undefined : traffic.call(target.host, target.port, currentContext()?.tag, destination);
+  });
+
   return function createCall(this: Channel, ...args: unknown[]): Call {
     if (siblings.has(this)) return original.apply(this, args);
     const proceed = (destination: Exclude<Destination, Promise<void>>): Call => {
-      if (destination instanceof LaneUnavailableError) return failedCall(destination);
+      const series = runtime.traffic === undefined ? undefined : count(runtime.traffic, this, destination);
+      if (destination instanceof LaneUnavailableError) {
+        if (series !== undefined) series.errors++;
+        return failedCall(destination);
+      }
       const channel = (destination === undefined ? undefined : beside(this, destination)) ?? this;
       const call = original.apply(channel, args);
+      if (series !== undefined) countStatus(call, series);
       return (hasEnteredLane() ? inLane(call, this) : undefined) ?? call;
     };
     const destination = choose(this, false);
@@ -49,6 +60,19 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
     const resume = bindLane(() => proceed(choose(this, true) as Exclude<Destination, Promise<void>>));
     return deferredCall(destination.then(resume, resume));
   };
+}
+
+/** Counts a call that ends with a failure of the server. */
+function countStatus(call: Call, series: Series): void {
+  const start = call.start.bind(call);
+  call.start = (metadata: Metadata, listener: Record<string, (...args: never[]) => unknown>): unknown =>
+    start(metadata, {
+      ...Object.fromEntries(LISTENED.map((name) => [name, (listener[name] as () => unknown).bind(listener)])),
+      onReceiveStatus: (status: { code: number }) => {
+        if (isFailedGrpcCode(status.code)) series.errors++;
+        return (listener['onReceiveStatus'] as (status: unknown) => unknown)(status);
+      },
+    });
 }
 
 const LISTENED = ['onReceiveMetadata', 'onReceiveMessage', 'onReceiveStatus'] as const;

@@ -3,11 +3,12 @@
  * lose the lane again (its events come from the socket), so requests and responses emit in the lane of their request.
  */
 import http from 'node:http';
-import type { LaneContext, RequestView } from '@lane/core';
+import { REQUEST_MARK, type LaneContext, type RequestView } from '@lane/core';
 import { emitInLane, keepLane } from '../emit-in-lane.js';
 import type { InboundRequest, Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { onServerEvent } from '../server-events.js';
+import type { TrafficRecorder } from '../traffic/recorder.js';
 
 type Request = http.IncomingMessage & InboundRequest;
 
@@ -16,6 +17,7 @@ export function install(runtime: Runtime): void {
     const request = args[1] as Partial<Request> | undefined;
     if (!Array.isArray(request?.rawHeaders)) return undefined;
     const context = runtime.contextOf(request as Request, viewOf);
+    if (runtime.traffic !== undefined) count(runtime.traffic, request as Request, hasResponse ? (args[2] as http.ServerResponse) : undefined);
     if (context === undefined) return undefined;
     keepLane(request, context);
     if (hasResponse) keepLane(args[2] as object, context);
@@ -24,6 +26,13 @@ export function install(runtime: Runtime): void {
   });
   for (const event of ['request', 'checkContinue', 'checkExpectation']) onServerEvent(event, (args) => contextOf(args, true));
   for (const event of ['upgrade', 'connect']) onServerEvent(event, (args) => contextOf(args, false));
+}
+
+function count(traffic: TrafficRecorder, request: Request, response: http.ServerResponse | undefined): void {
+  // One of HTTP/2 has been counted as its stream came.
+  if (request.stream !== undefined) return;
+  if (response === undefined) traffic.upgradeCame(request[REQUEST_MARK]);
+  else traffic.requestCame(response);
 }
 
 let patched = false;

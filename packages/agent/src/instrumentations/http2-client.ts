@@ -17,6 +17,7 @@ import { authorityOf, remoteOf, siblingOf } from '../http2/siblings.js';
 import { copyHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
+import type { TrafficRecorder } from '../traffic/recorder.js';
 import { wrap } from '../wrap.js';
 
 type Session = http2.ClientHttp2Session;
@@ -51,11 +52,29 @@ function requestInLane(original: Request, runtime: Runtime): Request {
     return headers.toHeaders();
   });
 
+  const count = safely('http2-client traffic', (traffic: TrafficRecorder, session: Session, through: Session | LaneUnavailableError) => {
+    const { host, port } = authorityOf(session);
+    const remote = through instanceof LaneUnavailableError ? undefined : remoteOf(through, currentContext()?.tag);
+    return traffic.call(
+      remote?.ip ?? host,
+      remote?.port ?? port,
+      currentContext()?.tag,
+      through instanceof LaneUnavailableError ? through : undefined,
+    );
+  });
+
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
     if (isGrpc(headers)) return original.call(this, headers, options);
     const prepared = withLane(this, headers) ?? headers;
     const through = destinations.isEmpty ? this : (route(this) ?? this);
-    if (!(through instanceof LaneUnavailableError)) return original.call(through, prepared, options);
+    const { traffic } = runtime;
+    const series = traffic === undefined ? undefined : count(traffic, this, through);
+    if (!(through instanceof LaneUnavailableError)) {
+      const made = original.call(through, prepared, options);
+      if (series !== undefined) traffic?.followStream(made, series);
+      return made;
+    }
+    if (series !== undefined) series.errors++;
     const dead = deadSession('http://lane');
     const stream = original.call(dead, prepared, options);
     process.nextTick(() => dead.destroy(through));

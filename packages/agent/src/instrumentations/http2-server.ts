@@ -22,6 +22,7 @@ export function install(runtime: Runtime): void {
     // Where Node's compatibility API makes a request of the stream, http-server asks for it again.
     const mark = inbound[REQUEST_MARK];
     if (mark !== undefined) stream[REQUEST_MARK] = mark;
+    runtime.traffic?.streamCame(stream);
     if (context === undefined) return undefined;
     keepLane(stream, context);
     emitInLane(Object.getPrototypeOf(stream) as object);

@@ -1,7 +1,8 @@
-import { LaneUnavailableError, writeLane } from '@lane/core';
+import { LaneUnavailableError, writeLane, type Series } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import { copyHeaders } from '../outbound.js';
 import type { Runtime } from '../runtime.js';
+import type { TrafficRecorder } from '../traffic/recorder.js';
 import { safely } from '../safely.js';
 import { handlerInLane } from './handler.js';
 import { keepOneBaggageLine } from './one-baggage-line.js';
@@ -36,19 +37,25 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Subst
   const explain = safely('undici route', ({ origin, context }: Target, destination: Destination) =>
     origin === undefined ? undefined : destinations.explain(origin.host, origin.port, context?.tag, destination),
   );
+  const count = safely('undici traffic', (traffic: TrafficRecorder, { origin, context }: Target, destination: Settled) =>
+    origin === undefined ? undefined : traffic.call(origin.host, origin.port, context?.tag, destination),
+  );
   const prepare = safely('undici headers', prepareOptions);
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
 
   function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, destination: Settled): boolean {
+    const series = runtime.traffic === undefined ? undefined : count(runtime.traffic, target, destination);
     if (destination instanceof LaneUnavailableError) {
+      if (series !== undefined) series.errors++;
       if (typeof handler.onError === 'function') handler.onError(destination);
       else handler.onResponseError?.(null, destination);
       return true;
     }
     const through = destination !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
-    const prepared = prepare(options, target, through === undefined ? undefined : destination, runtime) ?? options;
-    const dispatched = (): boolean => Reflect.apply(original, through ?? dispatcher, [prepared, inLane(handler, target.context) ?? handler]);
+    const prepared = prepare(options, target, through === undefined ? undefined : destination, series, runtime) ?? options;
+    const dispatched = (): boolean =>
+      dispatchCounting(original, through ?? dispatcher, prepared, inLane(handler, target.context) ?? handler, series, runtime);
     const writable = runtime.routes === undefined ? dispatched() : runtime.routes.during(explain(target, destination), dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
     return writable || (through !== undefined && through !== dispatcher);
@@ -57,7 +64,8 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Subst
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
     // Been here, unless a redirect has since given it another origin.
     const mark = options?.[MARK];
-    if (mark?.decided && (mark.origin === options.origin || options.origin === undefined)) return Reflect.apply(original, this, [options, handler]);
+    if (mark?.decided && (mark.origin === options.origin || options.origin === undefined))
+      return dispatchCounting(original, this, options, handler, mark.series, runtime);
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const destination = choose(target, false);
@@ -70,7 +78,32 @@ function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Subst
   };
 }
 
-function prepareOptions(options: DispatchOptions, target: Target, redirect: Redirected | undefined, runtime: Runtime): DispatchOptions {
+/** The request that undici makes meanwhile, or from its queue, counts its outcome on `series`. */
+function dispatchCounting(
+  original: Dispatch,
+  dispatcher: Dispatcher,
+  options: DispatchOptions,
+  handler: DispatchHandler,
+  series: Series | undefined,
+  { traffic }: Runtime,
+): boolean {
+  if (traffic === undefined) return Reflect.apply(original, dispatcher, [options, handler]);
+  const before = traffic.dispatching;
+  traffic.dispatching = series;
+  try {
+    return Reflect.apply(original, dispatcher, [options, handler]);
+  } finally {
+    traffic.dispatching = before;
+  }
+}
+
+function prepareOptions(
+  options: DispatchOptions,
+  target: Target,
+  redirect: Redirected | undefined,
+  series: Series | undefined,
+  runtime: Runtime,
+): DispatchOptions {
   const { context, origin } = target;
   const prepared: DispatchOptions = { ...options };
   if (redirect !== undefined && origin !== undefined) {
@@ -82,7 +115,7 @@ function prepareOptions(options: DispatchOptions, target: Target, redirect: Redi
       prepared.headers = headers.toHeaders();
     }
   }
-  prepared[MARK] = { origin: prepared.origin, context, decided: origin !== undefined };
+  prepared[MARK] = { origin: prepared.origin, context, decided: origin !== undefined, series };
   if (context !== undefined && (context.tag === undefined || origin === undefined || runtime.propagation.allows(origin.host))) {
     const headers = copyHeaders(prepared.headers);
     writeLane(context, runtime.codec, headers);

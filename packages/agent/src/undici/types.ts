@@ -1,5 +1,5 @@
 /** As much of undici as the agent deals with, in any version. */
-import type { LaneContext } from '@lane/core';
+import type { LaneContext, Series } from '@lane/core';
 
 /** On dispatch options that have been through here. */
 export const MARK: unique symbol = Symbol('lane.dispatched');
@@ -10,6 +10,8 @@ export interface Mark {
   readonly context: LaneContext | undefined;
   /** A BalancedPool does not know where it goes: one of its Pools will, and decides. */
   readonly decided: boolean;
+  /** Where its outcome is counted. */
+  readonly series: Series | undefined;
 }
 
 export interface DispatchOptions {

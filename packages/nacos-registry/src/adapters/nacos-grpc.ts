@@ -62,16 +62,20 @@ const getAllByLanes = new WeakMap<LaneNaming, AnyFunction>();
 export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
-      const tagged = lanes.attempt(WHAT, () => tagInstances(args, (instance) => tagInstance(lanes, args, instance)));
-      return outsideLane(original as AnyMethod, this, tagged ?? args);
+      return announced(lanes, () => {
+        const tagged = lanes.attempt(WHAT, () => tagInstances(args, (instance) => tagInstance(lanes, this as object, args, instance)));
+        return outsideLane(original as AnyMethod, this, tagged ?? args);
+      });
     },
 
   batchRegisterInstance: (lanes, original) =>
     function batchRegisterInstance(this: unknown, ...args: unknown[]) {
-      const tagged = lanes.attempt(WHAT, () =>
-        tagInstances(args, (list) => (Array.isArray(list) ? list.map((instance) => tagInstance(lanes, args, instance)) : list)),
-      );
-      return outsideLane(original as AnyMethod, this, tagged ?? args);
+      return announced(lanes, () => {
+        const tagged = lanes.attempt(WHAT, () =>
+          tagInstances(args, (list) => (Array.isArray(list) ? list.map((instance) => tagInstance(lanes, this as object, args, instance)) : list)),
+        );
+        return outsideLane(original as AnyMethod, this, tagged ?? args);
+      });
     },
 
   getAllInstances: (lanes, original) => {
@@ -128,11 +132,19 @@ function tagInstances(args: readonly unknown[], change: (third: unknown) => unkn
   return changed === args[2] ? undefined : [args[0], args[1], changed, ...args.slice(3)];
 }
 
-function tagInstance(lanes: LaneNaming, args: readonly unknown[], instance: unknown): unknown {
+/** Registers once what is to be announced is known. */
+function announced(lanes: LaneNaming, register: () => unknown): unknown {
+  const { announcing } = lanes;
+  return announcing === undefined ? register() : announcing.then(register);
+}
+
+function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[], instance: unknown): unknown {
   if (instance === null || typeof instance !== 'object') return instance;
-  const { metadata } = instance as { metadata?: Record<string, string> };
-  const tagged = lanes.tagMetadata(metadata);
-  lanes.registered(keyOf(args), tagged);
+  const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
+  const tagged = lanes.tagMetadata(metadata, String(ip));
+  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, () =>
+    outsideLane((client as { deregisterInstance: AnyMethod }).deregisterInstance, client, [args[0], args[1], instance]),
+  );
   return tagged === metadata ? instance : withMetadata(instance, tagged);
 }
 

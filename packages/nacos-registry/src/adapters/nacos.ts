@@ -49,6 +49,7 @@ interface Client {
   readonly options?: Record<string, unknown>;
   readonly _hostReactor?: unknown;
   readonly _serverProxy?: unknown;
+  deregisterInstance?(...args: unknown[]): unknown;
 }
 
 interface ServerProxy {
@@ -73,11 +74,15 @@ interface Subscription {
 export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
-      const tagged = lanes.attempt(WHAT, () => {
-        meet(lanes, this as Client);
-        return tagInstance(lanes, args);
-      });
-      return outsideLane(original as AnyMethod, this, tagged ?? args);
+      const register = (): unknown => {
+        const tagged = lanes.attempt(WHAT, () => {
+          meet(lanes, this as Client);
+          return tagInstance(lanes, this as Client, args);
+        });
+        return outsideLane(original as AnyMethod, this, tagged ?? args);
+      };
+      const { announcing } = lanes;
+      return announcing === undefined ? register() : announcing.then(register);
     },
 
   getAllInstances: (lanes, original) =>
@@ -121,12 +126,14 @@ export const methods: AdapterMethods = {
 type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
 
 /** Arguments of registerInstance with the tag in the metadata; undefined: they stay as they are. */
-function tagInstance(lanes: LaneNaming, args: readonly unknown[]): unknown[] | undefined {
+function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]): unknown[] | undefined {
   const [service, instance, group, ...rest] = args as [unknown, unknown, unknown];
   if (instance === null || typeof instance !== 'object') return undefined;
-  const { metadata } = instance as { metadata?: Record<string, string> };
-  const tagged = lanes.tagMetadata(metadata);
-  lanes.registered(keyOf(service, group), tagged);
+  const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
+  const tagged = lanes.tagMetadata(metadata, String(ip));
+  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, () =>
+    outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
+  );
   if (tagged === metadata) return undefined;
   return [service, withMetadata(instance, tagged), group, ...rest];
 }
