@@ -43,6 +43,8 @@ const VARIANTS = [
   { name: 'lane, untagged', preload: [agent], headers: {} },
   { name: 'lane, tagged', preload: [agent], headers: GRAY },
   { name: 'lane, corrected', preload: [agent, file('preload/known-instances.cjs')], headers: GRAY },
+  { name: 'lane with LANE_ADMIN_PORT, untagged', preload: [agent], headers: {}, env: { LANE_ADMIN_PORT: '0' } },
+  { name: 'lane with LANE_ADMIN_PORT, tagged', preload: [agent], headers: GRAY, env: { LANE_ADMIN_PORT: '0' } },
   { name: 'instrumentation-http', preload: [file('preload/instrumentation-http.cjs')], headers: {} },
 ];
 
@@ -92,7 +94,7 @@ async function round(backends) {
   for (const variant of VARIANTS)
     running.push({
       variant,
-      ...(await start('app-a.cjs', variant.preload, env)),
+      ...(await start('app-a.cjs', variant.preload, { ...env, ...variant.env })),
       cpu: 0,
       count: 0,
       sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }),
@@ -156,6 +158,14 @@ const rows = VARIANTS.map((variant, i) =>
 // What the budget is on Node 20 and 22, where entering any store makes each promise cost more.
 const overIdle = all.map((figures) => figures[at('lane, tagged')] / figures[at('idle AsyncLocalStorage')]);
 rows.push(rowOf('lane, tagged ÷ idle AsyncLocalStorage', undefined, overIdle));
+for (const kind of ['untagged', 'tagged'])
+  rows.push(
+    rowOf(
+      `LANE_ADMIN_PORT, ${kind} ÷ without`,
+      undefined,
+      all.map((figures) => figures[at(`lane with LANE_ADMIN_PORT, ${kind}`)] / figures[at(`lane, ${kind}`)]),
+    ),
+  );
 if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().length, rounds, slices, requests, rows }, null, 2));
 else {
   console.log(`Node ${version}, ${cpus().length} cores, ${rounds} rounds of ${slices} × ${requests} requests, ${values.awaits} awaits each`);

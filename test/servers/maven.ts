@@ -36,3 +36,24 @@ export async function fetchJars(name: string, artifacts: readonly Coordinates[])
   renameSync(folder, jars);
   return jars;
 }
+
+/** One jar that has all it needs in it, such as `exec`, fetched once; gives its path. */
+export async function fetchJar(artifact: Coordinates, classifier: string): Promise<string> {
+  const [group, id, version] = artifact.split(':');
+  const name = `${id}-${version}-${classifier}.jar`;
+  const folder = join(__dirname, '../../.cache', `${id}-${version}`);
+  const jar = join(folder, name);
+  if (existsSync(jar)) return jar;
+  const fetching = `${folder}.fetching`;
+  mkdirSync(fetching, { recursive: true });
+  const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy';
+  try {
+    await run('mvn', ['-q', '-B', plugin, `-Dartifact=${group}:${id}:${version}:jar:${classifier}`, `-DoutputDirectory=${fetching}`]);
+  } catch (error) {
+    throw new Error(`${name} could not be fetched; it takes Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
+  }
+  mkdirSync(folder, { recursive: true });
+  renameSync(join(fetching, name), jar);
+  rmSync(fetching, { recursive: true, force: true });
+  return jar;
+}

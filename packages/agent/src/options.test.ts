@@ -97,6 +97,7 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
   ['LANE_CONTEXT', 'cls', 'context', 'cls'],
   ['LANE_MESSAGES', 'isolate', 'messages', 'isolate'],
   ['LANE_TRACES', 'otlp', 'traces', 'otlp'],
+  ['LANE_TRACES', 'zipkin', 'traces', 'zipkin'],
   ['LANE_SNAPSHOT_DIR', '/var/lane', 'snapshotDir', '/var/lane'],
   ['LANE_DISABLE', 'undici,nacos', 'disable', ['undici', 'nacos']],
   ['LANE_LOG', 'DEBUG', 'log', 'debug'],
@@ -122,7 +123,7 @@ test.each([
   ['LANE_RULES', 'file:', 'rules'],
   ['LANE_CONTEXT', 'zone', 'context'],
   ['LANE_MESSAGES', 'drop', 'messages'],
-  ['LANE_TRACES', 'zipkin', 'traces'],
+  ['LANE_TRACES', 'jaeger', 'traces'],
   ['LANE_LOG', 'loud', 'log'],
   ['LANE_LOG_FORMAT', 'xml', 'logFormat'],
 ] as const)('%s=%s is refused: its default stays, and one line says what is accepted', (variable, text, option) => {

@@ -41,7 +41,7 @@ export interface AgentOptions {
   readonly rules: 'nacos' | 'none' | { readonly file: string };
   readonly context: 'als' | 'cls';
   readonly messages: 'share' | 'isolate';
-  readonly traces: 'none' | 'otlp';
+  readonly traces: 'none' | 'otlp' | 'zipkin';
   readonly snapshotDir: string | undefined;
   /** undefined: no admin port; 0: any free one. */
   readonly adminPort: number | undefined;
@@ -183,7 +183,12 @@ export const OPTION_ROWS = {
     fallback: 'share',
     parse: oneOf('share', 'isolate'),
   }),
-  traces: row<'none' | 'otlp'>({ variable: 'LANE_TRACES', accepts: 'none or otlp', fallback: 'none', parse: oneOf('none', 'otlp') }),
+  traces: row<'none' | 'otlp' | 'zipkin'>({
+    variable: 'LANE_TRACES',
+    accepts: 'none, otlp or zipkin',
+    fallback: 'none',
+    parse: oneOf('none', 'otlp', 'zipkin'),
+  }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
   adminPort: row<number | undefined>({ variable: 'LANE_ADMIN_PORT', accepts: 'a port, or 0 for any free one', fallback: undefined, parse: port }),
   adminHost: row<string>({ variable: 'LANE_ADMIN_HOST', accepts: 'an address or a host name', fallback: '127.0.0.1', parse: text }),

@@ -73,7 +73,8 @@ export function start(): void {
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
   }
-  if (options.traces === 'otlp') safely('LANE_TRACES=otlp', () => (require('./traces.js') as typeof import('./traces.js')).startTraces(runtime))();
+  const { traces } = options;
+  if (traces !== 'none') safely('LANE_TRACES', () => (require('./traces.js') as typeof import('./traces.js')).startTraces(runtime, traces))();
   if (!options.disable.includes('opentelemetry')) whenMetered(safely('OpenTelemetry metrics', (provider) => meter(provider, agent)));
   // Once the app has said what it is started with.
   setImmediate(() => void tellOfBundledNacos(require.main?.filename ?? process.argv[1], log)).unref();

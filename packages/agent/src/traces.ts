@@ -1,21 +1,22 @@
-/** LANE_TRACES=otlp: has @lane/traces export spans, and tells it where calls went. */
+/** LANE_TRACES: has @lane/traces export spans, and tells it where calls went. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { CallRoutes } from './routes.js';
 import type { Runtime } from './runtime.js';
 
 /** Loaded from beside the agent, else from the app's working folder. */
-export function startTraces(runtime: Runtime): void {
+export function startTraces(runtime: Runtime, to: 'otlp' | 'zipkin'): void {
   const { log, options } = runtime;
   const traces = load();
   if (traces === undefined) {
-    log.error('LANE_TRACES=otlp needs the package @lane/traces: npm install @lane/traces. The app runs without traces.');
+    log.error(`LANE_TRACES=${to} needs the package @lane/traces: npm install @lane/traces. The app runs without traces.`);
     return;
   }
   const routes = new CallRoutes();
   runtime.routes = routes;
   const servers = new Set((options.nacosServer ?? '').split(',').map((server) => server.trim()));
   traces.startTraces({
+    to,
     service: runtime.service,
     routeOf: (request) => routes.of(request),
     isOwn: (host, port) => servers.has(`${host}:${port}`),

@@ -1,9 +1,9 @@
 /**
- * Traces of HTTP servers and clients, exported by OTLP: what LANE_TRACES=otlp of the agent starts. Spans carry `lane.tag` (the agent
+ * Traces of HTTP servers and clients, exported by OTLP or to Zipkin: what LANE_TRACES=otlp or zipkin of the agent starts. Spans carry `lane.tag` (the agent
  * puts it on all spans of a lane); those of calls to a known service, `lane.route` and `peer.service`.
  *
  * Where to, how much and under which name is said by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT,
- * OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
+ * OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_ZIPKIN_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 import { ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
@@ -11,7 +11,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import { currentLane, runInLane, type Log } from '@lane/core';
 import { ProxyTracerProvider, trace, type Span } from '@opentelemetry/api';
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
@@ -26,8 +25,12 @@ export interface CallRoute {
   readonly service: string;
 }
 
+/** How spans are exported. */
+export type TraceExport = 'otlp' | 'zipkin';
+
 /** What the agent brings. */
 export interface TraceOptions {
+  readonly to: TraceExport;
   /** Used unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES names the service. */
   readonly service: string;
   /** The route of a request: node:http's, or one that is just being made by undici. */
@@ -41,14 +44,14 @@ export interface TraceOptions {
 export function startTraces(options: TraceOptions): void {
   const provided = trace.getTracerProvider();
   if (!(provided instanceof ProxyTracerProvider) || provided.getDelegateTracer('lane') !== undefined) {
-    options.log.warn('LANE_TRACES=otlp is not needed: an OpenTelemetry SDK is registered already, and its spans carry lane.tag');
+    options.log.warn(`LANE_TRACES=${options.to} is not needed: an OpenTelemetry SDK is registered already, and its spans carry lane.tag`);
     return;
   }
   const provider = new NodeTracerProvider({
     resource: defaultResource()
       .merge(resourceFromAttributes(options.service === '' ? {} : { 'service.name': options.service }))
       .merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [new BatchSpanProcessor(outsideLanes(new OTLPTraceExporter(), options.log))],
+    spanProcessors: [new BatchSpanProcessor(outsideLanes(exporterOf(options.to), options))],
   });
   // Baggage is left to the app, as it is without us.
   provider.register({ propagator: new W3CTraceContextPropagator() });
@@ -59,6 +62,21 @@ export function startTraces(options: TraceOptions): void {
   syncBuiltinESMExports();
   // What has not been sent when a process ends by itself; one that is killed loses its last seconds.
   process.once('beforeExit', () => void provider.forceFlush().catch(() => {}));
+}
+
+const ENDPOINT_VARIABLES: Readonly<Record<TraceExport, string>> = {
+  otlp: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  zipkin: 'OTEL_EXPORTER_ZIPKIN_ENDPOINT',
+};
+
+/** Only the one that is used is loaded. */
+function exporterOf(to: TraceExport): SpanExporter {
+  if (to === 'zipkin') {
+    const { ZipkinExporter } = require('@opentelemetry/exporter-zipkin') as typeof import('@opentelemetry/exporter-zipkin');
+    return new ZipkinExporter();
+  }
+  const { OTLPTraceExporter } = require('@opentelemetry/exporter-trace-otlp-http') as typeof import('@opentelemetry/exporter-trace-otlp-http');
+  return new OTLPTraceExporter();
 }
 
 function httpInstrumentation({ routeOf, isOwn }: TraceOptions): HttpInstrumentation {
@@ -87,14 +105,14 @@ function mark(span: Span, call: CallRoute | undefined): void {
  * The timer of a batch is started by whatever request ends the first span: what is sent belongs to none. OpenTelemetry drops what
  * can't be sent and says nothing; here it is said, once until it works again.
  */
-function outsideLanes(exporter: SpanExporter, log: Log): SpanExporter {
+function outsideLanes(exporter: SpanExporter, { to, log }: TraceOptions): SpanExporter {
   let failing = false;
   return {
     export(spans, done) {
       const told: typeof done = (result) => {
         const failed = result.code !== ExportResultCode.SUCCESS;
         if (failed && !failing)
-          log.warn('spans could not be exported and are lost; OTEL_EXPORTER_OTLP_ENDPOINT says where they go', {
+          log.warn(`spans could not be exported and are lost; ${ENDPOINT_VARIABLES[to]} says where they go`, {
             error: result.error?.message ?? 'unknown',
           });
         failing = failed;
