@@ -1,0 +1,78 @@
+/** Real Prometheus scrapes services under the agent; every query of the dashboard gives figures, and promtool accepts the alerts. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startPeer, type Peer } from '../../agent/peer.js';
+import { send, startApp, type App } from '../../agent/run-app.js';
+import { eventually } from '../../servers/eventually.js';
+import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+
+const DASHBOARDS = join(__dirname, '../../../dashboards');
+
+interface Dashboard {
+  readonly panels: ReadonlyArray<{ readonly title: string; readonly targets: ReadonlyArray<{ readonly expr: string }> }>;
+}
+const { panels } = JSON.parse(readFileSync(join(DASHBOARDS, 'lane.json'), 'utf8')) as Dashboard;
+const queries = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
+
+let peers: readonly [base: Peer, gray: Peer];
+let app: App;
+let prometheus: Service;
+let traffic: NodeJS.Timeout;
+
+beforeAll(async () => {
+  peers = await Promise.all([startPeer('base'), startPeer('gray')]);
+  const [base, gray] = peers;
+  const [adminPort, port] = [await freePort(), await freePort()];
+  app = await startApp({
+    script: 'echo.cjs',
+    preload: ['known-instances.cjs'],
+    env: {
+      KNOWN: JSON.stringify([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, metadata: { lane: 'gray' } }] }]),
+      LANE_SERVICE: 'shop-a',
+      LANE_SERVICES: 'shop-b',
+      LANE_ADMIN_PORT: String(adminPort),
+    },
+  });
+  const folder = dataFolder('prometheus');
+  writeFileSync(
+    join(folder, 'prometheus.yml'),
+    `global: { scrape_interval: 1s }\nscrape_configs:\n  - job_name: lane\n    static_configs: [{ targets: ['127.0.0.1:${adminPort}'] }]\n`,
+  );
+  prometheus = await startService(
+    programOf('prometheus', ['/usr/bin/prometheus']),
+    [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
+    /Server is ready to receive web requests/,
+    port,
+    folder,
+  );
+  const url = (target: string): string => `/?ways=http&url=${encodeURIComponent(target)}`;
+  traffic = setInterval(() => {
+    void send(app.port, url('http://shop-b/')).catch(() => {});
+    void send(app.port, url('http://shop-b/'), { baggage: 'lane=blue' }).catch(() => {});
+    void send(app.port, url(`http://127.0.0.1:${base.port}/`), { baggage: 'lane=gray' }).catch(() => {});
+  }, 200);
+});
+afterAll(async () => {
+  clearInterval(traffic);
+  await Promise.all([app?.stop(), prometheus?.stop(), ...(peers ?? []).map((peer) => peer.close())]);
+});
+
+describe('each query of the dashboard gives figures', () => {
+  test.each(queries)('%s: %s', async (_, expression) => {
+    const query = expression.replaceAll('$service', 'shop-a').replaceAll('$tag', '.*').replaceAll('$__rate_interval', '10s');
+    await eventually(async () => {
+      const response = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/query?query=${encodeURIComponent(query)}`);
+      const { status, data } = (await response.json()) as { status: string; data: { result: ReadonlyArray<{ value: [number, string] }> } };
+      expect(status).toBe('success');
+      expect(data.result.length).toBeGreaterThan(0);
+      for (const { value } of data.result) expect(Number(value[1])).not.toBeNaN();
+    });
+  });
+});
+
+test('promtool accepts the alerts', () => {
+  const output = execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['check', 'rules', join(DASHBOARDS, 'alerts.yaml')]).toString();
+  expect(output).toMatch(/4 rules found/);
+});
