@@ -7,10 +7,12 @@ import { checkExample } from './run-example.js';
 
 const EXAMPLES = join(__dirname, '../../../examples');
 const names = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'example.mjs')));
+/** An example may have to install what it is made of. */
+const TIMEOUT_MS = 480_000;
 const ANSWERS = /^(\d+) of \1 right$/m;
 
 describe('npm run example', () => {
-  test.for(names)('%s', async (name) => {
+  test.for(names)('%s', { timeout: TIMEOUT_MS }, async (name) => {
     const { code, output } = await checkExample(name, needsRealNacos(name) ? ['--nacos', await realNacos()] : []);
     expect(output).toMatch(ANSWERS);
     expect(code).toBe(0);
