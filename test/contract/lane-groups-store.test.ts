@@ -1,10 +1,15 @@
 /** Changing the lane groups on each server: history, rollback, and writers at the same time. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core';
 import { connectNacos, LaneGroupsStore, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
 import { uniqueName } from './driver.js';
 import { startTimeoutMs } from './suite.js';
+
+const CHANGES_EACH = 6;
 
 const SHOP: LaneGroup = { name: 'shop', services: ['a', 'b'], entry: { services: ['a'] }, lanes: [] };
 
@@ -115,6 +120,32 @@ function describeStore(server: NacosServer): void {
       else await expect(change).rejects.toMatchObject({ code });
       const lanes = (await store.read()).document.groups[0]?.lanes.map(({ tag }) => tag);
       expect(lanes?.toSorted()).toEqual(expected);
+    });
+
+    test('writers in several processes lose none of each other’s changes', async () => {
+      const namespace = uniqueName('writers');
+      const store = new LaneGroupsStore(connect(namespace));
+      await store.change((document) => withGroup(document, SHOP));
+      const names = ['alice', 'bob', 'carol', 'dave'];
+      const writers = names.map((name) => {
+        const task = { server: running.address, namespace, name, count: CHANGES_EACH, ...running.credentials };
+        const child = fork(join(__dirname, 'lane-writer.cjs'), [JSON.stringify(task)]);
+        onTestFinished(() => void child.kill('SIGKILL'));
+        return child;
+      });
+      await Promise.all(writers.map((child) => once(child, 'message')));
+      const done = Promise.all(writers.map((child) => Promise.all([once(child, 'message'), once(child, 'exit')])));
+      for (const child of writers) child.send('go');
+      const ends = await done;
+      expect(ends.map(([, [code]]) => code as unknown)).toEqual(names.map(() => 0));
+
+      const expected = names.flatMap((name) => Array.from({ length: CHANGES_EACH }, (_, i) => `${name}-${i}`)).toSorted();
+      await eventually(async () => expect((await store.read()).document.groups[0]?.lanes.map((lane) => lane.name).toSorted()).toEqual(expected));
+      // Otherwise they have not been at it at the same time, and this says nothing.
+      const conflicts = ends.map(([[told]]) => (told as { conflicts: number }).conflicts);
+      expect(conflicts.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
+      const { versions } = await store.history({ limit: 100 });
+      expect([...new Set(versions.map(({ by }) => by))].filter((by) => by !== undefined).toSorted()).toEqual(names);
     });
 
     test('a survey finds every service, with its tags and what serves where', async () => {

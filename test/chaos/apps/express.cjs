@@ -1,0 +1,17 @@
+// An entry by the Express plugin: the agent leaves inbound requests to it, and only carries the tag on.
+const http = require('node:http');
+const { lane } = require('@lane/express-plugin');
+const { connectNacos, watchLaneGroups } = require('@lane/nacos-registry');
+const express = require('express');
+
+let rules;
+watchLaneGroups(connectNacos({ server: process.env.LANE_NACOS_SERVER }), { onRules: (inForce) => (rules = inForce) });
+
+const app = express();
+app.use(lane({ service: 'entry-express', rules: () => rules }));
+app.get('/', (_request, response) => {
+  http
+    .get(`http://${process.env.NEXT}/`, (answer) => answer.pipe(response.status(answer.statusCode)))
+    .on('error', (error) => response.status(502).send(error.code));
+});
+const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

@@ -1,0 +1,264 @@
+/**
+ * Lane groups that change under load: an entry by the agent (two processes), one by the gateway and one by the Express plugin, before
+ * the services A and B in base and gray, all of them processes of their own with one Nacos.
+ */
+import http from 'node:http';
+import { join } from 'node:path';
+import { isKeyWithin } from '@lane/core/lane-groups';
+import { withLane, withLaneEnabled, withoutLane, type EntryRule, type Lane, type LaneGroup, type LaneGroupsDocument } from '@lane/core';
+import { ManagedProcess } from '@lane/cli';
+import { connectNacos, LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
+import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../servers/eventually.js';
+
+/** What the product promises. */
+const IN_FORCE_MS = 2_000;
+const CHANGES = 100;
+const AGENT = require.resolve('@lane/agent');
+const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
+
+const ALWAYS: EntryRule = { name: 'always', match: { header: 'x-always', present: true } };
+const GRAY: Lane = { name: 'gray', tag: 'gray', rules: [ALWAYS] };
+const GROUP: LaneGroup = {
+  name: 'chaos',
+  services: ['service-a', 'service-b'],
+  entry: { services: ['entry-agent', 'lane-gateway', 'entry-express'] },
+  lanes: [GRAY],
+};
+const DOCUMENT: LaneGroupsDocument = { version: 1, groups: [GROUP] };
+
+interface Entry {
+  readonly name: string;
+  readonly port: number;
+}
+interface Answer {
+  readonly status: number | undefined;
+  readonly body: string;
+}
+
+const processes: ManagedProcess[] = [];
+const deaths: string[] = [];
+let connection: NacosConnection;
+let store: LaneGroupsStore;
+let entries: Entry[];
+let server: string;
+
+function start(
+  name: string,
+  script: string,
+  env: Record<string, string>,
+  args: string[] = [],
+  withAgent = true,
+): Promise<{ port: number; child: ManagedProcess }> {
+  const child = new ManagedProcess({
+    name,
+    script,
+    args,
+    env: { LANE_NACOS_SERVER: server, ...env },
+    preload: withAgent ? [AGENT] : [],
+    onDeath: (description) => deaths.push(description),
+  });
+  processes.push(child);
+  return child.message<{ port: number }>().then(({ port }) => ({ port, child }));
+}
+
+const app = (name: string): string => join(__dirname, 'apps', name);
+
+async function startInstance(service: string, name: string, next?: string, tag?: string): Promise<void> {
+  const { port } = await start(name, app('chain.cjs'), {
+    NAME: name,
+    LANE_SERVICE: service,
+    ...(next === undefined ? {} : { NEXT: next }),
+    ...(tag === undefined ? {} : { LANE_TAG: tag }),
+  });
+  await connection.register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port, metadata: tag === undefined ? {} : { lane: tag } });
+}
+
+const startEntry = (): Promise<{ port: number; child: ManagedProcess }> =>
+  start('entry-agent', app('chain.cjs'), { NAME: 'entry', NEXT: 'service-a', LANE_SERVICE: 'entry-agent' });
+
+beforeAll(async () => {
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  server = nacos.address;
+  connection = connectNacos({ server });
+  store = new LaneGroupsStore(connection);
+  await store.replace(DOCUMENT);
+  await Promise.all([
+    startInstance('service-a', 'A', 'service-b'),
+    startInstance('service-a', 'Agray', 'service-b', 'gray'),
+    startInstance('service-b', 'B'),
+    startInstance('service-b', 'Bgray', undefined, 'gray'),
+    startInstance('service-b', 'Bred', undefined, 'red'),
+  ]);
+  const [first, second, express, gateway] = await Promise.all([
+    startEntry(),
+    startEntry(),
+    start('express', app('express.cjs'), { NEXT: 'service-a', LANE_DISABLE: 'http-server' }),
+    start('gateway', LANE, {}, ['gateway', '--port', '0', '--nacos', server, '--entry', 'rules', '--route', '*=service-a'], false),
+  ]);
+  entries = [
+    { name: 'agent', port: first.port },
+    { name: 'agent, another process', port: second.port },
+    { name: 'Express plugin', port: express.port },
+    { name: 'gateway', port: gateway.port },
+  ];
+  await everywhere({ 'x-always': '1' }, 'Agray Bgray');
+  return async () => {
+    await Promise.all(processes.map((child) => child.stop()));
+    await connection.close();
+    await nacos.close();
+  };
+});
+
+beforeEach(async () => {
+  await store.replace(DOCUMENT);
+  await everywhere({ 'x-always': '1' }, 'Agray Bgray');
+});
+
+afterAll(() => expect(deaths).toEqual([]));
+
+const agent = new http.Agent({ keepAlive: true });
+
+function ask({ port }: Entry, headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    http
+      .get({ host: '127.0.0.1', port, path: '/', agent, headers }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+        response.on('end', () => resolve({ status: response.statusCode, body: body.replace(/^entry /, '') })).on('error', reject);
+      })
+      .on('error', reject);
+  });
+}
+
+/** Waits until every entry answers so. */
+async function everywhere(headers: Record<string, string>, body: string): Promise<void> {
+  await Promise.all(
+    entries.map((entry) => eventually(async () => expect([entry.name, (await ask(entry, headers)).body]).toEqual([entry.name, body]))),
+  );
+}
+
+/** Asks until the answer is this one; gives how long that took. */
+async function untilAnswer(entry: Entry, headers: Record<string, string>, body: string, since: number): Promise<number> {
+  for (;;) {
+    const answer = await ask(entry, headers);
+    const tookMs = performance.now() - since;
+    if (answer.body === body) return tookMs;
+    if (tookMs > 5 * IN_FORCE_MS) throw new Error(`${entry.name} still answers ${JSON.stringify(answer)} to ${JSON.stringify(headers)}`);
+  }
+}
+
+describe('lane groups', () => {
+  test(`changed ${CHANGES} times under load: no request fails or strays, and each change is in force everywhere within two seconds`, async () => {
+    const wrong: string[] = [];
+    let sent = 0;
+    let isOver = false;
+    async function load(entry: Entry, headers: Record<string, string>, expected: string): Promise<void> {
+      while (!isOver) {
+        const { status, body } = await ask(entry, headers).catch((error: Error) => ({ status: 0, body: error.message }));
+        sent++;
+        if (status !== 200 || body !== expected) wrong.push(`${entry.name} ${JSON.stringify(headers)}: ${status} ${body}`);
+      }
+    }
+    const loads = entries.flatMap((entry) => [load(entry, {}, 'A B'), load(entry, { 'x-always': '1' }, 'Agray Bgray')]);
+    const tookMs: number[] = [];
+    for (let i = 1; i <= CHANGES; i++) {
+      const rules: EntryRule[] = [{ name: 'key', match: { header: 'x-key', exact: `k${i}` } }, ALWAYS];
+      const since = performance.now();
+      await store.change((document) => withLane(document, 'chaos', { ...GRAY, rules }));
+      tookMs.push(...(await Promise.all(entries.map((entry) => untilAnswer(entry, { 'x-key': `k${i}` }, 'Agray Bgray', since)))));
+      for (const entry of entries) expect((await ask(entry, { 'x-key': `k${i - 1}` })).body).toBe('A B');
+    }
+    isOver = true;
+    await Promise.all(loads);
+    tookMs.sort((a, b) => a - b);
+    const at = (share: number): string => `${Math.round(tookMs[Math.floor((tookMs.length - 1) * share)] as number)} ms`;
+    console.log(
+      `${CHANGES} changes in force at ${entries.length} entries: median ${at(0.5)}, 99 % ${at(0.99)}, longest ${at(1)}; ${sent} requests meanwhile`,
+    );
+    expect(wrong).toEqual([]);
+    expect(sent).toBeGreaterThan(CHANGES);
+    expect(tookMs.at(-1)).toBeLessThan(IN_FORCE_MS);
+  });
+
+  test('a lane that is disabled has no requests, not even those that come with its tag, and has them again when enabled', async () => {
+    await store.change((document) => withLaneEnabled(document, 'chaos', 'gray', false));
+    await everywhere({ 'x-always': '1' }, 'A B');
+    // The gateway believes nobody's tag; the others do, unless it counts as none.
+    for (const entry of entries) expect((await ask(entry, { baggage: 'lane=gray' })).body).toBe('A B');
+    await store.change((document) => withLaneEnabled(document, 'chaos', 'gray', true));
+    await everywhere({ 'x-always': '1' }, 'Agray Bgray');
+  });
+
+  test('each lane has its own fallback where it has no instance', async () => {
+    const red = (fallback: 'base' | 'none'): Lane => ({
+      name: 'red',
+      tag: 'red',
+      fallback,
+      rules: [{ name: 'red', match: { header: 'x-red', present: true } }],
+    });
+    await store.change((document) => withLane(document, 'chaos', red('base')));
+    await everywhere({ 'x-red': '1' }, 'A Bred');
+    await store.change((document) => withLane(document, 'chaos', red('none')));
+    await Promise.all(
+      entries.map((entry) =>
+        eventually(async () => {
+          const { status, body } = await ask(entry, { 'x-red': '1' });
+          expect([entry.name, status]).toEqual([entry.name, entry.name === 'gateway' ? 503 : 502]);
+          expect(body).toContain('ELANE_UNAVAILABLE');
+        }),
+      ),
+    );
+    expect((await ask(entries[0] as Entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
+  });
+
+  test('several groups share a service: a lane counts where one of its groups has the service, and nowhere else', async () => {
+    const other: LaneGroup = {
+      name: 'other',
+      services: ['service-b'],
+      entry: GROUP.entry as NonNullable<LaneGroup['entry']>,
+      lanes: [{ name: 'red', tag: 'red', fallback: 'none', rules: [{ name: 'red', match: { header: 'x-red', present: true } }] }],
+    };
+    await store.change((document) => ({ ...document, groups: [...document.groups, other] }));
+    // service-a is in no group with this lane: base serves there whatever the fallback is, and the tag travels on.
+    await everywhere({ 'x-red': '1' }, 'A Bred');
+    for (const entry of entries) expect((await ask(entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
+  });
+
+  test('a percentage has the same keys in agent, gateway and Express plugin, and in a process that has just started', async () => {
+    const rule: EntryRule = { name: 'share', percent: 30, by: { cookie: 'uid' } };
+    await store.change((document) => withLane(document, 'chaos', { ...GRAY, rules: [rule, ALWAYS] }));
+    const inside = Array.from({ length: 1_000 }, (_, i) => `u${i}`).find((key) => isKeyWithin(30, 'share', key)) as string;
+    await everywhere({ cookie: `uid=${inside}` }, 'Agray Bgray');
+    const restarted = await startEntry();
+    const all = [...entries, { name: 'restarted agent', port: restarted.port }];
+    await untilAnswer(all.at(-1) as Entry, { cookie: `uid=${inside}` }, 'Agray Bgray', performance.now());
+    let within = 0;
+    for (let i = 0; i < 60; i++) {
+      const key = `user-${i}`;
+      const expected = isKeyWithin(30, 'share', key) ? 'Agray Bgray' : 'A B';
+      if (expected !== 'A B') within++;
+      for (const entry of all) expect([entry.name, key, (await ask(entry, { cookie: `uid=${key}` })).body]).toEqual([entry.name, key, expected]);
+    }
+    expect(within).toBeGreaterThan(0);
+    await restarted.child.stop();
+  });
+
+  test('a document that is not valid is refused by who writes, and ignored by who reads', async () => {
+    const before = await store.read();
+    const invalid = { ...DOCUMENT, groups: [{ ...GROUP, lanes: [{ ...GRAY, tag: 'no tag' }] }] };
+    await expect(store.replace(invalid)).rejects.toMatchObject({ code: 'ELANE_INVALID_LANE_GROUPS' });
+    expect((await store.read()).md5).toBe(before.md5);
+
+    await connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, JSON.stringify(invalid));
+    // What comes after it tells that it has been read.
+    for (const entry of entries) expect((await ask(entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
+    await expect(store.change((document) => withoutLane(document, 'chaos', 'gray'))).rejects.toMatchObject({ code: 'ELANE_INVALID_LANE_GROUPS' });
+    await store.replace({
+      ...DOCUMENT,
+      groups: [{ ...GROUP, lanes: [{ ...GRAY, rules: [{ name: 'now', match: { header: 'x-now', present: true } }] }] }],
+    });
+    await everywhere({ 'x-now': '1' }, 'Agray Bgray');
+  });
+});

@@ -1,0 +1,18 @@
+// Adds lanes to the group shop, one after another, as soon as it is told to; tells how often it has met others.
+const { withLane } = require('@lane/core');
+const { connectNacos, LaneGroupsStore } = require('@lane/nacos-registry');
+
+const { server, namespace, name, count, username, password } = JSON.parse(process.argv[2]);
+
+process.once('message', async () => {
+  const connection = connectNacos({ server, namespace, username, password, holdProcess: true });
+  const store = new LaneGroupsStore(connection);
+  let conflicts = 0;
+  for (let i = 0; i < count; i++) {
+    const lane = { name: `${name}-${i}`, tag: `${name}-${i}` };
+    conflicts += (await store.change((document) => withLane(document, 'shop', lane), { by: name })).conflicts;
+  }
+  await connection.close();
+  process.send({ conflicts }, () => process.disconnect());
+});
+process.send({ ready: true });
