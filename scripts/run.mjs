@@ -19,10 +19,12 @@ if (major < 20 || (major === 20 && minor < 19)) {
 const PNPM = ['-y', 'pnpm@12'];
 /** The demo needs neither the tests nor the other Node versions that they run on. */
 const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
+/** The pages of the console take a bundler and their libraries, which only those need who want to see them. */
+const WITHOUT_PAGES = ['--filter', '!@lane/console-web'];
 
 const TASKS = {
   async demo() {
-    await prepare({ tests: false });
+    await prepare({ tests: false, pages: passed.includes('--console') });
     return run(process.execPath, [join(root, 'packages/cli/dist/main.js'), 'demo', ...passed]);
   },
   async example() {
@@ -53,6 +55,10 @@ const TASKS = {
     await prepare({ tests: true });
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(root, 'test/interop/vitest.config.mts'), ...passed]);
   },
+  async screenshots() {
+    await prepare({ tests: true });
+    return run(process.execPath, [join(root, 'test/interop/console/screenshots.mjs'), ...passed]);
+  },
   async bench() {
     await prepare({ tests: true });
     const folder = join(root, 'test/bench');
@@ -74,6 +80,7 @@ const TASKS = {
     await prepare({ tests: true });
     return sequence([
       ['types of the tests', bin('typescript', 'tsc'), ['-p', 'test']],
+      ['types of the pages', bin('typescript', 'tsc'), ['-p', 'packages/console/web']],
       ['oxlint', bin('oxlint', 'oxlint'), ['--type-aware', '--deny-warnings', ...passed]],
       ['oxfmt', bin('oxfmt', 'oxfmt'), ['--check', '.']],
       ['knip', bin('knip', 'knip'), ['--no-progress']],
@@ -102,21 +109,40 @@ if (!Object.hasOwn(TASKS, task ?? '')) {
 process.exitCode = await TASKS[task]();
 
 /** Installs and builds what is not up to date. */
-async function prepare({ tests }) {
+async function prepare({ tests, pages = tests }) {
   const installed = stampOf('installed');
   const wanted = `${readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').length} ${statSync(join(root, 'pnpm-lock.yaml')).mtimeMs} ${process.platform} ${process.arch}`;
   const isInstalled = (scope) => existsSync(join(root, 'node_modules')) && installed.read() === `${wanted} ${scope}`;
-  if (!isInstalled('all') && (tests || !isInstalled('demo'))) {
-    await step('installing dependencies', 'npx', [...PNPM, 'install', '--frozen-lockfile', ...(tests ? [] : WITHOUT_TESTS)]);
-    installed.write(`${wanted} ${tests ? 'all' : 'demo'}`);
+  // Each has what the ones before it have.
+  const scopes = ['demo', 'demo with pages', 'all'];
+  const scope = tests ? 'all' : pages ? 'demo with pages' : 'demo';
+  if (!scopes.slice(scopes.indexOf(scope)).some(isInstalled)) {
+    const left = [...(tests ? [] : WITHOUT_TESTS), ...(pages ? [] : WITHOUT_PAGES)];
+    await step('installing dependencies', 'npx', [...PNPM, 'install', '--frozen-lockfile', ...left]);
+    installed.write(`${wanted} ${scope}`);
   }
 
   const built = stampOf('built');
-  const sources = newestSource();
+  const sources = newestOf(
+    readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name, 'src')),
+    [join(root, 'tsconfig.base.json'), join(root, 'packages/agent/build.mjs')],
+  );
   if (built.read() !== sources || !existsSync(join(root, 'packages/agent/dist/register.js'))) {
     await step('building the packages', process.execPath, [bin('typescript', 'tsc'), '-b']);
     await step('bundling the agent', process.execPath, [join(root, 'packages/agent/build.mjs')]);
     built.write(sources);
+  }
+  if (!pages) return;
+  const web = join(root, 'packages/console/web');
+  const builtPages = stampOf('built-pages');
+  const pageSources = newestOf(
+    [join(web, 'src'), join(web, 'public')],
+    [join(web, 'index.html'), join(web, 'vite.config.ts'), join(web, 'package.json')],
+  );
+  if (builtPages.read() !== pageSources || !existsSync(join(root, 'packages/console/dist/web/index.html'))) {
+    const vite = join(web, 'node_modules/vite/bin/vite.js');
+    await step('building the pages of the console', process.execPath, [vite, 'build', web, '--config', join(web, 'vite.config.ts')]);
+    builtPages.write(pageSources);
   }
 }
 
@@ -131,10 +157,10 @@ function stampOf(name) {
   };
 }
 
-/** Changes whenever a source file does, or one comes or goes. */
-function newestSource() {
+/** Changes whenever one of the files does, or a source comes to the folders, or goes. */
+function newestOf(folders, files) {
   let count = 0;
-  let newest = 0;
+  let newest = Math.max(...files.map((file) => statSync(file).mtimeMs));
   const visit = (folder) => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       if (entry.isDirectory()) visit(join(folder, entry.name));
@@ -144,8 +170,7 @@ function newestSource() {
       }
     }
   };
-  for (const name of readdirSync(join(root, 'packages'))) visit(join(root, 'packages', name, 'src'));
-  newest = Math.max(newest, statSync(join(root, 'tsconfig.base.json')).mtimeMs, statSync(join(root, 'packages/agent/build.mjs')).mtimeMs);
+  for (const folder of folders) visit(folder);
   return `${count} ${newest}`;
 }
 

@@ -25,6 +25,7 @@ const GRAY: Tag = 'gray';
 
 const NACOS_PORT = 8848;
 const GATEWAY_PORT = 8000;
+const CONSOLE_PORT = 8900;
 const READY_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
 
@@ -44,6 +45,10 @@ export interface DemoOptions {
   readonly replicas?: number | undefined;
   /** Default `hosts`. */
   readonly entry?: 'hosts' | 'rules' | undefined;
+  /** `none`: publishes no lane group, for whoever makes it by hand. Default `shop`. */
+  readonly laneGroups?: 'shop' | 'none' | undefined;
+  /** Starts the console, too. */
+  readonly console?: boolean | undefined;
   /** Further environment of the services, as their authors would set it. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Told of each step. */
@@ -70,6 +75,8 @@ export interface DemoService {
 /** The running scenario. */
 export interface Demo {
   readonly gatewayUrl: string;
+  /** Where the console is, if it was asked for. */
+  readonly consoleUrl: string | undefined;
   /** `host:port`. */
   readonly nacosAddress: string;
   readonly services: readonly DemoService[];
@@ -120,7 +127,7 @@ async function removeShop(connection: NacosConnection): Promise<void> {
 
 /** Starts the scenario and resolves when every process is registered and the gateway serves. */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
-  const { replicas = 2, entry = 'hosts', without = [], onProgress = () => {}, onDeath = () => {} } = options;
+  const { replicas = 2, entry = 'hosts', without = [], laneGroups = 'shop', onProgress = () => {}, onDeath = () => {} } = options;
   expectAgent();
   const shop = join(__dirname, '../../../examples/shop');
   if (!existsSync(join(shop, 'a.js')))
@@ -130,6 +137,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     if (options.nacos === undefined)
       await expectFreePort(NACOS_PORT, 'the embedded Nacos', ', or --nacos host:port to use the Nacos that runs there');
     await expectFreePort(GATEWAY_PORT, 'the gateway', '');
+    if (options.console === true) await expectFreePort(CONSOLE_PORT, 'the console', '');
   }
 
   const processes = new Set<ManagedProcess>();
@@ -170,8 +178,10 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const check = await connection.check();
     if (!check.ok) throw new CliError(check.problem, check.code ?? 'ELANE_NACOS');
     if (options.nacos !== undefined) onProgress(`using Nacos on ${nacosAddress}`);
-    ended.ownsLaneGroups = await publishShop(connection);
-    onProgress('published lane group shop with lane gray (dataId lane-groups, group LANE)');
+    if (laneGroups === 'shop') {
+      ended.ownsLaneGroups = await publishShop(connection);
+      onProgress('published lane group shop with lane gray (dataId lane-groups, group LANE)');
+    }
 
     const env: Record<string, string> = {
       NACOS_SERVER: nacosAddress,
@@ -179,6 +189,8 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       ...(options.nacosUsername === undefined ? {} : { NACOS_USERNAME: options.nacosUsername }),
       ...(options.nacosPassword === undefined ? {} : { NACOS_PASSWORD: options.nacosPassword }),
       LANE_SNAPSHOT_DIR: folder,
+      // Figures for the console, each on a free port that it announces.
+      ...(options.console === true ? { LANE_ADMIN_PORT: '0' } : {}),
       ...options.env,
     };
     const roles = SHOP.flatMap((one) =>
@@ -199,8 +211,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
 
     const gatewayUrl = await startGatewayProcess(nacosAddress);
     onProgress(`gateway on ${gatewayUrl}`);
+    const consoleUrl = options.console === true ? await startConsoleProcess(nacosAddress) : undefined;
+    if (consoleUrl !== undefined) onProgress(`console on ${consoleUrl}`);
     return {
       gatewayUrl,
+      consoleUrl,
       nacosAddress,
       services,
       waitForInstances,
@@ -240,13 +255,32 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         ...(options.namespace === undefined ? [] : ['--namespace', options.namespace]),
         ...routes.flatMap((route) => ['--route', route]),
       ],
-      env: {
-        ...(options.nacosUsername === undefined ? {} : { LANE_NACOS_USERNAME: options.nacosUsername }),
-        ...(options.nacosPassword === undefined ? {} : { LANE_NACOS_PASSWORD: options.nacosPassword }),
-      },
+      env: credentials(),
     });
     const { port } = await gateway.message<{ port: number }>();
     return `http://127.0.0.1:${port}`;
+  }
+
+  async function startConsoleProcess(nacosAddress: string): Promise<string> {
+    const started = startProcess({
+      name: 'the console',
+      script: join(__dirname, 'main.js'),
+      args: [
+        'console',
+        ...['--port', String(auto ? 0 : CONSOLE_PORT), '--nacos', nacosAddress],
+        ...(options.namespace === undefined ? [] : ['--namespace', options.namespace]),
+      ],
+      env: credentials(),
+    });
+    const { port } = await started.message<{ port: number }>();
+    return `http://127.0.0.1:${port}`;
+  }
+
+  function credentials(): Record<string, string> {
+    return {
+      ...(options.nacosUsername === undefined ? {} : { LANE_NACOS_USERNAME: options.nacosUsername }),
+      ...(options.nacosPassword === undefined ? {} : { LANE_NACOS_PASSWORD: options.nacosPassword }),
+    };
   }
 
   function startService(

@@ -16,6 +16,10 @@ export function demoCommand(): Command {
         .default('hosts'),
     )
     .addOption(new Option('--ports <ports>', 'ports 8848 and 8000, or free ones').choices(['default', 'auto']).default('default'))
+    .option('--console', 'start the console, too, on port 8900 or a free one')
+    .addOption(
+      new Option('--lane-groups <which>', 'publish the lane group shop, or none, to make it by hand').choices(['shop', 'none']).default('shop'),
+    )
     .option('--replicas <n>', 'processes of each service and lane', parseCount, 2)
     .option('--nacos <host:port>', 'use this Nacos instead of the embedded one')
     .option('--nacos-username <name>', 'its user')
@@ -30,6 +34,8 @@ interface DemoArguments {
   without: string[];
   entry: 'hosts' | 'rules';
   ports: 'default' | 'auto';
+  console?: boolean;
+  laneGroups: 'shop' | 'none';
   replicas: number;
   nacos?: string;
   nacosUsername?: string;
@@ -41,6 +47,9 @@ interface DemoArguments {
 async function demo(given: DemoArguments): Promise<void> {
   if (given.entry === 'hosts' && given.without.includes('a')) {
     throw new CliError('without A’s canary no request gets into the lane by host: use --entry rules with --without a', 'ELANE_USAGE', 2);
+  }
+  if (given.check === true && given.entry === 'rules' && given.laneGroups === 'none') {
+    throw new CliError('without a lane group no rule lets a request in: leave out --lane-groups none, or use --entry hosts', 'ELANE_USAGE', 2);
   }
   const say = given.json === true ? (line: string) => console.error(line) : (line: string) => console.log(line);
   const asked = untilAskedToStop();
@@ -56,6 +65,7 @@ async function demo(given: DemoArguments): Promise<void> {
       say('');
       say('Base:  curl -H "Host: ' + BASE_HOST + `" ${running.gatewayUrl}/a`);
       say('Gray:  curl -H "Host: ' + GRAY_HOST + `" ${running.gatewayUrl}/a`);
+      if (running.consoleUrl !== undefined) say(`Console: ${running.consoleUrl}`);
       say('');
       say('Ctrl-C ends everything.');
       await asked;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { consoleCommand } from './console.js';
 import { demoCommand } from './demo.js';
 import { gatewayCommand } from './gateway.js';
 import { completeCommand, completionCommand } from './completion.js';
@@ -15,6 +16,7 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   demoCommand,
   nacosCommand,
   gatewayCommand,
+  consoleCommand,
   groupCommand,
   createCommand,
   enableCommand,

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { parsePort } from '../arguments.js';
+import { CliError } from '../cli-error.js';
+import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+
+/** `lane console`. */
+export function consoleCommand(): Command {
+  return withNacosOptions(new Command('console'))
+    .description('start the console: lane groups, lanes and traffic, as web pages and an API')
+    .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8900)
+    .option('--host <host>', 'address to listen on; beyond this machine a token is needed', '127.0.0.1')
+    .addOption(
+      new Option('--token <token>', 'ask for this token; other users of this machine can see options, so better the variable').env(
+        'LANE_CONSOLE_TOKEN',
+      ),
+    )
+    .addOption(
+      new Option('--tokens-file <file>', 'accounts: a line for each, "name role token", roles are viewer and editor').env('LANE_CONSOLE_TOKENS_FILE'),
+    )
+    .addOption(new Option('--audit-log <file>', 'add to this file who did what, a JSON object a line').env('LANE_CONSOLE_AUDIT_LOG'))
+    .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
+    .option('--tls-cert <file>', 'certificate for TLS, PEM')
+    .option('--tls-key <file>', 'its key, PEM')
+    .option('--json', 'say where it listens as JSON')
+    .action(console_);
+}
+
+interface ConsoleArguments extends NacosArguments {
+  port: number;
+  host: string;
+  token?: string;
+  tokensFile?: string;
+  auditLog?: string;
+  allowedHost: string[];
+  tlsCert?: string;
+  tlsKey?: string;
+  json?: boolean;
+}
+
+async function console_(given: ConsoleArguments): Promise<void> {
+  // Fastify takes 0.2 s to load, which the other commands need not wait for.
+  const { accountOfToken, parseAccounts, startConsole } = require('@lane/console') as typeof import('@lane/console');
+  if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
+    throw new CliError('TLS takes both: --tls-cert and --tls-key', 'ELANE_USAGE', 2);
+  }
+  const accounts = [
+    ...(given.token === undefined ? [] : [accountOfToken(given.token)]),
+    ...(given.tokensFile === undefined ? [] : parseAccounts(read(given.tokensFile, '--tokens-file').toString('utf8'), given.tokensFile)),
+  ];
+  const connection = connectAsAsked(given);
+  try {
+    const running = await startConsole({
+      connection,
+      port: given.port,
+      host: given.host,
+      accounts,
+      allowedHosts: given.allowedHost,
+      auditLog: given.auditLog,
+      log: TERMINAL_LOG,
+      ...(given.tlsCert === undefined || given.tlsKey === undefined
+        ? {}
+        : { tls: { cert: read(given.tlsCert, '--tls-cert'), key: read(given.tlsKey, '--tls-key') } }),
+    });
+    const check = await connection.check();
+    if (!check.ok) console.error(`lane console: ${check.problem}; the pages say so until then`);
+    if (accounts.length > 0 && running.url.startsWith('http:') && !running.url.includes('127.0.0.1')) {
+      console.error('lane console: tokens travel in the clear: put TLS before it, or give --tls-cert and --tls-key');
+    }
+    const { url, port } = running;
+    announce(
+      port,
+      given.json === true ? JSON.stringify({ url, port }) : `console on ${url}${accounts.length === 0 ? '' : ', with a token'}; Ctrl-C ends it`,
+    );
+    await untilAskedToStop();
+    await running.close();
+  } finally {
+    await connection.close();
+  }
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function read(file: string, option: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new CliError(`the file of ${option} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', 2);
+  }
+}

@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { Lane, LaneGroup } from '@lane/core';
+
+/** The ETag of a group's own part: lanes are resources of their own. */
+export function etagOfGroup({ services, entry }: Pick<LaneGroup, 'services' | 'entry'>): string {
+  return etagOf({ services, entry });
+}
+
+/** The ETag of a lane. */
+export function etagOfLane(lane: Lane): string {
+  return etagOf(lane);
+}
+
+function etagOf(value: object): string {
+  return `"${createHash('sha256').update(canonical(value)).digest('base64url').slice(0, 22)}"`;
+}
+
+/** The same text for the same value, in whatever order its fields are. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, field: unknown) =>
+    typeof field === 'object' && field !== null && !Array.isArray(field)
+      ? Object.fromEntries(Object.entries(field).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : field,
+  );
+}

@@ -1,0 +1,65 @@
+/** The console's API, as the pages use it. */
+import type { Problem } from '@lane/core';
+
+/** An answer that is no success. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly problems: readonly Problem[];
+  /** With ELANE_CONFLICT: what is there now, its ETag, and who made it so. */
+  readonly current: unknown;
+  readonly etag: string | undefined;
+  readonly changedBy: string | undefined;
+
+  constructor(status: number, body: Partial<Pick<ApiError, 'code' | 'message' | 'problems' | 'current' | 'etag' | 'changedBy'>>) {
+    super(body.message ?? `HTTP ${status}`);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = body.code ?? 'ELANE_UNREACHABLE';
+    this.problems = body.problems ?? [];
+    this.current = body.current;
+    this.etag = body.etag;
+    this.changedBy = body.changedBy;
+  }
+}
+
+/** What a request is made of. */
+export interface ApiRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly body?: unknown;
+  /** ETag of what the change was made on; `none`: there must be none of this name. */
+  readonly ifMatch?: string | undefined;
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Asks the API. Rejects with an ApiError. */
+export async function api<T>(path: string, { method = 'GET', body, ifMatch, dryRun, signal }: ApiRequest = {}): Promise<T> {
+  // The header that pages of other origins can't send.
+  const headers: Record<string, string> = { 'x-lane-console': '1' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (ifMatch === 'none') headers['if-none-match'] = '*';
+  else if (ifMatch !== undefined) headers['if-match'] = ifMatch;
+  let response: Response;
+  try {
+    response = await fetch(`/api${path}${dryRun === true ? '?dryRun=true' : ''}`, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error;
+    throw new ApiError(0, {});
+  }
+  const answer: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
+  if (!response.ok) throw new ApiError(response.status, (answer ?? {}) as Partial<ApiError>);
+  return answer as T;
+}
+
+/** A path whose parts may have any character. */
+export function pathOf(...parts: readonly string[]): string {
+  return parts.map((part) => `/${encodeURIComponent(part)}`).join('');
+}

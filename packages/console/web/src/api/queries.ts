@@ -1,0 +1,73 @@
+/** What the pages ask for, and how often. */
+import type {
+  AuditAnswer,
+  ExplanationAnswer,
+  GroupsAnswer,
+  HistoryAnswer,
+  ServicesAnswer,
+  SessionAnswer,
+  Traffic,
+  VersionAnswer,
+} from '@lane/console';
+import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { api, pathOf } from './client.js';
+
+export type { AuditAnswer, ExplanationAnswer, GroupsAnswer, HistoryAnswer, ServicesAnswer, SessionAnswer, Traffic, VersionAnswer };
+
+export type GroupAnswer = GroupsAnswer['groups'][number];
+export type ServiceAnswer = ServicesAnswer['services'][number];
+
+const LIVE_MS = 2_000;
+
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: ({ signal }) => api<SessionAnswer>('/session', { signal }),
+  staleTime: 60_000,
+});
+export const groupsQuery = queryOptions({
+  queryKey: ['groups'],
+  queryFn: ({ signal }) => api<GroupsAnswer>('/groups', { signal }),
+  refetchInterval: LIVE_MS,
+});
+export const servicesQuery = queryOptions({
+  queryKey: ['services'],
+  queryFn: ({ signal }) => api<ServicesAnswer>('/services', { signal }),
+  refetchInterval: 5_000,
+});
+export const trafficQuery = queryOptions({
+  queryKey: ['traffic'],
+  queryFn: ({ signal }) => api<Traffic>('/traffic', { signal }),
+  refetchInterval: LIVE_MS,
+});
+export const historyQuery = queryOptions({
+  queryKey: ['history'],
+  queryFn: ({ signal }) => api<HistoryAnswer>('/history', { signal }),
+  refetchInterval: 5_000,
+});
+export const auditQuery = queryOptions({
+  queryKey: ['audit'],
+  queryFn: ({ signal }) => api<AuditAnswer>('/audit', { signal }),
+  refetchInterval: 5_000,
+});
+
+/** One version; it never changes. */
+export const versionQuery = (version: string) =>
+  queryOptions({
+    queryKey: ['history', version],
+    queryFn: ({ signal }) => api<VersionAnswer>(`/history${pathOf(version)}`, { signal }),
+    staleTime: Infinity,
+  });
+
+/** Who is signed in, if anybody, and whether they may change things. */
+export function useUser(): { readonly name: string; readonly isEditor: boolean } | undefined {
+  const { data } = useQuery(sessionQuery);
+  return data?.user === null || data === undefined ? undefined : { name: data.user.name, isEditor: data.user.role === 'editor' };
+}
+
+/** Asks again for all that a change may have touched. */
+export function useRefresh(): () => Promise<void> {
+  const client = useQueryClient();
+  return async () => {
+    await Promise.all(['groups', 'history', 'audit'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+  };
+}

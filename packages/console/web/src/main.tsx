@@ -1,0 +1,42 @@
+import '@mantine/core/styles.css';
+import '@mantine/notifications/styles.css';
+import './styles.css';
+import { MantineProvider, localStorageColorSchemeManager } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { createRoot } from 'react-dom/client';
+import { ApiError } from './api/client.js';
+import { LanguageProvider } from './language/index.js';
+import { router } from './router.js';
+import { cssVariables, theme } from './theme.js';
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // What was refused is not asked again; an outage is, by the next interval.
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError),
+      refetchOnWindowFocus: true,
+    },
+  },
+});
+const colorScheme = localStorageColorSchemeManager({ key: 'lane-color-scheme' });
+/** The nonce that the console has put into the page. */
+const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <MantineProvider
+    theme={theme}
+    cssVariablesResolver={cssVariables}
+    colorSchemeManager={colorScheme}
+    defaultColorScheme="auto"
+    getStyleNonce={() => nonce}
+  >
+    <LanguageProvider>
+      <QueryClientProvider client={queries}>
+        <Notifications position="bottom-right" limit={3} />
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </LanguageProvider>
+  </MantineProvider>,
+);

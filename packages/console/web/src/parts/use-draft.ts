@@ -1,0 +1,80 @@
+/** Something under edit: checked by the console as it changes, and published on top of what it was made from. */
+import type { Problem } from '@lane/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useCallback, useEffect, useRef, useState, type FocusEvent } from 'react';
+import { api, ApiError } from '../api/client.js';
+
+/** What somebody else has made of it meanwhile. */
+export interface Conflict {
+  readonly current: unknown;
+  readonly etag: string | undefined;
+  readonly changedBy: string | undefined;
+}
+
+/** How a draft is sent. */
+export interface DraftTarget {
+  readonly path: string;
+  readonly method?: 'PUT';
+  /** ETag of what it was made from; `none` for a new one. */
+  readonly etag: string;
+}
+
+const CHECK_AFTER_MS = 250;
+
+/** Checks a draft as it changes, tells problems of fields that were left, and publishes it. */
+export function useDraft(target: DraftTarget | undefined, body: unknown) {
+  const [problems, setProblems] = useState<readonly Problem[]>([]);
+  const [told, setTold] = useState<ReadonlySet<string>>(new Set());
+  const [isSubmitted, setSubmitted] = useState(false);
+  const [conflict, setConflict] = useState<Conflict>();
+  const [failure, setFailure] = useState<ApiError>();
+  const [isBusy, setBusy] = useState(false);
+  const latest = useRef(0);
+
+  const check = useDebouncedCallback(async () => {
+    if (target === undefined) return;
+    const mine = ++latest.current;
+    try {
+      const { problems: found = [] } = await api<{ readonly problems?: readonly Problem[] }>(target.path, { method: 'PUT', body, dryRun: true });
+      if (mine === latest.current) setProblems(found);
+    } catch (error) {
+      // Whoever publishes is told.
+      if (!(error instanceof ApiError)) throw error;
+    }
+  }, CHECK_AFTER_MS);
+  const text = JSON.stringify(body);
+  const path = target?.path;
+  useEffect(() => {
+    check();
+  }, [text, path, check]);
+
+  const publish = async (etag?: string): Promise<boolean> => {
+    if (target === undefined) return false;
+    latest.current++;
+    setSubmitted(true);
+    setFailure(undefined);
+    setBusy(true);
+    try {
+      await api(target.path, { method: 'PUT', body, ifMatch: etag ?? target.etag });
+      setProblems([]);
+      setConflict(undefined);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === 'ELANE_CONFLICT') setConflict({ current: error.current, etag: error.etag, changedBy: error.changedBy });
+      else if (error.problems.length > 0) setProblems(error.problems);
+      else setFailure(error);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const isTold = useCallback((at: string) => isSubmitted || told.has(at), [isSubmitted, told]);
+  /** For the form: a field that was left may be told of. */
+  const onBlur = (event: FocusEvent): void => {
+    const field = (event.target as HTMLElement).closest<HTMLElement>('[data-path]')?.dataset['path'];
+    if (field !== undefined && !told.has(field)) setTold(new Set([...told, field]));
+  };
+  return { problems, isSubmitted, isTold, onBlur, publish, isBusy, failure, conflict, dismissConflict: () => setConflict(undefined) };
+}
