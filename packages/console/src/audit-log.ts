@@ -74,6 +74,18 @@ export class AuditLog {
     return this.#entries.findLast((entry) => entry.md5After === md5);
   }
 
+  /** Changes, by the content that each led to, the latest first: the same content may come again. */
+  changesByContent(): Map<string, AuditEntry[]> {
+    const changes = new Map<string, AuditEntry[]>();
+    for (const entry of this.latest(REMEMBERED)) {
+      if (entry.md5After === undefined) continue;
+      const known = changes.get(entry.md5After);
+      if (known === undefined) changes.set(entry.md5After, [entry]);
+      else known.push(entry);
+    }
+    return changes;
+  }
+
   /** The latest change of a group or lane. */
   changeOf(target: string): AuditEntry | undefined {
     return this.#entries.findLast((entry) => entry.target === target && entry.md5After !== undefined);

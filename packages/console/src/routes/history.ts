@@ -68,13 +68,15 @@ export function historyRoutes(api: Api, context: RouteContext): void {
       const [{ versions }, stored] = await Promise.all([store.history({ limit: SHOWN_VERSIONS }), store.read()]);
       // Nacos says who and when; what it was for, this console's own log does.
       const texts = await Promise.all(versions.map(({ id }) => versionText(id)));
+      // Versions and entries, both from the latest on: where the same content came twice, each finds its own.
+      const entries = context.audit.changesByContent();
       return {
         versions: versions.map(({ id, kind, at, by }, i) => {
           const md5 = texts[i] === undefined ? undefined : md5Of(texts[i]);
-          const entry = md5 === undefined ? undefined : context.audit.changeTo(md5);
-          // The same content may have been there before, made by somebody else.
-          const isThis = entry !== undefined && (by === undefined || by === entry.who);
-          const who = by ?? (isThis ? entry.who : undefined);
+          const candidates = md5 === undefined ? [] : (entries.get(md5) ?? []);
+          // Somebody else may have made the same, elsewhere.
+          const entry = by === undefined || by === candidates[0]?.who ? candidates.shift() : undefined;
+          const who = by ?? entry?.who;
           return {
             version: id,
             at: at ?? '',
@@ -82,7 +84,7 @@ export function historyRoutes(api: Api, context: RouteContext): void {
             isCurrent: i === 0 && md5 !== undefined && md5 === stored.md5,
             ...(md5 === undefined ? {} : { md5 }),
             ...(who === undefined ? {} : { who }),
-            ...(isThis ? { action: entry.action, ...(entry.target === undefined ? {} : { target: entry.target }) } : {}),
+            ...(entry === undefined ? {} : { action: entry.action, ...(entry.target === undefined ? {} : { target: entry.target }) }),
           };
         }),
       };

@@ -41,7 +41,7 @@ export interface TrafficEdge extends Counts {
   readonly to: { readonly service: string; readonly tag?: string };
   /** The tag of the requests. */
   readonly tag?: string;
-  /** `lane`, `base`, `fallback` or `corrected`. */
+  /** `lane`, `base`, `fallback`, `corrected`, or `none`: nothing could serve it. */
   readonly route: string;
 }
 
@@ -232,6 +232,8 @@ class Sum {
       this.#count(node, `${source.instance} request ${tag ?? ''} ${origin ?? ''}`, count, errors);
     }
     for (const { peer, tag, route, count, errors } of calls) {
+      // Hosts that are no services, the registry itself among them.
+      if (route === 'outside') continue;
       const to = { service: peer, ...(servedByLane(route) ? optional('tag', tag) : {}) };
       const identity = { from, to, ...optional('tag', tag), route };
       const key = JSON.stringify(identity);

@@ -5,7 +5,7 @@ const lane: MantineColorsTuple = ['#eef0ff', '#dde1ff', '#b9c0fb', '#929cf6', '#
 
 export const theme = createTheme({
   primaryColor: 'lane',
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   luminanceThreshold: 0.35,
   colors: { lane },

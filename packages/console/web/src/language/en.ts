@@ -36,6 +36,7 @@ export const en = {
     title: 'Sign in',
     lead: 'This console asks for a token. Whoever runs it has given you one.',
     token: 'Token',
+    show: 'Show what is typed',
     action: 'Sign in',
     out: 'Sign out',
     wrong: 'No account has this token',
@@ -218,10 +219,13 @@ export const en = {
     to: 'To',
     requestTag: 'Requests of',
     route: 'Led to',
-    routes: { lane: 'its lane', base: 'base', fallback: 'base, having no instance', corrected: 'the right instance (corrected)' } as Record<
-      string,
-      string
-    >,
+    routes: {
+      lane: 'its lane',
+      base: 'base',
+      fallback: 'base, having no instance',
+      corrected: 'the right instance (corrected)',
+      none: 'nothing',
+    } as Record<string, string>,
     count: 'Count',
     errors: 'Errors',
     rate: 'Per second',

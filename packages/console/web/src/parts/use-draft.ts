@@ -30,13 +30,17 @@ export function useDraft(target: DraftTarget | undefined, body: unknown) {
   const [failure, setFailure] = useState<ApiError>();
   const [isBusy, setBusy] = useState(false);
   const latest = useRef(0);
+  /** Fields that were left; they are told of once the check knows what was typed, and never in the middle of a click elsewhere. */
+  const left = useRef(new Set<string>());
 
   const check = useDebouncedCallback(async () => {
     if (target === undefined) return;
     const mine = ++latest.current;
     try {
       const { problems: found = [] } = await api<{ readonly problems?: readonly Problem[] }>(target.path, { method: 'PUT', body, dryRun: true });
-      if (mine === latest.current) setProblems(found);
+      if (mine !== latest.current) return;
+      setProblems(found);
+      setTold((before) => (left.current.size === before.size ? before : new Set(left.current)));
     } catch (error) {
       // Whoever publishes is told.
       if (!(error instanceof ApiError)) throw error;
@@ -74,7 +78,9 @@ export function useDraft(target: DraftTarget | undefined, body: unknown) {
   /** For the form: a field that was left may be told of. */
   const onBlur = (event: FocusEvent): void => {
     const field = (event.target as HTMLElement).closest<HTMLElement>('[data-path]')?.dataset['path'];
-    if (field !== undefined && !told.has(field)) setTold(new Set([...told, field]));
+    if (field === undefined || left.current.has(field)) return;
+    left.current.add(field);
+    check();
   };
   return { problems, isSubmitted, isTold, onBlur, publish, isBusy, failure, conflict, dismissConflict: () => setConflict(undefined) };
 }

@@ -160,7 +160,7 @@ function SignOut() {
 function LanguageMenu() {
   const { language, text: t, choose } = useLanguage();
   return (
-    <Menu position="bottom-end" withinPortal={false}>
+    <Menu position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <Button
           variant="subtle"
@@ -200,7 +200,7 @@ function SchemeMenu() {
     { value: 'auto', ChoiceIcon: IconDeviceDesktop },
   ] as const;
   return (
-    <Menu position="bottom-end" withinPortal={false}>
+    <Menu position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <ActionIcon variant="subtle" size="lg" c="var(--mantine-color-text)" aria-label={`${t.scheme}: ${t.schemes[colorScheme]}`}>
           <Icon size={19} stroke={1.7} aria-hidden />

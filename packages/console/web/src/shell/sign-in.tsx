@@ -47,7 +47,7 @@ export function SignIn() {
               onChange={(event) => setToken(event.currentTarget.value)}
               required
               autoComplete="current-password"
-              visibilityToggleButtonProps={{ 'aria-label': t.signIn.token }}
+              visibilityToggleButtonProps={{ 'aria-label': t.signIn.show }}
             />
             {problem !== undefined && (
               <Alert color="red" role="alert" variant="outline" styles={{ message: { color: 'var(--mantine-color-error)' } }}>
