@@ -22,6 +22,8 @@ import { TrafficCollector } from './traffic/collect.js';
 /** How a console is started. */
 export interface ConsoleOptions {
   readonly connection: NacosConnection;
+  /** Nacos's grouping of services. Default `DEFAULT_GROUP`. */
+  readonly serviceGroup?: string | undefined;
   /** Default 8900; 0 takes a free one. */
   readonly port?: number | undefined;
   /** Default 127.0.0.1. Beyond loopback accounts are needed. */
@@ -61,7 +63,7 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
   const { version } = require('../package.json') as { version: string };
   const pages = readPages(options.pages ?? join(__dirname, 'web'));
   const audit = new AuditLog(options.auditLog, (error) => log.error(`the audit log can't be written: ${error.message}`));
-  const surveyor = new Surveyor(connection);
+  const surveyor = new Surveyor(connection, options.serviceGroup);
   const gate = new Gate(accounts, (request) => audit.add({ who: '-', from: request.ip, action: 'sign-in-refused' }));
   const context: RouteContext = {
     connection,

@@ -53,6 +53,7 @@ async function console_(given: ConsoleArguments): Promise<void> {
   try {
     const running = await startConsole({
       connection,
+      serviceGroup: given.nacosGroup,
       port: given.port,
       host: given.host,
       accounts,

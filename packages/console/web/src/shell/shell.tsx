@@ -92,7 +92,7 @@ export function Shell() {
       <AppShell.Navbar p="md" component="div" style={{ background: 'var(--mantine-color-body)', borderColor: 'var(--line)' }}>
         <Stack gap={4} component="nav" aria-label={t.navigation} flex={1}>
           {PAGES.map(({ to, key, Icon }) => (
-            <Link key={key} to={to} className="nav-link" activeOptions={{ exact: to !== '/' }} activeProps={{ 'aria-current': 'page' }}>
+            <Link key={to} to={to} className="nav-link" data-active={isIn(path, to) || undefined} aria-current={isIn(path, to) ? 'page' : undefined}>
               <Icon size={19} stroke={1.7} aria-hidden />
               {t.pages[key]}
             </Link>
