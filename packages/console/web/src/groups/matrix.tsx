@@ -56,12 +56,12 @@ function Cell({ cell, isOff }: { readonly cell: LaneCell; readonly isOff: boolea
     <div>
       <Count usable={cell.usable} total={cell.total} isDim={isOff} />
       {!isOff && cell.servedBy === 'base' && (
-        <div style={{ color: 'var(--warn)', fontSize: '0.82rem', whiteSpace: 'nowrap' }}>
+        <div style={{ color: 'var(--warn)', fontSize: '0.82rem' }}>
           <IconCornerDownLeft size={14} aria-hidden style={{ verticalAlign: '-2px' }} /> {t.group.fallsBack}
         </div>
       )}
       {!isOff && cell.servedBy === 'nothing' && (
-        <div style={{ color: 'var(--bad)', fontSize: '0.82rem', whiteSpace: 'nowrap' }}>
+        <div style={{ color: 'var(--bad)', fontSize: '0.82rem' }}>
           <IconX size={14} aria-hidden style={{ verticalAlign: '-2px' }} /> {t.group.nothing}
         </div>
       )}
@@ -78,6 +78,7 @@ function Count({ usable, total, isDim = false }: { readonly usable: number; read
       {total <= 8 && (
         <span
           aria-hidden
+          className="dots"
           style={{ marginInlineEnd: '0.55rem', letterSpacing: '0.12em', color: isDim ? 'inherit' : usable > 0 ? 'var(--ok)' : 'var(--bad)' }}
         >
           {'●'.repeat(usable)}

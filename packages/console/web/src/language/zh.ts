@@ -187,7 +187,7 @@ export const zh: Text = {
       every: '所有请求',
       percent: (share) => `其中 ${share}`,
       percentOf: (percent) => `${percent}%`,
-      stickyBy: (key) => `按${key}固定`,
+      stickyBy: (key) => `按 ${key} 固定`,
     },
   },
   conflict: {
