@@ -1,6 +1,6 @@
 /** The API's schemas: requests are checked by them, and its OpenAPI description is made of them. */
 import { LANE_GROUPS_SCHEMA } from '@lane/core';
-import type { EntryExplanation, GroupStatus, HopExplanation, Lane, LaneGroup, LaneGroupsDocument } from '@lane/core';
+import type { EntryExplanation, GroupStatus, HopExplanation, Lane, LaneGroup } from '@lane/core';
 import { Type, type TUnsafe } from '@sinclair/typebox';
 import type { Traffic } from './traffic/collect.js';
 
@@ -176,5 +176,3 @@ export const TrafficSchema = Type.Unsafe<Traffic>({
     sources: { type: 'object', additionalProperties: true },
   },
 });
-
-export type Document = LaneGroupsDocument;
