@@ -1,0 +1,79 @@
+/** `lane console` as people start it: where it listens, whom it asks, and how it ends. Its pages are those that were built. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+const LANE = join(__dirname, '../../dist/main.js');
+const TOKEN = 'a-token-that-is-long-enough';
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'lane-cli-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+function refused(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [LANE, 'console', '--port', '0', ...args], { env: { ...process.env, ...env } }, (_error, _out, stderr) =>
+      resolve({ code: child.exitCode, stderr }),
+    );
+  });
+}
+
+async function start(args: readonly string[], env: Record<string, string> = {}): Promise<{ url: string; stop(): Promise<number | null> }> {
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  onTestFinished(() => nacos.close());
+  const child = spawn(process.execPath, [LANE, 'console', '--port', '0', '--json', '--nacos', nacos.address, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  return {
+    url: (JSON.parse(line) as { url: string }).url,
+    async stop() {
+      child.kill('SIGTERM');
+      const [code] = (await once(child, 'exit')) as [number | null];
+      return code;
+    },
+  };
+}
+
+describe('lane console', () => {
+  test('beyond this machine it does not start without a token, and says what to do', async () => {
+    const { code, stderr } = await refused(['--host', '0.0.0.0']);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/--tokens-file.*LANE_CONSOLE_TOKEN.*127\.0\.0\.1/)]);
+  });
+
+  test('a token that could be guessed is refused, and not repeated', async () => {
+    const { code, stderr } = await refused([], { LANE_CONSOLE_TOKEN: 'hunter2' });
+    expect([code, stderr]).toEqual([1, expect.stringContaining('openssl rand')]);
+    expect(stderr).not.toContain('hunter2');
+  });
+
+  test('on loopback it serves its pages and its API, and ends in good order', async () => {
+    const { url, stop } = await start([]);
+    expect(await (await fetch(url)).text()).toMatch(/<div id="root">/);
+    expect(await (await fetch(`${url}/api/groups`)).json()).toMatchObject({ groups: [] });
+    expect(await stop()).toBe(0);
+  });
+
+  test('accounts come from a file, and the log goes to one', async () => {
+    const files = folder();
+    const tokens = join(files, 'tokens');
+    const log = join(files, 'audit.jsonl');
+    writeFileSync(tokens, `vera viewer ${TOKEN}\n`);
+    const { url, stop } = await start([], { LANE_CONSOLE_TOKENS_FILE: tokens, LANE_CONSOLE_AUDIT_LOG: log });
+    expect((await fetch(`${url}/api/groups`)).status).toBe(401);
+    const authorization = `Bearer ${TOKEN}`;
+    expect((await fetch(`${url}/api/groups`, { headers: { authorization } })).status).toBe(200);
+    expect((await fetch(`${url}/api/groups/shop`, { method: 'DELETE', headers: { authorization } })).status).toBe(403);
+    await stop();
+    expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({ who: 'vera', action: 'change-refused' });
+  });
+});
