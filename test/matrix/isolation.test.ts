@@ -150,7 +150,8 @@ class Trial {
       this.#taken.set(took.id, [...before, { by: name, lane: took.lane }]);
       this.#wake();
     });
-    app.child.once('exit', () => {
+    // Not at its exit: what it said last may still be on its way.
+    app.child.once('close', () => {
       if (this.#apps.get(name) !== app) return;
       this.#failure = new Error(`${name} has ended: ${app.stderr()}`);
       this.#wake();
