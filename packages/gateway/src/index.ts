@@ -1,2 +1,4 @@
-export { GATEWAY_SERVICE, startGateway, type EntryMode, type Gateway, type GatewayOptions } from './gateway.js';
-export type { GatewayRoute } from './routes.js';
+export { GATEWAY_SERVICE, startGateway, type EntryMode, type Gateway, type GatewayOptions, type GatewayTimeouts } from './gateway.js';
+export type { Certificate } from './listener.js';
+export { accessJson, accessLine, type AccessEntry } from './access-log.js';
+export type { Canary, GatewayRoute, PathType, RouteTarget } from './routes.js';

@@ -1,0 +1,78 @@
+/**
+ * Connections to instances. A socket is handed to a request only once it is connected: until then nothing of the request has been
+ * read or sent, so that another instance can be tried with all of it, body included.
+ */
+import http, { type ClientRequestArgs } from 'node:http';
+import net, { type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** An instance that could not be reached: nothing was sent. */
+export class NotConnectedError extends Error {
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.name = 'NotConnectedError';
+    this.code = code;
+  }
+}
+
+/** An instance that kept silent for too long. */
+export class InstanceTimeoutError extends Error {
+  readonly code = 'ELANE_INSTANCE_TIMEOUT';
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'InstanceTimeoutError';
+  }
+}
+
+/** Connections to instances that nothing is under way on are closed before Node's servers, at 5 s, would: what is sent just then is lost. */
+const KEEP_ALIVE_MS = 4_000;
+
+/** Connects, or calls back with a {@link NotConnectedError}. */
+export function connectInstance(
+  address: { readonly host: string; readonly port: number },
+  timeoutMs: number,
+  done: (error: NotConnectedError | undefined, socket?: Socket) => void,
+): void {
+  const socket = net.connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
+  const timer = setTimeout(
+    () => socket.destroy(new NotConnectedError(`no connection to ${address.host}:${address.port} within ${timeoutMs} ms`, 'ELANE_CONNECT_TIMEOUT')),
+    timeoutMs,
+  );
+  const fail = (error: NodeJS.ErrnoException): void => {
+    clearTimeout(timer);
+    done(error instanceof NotConnectedError ? error : new NotConnectedError(error.message, error.code ?? 'ECONNREFUSED'));
+  };
+  socket.once('error', fail);
+  socket.once('connect', () => {
+    clearTimeout(timer);
+    socket.removeListener('error', fail);
+    done(undefined, socket);
+  });
+}
+
+/** Keeps connections to instances. */
+export class InstanceAgent extends http.Agent {
+  readonly #connectTimeoutMs: number;
+
+  constructor(connectTimeoutMs: number) {
+    super({ keepAlive: true, timeout: KEEP_ALIVE_MS, scheduling: 'lifo' });
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  /** Called by Node; without a socket as its result, it waits for `onCreate`. */
+  override createConnection(options: ClientRequestArgs, onCreate?: (error: Error | null, socket: Duplex) => void): undefined {
+    const { host, port } = options as { host: string; port: number };
+    connectInstance({ host, port }, this.#connectTimeoutMs, (error, socket) => onCreate?.(error ?? null, socket as Socket));
+    return undefined;
+  }
+}
+
+/** An agent for one upgrade, whose connection is there already. */
+export function agentOf(socket: Socket): http.Agent {
+  const agent = new http.Agent();
+  (agent as unknown as { createConnection: () => Socket }).createConnection = () => socket;
+  return agent;
+}

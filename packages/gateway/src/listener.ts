@@ -1,0 +1,187 @@
+/**
+ * The side of the gateway that clients see: HTTP/1.1, and HTTP/2 on the same port, by ALPN with TLS and by prior knowledge without.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import https from 'node:https';
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** A request of HTTP/1.1 or HTTP/2, as Node's compatibility API makes them alike. */
+export type AnyRequest = IncomingMessage | Http2ServerRequest;
+/** The answer to one. */
+export type AnyResponse = ServerResponse | Http2ServerResponse;
+
+/** A certificate and its key, PEM. */
+export interface Certificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+/** Options of {@link startListener}. */
+export interface ListenerOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly certificate: Certificate | undefined;
+  /** How long a client may take for the head of its request. */
+  readonly headersTimeoutMs: number;
+  /** How long a connection may stay open with nothing under way. */
+  readonly keepAliveTimeoutMs: number;
+  readonly onRequest: (request: AnyRequest, response: AnyResponse) => void;
+  /** A WebSocket's handshake. */
+  readonly onWebSocket: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+}
+
+/** A listening port. */
+export interface Listener {
+  readonly port: number;
+  setCertificate(certificate: Certificate): void;
+  /** Takes no further connections, and ends those that nothing is under way on. Resolves when the last one is gone, by force after `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Starts to listen. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { certificate, host, onRequest } = options;
+  const limits = {
+    headersTimeout: options.headersTimeoutMs,
+    // A long upload is no fault; one that stands still is ended by the idle timeout.
+    requestTimeout: 0,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+  };
+  const server =
+    certificate === undefined
+      ? http.createServer(limits, onRequest)
+      : https.createServer({ ...limits, ...certificate, ALPNProtocols: ['h2', 'http/1.1'], handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, onRequest);
+  const sockets = new Set<Socket>();
+  const waiting = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  let closing: Promise<void> | undefined;
+
+  const http2Server = http2.createServer({}, onRequest);
+  http2Server.on('session', (session) => {
+    sessions.add(session);
+    session.setTimeout(options.keepAliveTimeoutMs, () => {
+      // The timer runs on while a request waits for its answer; those have timeouts of their own.
+      if (!hasStreams(session)) session.close();
+    });
+    countStreams(session);
+    session.once('close', () => sessions.delete(session));
+    if (closing !== undefined) session.close();
+  });
+  http2Server.on('sessionError', () => {});
+
+  // Node's own listener for connections is put behind the choice of the protocol.
+  const event = certificate === undefined ? 'connection' : 'secureConnection';
+  const [serveHttp1] = server.listeners(event) as [(socket: Socket) => void];
+  server.removeAllListeners(event);
+  server.on(event, (socket: Socket & { alpnProtocol?: string | false | null }) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (socket.alpnProtocol === 'h2') http2Server.emit('connection', socket);
+    else if (certificate !== undefined) serveHttp1.call(server, socket);
+    else chooseByFirstBytes(socket);
+  });
+
+  /** HTTP/2 without TLS begins with its preface (RFC 9113, 3.3). */
+  function chooseByFirstBytes(socket: Socket): void {
+    waiting.add(socket);
+    const giveUp = (): void => void socket.destroy();
+    socket.setTimeout(options.headersTimeoutMs, giveUp);
+    socket.once('error', giveUp);
+    let held: Buffer = Buffer.alloc(0);
+    const look = (): void => {
+      const chunk = socket.read() as Buffer | null;
+      // Its end; or nothing yet.
+      if (chunk === null) return;
+      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      const isPreface = HTTP2_PREFACE.subarray(0, held.length).equals(held.subarray(0, HTTP2_PREFACE.length));
+      // `PUT` begins with the same letter, in packets however small.
+      if (isPreface && held.length < 3) return;
+      socket.removeListener('readable', look);
+      socket.removeListener('error', giveUp);
+      socket.removeListener('end', giveUp);
+      socket.removeListener('timeout', giveUp);
+      socket.setTimeout(0);
+      waiting.delete(socket);
+      socket.unshift(held);
+      if (isPreface) http2Server.emit('connection', socket);
+      else serveHttp1.call(server, socket);
+    };
+    socket.on('readable', look);
+    socket.once('end', giveUp);
+    socket.once('close', () => waiting.delete(socket));
+  }
+
+  server.on('upgrade', (request, socket, head) => {
+    const isWebSocket = request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket';
+    if (isWebSocket) options.onWebSocket(request, socket as Socket, head);
+    else serveWithoutUpgrade(request, socket as Socket, head);
+  });
+
+  /**
+   * A server may ignore an upgrade that it does not want (RFC 9110, 7.8): Java's HttpClient offers h2c with each first request. Node
+   * can't be told to before 24 (shouldUpgradeCallback), so the request is put back before its body, without the offer, and read again.
+   */
+  function serveWithoutUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const close = /(?:^|,)\s*close\s*(?:,|$)/i.test(request.headers.connection ?? '');
+    let text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`;
+    const { rawHeaders } = request;
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] as string;
+      if (/^(?:upgrade|connection|http2-settings)$/i.test(name)) continue;
+      text += `${name}: ${rawHeaders[i + 1]}\r\n`;
+    }
+    socket.unshift(Buffer.concat([Buffer.from(`${text}${close ? 'Connection: close\r\n' : ''}\r\n`, 'latin1'), head]));
+    serveHttp1.call(server, socket);
+  }
+
+  await listen(server, options.port, host);
+  return {
+    port: (server.address() as AddressInfo).port,
+    setCertificate: (changed) => (server as https.Server).setSecureContext({ ...changed }),
+    close: (deadlineMs) =>
+      (closing ??= new Promise((resolve) => {
+        const force = setTimeout(() => {
+          for (const session of sessions) session.destroy();
+          for (const socket of sockets) socket.destroy();
+        }, deadlineMs);
+        server.close(() => {
+          clearTimeout(force);
+          resolve();
+        });
+        server.closeIdleConnections();
+        for (const session of sessions) session.close();
+        for (const socket of waiting) socket.destroy();
+      })),
+  };
+}
+
+const streamsOf = new WeakMap<ServerHttp2Session, number>();
+
+function countStreams(session: ServerHttp2Session): void {
+  session.on('stream', (stream) => {
+    streamsOf.set(session, (streamsOf.get(session) ?? 0) + 1);
+    stream.once('close', () => streamsOf.set(session, (streamsOf.get(session) ?? 1) - 1));
+  });
+}
+
+function hasStreams(session: ServerHttp2Session): boolean {
+  return (streamsOf.get(session) ?? 0) > 0;
+}
+
+async function listen(server: http.Server, port: number, host: string): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), {
+      code: 'ELANE_PORT_IN_USE',
+    });
+  }
+}
