@@ -1,0 +1,107 @@
+/** Kubernetes manifests as they stand in files: several documents each, lists of objects, and where everything is. */
+import { LineCounter, parseAllDocuments, type Document } from 'yaml';
+
+/** A file of manifests. */
+export interface ManifestFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+type Path = ReadonlyArray<string | number>;
+
+/** One object of a manifest. */
+export interface KubernetesObject {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly file: string;
+  /** The value at a path; undefined where there is none. */
+  get(...path: Path): unknown;
+  /** Text at a path, numbers and truth values as they are written; undefined where there is none. */
+  text(...path: Path): string | undefined;
+  /** The texts of a map at a path, such as labels. */
+  map(...path: Path): ReadonlyMap<string, string>;
+  /** How many items a list at a path has. */
+  count(...path: Path): number;
+  /** The line, from 1, of what is at a path, or of what is nearest above it. */
+  line(...path: Path): number;
+}
+
+/** What is wrong in a file. */
+export interface ManifestProblem {
+  /** `error`: some requests can't be served; `warning`: they are served, but perhaps not as meant; `note`: what is ignored. */
+  readonly severity: 'error' | 'warning' | 'note';
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** Reads all objects of some files, in their order. */
+export function readManifests(files: readonly ManifestFile[]): { objects: KubernetesObject[]; problems: ManifestProblem[] } {
+  const objects: KubernetesObject[] = [];
+  const problems: ManifestProblem[] = [];
+  for (const { name: file, text } of files) {
+    const lines = new LineCounter();
+    for (const document of parseAllDocuments(text, { lineCounter: lines, prettyErrors: false }) as Document[]) {
+      const [error] = document.errors;
+      if (error !== undefined) {
+        problems.push({ severity: 'error', file, line: lines.linePos(error.pos[0]).line, message: `is not YAML: ${error.message}` });
+        continue;
+      }
+      const kind = document.getIn(['kind']);
+      if (typeof kind !== 'string') continue;
+      const items = kind.endsWith('List') ? (document.toJS() as { items?: unknown[] }).items : undefined;
+      if (items === undefined) objects.push(objectAt(document, lines, file, []));
+      else items.forEach((_item, i) => objects.push(objectAt(document, lines, file, ['items', i])));
+    }
+  }
+  return { objects, problems };
+}
+
+function objectAt(document: Document, lines: LineCounter, file: string, root: Path): KubernetesObject {
+  const value = document.toJS() as unknown;
+  const get = (...path: Path): unknown => {
+    let at: unknown = value;
+    for (const key of [...root, ...path]) {
+      if (typeof at !== 'object' || at === null) return undefined;
+      at = (at as Record<string | number, unknown>)[key];
+    }
+    return at ?? undefined;
+  };
+  const text = (...path: Path): string | undefined => textOf(get(...path));
+  return {
+    kind: text('kind') ?? '',
+    apiVersion: text('apiVersion') ?? '',
+    name: text('metadata', 'name') ?? '',
+    namespace: text('metadata', 'namespace') ?? 'default',
+    file,
+    get,
+    text,
+    map: (...path) => {
+      const found = get(...path);
+      const map = new Map<string, string>();
+      if (typeof found !== 'object' || found === null) return map;
+      for (const [key, item] of Object.entries(found)) {
+        const string = textOf(item);
+        if (string !== undefined) map.set(key, string);
+      }
+      return map;
+    },
+    count: (...path) => {
+      const found = get(...path);
+      return Array.isArray(found) ? found.length : 0;
+    },
+    line: (...path) => {
+      for (let length = path.length; length >= 0; length--) {
+        const node = document.getIn([...root, ...path.slice(0, length)], true) as { range?: [number, number, number] } | undefined;
+        if (node?.range !== undefined) return lines.linePos(node.range[0]).line;
+      }
+      return 1;
+    },
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
