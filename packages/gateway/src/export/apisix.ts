@@ -1,0 +1,159 @@
+/**
+ * APISIX: an apisix.yaml for standalone mode; the same objects can be sent to its Admin API. Conditions are expressions of
+ * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
+ */
+import { stringify } from 'yaml';
+import type { Tag } from '@lane/core';
+import { searchedRegex, type Condition, type Leaf } from './condition.js';
+import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+
+type Expression = readonly unknown[];
+
+/** Writes the configuration. */
+export function exportApisix(plan: Plan): string {
+  const routes: object[] = [];
+  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
+  const rest = plan.routes.find(({ isDefault }) => isDefault);
+  const all = rest === undefined ? ordered : [...ordered, rest];
+  const most = all.reduce((count, { rules }) => count + rules.length + 1, 0);
+  let shares = 0;
+  const add = (route: PlannedRoute, tag: Tag | undefined, name: string, vars: Expression | undefined): void => {
+    const upstream = route.upstreamOf(tag);
+    const isAll = route.isDefault || (route.path === '/' && route.pathType === 'prefix');
+    routes.push({
+      id: `lane-${routes.length + 1}`,
+      name,
+      // The higher one is tried first.
+      priority: most - routes.length,
+      uris: isAll ? ['/*'] : route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/*`],
+      ...(route.isDefault || route.host === '*' ? {} : { hosts: [route.host] }),
+      ...(vars === undefined ? {} : { vars }),
+      enable_websocket: true,
+      plugins: {
+        'serverless-pre-function': { phase: 'rewrite', functions: [luaOf(plan, tag)] },
+        ...(upstream === undefined
+          ? { 'fault-injection': { abort: { http_status: 503, body: `no instance of ${route.service} for this lane\n` } } }
+          : {}),
+      },
+      ...(upstream === undefined ? { upstream: { type: 'roundrobin', nodes: { '127.0.0.1:1': 1 } } } : { upstream_id: upstream.name }),
+    });
+  };
+  for (const route of all) {
+    if (route.host.startsWith('*.')) plan.note(`host ${route.host} matches names of several labels, too`);
+    for (const rule of route.rules) {
+      if (rule.percent === 0) continue;
+      if (rule.by !== undefined) {
+        plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
+        continue;
+      }
+      const parts: Expression[] = [];
+      if (rule.condition !== undefined) parts.push(expressionOf(plan, rule.condition, rule));
+      if (rule.percent !== undefined) parts.push(shareOf(rule.percent, shares++ % 7));
+      // Either a list of expressions, or an operator and its operands.
+      const [only] = parts;
+      const vars = parts.length === 0 ? undefined : parts.length > 1 ? ['AND', ...parts] : isOperator(only as Expression) ? only : [only];
+      add(route, rule.tag, rule.name, vars);
+    }
+    add(route, route.tag, route.service, undefined);
+  }
+  const configuration = {
+    routes,
+    upstreams: plan.upstreams.map(({ name, instances }) => {
+      const weights = wholeWeights(instances);
+      return { id: name, type: 'roundrobin', nodes: instances.map(({ ip, port }, i) => ({ host: ip, port, weight: weights[i] })) };
+    }),
+  };
+  return [
+    '# Lane: entry rules and routes for APISIX 3, standalone (conf/apisix.yaml), written by `lane gateway export apisix`.',
+    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
+    stringify(configuration, { lineWidth: 0 }),
+    // What a file has to end with for APISIX to take it.
+    '#END\n',
+  ].join('\n');
+}
+
+function isOperator(expression: Expression): boolean {
+  return expression[0] === 'AND' || expression[0] === 'OR';
+}
+
+function expressionOf(plan: Plan, condition: Condition, rule: PlannedRule): Expression {
+  if (condition.kind !== 'leaf') return [condition.kind === 'all' ? 'AND' : 'OR', ...condition.of.map((one) => expressionOf(plan, one, rule))];
+  return leafOf(plan, condition, rule);
+}
+
+function leafOf(plan: Plan, { subject, comparison, negated }: Leaf, rule: PlannedRule): Expression {
+  const not = negated ? ['!'] : [];
+  if (subject.kind === 'clientIp') return ['remote_addr', ...not, 'ipmatch', comparison.op === 'in' ? comparison.values : []];
+  const variable =
+    subject.kind === 'header'
+      ? `http_${subject.name.replaceAll('-', '_')}`
+      : subject.kind === 'cookie'
+        ? `cookie_${subject.name}`
+        : subject.kind === 'query'
+          ? `arg_${subject.name}`
+          : subject.kind === 'host'
+            ? 'host'
+            : subject.kind === 'method'
+              ? 'request_method'
+              : 'uri';
+  if (subject.kind === 'cookie' || subject.kind === 'query') plan.note('values are compared as they are sent, percent-encoding included', rule);
+  if (subject.kind === 'path') plan.note('paths are compared decoded', rule);
+  if (comparison.op === 'present') return [variable, ...not, '~~', '^'];
+  const ignoresCase = subject.kind === 'host' || subject.kind === 'method';
+  if (!ignoresCase && comparison.op === 'exact') return [variable, ...not, '==', comparison.value];
+  if (!ignoresCase && comparison.op === 'in') return [variable, ...not, 'in', comparison.values];
+  return [variable, ...not, ignoresCase ? '~*' : '~~', searchedRegex(comparison)];
+}
+
+/** A share of all requests by four digits of the request id, others for each rule. */
+function shareOf(percent: number, position: number): Expression {
+  return ['request_id', '~~', `^[0-9a-f]{${position * 4}}(?:${hexBelow(Math.round((percent / 100) * 0x1_0000))})`];
+}
+
+/** A regular expression for four hexadecimal digits below a limit. */
+export function hexBelow(limit: number): string {
+  const digits = Math.min(limit, 0xffff).toString(16).padStart(4, '0');
+  const parts: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    const digit = parseInt(digits.charAt(i), 16);
+    if (digit > 0) parts.push(`${digits.slice(0, i)}${below(digit)}[0-9a-f]{${3 - i}}`);
+  }
+  if (limit > 0xffff) parts.push('ffff');
+  return parts.length === 0 ? '(?!)' : parts.join('|');
+}
+
+function below(digit: number): string {
+  if (digit === 1) return '0';
+  return digit <= 10 ? `[0-${digit - 1}]` : digit === 11 ? '[0-9a]' : `[0-9a-${(digit - 1).toString(16)}]`;
+}
+
+function luaOf(plan: Plan, tag: Tag | undefined): string {
+  const own = plan.ownEntries.map((key) => `[${JSON.stringify(key)}] = true`).join(', ');
+  const written = tag === undefined ? [] : plan.writtenEntries.map((key) => `  kept[#kept + 1] = ${JSON.stringify(`${key}=${tag}`)}`);
+  const headers = new Map(plan.writtenHeaders.map((header) => [header.name, header]));
+  const set = plan.ownHeaders.map((name) => {
+    const header = headers.get(name);
+    return tag === undefined || header === undefined
+      ? `  ngx.req.clear_header(${JSON.stringify(name)})`
+      : `  ngx.req.set_header(${JSON.stringify(name)}, ${JSON.stringify(header.valueOf(tag))})`;
+  });
+  return `return function(conf, ctx)
+  local own = { ${own} }
+  local kept = {}
+  local lines = ngx.req.get_headers()["baggage"]
+  if type(lines) == "string" then lines = { lines } end
+  for _, line in ipairs(lines or {}) do
+    for member in string.gmatch(line, "[^,]+") do
+      local key = string.match(member, "^%s*([^=%s]*)%s*=")
+      if string.find(member, "%S") and not (key and own[key]) then kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$") end
+    end
+  end
+${[...written, ...set].join('\n')}
+  if #kept > 0 then ngx.req.set_header("baggage", table.concat(kept, ",")) else ngx.req.clear_header("baggage") end
+end
+`;
+}
+
+function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
+  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
+}

@@ -1,0 +1,170 @@
+/**
+ * Envoy: a bootstrap with one listener. A rule is a route for each of its alternatives, tried in order; the route's metadata names the
+ * lane, and a filter in Lua writes it into the baggage.
+ */
+import { stringify } from 'yaml';
+import type { Tag } from '@lane/core';
+import { alternativesOf, escapeRegex, type Leaf } from './condition.js';
+import { headerTest, type HeaderTest } from './envoy-match.js';
+import { envoyLua } from './lua-baggage.js';
+import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+
+const LUA = 'envoy.filters.http.lua';
+const TYPES = 'type.googleapis.com/envoy.extensions';
+
+/** Writes the configuration. */
+export function exportEnvoy(plan: Plan): string {
+  const routes: object[] = [];
+  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
+  const rest = plan.routes.find(({ isDefault }) => isDefault);
+  for (const route of rest === undefined ? ordered : [...ordered, rest]) {
+    for (const { alternative, rule, threshold } of branchesOf(plan, route)) routes.push(routeOf(route, rule.tag, alternative, threshold));
+    routes.push(routeOf(route, route.tag, [], undefined));
+  }
+  for (const { name } of plan.writtenHeaders) plan.gap(`the header ${name} is not written: only baggage is`);
+  const configuration = {
+    static_resources: {
+      listeners: [
+        {
+          name: 'lane',
+          address: { socket_address: { address: '0.0.0.0', port_value: plan.port } },
+          filter_chains: [
+            {
+              filters: [
+                {
+                  name: 'envoy.filters.network.http_connection_manager',
+                  typed_config: {
+                    '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+                    stat_prefix: 'lane',
+                    use_remote_address: true,
+                    upgrade_configs: [{ upgrade_type: 'websocket' }],
+                    route_config: { name: 'lane', virtual_hosts: [{ name: 'lane', domains: ['*'], routes }] },
+                    http_filters: [
+                      {
+                        name: LUA,
+                        typed_config: {
+                          '@type': `${TYPES}.filters.http.lua.v3.Lua`,
+                          default_source_code: { inline_string: envoyLua(plan, 'handle:metadata():get("lane")') },
+                          clear_route_cache: false,
+                        },
+                      },
+                      { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
+                    ],
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+      clusters: plan.upstreams.map(({ name, instances }) => {
+        const weights = wholeWeights(instances);
+        return {
+          name,
+          type: instances.every(({ ip }) => /^[\d.]+$|:/.test(ip)) ? 'STATIC' : 'STRICT_DNS',
+          connect_timeout: '3s',
+          load_assignment: {
+            cluster_name: name,
+            endpoints: [
+              {
+                lb_endpoints: instances.map(({ ip, port }, i) => ({
+                  endpoint: { address: { socket_address: { address: ip, port_value: port } } },
+                  load_balancing_weight: weights[i],
+                })),
+              },
+            ],
+          },
+        };
+      }),
+    },
+  };
+  return [
+    '# Lane: entry rules and routes for Envoy 1.31 or later, written by `lane gateway export envoy`.',
+    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
+    stringify(configuration, { lineWidth: 0 }),
+  ].join('\n');
+}
+
+/** One alternative of a rule, as a target without nesting needs it. */
+export interface Branch {
+  readonly rule: PlannedRule;
+  readonly alternative: readonly HeaderTest[];
+  /** In steps of a ten-thousandth; undefined: all. */
+  readonly threshold: number | undefined;
+}
+
+/** The rules of a route as alternatives of header tests; what can't be is told and left out. */
+export function branchesOf(plan: Plan, route: PlannedRoute): Branch[] {
+  const branches: Branch[] = [];
+  const drawn: Array<{ condition: string; share: number }> = [];
+  for (const rule of route.rules) {
+    if (rule.percent === 0) continue;
+    if (rule.by !== undefined) {
+      plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
+      continue;
+    }
+    const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
+    if (alternatives === undefined) {
+      plan.gap('the condition has too many alternatives; the rule is left out', rule);
+      continue;
+    }
+    const tests = alternatives.map((leaves: readonly Leaf[]) => leaves.map(headerTest));
+    const problem = tests.flat().find((test) => typeof test === 'string');
+    if (problem !== undefined) {
+      plan.gap(`${problem}; the rule is left out`, rule);
+      continue;
+    }
+    let threshold: number | undefined;
+    if (rule.percent !== undefined) {
+      // All routes of a request draw one number: what an earlier rule has taken of it is no more to be had.
+      const condition = JSON.stringify(rule.condition ?? null);
+      const before = drawn.find((one) => one.condition === condition);
+      if (before === undefined && drawn.length > 0) plan.gap('shares of rules with different conditions are not independent of each other', rule);
+      const taken = before?.share ?? 0;
+      const share = taken + (1 - taken) * (rule.percent / 100);
+      if (before === undefined) drawn.push({ condition, share });
+      else before.share = share;
+      threshold = Math.round(share * 10_000);
+    }
+    for (const alternative of tests) branches.push({ rule, alternative: alternative as HeaderTest[], threshold });
+  }
+  return branches;
+}
+
+function routeOf(route: PlannedRoute, tag: Tag | undefined, tests: readonly HeaderTest[], threshold: number | undefined): object {
+  const headers = [...hostTest(route), ...tests].map(headerMatcher);
+  const match = {
+    ...(route.isDefault || (route.path === '/' && route.pathType === 'prefix')
+      ? { prefix: '/' }
+      : route.pathType === 'exact'
+        ? { path: route.path }
+        : { path_separated_prefix: route.path }),
+    ...(headers.length === 0 ? {} : { headers }),
+    ...(threshold === undefined ? {} : { runtime_fraction: { default_value: { numerator: threshold, denominator: 'TEN_THOUSAND' } } }),
+  };
+  const upstream = route.upstreamOf(tag);
+  return {
+    match,
+    ...(tag === undefined ? {} : { metadata: { filter_metadata: { [LUA]: { lane: tag } } } }),
+    ...(upstream === undefined
+      ? { direct_response: { status: 503, body: { inline_string: `no instance of ${route.service} for this lane\n` } } }
+      : { route: { cluster: upstream.name, timeout: '0s', idle_timeout: '300s' } }),
+  };
+}
+
+function hostTest({ host, isDefault }: PlannedRoute): HeaderTest[] {
+  if (isDefault || host === '*') return [];
+  const pattern = host.startsWith('*.') ? `[^.:]+${escapeRegex(host.slice(1))}` : escapeRegex(host);
+  return [{ name: ':authority', match: { regex: `(?i)${pattern}(?::\\d+)?` }, negated: false }];
+}
+
+function headerMatcher({ name, match, negated }: HeaderTest): object {
+  if (match === undefined) return { name, present_match: !negated };
+  const string_match = 'regex' in match ? { safe_regex: match } : match;
+  // A header that is not there fulfils what is negated.
+  return { name, string_match, ...(negated ? { invert_match: true, treat_missing_header_as_empty: true } : {}) };
+}
+
+function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
+  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
+}

@@ -1,0 +1,141 @@
+/**
+ * Higress: an Ingress for each alternative of a rule. Its annotations compare methods, headers and queries; they set and remove
+ * headers, but don't edit them: the client's other baggage does not go on.
+ */
+import { stringify } from 'yaml';
+import type { Tag } from '@lane/core';
+import { alternativesOf, encodedText, wholeRegex, type Leaf } from './condition.js';
+import { headerTest } from './envoy-match.js';
+import { objectName, serviceFor } from './kubernetes-service.js';
+import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+
+const PREFIX = 'higress.io';
+
+/** Writes the configuration. */
+export function exportHigress(plan: Plan): string {
+  plan.gap('the client’s other baggage is not kept: annotations can’t edit a header');
+  const ingresses: object[] = [];
+  const hosts = new Set(hostsOf(plan));
+  // A rule that names a host is an Ingress of that host.
+  for (const route of plan.routes)
+    for (const rule of route.rules)
+      for (const leaf of (rule.condition === undefined ? undefined : alternativesOf(rule.condition))?.flat() ?? [])
+        if (route.host === '*' && leaf.subject.kind === 'host' && !leaf.negated && leaf.comparison.op === 'exact') hosts.add(leaf.comparison.value);
+  for (const host of hosts) {
+    for (const route of routesOfHost(plan, host)) {
+      for (const rule of route.rules)
+        for (const annotations of annotationsOf(plan, route, rule, host))
+          ingresses.push(ingressOf(plan, route, rule.tag, host, annotations, `${rule.name}-${ingresses.length}`));
+      ingresses.push(ingressOf(plan, route, route.tag, host, {}, `${route.service}-${ingresses.length}`));
+    }
+  }
+  if (plan.routes.some(({ rules }) => rules.length > 1))
+    plan.note('of several rules that match, Higress takes the one with more comparisons, not the first');
+  return [
+    '# Lane: entry rules and routes for Higress 2, written by `lane gateway export higress`.',
+    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
+    ingresses.map((object) => stringify(object, { lineWidth: 0 })).join('---\n'),
+  ].join('\n');
+}
+
+function ingressOf(
+  plan: Plan,
+  route: PlannedRoute,
+  tag: Tag | undefined,
+  host: string,
+  matching: Readonly<Record<string, string>>,
+  name: string,
+): object {
+  const written = new Map<string, string>();
+  if (tag !== undefined) {
+    if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map((key) => `${key}=${tag}`).join(','));
+    for (const header of plan.writtenHeaders) written.set(header.name, header.valueOf(tag));
+  }
+  const removed = ['baggage', ...plan.ownHeaders].filter((header) => !written.has(header));
+  const { name: service, port } = serviceFor(plan, route, tag);
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    metadata: {
+      name: objectName('lane', name),
+      annotations: {
+        ...matching,
+        ...(written.size === 0
+          ? {}
+          : { [`${PREFIX}/request-header-control-update`]: [...written].map(([key, value]) => `${key} ${value}`).join('\n') }),
+        [`${PREFIX}/request-header-control-remove`]: removed.join(','),
+      },
+    },
+    spec: {
+      ingressClassName: 'higress',
+      rules: [
+        {
+          ...(host === '*' ? {} : { host }),
+          http: {
+            paths: [
+              {
+                path: route.isDefault ? '/' : route.path,
+                pathType: route.pathType === 'exact' ? 'Exact' : 'Prefix',
+                backend: { service: { name: service, port: { number: port } } },
+              },
+            ],
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** The annotations of each alternative of a rule on a host; none, and told, where it has to be left out. */
+function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host: string): Array<Record<string, string>> {
+  const leaveOut = (why: string): [] => {
+    plan.gap(`${why}; the rule is left out`, rule);
+    return [];
+  };
+  if (rule.percent !== undefined) return rule.percent === 0 ? [] : leaveOut('a share can’t be said together with a header of its own');
+  const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
+  if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
+  const all: Array<Record<string, string>> = [];
+  for (const leaves of alternatives) {
+    const annotations: Record<string, string> = {};
+    let elsewhere = false;
+    for (const leaf of leaves) {
+      if (leaf.subject.kind === 'host' && !leaf.negated && leaf.comparison.op === 'exact') {
+        if (leaf.comparison.value !== host) elsewhere = true;
+        continue;
+      }
+      const made = annotationOf(leaf, route);
+      if (typeof made === 'string') return leaveOut(made);
+      if (Object.hasOwn(annotations, made[0])) return leaveOut('two comparisons of one value');
+      annotations[made[0]] = made[1];
+    }
+    if (!elsewhere) all.push(annotations);
+  }
+  return all;
+}
+
+function annotationOf(leaf: Leaf, route: PlannedRoute): readonly [name: string, value: string] | string {
+  const { subject, comparison, negated } = leaf;
+  if (negated) return 'a negation can’t be said';
+  switch (subject.kind) {
+    case 'clientIp':
+      return 'clients’ addresses can’t be matched';
+    case 'host':
+      return 'only whole hosts can be compared';
+    case 'path':
+      return `a comparison of the path beside that of the route (${route.path}) can’t be said: make it a route`;
+    case 'method':
+      if (comparison.op === 'exact') return [`${PREFIX}/match-method`, comparison.value.toUpperCase()];
+      return comparison.op === 'in' ? [`${PREFIX}/match-method`, comparison.values.join(' ').toUpperCase()] : 'only whole methods can be compared';
+    case 'header':
+      if (comparison.op === 'exact') return [`${PREFIX}/exact-match-header-${subject.name}`, comparison.value];
+      if (comparison.op === 'prefix') return [`${PREFIX}/prefix-match-header-${subject.name}`, comparison.value];
+      return [`${PREFIX}/regex-match-header-${subject.name}`, comparison.op === 'present' ? '.*' : wholeRegex(comparison)];
+    case 'cookie': {
+      const test = headerTest(leaf);
+      return typeof test === 'string' ? test : [`${PREFIX}/regex-match-header-cookie`, (test.match as { regex: string }).regex];
+    }
+    case 'query':
+      return [`${PREFIX}/regex-match-query-${subject.name}`, comparison.op === 'present' ? '.*' : wholeRegex(comparison, encodedText('query'))];
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Istio: a VirtualService for each host, and EnvoyFilters for its ingress gateway: one that cleans the client's baggage and writes the
+ * tag, and one that names the lane of each route to it.
+ */
+import { stringify } from 'yaml';
+import type { Tag } from '@lane/core';
+import { alternativesOf, encodedText, escapeRegex, wholeRegex, type Leaf } from './condition.js';
+import { headerTest } from './envoy-match.js';
+import { objectName, serviceFor } from './kubernetes-service.js';
+import { envoyLua } from './lua-baggage.js';
+import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+
+const SELECTOR = { istio: 'ingressgateway' };
+
+interface Match {
+  uri?: object;
+  method?: object;
+  authority?: object;
+  headers?: Record<string, object>;
+  withoutHeaders?: Record<string, object>;
+  queryParams?: Record<string, object>;
+}
+
+/** Writes the configuration. */
+export function exportIstio(plan: Plan): string {
+  const lanes = new Map<string, Tag>();
+  const services = hostsOf(plan).map((host) => {
+    const http: object[] = [];
+    for (const route of routesOfHost(plan, host)) {
+      for (const rule of route.rules) {
+        const match = matchesOf(plan, route, rule);
+        if (match === undefined) continue;
+        const name = objectName('lane', rule.tag, rule.name, String(http.length));
+        http.push(weighted(plan, route, rule, name, match));
+        if (rule.percent === undefined) lanes.set(name, rule.tag);
+      }
+      const name = objectName('lane', route.tag ?? 'base', route.service, String(http.length));
+      if (route.tag !== undefined) lanes.set(name, route.tag);
+      http.push({ name, match: [{ uri: uriOf(route) }], route: [{ destination: destination(plan, route, route.tag) }] });
+    }
+    return {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'VirtualService',
+      metadata: { name: objectName('lane', host === '*' ? 'any' : host) },
+      spec: { hosts: [host], gateways: ['lane-gateway'], http },
+    };
+  });
+  plan.note('the VirtualServices are bound to a Gateway of the name lane-gateway: make it, or put the name of yours');
+  for (const { name } of plan.writtenHeaders) plan.gap(`the header ${name} is not written: only baggage is`);
+  const context = 'GATEWAY';
+  const filter = {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name: 'lane-baggage', namespace: 'istio-system' },
+    spec: {
+      workloadSelector: { labels: SELECTOR },
+      configPatches: [
+        {
+          applyTo: 'HTTP_FILTER',
+          match: {
+            context,
+            listener: {
+              filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager', subFilter: { name: 'envoy.filters.http.router' } } },
+            },
+          },
+          patch: {
+            operation: 'INSERT_BEFORE',
+            value: {
+              name: 'envoy.filters.http.lua',
+              typed_config: {
+                '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua',
+                default_source_code: { inline_string: envoyLua(plan, 'handle:metadata():get("lane")') },
+              },
+            },
+          },
+        },
+        ...[...lanes].map(([name, lane]) => ({
+          applyTo: 'HTTP_ROUTE',
+          match: { context, routeConfiguration: { vhost: { route: { name } } } },
+          patch: { operation: 'MERGE', value: { metadata: { filter_metadata: { 'envoy.filters.http.lua': { lane } } } } },
+        })),
+      ],
+    },
+  };
+  return [
+    '# Lane: entry rules and routes for Istio 1.22 or later, written by `lane gateway export istio`.',
+    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
+    [...services, filter].map((object) => stringify(object, { lineWidth: 0 })).join('---\n'),
+  ].join('\n');
+}
+
+function destination(plan: Plan, route: PlannedRoute, tag: Tag | undefined): object {
+  const { name, port } = serviceFor(plan, route, tag);
+  return { host: name, port: { number: port } };
+}
+
+function weighted(plan: Plan, route: PlannedRoute, rule: PlannedRule, name: string, match: readonly Match[]): object {
+  if (rule.percent === undefined) return { name, match, route: [{ destination: destination(plan, route, rule.tag) }] };
+  const weight = Math.round(rule.percent);
+  if (weight !== rule.percent) plan.gap(`weights are whole: ${weight} % instead of ${rule.percent} %`, rule);
+  plan.gap('of the share that is in the lane the client’s other baggage is not kept', rule);
+  if (rule !== route.rules.at(-1)) plan.gap('who is not in the share goes to base at once: the rules after it are not tried', rule);
+  const set = { baggage: plan.writtenEntries.map((key) => `${key}=${rule.tag}`).join(',') };
+  return {
+    name,
+    match,
+    route: [
+      { destination: destination(plan, route, rule.tag), weight, headers: { request: { set } } },
+      { destination: destination(plan, route, route.tag), weight: 100 - weight },
+    ],
+  };
+}
+
+function uriOf(route: PlannedRoute): object {
+  if (route.isDefault || (route.path === '/' && route.pathType === 'prefix')) return { prefix: '/' };
+  // A prefix of Istio's is one of the text; here whole segments count.
+  return route.pathType === 'exact' ? { exact: route.path } : { regex: `${escapeRegex(route.path)}(?:/.*)?` };
+}
+
+/** The alternatives of a rule; undefined, and told, where it has to be left out. */
+function matchesOf(plan: Plan, route: PlannedRoute, rule: PlannedRule): Match[] | undefined {
+  if (rule.percent === 0) return undefined;
+  const leaveOut = (why: string): undefined => void plan.gap(`${why}; the rule is left out`, rule);
+  if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
+  const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
+  if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
+  const matches: Match[] = [];
+  for (const leaves of alternatives) {
+    const match: Match = { uri: uriOf(route) };
+    for (const leaf of leaves) {
+      const problem = addTo(match, leaf, route);
+      if (problem !== undefined) return leaveOut(problem);
+    }
+    matches.push(match);
+  }
+  return matches;
+}
+
+/** Adds a comparison to a match; a text: why it can't be. */
+function addTo(match: Match, leaf: Leaf, route: PlannedRoute): string | undefined {
+  const { subject, comparison, negated } = leaf;
+  if (subject.kind === 'clientIp') return 'clients’ addresses can’t be matched';
+  if (subject.kind === 'header' || subject.kind === 'cookie') {
+    const test = headerTest(leaf);
+    if (typeof test === 'string') return test;
+    const into = negated ? (match.withoutHeaders ??= {}) : (match.headers ??= {});
+    if (Object.hasOwn(into, test.name)) return `two comparisons of the header ${test.name}`;
+    const { match: value } = test;
+    into[test.name] = value !== undefined && 'suffix' in value ? { regex: `.*${escapeRegex(value.suffix)}` } : (value ?? {});
+    return undefined;
+  }
+  if (negated) return `a negation on the ${subject.kind} can’t be said`;
+  if (subject.kind === 'query') {
+    const params = (match.queryParams ??= {});
+    if (Object.hasOwn(params, subject.name)) return `two comparisons of the query ${subject.name}`;
+    params[subject.name] = comparison.op === 'present' ? {} : { regex: wholeRegex(comparison, encodedText('query')) };
+    return undefined;
+  }
+  const regex = comparison.op === 'present' ? '.*' : wholeRegex(comparison);
+  if (subject.kind === 'method') {
+    if (match.method !== undefined) return 'two comparisons of the method';
+    match.method = { regex: `(?i)${regex}` };
+  } else if (subject.kind === 'host') {
+    if (match.authority !== undefined) return 'two comparisons of the host';
+    const test = headerTest(leaf);
+    if (typeof test === 'string') return test;
+    match.authority = test.match as object;
+  } else {
+    if (route.path !== '/' || (match.uri as { prefix?: string }).prefix !== '/') return 'a comparison of the path on a route that has one';
+    match.uri = { regex };
+  }
+  return undefined;
+}
