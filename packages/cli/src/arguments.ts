@@ -26,3 +26,13 @@ export function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || count < 1 || count > 1_000) throw new InvalidArgumentError('accepted is a number from 1 to 1000.');
   return count;
 }
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A time such as `500ms`, `3s` or `5m`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const duration = match === null ? NaN : Number(match[1]) * (UNITS[match[2] as string] as number);
+  if (!(duration <= 2_147_483_647)) throw new InvalidArgumentError('a time is a number with its unit, such as 500ms, 3s or 5m.');
+  return Math.round(duration);
+}

@@ -1,80 +1,197 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { watchLaneGroups } from '@lane/nacos-registry';
-import { startGateway, type GatewayRoute } from '@lane/gateway';
-import { parsePort, parseTrust } from '../arguments.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { FORMAT_NAMES, type FormatName, type LaneRules } from '@lane/core';
+import { watchLaneGroups, watchLaneGroupsFile } from '@lane/nacos-registry';
+import type { AccessEntry, GatewayRoute, ManifestProblem } from '@lane/gateway';
+import { parseDuration, parsePort, parseTrust } from '../arguments.js';
+import { CliError } from '../cli-error.js';
+import { parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+import { gatewayExportCommand } from './gateway-export.js';
 
 /** `lane gateway`. */
 export function gatewayCommand(): Command {
-  return withNacosOptions(new Command('gateway'))
-    .description('start the entry gateway')
-    .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
-    .option('--host <host>', 'address to listen on', '127.0.0.1')
-    .addOption(
-      new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do')
-        .choices(['hosts', 'rules'])
-        .default('hosts'),
-    )
-    .requiredOption('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
-    .option('--trust <cidrs>', 'peers whose own lane headers are believed: none, all, or a comma list of CIDRs', parseTrust, 'none')
-    .action(gateway);
+  return (
+    withNacosOptions(new Command('gateway'))
+      .description('start the entry gateway')
+      // Options behind `export` are its own.
+      .enablePositionalOptions()
+      .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
+      .option('--host <host>', 'address to listen on', '127.0.0.1')
+      .addOption(
+        new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do')
+          .choices(['hosts', 'rules'])
+          .default('hosts'),
+      )
+      .option('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
+      .option('--ingress <file>', 'Kubernetes manifests with an Ingress, its Services and their Deployments; may be given several times', gather)
+      .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
+      .option('--rules <file>', 'lane groups from a file instead of Nacos')
+      .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
+      .option(
+        '--trust <cidrs>',
+        'peers whose own lane headers and X-Forwarded-* are believed: none, all, or a comma list of CIDRs',
+        parseTrust,
+        'none',
+      )
+      .option('--formats <list>', `formats in which the tag is sent on: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
+      .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
+      .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
+      .option('--tls-key <file>', 'its key, PEM')
+      .option('--timeout-connect <time>', 'for a connection to an instance; then another one is tried', parseDuration, 3_000)
+      .option('--timeout-response <time>', 'for the head of an answer', parseDuration, 60_000)
+      .option('--timeout-idle <time>', 'for any byte of a body', parseDuration, 300_000)
+      .option('--timeout-keep-alive <time>', 'for the next request on a connection', parseDuration, 65_000)
+      .option('--health-path <path>', 'a path that answers 200, and 503 from the end’s beginning on')
+      .option('--drain-delay <time>', 'how long requests are still taken when asked to stop, for health checks to notice', parseDuration, 0)
+      .option('--drain-timeout <time>', 'how long requests under way may take then', parseDuration, 10_000)
+      .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
+      .addCommand(gatewayExportCommand())
+      .action(gateway)
+  );
 }
 
 interface GatewayArguments extends NacosArguments {
   port: number;
   host: string;
   entry: 'hosts' | 'rules';
-  route: GatewayRoute[];
+  route?: GatewayRoute[];
+  ingress?: string[];
+  mend?: boolean;
+  rules?: string;
+  service: string;
   trust: 'none' | 'all' | string[];
+  formats: FormatName[];
+  baggageKey: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  timeoutConnect: number;
+  timeoutResponse: number;
+  timeoutIdle: number;
+  timeoutKeepAlive: number;
+  healthPath?: string;
+  drainDelay: number;
+  drainTimeout: number;
+  accessLog: 'off' | 'text' | 'json';
 }
 
 async function gateway(given: GatewayArguments): Promise<void> {
+  const { readCertificate, startGateway, watchCertificate } = await import('@lane/gateway');
+  if (given.route === undefined && given.ingress === undefined)
+    throw new CliError('no route: give --route host=service, or --ingress with a Kubernetes manifest', 'ELANE_USAGE', 2);
+  if ((given.tlsCert === undefined) !== (given.tlsKey === undefined))
+    throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', 2);
+  if (given.rules !== undefined && !existsSync(given.rules))
+    throw new CliError(`${given.rules}, which --rules names, is not there`, 'ELANE_USAGE', 2);
+  const routes = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
+  const files = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey as string };
+  const certificate = files === undefined ? undefined : readCertificate(files);
+  const onAccess = await accessLog(given.accessLog);
   const connection = connectAsAsked(given);
   const running = await startGateway({
     port: given.port,
     host: given.host,
     registry: connection,
-    routes: given.route,
+    routes,
     entry: given.entry,
+    service: given.service,
     trust: given.trust,
+    formats: given.formats,
+    baggageKey: given.baggageKey,
+    timeouts: {
+      connectMs: given.timeoutConnect,
+      responseMs: given.timeoutResponse,
+      idleMs: given.timeoutIdle,
+      keepAliveMs: given.timeoutKeepAlive,
+    },
     log: TERMINAL_LOG,
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(given.healthPath === undefined ? {} : { healthPath: given.healthPath }),
+    ...(onAccess === undefined ? {} : { onAccess }),
   });
+  const unwatchCertificate =
+    files === undefined || certificate === undefined
+      ? () => {}
+      : watchCertificate(files, certificate, (changed) => running.setCertificate(changed), TERMINAL_LOG);
   const check = await connection.check();
   if (!check.ok) console.error(`lane gateway: ${check.problem}; requests get 503 until then`);
   // Ready is when the services behind it are known; with Nacos down it serves its 503 all the same.
   if (check.ok) {
+    const services = routes.filter(({ problem }) => problem === undefined);
     const listed = await Promise.allSettled(
-      given.route.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })),
+      services.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })),
     );
     if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
   }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
   announce(running.port, `gateway on ${running.url}, entry by ${given.entry}; Ctrl-C ends it`);
   await untilAskedToStop();
+  running.startDraining();
+  if (given.drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, given.drainDelay));
+  await running.close(given.drainTimeout);
   unwatch();
-  await running.close();
+  unwatchCertificate();
   await connection.close();
 
-  /** Watches the lane groups, and waits for the first word on them where Nacos answers. */
+  /** Watches the lane groups, and waits for the first word on them where there is one to come. */
   async function watchRules(): Promise<() => void> {
     let known: (() => void) | undefined;
     const first = new Promise<void>((resolve) => (known = resolve));
-    const stopWatching = watchLaneGroups(connection, {
+    const options = {
       log: TERMINAL_LOG,
-      onRules: (rules) => {
+      onRules: (rules: LaneRules | undefined) => {
         running.setRules(rules);
         known?.();
       },
-    });
-    if (check.ok) await first;
+    };
+    const stopWatching = given.rules === undefined ? watchLaneGroups(connection, options) : watchLaneGroupsFile(given.rules, options);
+    if (given.rules === undefined && check.ok) await first;
     return stopWatching;
   }
 }
 
-function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRoute[] {
-  const match = /^([^=/]+)(\/[^=]*)?=([^:=]+)(?::([A-Za-z0-9._-]{1,64}))?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('a route is host[/path]=service[:tag], such as www.example.com/a=spring-cloud-a:gray.');
-  const [, host = '', path, service = '', tag] = match;
-  return [...before, { host, service, ...(path === undefined ? {} : { path }), ...(tag === undefined ? {} : { tag }) }];
+async function accessLog(form: GatewayArguments['accessLog']): Promise<((entry: AccessEntry) => void) | undefined> {
+  if (form === 'off') return undefined;
+  const { accessJson, accessLine } = await import('@lane/gateway');
+  const lineOf = form === 'json' ? accessJson : accessLine;
+  // Lines of one turn are written at once: a write for each would cost more than the rest of the request.
+  let lines = '';
+  return (entry) => {
+    if (lines === '') {
+      setImmediate(() => {
+        process.stdout.write(lines);
+        lines = '';
+      });
+    }
+    lines += `${lineOf(entry)}\n`;
+  };
+}
+
+async function routesOfIngress(files: readonly string[], mend: boolean): Promise<readonly GatewayRoute[]> {
+  const { ingressRoutes } = await import('@lane/gateway');
+  const { routes, problems } = ingressRoutes(
+    files.map((name) => ({ name, text: readManifest(name) })),
+    { mend },
+  );
+  for (const problem of problems) console.error(problemLine(problem));
+  if (routes.every(({ problem }) => problem !== undefined))
+    throw new CliError('no route of the Ingress leads anywhere: mend what is told above', 'ELANE_INGRESS');
+  return routes;
+}
+
+function problemLine({ file, line, severity, message }: ManifestProblem): string {
+  return `${file}:${line}: ${severity}: ${message}`;
+}
+
+function readManifest(name: string): string {
+  try {
+    return readFileSync(name, 'utf8');
+  } catch (error) {
+    throw new CliError(`--ingress ${name} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', 2);
+  }
+}
+
+function gather(text: string, before: string[] = []): string[] {
+  return [...before, text];
 }

@@ -1,0 +1,27 @@
+/** Parsers of arguments of the gateway's commands. */
+import { InvalidArgumentError } from 'commander';
+import { FORMAT_NAMES, isBaggageKey, type FormatName } from '@lane/core';
+import type { GatewayRoute } from '@lane/gateway';
+
+/** Reads `host[/path]=service[:tag]`. */
+export function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRoute[] {
+  const match = /^([^=/]+)(\/[^=]*)?=([^:=]+)(?::([A-Za-z0-9._-]{1,64}))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('a route is host[/path]=service[:tag], such as www.example.com/a=spring-cloud-a:gray.');
+  const [, host = '', path, service = '', tag] = match;
+  return [...before, { host, service, ...(path === undefined ? {} : { path }), ...(tag === undefined ? {} : { tag }) }];
+}
+
+/** Names of formats. */
+export function parseFormats(text: string): FormatName[] {
+  const names = text.split(/[\s,]+/).filter((name) => name !== '') as FormatName[];
+  const wrong = names.find((name) => !FORMAT_NAMES.includes(name));
+  if (wrong !== undefined || names.length === 0)
+    throw new InvalidArgumentError(`${JSON.stringify(wrong ?? text)} is no format: accepted are ${FORMAT_NAMES.join(', ')}.`);
+  return names;
+}
+
+/** A key of the baggage header. */
+export function parseBaggageKey(text: string): string {
+  if (!isBaggageKey(text)) throw new InvalidArgumentError('accepted is a key of the W3C baggage header.');
+  return text;
+}
