@@ -1,0 +1,76 @@
+/** The scenario's traffic through an entry gateway: the same assertions for each. */
+import { expect, test } from 'vitest';
+import { eventually } from '../../servers/eventually.js';
+import { ask, type Got } from './entry.js';
+
+/** What differs between gateways, said by them in their export. */
+export interface Abilities {
+  /** Whether the client's other baggage stays beside ours. Default true. */
+  readonly mergesBaggage?: boolean;
+}
+
+/** Adds the tests. */
+export function scenario(port: () => number, { mergesBaggage = true }: Abilities = {}): void {
+  const served = async (asked: Parameters<typeof ask>[1]): Promise<Got> => {
+    const got = await eventually(async () => {
+      const answer = await ask(port(), asked);
+      if (answer === 503 || answer === 502) throw new Error(`answered ${answer}`);
+      return answer;
+    });
+    expect(got).toBeTypeOf('object');
+    return got as Got;
+  };
+  /** Entries of the baggage header, as a set: order is not kept by everybody. */
+  const baggageOf = ({ headers }: Got): string[] =>
+    (headers.baggage === undefined ? [] : String(headers.baggage).split(','))
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '')
+      .sort();
+
+  test.each<[what: string, asked: Parameters<typeof ask>[1], lane: 'base' | 'gray']>([
+    ['the host of base', { host: 'www.aliyundoc.com' }, 'base'],
+    ['the host of gray', { host: 'www.example.com' }, 'gray'],
+    ['the host of gray in capitals, with a port', { host: 'WWW.Example.com:80' }, 'gray'],
+    ['a header that is listed, on the path', { host: 'www.aliyundoc.com', headers: { 'x-user': 'bob' } }, 'gray'],
+    ['a header that is not listed', { host: 'www.aliyundoc.com', headers: { 'x-user': 'bobby' } }, 'base'],
+    ['a header that is listed, on another path', { host: 'www.aliyundoc.com', path: '/b', headers: { 'x-user': 'bob' } }, 'base'],
+    ['a cookie among others', { host: 'www.aliyundoc.com', headers: { cookie: 'a=b; release=gray; c=d' } }, 'gray'],
+    ['a cookie of another value', { host: 'www.aliyundoc.com', headers: { cookie: 'release=grayish' } }, 'base'],
+    ['a cookie whose name ends the same', { host: 'www.aliyundoc.com', headers: { cookie: 'prerelease=gray' } }, 'base'],
+  ])('%s', async (_what, asked, lane) => {
+    const got = await served(asked);
+    expect([got.name, baggageOf(got)]).toEqual([lane, lane === 'gray' ? ['lane=gray'] : []]);
+    expect(got.url).toBe(asked.path ?? '/a');
+  });
+
+  test('half of the requests of a host, in one lane or the other, each tagged as it is served', async () => {
+    let gray = 0;
+    for (let i = 0; i < 200; i++) {
+      const got = await served({ host: 'half.example.com' });
+      expect(baggageOf(got)).toEqual(got.name === 'gray' ? ['lane=gray'] : []);
+      if (got.name === 'gray') gray++;
+    }
+    // 100 to be expected; these limits are more than 5 standard deviations off.
+    expect(gray).toBeGreaterThan(60);
+    expect(gray).toBeLessThan(140);
+  });
+
+  test.each([
+    ['lane=gray', []],
+    ['lane=gray,user=42', ['user=42']],
+    ['user=42, lane = gray;p=1 ,x-mse-gray-tag=gray,city=x', ['city=x', 'user=42']],
+    ['lane=gray,lane=gray,lane=gray,lane=gray,lane=gray,lane=gray', []],
+    ['airplane=gray', ['airplane=gray']],
+  ])('a client that makes up its lane (%s) stays in base, and the lane does not get through', async (baggage, rest) => {
+    const got = await served({ host: 'www.aliyundoc.com', headers: { baggage, 'x-mse-tag': 'gray', 'x-asm-prefer-tag': 'gray' } });
+    expect(got.name).toBe('base');
+    expect(baggageOf(got)).toEqual(mergesBaggage ? rest : []);
+    expect(got.headers).not.toHaveProperty('x-mse-tag');
+    expect(got.headers).not.toHaveProperty('x-asm-prefer-tag');
+  });
+
+  test('the client’s other baggage stays beside the tag, its own lane does not', async () => {
+    const got = await served({ headers: { baggage: 'user=42,lane=blue' } });
+    expect(baggageOf(got)).toEqual(mergesBaggage ? ['lane=gray', 'user=42'] : ['lane=gray']);
+  });
+}

@@ -1,0 +1,12 @@
+package lane;
+
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+
+/** A Spring Cloud Gateway with nothing but its configuration. */
+@SpringBootApplication
+public class Entry {
+  public static void main(String[] arguments) {
+    SpringApplication.run(Entry.class, arguments);
+  }
+}
