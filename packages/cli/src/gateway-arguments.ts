@@ -25,3 +25,8 @@ export function parseBaggageKey(text: string): string {
   if (!isBaggageKey(text)) throw new InvalidArgumentError('accepted is a key of the W3C baggage header.');
   return text;
 }
+
+/** An option that may be given several times. */
+export function gather(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}

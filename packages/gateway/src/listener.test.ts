@@ -35,7 +35,7 @@ const certificate = { cert: readFileSync(join(tls, 'cert.pem')), key: readFileSy
 
 function http2Client(gateway: Gateway): ClientHttp2Session {
   const session = http2.connect(gateway.url, { rejectUnauthorized: false });
-  onTestFinished(() => void session.destroy());
+  onTestFinished(() => session.destroy());
   return session;
 }
 

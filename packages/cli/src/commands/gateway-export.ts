@@ -1,13 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isTag, parseLaneGroups, type FormatName, type Instance, type LaneGroupsDocument } from '@lane/core';
-import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from '@lane/nacos-registry';
+import { FORMAT_NAMES, isTag, type FormatName, type Instance, type LaneGroupsDocument } from '@lane/core';
+import { InvalidLaneGroupsError, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
 import type { ExportTarget, GatewayRoute } from '@lane/gateway';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
-import { parseFormats, parseRoute } from '../gateway-arguments.js';
-import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { EXIT } from '../exit-codes.js';
+import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { routesOfIngress } from '../ingress-files.js';
+import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { printJson } from '../output.js';
 
 const TARGETS: readonly ExportTarget[] = ['nginx', 'haproxy', 'envoy', 'spring-cloud-gateway', 'istio', 'higress', 'apisix'];
 
@@ -21,6 +23,8 @@ export function gatewayExportCommand(): Command {
       'where requests go; may be given several times. Default: all to the one service that is an entry',
       parseRoute,
     )
+    .option('--ingress <file>', 'routes from Kubernetes manifests, as those of lane gateway; may be given several times', gather)
+    .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
     .option(
       '--upstream <service[:tag]=host:port,...>',
       'addresses of a service, instead of those in Nacos; may be given several times',
@@ -29,14 +33,18 @@ export function gatewayExportCommand(): Command {
     .option('--rules <file>', 'lane groups from a file instead of Nacos')
     .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
     .option('--formats <list>', `formats in which the tag is written: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
-    .option('--baggage-key <key>', 'key of the entry in the baggage header', 'lane')
+    .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80)
-    .option('--strict', 'exit with 3 where something can’t be expressed')
+    .option('--json', 'the text and what it does not say, as JSON')
+    .option('--strict', 'exit with 1 where something can’t be expressed')
     .action(exportGateway);
 }
 
 interface ExportArguments extends NacosArguments {
   route?: GatewayRoute[];
+  ingress?: string[];
+  mend?: boolean;
+  json?: boolean;
   upstream?: Map<string, Instance[]>;
   rules?: string;
   service: string;
@@ -46,41 +54,36 @@ interface ExportArguments extends NacosArguments {
   strict?: boolean;
 }
 
-/** What could not be expressed is no success where that is asked for. */
-const NOT_EXPRESSED = 3;
-
 async function exportGateway(target: ExportTarget, given: ExportArguments): Promise<void> {
   const { exportRules } = await import('@lane/gateway');
-  const asked = given.upstream ?? new Map<string, Instance[]>();
-  const connection = connectAsAsked(given);
-  try {
-    const document = given.rules === undefined ? parsed(await fromNacos(), 'the lane groups in Nacos') : parsed(readRules(given.rules), given.rules);
-    const routes = given.route ?? [{ host: '*', service: onlyEntry(document) }];
-    const known = new Map<string, readonly Instance[]>(asked);
-    for (const { service } of routes) {
-      if (known.has(service) || !needsAddresses(target)) continue;
-      known.set(service, await connection.list({ name: service, group: 'DEFAULT_GROUP' }));
+  const { readLaneGroupsFile } = await import('../lane-groups-file.js');
+  const addresses = new Map<string, readonly Instance[]>(given.upstream ?? []);
+  const exported = await withNacos(given, async (connection) => {
+    const document = given.rules === undefined ? await inForce(connection) : await readLaneGroupsFile(given.rules);
+    const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
+    const routes = asked.length > 0 ? asked.filter(({ problem }) => problem === undefined) : [{ host: '*', service: onlyEntry(document) }];
+    for (const { service, group = given.nacosGroup ?? 'DEFAULT_GROUP' } of routes) {
+      if (addresses.has(service) || !needsAddresses(target)) continue;
+      addresses.set(service, await connection.list({ name: service, group }));
     }
-    const { text, remarks } = exportRules(target, {
+    return exportRules(target, {
       document,
       routes,
-      instancesOf: (service) => known.get(service),
+      instancesOf: (service) => addresses.get(service),
       service: given.service,
       formats: given.formats,
       baggageKey: given.baggageKey,
       port: given.listen,
     });
+  });
+  const { text, remarks } = exported;
+  if (given.json === true) printJson(exported);
+  else {
     process.stdout.write(text);
     for (const { kind, rule, message } of remarks)
       console.error(`${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
-    if (given.strict === true && remarks.some(({ kind }) => kind === 'gap')) process.exitCode = NOT_EXPRESSED;
-  } finally {
-    await connection.close();
   }
-
-  async function fromNacos(): Promise<string | undefined> {
-    return (await connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP))?.content;
-  }
+  if (given.strict === true && remarks.some(({ kind }) => kind === 'gap')) process.exitCode = EXIT.failed;
 }
 
 /** Those of Kubernetes name Services. */
@@ -88,17 +91,10 @@ function needsAddresses(target: ExportTarget): boolean {
   return target !== 'istio' && target !== 'higress';
 }
 
-function readRules(file: string): string {
-  if (!existsSync(file)) throw new CliError(`${file}, which --rules names, is not there`, 'ELANE_USAGE', 2);
-  return readFileSync(file, 'utf8');
-}
-
-function parsed(text: string | undefined, what: string): LaneGroupsDocument | undefined {
-  if (text === undefined) return undefined;
-  const result = parseLaneGroups(text);
-  if (result.ok) return result.document;
-  const [problem] = result.problems;
-  throw new CliError(`${what}: not valid: ${problem?.path ?? ''}: ${problem?.message ?? ''}`, 'ELANE_INVALID_LANE_GROUPS');
+async function inForce(connection: NacosConnection): Promise<LaneGroupsDocument> {
+  const { document, problems } = await new LaneGroupsStore(connection).read();
+  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid');
+  return document;
 }
 
 /** The service behind the gateway, where the lane groups leave no doubt. */
@@ -110,7 +106,7 @@ function onlyEntry(document: LaneGroupsDocument | undefined): string {
   }
   const [only] = entries;
   if (entries.size !== 1 || only === undefined)
-    throw new CliError('which service is behind the gateway can’t be told: give --route host=service', 'ELANE_USAGE', 2);
+    throw new CliError('which service is behind the gateway can’t be told: give --route host=service', 'ELANE_USAGE', EXIT.usage);
   return only;
 }
 

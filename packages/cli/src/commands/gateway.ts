@@ -1,11 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { FORMAT_NAMES, type FormatName, type LaneRules } from '@lane/core';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/nacos-registry';
-import type { AccessEntry, GatewayRoute, ManifestProblem } from '@lane/gateway';
+import type { AccessEntry, GatewayRoute } from '@lane/gateway';
 import { parseDuration, parsePort, parseTrust } from '../arguments.js';
 import { CliError } from '../cli-error.js';
-import { parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { EXIT } from '../exit-codes.js';
+import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { routesOfIngress } from '../ingress-files.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
@@ -79,12 +81,18 @@ interface GatewayArguments extends NacosArguments {
 async function gateway(given: GatewayArguments): Promise<void> {
   const { readCertificate, startGateway, watchCertificate } = await import('@lane/gateway');
   if (given.route === undefined && given.ingress === undefined)
-    throw new CliError('no route: give --route host=service, or --ingress with a Kubernetes manifest', 'ELANE_USAGE', 2);
+    throw new CliError('no route: give --route host=service, or --ingress with a Kubernetes manifest', 'ELANE_USAGE', EXIT.usage);
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined))
-    throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', 2);
+    throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', EXIT.usage);
   if (given.rules !== undefined && !existsSync(given.rules))
-    throw new CliError(`${given.rules}, which --rules names, is not there`, 'ELANE_USAGE', 2);
-  const routes = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
+    throw new CliError(`${given.rules}, which --rules names, is not there`, 'ELANE_USAGE', EXIT.usage);
+  const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
+  const group = given.nacosGroup ?? 'DEFAULT_GROUP';
+  const routes = asked.map(({ canaries = [], ...route }) => ({
+    group,
+    ...route,
+    canaries: canaries.map(({ target, rules }) => ({ target: { group, ...target }, rules })),
+  }));
   const files = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey as string };
   const certificate = files === undefined ? undefined : readCertificate(files);
   const onAccess = await accessLog(given.accessLog);
@@ -119,9 +127,7 @@ async function gateway(given: GatewayArguments): Promise<void> {
   // Ready is when the services behind it are known; with Nacos down it serves its 503 all the same.
   if (check.ok) {
     const services = routes.filter(({ problem }) => problem === undefined);
-    const listed = await Promise.allSettled(
-      services.map(({ service, group }) => connection.list({ name: service, group: group ?? 'DEFAULT_GROUP' })),
-    );
+    const listed = await Promise.allSettled(services.map((route) => connection.list({ name: route.service, group: route.group })));
     if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
   }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
@@ -166,32 +172,4 @@ async function accessLog(form: GatewayArguments['accessLog']): Promise<((entry: 
     }
     lines += `${lineOf(entry)}\n`;
   };
-}
-
-async function routesOfIngress(files: readonly string[], mend: boolean): Promise<readonly GatewayRoute[]> {
-  const { ingressRoutes } = await import('@lane/gateway');
-  const { routes, problems } = ingressRoutes(
-    files.map((name) => ({ name, text: readManifest(name) })),
-    { mend },
-  );
-  for (const problem of problems) console.error(problemLine(problem));
-  if (routes.every(({ problem }) => problem !== undefined))
-    throw new CliError('no route of the Ingress leads anywhere: mend what is told above', 'ELANE_INGRESS');
-  return routes;
-}
-
-function problemLine({ file, line, severity, message }: ManifestProblem): string {
-  return `${file}:${line}: ${severity}: ${message}`;
-}
-
-function readManifest(name: string): string {
-  try {
-    return readFileSync(name, 'utf8');
-  } catch (error) {
-    throw new CliError(`--ingress ${name} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', 2);
-  }
-}
-
-function gather(text: string, before: string[] = []): string[] {
-  return [...before, text];
 }

@@ -23,8 +23,9 @@ export function exportHigress(plan: Plan): string {
         if (route.host === '*' && leaf.subject.kind === 'host' && !leaf.negated && leaf.comparison.op === 'exact') hosts.add(leaf.comparison.value);
   for (const host of hosts) {
     for (const route of routesOfHost(plan, host)) {
+      const shares = { taken: 0 };
       for (const rule of route.rules)
-        for (const annotations of annotationsOf(plan, route, rule, host))
+        for (const annotations of annotationsOf(plan, route, rule, host, shares))
           ingresses.push(ingressOf(plan, route, rule.tag, host, annotations, `${rule.name}-${ingresses.length}`));
       ingresses.push(ingressOf(plan, route, route.tag, host, {}, `${route.service}-${ingresses.length}`));
     }
@@ -86,13 +87,17 @@ function ingressOf(
   };
 }
 
+/** Canaries' weights are written as parts of this. */
+const ALL = 10_000;
+
 /** The annotations of each alternative of a rule on a host; none, and told, where it has to be left out. */
-function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host: string): Array<Record<string, string>> {
+function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host: string, shares: { taken: number }): Array<Record<string, string>> {
   const leaveOut = (why: string): [] => {
     plan.gap(`${why}; the rule is left out`, rule);
     return [];
   };
-  if (rule.percent !== undefined) return rule.percent === 0 ? [] : leaveOut('a share can’t be said together with a header of its own');
+  if (rule.percent === 0) return [];
+  if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
   const all: Array<Record<string, string>> = [];
@@ -111,7 +116,13 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
     }
     if (!elsewhere) all.push(annotations);
   }
-  return all;
+  if (rule.percent === undefined || all.length === 0) return all;
+  if (all.some((annotations) => Object.keys(annotations).length > 0))
+    return leaveOut('a share of what more than a host is compared of can’t be said');
+  // A canary's Ingress has headers of its own. What earlier ones have taken is no more to be had.
+  const weight = Math.round((ALL - shares.taken) * (rule.percent / 100));
+  shares.taken += weight;
+  return [{ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: String(weight), [`${PREFIX}/canary-weight-total`]: String(ALL) }];
 }
 
 function annotationOf(leaf: Leaf, route: PlannedRoute): readonly [name: string, value: string] | string {

@@ -120,7 +120,9 @@ function uriOf(route: PlannedRoute): object {
 /** The alternatives of a rule; undefined, and told, where it has to be left out. */
 function matchesOf(plan: Plan, route: PlannedRoute, rule: PlannedRule): Match[] | undefined {
   if (rule.percent === 0) return undefined;
-  const leaveOut = (why: string): undefined => void plan.gap(`${why}; the rule is left out`, rule);
+  const leaveOut = (why: string): undefined => {
+    plan.gap(`${why}; the rule is left out`, rule);
+  };
   if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
