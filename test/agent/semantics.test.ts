@@ -191,7 +191,10 @@ describe('settings that can’t be used', () => {
     [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
     [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
     [{ LANE_CONFIG: '/nowhere/lane.yaml' }, /^lane error: LANE_CONFIG=\/nowhere\/lane.yaml can't be read: ENOENT.*\n$/],
-    [{ LANE_TRACES: 'jaeger' }, 'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none or otlp. The app runs without this setting.\n'],
+    [
+      { LANE_TRACES: 'jaeger' },
+      'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. The app runs without this setting.\n',
+    ],
     [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups, for the file \/nowhere\/groups.json can't be read .*\n$/],
     [{ LANE_CONTEXT: 'cls' }, /^lane error: LANE_CONTEXT=cls needs the package cls-hooked in the app: npm install cls-hooked\. .*\n$/],
   ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {

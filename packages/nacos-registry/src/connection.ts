@@ -85,6 +85,8 @@ export interface NacosConnection extends Registry, ConfigStore {
   register(key: ServiceKey, registration: Registration): Promise<void>;
   deregister(key: ServiceKey, registration: Registration): Promise<void>;
   publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void>;
+  /** Whether the server itself compares where `casMd5` is given, rather than this side just before it writes. */
+  comparesBeforeWriting(): Promise<boolean>;
   /** The changes of a document, the latest first; pages count from 1. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
   history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
   /**

@@ -250,6 +250,10 @@ export class GrpcConnection implements NacosConnection {
     return Promise.reject(unsupported('read the history of a document'));
   }
 
+  comparesBeforeWriting(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   contentOfChange(): Promise<string | undefined> {
     return Promise.reject(unsupported('read the history of a document'));
   }

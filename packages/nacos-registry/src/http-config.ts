@@ -29,6 +29,7 @@ interface Watched {
 
 const PATH = '/v1/cs/configs';
 const HISTORY_PATH = '/v1/cs/history';
+const STATE_PATH = '/v1/console/server/state';
 const LONG_POLL_MS = 30_000;
 /** The server answers a little before the time is over; past this nothing will come. */
 const LONG_POLL_SLACK_MS = 10_000;
@@ -49,6 +50,7 @@ export class HttpConfig {
   #poll: AbortController | undefined;
   #wake: (() => void) | undefined;
   #closed = false;
+  #compares: boolean | undefined;
 
   constructor(options: HttpConfigOptions) {
     this.#http = options.http;
@@ -81,6 +83,20 @@ export class HttpConfig {
     });
     if (cas !== undefined && isConflict(answer)) throw conflict(dataId, group);
     expectTrue(expectSuccess(answer, `publish the document ${dataId}`), dataId);
+  }
+
+  async comparesBeforeWriting(): Promise<boolean> {
+    this.#compares ??= await this.#askWhetherItCompares();
+    return this.#compares;
+  }
+
+  /** From 2.3 on, by its sources (tried: 2.1.1 and 2.2.4 do not), and so does the embedded one. */
+  async #askWhetherItCompares(): Promise<boolean> {
+    const { status, body } = await this.#http.request({ method: 'GET', path: STATE_PATH });
+    const { version } = ((status === 200 && parseJson(body)) || {}) as { version?: unknown };
+    if (version === 'embedded') return true;
+    const [major = 0, minor = 0] = String(version).split('.').map(Number);
+    return major > 2 || (major === 2 && minor >= 3);
   }
 
   async history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage> {

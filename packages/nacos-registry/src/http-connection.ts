@@ -128,6 +128,10 @@ export class HttpConnection implements NacosConnection {
     return runInLane(undefined, () => this.#config.history(dataId, group, page));
   }
 
+  comparesBeforeWriting(): Promise<boolean> {
+    return runInLane(undefined, () => this.#config.comparesBeforeWriting());
+  }
+
   contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined> {
     return runInLane(undefined, () => this.#config.contentOfChange(dataId, group, id));
   }

@@ -6,7 +6,8 @@
  * write what it has replaced: where that is not what had been read, both changes are put together and written again.
  * Limits: over gRPC there is neither, and what is written is read back only. On a server that does not compare, a writer that dies
  * between its write and the look at the history leaves a change overwritten, which the history still has. A server whose own
- * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again.
+ * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again,
+ * which on such a server takes half a second more for each change.
  */
 import { mergeLaneGroups, laneGroupsToJson, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core';
 import type { NacosConnection } from './connection.js';
@@ -66,6 +67,11 @@ const MAX_PAUSE_MS = 400;
 /** A server reads from a cache that follows its database (seen: 100 ms with Nacos 2.2.4, and 404 for a new document until then). */
 const CACHE_LAG_MS = 3_000;
 const CACHE_POLL_MS = 20;
+/**
+ * A write that such a server has begun before ours was there may still be put over it, and its history then says of both that they
+ * have replaced what was there before (seen with Nacos 2.1.1 under load): ours is looked for once more.
+ */
+const OVERLAP_MS = 500;
 
 /** The lane groups in Nacos, for whoever changes them. */
 export class LaneGroupsStore {
@@ -147,16 +153,25 @@ export class LaneGroupsStore {
         if (casMd5 !== undefined) throw await this.#conflict();
         continue;
       }
-      const outcome = await this.#look(text, stored, latest);
+      let outcome = await this.#look(text, stored, latest);
+      if (outcome.is === 'well' && protection === 'history' && !(await this.#hasBeenCompared(stored))) {
+        await pause(OVERLAP_MS);
+        outcome = await this.#look(text, stored, latest);
+      }
       if (outcome.is === 'well') return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
       if (outcome.is === 'overwrote' && casMd5 !== undefined) {
         await this.#putBack(outcome.text, text, by);
         throw await this.#conflict();
       }
-      if (outcome.is === 'overwrote') edit = restoring(outcome.text, stored.document, text, edit);
+      if (outcome.is === 'overwrote') edit = restoring(outcome.text, stored.document, parsed.document, edit);
       else if (casMd5 !== undefined) throw await this.#conflict();
     }
     throw new NacosError('ELANE_CONFLICT', `the lane groups change faster than they can be changed here (${MAX_ATTEMPTS} attempts): try again`);
+  }
+
+  /** Nacos compares no first document. */
+  async #hasBeenCompared({ md5 }: StoredLaneGroups): Promise<boolean> {
+    return md5 !== undefined && (await this.#connection.comparesBeforeWriting());
   }
 
   /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
@@ -230,17 +245,22 @@ type Outcome =
   | { readonly is: 'lost' }
   | { readonly is: 'overwrote'; readonly text: string | undefined };
 
-/** Puts back into a document that has our change what our change has overwritten. */
-function restoring(overwritten: string | undefined, base: LaneGroupsDocument, own: string, edit: LaneGroupsEdit): LaneGroupsEdit {
+/**
+ * Puts back into a document what our change has overwritten, and our change too, where somebody has overwritten that in turn. What is
+ * there already stays as it is.
+ */
+function restoring(overwritten: string | undefined, base: LaneGroupsDocument, own: LaneGroupsDocument, edit: LaneGroupsEdit): LaneGroupsEdit {
   const parsed = overwritten === undefined ? undefined : parseLaneGroups(overwritten);
   // Nothing that could be put back: a removal, or what nobody goes by.
-  const theirs = parsed?.ok === true ? parsed.document : undefined;
+  const theirs = parsed?.ok === true ? parsed.document : base;
+  const ownText = laneGroupsToJson(own);
   return (document) => {
-    if (theirs === undefined) return document;
-    const { document: merged, conflicts } = mergeLaneGroups(base, document, theirs);
-    if (conflicts.length === 0) return merged;
+    const withTheirs = mergeLaneGroups(base, document, theirs);
     // As if theirs had been read in the first place.
-    if (laneGroupsToJson(document) === own) return edit(theirs);
+    if (withTheirs.conflicts.length > 0 && laneGroupsToJson(document) === ownText) return edit(theirs);
+    const withBoth = mergeLaneGroups(base, withTheirs.document, own);
+    const conflicts = [...withTheirs.conflicts, ...withBoth.conflicts];
+    if (conflicts.length === 0) return withBoth.document;
     throw new NacosError(
       'ELANE_CONFLICT',
       `somebody else has changed ${conflicts.join(', ')} of the lane groups at the same time, and their change is overwritten: look at lane group history`,
