@@ -31,8 +31,8 @@ interface ServerRow extends Row {
   /** What is asked for, with bodies of which type. */
   readonly paths: readonly string[];
   readonly ask?: Ask;
-  /** What has to be there first; gives what the app is told in its environment. */
-  readonly before?: () => Promise<Record<string, string>>;
+  /** Gives what the app is told in its environment. */
+  readonly build?: () => Promise<Record<string, string>>;
 }
 
 const BODIES: Readonly<Record<string, readonly [type: string, body: string]>> = {
@@ -173,7 +173,7 @@ const ROWS: readonly ServerRow[] = [
   { name: 'hapi', dependency: '@hapi/hapi', app: ['hapi.cjs'], paths: ['/json', '/urlencoded', '/text'] },
   { name: '@grpc/grpc-js', dependency: '@grpc/grpc-js', app: ['grpc.cjs'], paths: ['/client'], ask: overGrpc, help: 'http2-server' },
   { name: '@grpc/grpc-js, unary', dependency: '@grpc/grpc-js', app: ['grpc.cjs'], paths: ['/unary'], ask: overGrpc, help: 'http2-server' },
-  { name: 'Next.js, route handlers', dependency: 'next', app: ['next.cjs'], paths: ['/json'], before: buildNext },
+  { name: 'Next.js, route handlers', dependency: 'next', app: ['next.cjs'], paths: ['/json'], build: buildNext },
   { name: 'ws', dependency: 'ws', app: ['ws.cjs'], paths: ['/'], ask: overWs, help: 'ws-server' },
 ];
 
@@ -193,7 +193,7 @@ const start = (row: ServerRow, node: string, env: Record<string, string> = {}): 
   startApp({ node, script: '../../matrix/apps/server-host.cjs', args: row.app, env: { PEER: `http://127.0.0.1:${peer.port}/`, ...env } });
 
 matrix('Servers', ROWS, async (row, node) => {
-  const app = await start(row, node.path, await row.before?.());
+  const app = await start(row, node.path, await row.build?.());
   try {
     const wrong: string[] = [];
     for (const path of row.paths) for (const wave of [0, 1]) wrong.push(...(await interleaved(app, row, path, wave)));

@@ -1,7 +1,7 @@
 /** The table of the matrix: rows are what people run, columns are versions of Node, a cell is what came out of trying it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { beforeAll, describe, test } from 'vitest';
 import { nodeVersions, type NodeVersion } from '../agent/nodes.js';
 
 /** The chapters of the table, in the order in which they are printed. */
@@ -34,8 +34,11 @@ export interface Row {
   readonly not?: Partial<Record<NodeMajor, string>>;
   /** What the row does not claim, and why. */
   readonly limits?: string;
+  /** What has to be built first: that takes minutes where others keep the machine busy, and no test has as long. */
+  readonly build?: () => Promise<unknown>;
 }
 
+const BUILD_TIMEOUT_MS = 600_000;
 const INSTALLING = Number(process.versions.node.split('.')[0]);
 /** For what is compiled as it is installed. */
 export const OTHER_ABI: NonNullable<Row['not']> = Object.fromEntries(
@@ -66,6 +69,7 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
     const version = row.dependency === undefined ? undefined : versionOf(row.dependency);
     const place = order++;
     describe(`${area}: ${row.name}`, () => {
+      if (row.build !== undefined) beforeAll(row.build, BUILD_TIMEOUT_MS);
       test('is in the table', ({ task }) => {
         task.meta.matrixRow = { area, row: printed(row, version), order: place };
       });
