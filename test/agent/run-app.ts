@@ -36,7 +36,8 @@ export interface App {
   stop(): Promise<void>;
 }
 
-const HARD_LIMIT_MS = 50_000;
+/** Longer than any test: what a test that was given up has left. */
+const HARD_LIMIT_MS = 300_000;
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
@@ -106,7 +107,10 @@ function launch(options: AppOptions, withChannel = true): { child: ChildProcess;
   running.add(child);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const limit = setTimeout(() => child.kill('SIGKILL'), HARD_LIMIT_MS);
+  const limit = setTimeout(() => {
+    stderr += `\n(killed after ${HARD_LIMIT_MS / 1_000} s)`;
+    child.kill('SIGKILL');
+  }, HARD_LIMIT_MS);
   limit.unref();
   const ended = once(child, 'close').then(([code]) => {
     clearTimeout(limit);

@@ -2,11 +2,13 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { eventually } from '../../servers/eventually.js';
 import { fetchJars } from '../../servers/maven.js';
 import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
 
 const VERSION = '5.4.0';
 const TOPIC = 'shop';
+const START_TIMEOUT_MS = 60_000;
 const ARTIFACTS = ['namesrv', 'proxy', 'tools'].map((part) => `org.apache.rocketmq:rocketmq-${part}:${VERSION}` as const);
 
 /** Starts a name server, and a broker with its proxy, from Maven Central; there is a topic `shop`. The port is that of the proxy, gRPC. */
@@ -61,9 +63,26 @@ maxMessageSize=1048576
     folder,
     env,
   );
-  // Without a type of messages the Node client refuses it.
-  const topic = ['updateTopic', '-n', namesrvAddr, '-c', cluster, '-t', TOPIC, '-a', '+message.type=NORMAL', '-r', '2', '-w', '2'];
-  await promisify(execFile)('java', [...java, 'org.apache.rocketmq.tools.command.MQAdminStartup', ...topic], { env: { ...process.env, ...env } });
+  const admin = async (...command: string[]): Promise<string> => {
+    const { stdout } = await promisify(execFile)(
+      'java',
+      [...java, 'org.apache.rocketmq.tools.command.MQAdminStartup', ...command, '-n', namesrvAddr],
+      {
+        env: { ...process.env, ...env },
+      },
+    );
+    return stdout;
+  };
+  // The broker may not have told the name server of itself yet, and the command succeeds without having done anything.
+  await eventually(
+    async () => {
+      // Without a type of messages the Node client refuses it.
+      const created = await admin('updateTopic', '-c', cluster, '-t', TOPIC, '-a', '+message.type=NORMAL', '-r', '2', '-w', '2');
+      const route = await admin('topicRoute', '-t', TOPIC);
+      if (!route.includes('brokerDatas')) throw new Error(`RocketMQ has no topic ${TOPIC}: ${created}${route}`);
+    },
+    { timeoutMs: START_TIMEOUT_MS },
+  );
   return {
     port,
     async stop() {
