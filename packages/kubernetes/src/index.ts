@@ -1,3 +1,4 @@
+export { INJECT_DEFAULTS, injectPod, type Injection, type InjectOptions } from './injector/inject-pod.js';
 export {
   lint,
   LINT_RULES,
@@ -9,3 +10,4 @@ export {
   type Severity,
   type SourceText,
 } from './lint/index.js';
+export type { Pod } from './pod.js';

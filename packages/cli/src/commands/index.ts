@@ -3,8 +3,10 @@ import { consoleCommand } from './console.js';
 import { demoCommand } from './demo.js';
 import { gatewayCommand } from './gateway.js';
 import { completeCommand, completionCommand } from './completion.js';
+import { drainCommand } from './drain.js';
 import { explainCommand } from './explain.js';
 import { groupCommand } from './group.js';
+import { injectorCommand } from './injector.js';
 import { createCommand, deleteCommand, disableCommand, enableCommand } from './lanes.js';
 import { lintCommand } from './lint.js';
 import { nacosCommand } from './nacos.js';
@@ -25,7 +27,9 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   statusCommand,
   explainCommand,
   lintCommand,
+  injectorCommand,
   runCommand,
+  drainCommand,
   completionCommand,
 ];
 

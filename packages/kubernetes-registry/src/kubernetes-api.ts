@@ -1,0 +1,172 @@
+/**
+ * A light client of the Kubernetes API: requests, and watches that are resumed. No SDK: the one for Node takes longer to load than the
+ * whole agent may.
+ *
+ * Runs inside other people's processes: sockets hold no process alive unless asked to, and everything happens outside any lane.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { runInLane } from '@lane/core';
+import { KubernetesError } from './kubernetes-error.js';
+
+/** Where the API server is, and who asks. */
+export interface KubernetesAccess {
+  /** Such as `https://10.96.0.1:443`. */
+  readonly server: string;
+  /** PEM; undefined: what the machine trusts. */
+  readonly ca?: string | undefined;
+  /** A token, or the file of one, which is read anew as it is rotated. */
+  readonly token?: string | undefined;
+  readonly tokenFile?: string | undefined;
+}
+
+/** One request. */
+export interface KubernetesCall {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With its query. */
+  readonly path: string;
+  readonly body?: unknown;
+  readonly contentType?: string;
+}
+
+/** Any answer. */
+export interface KubernetesAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  /** `Warning` headers, in the order in which they came. */
+  readonly warnings: readonly string[];
+}
+
+const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+const REQUEST_TIMEOUT_MS = 10_000;
+/** The API server ends a watch after 5 to 10 minutes; one that says nothing for longer than its bookmarks come is dead. */
+const WATCH_SILENCE_MS = 11 * 60_000;
+
+type Http = typeof import('node:http');
+type HttpAgent = InstanceType<Http['Agent']>;
+
+/** How a pod reaches the API server: by its service account. undefined outside a cluster. */
+export function accessInCluster(environment: Readonly<Record<string, string | undefined>>): KubernetesAccess | undefined {
+  const host = environment['KUBERNETES_SERVICE_HOST'];
+  if (host === undefined || host === '') return undefined;
+  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    ca: readFileSync(`${ACCOUNT}/ca.crt`, 'utf8'),
+    tokenFile: `${ACCOUNT}/token`,
+  };
+}
+
+/** The namespace of the pod, or undefined outside a cluster. */
+export function namespaceInCluster(): string | undefined {
+  try {
+    return readFileSync(`${ACCOUNT}/namespace`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The client. */
+export class KubernetesApi {
+  readonly server: string;
+  readonly #url: URL;
+  readonly #access: KubernetesAccess;
+  readonly #holdProcess: boolean;
+  #agent: HttpAgent | undefined;
+
+  constructor(access: KubernetesAccess, options: { holdProcess?: boolean } = {}) {
+    this.#access = access;
+    this.#url = new URL(access.server);
+    this.server = this.#url.origin;
+    this.#holdProcess = options.holdProcess ?? false;
+  }
+
+  /** Sends one request. Rejects with `ELANE_KUBERNETES` where the server can't be reached or refuses, but for 404 and 409, which are answers. */
+  async request(call: KubernetesCall): Promise<KubernetesAnswer> {
+    const response = await this.#send(call, REQUEST_TIMEOUT_MS);
+    let text = '';
+    response.setEncoding('utf8');
+    for await (const chunk of response) text += chunk as string;
+    const body: unknown = parse(text);
+    const status = response.statusCode ?? 0;
+    if (status >= 400 && status !== 404 && status !== 409) throw KubernetesError.ofAnswer(this.server, call, status, body);
+    const warning = response.headersDistinct['warning'] ?? [];
+    return { status, body, warnings: warning.map((line) => /^\d+ \S+ "((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replace(/\\(.)/g, '$1') ?? line) };
+  }
+
+  /**
+   * Reads a watch to its end, each event to `onEvent`. Resolves where the server ends it in good order; rejects where the connection is lost,
+   * the server refuses, or `onEvent` throws.
+   */
+  async watch(path: string, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void> {
+    const response = await this.#send({ path }, WATCH_SILENCE_MS, signal);
+    response.setEncoding('utf8');
+    const status = response.statusCode ?? 0;
+    if (status >= 400) {
+      let text = '';
+      for await (const chunk of response) text += chunk as string;
+      throw KubernetesError.ofAnswer(this.server, { path }, status, parse(text));
+    }
+    let rest = '';
+    for await (const chunk of response) {
+      const lines = (rest + (chunk as string)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') onEvent(JSON.parse(line) as WatchEvent);
+    }
+  }
+
+  /** Ends idle connections. */
+  close(): void {
+    this.#agent?.destroy();
+    this.#agent = undefined;
+  }
+
+  #send(
+    { method = 'GET', path, body, contentType = 'application/json' }: KubernetesCall,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const isTls = this.#url.protocol === 'https:';
+    const http = (isTls ? require('node:https') : require('node:http')) as Http;
+    this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 10, ...(this.#access.ca === undefined ? {} : { ca: this.#access.ca }) } as never);
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const token = this.#access.tokenFile === undefined ? this.#access.token : readFileSync(this.#access.tokenFile, 'utf8').trim();
+    const options: RequestOptions = {
+      agent: this.#agent,
+      host: this.#url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: this.#url.port === '' ? (isTls ? 443 : 80) : Number(this.#url.port),
+      method,
+      path,
+      headers: {
+        accept: 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(content === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(content) }),
+      },
+      timeout: timeoutMs,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    return new Promise((resolve, reject) => {
+      runInLane(undefined, () => {
+        const request = http.request(options, resolve);
+        request.on('error', (error: NodeJS.ErrnoException) => reject(KubernetesError.ofOutage(this.server, error)));
+        request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+        if (!this.#holdProcess) request.on('socket', (socket) => socket.unref());
+        request.end(content);
+      });
+    });
+  }
+}
+
+/** What a watch tells. */
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: unknown;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,57 @@
+import { X509Certificate } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { nextState, type CertificateState } from './certificates.js';
+
+const NAMES = ['lane-injector.lane-system.svc'];
+const TIMES = { authorityMs: 3000, servingMs: 900, settleMs: 100 };
+const START = Date.parse('2030-01-01');
+/** Certificates are dated back by five minutes, which counts in when two thirds are over. */
+const LONG = { authorityMs: 3000 * 3_600_000, servingMs: 900 * 3_600_000, settleMs: 100 * 3_600_000 };
+const hours = (count: number): number => START + count * 3_600_000;
+
+const signedBy = (state: CertificateState, authority: string): boolean =>
+  new X509Certificate(state.serving.certificate).verify(new X509Certificate(authority).publicKey);
+
+describe('the next state of certificates', () => {
+  test('is made from nothing, for the names asked, and stays while nothing is due', async () => {
+    const state = await nextState(undefined, NAMES, START, LONG);
+    expect(state.trusted).toEqual([state.authority.certificate]);
+    expect(signedBy(state, state.authority.certificate)).toBe(true);
+    expect(new X509Certificate(state.serving.certificate).checkHost(NAMES[0] as string)).toBe(NAMES[0]);
+    expect(await nextState(state, NAMES, hours(1), LONG)).toBe(state);
+  });
+
+  test('serves with a new certificate at two thirds of the old one, and when names change', async () => {
+    const state = await nextState(undefined, NAMES, START, LONG);
+    expect(await nextState(state, NAMES, hours(599), LONG)).toBe(state);
+    const later = await nextState(state, NAMES, hours(601), LONG);
+    expect(later.authority).toEqual(state.authority);
+    expect(later.serving.certificate).not.toBe(state.serving.certificate);
+    const renamed = await nextState(state, [...NAMES, '127.0.0.1'], hours(1), LONG);
+    expect(new X509Certificate(renamed.serving.certificate).checkIP('127.0.0.1')).toBe('127.0.0.1');
+  });
+
+  test('trusts a new authority for a while before it signs, and the old one until it ends: whatever is served is trusted', async () => {
+    let state = await nextState(undefined, NAMES, START, LONG);
+    const first = state.authority.certificate;
+    const seen: string[] = [];
+    for (let hour = 0; hour <= 6000; hour += 20) {
+      const before = state;
+      state = await nextState(state, NAMES, hours(hour), LONG);
+      // What is served now, and what another replica may still serve, is signed by somebody whom both states trust.
+      for (const served of [before, state]) {
+        for (const { trusted } of [before, state]) expect(trusted.some((authority) => signedBy(served, authority))).toBe(true);
+      }
+      if (!seen.includes(state.authority.certificate)) seen.push(state.authority.certificate);
+    }
+    expect(seen.length).toBeGreaterThan(2);
+    expect(state.trusted).not.toContain(first);
+  });
+
+  test('starts anew where the authority has ended', async () => {
+    const state = await nextState(undefined, NAMES, START, TIMES);
+    const later = await nextState(state, NAMES, START + 10_000, TIMES);
+    expect(later.trusted).toEqual([later.authority.certificate]);
+    expect(signedBy(later, later.authority.certificate)).toBe(true);
+  });
+});

@@ -1,0 +1,39 @@
+/** The injector as a whole: certificates, then the servers, then both kept in step. */
+import type { Log } from '@lane/core';
+import { startInjectorServer, type InjectorServer, type InjectorServerOptions, type ServingCertificate } from './server.js';
+
+/** Options of {@link startInjector}. */
+export interface InjectorOptions extends Omit<InjectorServerOptions, 'certificate'> {
+  /** Gives what is to be served, and does what is due; asked at start and then at each interval. */
+  readonly keepCertificate: () => Promise<ServingCertificate> | ServingCertificate;
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 30_000;
+
+/** Starts it; rejects where there is no certificate to start with. */
+export async function startInjector(options: InjectorOptions): Promise<InjectorServer> {
+  const { keepCertificate, intervalMs = INTERVAL_MS, log } = options;
+  let served = await keepCertificate();
+  const server = await startInjectorServer({ ...options, certificate: served });
+  const timer = setInterval(() => void keep(log), intervalMs);
+  timer.unref();
+  return {
+    ...server,
+    async close() {
+      clearInterval(timer);
+      await server.close();
+    },
+  };
+
+  async function keep(into: Log): Promise<void> {
+    try {
+      const certificate = await keepCertificate();
+      if (certificate.certificate === served.certificate) return;
+      served = certificate;
+      server.setCertificate(certificate);
+    } catch (error) {
+      into.error(`the certificate could not be looked after, it is tried again in ${intervalMs / 1000} s: ${(error as Error).message}`);
+    }
+  }
+}

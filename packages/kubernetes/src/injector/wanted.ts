@@ -1,0 +1,40 @@
+/** Whether a pod is to be injected, by what its own labels and its namespace's say. */
+import { INJECT, MIRROR_ANNOTATION, MSE_INJECT_LABEL, MSE_NAMESPACE_LABEL, NAMESPACE_LABEL } from './names.js';
+import type { Pod } from '../pod.js';
+
+/** The answer; `silent`: not even a word of it is written onto the pod. */
+export type Wanted =
+  | { readonly inject: true; readonly because: string }
+  | { readonly inject: false; readonly because: string; readonly silent: boolean };
+
+type Labels = Readonly<Record<string, string>>;
+
+const ON = new Set(['true', 'enabled', 'on']);
+const OFF = new Set(['false', 'disabled', 'off']);
+
+/** The nearest word counts: the pod's own in our words, then in MSE's, then the namespace's. */
+export function isWanted(pod: Pod, namespaceLabels: Labels): Wanted {
+  const { labels = {}, annotations = {} } = pod.metadata ?? {};
+  if (annotations[MIRROR_ANNOTATION] !== undefined) return { inject: false, because: "a static pod can't be changed", silent: true };
+  for (const [source, kind] of [
+    [labels, 'label'],
+    [annotations, 'annotation'],
+  ] as const) {
+    for (const name of [INJECT, MSE_INJECT_LABEL]) {
+      const value = source[name];
+      if (value === undefined) continue;
+      if (OFF.has(value)) return { inject: false, because: `${kind} ${name}: ${value}`, silent: true };
+      if (ON.has(value)) return onLinux(pod, `${kind} ${name}: ${value}`);
+    }
+  }
+  for (const name of [NAMESPACE_LABEL, MSE_NAMESPACE_LABEL]) {
+    const value = namespaceLabels[name];
+    if (value !== undefined && ON.has(value)) return onLinux(pod, `namespace label ${name}: ${value}`);
+  }
+  return { inject: false, because: 'neither the pod nor its namespace asks for it', silent: true };
+}
+
+function onLinux({ spec }: Pod, because: string): Wanted {
+  const system = spec.os?.name ?? spec.nodeSelector?.['kubernetes.io/os'];
+  return system === 'windows' ? { inject: false, because: 'Windows', silent: false } : { inject: true, because };
+}
