@@ -36,3 +36,10 @@ export function parseDuration(text: string): number {
   if (!(duration <= 2_147_483_647)) throw new InvalidArgumentError('a time is a number with its unit, such as 500ms, 3s or 5m.');
   return Math.round(duration);
 }
+
+/** Whole seconds, an hour at most. */
+export function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d+$/.test(text) || seconds > 3600) throw new InvalidArgumentError('accepted is a number of seconds from 0 to 3600.');
+  return seconds;
+}

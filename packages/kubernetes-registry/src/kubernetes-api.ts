@@ -37,7 +37,6 @@ export interface KubernetesAnswer {
   readonly warnings: readonly string[];
 }
 
-const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 const REQUEST_TIMEOUT_MS = 10_000;
 /** The API server ends a watch after 5 to 10 minutes; one that says nothing for longer than its bookmarks come is dead. */
 const WATCH_SILENCE_MS = 11 * 60_000;
@@ -45,22 +44,28 @@ const WATCH_SILENCE_MS = 11 * 60_000;
 type Http = typeof import('node:http');
 type HttpAgent = InstanceType<Http['Agent']>;
 
-/** How a pod reaches the API server: by its service account. undefined outside a cluster. */
-export function accessInCluster(environment: Readonly<Record<string, string | undefined>>): KubernetesAccess | undefined {
+/** Where Kubernetes tells a pod who it is: files `token`, `ca.crt` and `namespace`. */
+export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** How a pod reaches the API server: by its service account. undefined outside a cluster; throws where the account's files are missing. */
+export function accessInCluster(
+  environment: Readonly<Record<string, string | undefined>>,
+  folder: string = SERVICE_ACCOUNT_FOLDER,
+): KubernetesAccess | undefined {
   const host = environment['KUBERNETES_SERVICE_HOST'];
   if (host === undefined || host === '') return undefined;
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
   return {
     server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    ca: readFileSync(`${ACCOUNT}/ca.crt`, 'utf8'),
-    tokenFile: `${ACCOUNT}/token`,
+    ca: readFileSync(`${folder}/ca.crt`, 'utf8'),
+    tokenFile: `${folder}/token`,
   };
 }
 
 /** The namespace of the pod, or undefined outside a cluster. */
-export function namespaceInCluster(): string | undefined {
+export function namespaceInCluster(folder: string = SERVICE_ACCOUNT_FOLDER): string | undefined {
   try {
-    return readFileSync(`${ACCOUNT}/namespace`, 'utf8').trim();
+    return readFileSync(`${folder}/namespace`, 'utf8').trim();
   } catch {
     return undefined;
   }

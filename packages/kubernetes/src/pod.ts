@@ -22,6 +22,7 @@ export interface PodSpec {
   initContainers?: Container[];
   volumes?: Volume[];
   hostNetwork?: boolean;
+  terminationGracePeriodSeconds?: number;
   os?: { name?: string };
   nodeSelector?: Record<string, string>;
   securityContext?: { runAsUser?: number; runAsNonRoot?: boolean; [field: string]: unknown };

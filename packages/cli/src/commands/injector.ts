@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parsePort } from '../arguments.js';
+import { parsePort, parseSeconds } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -21,6 +21,7 @@ export function injectorCommand(): Command {
     .option('--governance-namespace <name=id>', 'namespace in Nacos of a mseNamespace; may be given several times', parsePair, {})
     .option('--cpu <quantity>', 'request and limit of the init container', '50m')
     .option('--memory <quantity>', 'request and limit of the init container', '32Mi')
+    .option('--linger <seconds>', 'how long to go on serving when asked to stop, not ready, until nobody calls any more', parseSeconds, 0)
     .option('--tls-cert <file>', 'certificate made by somebody else, such as cert-manager; default: made here, and kept in a Secret')
     .option('--tls-key <file>', 'its key')
     .option('--namespace <name>', 'namespace of the injector; default: that of its pod')
@@ -41,6 +42,7 @@ interface InjectorArguments {
   governanceNamespace: Record<string, string>;
   cpu: string;
   memory: string;
+  linger: number;
   tlsCert?: string;
   tlsKey?: string;
   namespace?: string;
@@ -71,14 +73,15 @@ async function injector(given: InjectorArguments): Promise<void> {
   });
   announce(running.port, `injector on https://${given.host}:${running.port}, metrics on ${running.metricsPort}; Ctrl-C ends it`);
   await untilAskedToStop();
-  await running.close();
+  await running.close(given.linger * 1000);
 }
 
 /** Certificates of our own, kept in a Secret by the service account of the pod. */
 async function ownCertificates(given: InjectorArguments): Promise<() => Promise<{ certificate: string; key: string; notAfter: number }>> {
   const { accessInCluster, CertificateKeeper, KubernetesApi, namespaceInCluster } = await import('@lane/kubernetes/injector');
-  const access = accessInCluster(process.env);
-  const namespace = given.namespace ?? namespaceInCluster();
+  const folder = process.env['LANE_KUBERNETES_ACCOUNT'];
+  const access = accessInCluster(process.env, folder);
+  const namespace = given.namespace ?? namespaceInCluster(folder);
   if (access === undefined || namespace === undefined)
     throw new CliError('outside a cluster no certificates can be made: add --tls-cert and --tls-key', 'ELANE_NOT_IN_CLUSTER');
   const host = `${given.service}.${namespace}.svc`;

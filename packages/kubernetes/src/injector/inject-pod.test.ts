@@ -36,6 +36,7 @@ describe('who is injected', () => {
     ['nobody asks', {}, {}, false],
     ['the namespace asks', {}, LABELLED, true],
     ["the namespace asks in MSE's words", {}, { 'mse-enable': 'enabled' }, true],
+    ["the namespace refuses in our words and asks in MSE's", {}, { 'lane.dev/injection': 'disabled', 'mse-enable': 'enabled' }, false],
     ['the pod asks', on, {}, true],
     ["the pod asks in MSE's words", { msePilotAutoEnable: 'on' }, {}, true],
     ['the pod refuses', { 'lane.dev/inject': 'false' }, LABELLED, false],
@@ -219,6 +220,9 @@ describe('the pod', () => {
     expect(keeping.warnings).toEqual([expect.stringContaining('keeps its own preStop')]);
     expect(preStop(pod(), { ...OPTIONS, adminPort: undefined })).toBeUndefined();
     expect(preStop(pod({ hostNetwork: true }))).toBeUndefined();
+    expect(preStop(pod({ terminationGracePeriodSeconds: 60 }))).toEqual({ exec: { command: ['node', '/lane/drain.cjs'] } });
+    expect(preStop(pod({ terminationGracePeriodSeconds: 15 }))).toEqual({ exec: { command: ['node', '/lane/drain.cjs', '10'] } });
+    expect(preStop(pod({ terminationGracePeriodSeconds: 5 }))).toBeUndefined();
   });
 
   test('a container that another webhook adds after ours is injected on the second run', () => {

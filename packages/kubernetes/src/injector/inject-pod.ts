@@ -77,7 +77,9 @@ export function injectPod(pod: Pod, namespaceLabels: Readonly<Record<string, str
   const nextAdminPort = spec.hostNetwork === true ? () => undefined : adminPorts(chosen.injected, options.adminPort);
   const injectedNames = new Set(chosen.injected.map(({ name }) => name));
   const inject = (container: Container, ends: boolean): Container =>
-    injectedNames.has(container.name) ? injectContainer(container, env, ends ? undefined : nextAdminPort, warnings) : container;
+    injectedNames.has(container.name)
+      ? injectContainer(container, env, ends ? undefined : nextAdminPort, spec.terminationGracePeriodSeconds, warnings)
+      : container;
   const containers = spec.containers.map((container) => inject(container, false));
   const initContainers = (spec.initContainers ?? [])
     .filter(({ name }) => name !== AGENT_CONTAINER)
@@ -197,6 +199,7 @@ function injectContainer(
   container: Container,
   podEnv: readonly EnvironmentVariable[],
   nextAdminPort: (() => string | undefined) | undefined,
+  graceSeconds: number | undefined,
   warnings: string[],
 ): Container {
   const present = container.env ?? [];
@@ -207,8 +210,9 @@ function injectContainer(
   const warning = nodeOptionsWarning(container);
   if (warning !== undefined) warnings.push(warning);
   const injected: Container = { ...container, env: withNodeOptions([...present, ...added]), volumeMounts: withMounts(container, warnings) };
-  if (nextAdminPort !== undefined && (adminPort !== undefined || has(ADMIN_PORT))) injected.lifecycle = drained(container, warnings);
-  return injected;
+  if (nextAdminPort === undefined || (adminPort === undefined && !has(ADMIN_PORT))) return injected;
+  const lifecycle = drained(container, graceSeconds, warnings);
+  return lifecycle === undefined ? injected : { ...injected, lifecycle };
 }
 
 function withMounts({ name, volumeMounts = [] }: Container, warnings: string[]): VolumeMount[] {
@@ -222,12 +226,21 @@ function withMounts({ name, volumeMounts = [] }: Container, warnings: string[]):
   return isTaken ? [...mounts, agent] : [...mounts, agent, { name: LABELS_VOLUME, mountPath: LABELS_PATH, readOnly: true }];
 }
 
-const PRE_STOP = { exec: { command: ['node', DRAIN_FILE] } };
+const drainCommand = (...args: string[]): object => ({ exec: { command: ['node', DRAIN_FILE, ...args] } });
+/** What the app has left to end by itself, of the time that the pod is given. */
+const APP_SECONDS = 5;
+/** Kubernetes' default; with it, and with more, the agent's own deadline holds. */
+const USUAL_GRACE_SECONDS = 30;
 
-/** Takes the instance out of the registry before the process is told to stop. */
-function drained(container: Container, warnings: string[]): NonNullable<Container['lifecycle']> {
-  if (container.lifecycle?.preStop === undefined) return { ...container.lifecycle, preStop: PRE_STOP };
-  if (JSON.stringify(container.lifecycle.preStop) !== JSON.stringify(PRE_STOP))
+/** Takes the instance out of the registry before the process is told to stop, within the time that the pod is given. */
+function drained(container: Container, graceSeconds = USUAL_GRACE_SECONDS, warnings: string[]): Container['lifecycle'] {
+  const { lifecycle } = container;
+  if (lifecycle?.preStop === undefined) {
+    // The time is too short to tell anybody.
+    if (graceSeconds <= APP_SECONDS) return lifecycle;
+    return { ...lifecycle, preStop: graceSeconds >= USUAL_GRACE_SECONDS ? drainCommand() : drainCommand(String(graceSeconds - APP_SECONDS)) };
+  }
+  if (!JSON.stringify(lifecycle.preStop).includes(DRAIN_FILE))
     warnings.push(`container ${container.name} keeps its own preStop: add node ${DRAIN_FILE} there, so that it leaves the registry before it stops`);
-  return container.lifecycle;
+  return lifecycle;
 }

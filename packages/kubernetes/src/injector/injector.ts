@@ -20,9 +20,9 @@ export async function startInjector(options: InjectorOptions): Promise<InjectorS
   timer.unref();
   return {
     ...server,
-    async close() {
+    async close(lingerMs) {
       clearInterval(timer);
-      await server.close();
+      await server.close(lingerMs);
     },
   };
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Log } from '@lane/core';
 import { review, type AskedBy } from './admission.js';
@@ -35,8 +36,8 @@ export interface InjectorServer {
   readonly metricsPort: number;
   /** Serves new connections with another certificate; those that are open go on. */
   setCertificate(certificate: ServingCertificate): void;
-  /** Answers what has been asked, and ends. */
-  close(): Promise<void>;
+  /** Is no longer ready, but goes on for as long as others may not have heard of that; then answers what has been asked, and ends. */
+  close(lingerMs?: number): Promise<void>;
 }
 
 /** A pod is at most 1.5 MB in etcd; a review holds it twice at most. */
@@ -48,6 +49,7 @@ const PATHS: Readonly<Record<string, AskedBy>> = { '/inject/namespace': 'namespa
 /** Starts both servers. */
 export async function startInjectorServer(options: InjectorServerOptions): Promise<InjectorServer> {
   const metrics = createMetrics();
+  let isClosing = false;
   const setExpiry = ({ notAfter }: ServingCertificate): void => metrics.expiry.set(notAfter / 1000);
   setExpiry(options.certificate);
   const webhook = createHttpsServer(tlsOf(options.certificate), (request, response) => {
@@ -90,7 +92,8 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
   }
 
   async function tell(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url === '/healthz' || request.url === '/readyz') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
+    if (request.url === '/readyz' && isClosing) response.writeHead(503, { 'content-type': 'text/plain' }).end('closing\n');
+    else if (request.url === '/healthz' || request.url === '/readyz') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
     else if (request.url === '/metrics')
       response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(await metrics.registry.metrics());
     else response.writeHead(404, { 'content-type': 'text/plain' }).end('/healthz, /readyz, /metrics\n');
@@ -103,7 +106,9 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
       webhook.setSecureContext(tlsOf(certificate));
       setExpiry(certificate);
     },
-    async close() {
+    async close(lingerMs = 0) {
+      isClosing = true;
+      if (lingerMs > 0) await setTimeout(lingerMs);
       const closed = [webhook, status].map((server) => {
         const ended = once(server, 'close');
         server.close();

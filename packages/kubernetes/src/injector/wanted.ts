@@ -29,7 +29,9 @@ export function isWanted(pod: Pod, namespaceLabels: Labels): Wanted {
   }
   for (const name of [NAMESPACE_LABEL, MSE_NAMESPACE_LABEL]) {
     const value = namespaceLabels[name];
-    if (value !== undefined && ON.has(value)) return onLinux(pod, `namespace label ${name}: ${value}`);
+    if (value !== undefined && OFF.has(value)) break;
+    // Not by which label: webhooks of either call us, without telling, and both must come to the same words.
+    if (value !== undefined && ON.has(value)) return onLinux(pod, 'its namespace asks for it');
   }
   return { inject: false, because: 'neither the pod nor its namespace asks for it', silent: true };
 }
