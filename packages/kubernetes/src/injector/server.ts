@@ -50,9 +50,12 @@ const PATHS: Readonly<Record<string, AskedBy>> = { '/inject/namespace': 'namespa
 export async function startInjectorServer(options: InjectorServerOptions): Promise<InjectorServer> {
   const metrics = createMetrics();
   let isClosing = false;
+  const unanswered = new Set<ServerResponse>();
   const setExpiry = ({ notAfter }: ServingCertificate): void => metrics.expiry.set(notAfter / 1000);
   setExpiry(options.certificate);
   const webhook = createHttpsServer(tlsOf(options.certificate), (request, response) => {
+    unanswered.add(response);
+    response.once('close', () => unanswered.delete(response));
     answer(request, response).catch((error: unknown) => {
       metrics.admissions.inc({ result: 'error' });
       options.log.error(`an admission review could not be answered: ${(error as Error).message}`);
@@ -112,9 +115,11 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
       const closed = [webhook, status].map((server) => {
         const ended = once(server, 'close');
         server.close();
-        server.closeIdleConnections();
         return ended;
       });
+      await Promise.all([...unanswered].map((response) => new Promise((resolve) => response.once('close', resolve))));
+      // Those that have been opened and never used are idle to everybody but Node.
+      for (const server of [webhook, status]) server.closeAllConnections();
       await Promise.all(closed);
     },
   };
