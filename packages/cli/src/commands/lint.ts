@@ -54,6 +54,8 @@ async function run(files: readonly string[], given: Given): Promise<void> {
   const unknown = given.disable?.find((rule) => !Object.hasOwn(LINT_RULES, rule));
   if (unknown !== undefined) throw new CliError(`there is no rule ${unknown} to disable: lane lint --rules lists them`, 'ELANE_USAGE', EXIT.usage);
   const texts = (await Promise.all(files.map(readTexts))).flat();
+  if (texts.length === 0)
+    throw new CliError(`there is nothing to lint in ${files.join(', ')}: no manifest, script or Markdown`, 'ELANE_USAGE', EXIT.usage);
   const report = lint(texts, { disable: given.disable ?? [], hosts: given.request ?? [] });
   if (given.json === true || given.format === 'json') printJson(report);
   else if (given.format === 'sarif') printJson(toSarif(report.findings, version));
@@ -90,5 +92,6 @@ function print({ findings, files, resources, counts }: LintReport): void {
 
 function lineOf({ file, line, column, severity, message, resource, rule }: Finding): string {
   const whose = resource === undefined ? '' : `${resource}: `;
-  return `${file}:${line}:${column}: ${styled(STYLES[severity], severity)}: ${whose}${message} ${styled('dim', `[${rule}]`)}`;
+  const place = file === '--request' ? file : `${file}:${line}:${column}`;
+  return `${place}: ${styled(STYLES[severity], severity)}: ${whose}${message} ${styled('dim', `[${rule}]`)}`;
 }

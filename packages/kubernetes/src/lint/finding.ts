@@ -25,8 +25,8 @@ export interface Finding extends Place {
   readonly nearest?: string;
 }
 
-/** What a rule finds; its name and severity are those of the rule. */
-export type Found = Omit<Finding, 'rule' | 'severity'>;
+/** What a rule finds; its severity is that of the rule unless it says less. */
+export type Found = Omit<Finding, 'rule' | 'severity'> & { readonly severity?: Severity };
 
 /** A rule. */
 export interface LintRule {

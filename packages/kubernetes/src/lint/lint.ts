@@ -6,11 +6,11 @@ import { stampingHarmful, tagWithoutBase } from './rules/lanes.js';
 import { probePort } from './rules/ports.js';
 import { ingressBackend, ingressPort, requestHost, serviceSelector } from './rules/references.js';
 import { valueQuotes } from './rules/values.js';
-import { readManifest, readRequests, type Resource, type SourceText, type StatedRequest } from './source-text.js';
+import { readManifest, readRequests, REQUEST_OPTION, type Resource, type SourceText, type StatedRequest } from './source-text.js';
 
 /** All rules, by the names that findings, `--disable` and comments know them by. */
 export const LINT_RULES: Readonly<Record<string, Pick<LintRule, 'severity' | 'about'>>> = {
-  'yaml-syntax': { severity: 'error', about: 'A file is no YAML.' },
+  'yaml-syntax': { severity: 'error', about: 'A manifest is no YAML.' },
   template: { severity: 'note', about: 'A file is a template, of which nothing can be said before it is rendered.' },
   'ingress-backend': ingressBackend,
   'ingress-port': ingressPort,
@@ -51,7 +51,7 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
   const unknown = disable.find((rule) => !Object.hasOwn(LINT_RULES, rule));
   if (unknown !== undefined) throw new TypeError(`there is no rule ${unknown}: there are ${Object.keys(LINT_RULES).join(', ')}`);
   const resources: Resource[] = [];
-  const requests: StatedRequest[] = hosts.map((host) => ({ file: '--request', line: 1, column: 1, host: host.toLowerCase() }));
+  const requests: StatedRequest[] = hosts.map((host) => ({ file: REQUEST_OPTION, line: 1, column: 1, host: host.toLowerCase() }));
   const findings: Finding[] = [];
   const add = (rule: string, found: Found): void => {
     findings.push({ rule, severity: (LINT_RULES[rule] as LintRule).severity, ...found });
@@ -61,7 +61,11 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
     if (!IS_MANIFEST.test(source.file) && source.file !== '-') continue;
     const read = readManifest(source);
     resources.push(...read.resources);
-    for (const problem of read.problems) add(problem.message.startsWith('this is a template') ? 'template' : 'yaml-syntax', problem);
+    for (const problem of read.problems) add('yaml-syntax', problem);
+    if (read.isTemplate) {
+      const message = 'this is a template and was left out: lint what it renders to (helm template)';
+      add('template', { file: source.file, line: 1, column: 1, message });
+    }
   }
   const manifests = relate(resources, requests);
   for (const [rule, { find }] of Object.entries(LINT_RULES) as Array<[string, Partial<LintRule>]>) {
@@ -83,7 +87,7 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
 
 /** `# lane-lint-disable RULE …` holds for its line and the next; `# lane-lint-disable-file RULE …` for the file. Without a rule: all. */
 function disabledIn(text: string): (rule: string, line: number) => boolean {
-  const byLine = new Map<number, readonly string[]>();
+  const byLine = new Map<number, ReadonlyArray<readonly string[]>>();
   const whole: string[][] = [];
   if (text.includes('lane-lint-disable')) {
     text.split('\n').forEach((content, index) => {
@@ -91,9 +95,8 @@ function disabledIn(text: string): (rule: string, line: number) => boolean {
       if (match === null) return;
       const rules = (match[2] ?? '').split(/[\s,]+/).filter((rule) => rule !== '');
       if (match[1] !== undefined) whole.push(rules);
-      else for (const line of [index + 1, index + 2]) byLine.set(line, rules);
+      else for (const line of [index + 1, index + 2]) byLine.set(line, [...(byLine.get(line) ?? []), rules]);
     });
   }
-  const names = (rules: readonly string[] | undefined, rule: string): boolean => rules !== undefined && (rules.length === 0 || rules.includes(rule));
-  return (rule, line) => whole.some((rules) => names(rules, rule)) || names(byLine.get(line), rule);
+  return (rule, line) => [...whole, ...(byLine.get(line) ?? [])].some((rules) => rules.length === 0 || rules.includes(rule));
 }

@@ -24,11 +24,14 @@ export interface LintedContainer {
 export interface Workload {
   readonly resource: Resource;
   readonly labels: Strings;
-  readonly labelsPath: Path;
   readonly containers: readonly LintedContainer[];
-  /** The name under which its pods are one service; undefined: its labels do not say. */
+  /** The name under which its pods are one service; undefined: it does not say, and the app knows. */
   readonly service: string | undefined;
   readonly tag: string | undefined;
+  /** Where it says so. */
+  readonly tagPath: Path;
+  /** A patch (kustomize) is a part of a workload: what it lacks may be elsewhere. */
+  readonly isPatch: boolean;
 }
 
 /** A Kubernetes Service. */
@@ -38,8 +41,8 @@ export interface KubernetesService {
   readonly ports: ReadonlyArray<{ readonly name: string | undefined; readonly port: unknown; readonly targetPort: unknown }>;
 }
 
-/** Where an Ingress leads. */
-export interface IngressBackend {
+/** Where an Ingress, or a route of the Gateway API, leads. */
+export interface Backend {
   readonly resource: Resource;
   readonly service: string;
   readonly servicePath: Path;
@@ -52,42 +55,43 @@ export interface Manifests {
   readonly resources: readonly Resource[];
   readonly workloads: readonly Workload[];
   readonly services: readonly KubernetesService[];
-  readonly backends: readonly IngressBackend[];
-  /** Hosts of Ingress rules; `*` for a rule without one. */
-  readonly ingressHosts: readonly string[];
+  readonly backends: readonly Backend[];
+  /** Hosts that Ingresses and routes take requests for; `*`: any. */
+  readonly hosts: readonly string[];
   readonly requests: readonly StatedRequest[];
 }
 
-const POD_PATHS: Readonly<Record<string, Path>> = {
-  Pod: [],
-  Deployment: ['spec', 'template'],
-  StatefulSet: ['spec', 'template'],
-  DaemonSet: ['spec', 'template'],
-  ReplicaSet: ['spec', 'template'],
-  Job: ['spec', 'template'],
-  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
-};
+/** Where its pods are described: the kinds of Kubernetes, and those of others that are made like them (Rollout, CloneSet). */
+function podPath({ kind, apiVersion, value }: Resource): Path | undefined {
+  if (kind === 'Pod' && apiVersion === 'v1') return [];
+  const path = kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template'] : ['spec', 'template'];
+  return Array.isArray(at(value, [...path, 'spec', 'containers'])) ? path : undefined;
+}
 
 /** Puts resources into relation. */
 export function relate(resources: readonly Resource[], requests: readonly StatedRequest[]): Manifests {
-  const ingresses = resources.filter(({ kind }) => kind === 'Ingress');
   return {
     resources,
     workloads: resources.flatMap((resource) => {
-      const path = POD_PATHS[resource.kind];
+      const path = podPath(resource);
       return path === undefined ? [] : [workloadOf(resource, path)];
     }),
     services: resources.filter(({ kind, apiVersion }) => kind === 'Service' && apiVersion === 'v1').map(serviceOf),
-    backends: ingresses.flatMap(backendsOf),
-    ingressHosts: ingresses.flatMap(({ value }) => listAt(value, ['spec', 'rules']).map((rule) => textOf(at(rule, ['host']) ?? '*').toLowerCase())),
+    backends: resources.flatMap((resource) => [...(resource.kind === 'Ingress' ? backendsOf(resource) : routesOf(resource))]),
+    hosts: resources.flatMap(hostsOf),
     requests,
   };
 }
 
 /** Whether a Service selects the pods of a workload. */
 export function selects({ resource, selector }: KubernetesService, workload: Workload): boolean {
-  if (selector === undefined || resource.namespace !== workload.resource.namespace) return false;
+  if (selector === undefined || !isSameNamespace(resource, workload.resource)) return false;
   return Object.entries(selector).every(([name, value]) => workload.labels[name] === value);
+}
+
+/** Whether two may be in one namespace: one that does not say where may go anywhere. */
+export function isSameNamespace(a: Resource, b: Resource): boolean {
+  return a.namespace === undefined || b.namespace === undefined || a.namespace === b.namespace;
 }
 
 /** The value at a path, or undefined. */
@@ -118,13 +122,18 @@ function workloadOf(resource: Resource, pod: Path): Workload {
   const containers = ['initContainers', 'containers'].flatMap((list) =>
     listAt(value, [...pod, 'spec', list]).map((container, i) => containerOf(container, [...pod, 'spec', list, i])),
   );
+  const environment = containers.flatMap(({ env }) => env).filter((variable) => typeof variable.value === 'string' && variable.value !== '');
+  const variable = (...names: string[]) => environment.find(({ name }) => names.includes(name));
+  const tagLabel = [TAG_LABEL, MSE_TAG_LABEL].find((name) => textAt(labels, name) !== undefined);
+  const tagVariable = variable('LANE_TAG', MSE_TAG_LABEL, 'MSE_ALICLOUD_SERVICE_TAG');
   return {
     resource,
     labels,
-    labelsPath,
     containers,
-    service: textAt(labels, SERVICE_LABEL) ?? textAt(labels, MSE_SERVICE_LABEL),
-    tag: textAt(labels, TAG_LABEL) ?? textAt(labels, MSE_TAG_LABEL),
+    service: textAt(labels, SERVICE_LABEL) ?? textAt(labels, MSE_SERVICE_LABEL) ?? (variable('LANE_SERVICE')?.value as string | undefined),
+    tag: tagLabel === undefined ? (tagVariable?.value as string | undefined) : textAt(labels, tagLabel),
+    tagPath: tagLabel === undefined ? [...(tagVariable?.path ?? labelsPath), 'value'] : [...labelsPath, tagLabel],
+    isPatch: containers.every(({ value: container }) => container['image'] === undefined),
   };
 }
 
@@ -161,7 +170,7 @@ function serviceOf(resource: Resource): KubernetesService {
 }
 
 /** Of both versions of the API: `service: {name, port}`, and before 1.19 `serviceName` with `servicePort`. */
-function backendsOf(resource: Resource): IngressBackend[] {
+function backendsOf(resource: Resource): Backend[] {
   const { value } = resource;
   const paths: Path[] = [
     ['spec', 'defaultBackend'],
@@ -181,6 +190,33 @@ function backendsOf(resource: Resource): IngressBackend[] {
     const port = at(value, [...path, 'service', 'port', 'number']) ?? at(value, [...path, 'service', 'port', 'name']);
     return [{ resource, service, servicePath: [...path, 'service', 'name'], port, portPath: [...path, 'service', 'port'] }];
   });
+}
+
+/** Of the Gateway API: HTTPRoute and its like. */
+function* routesOf(resource: Resource): Generator<Backend> {
+  if (!resource.apiVersion.startsWith('gateway.networking.k8s.io/')) return;
+  const rules = listAt(resource.value, ['spec', 'rules']);
+  for (const [i, rule] of rules.entries()) {
+    for (const [j, reference] of listAt(rule, ['backendRefs']).entries()) {
+      const service = at(reference, ['name']);
+      // What is of another kind or namespace is not among the Services that are compared.
+      if (typeof service !== 'string' || at(reference, ['namespace']) !== undefined || (at(reference, ['kind']) ?? 'Service') !== 'Service') continue;
+      const path = ['spec', 'rules', i, 'backendRefs', j];
+      yield { resource, service, servicePath: [...path, 'name'], port: at(reference, ['port']), portPath: [...path, 'port'] };
+    }
+  }
+}
+
+/** Besides Ingresses: `hostnames` of the Gateway API, `hosts` of Istio, `virtualhost.fqdn` of Contour. */
+function hostsOf({ kind, value }: Resource): string[] {
+  const spec = at(value, ['spec']);
+  const hosts =
+    kind === 'Ingress'
+      ? listAt(spec, ['rules']).map((rule) => at(rule, ['host']) ?? '*')
+      : [...listAt(spec, ['hostnames']), ...listAt(spec, ['hosts']), at(spec, ['virtualhost', 'fqdn'])];
+  // What no rule takes goes to the default backend.
+  if (kind === 'Ingress' && (at(spec, ['defaultBackend']) ?? at(spec, ['backend'])) !== undefined) hosts.push('*');
+  return hosts.filter((host) => typeof host === 'string').map((host) => host.toLowerCase());
 }
 
 function textAt(labels: Strings, name: string): string | undefined {

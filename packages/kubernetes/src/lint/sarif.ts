@@ -1,7 +1,6 @@
-import type { Finding, Severity } from './finding.js';
+import type { Finding } from './finding.js';
 import { LINT_RULES } from './lint.js';
-
-const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', note: 'note' };
+import { REQUEST_OPTION } from './source-text.js';
 
 /** Findings in SARIF 2.1.0, as code scanning takes them (https://docs.oasis-open.org/sarif/sarif/v2.1.0/). */
 export function toSarif(findings: readonly Finding[], version: string): object {
@@ -15,23 +14,32 @@ export function toSarif(findings: readonly Finding[], version: string): object {
           driver: {
             name: 'lane lint',
             version,
-            rules: rules.map(([id, { severity, about }]) => ({
-              id,
-              shortDescription: { text: about },
-              defaultConfiguration: { level: LEVELS[severity] },
-            })),
+            rules: rules.map(([id, { severity, about }]) => ({ id, shortDescription: { text: about }, defaultConfiguration: { level: severity } })),
           },
         },
-        results: findings.map(({ rule, severity, message, file, line, column }) => ({
-          ruleId: rule,
-          ruleIndex: rules.findIndex(([id]) => id === rule),
-          level: LEVELS[severity],
-          message: { text: message },
-          locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(file) }, region: { startLine: line, startColumn: column } } }],
+        columnKind: 'utf16CodeUnits',
+        results: findings.map((finding) => ({
+          ruleId: finding.rule,
+          ruleIndex: rules.findIndex(([id]) => id === finding.rule),
+          level: finding.severity,
+          message: { text: finding.message },
+          locations: locationsOf(finding),
+          properties: { reference: finding.reference, nearest: finding.nearest },
         })),
       },
     ],
   };
+}
+
+/** None for what was named on the command line. */
+function locationsOf({ file, line, column, resource }: Finding): object[] {
+  if (file === REQUEST_OPTION) return [];
+  return [
+    {
+      physicalLocation: { artifactLocation: { uri: uriOf(file) }, region: { startLine: line, startColumn: column } },
+      ...(resource === undefined ? {} : { logicalLocations: [{ fullyQualifiedName: resource, kind: 'resource' }] }),
+    },
+  ];
 }
 
 /** A relative URI reference, or one of the whole path. */

@@ -1,5 +1,5 @@
 /** Texts to lint: manifests in YAML or JSON, and files with curl lines, which are the requests that the manifests are meant for. */
-import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Node } from 'yaml';
 import type { Found, Place } from './finding.js';
 
 /** A file, read. */
@@ -18,7 +18,8 @@ export class Resource {
   readonly kind: string;
   readonly apiVersion: string;
   readonly name: string;
-  readonly namespace: string;
+  /** undefined: it does not say, and goes where the person who applies it wants it. */
+  readonly namespace: string | undefined;
   /** The whole of it, as plain values. */
   readonly value: Readonly<Record<string, unknown>>;
   readonly #document: Document;
@@ -35,7 +36,7 @@ export class Resource {
     this.apiVersion = textOf(value['apiVersion']);
     const { name, namespace } = (value['metadata'] ?? {}) as Record<string, unknown>;
     this.name = textOf(name);
-    this.namespace = textOf(namespace) || 'default';
+    this.namespace = textOf(namespace) || undefined;
   }
 
   /** `Deployment spring-cloud-a`. */
@@ -59,44 +60,49 @@ export class Resource {
     return { file: this.file, line: 1, column: 1 };
   }
 
-  /** The scalars below a path, with the paths to them; those of a map or list that is not there: none. */
-  *scalars(path: Path): Generator<readonly [path: Path, node: Node]> {
+  /** The parts of a map or list, with the paths to them; of anything else: none. */
+  *parts(path: Path): Generator<readonly [path: Path, node: Node | undefined]> {
     const node = this.node(path);
     if (isMap(node)) {
-      for (const { key } of node.items) yield* this.scalars([...path, isScalar(key) ? String(key.value) : String(key)]);
+      for (const { key, value } of node.items) yield [[...path, isScalar(key) ? String(key.value) : String(key)], value as Node | undefined];
     } else if (isSeq(node)) {
-      for (let i = 0; i < node.items.length; i++) yield* this.scalars([...path, i]);
-    } else if (node !== undefined) yield [path, node];
+      for (const [i, item] of node.items.entries()) yield [[...path, i], item as Node];
+    }
   }
 }
 
 /** What was read of a text. */
 export interface ReadText {
   readonly resources: readonly Resource[];
+  /** Why nothing could be read of it, or of a document in it. */
   readonly problems: readonly Found[];
+  /** Whether it becomes a manifest only once it is rendered: then nothing is read of it. */
+  readonly isTemplate: boolean;
 }
 
-/** Reads the resources of a manifest: all documents of it, lists taken apart. */
+/** What begins a part that a template engine fills in: those of Go (helm) and Jinja. */
+const PLACEHOLDER = /\{[{%]/;
+
+/** Reads the resources of a manifest: all documents of it, lists taken apart. Files of YAML or JSON that are something else have none. */
 export function readManifest({ file, text }: SourceText): ReadText {
-  if (/\{\{[-\s]*[.$\w]/.test(text)) {
-    return {
-      resources: [],
-      problems: [{ file, line: 1, column: 1, message: 'this is a template and was left out: lint what it renders to (helm template)' }],
-    };
-  }
   const lines = new LineCounter();
+  // The tools of Kubernetes know `<<`, which YAML 1.2 has dropped.
+  const documents = [...parseAllDocuments(text, { lineCounter: lines, merge: true })].filter((document) => 'errors' in document);
+  const isManifest = isMeantAsManifest(text);
+  if (PLACEHOLDER.test(text) && documents.some(isTemplate)) return { resources: [], problems: [], isTemplate: isManifest };
   const resources: Resource[] = [];
   const problems: Found[] = [];
-  for (const document of parseAllDocuments(text, { lineCounter: lines })) {
-    if (!('errors' in document)) continue;
-    for (const error of document.errors) {
+  for (const document of documents) {
+    const [error] = document.errors;
+    if (error !== undefined) {
       const { line, col } = lines.linePos(error.pos[0]);
-      problems.push({ file, line, column: col, message: `this is no YAML: ${error.message.split('\n')[0]}` });
+      const [what = ''] = error.message.split(/ at line \d|\n/);
+      if (isManifest) problems.push({ file, line, column: col, message: `this can't be read as YAML: ${what}` });
+      continue;
     }
-    if (document.errors.length > 0) continue;
-    collect(document, [], document.toJS() as unknown);
+    collect(document, [], document.toJS({ maxAliasCount: -1 }) as unknown);
   }
-  return { resources, problems };
+  return { resources, problems, isTemplate: false };
 
   function collect(document: Document, path: Path, value: unknown): void {
     if (value === null || typeof value !== 'object') return;
@@ -108,20 +114,53 @@ export function readManifest({ file, text }: SourceText): ReadText {
   }
 }
 
+/** A text with placeholders that stand where YAML has none: quoted ones, and those in blocks of text, are somebody else's, to be filled in later. */
+function isTemplate(document: Document): boolean {
+  if (document.errors.length > 0) return true;
+  let found = false;
+  visit(document, {
+    // `{{ .Values.name }}` is a map in a map to YAML.
+    Pair: (_, { key }) => {
+      if (!isMap(key)) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+    Scalar: (_, { type, source }) => {
+      if (type !== 'PLAIN' || source === undefined || !source.includes('{{')) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** A folder has other YAML and JSON, too, which is none of our business. */
+function isMeantAsManifest(text: string): boolean {
+  return /^\s*(?:- )?"?apiVersion"?\s*:/m.test(text) && /^\s*(?:- )?"?kind"?\s*:/m.test(text);
+}
+
+/** The "file" of requests that were named on the command line. */
+export const REQUEST_OPTION = '--request';
+
 /** A request that a text says will be sent. */
 export interface StatedRequest extends Place {
   readonly host: string;
 }
 
-/** The requests with a Host header in the curl lines of a text, be it a script, a document, or a comment. */
+/** The requests with a Host header in the curl commands of a text, be it a script, a document, or a comment. */
 export function readRequests({ file, text }: SourceText): StatedRequest[] {
   const requests: StatedRequest[] = [];
+  let isCurl = false;
   text.split('\n').forEach((content, index) => {
-    if (!/\bcurl\b/.test(content)) return;
-    for (const match of content.matchAll(/(?:-H|--header)[\s=]*["']?host:\s*([A-Za-z0-9.*-]+)/gi)) {
-      const host = match[1] as string;
-      requests.push({ file, line: index + 1, column: match.index + match[0].length - host.length + 1, host: host.toLowerCase() });
+    const isContinued = /\\\s*$/.test(content);
+    isCurl ||= /\bcurl\b/.test(content);
+    if (isCurl) {
+      for (const match of content.matchAll(/(?:-H|--header)[\s=]*["']?host:\s*([A-Za-z0-9.*-]+)/gi)) {
+        const host = match[1] as string;
+        requests.push({ file, line: index + 1, column: match.index + match[0].length - host.length + 1, host: host.toLowerCase() });
+      }
     }
+    isCurl &&= isContinued;
   });
   return requests;
 }

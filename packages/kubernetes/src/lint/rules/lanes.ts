@@ -1,13 +1,28 @@
-import { MSE_TAG_LABEL, TAG_LABEL } from '../../injector/names.js';
+import { MSE_TAG_LABEL } from '../../injector/names.js';
 import type { Found, LintRule } from '../finding.js';
-import { selects, textOf, type Manifests, type Workload } from '../manifests.js';
+import { at, isSameNamespace, selects, textOf, type Manifests, type Workload } from '../manifests.js';
 import { similarName } from '../similar-name.js';
 
 const STAMPING = new Set(['LANE_STAMP', 'profiler.micro.service.tag.trace.enable']);
+/** What the agent takes for yes. */
+const YES = /^(?:true|1|on|yes)$/i;
+/** Labels by which workloads are commonly told apart. */
+const NAME_LABELS = ['app', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'k8s-app', 'name'];
 
-/** What pods of a workload are a service of, as far as can be told. */
-function nameOf({ service, labels, resource }: Workload): string {
-  return service ?? textOf(labels['app'] ?? labels['app.kubernetes.io/name'] ?? resource.name);
+/** All that its pods may be called, the surest first. */
+function namesOf({ service, labels, resource }: Workload): string[] {
+  return [
+    ...(service === undefined ? [] : [service]),
+    ...NAME_LABELS.flatMap((label) => (labels[label] === undefined ? [] : textOf(labels[label]))),
+    resource.name,
+  ];
+}
+
+/** Whether pods without a tag may be the base of those with one. A service that is not named is known to the app alone: then names decide. */
+function isBaseOf(base: Workload, tagged: Workload): boolean {
+  const names = namesOf(base);
+  if (tagged.service !== undefined && (base.service !== undefined || names.includes(tagged.service))) return names.includes(tagged.service);
+  return namesOf(tagged).some((name) => names.some((other) => name === other || name.startsWith(`${other}-`) || other.startsWith(`${name}-`)));
 }
 
 /** A lane's instances without a base beside them: untagged requests find nobody. */
@@ -16,19 +31,23 @@ export const tagWithoutBase: LintRule = {
   about: 'Pods of a lane have no base beside them: untagged requests to the service, and those of other lanes, find nobody.',
   *find({ workloads }) {
     for (const workload of workloads) {
-      const { resource, tag, labels, labelsPath } = workload;
-      if (tag === undefined) continue;
-      const name = nameOf(workload);
-      const base = workloads.filter((one) => one.tag === undefined && one.resource.namespace === resource.namespace);
-      if (base.some((one) => nameOf(one) === name)) continue;
-      const nearest = similarName(name, base.map(nameOf));
-      const label = TAG_LABEL in labels ? TAG_LABEL : MSE_TAG_LABEL;
+      const { resource, tag, tagPath, service } = workload;
+      if (tag === undefined || workload.isPatch) continue;
+      const bases = workloads.filter((one) => one.tag === undefined && isSameNamespace(one.resource, resource));
+      if (bases.some((one) => isBaseOf(one, workload))) continue;
+      const [name = resource.name] = namesOf(workload);
+      const nearest = similarName(
+        name,
+        bases.flatMap((one) => namesOf(one).slice(0, 1)),
+      );
       yield {
-        ...resource.place([...labelsPath, label]),
+        ...resource.place(tagPath),
         resource: resource.title,
         reference: name,
         ...(nearest === undefined ? {} : { nearest }),
-        message: `these pods are lane ${tag} of service ${name}, which has no base: add a workload of that service without the tag${nearest === undefined ? '' : `, or did you mean service ${nearest}?`}`,
+        message:
+          `these pods are lane ${tag} of ${service === undefined ? name : `service ${name}`}, of which no manifest here has the base: ` +
+          (nearest === undefined ? 'add a workload of that service without the tag' : `did you mean service ${nearest}?`),
       };
     }
   },
@@ -40,9 +59,10 @@ export const stampingHarmful: LintRule = {
   about: 'Pods stamp untagged requests where that has no effect, or puts base traffic into a lane.',
   *find(manifests) {
     for (const workload of manifests.workloads) {
+      if (workload.isPatch) continue;
       for (const { env } of workload.containers) {
         for (const { name, value, path } of env) {
-          if (!STAMPING.has(name) || String(value) !== 'true') continue;
+          if (!STAMPING.has(name) || !YES.test(String(value))) continue;
           const problem = stampingProblem(workload, manifests);
           if (problem !== undefined) yield { ...workload.resource.place([...path, 'value']), resource: workload.resource.title, ...problem };
         }
@@ -51,8 +71,13 @@ export const stampingHarmful: LintRule = {
   },
 };
 
-function stampingProblem(workload: Workload, { workloads, services, backends }: Manifests): Pick<Found, 'message' | 'reference'> | undefined {
-  if (workload.tag === undefined) return { message: 'stamping has no effect on pods without a tag: take it away here, or give them a tag' };
+function stampingProblem(
+  workload: Workload,
+  { resources, workloads, services, backends }: Manifests,
+): Pick<Found, 'message' | 'reference'> | undefined {
+  if (workload.tag === undefined) {
+    return { message: `stamping has no effect on pods without a tag: take it away here, or give them a tag by the label ${MSE_TAG_LABEL}` };
+  }
   const leading = services.filter((service) => selects(service, workload));
   const mixed = leading.find((service) => workloads.some((one) => one.tag === undefined && selects(service, one)));
   if (mixed !== undefined) {
@@ -61,9 +86,13 @@ function stampingProblem(workload: Workload, { workloads, services, backends }: 
       message: `Service ${mixed.resource.name} leads to these pods and to base ones: what base gets through it is stamped ${workload.tag} at random. Give the lane a Service of its own, or stop stamping`,
     };
   }
-  if (backends.length === 0) return undefined;
-  const isEntry = backends.some((backend) =>
-    leading.some(({ resource }) => resource.name === backend.service || similarName(backend.service, [resource.name]) !== undefined),
+  // Without an entry among the manifests, or with one that is not understood (Istio, a gateway of one's own), this may well be it.
+  if (backends.length === 0 || resources.some(({ kind }) => ['VirtualService', 'HTTPProxy', 'IngressRoute', 'ApisixRoute'].includes(kind)))
+    return undefined;
+  const isEntry = leading.some(
+    ({ resource }) =>
+      ['NodePort', 'LoadBalancer'].includes(textOf(at(resource.value, ['spec', 'type']) ?? '')) ||
+      backends.some(({ service }) => service === resource.name || similarName(service, [resource.name]) !== undefined),
   );
   if (isEntry) return undefined;
   return {

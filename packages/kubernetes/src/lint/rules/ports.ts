@@ -1,50 +1,67 @@
 import type { Found, LintRule } from '../finding.js';
 import { at, type LintedContainer, type Workload } from '../manifests.js';
+import type { Path } from '../source-text.js';
 
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 const HANDLERS = ['httpGet', 'tcpSocket', 'grpc'] as const;
+/** What the port is called at which an app does what it is for. */
+const MAIN_PORT = /^(?:https?|web|app|api|grpc|tcp|main|server|default)(?:\b|$)/;
+
+interface Probed {
+  readonly probe: string;
+  readonly handler: string;
+  readonly port: unknown;
+  readonly path: Path;
+}
 
 /**
- * A container says that it listens on one port, and all of its probes ask another; or a probe names a port that there is not.
- * Kubernetes allows the first, and a container with several ports may well have one for its health only: that is left alone.
+ * A container says that it listens on one port, and all of its probes ask another that no container of the pod has; or a probe names a
+ * port that its container has not. Kubernetes allows the first. What has several ports, or a single one for metrics or a webhook, has
+ * said enough of what it does; one that is asked over HTTP may have a port for its health that it does not declare: a note.
  */
 export const probePort: LintRule = {
   severity: 'warning',
   about: 'The probes of a container ask a port that is not the one it declares.',
   *find({ workloads }) {
-    for (const workload of workloads) for (const container of workload.containers) yield* inContainer(workload, container);
+    for (const workload of workloads) {
+      if (workload.isPatch) continue;
+      for (const container of workload.containers) yield* inContainer(workload, container);
+    }
   },
 };
 
 function* inContainer({ resource, containers }: Workload, container: LintedContainer): Generator<Found> {
-  const probed = PROBES.flatMap((probe) =>
+  const probed: Probed[] = PROBES.flatMap((probe) =>
     HANDLERS.flatMap((handler) => {
       const port = at(container.value, [probe, handler, 'port']);
-      return port === undefined ? [] : [{ probe, port, path: [...container.path, probe, handler, 'port'] }];
+      return port === undefined ? [] : [{ probe, handler, port, path: [...container.path, probe, handler, 'port'] }];
     }),
   );
-  const names = containers.flatMap(({ ports }) => ports.flatMap(({ name }) => name ?? []));
+  const names = container.ports.flatMap(({ name }) => name ?? []);
   for (const { probe, port, path } of probed) {
     if (typeof port !== 'string' || /^\d+$/.test(port) || names.includes(port)) continue;
     yield {
       ...resource.place(path),
       resource: resource.title,
       reference: port,
-      message: `${probe} of container ${container.name} asks port ${port}, and no container has a port of that name${names.length === 0 ? '' : `: there are ${names.join(', ')}`}`,
+      message: `${probe} of container ${container.name} asks port ${port}, and the container has no port of that name${names.length === 0 ? '' : `: it has ${names.join(', ')}`}`,
     };
   }
   const tcp = container.ports.filter(({ protocol }) => protocol === 'TCP');
   const [only] = tcp;
-  if (tcp.length !== 1 || only?.port === undefined || probed.length === 0) return;
-  if (probed.some(({ port }) => Number(port) === only.port || port === only.name)) return;
-  for (const { probe, port, path } of probed) {
-    if (typeof port !== 'number') continue;
+  if (tcp.length !== 1 || only?.port === undefined || (only.name !== undefined && !MAIN_PORT.test(only.name))) return;
+  // Containers of a pod share their ports: one may be asked for another.
+  const declared = new Set(containers.flatMap(({ ports }) => ports.map(({ port }) => port)));
+  if (probed.some(({ port }) => declared.has(Number(port)) || port === only.name)) return;
+  for (const { probe, handler, port, path } of probed) {
+    if (!Number.isInteger(Number(port))) continue;
     yield {
       ...resource.place(path),
+      ...(handler === 'httpGet' ? { severity: 'note' as const } : {}),
       resource: resource.title,
       reference: String(port),
       nearest: String(only.port),
-      message: `${probe} of container ${container.name} asks port ${port}, and the only port it declares is containerPort ${only.port}: make them the same, or declare both`,
+      message: `${probe} of container ${container.name} asks port ${Number(port)}, and the only port it declares is containerPort ${only.port}: make them the same, or declare both`,
     };
   }
 }

@@ -1,6 +1,7 @@
 import type { LintRule } from '../finding.js';
-import { selects, textOf } from '../manifests.js';
+import { isSameNamespace, selects, textOf } from '../manifests.js';
 import { similarName } from '../similar-name.js';
+import { REQUEST_OPTION } from '../source-text.js';
 
 /** An Ingress leads to a Service that is not there. Said only where one of a like name is: others may be in the cluster already. */
 export const ingressBackend: LintRule = {
@@ -8,7 +9,7 @@ export const ingressBackend: LintRule = {
   about: 'An Ingress leads to a Service that does not exist, while one of nearly the same name does.',
   *find({ backends, services }) {
     for (const { resource, service, servicePath } of backends) {
-      const known = services.filter((one) => one.resource.namespace === resource.namespace).map((one) => one.resource.name);
+      const known = services.filter((one) => isSameNamespace(one.resource, resource)).map((one) => one.resource.name);
       if (known.includes(service)) continue;
       const nearest = similarName(service, known);
       if (nearest === undefined) continue;
@@ -29,9 +30,10 @@ export const ingressPort: LintRule = {
   about: 'An Ingress leads to a port that its Service does not have.',
   *find({ backends, services }) {
     for (const { resource, service, port, portPath } of backends) {
-      const target = services.find((one) => one.resource.name === service && one.resource.namespace === resource.namespace);
-      if (target === undefined || port === undefined || target.ports.length === 0) continue;
-      if (target.ports.some((one) => one.port === port || one.name === port)) continue;
+      const target = services.find((one) => one.resource.name === service && isSameNamespace(one.resource, resource));
+      // `use-annotation`: the AWS load balancer reads what is meant elsewhere.
+      if (target === undefined || port === undefined || port === 'use-annotation' || target.ports.length === 0) continue;
+      if (target.ports.some((one) => textOf(one.port) === textOf(port) || one.name === port)) continue;
       const known = target.ports.map((one) => (one.name === undefined ? String(one.port) : `${String(one.port)} (${one.name})`)).join(', ');
       yield {
         ...resource.place(portPath),
@@ -52,9 +54,7 @@ export const serviceSelector: LintRule = {
       const { resource, selector } = service;
       if (selector === undefined || workloads.some((workload) => selects(service, workload))) continue;
       for (const [label, wanted] of Object.entries(selector)) {
-        const there: unknown[] = workloads
-          .filter((one) => one.resource.namespace === resource.namespace)
-          .flatMap(({ labels }) => labels[label] ?? []);
+        const there: unknown[] = workloads.filter((one) => isSameNamespace(one.resource, resource)).flatMap(({ labels }) => labels[label] ?? []);
         if (there.includes(wanted)) continue;
         const nearest = similarName(String(wanted), there.map(String));
         if (nearest === undefined) continue;
@@ -70,18 +70,23 @@ export const serviceSelector: LintRule = {
   },
 };
 
-/** A request that is to be sent has a host that no Ingress rule has. */
+/**
+ * A request that is to be sent has a host that no Ingress rule has. That of a curl line with a host like none of them may be meant for
+ * something else: a note.
+ */
 export const requestHost: LintRule = {
   severity: 'error',
   about: 'A curl line sends a Host that no rule of the Ingresses matches.',
-  *find({ requests, ingressHosts }) {
-    if (ingressHosts.length === 0 || ingressHosts.includes('*')) return;
-    const hosts = [...new Set(ingressHosts)];
+  *find({ requests, hosts: all }) {
+    if (all.length === 0 || all.includes('*')) return;
+    const hosts = [...new Set(all)];
     for (const { host, ...place } of requests) {
+      if (NO_NAME.test(host)) continue;
       if (hosts.some((rule) => rule === host || (rule.startsWith('*.') && host.endsWith(rule.slice(1))))) continue;
       const nearest = similarName(host, hosts) ?? sharingWord(host, hosts);
       yield {
         ...place,
+        ...(nearest === undefined && place.file !== REQUEST_OPTION ? { severity: 'note' as const } : {}),
         reference: host,
         ...(nearest === undefined ? {} : { nearest }),
         message: `no Ingress rule has the host ${host}: ${nearest === undefined ? `there are ${hosts.join(', ')}` : `did you mean ${nearest}?`}`,
@@ -89,6 +94,9 @@ export const requestHost: LintRule = {
     }
   },
 };
+
+/** Of the machine itself, or an address: asked of no Ingress. */
+const NO_NAME = /^(?:localhost|[\d.]+)$/;
 
 /** The only host that has a word of its own in common with this one. */
 function sharingWord(host: string, hosts: readonly string[]): string | undefined {

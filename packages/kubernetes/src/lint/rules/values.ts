@@ -1,64 +1,79 @@
-import { isScalar, Scalar } from 'yaml';
+import { isMap, isScalar, isSeq, Scalar, type Node } from 'yaml';
 import type { LintRule } from '../finding.js';
-import type { Resource, Path } from '../source-text.js';
+import type { Path, Resource } from '../source-text.js';
 
-/** Plain scalars that are no text to YAML 1.1, which the tools of Kubernetes go by (https://yaml.org/type/bool.html). */
-const BOOLEAN = /^(?:y|yes|n|no|true|false|on|off)$/i;
-const NUMBER = /^[-+]?(?:0x[\da-f]+|0o?[0-7]+|\d[\d_]*(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+|\.inf|\.nan)$/i;
-const NULL = /^(?:null|~|)$/i;
+/**
+ * Plain scalars that are no text to the tools of Kubernetes, which read YAML 1.1 as go-yaml 2 does: `on` and `y` are booleans, `yEs` and
+ * `1:30` are not. `test/interop/kubernetes` asks kubectl whether this is so.
+ */
+const BOOLEAN = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
+const NUMBER =
+  /^[-+]?(?:0[xX][\da-fA-F][\da-fA-F_]*|0o?[0-7][0-7_]*|0b[01][01_]*|\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d+)?|\.\d[\d_]*(?:[eE][-+]?\d+)?|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$/;
 
-const ALWAYS: readonly Path[] = [
-  ['metadata', 'labels'],
-  ['metadata', 'annotations'],
-];
-const TEMPLATES: readonly Path[] = [['spec', 'template'], ['spec', 'jobTemplate', 'spec', 'template'], []];
+/** Maps of texts, wherever they are in what Kubernetes itself defines. */
+const TEXT_MAPS = new Set(['labels', 'annotations', 'matchLabels', 'nodeSelector', 'stringData', 'binaryData']);
+/** Lists of texts. */
+const TEXT_LISTS = new Set(['command', 'args']);
+/** Kinds of others have fields of these names that are something else. */
+const OWN_GROUPS =
+  /^(?:v1|apps\/.*|batch\/.*|autoscaling\/.*|policy\/.*|extensions\/.*|(?:networking|rbac\.authorization|storage|scheduling)\.k8s\.io\/.*)$/;
+
+/** What a plain scalar is to the tools of Kubernetes, if that is no text; null and nothing count as text, as they take them for an empty one. */
+export function notText(source: string): 'a boolean' | 'a number' | undefined {
+  if (BOOLEAN.test(source)) return 'a boolean';
+  return NUMBER.test(source) ? 'a number' : undefined;
+}
 
 /** Where Kubernetes takes texts only. */
-function* textPaths(resource: Resource): Generator<Path> {
-  yield* ALWAYS;
-  if (resource.kind === 'ConfigMap') yield ['data'];
-  if (resource.kind === 'Service') yield ['spec', 'selector'];
-  yield ['spec', 'selector', 'matchLabels'];
-  for (const template of TEMPLATES) {
-    if (template.length > 0) for (const path of ALWAYS) yield [...template, ...path];
-    yield [...template, 'spec', 'nodeSelector'];
-    for (const list of ['initContainers', 'containers']) {
-      const path = [...template, 'spec', list];
-      const { length } = (resource.node(path) as { items?: unknown[] } | undefined)?.items ?? [];
-      for (let i = 0; i < (length ?? 0); i++) {
-        const variables = ((resource.node([...path, i, 'env']) as { items?: unknown[] } | undefined)?.items ?? []).length;
-        for (let j = 0; j < variables; j++) yield [...path, i, 'env', j, 'value'];
-      }
+function* texts(resource: Resource): Generator<readonly [path: Path, node: Node | undefined]> {
+  if (OWN_GROUPS.test(resource.apiVersion)) {
+    yield* textsBelow([]);
+    return;
+  }
+  yield* resource.parts(['metadata', 'labels']);
+  yield* resource.parts(['metadata', 'annotations']);
+
+  function* textsBelow(path: Path): Generator<readonly [path: Path, node: Node | undefined]> {
+    const name = path.at(-1);
+    const isMapOfTexts =
+      TEXT_MAPS.has(String(name)) ||
+      (path.length === 1 && name === 'data' && ['ConfigMap', 'Secret'].includes(resource.kind)) ||
+      (path.length === 2 && name === 'selector' && ['Service', 'ReplicationController'].includes(resource.kind));
+    for (const part of resource.parts(path)) {
+      const [partPath, node] = part;
+      if (isMap(node) || isSeq(node)) yield* textsBelow(partPath);
+      else if (isMapOfTexts || TEXT_LISTS.has(String(name)) || (partPath.at(-1) === 'value' && partPath.at(-3) === 'env')) yield part;
     }
   }
 }
 
-/** A label, annotation or variable whose value is a boolean or a number to Kubernetes, which refuses it. */
+/** A label, annotation, variable or argument whose value is a boolean or a number to Kubernetes, which refuses it. */
 export const valueQuotes: LintRule = {
   severity: 'error',
-  about: 'A value that has to be text is a boolean, a number or nothing to YAML, and is refused by Kubernetes.',
+  about: 'A value that has to be text is a boolean or a number to YAML, and is refused by Kubernetes.',
   *find({ resources }) {
     for (const resource of resources) {
-      for (const path of textPaths(resource)) {
-        for (const [place, node] of resource.scalars(path)) {
-          if (!isScalar(node) || node.type !== Scalar.PLAIN) continue;
-          const source = node.source ?? '';
-          const what = BOOLEAN.test(source) ? 'a boolean' : NUMBER.test(source) ? 'a number' : NULL.test(source) ? 'no value' : undefined;
-          if (what === undefined || (what === 'no value' && place.includes('env'))) continue;
-          const name = place.at(-1) === 'value' ? String(nameOf(resource, place)) : String(place.at(-1));
-          yield {
-            ...resource.place(place),
-            resource: resource.title,
-            reference: source,
-            message: `${name} has to be text, and ${source === '' ? 'nothing' : source} is ${what}: write "${source}"`,
-          };
-        }
+      for (const [path, node] of texts(resource)) {
+        if (!isScalar(node) || node.type !== Scalar.PLAIN) continue;
+        const source = node.source ?? '';
+        const what = notText(source);
+        if (what === undefined) continue;
+        yield {
+          ...resource.place(path),
+          resource: resource.title,
+          reference: source,
+          nearest: `"${source}"`,
+          message: `${nameOf(resource, path)} has to be text, and ${source} is ${what}: write "${source}"`,
+        };
       }
     }
   },
 };
 
-function nameOf(resource: Resource, place: Path): unknown {
-  const name = resource.node([...place.slice(0, -1), 'name']);
-  return isScalar(name) ? name.value : place.at(-1);
+/** A variable by its name, an argument by its list, anything else by its key. */
+function nameOf(resource: Resource, path: Path): string {
+  const last = path.at(-1);
+  if (typeof last === 'number') return `each of ${path.at(-2)}`;
+  const name = last === 'value' ? resource.node([...path.slice(0, -1), 'name']) : undefined;
+  return isScalar(name) ? String(name.value) : String(last);
 }
