@@ -1,5 +1,5 @@
 /** The chart, the kustomize base and the example: taken by a real API server, and with rights that suffice and no more. */
-import { execFile, fork } from 'node:child_process';
+import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -7,12 +7,23 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lint } from '@lane/kubernetes';
 import type { KubernetesApi } from '@lane/kubernetes-registry';
+import { connectNacos } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../servers/eventually.js';
 import { kubernetesProgram, startKubernetes, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { pythonPrograms } from '../python.js';
-import { INJECTOR, NAMESPACE, SECRET, serveAt, startInjectorProcess, untilInjecting, webhookConfiguration } from './injector.js';
+import {
+  INJECTOR,
+  NAMESPACE,
+  SECRET,
+  serveAt,
+  startInjectorProcess,
+  untilInjecting,
+  webhookConfiguration,
+  type InjectorProcess,
+} from './injector.js';
 
 const run = promisify(execFile);
 const ROOT = join(__dirname, '../../..');
@@ -20,6 +31,7 @@ const CHART = join(ROOT, 'packages/kubernetes/chart');
 const KUSTOMIZE = join(ROOT, 'packages/kubernetes/kustomize');
 const EXAMPLE = join(ROOT, 'examples/kubernetes');
 const LANE = join(ROOT, 'packages/cli/dist/main.js');
+const AGENT = join(ROOT, 'packages/agent');
 const WITH_GATEWAY = ['--set', 'gateway.enabled=true,gateway.routes={www.aliyundoc.com=spring-cloud-a,www.example.com=spring-cloud-a}'];
 
 interface Resource {
@@ -31,6 +43,17 @@ interface Resource {
     readonly template?: { readonly metadata: object; readonly spec: { readonly containers: ReadonlyArray<{ readonly args: readonly string[] }> } };
   };
 }
+
+interface Pod {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly containers: ReadonlyArray<{
+      readonly command?: readonly string[];
+      readonly env?: ReadonlyArray<{ readonly name: string; readonly value?: string }>;
+    }>;
+  };
+}
+const variable = ({ spec }: Pod, name: string): string | undefined => spec.containers[0]?.env?.find((one) => one.name === name)?.value;
 
 let kubernetes: RunningKubernetes;
 let admin: KubernetesApi;
@@ -242,27 +265,85 @@ describe('the rights of the chart', () => {
     expect(await allowed(account, NAMESPACE)).toEqual([]);
   });
 
-  test("suffice: with them, and the chart's options, the injector has its certificates trusted, and pods of the example get the agent", async () => {
-    const injector = (await parsed(await render('-s', 'templates/injector.yaml'))).find(({ kind }) => kind === 'Deployment');
-    const args = injector?.spec?.template?.spec.containers[0]?.args.slice(1).filter((option) => !option.startsWith('--linger')) ?? [];
-    expect(args).toContain('--delivery=init');
-    const running = await startInjectorProcess(kubernetes, args);
-    try {
-      await serveAt(kubernetes, [running.port]);
+  describe("suffice, with the chart's options,", () => {
+    let injector: InjectorProcess;
+    beforeAll(async () => {
+      const deployment = (await parsed(await render('-s', 'templates/injector.yaml'))).find(({ kind }) => kind === 'Deployment');
+      const args = deployment?.spec?.template?.spec.containers[0]?.args.slice(1).filter((option) => !option.startsWith('--linger')) ?? [];
+      expect(args).toContain('--delivery=init');
+      injector = await startInjectorProcess(kubernetes, args);
+      await serveAt(kubernetes, [injector.port]);
       await untilInjecting(kubernetes);
-      const pods = (await parsed(await build(EXAMPLE))).filter(({ kind }) => kind === 'Deployment');
-      expect(pods).toHaveLength(7);
-      for (const { metadata, spec } of pods) {
-        const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...spec?.template?.metadata, name: metadata.name }, spec: spec?.template?.spec };
-        const { stdout } = await kubernetes.apply(pod, 'create', '--dry-run=server', '-o', 'json');
-        const isShop = metadata.name.startsWith('spring-cloud-');
-        expect(stdout.includes('/lane/register.cjs'), metadata.name).toBe(isShop);
-        const tag = /"name": "LANE_TAG",\s+"value": "(.*)"/.exec(stdout)?.[1];
-        expect(tag, metadata.name).toBe(metadata.name.endsWith('-new') ? 'gray' : undefined);
-      }
-    } finally {
-      await running.stop();
+    });
+    afterAll(() => injector?.stop());
+
+    /** The pods of the example, one for each Deployment, as the API server would store them. */
+    async function pods(): Promise<Pod[]> {
+      const deployments = (await parsed(await build(EXAMPLE))).filter(({ kind }) => kind === 'Deployment');
+      return Promise.all(
+        deployments.map(async ({ metadata, spec }) => {
+          const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { ...spec?.template?.metadata, name: metadata.name }, spec: spec?.template?.spec };
+          return JSON.parse((await kubernetes.apply(pod, 'create', '--dry-run=server', '-o', 'json')).stdout) as Pod;
+        }),
+      );
     }
+
+    test('for pods of the example to get the agent, and Nacos not', async () => {
+      expect(
+        (await pods()).map((pod) => [pod.metadata.name, variable(pod, 'NODE_OPTIONS'), variable(pod, 'LANE_SERVICE'), variable(pod, 'LANE_TAG')]),
+      ).toEqual([
+        ['nacos-server', undefined, undefined, undefined],
+        ...['a', 'b', 'c'].flatMap((letter) => [
+          [`spring-cloud-${letter}`, '--require /lane/register.cjs', `spring-cloud-${letter}`, undefined],
+          [`spring-cloud-${letter}-new`, '--require /lane/register.cjs', `spring-cloud-${letter}`, 'gray'],
+        ]),
+      ]);
+    });
+
+    test('for the example to work: what its containers run, with what they are given, keeps base and gray apart', async () => {
+      const nacos = await startEmbeddedNacos({ port: 0 });
+      onTestFinished(() => nacos.close());
+      const connection = connectNacos({ server: nacos.address });
+      onTestFinished(() => connection.close());
+      for (const pod of await pods()) {
+        if (pod.metadata.name === 'nacos-server') continue;
+        const [container] = pod.spec.containers;
+        const [program = '', ...args] = container?.command ?? [];
+        expect(program).toBe('node');
+        // Of what is set only what pods have of their own on one machine: address, ports, and where the agent is.
+        const here = {
+          HOST: '127.0.0.1',
+          PORT: '0',
+          LANE_ADMIN_PORT: '0',
+          LANE_SNAPSHOT_DIR: dataFolder('snapshots'),
+          NACOS_SERVER: nacos.address,
+          NODE_OPTIONS: `--require ${AGENT}`,
+        };
+        const given = Object.fromEntries((container?.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])));
+        const child = spawn(process.execPath, args, {
+          cwd: join(ROOT, 'examples/shop'),
+          env: { PATH: process.env['PATH'], ...given, ...here },
+          stdio: 'ignore',
+        });
+        onTestFinished(() => void child.kill('SIGKILL'));
+      }
+      const instances = await eventually(
+        async () => {
+          const all = await Promise.all(['a', 'b', 'c'].map((letter) => connection.list({ name: `spring-cloud-${letter}`, group: 'DEFAULT_GROUP' })));
+          expect(all.map(({ length }) => length)).toEqual([2, 2, 2]);
+          return all[0] ?? [];
+        },
+        { timeoutMs: 30_000 },
+      );
+      const ask = async (tag: string | undefined): Promise<string> => {
+        const instance = instances.find(({ metadata }) => metadata?.['lane'] === tag);
+        return (await fetch(`http://${instance?.ip}:${instance?.port}/a`)).text();
+      };
+      for (let i = 0; i < 10; i++) {
+        expect(await ask(undefined)).toMatch(/^A\[.*\] -> B\[.*\] -> C\[.*\]$/);
+        expect(await ask('gray')).toMatch(/^Agray\[.*\] -> Bgray\[.*\] -> Cgray\[.*\]$/);
+      }
+    });
   });
 });
 
