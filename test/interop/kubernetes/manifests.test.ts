@@ -196,7 +196,7 @@ describe('the chart', () => {
 
 describe('the rights of the chart', () => {
   beforeAll(async () => {
-    await kubernetes.apply(await render(...WITH_GATEWAY));
+    await helm('install', 'lane', CHART, '--namespace', NAMESPACE, '--kubeconfig', kubernetes.kubeconfig(), ...WITH_GATEWAY);
   });
 
   const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
@@ -298,6 +298,20 @@ describe('the rights of the chart', () => {
           [`spring-cloud-${letter}-new`, '--require /lane/register.cjs', `spring-cloud-${letter}`, 'gray'],
         ]),
       ]);
+    });
+
+    test('for an upgrade to leave the certificates and what is trusted alone', async () => {
+      const certificates = async (): Promise<unknown[]> => {
+        const secret = (await admin.request({ path: `/api/v1/namespaces/${NAMESPACE}/secrets/${SECRET}` })).body as { data?: object };
+        const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${INJECTOR}`;
+        const { webhooks } = (await admin.request({ path })).body as { webhooks: Array<{ clientConfig: { caBundle?: string } }> };
+        return [secret.data, ...webhooks.map(({ clientConfig }) => clientConfig.caBundle)];
+      };
+      const before = await certificates();
+      expect(before.every((value) => value !== undefined)).toBe(true);
+      const values = ['--set', 'injector.excludedNamespaces={ops},image.lane=lane:0.2.0'];
+      await helm('upgrade', 'lane', CHART, '--namespace', NAMESPACE, '--kubeconfig', kubernetes.kubeconfig(), ...WITH_GATEWAY, ...values);
+      expect(await certificates()).toEqual(before);
     });
 
     test('for the example to work: what its containers run, with what they are given, keeps base and gray apart', async () => {

@@ -187,6 +187,9 @@ describe('references', () => {
     });
 
     test('a default backend, or a rule without host, takes any', () => {
+      const route = 'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: a }\nspec: { rules: [] }\n---\n';
+      expect(findings(route + entry, { hosts: ['other.org'] })).toEqual([]);
+      expect(findings(route.replace('rules', 'hostnames: [other.org], rules') + entry, { hosts: ['other.org'] })).toEqual([]);
       expect(
         findings(entry.replace('rules:', 'defaultBackend: { service: { name: shop, port: { number: 80 } } }\n  rules:'), { hosts: ['other.org'] }),
       ).toEqual([]);

@@ -214,6 +214,7 @@ function hostsOf({ kind, value }: Resource): string[] {
     kind === 'Ingress'
       ? listAt(spec, ['rules']).map((rule) => at(rule, ['host']) ?? '*')
       : [...listAt(spec, ['hostnames']), ...listAt(spec, ['hosts']), at(spec, ['virtualhost', 'fqdn'])];
+  if ((kind === 'HTTPRoute' || kind === 'GRPCRoute') && listAt(spec, ['hostnames']).length === 0) hosts.push('*');
   // What no rule takes goes to the default backend.
   if (kind === 'Ingress' && (at(spec, ['defaultBackend']) ?? at(spec, ['backend'])) !== undefined) hosts.push('*');
   return hosts.filter((host) => typeof host === 'string').map((host) => host.toLowerCase());

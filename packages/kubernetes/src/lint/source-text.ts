@@ -82,6 +82,8 @@ export interface ReadText {
 
 /** What begins a part that a template engine fills in: those of Go (helm) and Jinja. */
 const PLACEHOLDER = /\{[{%]/;
+/** One of helm's in the midst of a text; others (`{{item}}` of Argo) are filled in by those who read the manifest. */
+const HELM_PLACEHOLDER = /\{\{-?\s*(?:[.$(]|(?:include|template|tpl|toYaml|default|printf|quote)\b)/;
 
 /** Reads the resources of a manifest: all documents of it, lists taken apart. Files of YAML or JSON that are something else have none. */
 export function readManifest({ file, text }: SourceText): ReadText {
@@ -126,7 +128,7 @@ function isTemplate(document: Document): boolean {
       return visit.BREAK;
     },
     Scalar: (_, { type, source }) => {
-      if (type !== 'PLAIN' || source === undefined || !source.includes('{{')) return undefined;
+      if (type !== 'PLAIN' || source === undefined || !HELM_PLACEHOLDER.test(source)) return undefined;
       found = true;
       return visit.BREAK;
     },
