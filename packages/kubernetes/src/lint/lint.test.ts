@@ -130,7 +130,7 @@ describe('references', () => {
     expect(findings(service(nearest, 'app: x') + ingress(name))).toMatchObject([{ rule: 'ingress-backend', line: 19, reference: name, nearest }]);
   });
 
-  test.each(['shop-users', 'shop-frontend-v2', 'shop', 'frontend', 'shop-backend'])(
+  test.each(['shop-users', 'shop-frontend2', 'shop-frontend-v2', 'shop', 'frontend', 'shop-backend'])(
     'Service %s is quite another, and may be there already',
     (name) => {
       expect(found(service('shop-frontend', 'app: x') + ingress(name))).toEqual([]);
@@ -149,6 +149,8 @@ describe('references', () => {
     expect(findings(service('shop', 'app: x') + ingress('shop', '{ number: 8080 }'))).toMatchObject([{ rule: 'ingress-port', reference: '8080' }]);
     expect(findings(service('shop', 'app: x') + ingress('shop', '{ name: https }'))).toMatchObject([{ rule: 'ingress-port', reference: 'https' }]);
     expect(found(service('shop', 'app: x') + ingress('shop', '{ name: http }'))).toEqual([]);
+    // The AWS load balancer reads from annotations what is meant.
+    expect(found(service('shop', 'app: x') + ingress('shop', '{ name: use-annotation }'))).toEqual([]);
   });
 
   test('a Service that selects nothing, where a label is nearly right', () => {
@@ -303,6 +305,12 @@ describe('ports and probes', () => {
     ['nothing is declared', '', 'tcpSocket: { port: 20002 }'],
   ])('nothing is said where %s', (_, ports, probe) => expect(probed(ports, probe)).toEqual([]));
 
+  test('a port that another container of the pod has is asked through that one', () => {
+    const container = 'ports: [{ containerPort: 8080 }]\nlivenessProbe: { tcpSocket: { port: 9000 } }';
+    const sidecar = '- { name: health, image: example.com/health, ports: [{ containerPort: 9000 }] }';
+    expect(found(`${deployment('shop', { container }).trimEnd()}\n        ${sidecar}\n`)).toEqual([]);
+  });
+
   test('a name that no port of the container has', () => {
     expect(probed('{ containerPort: 8080, name: http }', 'httpGet: { port: htp }')).toMatchObject([
       { rule: 'probe-port', severity: 'warning', reference: 'htp' },
@@ -346,9 +354,9 @@ describe('texts', () => {
     expect(found('{\n  // for the compiler\n  "strict": true,\n}', { file: 'tsconfig.json' })).toEqual([]);
   });
 
-  test('anchors and merged maps are followed', () => {
-    const text = deployment('shop').replace('{ app: shop }\n    spec', '&labels { app: shop }\n    spec');
-    expect(found(`${text}${service('a', 'app: shop').replace('{ app: shop }', '{ <<: { app: shop } }')}`)).toEqual([]);
+  test('merged maps are followed, as kubectl does', () => {
+    const merged = deployment('shop').replace('labels: { app: shop }', 'labels: { <<: { app: shop } }');
+    expect(found(merged + service('shop', 'app: shopp'))).toEqual(['19 service-selector']);
   });
 });
 
