@@ -201,7 +201,7 @@ export function exportNginx(plan: Plan): string {
       return `proxy_set_header ${name} ${value}`;
     });
     return block(`location ${match}`, [
-      `if (${upstream} = "") { return 503; }`,
+      ...([undefined, ...route.tags].some((tag) => route.upstreamOf(tag) === undefined) ? [`if (${upstream} = "") { return 503; }`] : []),
       `proxy_pass http://${upstream}`,
       'proxy_http_version 1.1',
       'proxy_set_header Host $http_host',
