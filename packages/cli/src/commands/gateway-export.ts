@@ -30,7 +30,7 @@ export function gatewayExportCommand(): Command {
       'addresses of a service, instead of those in Nacos; may be given several times',
       parseUpstream,
     )
-    .option('--rules <file>', 'lane groups from a file instead of Nacos')
+    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
     .option('--formats <list>', `formats in which the tag is written: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
     .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { FORMAT_NAMES, type FormatName, type LaneRules } from '@lane/core';
+import { FORMAT_NAMES, parseLaneGroups, type FormatName, type LaneRules } from '@lane/core';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/nacos-registry';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
 import { parseDuration, parsePort, parseTrust } from '../arguments.js';
@@ -29,7 +29,7 @@ export function gatewayCommand(): Command {
       .option('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
       .option('--ingress <file>', 'Kubernetes manifests with an Ingress, its Services and their Deployments; may be given several times', gather)
       .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
-      .option('--rules <file>', 'lane groups from a file instead of Nacos')
+      .option('--rules <file>', 'lane groups from a JSON file instead of Nacos; read again when it changes')
       .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
       .option(
         '--trust <cidrs>',
@@ -84,8 +84,7 @@ async function gateway(given: GatewayArguments): Promise<void> {
     throw new CliError('no route: give --route host=service, or --ingress with a Kubernetes manifest', 'ELANE_USAGE', EXIT.usage);
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined))
     throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', EXIT.usage);
-  if (given.rules !== undefined && !existsSync(given.rules))
-    throw new CliError(`${given.rules}, which --rules names, is not there`, 'ELANE_USAGE', EXIT.usage);
+  if (given.rules !== undefined) expectRules(given.rules);
   const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
   const group = given.nacosGroup ?? 'DEFAULT_GROUP';
   const routes = asked.map(({ canaries = [], ...route }) => ({
@@ -155,6 +154,20 @@ async function gateway(given: GatewayArguments): Promise<void> {
     if (given.rules === undefined && check.ok) await first;
     return stopWatching;
   }
+}
+
+/** At the start somebody is there to mend the file; later the last good rules stay in force. */
+function expectRules(file: string): void {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CliError(`--rules ${file} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', EXIT.usage);
+  }
+  const parsed = parseLaneGroups(text);
+  if (parsed.ok) return;
+  const [problem] = parsed.problems;
+  throw new CliError(`${file} has no valid lane groups: ${problem?.path || '/'}: ${problem?.message ?? ''}`, 'ELANE_INVALID_LANE_GROUPS');
 }
 
 async function accessLog(form: GatewayArguments['accessLog']): Promise<((entry: AccessEntry) => void) | undefined> {
