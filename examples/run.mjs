@@ -4,14 +4,17 @@
  *
  * An example is a folder whose example.mjs says what it consists of: see {@link Example} below.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
+import { freePort } from './free-port.mjs';
 import { startRealNacos } from './real-nacos.mjs';
 
 /**
@@ -23,8 +26,10 @@ import { startRealNacos } from './real-nacos.mjs';
  * @property {string} entry The service that the gateway sends requests to.
  * @property {string[]} [within] Services that others ask through a Lane gateway, whose address they have in LANE_GATEWAY; it believes their tags.
  * @property {(running: Running) => Process[] | Promise<Process[]>} processes
- * @property {Array<{ path: string, gray?: boolean, headers?: Record<string, string>, answer: RegExp, show?: RegExp }>} requests
- *   `show`: what of the answer is worth showing, where it is a page.
+ * @property {object[]} [rules] Entry rules of the lane gray. Default: requests for www.example.com.
+ * @property {(entry: Entry) => Process | Promise<Process>} [gateway] The entry gateway, where it is not Lane's own.
+ * @property {Array<{ path: string, gray?: boolean, lane?: string, host?: string, headers?: Record<string, string>, answer: RegExp, show?: RegExp }>} requests
+ *   `host`, `lane`: instead of those of base or gray; `show`: what of the answer is worth showing, where it is a page.
  *
  * @typedef {object} Process
  * @property {string} name
@@ -33,12 +38,18 @@ import { startRealNacos } from './real-nacos.mjs';
  * @property {boolean} [agent] Under Lane's agent.
  * @property {Record<string, string>} [env]
  * @property {string} [cwd] Default: the example's folder.
- * @property {RegExp} ready What it prints when it serves.
+ * @property {RegExp} [ready] What it prints when it serves.
+ * @property {number} [port] What it listens on when it serves, for those that print nothing.
  * @property {boolean} [first] Others need it: it is started and ready before them, and before the gateway within.
  *
  * @typedef {object} Running
  * @property {string} nacos `host:port`.
  * @property {string} root The repository.
+ *
+ * @typedef {object} Entry
+ * @property {number} port What the gateway is to listen on.
+ * @property {string} folder For its files; goes away at the end.
+ * @property {(target: string) => Promise<string>} exported What `lane gateway export` writes for it.
  */
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -99,13 +110,14 @@ async function main() {
     environment.LANE_GATEWAY = await startGateway('the gateway within', routes, ['--port', '0', '--trust', '127.0.0.0/8']);
   }
   await Promise.all(processes.filter(({ first }) => !first).map((one) => start(one)));
-  const gateway = await startGateway('the gateway', [`*=${example.entry}`], ['--port', values.port]);
+  const gateway =
+    example.gateway === undefined ? await startGateway('the gateway', [`*=${example.entry}`], ['--port', values.port]) : await startForeignGateway();
   if (values.check) return check(gateway);
   console.log('\nTry:');
   for (const request of example.requests) {
-    const { path, gray, headers = {} } = request;
+    const { path, gray, lane: asked = gray ? 'Gray' : 'Base', headers = {} } = request;
     const more = Object.entries(headers).map(([key, value]) => ` -H "${key}: ${value}"`);
-    console.log(`  ${gray ? 'Gray:' : 'Base:'} curl -H "Host: ${hostOf(request)}"${more.join('')} ${gateway}${path}`);
+    console.log(`  ${asked}: curl -H "Host: ${hostOf(request)}"${more.join('')} ${gateway}${path}`);
   }
   console.log('\nCtrl-C ends everything.');
   await new Promise(() => {});
@@ -125,7 +137,9 @@ async function check(gateway) {
       const right = request.answer.test(body);
       if (!right) wrong++;
       if (time === 0 || !right)
-        console.log(`${right ? '' : 'WRONG '}Host: ${hostOf(request).padEnd(17)} ${request.path}  ${request.show?.exec(body)?.[1] ?? body}`);
+        console.log(
+          `${right ? '' : 'WRONG '}Host: ${hostOf(request).padEnd(17)} ${request.path}${headersOf(request)}  ${request.show?.exec(body)?.[1] ?? body}`,
+        );
     }
   }
   const sent = TIMES * example.requests.length;
@@ -133,8 +147,14 @@ async function check(gateway) {
   return wrong === 0 ? 0 : 1;
 }
 
-function hostOf({ gray }) {
-  return gray ? GRAY_HOST : BASE_HOST;
+function headersOf({ headers = {} }) {
+  return Object.entries(headers)
+    .map(([key, value]) => `  ${key}: ${value}`)
+    .join('');
+}
+
+function hostOf({ gray, host }) {
+  return host ?? (gray ? GRAY_HOST : BASE_HOST);
 }
 
 function ask(gateway, request) {
@@ -147,12 +167,12 @@ async function isAnswered(gateway, request) {
   return false;
 }
 
-/** The lane group of the example: requests for www.example.com are gray. */
+/** The lane group of the example. */
 async function publishLanes(nacos) {
   const { connectNacos, publishLaneGroups } = require('@lane/nacos-registry');
   const connection = connectNacos({ server: nacos, holdProcess: true });
-  const match = { host: { exact: GRAY_HOST } };
-  const gray = { name: 'gray', tag: 'gray', enabled: true, fallback: 'base', rules: [{ name: 'by-host', match }] };
+  const rules = example.rules ?? [{ name: 'by-host', match: { host: { exact: GRAY_HOST } } }];
+  const gray = { name: 'gray', tag: 'gray', enabled: true, fallback: 'base', rules };
   const group = { name, services: example.services, entry: { services: ['lane-gateway'] }, lanes: [gray] };
   await publishLaneGroups(connection, JSON.stringify({ version: 1, groups: [group] }));
   await connection.close();
@@ -182,8 +202,24 @@ async function startGateway(title, routes, args) {
   return url;
 }
 
+/** Starts the entry gateway of others, with what the export writes for it, and gives its URL. */
+async function startForeignGateway() {
+  const port = values.port === '0' ? await freePort() : Number(values.port);
+  await start(await example.gateway({ port, folder, exported: (target) => exported(target, port) }));
+  return `http://127.0.0.1:${port}`;
+}
+
+/** What `lane gateway export` writes; what it can't express is printed. */
+async function exported(target, port) {
+  const args = ['gateway', 'export', target, '--nacos', environment.NACOS_SERVER, '--listen', String(port), '--route', `*=${example.entry}`];
+  console.log(`lane ${args.map((one) => (one.includes('*') ? `'${one}'` : one)).join(' ')}`);
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [lane, ...args]);
+  for (const line of stderr.split('\n').filter((one) => one.startsWith('not expressed'))) console.log(`  ${line}`);
+  return stdout;
+}
+
 /** Starts a process and resolves, with what `ready` matched, when it is ready. */
-function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready }) {
+function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready, port }) {
   const child = spawn(command, args, {
     cwd,
     env: {
@@ -210,11 +246,17 @@ function start({ name: title, command, args, agent: underAgent, env = {}, cwd = 
         rest = complete.pop();
         for (const line of complete) {
           lines.push(line);
-          const match = ready.exec(line);
-          if (match === null) continue;
+          const match = ready?.exec(line);
+          if (match === undefined || match === null) continue;
           clearTimeout(impatient);
           resolve(match);
         }
+      });
+    }
+    if (port !== undefined) {
+      void listens(port, child).then(() => {
+        clearTimeout(impatient);
+        resolve();
       });
     }
     child.once('error', (error) => {
@@ -227,6 +269,16 @@ function start({ name: title, command, args, agent: underAgent, env = {}, cwd = 
       fail(`ended with ${code}`);
     });
   });
+}
+
+/** Resolves once a child listens; never, if it ends before. */
+async function listens(port, child) {
+  while (child.exitCode === null) {
+    const socket = connect(port, '127.0.0.1');
+    if (await once(socket, 'connect').catch(() => undefined)) return void socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await new Promise(() => {});
 }
 
 function stop() {

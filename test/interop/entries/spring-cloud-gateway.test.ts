@@ -29,11 +29,11 @@ beforeAll(async () => {
     classes,
     '-cp',
     join(jars, '*'),
-    join(__dirname, 'spring-cloud-gateway/Entry.java'),
+    join(__dirname, '../../../examples/entry-spring-cloud-gateway/java/src/main/java/lane/example/Entry.java'),
   ]);
   const options = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Djava.io.tmpdir=${folder}`];
   const config = [`--spring.config.location=file:${folder}/application.yml`, '--server.address=127.0.0.1'];
-  proxy = await startProxy('java', [...options, '-cp', `${classes}:${join(jars, '*')}`, 'lane.Entry', ...config], port, folder, {
+  proxy = await startProxy('java', [...options, '-cp', `${classes}:${join(jars, '*')}`, 'lane.example.Entry', ...config], port, folder, {
     timeoutMs: 90_000,
     ready: /Started Entry in/,
   });

@@ -1,4 +1,4 @@
-package lane;
+package lane.example;
 
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
