@@ -1,5 +1,6 @@
 /** Comparisons as Envoy has them, and Istio and Higress with it: header matchers whose regular expressions match the whole value. */
 import { encodedText, escapeRegex, wholeRegex, type Comparison, type Leaf } from './condition.js';
+import type { Plan, PlannedRule } from './plan.js';
 
 /** A comparison of a header's whole value. */
 export interface HeaderTest {
@@ -70,4 +71,11 @@ function inside(comparison: Exclude<Comparison, { op: 'present' }>, kind: string
       return `${before}(?:${body})${after}`;
     }
   }
+}
+
+/** Tells what differs: the regular expressions have no way to say that nothing of the same name comes before. */
+export function noteTwice(plan: Plan, rule: PlannedRule, leaves: readonly Leaf[], kinds: ReadonlyArray<'cookie' | 'query'>): void {
+  for (const { subject } of leaves)
+    if ((subject.kind === 'cookie' || subject.kind === 'query') && kinds.includes(subject.kind))
+      plan.note(`of several values of the ${subject.kind} ${subject.name} any counts, not only the first`, rule);
 }

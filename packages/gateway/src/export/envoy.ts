@@ -5,7 +5,7 @@
 import { stringify } from 'yaml';
 import type { Tag } from '@lane/core';
 import { alternativesOf, escapeRegex, type Leaf } from './condition.js';
-import { headerTest, type HeaderTest } from './envoy-match.js';
+import { headerTest, noteTwice, type HeaderTest } from './envoy-match.js';
 import { envoyLua } from './lua-baggage.js';
 import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
 
@@ -114,6 +114,7 @@ export function branchesOf(plan: Plan, route: PlannedRoute): Branch[] {
       plan.gap(`${problem}; the rule is left out`, rule);
       continue;
     }
+    noteTwice(plan, rule, alternatives.flat(), ['cookie', 'query']);
     let threshold: number | undefined;
     if (rule.percent !== undefined) {
       // All routes of a request draw one number: what an earlier rule has taken of it is no more to be had.

@@ -31,7 +31,7 @@ export function exportHaproxy(plan: Plan): string {
     const source = kind === 'cookie' ? 'req.fhdr(cookie)' : 'query';
     const there = kind === 'cookie' ? `(?:^|;)[ \\t]*${key}[ \\t]*=` : `(?:^|&)${key}(?:=|&|$)`;
     const taken =
-      kind === 'cookie' ? `^(?:.*?;)?[ \\t]*${key}[ \\t]*=[ \\t]*"?([^;"]*?)"?[ \\t]*(?:;.*)?$` : `^(?:.*?&)?${key}(?:=([^&]*))?(?:&.*)?$`;
+      kind === 'cookie' ? `^(?:.*?;)??[ \\t]*${key}[ \\t]*=[ \\t]*"?([^;"]*?)"?[ \\t]*(?:;.*)?$` : `^(?:.*?&)??${key}(?:=([^&]*))?(?:&.*)?$`;
     const decode = kind === 'cookie' ? 'url_dec' : 'url_dec(1)';
     const isThere = define(`there ${kind} ${name}`, 'has', (set) => rule(`set-var(${set}) bool(true) if { ${source} -m reg -- ${word(there)} }`));
     const value = define(`value ${kind} ${name}`, 'value', (set) =>

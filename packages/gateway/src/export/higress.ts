@@ -5,7 +5,7 @@
 import { stringify } from 'yaml';
 import type { Tag } from '@lane/core';
 import { alternativesOf, encodedText, wholeRegex, type Leaf } from './condition.js';
-import { headerTest } from './envoy-match.js';
+import { headerTest, noteTwice } from './envoy-match.js';
 import { objectName, serviceFor } from './kubernetes-service.js';
 import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
 
@@ -100,6 +100,7 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
   if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
+  noteTwice(plan, rule, alternatives.flat(), ['cookie']);
   const all: Array<Record<string, string>> = [];
   for (const leaves of alternatives) {
     const annotations: Record<string, string> = {};

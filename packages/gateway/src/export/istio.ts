@@ -5,7 +5,7 @@
 import { stringify } from 'yaml';
 import type { Tag } from '@lane/core';
 import { alternativesOf, encodedText, escapeRegex, wholeRegex, type Leaf } from './condition.js';
-import { headerTest } from './envoy-match.js';
+import { headerTest, noteTwice } from './envoy-match.js';
 import { objectName, serviceFor } from './kubernetes-service.js';
 import { envoyLua } from './lua-baggage.js';
 import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
@@ -126,6 +126,7 @@ function matchesOf(plan: Plan, route: PlannedRoute, rule: PlannedRule): Match[] 
   if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
+  noteTwice(plan, rule, alternatives.flat(), ['cookie']);
   const matches: Match[] = [];
   for (const leaves of alternatives) {
     const match: Match = { uri: uriOf(route) };
