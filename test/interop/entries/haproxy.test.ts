@@ -7,6 +7,7 @@ import { startHaproxy } from './haproxy.js';
 import type { Proxy } from './proxy.js';
 import { sameLanes } from './same-lanes.js';
 import { scenario } from './scenario.js';
+import { stickyShare } from './sticky-share.js';
 
 describe('the scenario through HAProxy', () => {
   let instances: Instances;
@@ -23,6 +24,10 @@ describe('the scenario through HAProxy', () => {
     await instances.stop();
   });
   scenario(() => proxy.port);
+});
+
+describe('by weight in HAProxy', () => {
+  stickyShare('haproxy', startHaproxy);
 });
 
 describe('the same rules in HAProxy and in Lane', () => {

@@ -3,10 +3,11 @@ import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../servers/process.js';
 import type { Proxy } from './proxy.js';
-import { ask, SHOP, sourceOf, startInstances, type Instances } from './entry.js';
+import { ask, SHOP, sourceOf, startInstances, type Got, type Instances } from './entry.js';
 import { startNginx } from './nginx.js';
 import { sameLanes } from './same-lanes.js';
 import { scenario } from './scenario.js';
+import { stickyShare } from './sticky-share.js';
 
 let instances: Instances;
 beforeAll(async () => {
@@ -61,6 +62,29 @@ describe('routes in nginx', () => {
       await nginx.stop();
     }
   });
+});
+
+describe('formats in nginx', () => {
+  test('are those asked for; what a client says in any is taken away', async () => {
+    const port = await freePort();
+    const { text } = exportRules('nginx', { ...sourceOf(instances, SHOP, port), formats: ['mse', 'polaris'] });
+    const nginx = await startNginx(text, port);
+    try {
+      const forged = { 'x-mse-tag': 'blue', 'service-lane': 'shop/blue', 'dubbo.tag': 'blue', baggage: 'user=42,lane=blue' };
+      const gray = ((await ask(port, { headers: forged })) as Got).headers;
+      expect(gray).toMatchObject({ 'x-mse-tag': 'gray', 'service-lane': 'shop/gray', baggage: 'user=42,x-mse-gray-tag=gray' });
+      expect(gray).not.toHaveProperty('dubbo.tag');
+      const base = ((await ask(port, { host: 'www.aliyundoc.com', headers: forged })) as Got).headers;
+      expect(base).toMatchObject({ baggage: 'user=42' });
+      for (const name of ['x-mse-tag', 'service-lane', 'dubbo.tag']) expect(base).not.toHaveProperty(name);
+    } finally {
+      await nginx.stop();
+    }
+  });
+});
+
+describe('by weight in nginx', () => {
+  stickyShare('nginx', startNginx);
 });
 
 describe('the same rules in nginx and in Lane', () => {

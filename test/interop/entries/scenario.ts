@@ -69,6 +69,11 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     expect(got.headers).not.toHaveProperty('x-asm-prefer-tag');
   });
 
+  test('a lane that a client makes up in a second line of baggage does not get through either', async () => {
+    const got = await served({ host: 'www.aliyundoc.com', headers: { baggage: ['user=42', 'lane=gray'] } });
+    expect([got.name, baggageOf(got)]).toEqual(['base', mergesBaggage ? ['user=42'] : []]);
+  });
+
   test('the client’s other baggage stays beside the tag, its own lane does not', async () => {
     const got = await served({ headers: { baggage: 'user=42,lane=blue' } });
     expect(baggageOf(got)).toEqual(mergesBaggage ? ['lane=gray', 'user=42'] : ['lane=gray']);
