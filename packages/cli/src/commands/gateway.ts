@@ -41,17 +41,21 @@ export function gatewayCommand(): Command {
       .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
-      .option('--timeout-connect <time>', 'for a connection to an instance; then another one is tried', parseDuration, 3_000)
-      .option('--timeout-response <time>', 'for the head of an answer', parseDuration, 60_000)
-      .option('--timeout-idle <time>', 'for any byte of a body', parseDuration, 300_000)
-      .option('--timeout-keep-alive <time>', 'for the next request on a connection', parseDuration, 65_000)
+      .addOption(time('timeout-connect', 'for a connection to an instance; then another one is tried', '3s'))
+      .addOption(time('timeout-response', 'for the head of an answer', '60s'))
+      .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
+      .addOption(time('timeout-keep-alive', 'for the next request on a connection', '65s'))
       .option('--health-path <path>', 'a path that answers 200, and 503 from the end’s beginning on')
-      .option('--drain-delay <time>', 'how long requests are still taken when asked to stop, for health checks to notice', parseDuration, 0)
-      .option('--drain-timeout <time>', 'how long requests under way may take then', parseDuration, 10_000)
+      .addOption(time('drain-delay', 'how long requests are still taken when asked to stop, for health checks to notice', '0s'))
+      .addOption(time('drain-timeout', 'how long requests under way may take then', '10s'))
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
       .addCommand(gatewayExportCommand())
       .action(gateway)
   );
+}
+
+function time(name: string, description: string, usual: string): Option {
+  return new Option(`--${name} <time>`, description).argParser(parseDuration).default(parseDuration(usual), usual);
 }
 
 interface GatewayArguments extends NacosArguments {
