@@ -148,7 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   ).then(() => void (isReady = true));
 
   proxy.on('proxyReq', (outgoing: ClientRequest) => watchProgress(outgoing));
-  proxy.on('proxyRes', (answer: IncomingMessage, request: IncomingMessage) => {
+  proxy.on('proxyRes', (answer: IncomingMessage, request: IncomingMessage, response: ServerResponse) => {
     const exchange = exchanges.get(request);
     if (exchange === undefined) return;
     const { headers } = answer;
@@ -157,6 +157,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     headers.connection = exchange.closes || draining ? 'close' : 'keep-alive';
     exchange.status = answer.statusCode ?? 0;
     if (onAccess !== undefined) answer.on('data', (chunk: Buffer) => void (exchange.bytes += chunk.length));
+    // Before httpxy's own listener, which ends the answer.
+    answer.once('end', () => {
+      if (answer.rawTrailers.length > 0) response.addTrailers(answer.trailers as Record<string, string>);
+    });
   });
   upgrades.on('error', (error, request, socket) => {
     const exchange = exchanges.get(request as object);

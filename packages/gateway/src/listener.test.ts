@@ -301,6 +301,22 @@ describe('limits', () => {
 });
 
 describe('bodies', () => {
+  test('of answers may have trailers, over HTTP/1.1 and HTTP/2', async () => {
+    const service = newService();
+    await startBackend(service, 'base', {
+      listener: (_request, response) => {
+        response.writeHead(200, { trailer: 'x-sum' }).write('body');
+        response.addTrailers({ 'x-sum': '42' });
+        response.end();
+      },
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    expect(await sendRaw(gateway, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/\r\n0\r\nx-sum: 42\r\n\r\n$/);
+    const stream = http2Client(gateway).request({ ':path': '/' });
+    const [trailers] = (await once(stream.resume(), 'trailers')) as [Record<string, string>];
+    expect(trailers['x-sum']).toBe('42');
+  });
+
   test.each(['down', 'up'] as const)('that nobody reads are not gathered: %s, the sender is held back', async (way) => {
     const service = newService();
     const piece = Buffer.alloc(64 * 1024);

@@ -5,14 +5,14 @@ import { dataFolder, programOf } from '../../servers/process.js';
 import { startProxy, type Proxy } from './proxy.js';
 
 /** Starts it with a configuration for its http block, which listens on `port`. */
-export function startNginx(configuration: string, port: number): Promise<Proxy> {
+export function startNginx(configuration: string, port: number, modules: readonly string[] = []): Promise<Proxy> {
   const folder = dataFolder('nginx');
   mkdirSync(join(folder, 'logs'));
   writeFileSync(join(folder, 'lane.conf'), configuration);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`);
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\n${temporary.join('\n')}\naccess_log off;\ninclude ${folder}/lane.conf;\n}\n`,
+    `${modules.map((file) => `load_module ${file};\n`).join('')}daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\n${temporary.join('\n')}\naccess_log off;\ninclude ${folder}/lane.conf;\n}\n`,
   );
   return startProxy(programOf('nginx-light', ['/usr/sbin/nginx']), ['-p', folder, '-c', join(folder, 'nginx.conf')], port, folder);
 }

@@ -67,7 +67,7 @@ const request = fc.record({
 
 /** Whether a request names a cookie or a query parameter twice. */
 function hasTwo(path: string, cookie: string | undefined): boolean {
-  return /a=b&a=a$/.test(path) || cookie === 'a=b; a=a';
+  return path.endsWith('a=b&a=a') || cookie === 'a=b; a=a';
 }
 
 const REQUESTS = 60;
