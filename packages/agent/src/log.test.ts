@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createLog, LOG_LEVELS, type LogLevel } from './log.js';
+import { LOG_LEVELS, type LogLevel } from '@lane/core';
+import { createLog } from './log.js';
 
 function said(level: LogLevel, json: boolean, say: (log: ReturnType<typeof createLog>) => void): string[] {
   const lines: string[] = [];

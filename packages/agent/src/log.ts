@@ -1,8 +1,4 @@
-import type { Log, LogFields } from '@lane/core';
-
-/** How much the agent says, from nothing to everything. */
-export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import { LOG_LEVELS, type Log, type LogFields, type LogLevel } from '@lane/core';
 
 /** The agent's log: stderr, one line a message. */
 export interface AgentLog extends Log {

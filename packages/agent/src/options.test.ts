@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AGENT_VARIABLES, TAG_VARIABLES } from '@lane/core';
-import { OPTION_ROWS, readOptions, type AgentOptions } from './options.js';
+import { OPTION_ROWS, type AgentOptions } from '@lane/core';
+import { readOptions } from './options.js';
 
 let folder: string;
 beforeAll(() => {
@@ -227,13 +227,4 @@ describe("README's table of options", () => {
       else expect(shown, variable).toBe(`\`${String(fallback)}\``);
     }
   });
-});
-
-test('commands know every variable by its name', () => {
-  const variables = Object.values(OPTION_ROWS).map(({ variable }) => variable);
-  expect([...AGENT_VARIABLES].filter((name) => !name.startsWith('LANE_ADMIN_') && name !== 'LANE_CONFIG').toSorted()).toEqual(
-    variables.filter((name) => !name.startsWith('LANE_ADMIN_')).toSorted(),
-  );
-  for (const variable of variables) expect(AGENT_VARIABLES).toContain(variable);
-  expect([OPTION_ROWS.tag.variable, ...(OPTION_ROWS.tag.aliases ?? [])]).toEqual(TAG_VARIABLES);
 });

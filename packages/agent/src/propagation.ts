@@ -1,5 +1,5 @@
+import type { AgentOptions } from '@lane/core';
 import type { AgentLog } from './log.js';
-import type { AgentOptions } from './options.js';
 
 /** Decides where tags are sent (LANE_PROPAGATE_TO). */
 export interface Propagation {

@@ -8,6 +8,7 @@ import {
   REQUEST_MARK,
   ServiceTables,
   setBackgroundLane,
+  type AgentOptions,
   type EntryRules,
   type LaneContext,
   type LaneRules,
@@ -21,7 +22,6 @@ import {
 } from '@lane/core';
 import { createDestinations, type Destinations, type Outcome } from './destination.js';
 import type { AgentLog } from './log.js';
-import type { AgentOptions } from './options.js';
 import { packageNameOf } from './package-name.js';
 import type { CallRoutes } from './routes.js';
 import type { Announcement, LaneGroupsState, RegistryState } from './states.js';

@@ -1,13 +1,14 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
+import { isPackageManager } from '@lane/core';
 import { tellOfBundledNacos } from './bundled-nacos.js';
 import { INSTRUMENTATIONS } from './instrumentations/index.js';
 import type { LoadedFile } from './instrumentation.js';
 import { onModuleLoaded } from './es-module-hook.js';
+import { isLaneCommand } from './lane-command.js';
 import { createLog } from './log.js';
 import { whenMetered } from './meter-provider.js';
 import { onFileLoaded } from './module-hook.js';
 import { readOptions } from './options.js';
-import { isPackageManager } from './package-manager.js';
 import { Runtime } from './runtime.js';
 import { reportFailuresTo, safely } from './safely.js';
 import type { MeterProvider } from './traffic/opentelemetry-metrics.js';
@@ -26,10 +27,10 @@ export interface RunningAgent {
 /** Whether an instrumentation is in force. */
 export type InstrumentationState = 'on' | 'waiting' | 'disabled';
 
-/** Starts, unless the agent is off, here already, or the process is a package manager. */
+/** Starts, unless the agent is off, here already, or the process is a package manager or the `lane` command. */
 export function start(): void {
   const scope = globalThis as Record<symbol, unknown>;
-  if (scope[AGENT] !== undefined || isPackageManager(process.argv[1])) return;
+  if (scope[AGENT] !== undefined || isPackageManager(process.argv[1]) || isLaneCommand(process.argv[1])) return;
 
   const { options, problems } = readOptions();
   const log = createLog(options.log, options.logFormat === 'json');

@@ -1,4 +1,16 @@
-export { AGENT_VARIABLES, TAG_VARIABLES } from './agent-variables.js';
+export {
+  AGENT_VARIABLES,
+  CONFIG_VARIABLE,
+  LOG_LEVELS,
+  OPTION_ROWS,
+  readAgentOptions,
+  TAG_VARIABLES,
+  type AgentOptions,
+  type Environment,
+  type LogLevel,
+  type OptionProblem,
+  type OptionSources,
+} from './agent-options.js';
 export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './tag.js';
 export {
   BAGGAGE_HEADER,
@@ -54,6 +66,7 @@ export {
 export { explainHop, type ExplainedInstance, type HopExplanation, type InstanceRole } from './explain-hop.js';
 export { laneStatus, type GroupStatus, type InstanceCount, type LaneCell, type LaneHead, type ServedBy, type ServiceStatus } from './lane-status.js';
 export { nearest } from './nearest.js';
+export { isPackageManager } from './package-manager.js';
 export { removeTag, writeLane, writeTag, type OutboundHeaders } from './outbound-headers.js';
 export { decideRequestTag, NO_TAG, REQUEST_MARK, type RequestTag, type RequestTagRules, type TagSource } from './request-tag.js';
 export { LANE_UNAVAILABLE, LaneUnavailableError } from './unavailable-error.js';

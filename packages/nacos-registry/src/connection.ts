@@ -39,6 +39,13 @@ export interface Registration extends Partial<Omit<Instance, 'ip' | 'port'>> {
   readonly ephemeral?: boolean;
 }
 
+/** A namespace of Nacos. Settings want its id; people often know its name only. */
+export interface NacosNamespace {
+  /** `public` for the one that needs no id. */
+  readonly id: string;
+  readonly name: string;
+}
+
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */
 export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly code: NacosErrorCode | undefined };
 
@@ -81,6 +88,8 @@ export interface NacosConnection extends Registry, ConfigStore {
   /** Tries whether the server can be used now. Never rejects. */
   check(): Promise<CheckResult>;
   list(key: ServiceKey): Promise<readonly NacosInstance[]>;
+  /** The namespaces that the user may see. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
+  namespaces(): Promise<readonly NacosNamespace[]>;
   /** Registers an instance and keeps it alive; registering the same address again changes it. Rejects where Nacos can't be reached. */
   register(key: ServiceKey, registration: Registration): Promise<void>;
   deregister(key: ServiceKey, registration: Registration): Promise<void>;

@@ -17,6 +17,7 @@ import {
   type CheckResult,
   type ConfigChangePage,
   type NacosConnection,
+  type NacosNamespace,
   type NacosOptions,
   type PublishOptions,
   type Registration,
@@ -141,6 +142,10 @@ export class GrpcConnection implements NacosConnection {
 
   services(): Promise<readonly string[]> {
     return Promise.reject(unsupported('list services'));
+  }
+
+  namespaces(): Promise<readonly NacosNamespace[]> {
+    return Promise.reject(unsupported('list namespaces'));
   }
 
   register(key: ServiceKey, registration: Registration): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type CheckResult,
   type ConfigChangePage,
   type NacosConnection,
+  type NacosNamespace,
   type NacosOptions,
   type PublishOptions,
   type Registration,
@@ -106,6 +107,22 @@ export class HttpConnection implements NacosConnection {
 
   services(group: string = this.#group): Promise<readonly string[]> {
     return runInLane(undefined, () => this.#naming.services(group));
+  }
+
+  namespaces(): Promise<readonly NacosNamespace[]> {
+    return runInLane(undefined, () => this.#namespaces());
+  }
+
+  async #namespaces(): Promise<NacosNamespace[]> {
+    const answer = await this.#http.request({ method: 'GET', path: '/v1/console/namespaces' });
+    const { data } = (parseJson(answer.body) ?? {}) as { data?: ReadonlyArray<{ namespace?: unknown; namespaceShowName?: unknown }> };
+    if (answer.status !== 200 || !Array.isArray(data)) {
+      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered ${answer.status} where its namespaces were asked for`);
+    }
+    return data.map(({ namespace, namespaceShowName }) => ({
+      id: typeof namespace === 'string' && namespace !== '' ? namespace : 'public',
+      name: typeof namespaceShowName === 'string' ? namespaceShowName : '',
+    }));
   }
 
   register(key: ServiceKey, registration: Registration): Promise<void> {

@@ -4,6 +4,7 @@ export {
   type ConfigChange,
   type ConfigChangePage,
   type NacosConnection,
+  type NacosNamespace,
   type NacosOptions,
   type PublishOptions,
   type Registration,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { consoleCommand } from './console.js';
 import { demoCommand } from './demo.js';
+import { doctorCommand } from './doctor.js';
 import { gatewayCommand } from './gateway.js';
 import { completeCommand, completionCommand } from './completion.js';
 import { drainCommand } from './drain.js';
@@ -26,6 +27,7 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   deleteCommand,
   statusCommand,
   explainCommand,
+  doctorCommand,
   lintCommand,
   injectorCommand,
   runCommand,

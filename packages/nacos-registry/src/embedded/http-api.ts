@@ -82,7 +82,13 @@ export function createApi(context: ApiContext): Api {
     'GET /console/namespaces': () => ({
       code: 200,
       message: null,
-      data: [{ namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0 }],
+      data: [
+        { namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0 },
+        // None is made here: each is there as soon as somebody uses it.
+        ...[...naming.namespaces()]
+          .filter((id) => id !== 'public')
+          .map((id) => ({ namespace: id, namespaceShowName: id, quota: 200, configCount: 0, type: 2 })),
+      ],
     }),
     'POST /auth/login': login,
     'POST /auth/users/login': login,

@@ -166,6 +166,11 @@ export class NamingStore {
     return [...this.#services.values()].filter(({ id }) => id.namespace === namespace && id.group === group).map(({ id }) => id.name);
   }
 
+  /** Namespaces in which there is anything. */
+  namespaces(): Set<string> {
+    return new Set([...this.#services.values()].map(({ id }) => id.namespace));
+  }
+
   get serviceCount(): number {
     return this.#services.size;
   }

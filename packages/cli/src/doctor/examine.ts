@@ -1,0 +1,222 @@
+/** All that the doctor looks at, in order. */
+import { dirname, isAbsolute, join } from 'node:path';
+import { SILENT_LOG, type AgentOptions, type Environment } from '@lane/core';
+import { connectNacos, NacosError, type NacosConnection } from '@lane/nacos-registry';
+import { askAgent } from './agent-status.js';
+import { checkAgent, checkInstrumentations, checkNode } from './check-agent.js';
+import { checkLanes } from './check-lanes.js';
+import { checkNacos, splitMessage, type NacosTarget } from './check-nacos.js';
+import { checkNames, checkValues } from './check-options.js';
+import { Findings, type Finding } from './finding.js';
+import { installedFolder } from './preloads.js';
+import { processOf } from './process-of.js';
+import { agentAt, optionsOf, optionsTold, ownEnvironment, packageOf, type Examined, type Subject } from './subject.js';
+
+/** What is given on the command line: it comes before what the environment says. */
+export interface Given {
+  readonly pid?: number | undefined;
+  /** Variables as the app would have them, over those of this shell. */
+  readonly env?: Environment | undefined;
+  /** `host:port` of the agent. */
+  readonly admin?: string | undefined;
+  readonly service?: string | undefined;
+  readonly nacos?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly nacosGroup?: string | undefined;
+  readonly nacosUsername?: string | undefined;
+  readonly nacosPassword?: string | undefined;
+  readonly nacosTransport?: 'http' | 'grpc' | undefined;
+}
+
+/** What came of it. */
+export interface Examination {
+  /** false: something is wrong that breaks lanes. */
+  readonly ok: boolean;
+  readonly examined: string;
+  readonly service: string | null;
+  readonly tag: string | null;
+  readonly findings: readonly Finding[];
+}
+
+/** What an app that speaks gRPC with Nacos has installed, and what the agent calls the part of it that knows that. */
+const GRPC_SDK = 'nacos-sdk-rust-binding-node';
+const GRPC_INSTRUMENTATION = 'nacos-grpc';
+const DEFAULT_NACOS = '127.0.0.1:8848';
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '[::]']);
+
+/** Examines. `commandVariables`: what the `lane` command reads from the environment. Rejects only for what can't be used at all. */
+export async function examine(given: Given, commandVariables: readonly string[]): Promise<Examination> {
+  const findings = new Findings();
+  const { examined, problem } = await whatIsMeant(given);
+  const { status, options } = examined;
+  const tell = (): Examination => ({
+    ok: findings.all.every(({ level }) => level !== 'error'),
+    examined: examined.what,
+    service: serviceOf(examined, given) ?? null,
+    tag: status === undefined ? (options.tag ?? null) : status.tag,
+    findings: findings.all,
+  });
+  if (problem !== undefined && given.admin !== undefined && given.pid === undefined) {
+    findings.error('agent', problem, 'is the app up, on this machine, and was it started with LANE_ADMIN_PORT?');
+    return tell();
+  }
+  checkNode(examined, findings);
+  checkAgent(examined, findings);
+  if (problem !== undefined) {
+    const remedy = 'is the app up, and on this machine?';
+    if (given.pid === undefined) findings.note('agent', problem, remedy);
+    else findings.error('agent', problem, 'its log tells why its admin port is not open');
+  }
+  checkInstrumentations(examined, findings);
+  if (Object.keys(examined.environment).length > 0) checkNames(examined, commandVariables, findings);
+  checkValues(examined, findings);
+  await checkRegistry(examined, given, findings);
+  return tell();
+}
+
+/** What is to be examined, with what its agent tells; `problem`: why an agent that should answer does not. */
+async function whatIsMeant(given: Given): Promise<{ readonly examined: Examined; readonly problem: string | undefined }> {
+  if (given.pid !== undefined) {
+    const subject = await processOf(given.pid);
+    const read = optionsOf(subject);
+    const status = given.admin === undefined ? await askFreePort(subject, read.options) : undefined;
+    if (status !== undefined) return { examined: { ...subject, ...read, status }, problem: undefined };
+    return withStatus({ ...subject, ...read }, given.admin ?? adminOf(read.options));
+  }
+  if (given.admin === undefined) {
+    const subject = ownEnvironment({ ...process.env, ...given.env }, process.cwd());
+    const read = optionsOf(subject);
+    return withStatus({ ...subject, ...read }, adminOf(read.options));
+  }
+  const asked = await askAgent(given.admin);
+  if ('problem' in asked) {
+    const subject = agentAt(given.admin);
+    return { examined: { ...subject, ...optionsOf(subject), status: undefined }, problem: asked.problem };
+  }
+  const { status } = asked;
+  const port = Number(/\d+$/.exec(given.admin)?.[0]);
+  const local = await processOf(status.pid).catch(() => undefined);
+  // Another machine, or another container, may have a process of that number, too.
+  const isIt = local?.listens.some((one) => one.port === port) === true;
+  return {
+    examined: isIt ? { ...local, ...optionsOf(local), status } : { ...agentAt(given.admin), options: optionsTold(status), problems: [], status },
+    problem: undefined,
+  };
+}
+
+async function withStatus(
+  subject: Omit<Examined, 'status'>,
+  address: string | undefined,
+): Promise<{ readonly examined: Examined; readonly problem: string | undefined }> {
+  const asked = address === undefined ? undefined : await askAgent(address);
+  if (asked === undefined || 'problem' in asked) return { examined: { ...subject, status: undefined }, problem: asked?.problem };
+  return { examined: { ...subject, status: asked.status }, problem: undefined };
+}
+
+function adminOf({ adminPort, adminHost }: AgentOptions): string | undefined {
+  return adminPort === undefined || adminPort === 0 ? undefined : addressOf(WILDCARDS.has(adminHost) ? '127.0.0.1' : adminHost, adminPort);
+}
+
+/**
+ * LANE_ADMIN_PORT=0: the ports of the process on the very address that the agent listens on. One may be the app's own, which is then
+ * asked for /status, too.
+ */
+async function askFreePort({ pid, listens }: Subject, { adminPort, adminHost }: AgentOptions): Promise<Examined['status']> {
+  if (adminPort !== 0) return undefined;
+  for (const { port } of listens.filter(({ address }) => address === adminHost)) {
+    const asked = await askAgent(addressOf(adminHost, port));
+    if ('status' in asked && asked.status.pid === pid) return asked.status;
+  }
+  return undefined;
+}
+
+function addressOf(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function checkRegistry(examined: Examined, given: Given, findings: Findings): Promise<void> {
+  const { status } = examined;
+  const asked = target(examined, given);
+  let connection: NacosConnection;
+  try {
+    connection = connect(asked, examined, given);
+  } catch (error) {
+    if (!(error instanceof NacosError)) throw error;
+    findings.error('nacos', ...splitMessage(error.message));
+    return;
+  }
+  try {
+    const reached = await checkNacos(connection, asked, findings);
+    if (status?.nacos?.reachable === false) {
+      findings.error(
+        'nacos',
+        `the agent itself does not reach Nacos at ${status.nacos.server}: it goes by what it knew last`,
+        'look at the network between the two',
+      );
+    }
+    for (const { path, message } of status?.laneGroups.problems ?? []) {
+      findings.error(
+        'lane-groups',
+        `the agent has refused the newest lane groups: ${path}: ${message}`,
+        'lane group apply FILE with a corrected one',
+      );
+    }
+    if (reached) await checkLanes({ examined, service: serviceOf(examined, given), group: groupOf(examined, given), connection }, findings);
+  } finally {
+    await connection.close();
+  }
+}
+
+function target(examined: Examined, given: Given): NacosTarget {
+  const { options, status } = examined;
+  const [server, from] =
+    given.nacos !== undefined
+      ? [given.nacos, '--nacos']
+      : status?.nacos !== null && status?.nacos !== undefined
+        ? [status.nacos.server, 'the agent says so']
+        : options.nacosServer !== undefined
+          ? [options.nacosServer, 'LANE_NACOS_SERVER']
+          : [DEFAULT_NACOS, 'the default of this command'];
+  const transport = given.nacosTransport ?? status?.nacos?.transport ?? options.nacosTransport;
+  return {
+    server,
+    from,
+    isCertain: server !== DEFAULT_NACOS || from !== 'the default of this command',
+    namespace: given.namespace ?? status?.nacos?.namespace ?? options.nacosNamespace ?? 'public',
+    transport,
+    usesGrpc:
+      status === undefined
+        ? installedFolder(examined, GRPC_SDK) !== undefined
+        : status.instrumentations.some(({ name, state }) => name === GRPC_INSTRUMENTATION && state === 'on'),
+  };
+}
+
+function connect({ server, namespace, transport }: NacosTarget, examined: Examined, given: Given): NacosConnection {
+  const { options } = examined;
+  return connectNacos({
+    server,
+    namespace,
+    group: groupOf(examined, given),
+    username: given.nacosUsername ?? options.nacosUsername,
+    password: given.nacosPassword ?? options.nacosPassword,
+    transport,
+    log: SILENT_LOG,
+    holdProcess: true,
+  });
+}
+
+function groupOf({ options }: Examined, given: Given): string {
+  return given.nacosGroup ?? options.nacosGroup;
+}
+
+/** The name under which the app is looked for in Nacos. */
+function serviceOf(examined: Examined, given: Given): string | undefined {
+  const { status, options } = examined;
+  return given.service ?? status?.registrations[0]?.service ?? options.service ?? status?.service ?? nameOfPackage(examined);
+}
+
+function nameOfPackage({ root, cwd, argv }: Examined): string | undefined {
+  const script = argv.slice(1).find((word) => /\.[cm]?[jt]s$/.test(word) && !word.startsWith('-'));
+  const file = script === undefined ? join(cwd, 'x') : isAbsolute(script) ? script : join(cwd, script);
+  return packageOf(root, join(dirname(file), 'x'))?.name;
+}
