@@ -1,6 +1,6 @@
 /** The API's schemas: requests are checked by them, and its OpenAPI description is made of them. */
-import { LANE_GROUPS_SCHEMA } from '@lane/core';
-import type { EntryExplanation, GroupStatus, HopExplanation, Lane, LaneGroup } from '@lane/core';
+import { LANE_GROUPS_SCHEMA, TRAFFIC_ROUTES } from '@lane/core';
+import type { EntryExplanation, GroupStatus, HopExplanation, Lane, LaneGroup, TrafficRoute } from '@lane/core';
 import { Type, type TUnsafe } from '@sinclair/typebox';
 import type { Traffic } from './traffic/collect.js';
 
@@ -164,15 +164,42 @@ export const ExplanationSchema = Type.Object(
   { description: 'Which rule, which lane, and which instances' },
 );
 
-export const TrafficSchema = Type.Unsafe<Traffic>({
-  type: 'object',
-  additionalProperties: true,
-  description: 'Who calls whom, counted by the agents, and their latest decisions',
-  properties: {
-    at: { type: 'string' },
-    nodes: { type: 'array', items: { type: 'object', additionalProperties: true } },
-    edges: { type: 'array', items: { type: 'object', additionalProperties: true } },
-    decisions: { type: 'array', items: { type: 'object', additionalProperties: true } },
-    sources: { type: 'object', additionalProperties: true },
-  },
-});
+const Counted = {
+  count: Type.Integer(),
+  errors: Type.Integer(),
+  perSecond: Type.Optional(Type.Number({ description: 'Since the look before; left out at the first.' })),
+};
+const InLane = Type.Object({ service: Type.String(), tag: Type.Optional(Type.String({ description: 'Left out: base.' })) });
+const Route = Type.Unsafe<TrafficRoute>({ type: 'string', enum: [...TRAFFIC_ROUTES], description: 'How a call came to its destination.' });
+
+/** Figures of all instances. */
+export const TrafficSchema = Type.Unsafe<Traffic>(
+  Type.Object(
+    {
+      at: Type.String({ format: 'date-time' }),
+      nodes: Type.Array(Type.Object({ ...InLane.properties, ...Counted, instances: Type.Integer({ description: 'Instances that told figures.' }) })),
+      edges: Type.Array(
+        Type.Object({ from: InLane, to: InLane, tag: Type.Optional(Type.String({ description: 'Of the requests.' })), route: Route, ...Counted }),
+      ),
+      decisions: Type.Array(
+        Type.Object({
+          at: Type.String({ format: 'date-time' }),
+          service: Type.String({ description: 'Who called.' }),
+          serviceTag: Type.Optional(Type.String()),
+          peer: Type.String(),
+          tag: Type.Optional(Type.String()),
+          outcome: Route,
+          instance: Type.Optional(Type.String({ description: 'ip:port; left out: it went nowhere.' })),
+        }),
+        { description: 'The latest first.' },
+      ),
+      sources: Type.Object({
+        asked: Type.Integer(),
+        answered: Type.Integer(),
+        silent: Type.Integer({ description: 'Instances that announce no figures.' }),
+        problems: Type.Array(Type.Object({ service: Type.String(), instance: Type.String(), problem: Type.String() })),
+      }),
+    },
+    { description: 'Who calls whom, counted by the agents, and their latest decisions' },
+  ),
+);

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { watchLaneGroups } from '@lane/nacos-registry';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ACCOUNTS, ALICE, start, type Started } from './testing/start.js';
@@ -243,9 +244,13 @@ describe('traffic', () => {
       calls: [
         { peer: 'spring-cloud-b', tag: 'gray', route: 'fallback', count, errors: 1 },
         { peer: 'spring-cloud-c', tag: 'gray', route: 'lane', count, errors: 0 },
+        // Sent to another instance than the app had addressed; whether that is one of the lane, the registry tells.
+        { peer: 'spring-cloud-a', tag: 'gray', route: 'corrected', count, errors: 0 },
+        { peer: 'spring-cloud-b', tag: 'gray', route: 'corrected', count, errors: 0 },
+        { peer: '(external)', tag: null, route: 'outside', count, errors: 0 },
       ],
     });
-    const decisions = [{ at: '2026-01-01T00:00:01Z', peer: 'spring-cloud-b', tag: 'gray', outcome: 'fell-back-to-base', instance: '10.0.0.3:80' }];
+    const decisions = [{ at: '2026-01-01T00:00:01Z', peer: 'spring-cloud-b', tag: 'gray', outcome: 'fallback', instance: '10.0.0.3:80' }];
     for (const [i, count] of [3, 4].entries()) {
       const admin = await startAgent(() => ({ traffic: traffic(count), decisions }));
       await started.register('spring-cloud-a', { ip: '127.0.0.1', port: 9_000 + i, metadata: { lane: 'gray', 'lane.admin': `127.0.0.1:${admin}` } });
@@ -258,9 +263,11 @@ describe('traffic', () => {
     expect(body.edges).toMatchObject([
       { from: { service: 'spring-cloud-a', tag: 'gray' }, to: { service: 'spring-cloud-b' }, tag: 'gray', route: 'fallback', count: 7, errors: 2 },
       { from: { service: 'spring-cloud-a', tag: 'gray' }, to: { service: 'spring-cloud-c', tag: 'gray' }, tag: 'gray', route: 'lane', count: 7 },
+      { to: { service: 'spring-cloud-a', tag: 'gray' }, tag: 'gray', route: 'corrected', count: 7 },
+      { to: { service: 'spring-cloud-b' }, tag: 'gray', route: 'corrected', count: 7 },
     ]);
-    expect(body.edges[0].to.tag).toBeUndefined();
-    expect(body.decisions[0]).toMatchObject({ service: 'spring-cloud-a', serviceTag: 'gray', peer: 'spring-cloud-b', outcome: 'fell-back-to-base' });
+    expect([body.edges[0].to.tag, body.edges[3].to.tag]).toEqual([undefined, undefined]);
+    expect(body.decisions[0]).toMatchObject({ service: 'spring-cloud-a', serviceTag: 'gray', peer: 'spring-cloud-b', outcome: 'fallback' });
   });
 
   test('only the host that the registry lists is asked, and one that does not answer is told', async () => {
@@ -281,9 +288,10 @@ describe('traffic', () => {
 });
 
 describe('the description', () => {
-  test('is OpenAPI 3.1, and has every route', async () => {
+  test('is valid OpenAPI 3.1, and has every route', async () => {
     const { ask } = await start();
     const { body } = await ask('GET', '/api/openapi.json');
+    expect(await new Validator().validate(body)).toEqual({ valid: true });
     expect(body.openapi).toBe('3.1.0');
     expect(Object.keys(body.paths).sort()).toEqual([
       '/api/audit',

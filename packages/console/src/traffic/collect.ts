@@ -2,13 +2,9 @@
  * Asks the instances for their figures, and adds them up. Only instances that the registry lists are asked, at an address of the very
  * host that they are registered with: whoever may register an instance can't make the console call anything else.
  */
-import { tagOfMetadata } from '@lane/core';
+import { ADMIN_METADATA_KEY, TRAFFIC_ROUTES, tagOfMetadata, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core';
 import type { SurveyedService } from '@lane/nacos-registry';
 import { readJson } from './read-json.js';
-import type { AgentDecision, AgentTraffic, TrafficSource } from './types.js';
-
-/** The metadata key by which an instance announces its figures. */
-export const ADMIN_METADATA_KEY = 'lane.admin';
 
 const MAX_SOURCES = 500;
 const CONCURRENCY = 16;
@@ -41,8 +37,7 @@ export interface TrafficEdge extends Counts {
   readonly to: { readonly service: string; readonly tag?: string };
   /** The tag of the requests. */
   readonly tag?: string;
-  /** `lane`, `base`, `fallback`, `corrected`, or `none`: nothing could serve it. */
-  readonly route: string;
+  readonly route: TrafficRoute;
 }
 
 /** A decision of an instance. */
@@ -52,7 +47,7 @@ export interface TrafficDecision {
   readonly serviceTag?: string;
   readonly peer: string;
   readonly tag?: string;
-  readonly outcome: string;
+  readonly outcome: TrafficRoute;
   readonly instance?: string;
 }
 
@@ -75,10 +70,24 @@ export interface Traffic {
 /** Lists instances by service. */
 export type ListInstances = () => Promise<readonly SurveyedService[]>;
 
+/** An instance that announces where its figures are. */
+interface TrafficSource {
+  readonly service: string;
+  /** The instance's tag, undefined for base. */
+  readonly tag: string | undefined;
+  /** `ip:port` of the instance, as registered. */
+  readonly instance: string;
+  /** `host:port` of its figures. */
+  readonly admin: string;
+}
+
+/** As much of a report as is used; agents of other versions may tell more, or less. */
+type Figures = Pick<TrafficReport, 'requests' | 'calls'>;
+
 interface Answer {
   readonly source: TrafficSource;
-  readonly traffic?: AgentTraffic;
-  readonly decisions?: readonly AgentDecision[];
+  readonly traffic?: Figures;
+  readonly decisions?: readonly DecisionReport[];
   readonly problem?: string;
 }
 
@@ -107,10 +116,11 @@ export class TrafficCollector {
   }
 
   async #look(): Promise<Traffic> {
-    const { sources, silent } = sourcesOf(await this.#list());
+    const services = await this.#list();
+    const { sources, silent } = sourcesOf(services);
     const answers = await askAll(sources.slice(0, MAX_SOURCES));
     const atMs = performance.now();
-    const sum = new Sum(this.#before, atMs);
+    const sum = new Sum(services, this.#before, atMs);
     for (const answer of answers) if (answer.traffic !== undefined) sum.add(answer.source, answer.traffic);
     this.#before = { atMs, counters: sum.counters };
     return {
@@ -167,13 +177,13 @@ async function ask(source: TrafficSource): Promise<Answer> {
   try {
     const [traffic, decisions] = await Promise.all([readJson(source.admin, '/traffic'), readJson(source.admin, '/decisions')]);
     if (!isTraffic(traffic)) return { source, problem: 'its figures have another form' };
-    return { source, traffic, decisions: Array.isArray(decisions) ? (decisions as AgentDecision[]).filter(isDecision) : [] };
+    return { source, traffic, decisions: Array.isArray(decisions) ? decisions.filter(isDecision) : [] };
   } catch (error) {
     return { source, problem: (error as Error).message };
   }
 }
 
-function isTraffic(value: unknown): value is AgentTraffic {
+function isTraffic(value: unknown): value is Figures {
   const { requests, calls } = (value ?? {}) as Partial<Record<'requests' | 'calls', unknown>>;
   const areCounted = (list: unknown): boolean =>
     Array.isArray(list) &&
@@ -181,15 +191,18 @@ function isTraffic(value: unknown): value is AgentTraffic {
   return areCounted(requests) && areCounted(calls);
 }
 
-function isDecision(value: unknown): value is AgentDecision {
-  const { at, peer, outcome } = (value ?? {}) as Partial<Record<'at' | 'peer' | 'outcome', unknown>>;
-  return (typeof at === 'string' || typeof at === 'number') && typeof peer === 'string' && typeof outcome === 'string';
+function isDecision(value: unknown): value is DecisionReport {
+  const { at, peer, outcome } = (value ?? {}) as Partial<Record<keyof DecisionReport, unknown>>;
+  return typeof at === 'string' && !Number.isNaN(Date.parse(at)) && typeof peer === 'string' && isRoute(outcome);
 }
 
-function decisionOf({ service, tag: serviceTag }: TrafficSource, { at, peer, tag, outcome, instance }: AgentDecision): TrafficDecision {
-  const time = new Date(at);
+function isRoute(value: unknown): value is TrafficRoute {
+  return (TRAFFIC_ROUTES as readonly unknown[]).includes(value);
+}
+
+function decisionOf({ service, tag: serviceTag }: TrafficSource, { at, peer, tag, outcome, instance }: DecisionReport): TrafficDecision {
   return {
-    at: Number.isNaN(time.getTime()) ? new Date(0).toISOString() : time.toISOString(),
+    at: new Date(at).toISOString(),
     service,
     ...optional('serviceTag', serviceTag),
     peer,
@@ -217,14 +230,21 @@ class Sum {
   readonly #edges = new Map<string, Added<Pick<TrafficEdge, 'from' | 'to' | 'tag' | 'route'>>>();
   readonly #before: ReadonlyMap<string, number> | undefined;
   readonly #seconds: number;
+  /** The tags that instances carry, by service. */
+  readonly #lanes: ReadonlyMap<string, ReadonlySet<string>>;
 
-  constructor(before: { readonly atMs: number; readonly counters: ReadonlyMap<string, number> } | undefined, nowMs: number) {
+  constructor(
+    services: readonly SurveyedService[],
+    before: { readonly atMs: number; readonly counters: ReadonlyMap<string, number> } | undefined,
+    nowMs: number,
+  ) {
+    this.#lanes = new Map(services.map(({ name, tags }) => [name, new Set(tags)]));
     const isRecent = before !== undefined && nowMs - before.atMs <= MAX_RATE_SPAN_MS;
     this.#before = isRecent ? before.counters : undefined;
     this.#seconds = isRecent ? (nowMs - before.atMs) / 1_000 : 1;
   }
 
-  add(source: TrafficSource, { requests, calls }: AgentTraffic): void {
+  add(source: TrafficSource, { requests, calls }: Figures): void {
     const from = { service: source.service, ...optional('tag', source.tag) };
     const node = this.#node(from);
     node.instances++;
@@ -232,9 +252,9 @@ class Sum {
       this.#count(node, `${source.instance} request ${tag ?? ''} ${origin ?? ''}`, count, errors);
     }
     for (const { peer, tag, route, count, errors } of calls) {
-      // Hosts that are no services, the registry itself among them.
-      if (route === 'outside') continue;
-      const to = { service: peer, ...(servedByLane(route) ? optional('tag', tag) : {}) };
+      // Hosts that are no services, and what an agent of a later version tells.
+      if (route === 'outside' || !isRoute(route)) continue;
+      const to = { service: peer, ...(this.#isServedByLane(peer, tag, route) ? optional('tag', tag) : {}) };
       const identity = { from, to, ...optional('tag', tag), route };
       const key = JSON.stringify(identity);
       let edge = this.#edges.get(key);
@@ -271,9 +291,10 @@ class Sum {
   #counts({ count, errors, perSecond }: Added<unknown>): Counts {
     return { count, errors, ...(this.#before === undefined ? {} : { perSecond: Math.round(perSecond * 100) / 100 }) };
   }
-}
 
-/** Base and fallback are served by base, whatever the tag. */
-function servedByLane(route: string): boolean {
-  return route !== 'base' && route !== 'fallback';
+  /** A call that was corrected may have fallen back, too: then its lane has no instance of the service. */
+  #isServedByLane(peer: string, tag: string | null, route: TrafficRoute): boolean {
+    if (route === 'base' || route === 'fallback') return false;
+    return route !== 'corrected' || (tag !== null && this.#lanes.get(peer)?.has(tag) === true);
+  }
 }

@@ -1,4 +1,6 @@
 /** All that the pages say, in English. The other languages have the same shape, which their types enforce. */
+import type { TrafficRoute } from '@lane/core';
+
 const many = (count: number, one: string, other: string): string => `${count.toLocaleString('en')} ${count === 1 ? one : other}`;
 
 export const en = {
@@ -225,7 +227,8 @@ export const en = {
       fallback: 'base, having no instance',
       corrected: 'the right instance (corrected)',
       none: 'nothing',
-    } as Record<string, string>,
+      outside: 'elsewhere',
+    } satisfies Record<TrafficRoute, string>,
     count: 'Count',
     errors: 'Errors',
     rate: 'Per second',
@@ -242,16 +245,13 @@ export const en = {
     outcome: 'Why there',
     instance: 'Instance',
     outcomes: {
-      'in-lane': 'in its lane',
       lane: 'in its lane',
       base: 'base: no tag',
-      'fell-back-to-base': 'fell back to base',
       fallback: 'fell back to base',
-      'lane-not-here': 'base: the lane is not here',
       corrected: 'sent to the right instance',
       none: 'nothing serves',
-      unavailable: 'nothing serves',
-    } as Record<string, string>,
+      outside: 'no known service',
+    } satisfies Record<TrafficRoute, string>,
     graphLabel: (services: number, edges: number) =>
       `Graph of ${many(services, 'service', 'services')} and ${many(edges, 'connection', 'connections')}; the table has the same figures.`,
     edge: (from: string, to: string, count: number, errors: number) =>

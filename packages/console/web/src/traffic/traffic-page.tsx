@@ -116,7 +116,7 @@ function Calls({ edges }: { readonly edges: Traffic['edges'] }) {
                 <td>
                   <LaneBadge tag={edge.tag} />
                 </td>
-                <td style={edge.route === 'fallback' ? { color: 'var(--warn)' } : {}}>{t.traffic.routes[edge.route] ?? edge.route}</td>
+                <td style={edge.route === 'fallback' ? { color: 'var(--warn)' } : {}}>{t.traffic.routes[edge.route]}</td>
                 <td className="number">{edge.count.toLocaleString(t.locale)}</td>
                 <td className="number">
                   {edge.perSecond === undefined ? '–' : edge.perSecond.toLocaleString(t.locale, { maximumFractionDigits: 1 })}
@@ -173,7 +173,7 @@ function Decisions({ decisions }: { readonly decisions: Traffic['decisions'] }) 
                   <td>
                     <LaneBadge tag={one.tag} />
                   </td>
-                  <td>{t.traffic.outcomes[one.outcome] ?? one.outcome}</td>
+                  <td>{t.traffic.outcomes[one.outcome]}</td>
                   <td className="mono">{one.instance ?? '–'}</td>
                 </tr>
               ))}
