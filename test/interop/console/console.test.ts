@@ -3,7 +3,7 @@
  * then; what somebody who can't see, has no mouse, a phone, or no right to change anything meets.
  */
 import { readFileSync } from 'node:fs';
-import { startConsole, parseAccounts, type RunningConsole } from '@lane/console';
+import { startConsole, parseAccounts, type RunningConsole, type Traffic } from '@lane/console';
 import { BASE_HOST, GRAY_HOST, startDemo, type Demo } from '@lane/cli';
 import { connectNacos, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -201,6 +201,93 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText(/8 % of them, sticky by Cookie uid/).waitFor();
     expect((await store.read()).document.groups[0]?.lanes[0]?.rules?.[2]).toEqual({ name: 'five-percent', percent: 8, by: { cookie: 'uid' } });
+  });
+
+  test.sequential('live traffic: who calls whom in each lane, counts and errors, and the latest decisions with their reasons', async () => {
+    await publishShop();
+    // No share of requests, so that counts can be foretold.
+    await store.change((document) => {
+      const [shop] = document.groups;
+      const [lane] = shop?.lanes ?? [];
+      if (shop === undefined || lane === undefined) throw new Error('there is no shop');
+      return { ...document, groups: [{ ...shop, lanes: [{ ...lane, rules: lane.rules?.slice(0, 1) ?? [] }] }] };
+    });
+    await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
+    const told = async (): Promise<Traffic> => (await fetch(`${demo.consoleUrl}/api/traffic`)).json() as Promise<Traffic>;
+    /** How many calls of a lane there have been between two services, and how many of them failed. */
+    const callsIn = ({ edges }: Traffic, from: string, to: string, tag: string | undefined): readonly [number, number] => {
+      const some = edges.filter((edge) => edge.from.service === from && edge.to.service === to && edge.tag === tag);
+      return [some.reduce((sum, { count }) => sum + count, 0), some.reduce((sum, { errors }) => sum + errors, 0)];
+    };
+    const CHAIN = [
+      ['spring-cloud-a', 'spring-cloud-b'],
+      ['spring-cloud-b', 'spring-cloud-c'],
+    ] as const;
+    const before = await told();
+    expect(before.sources).toMatchObject({ answered: 12, silent: 0, problems: [] });
+    const stopped = demo.services.filter(
+      ({ service, lane }) => (service === 'spring-cloud-c' && lane === 'base') || (service === 'spring-cloud-b' && lane === 'gray'),
+    );
+    try {
+      for (let i = 0; i < 7; i++) await demo.request(BASE_HOST);
+      for (let i = 0; i < 5; i++) await demo.request(GRAY_HOST);
+      await eventually(async () => {
+        for (const [from, to] of CHAIN) {
+          expect(callsIn(await told(), from, to, undefined)[0]).toBe(callsIn(before, from, to, undefined)[0] + 7);
+          expect(callsIn(await told(), from, to, 'gray')[0]).toBe(callsIn(before, from, to, 'gray')[0] + 5);
+        }
+      });
+      // C's base and B's canary go, in good order: B has nobody to ask for base, and falls in for its lane.
+      await Promise.all(stopped.map((service) => service.kill('SIGTERM')));
+      await demo.waitForInstances('spring-cloud-c', 'base', 0);
+      await demo.waitForInstances('spring-cloud-b', 'gray', 0);
+      await eventually(async () => expect((await demo.request(BASE_HOST)).status).toBe(502));
+      await eventually(async () => expect((await demo.request(GRAY_HOST)).body).toMatch(/^Agray\[[\d.:]+\] -> B\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/));
+
+      const { page, problems } = await open('/traffic');
+      const calls = page.getByRole('region', { name: 'Calls' }).getByRole('row');
+      const fallenBack = calls.filter({ hasText: 'base (fallback)' });
+      await fallenBack.waitFor();
+      expect(await fallenBack.getByRole('rowheader').textContent()).toMatch(/^spring-cloud-a\s*gray$/);
+      expect(await fallenBack.getByRole('cell').allTextContents()).toEqual([
+        expect.stringMatching(/^spring-cloud-b\s*base$/),
+        'gray',
+        'base (fallback)',
+        expect.stringMatching(/^[1-9]\d*$/),
+        expect.any(String),
+        '0',
+      ]);
+      const now = await told();
+      const [count, errors] = callsIn(now, 'spring-cloud-a', 'spring-cloud-b', undefined);
+      expect(errors).toBeGreaterThan(0);
+      const failing = calls.filter({ has: page.getByRole('rowheader', { name: /spring-cloud-a\s*base/ }) }).getByRole('cell');
+      expect([await failing.nth(3).textContent(), await failing.nth(5).textContent()]).toEqual([String(count), String(errors)]);
+      // The graph has a seat for each service in each lane, and figures on each way.
+      const graph = page.getByRole('img', { name: /^Graph of 3 services/ });
+      expect(await graph.getByText('spring-cloud-a').count()).toBe(2);
+      await graph
+        .getByText(new RegExp(`^${count}( · [\\d.]+/s)? ✕${errors}$`))
+        .first()
+        .waitFor();
+
+      const decisions = page.getByRole('region', { name: 'Latest decisions' }).getByRole('row');
+      const addresses = (name: string, lane: string): string[] =>
+        demo.services.filter(({ service, lane: own }) => service === name && own === lane).map(({ address }) => address);
+      for (const [called, reason, lane] of [
+        ['spring-cloud-c', 'in its lane', 'gray'],
+        ['spring-cloud-b', 'base: no tag', 'base'],
+        ['spring-cloud-b', 'fell back to base', 'base'],
+      ] as const) {
+        const instance = decisions.filter({ hasText: called }).filter({ hasText: reason }).first().getByRole('cell').last();
+        expect(addresses(called, lane)).toContain(await instance.textContent());
+      }
+      expect(problems).toEqual([]);
+    } finally {
+      await Promise.all(stopped.map((service) => service.restart()));
+      await demo.waitForInstances('spring-cloud-c', 'base', 2);
+      await demo.waitForInstances('spring-cloud-b', 'gray', 2);
+    }
+    await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
   });
 
   test.sequential('all of step 3 works without a mouse', async () => {

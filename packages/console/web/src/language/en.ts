@@ -224,7 +224,7 @@ export const en = {
     routes: {
       lane: 'its lane',
       base: 'base',
-      fallback: 'base, having no instance',
+      fallback: 'base (fallback)',
       corrected: 'the right instance (corrected)',
       none: 'nothing',
       outside: 'elsewhere',
