@@ -26,7 +26,7 @@ export interface RequestFigures {
   readonly source: TagSource;
   /** Requests that have been answered, or given up. */
   readonly count: number;
-  /** Of those: answered with a 5xx, or given up before they were answered. */
+  /** Of those: answered with a 5xx, or not at all. One that its client gave up is no error of ours. */
   readonly errors: number;
 }
 

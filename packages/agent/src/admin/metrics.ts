@@ -18,7 +18,7 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
 
   text.metric('lane_requests_total', 'counter', 'Requests that have ended, by tag and by where the tag came from.');
   for (const { tag, source, count } of counters.requestFigures()) text.sample('lane_requests_total', { tag: laneOf(tag), source }, count);
-  text.metric('lane_request_errors_total', 'counter', 'Requests answered with a 5xx, or given up before they were answered.');
+  text.metric('lane_request_errors_total', 'counter', 'Requests answered with a 5xx, or not at all.');
   for (const { tag, source, errors } of counters.requestFigures()) text.sample('lane_request_errors_total', { tag: laneOf(tag), source }, errors);
   text.metric('lane_request_duration_seconds', 'histogram', 'How long requests took.');
   for (const { tag, count, sumSeconds, buckets } of counters.durationFigures()) {

@@ -1,9 +1,10 @@
-import { currentContext, LaneUnavailableError } from '@lane/core';
+import { currentContext, LaneUnavailableError, type Tag } from '@lane/core';
 import type { Destination, Redirected } from '../destination.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 
-interface ConnectOptions {
+/** What `createConnection` is given. */
+export interface ConnectOptions {
   host?: string;
   port?: number | string;
   servername?: string;
@@ -11,14 +12,18 @@ interface ConnectOptions {
 type Connected = (error: Error | null, socket?: unknown) => void;
 export type CreateConnection = (this: unknown, options: ConnectOptions, connected: Connected) => unknown;
 
+/** Told where a connection goes, once that is known. */
+export type OnChosen = (options: ConnectOptions, tag: Tag | undefined, destination: Exclude<Destination, Promise<void>>) => void;
+
 /** A `createConnection` that connects to the right instance for the lane at hand. */
-export function toRightInstance(original: CreateConnection, tls: boolean, runtime: Runtime): CreateConnection {
+export function toRightInstance(original: CreateConnection, tls: boolean, runtime: Runtime, onChosen: OnChosen): CreateConnection {
   const tag = currentContext()?.tag;
   const choose = safely('http-create-connection destination', (options: ConnectOptions, retry: boolean): Destination =>
     typeof options?.host === 'string' ? runtime.destinations.choose(options.host, Number(options.port), tag, retry) : undefined,
   );
   return function createConnection(this: unknown, options: ConnectOptions, connected: Connected): unknown {
     const go = (destination: Exclude<Destination, Promise<void>>): unknown => {
+      onChosen(options, tag, destination);
       if (destination instanceof LaneUnavailableError) {
         connected(destination);
         return undefined;

@@ -8,8 +8,9 @@
  */
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
+import { LaneUnavailableError } from '@lane/core';
 import { onBuiltinLoaded } from '../builtin-hook.js';
-import { toRightInstance, type CreateConnection } from '../http/create-connection.js';
+import { toRightInstance, type CreateConnection, type OnChosen } from '../http/create-connection.js';
 import type { Runtime } from '../runtime.js';
 import { safely } from '../safely.js';
 import { wrap } from '../wrap.js';
@@ -24,26 +25,53 @@ export function install(runtime: Runtime): void {
   onBuiltinLoaded('https', () => wrapModule(require('node:https') as object, true, runtime));
 }
 
+/** A request whose connection is asked for before there is a request; or later, where a service has to be waited for. */
+interface OwnCall {
+  request: (http.ClientRequest & { readonly agent?: unknown }) | undefined;
+  chosen: Parameters<OnChosen> | undefined;
+}
+
 function wrapModule(module: object, tls: boolean, runtime: Runtime): void {
-  const prepare = safely('http-create-connection', (args: unknown[]) => withOwnConnection(args, tls, runtime));
+  const prepare = safely('http-create-connection', (args: unknown[]) => withOwnConnection(args, tls, runtime, count));
+  const count = safely('http-create-connection traffic', ({ request, chosen }: OwnCall) => {
+    // agent: false is an agent, too, which has been asked.
+    if (request === undefined || chosen === undefined || (request.agent !== undefined && request.agent !== null)) return;
+    const [{ host = 'localhost', port }, tag, destination] = chosen;
+    if (destination instanceof LaneUnavailableError) {
+      // Such a request has an error, and no end.
+      const series = runtime.traffic?.call(host, Number(port), tag, destination);
+      if (series !== undefined) series.errors++;
+    } else runtime.traffic?.follow(request, host, Number(port), tag, destination);
+  });
   for (const method of ['request', 'get']) {
     wrap(module, method, (original) => {
       return function request(this: unknown, ...args: unknown[]): unknown {
-        if (!runtime.destinations.isEmpty) prepare(args);
-        return Reflect.apply(original, this, args as never);
+        const own = runtime.destinations.isEmpty && runtime.traffic === undefined ? undefined : prepare(args);
+        const made = Reflect.apply(original, this, args as never) as unknown;
+        if (own !== undefined) {
+          own.request = made as http.ClientRequest;
+          count(own);
+        }
+        return made;
       };
     });
   }
   syncBuiltinESMExports();
 }
 
-function withOwnConnection(args: unknown[], tls: boolean, runtime: Runtime): void {
+/** Changes the arguments where the request has a connection of its own. */
+function withOwnConnection(args: unknown[], tls: boolean, runtime: Runtime, count: (own: OwnCall) => void): OwnCall | undefined {
   const at = typeof args[0] === 'string' || args[0] instanceof URL ? 1 : 0;
   const options = args[at] as RequestOptions | null | undefined;
-  if (typeof options !== 'object' || options === null || typeof options.createConnection !== 'function') return;
+  if (typeof options !== 'object' || options === null || typeof options.createConnection !== 'function') return undefined;
   // With an agent it is the agent that is asked, and its addRequest has been patched.
-  if (options.agent !== undefined && options.agent !== null && options.agent !== false) return;
+  if (options.agent !== undefined && options.agent !== null && options.agent !== false) return undefined;
   const copy = Object.assign(Object.create(Object.getPrototypeOf(options) as object | null), options) as RequestOptions;
-  copy.createConnection = toRightInstance(options.createConnection, tls, runtime);
+  const own: OwnCall = { request: undefined, chosen: undefined };
+  copy.createConnection = toRightInstance(options.createConnection, tls, runtime, (...chosen) => {
+    own.chosen = chosen;
+    count(own);
+  });
   args[at] = copy;
+  return own;
 }

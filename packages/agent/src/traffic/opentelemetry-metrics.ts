@@ -31,7 +31,7 @@ export function observeTraffic(provider: MeterProvider, version: string, { count
   counter('lane.requests', 'Requests that have ended', '{request}', (result) => {
     for (const { tag, source, count } of counters.requestFigures()) result.observe(count, { ...tagged(tag), 'lane.source': source });
   });
-  counter('lane.request.errors', 'Requests answered with a 5xx, or given up before they were answered', '{request}', (result) => {
+  counter('lane.request.errors', 'Requests answered with a 5xx, or not at all', '{request}', (result) => {
     for (const { tag, source, errors } of counters.requestFigures()) result.observe(errors, { ...tagged(tag), 'lane.source': source });
   });
   counter('lane.calls', 'Calls made', '{call}', (result) => {

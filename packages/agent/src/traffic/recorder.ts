@@ -35,6 +35,8 @@ type Call = http.ClientRequest & { [SERIES]?: Series; res?: http.IncomingMessage
 type CallStream = http2.ClientHttp2Stream & { [SERIES]?: Series | undefined };
 
 const MAX_REMEMBERED_HOSTS = 1000;
+/** NGHTTP2_CANCEL. */
+const CANCEL = 8;
 /** Of gRPC: what its own convention for traces counts as a failure of the server. */
 const FAILED_GRPC_CODES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
@@ -61,12 +63,13 @@ export class TrafficRecorder {
     const end = safely('traffic', this.#end.bind(this));
     // One function each for all of them.
     this.#responseClosed = function closed(this: Response): void {
-      // A stream of events that its reader leaves has not failed.
-      const failed = this.headersSent ? this.statusCode >= 500 : true;
+      // A stream of events that its reader leaves has not failed, nor what its client gave up.
+      const failed = this.headersSent ? this.statusCode >= 500 : !hasLeft(this.req);
       end((this.req as { [REQUEST_MARK]?: RequestTag })[REQUEST_MARK], failed, this[STARTED]);
     };
     this.#streamClosed = function closed(this: InboundStream): void {
-      const status = this.headersSent ? Number(this.sentHeaders?.[':status']) : 500;
+      // A stream that its client gave up is reset with CANCEL, as are all of a connection that is gone.
+      const status = this.headersSent ? Number(this.sentHeaders?.[':status']) : this.rstCode === CANCEL ? 0 : 500;
       const code = Number(this.sentTrailers?.['grpc-status'] ?? this.sentHeaders?.['grpc-status'] ?? 0);
       end(this[REQUEST_MARK], status >= 500 || FAILED_GRPC_CODES.has(code), this[STARTED]);
     };
@@ -185,6 +188,11 @@ export class TrafficRecorder {
       series.errors++;
     });
   }
+}
+
+/** Whether the client has closed its connection, or lost it: where the server itself destroys it, neither has happened. */
+function hasLeft({ socket }: http.IncomingMessage): boolean {
+  return socket.readableEnded || socket.errored !== null;
 }
 
 /** Whether a call of gRPC that ended with this code has failed. */
