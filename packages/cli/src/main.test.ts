@@ -150,6 +150,27 @@ async function take(port: number): Promise<void> {
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('EADDRINUSE'));
 }
 
+describe('--json', () => {
+  test('what serves says where', async () => {
+    const nacos = await start(['nacos', '--port', '0', '--json']);
+    const { address, port } = JSON.parse(nacos.line) as { address: string; port: number };
+    expect(address).toBe(`127.0.0.1:${port}`);
+    const gateway = await start(['gateway', '--port', '0', '--json', '--nacos', address, '--route', '*=a']);
+    expect(JSON.parse(gateway.line)).toEqual({ url: urlIn(gateway.line), port: expect.any(Number) as number, entry: 'hosts' });
+  });
+
+  test.each([
+    [['status', '--jsn', '--json'], 2, 'ELANE_USAGE', /unknown option '--jsn'/],
+    [['status', '--json', '--nacos', '127.0.0.1:9'], 1, 'ELANE_NACOS_UNREACHABLE', /127\.0\.0\.1:9/],
+    [['nacos', '--json', '--port', '0', '--host', '192.0.2.1'], 1, 'EADDRNOTAVAIL', /192\.0\.2\.1/],
+  ])('%j: what is wrong is told as JSON on stdout, and as text on stderr', async (args, exit, errorCode, message) => {
+    const { code, stdout, stderr } = await lane(args);
+    expect(JSON.parse(stdout)).toEqual({ ok: false, code: errorCode, message: expect.stringMatching(message) as string });
+    expect(code).toBe(exit);
+    expect(stderr).toMatch(message);
+  });
+});
+
 describe('ports', () => {
   test('0 takes a free one, and the first line tells which', async () => {
     const [first, second] = await Promise.all([start(['nacos', '--port', '0']), start(['nacos', '--port', '0'])]);

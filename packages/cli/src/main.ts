@@ -21,6 +21,16 @@ function exitOverrideAll(command: Command): void {
   for (const each of command.commands) exitOverrideAll(each);
 }
 
+/** What comes behind `--` is for the command that is run. */
+function wantsJson(): boolean {
+  const end = process.argv.indexOf('--');
+  return process.argv.slice(0, end === -1 ? undefined : end).includes('--json');
+}
+
+function tellAsJson(code: string | undefined, message: string, more: object = {}): void {
+  console.log(JSON.stringify({ ok: false, code, message, ...more }, null, 2));
+}
+
 async function main(): Promise<void> {
   try {
     exitOverrideAll(program);
@@ -28,16 +38,18 @@ async function main(): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      if (error.exitCode !== 0 && wantsJson()) tellAsJson('ELANE_USAGE', error.message.replace(/^error: /, ''));
       return;
     }
     const { message, code, syscall } = error as NodeJS.ErrnoException;
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
-    if (process.argv.includes('--json') && expected) {
+    const isAddress = syscall === 'listen' || syscall === 'getaddrinfo';
+    if (wantsJson() && (expected || isAddress)) {
       const { problems } = error as { problems?: unknown };
-      console.log(JSON.stringify({ ok: false, code, message, ...(problems === undefined ? {} : { problems }) }, null, 2));
+      tellAsJson(code, message, problems === undefined ? {} : { problems });
     }
     // What a port or an address of somebody's choice may meet: EACCES, EADDRNOTAVAIL, ENOTFOUND.
-    if (syscall === 'listen' || syscall === 'getaddrinfo') console.error(`lane: ${message}: choose another --port or --host`);
+    if (isAddress) console.error(`lane: ${message}: choose another --port or --host`);
     else console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);
     process.exitCode = error instanceof CliError ? error.exitCode : code === 'ELANE_CONFLICT' ? EXIT.conflict : EXIT.failed;
   }

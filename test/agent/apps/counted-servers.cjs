@@ -60,7 +60,6 @@ const method = (path) => ({
   path,
   requestStream: false,
   responseStream: false,
-  responseStream: false,
   requestSerialize: Buffer.from,
   requestDeserialize: String,
   responseSerialize: Buffer.from,

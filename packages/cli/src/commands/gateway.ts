@@ -49,6 +49,7 @@ export function gatewayCommand(): Command {
       .addOption(time('drain-delay', 'how long requests are still taken when asked to stop, for health checks to notice', '0s'))
       .addOption(time('drain-timeout', 'how long requests under way may take then', '10s'))
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
+      .option('--json', 'say where it listens as JSON')
       .addCommand(gatewayExportCommand())
       .action(gateway)
   );
@@ -80,6 +81,7 @@ interface GatewayArguments extends NacosArguments {
   drainDelay: number;
   drainTimeout: number;
   accessLog: 'off' | 'text' | 'json';
+  json?: boolean;
 }
 
 async function gateway(given: GatewayArguments): Promise<void> {
@@ -134,7 +136,11 @@ async function gateway(given: GatewayArguments): Promise<void> {
     if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
   }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
-  announce(running.port, `gateway on ${running.url}, entry by ${given.entry}; Ctrl-C ends it`);
+  const { url, port } = running;
+  announce(
+    port,
+    given.json === true ? JSON.stringify({ url, port, entry: given.entry }) : `gateway on ${url}, entry by ${given.entry}; Ctrl-C ends it`,
+  );
   await untilAskedToStop();
   running.startDraining();
   if (given.drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, given.drainDelay));

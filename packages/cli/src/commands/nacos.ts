@@ -9,9 +9,14 @@ export function nacosCommand(): Command {
     .description('start the embedded Nacos: HTTP API v1, in memory')
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8848)
     .option('--host <host>', 'address to listen on', '127.0.0.1')
-    .action(async ({ port, host }: { port: number; host: string }) => {
+    .option('--json', 'say where it listens as JSON')
+    .action(async ({ port, host, json }: { port: number; host: string; json?: boolean }) => {
       const nacos = await startEmbeddedNacos({ port, host, log: (line) => console.error(line) });
-      announce(nacos.port, `embedded Nacos on ${nacos.address}, everything in memory; Ctrl-C ends it`);
+      const { address } = nacos;
+      announce(
+        nacos.port,
+        json === true ? JSON.stringify({ address, port: nacos.port }) : `embedded Nacos on ${address}, everything in memory; Ctrl-C ends it`,
+      );
       await untilAskedToStop();
       await nacos.close();
     });
