@@ -203,7 +203,7 @@ describe('the command', () => {
     [['demo', '--replicas', '0'], /accepted is a number from 1 to 20/],
     [['demo', '--entry', 'magic'], /Allowed choices are hosts, rules/],
     [['gateway', '--route', 'nonsense'], /a route is host/],
-    [['gateway'], /required option/],
+    [['gateway'], /no route: give --route/],
     [['nacos', '--port', 'many'], /a port is a number/],
     [['nonsense'], /unknown command 'nonsense'/],
   ])('%j is refused with the remedy', async (args, message) => {
