@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const PARENT = process.ppid;
 const [task, ...passed] = process.argv.slice(2);
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -214,6 +215,8 @@ function run(command, args, collect) {
     const wait = () => {};
     process.on('SIGTERM', forward);
     process.on('SIGINT', wait);
+    // npm hands a SIGTERM to the shell between, which dies of it and tells nobody.
+    const orphaned = setInterval(() => process.ppid !== PARENT && child.kill('SIGTERM'), 500);
     if (collect !== undefined) {
       child.stdout.on('data', collect);
       child.stderr.on('data', collect);
@@ -221,6 +224,7 @@ function run(command, args, collect) {
     const end = (code) => {
       process.off('SIGTERM', forward);
       process.off('SIGINT', wait);
+      clearInterval(orphaned);
       resolve(code);
     };
     child.on('error', (error) => {

@@ -35,6 +35,11 @@ async function candidates(command: Command, last: string, current: string, posit
     if (option.argChoices !== undefined) return option.argChoices;
     return /service/.test(option.flags) ? names.services() : [];
   }
+  const [name = '', value] = current.split(/=(.*)/s);
+  if (value !== undefined && name.startsWith('-')) {
+    const choices = optionNamed(command, name)?.argChoices ?? [];
+    return choices.map((choice) => `${name}=${choice}`);
+  }
   if (current.startsWith('-')) return [...command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long])), '--help'];
   const subcommands = command.commands.map((each) => each.name()).filter((name) => !name.startsWith('__'));
   if (subcommands.length > 0) return subcommands;
@@ -58,10 +63,17 @@ function takesValue({ required, optional }: Option): boolean {
 export const COMPLETION_SCRIPTS = {
   bash: `# lane: completion for bash. Put into ~/.bashrc:  eval "$(lane completion bash)"
 _lane_complete() {
-  local IFS=$'\\n' words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  COMPREPLY=($(lane __complete -- "\${words[@]}" 2>/dev/null))
+  local line=\${COMP_LINE:0:COMP_POINT} words=() current typed IFS=$' \\t\\n'
+  read -ra words <<< "$line"
+  [[ $line == *[[:space:]] ]] && words+=("")
+  current=\${words[\${#words[@]}-1]}
+  IFS=$'\\n'
+  COMPREPLY=($(lane __complete -- "\${words[@]:1}" 2>/dev/null))
+  # To bash, what comes after = or : is a word of its own.
+  typed=\${current%"\${current##*[=:]}"}
+  COMPREPLY=("\${COMPREPLY[@]#"$typed"}")
   # Without names of ours, files.
-  [ \${#COMPREPLY[@]} -eq 0 ] && compopt -o default 2>/dev/null
+  [ -z "\${COMPREPLY[*]}" ] && { COMPREPLY=(); compopt -o default 2>/dev/null; }
   return 0
 }
 complete -F _lane_complete lane

@@ -137,10 +137,11 @@ export class LaneGroupsStore {
       const stored = await this.#readAfter(latest);
       if (casMd5 !== undefined && conflicts === 0 && casMd5 !== (stored.md5 ?? '')) throw await this.#conflict();
       if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'what is stored is not valid');
-      const document = edit(stored.document);
-      const text = laneGroupsToJson(document);
-      const parsed = parseLaneGroups(text);
+      // Before it becomes a text, which has none of the fields that are not known.
+      const parsed = parseLaneGroups(edit(stored.document));
       if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
+      const { document } = parsed;
+      const text = laneGroupsToJson(document);
       if (text === stored.text) return { document, text, md5: stored.md5 as string, isChanged: conflicts > 0, conflicts, protection };
       try {
         await this.#connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, text, {

@@ -26,10 +26,11 @@ import { readAll } from './status.js';
 export function explainCommand(): Command {
   return withNacosOptions(new Command('explain'))
     .description('explain a request: which rule puts it into which lane, and hop by hop which instances would serve it, and why')
-    .option('--host <name>', 'its Host')
+    .argument('[url]', 'its URL, or only its path', parseUrl)
+    .option('--host <name>', 'its Host, instead of that of the URL')
     .option('--header <name=value>', 'a header of it; several times', collectPair)
     .option('--cookie <name=value>', 'a cookie of it; several times', collectPair)
-    .option('--path <path>', 'its path', '/')
+    .option('--path <path>', 'its path, instead of that of the URL; default: /')
     .option('--query <name=value>', 'a query parameter of it; several times', collectPair)
     .option('--method <method>', 'its method', 'GET')
     .option('--client-ip <address>', 'address of the client')
@@ -45,7 +46,7 @@ interface Given extends NacosArguments {
   host?: string;
   header?: Pair[];
   cookie?: Pair[];
-  path: string;
+  path?: string;
   query?: Pair[];
   method: string;
   clientIp?: string;
@@ -68,7 +69,9 @@ interface Entered {
   readonly ignoredTag: Tag | undefined;
 }
 
-async function explain(given: Given): Promise<void> {
+async function explain(url: URL | undefined, options: Given): Promise<void> {
+  const host = options.host ?? (url?.host === NO_HOST ? undefined : url?.host);
+  const given = { ...options, ...(host === undefined ? {} : { host }), path: options.path ?? `${url?.pathname ?? '/'}${url?.search ?? ''}` };
   await withNacos(given, async (connection) => {
     const { rules, tableOf: known } = await readAll(connection, given);
     const entryService = given.entry ?? given.from ?? rules.document.groups.find(({ entry }) => entry !== undefined)?.entry?.services[0];
@@ -87,7 +90,7 @@ async function explain(given: Given): Promise<void> {
   });
 }
 
-function enter(rules: LaneRules, service: string | undefined, given: Given): Entered {
+function enter(rules: LaneRules, service: string | undefined, given: Given & { path: string }): Entered {
   const headers: Record<string, string> = { ...(given.host === undefined ? {} : { host: given.host }) };
   for (const [name, value] of given.header ?? []) headers[name.toLowerCase()] = value;
   if (given.cookie !== undefined) headers['cookie'] = given.cookie.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('; ');
@@ -192,6 +195,17 @@ const ROLES: Readonly<Record<InstanceRole, string>> = {
   'lane-not-here': 'of a lane that is not enabled here',
   'other-lane': 'of another lane',
 };
+
+/** Stands where only a path is given; no host can be this one (RFC 6761). */
+const NO_HOST = 'lane.invalid';
+
+function parseUrl(text: string): URL {
+  const base = `http://${NO_HOST}`;
+  // As people write it: www.example.com/a is no path.
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || text.startsWith('/') ? text : `http://${text}`;
+  if (!URL.canParse(full, base)) throw new InvalidArgumentError('accepted is a URL such as http://www.example.com/a, or a path such as /a.');
+  return new URL(full, base);
+}
 
 function parseTag(text: string): Tag {
   if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);

@@ -1,0 +1,263 @@
+/** The commands that read and change lane groups, as people and scripts use them, against the embedded Nacos. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectNacos, LaneGroupsStore, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const LANE = join(__dirname, '../../dist/main.js');
+
+const SHOP = {
+  name: 'shop',
+  services: ['a', 'b', 'c'],
+  entry: { services: ['edge'] },
+  lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'by-domain', match: { host: { exact: 'www.example.com' } } }] }],
+};
+
+let nacos: EmbeddedNacos;
+let connection: NacosConnection;
+let folder: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lane-groups-'));
+  nacos = await startEmbeddedNacos({ port: 0 });
+  connection = connectNacos({ server: nacos.address });
+  await publishLaneGroups(connection, JSON.stringify({ version: 1, groups: [SHOP] }));
+});
+afterEach(async () => {
+  await connection.close();
+  await nacos.close();
+  rmSync(folder, { recursive: true });
+});
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function lane(args: readonly string[], input?: string): Promise<Result> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, LANE_NACOS_SERVER: nacos.address, USER: 'ann' };
+    const child = execFile(process.execPath, [LANE, ...args], { env }, (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
+    child.stdin?.end(input);
+  });
+}
+
+/** What it prints, of a command that has to do what it was asked. */
+async function done(args: readonly string[], input?: string): Promise<string> {
+  const { code, stdout, stderr } = await lane(args, input);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout.trimEnd();
+}
+
+async function asJson(args: readonly string[], input?: string): Promise<unknown> {
+  return JSON.parse(await done([...args, '--json'], input)) as unknown;
+}
+
+function write(name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+const inForce = async (): Promise<unknown> => (await new LaneGroupsStore(connection).read()).document.groups;
+
+async function register(name: string, port: number, tag?: string): Promise<void> {
+  const metadata = tag === undefined ? {} : { metadata: { lane: tag } };
+  await connection.register({ name, group: 'DEFAULT_GROUP' }, { ip: '192.0.2.1', port, ephemeral: false, ...metadata });
+}
+
+describe('lane group', () => {
+  test('lists and shows what is stored', async () => {
+    expect(await done(['group', 'list'])).toBe('GROUP  SERVICES  ENTRY  LANES\nshop   a, b, c   edge   gray');
+    expect(await asJson(['group', 'list'])).toMatchObject({ groups: [SHOP], md5: expect.stringMatching(/^[0-9a-f]{32}$/) as string });
+    expect(JSON.parse(await done(['group', 'show', 'shop']))).toEqual(SHOP);
+    expect(JSON.parse(await done(['group', 'show']))).toEqual({ version: 1, groups: [SHOP] });
+    const { code, stderr } = await lane(['group', 'show', 'shp']);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/there is no lane group shp.*shop/)]);
+  });
+
+  test('puts a file in force, JSON or YAML, a document or one group, and leaves other groups alone', async () => {
+    const yaml = write('inventory.yaml', 'name: inventory\nservices: [stock]\nlanes:\n  - { name: blue, tag: blue }\n');
+    expect(await done(['group', 'apply', yaml])).toBe('in force: inventory');
+    const inventory = { name: 'inventory', services: ['stock'], lanes: [{ name: 'blue', tag: 'blue' }] };
+    expect(await inForce()).toMatchObject([SHOP, inventory]);
+    expect(await done(['group', 'apply', yaml])).toBe('nothing to change: it is so already');
+    const document = JSON.stringify({ version: 1, groups: [{ ...inventory, services: ['stock', 'shelf'] }] });
+    expect(await asJson(['group', 'apply', '-'], document)).toMatchObject({ ok: true, changed: true });
+    expect(await inForce()).toMatchObject([SHOP, { name: 'inventory', services: ['stock', 'shelf'] }]);
+    await done(['group', 'apply', '--prune', write('all.json', document)]);
+    expect(await inForce()).toMatchObject([{ name: 'inventory' }]);
+  });
+
+  test('with --dry-run shows what would change, and changes nothing', async () => {
+    const file = write('shop.json', JSON.stringify({ ...SHOP, services: ['a', 'b'] }));
+    const told = await done(['group', 'apply', '--dry-run', file]);
+    expect(told).toMatch(/^-\s+"c"$/m);
+    expect(await inForce()).toMatchObject([SHOP]);
+  });
+
+  test('a file that is not valid changes nothing: each problem is told with line and column', async () => {
+    const file = write('shop.yaml', 'version: 1\ngroups:\n  - name: shop\n    services: [a]\n    lanes:\n      - { name: gray, tag: "g r" }\n');
+    const { code, stdout, stderr } = await lane(['group', 'apply', file]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`${file}:6:`);
+    expect(stderr).toContain('/groups/0/lanes/0/tag');
+    const asked = await lane(['group', 'apply', file, '--json']);
+    expect(JSON.parse(asked.stdout)).toMatchObject({ ok: false, code: 'ELANE_INVALID_LANE_GROUPS', problems: [{ line: 6 }] });
+    expect(await inForce()).toMatchObject([SHOP]);
+  });
+
+  test('with --if-md5 does not overwrite what somebody else has changed meanwhile: exit code 3', async () => {
+    const { md5 } = (await asJson(['group', 'show', 'shop'])) as { md5: string };
+    await done(['disable', 'shop/gray']);
+    const file = write('shop.json', JSON.stringify({ ...SHOP, services: ['a'] }));
+    const { code, stderr } = await lane(['group', 'apply', file, '--if-md5', md5]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^lane: .*changed/)]);
+    expect(await inForce()).toMatchObject([{ services: ['a', 'b', 'c'], lanes: [{ enabled: false }] }]);
+    const now = (await asJson(['group', 'show', 'shop'])) as { md5: string };
+    await done(['group', 'apply', file, '--if-md5', now.md5]);
+    expect(await inForce()).toMatchObject([{ services: ['a'] }]);
+  });
+
+  test('deletes', async () => {
+    expect(await done(['group', 'delete', 'shop'])).toBe('deleted lane group shop');
+    expect(await inForce()).toEqual([]);
+    expect(await done(['group', 'list'])).toMatch(/there are no lane groups/);
+    expect(await lane(['group', 'delete', 'shop'])).toMatchObject({ code: 1, stdout: '' });
+  });
+
+  test('has a history with who changed what, and goes back to an earlier version', async () => {
+    await done(['disable', 'shop/gray', '--by', 'bob']);
+    await done(['group', 'delete', 'shop', '--by', 'carl']);
+    const { versions } = (await asJson(['group', 'history'])) as { versions: { id: string; by?: string; isCurrent: boolean }[] };
+    expect(versions.map(({ by, isCurrent }) => [by, isCurrent])).toEqual([
+      ['carl', true],
+      ['bob', false],
+      [undefined, false],
+    ]);
+    const first = versions[2]?.id as string;
+    expect(JSON.parse(await done(['group', 'history', first]))).toMatchObject({ groups: [SHOP] });
+    expect(await done(['group', 'rollback', first, '--dry-run'])).toMatch(/^\+.*"shop"/m);
+    expect(await inForce()).toEqual([]);
+    await done(['group', 'rollback', first]);
+    expect(await inForce()).toMatchObject([SHOP]);
+    expect(await lane(['group', 'rollback', '4711'])).toMatchObject({ code: 1, stderr: expect.stringContaining('4711') as string });
+  });
+});
+
+describe('a lane', () => {
+  test('is created with rules, switched off and on, and deleted', async () => {
+    const rules = ['--host', 'blue.example.com', '--cookie', 'team=blue', '--percent', '12.5', '--sticky', 'cookie:uid', '--fallback', 'none'];
+    expect(await done(['create', 'shop/blue', '--tag', 'b1', ...rules])).toBe('created lane shop/blue with tag b1');
+    const share = { percent: 12.5, by: { cookie: 'uid' } };
+    const blue = {
+      name: 'blue',
+      tag: 'b1',
+      fallback: 'none',
+      rules: [
+        { name: 'by-host', match: { host: { exact: 'blue.example.com' } }, ...share },
+        { name: 'by-cookie-team', match: { cookie: 'team', exact: 'blue' }, ...share },
+      ],
+    };
+    expect(await inForce()).toMatchObject([{ lanes: [SHOP.lanes[0], blue] }]);
+    expect(await done(['disable', 'shop/blue'])).toBe('disabled lane shop/blue');
+    expect(await inForce()).toMatchObject([{ lanes: [{ name: 'gray' }, { ...blue, enabled: false }] }]);
+    expect(await done(['enable', 'shop/blue'])).toBe('enabled lane shop/blue');
+    expect(await done(['enable', 'shop/blue'])).toBe('nothing to change: it is so already');
+    expect(await inForce()).toMatchObject([{ lanes: [{ name: 'gray' }, blue] }]);
+    expect(await done(['delete', 'shop/blue'])).toBe('deleted lane shop/blue');
+    expect(await inForce()).toMatchObject([SHOP]);
+  });
+
+  test.each([
+    [['create', 'shop/gray'], 1, /there is a lane shop\/gray already/],
+    [['create', 'shp/blue'], 1, /there is no lane group shp.*shop/],
+    [['create', 'shop'], 2, /GROUP\/LANE/i],
+    [['create', 'shop/b l'], 2, /tag/],
+    [['create', 'shop/blue', '--tag', 'b,c'], 2, /accepted is/],
+    [['create', 'shop/blue', '--percent', '120'], 2, /from 0 to 100/],
+    [['create', 'shop/blue', '--sticky', 'clientIp'], 2, /--percent/],
+    [['create', 'shop/blue', '--rule', '{"name":"x","match":{"hots":"a"}}'], 1, /hots/],
+    [['create', 'shop/blue', '--rule', '{"name":"x","match":{"header":"a"},"percnt":5}'], 1, /percnt/],
+    [['create', 'shop/blue', '--rule', 'nonsense'], 2, /not JSON/],
+    [['enable', 'shop/blue'], 1, /there is no lane shop\/blue: there are gray/],
+    [['delete', 'shop/blue'], 1, /there is no lane shop\/blue: there are gray/],
+  ])('%j is refused with the remedy, and changes nothing', async (args, exit, message) => {
+    const { code, stdout, stderr } = await lane(args);
+    expect(stderr).toMatch(message);
+    expect([code, stdout]).toEqual([exit, '']);
+    expect(await inForce()).toMatchObject([SHOP]);
+  });
+});
+
+describe('lane status', () => {
+  test('counts what can serve, and says who falls back', async () => {
+    await Promise.all([
+      register('a', 1),
+      register('a', 2, 'gray'),
+      register('a', 3, 'gray'),
+      register('b', 4),
+      register('c', 5, 'gray'),
+      register('c', 6, 'old'),
+    ]);
+    const heads = await done(['status']);
+    expect(heads.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['shop', 'entry: edge'],
+      ['SERVICE', 'BASE', 'gray', 'OTHER TAGS'],
+      ['a', '1', '2'],
+      ['b', '1', '0 → base'],
+      ['c', 'none', '1', 'old: 1'],
+    ]);
+    await done(['disable', 'shop/gray']);
+    expect(await done(['status', 'shop'])).toMatch(/gray \(disabled\)[^]*\na +1 +2 off/);
+    expect(await asJson(['status'])).toMatchObject({
+      groups: [{ group: 'shop', lanes: [{ lane: 'gray', enabled: false }], services: [{ service: 'a', base: { usable: 1, total: 1 } }, {}, {}] }],
+    });
+    expect(await lane(['status', 'nope'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/there is no lane group nope/) as string });
+  });
+});
+
+describe('lane explain', () => {
+  beforeEach(() => Promise.all([register('a', 1), register('a', 2, 'gray'), register('b', 4)]));
+
+  test('says by which rule a request enters, and hop by hop who serves it and why', async () => {
+    const told = await done(['explain', 'http://www.example.com/a?x=1', '--via', 'a,b']);
+    expect(told).toMatch(/^Entry edge\n {2}shop\/gray\/by-domain: matched\nIt is in the lane of tag gray\.$/m);
+    expect(told).toMatch(/^a: the lane serves/m);
+    expect(told).toMatch(/192\.0\.2\.1:2 +gray +serves 100 %/);
+    expect(told).toMatch(/192\.0\.2\.1:1 +base +base, not used/);
+    expect(told).toMatch(/^b: base serves, no instance tagged gray can/m);
+    expect(await done(['explain', '--host', 'www.example.com', '--path', '/a?x=1', '--via', 'a,b'])).toBe(told);
+    expect(await done(['explain', 'www.example.com/a', '--via', 'a,b'])).toBe(told);
+  });
+
+  test('says why no rule matches', async () => {
+    const told = await done(['explain', 'http://elsewhere.example/', '--host', 'www.aliyundoc.com']);
+    expect(told).toMatch(/no match, .*www\.example\.com.*: it is "www\.aliyundoc\.com"/);
+    expect(told).toContain('It has no tag: base.');
+    expect(told).toMatch(/^c: nothing serves, there is no base instance that can$/m);
+  });
+
+  test('of a request that has a tag already, and of a lane that is switched off', async () => {
+    expect(await done(['explain', '--from', 'a', '--tag', 'gray', '--via', 'b'])).toMatch(/it has the tag gray already/);
+    await done(['disable', 'shop/gray']);
+    expect(await done(['explain', 'www.example.com'])).toMatch(/not asked, the lane is disabled[^]*It has no tag/);
+  });
+
+  test('the same as JSON', async () => {
+    expect(await asJson(['explain', '/a', '--host', 'www.example.com'])).toMatchObject({
+      tag: 'gray',
+      source: 'rule',
+      entry: { service: 'edge', trials: [{ rule: 'by-domain', outcome: 'matched' }] },
+      hops: [
+        { service: 'a', reason: 'in-lane' },
+        { service: 'b', reason: 'fell-back-to-base' },
+        { service: 'c', reason: 'none' },
+      ],
+    });
+  });
+});
