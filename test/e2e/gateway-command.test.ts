@@ -77,6 +77,11 @@ describe('the scenario’s own manifests', () => {
     },
   );
 
+  test('corrected, and named by their folder', async () => {
+    const gateway = await startGateway(['--ingress', join(__dirname, '../../examples/kubernetes')]);
+    for (const host of [BASE_HOST, GRAY_HOST]) expect(await ask(gateway, host)).toMatch(demo.expected(host));
+  });
+
   test('as they are: the route that is right serves, the other one says what is wrong with it', async () => {
     const gateway = await startGateway(ingress('gray-ingress-v1beta1.yaml'));
     expect(await ask(gateway, GRAY_HOST)).toMatch(demo.expected(GRAY_HOST));

@@ -23,7 +23,7 @@ export function gatewayExportCommand(): Command {
       'where requests go; may be given several times. Default: all to the one service that is an entry',
       parseRoute,
     )
-    .option('--ingress <file>', 'routes from Kubernetes manifests, as those of lane gateway; may be given several times', gather)
+    .option('--ingress <path>', 'routes from Kubernetes manifests, as those of lane gateway; may be given several times', gather)
     .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
     .option(
       '--upstream <service[:tag]=host:port,...>',

@@ -27,7 +27,11 @@ export function gatewayCommand(): Command {
           .default('hosts'),
       )
       .option('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
-      .option('--ingress <file>', 'Kubernetes manifests with an Ingress, its Services and their Deployments; may be given several times', gather)
+      .option(
+        '--ingress <path>',
+        'Kubernetes manifests with an Ingress, its Services and their Deployments: a file or a folder, or - for standard input; may be given several times',
+        gather,
+      )
       .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
       .option('--rules <file>', 'lane groups from a JSON file instead of Nacos; read again when it changes')
       .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')

@@ -1,10 +1,8 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
-import type { Finding, LintReport, Severity, SourceText } from '@lane/kubernetes/lint';
+import type { Finding, LintReport, Severity } from '@lane/kubernetes/lint';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
+import { readManifests } from '../manifest-files.js';
 import { counted, printJson, styled, type Style } from '../output.js';
 
 const { version } = require('../../package.json') as { version: string };
@@ -53,7 +51,7 @@ async function run(files: readonly string[], given: Given): Promise<void> {
   if (files.length === 0) throw new CliError('name the manifests: files, folders, or - for standard input', 'ELANE_USAGE', EXIT.usage);
   const unknown = given.disable?.find((rule) => !Object.hasOwn(LINT_RULES, rule));
   if (unknown !== undefined) throw new CliError(`there is no rule ${unknown} to disable: lane lint --rules lists them`, 'ELANE_USAGE', EXIT.usage);
-  const texts = (await Promise.all(files.map(readTexts))).flat();
+  const texts = (await Promise.all(files.map((path) => readManifests(path, READ)))).flat();
   if (texts.length === 0)
     throw new CliError(`there is nothing to lint in ${files.join(', ')}: no manifest, script or Markdown`, 'ELANE_USAGE', EXIT.usage);
   const report = lint(texts, { disable: given.disable ?? [], hosts: given.request ?? [] });
@@ -63,21 +61,8 @@ async function run(files: readonly string[], given: Given): Promise<void> {
   if (report.counts.error > 0 || (given.strict === true && report.counts.warning > 0)) process.exitCode = EXIT.failed;
 }
 
+/** What may be meant in a folder. */
 const READ = /\.(?:ya?ml|json|md|sh)$/i;
-
-/** A file; of a folder all that may be meant, hidden and installed ones left out. */
-async function readTexts(path: string): Promise<SourceText[]> {
-  if (path === '-') return [{ file: '-', text: await text(process.stdin) }];
-  try {
-    if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }];
-    return readdirSync(path, { recursive: true, encoding: 'utf8' })
-      .filter((file) => READ.test(file) && !/(?:^|[\\/])(?:\.|node_modules)/.test(file))
-      .sort()
-      .map((file) => ({ file: join(path, file), text: readFileSync(join(path, file), 'utf8') }));
-  } catch (error) {
-    throw new CliError(`${path} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', EXIT.usage);
-  }
-}
 
 const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' };
 
