@@ -24,7 +24,7 @@ await build({
       setup: ({ onResolve }) => onResolve({ filter: /^@lane\/core$/ }, () => ({ path: join(here, '../core/src/index.ts'), sideEffects: false })),
     },
   ],
-  external: ['@lane/core/lane-groups', '@lane/nacos-registry', '@lane/traces', 'yaml'],
+  external: ['@lane/core/lane-groups', '@lane/nacos-registry', '@lane/kubernetes-registry', '@lane/traces', 'yaml'],
   logLevel: 'warning',
   legalComments: 'none',
 });

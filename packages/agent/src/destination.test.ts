@@ -21,6 +21,8 @@ beforeEach(() => {
     tables,
     {
       find: (host) => names.get(host),
+      isInternal: (host) => names.has(host),
+      groupOfOwn: () => undefined,
       hasNames: () => names.size > 0,
       learn: (key) => {
         asked.push(key);
@@ -100,7 +102,11 @@ describe('a service name', () => {
   });
 
   test('goes its way untouched where there is nobody to ask', () => {
-    const alone = createDestinations(tables, { find: () => SHOP_B, hasNames: () => true, learn: () => undefined }, () => {});
+    const alone = createDestinations(
+      tables,
+      { find: () => SHOP_B, hasNames: () => true, isInternal: () => true, groupOfOwn: () => undefined, learn: () => undefined },
+      () => {},
+    );
     expect(alone.choose('shop-b', 80, 'gray')).toBeUndefined();
   });
 });

@@ -17,11 +17,15 @@ import {
 /** How a call came to its destination, for metrics and explanations. */
 export type Outcome = Reason | 'corrected';
 
-/** What is known of hosts that are service names. */
+/** What is known of hosts that are service names: all that the request path asks of a registry, whichever it is (LANE_REGISTRY). */
 export interface ServiceNames {
-  /** The service of a host, or undefined. */
-  find(host: string): ServiceKey | undefined;
+  /** The service of a host and port, or undefined. */
+  find(host: string, port: number): ServiceKey | undefined;
   hasNames(): boolean;
+  /** Whether a host is part of the call chain, and may have the tag, by its name alone. */
+  isInternal(host: string): boolean;
+  /** The group of this very service, where the registry says. */
+  groupOfOwn(): string | undefined;
   /** Learns a service that no table holds yet: resolves when it is known or can't be, never rejects. undefined: nobody to ask. */
   learn(key: ServiceKey): Promise<void> | undefined;
 }
@@ -86,7 +90,7 @@ export function createDestinations(tables: ServiceTables, names: ServiceNames, c
         const decision = tables.route(known.table.key, tag) as Decision;
         return isInRightLane(known, decision, tag) ? undefined : byDecision(known.table.key, decision, tag, false);
       }
-      const key = names.find(host);
+      const key = names.find(host, port);
       if (key === undefined) return undefined;
       const decision = tables.route(key, tag);
       if (decision !== undefined) return byDecision(key, decision, tag, true);

@@ -109,7 +109,14 @@ function open(runtime: Runtime, made: Link, info: ConnectionInfo): void {
     return;
   }
   const { connection, snapshots } = made;
-  runtime.registry = { server: info.server, namespace, transport: connection.transport, addresses: addressesOf(info.server), reachable: true };
+  runtime.registry = {
+    kind: 'nacos',
+    server: info.server,
+    namespace,
+    transport: connection.transport,
+    addresses: addressesOf(info.server),
+    reachable: true,
+  };
   snapshots.become(createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }));
   if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots, log, ...laneGroupsInto(runtime) });
   runtime.learn = createLearner(runtime, connection, snapshots);

@@ -20,7 +20,7 @@ import {
   type Trust,
   type TrustTest,
 } from '@lane/core';
-import { createDestinations, type Destinations, type Outcome } from './destination.js';
+import { createDestinations, type Destinations, type Outcome, type ServiceNames } from './destination.js';
 import type { AgentLog } from './log.js';
 import { packageNameOf } from './package-name.js';
 import type { CallRoutes } from './routes.js';
@@ -47,10 +47,12 @@ export class Runtime {
   readonly codec: TagCodec;
   readonly tables: ServiceTables;
   readonly destinations: Destinations;
+  /** Service names of the registry at hand. */
+  readonly names: ServiceNames;
   readonly propagation: Propagation;
   /** How often each way of choosing a destination was taken. */
   readonly outcomes = new Map<Outcome, number>();
-  /** Asks the registry for a service that is called by name, and resolves when it is known or can't be; set by the registry link. */
+  /** Asks Nacos for a service that is called by name, and resolves when it is known or can't be; set by the link to it. */
   learn: ((key: ServiceKey) => Promise<void>) | undefined;
   /** LANE_MESSAGES=isolate. */
   get isolates(): boolean {
@@ -100,17 +102,26 @@ export class Runtime {
       fallback: options.fallback,
       nepxion: options.formats.includes('nepxion') || options.formatsIn.includes('nepxion'),
     });
-    this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || this.#hosts.has(host), log);
-    this.destinations = createDestinations(
-      this.tables,
-      {
-        find: (host) => this.#hosts.get(host),
-        hasNames: () => this.#hosts.size > 0,
-        learn: (key) => (this.learn === undefined ? undefined : this.learn(key)),
-      },
-      (outcome) => this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1),
-    );
+    this.names = options.registry === 'kubernetes' ? this.#namesInKubernetes() : this.#namesInNacos();
+    this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || this.names.isInternal(host), log);
+    this.destinations = createDestinations(this.tables, this.names, (outcome) => this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1));
     this.setRules(undefined);
+  }
+
+  #namesInKubernetes(): ServiceNames {
+    // Here and not at the top: who has Nacos needs nothing of it.
+    return (require('./kubernetes-link.js') as typeof import('./kubernetes-link.js')).namesInKubernetes(this);
+  }
+
+  /** Services of the lane groups, and of LANE_SERVICES. */
+  #namesInNacos(): ServiceNames {
+    return {
+      find: (host) => this.#hosts.get(host),
+      hasNames: () => this.#hosts.size > 0,
+      isInternal: (host) => this.#hosts.has(host),
+      groupOfOwn: () => this.#registryGroup,
+      learn: (key) => (this.learn === undefined ? undefined : this.learn(key)),
+    };
   }
 
   /** The name of this service: the option, else what it registered as, else that in its package.json, else empty. */
@@ -120,7 +131,7 @@ export class Runtime {
 
   /** This service in the registry. */
   get serviceKey(): ServiceKey {
-    return { name: this.service, group: this.#registryGroup ?? this.options.nacosGroup };
+    return { name: this.service, group: this.names.groupOfOwn() ?? this.options.nacosGroup };
   }
 
   /** Takes the name under which the app registers, unless it has one already. */

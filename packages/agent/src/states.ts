@@ -8,8 +8,9 @@ export interface LaneGroupsState {
   readonly problems: readonly Problem[];
 }
 
-/** The agent's own connection to Nacos. */
+/** The agent's own connection to a registry. */
 export interface RegistryState {
+  readonly kind: 'nacos' | 'kubernetes';
   readonly server: string;
   readonly namespace: string;
   readonly transport: 'http' | 'grpc';

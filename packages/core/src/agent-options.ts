@@ -28,6 +28,11 @@ export interface AgentOptions {
   readonly propagateTo: 'internal' | 'all' | readonly string[];
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
+  readonly registry: 'nacos' | 'kubernetes';
+  /** Folder of a service account; undefined: that of the pod. */
+  readonly kubernetesAccount: string | undefined;
+  /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
+  readonly kubernetesServer: string | undefined;
   readonly nacosServer: string | undefined;
   readonly nacosNamespace: string | undefined;
   readonly nacosGroup: string;
@@ -150,6 +155,19 @@ export const OPTION_ROWS = {
         : undefined;
     },
   }),
+  registry: row<AgentOptions['registry']>({
+    variable: 'LANE_REGISTRY',
+    accepts: 'nacos or kubernetes',
+    fallback: 'nacos',
+    parse: oneOf('nacos', 'kubernetes'),
+  }),
+  kubernetesAccount: row<string | undefined>({ variable: 'LANE_KUBERNETES_ACCOUNT', accepts: 'a folder', fallback: undefined, parse: text }),
+  kubernetesServer: row<string | undefined>({
+    variable: 'LANE_KUBERNETES_SERVER',
+    accepts: 'a URL such as http://127.0.0.1:8001',
+    fallback: undefined,
+    parse: (value) => (/^https?:\/\/[^/]+\/?$/.test(value) ? value.replace(/\/$/, '') : undefined),
+  }),
   nacosServer: row<string | undefined>({
     variable: 'LANE_NACOS_SERVER',
     accepts: 'host:port, or a comma list of them',
@@ -206,6 +224,13 @@ export const TAG_VARIABLES: readonly string[] = [OPTION_ROWS.tag.variable, ...(O
 /** Values by variable. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where Kubernetes tells its pods that the API server is; undefined outside a cluster. */
+export function kubernetesServerOf(environment: Environment): string | undefined {
+  const host = environment['KUBERNETES_SERVICE_HOST'];
+  if (host === undefined || host === '') return undefined;
+  return `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`;
+}
+
 /** Where options come from, in the order in which they count. */
 export interface OptionSources {
   readonly environment: Environment;
@@ -225,6 +250,7 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   }
   if (labels !== undefined) options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
   options['formatsIn'] ??= options['formats'];
+  options['kubernetesServer'] ??= kubernetesServerOf(environment);
   return { options: options as unknown as AgentOptions, problems };
 }
 

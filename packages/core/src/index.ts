@@ -2,6 +2,7 @@ export {
   AGENT_VARIABLES,
   CONFIG_VARIABLE,
   LOG_LEVELS,
+  kubernetesServerOf,
   OPTION_ROWS,
   readAgentOptions,
   TAG_VARIABLES,

@@ -4,9 +4,9 @@
  *
  * Runs inside other people's processes: sockets hold no process alive unless asked to, and everything happens outside any lane.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestOptions } from 'node:http';
-import { runInLane } from '@lane/core';
+import { kubernetesServerOf, runInLane, type Environment } from '@lane/core';
 import { KubernetesError } from './kubernetes-error.js';
 
 /** Where the API server is, and who asks. */
@@ -27,6 +27,8 @@ export interface KubernetesCall {
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Another form of the answer, such as metadata alone. */
+  readonly accept?: string;
 }
 
 /** Any answer. */
@@ -48,18 +50,15 @@ type HttpAgent = InstanceType<Http['Agent']>;
 export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** How a pod reaches the API server: by its service account. undefined outside a cluster; throws where the account's files are missing. */
-export function accessInCluster(
-  environment: Readonly<Record<string, string | undefined>>,
-  folder: string = SERVICE_ACCOUNT_FOLDER,
-): KubernetesAccess | undefined {
-  const host = environment['KUBERNETES_SERVICE_HOST'];
-  if (host === undefined || host === '') return undefined;
-  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
-  return {
-    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    ca: readFileSync(`${folder}/ca.crt`, 'utf8'),
-    tokenFile: `${folder}/token`,
-  };
+export function accessInCluster(environment: Environment, folder: string = SERVICE_ACCOUNT_FOLDER): KubernetesAccess | undefined {
+  const server = kubernetesServerOf(environment);
+  return server === undefined ? undefined : accessByAccount(server, folder);
+}
+
+/** How to reach a server by the files of a service account. Throws where they are missing, unless the server asks nobody (`http:`). */
+export function accessByAccount(server: string, folder: string = SERVICE_ACCOUNT_FOLDER): KubernetesAccess {
+  if (server.startsWith('http:') && !existsSync(`${folder}/token`)) return { server };
+  return { server, ca: readFileSync(`${folder}/ca.crt`, 'utf8'), tokenFile: `${folder}/token` };
 }
 
 /** The namespace of the pod, or undefined outside a cluster. */
@@ -78,6 +77,8 @@ export class KubernetesApi {
   readonly #access: KubernetesAccess;
   readonly #holdProcess: boolean;
   #agent: HttpAgent | undefined;
+  /** Watches have connections of their own, which requests need not wait for. */
+  #watchAgent: HttpAgent | undefined;
 
   constructor(access: KubernetesAccess, options: { holdProcess?: boolean } = {}) {
     this.#access = access;
@@ -103,15 +104,16 @@ export class KubernetesApi {
    * Reads a watch to its end, each event to `onEvent`. Resolves where the server ends it in good order; rejects where the connection is lost,
    * the server refuses, or `onEvent` throws.
    */
-  async watch(path: string, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void> {
-    const response = await this.#send({ path }, WATCH_SILENCE_MS, signal);
+  async watch(call: KubernetesCall, { onOpen, onEvent }: WatchReader, signal: AbortSignal): Promise<void> {
+    const response = await this.#send(call, WATCH_SILENCE_MS, signal);
     response.setEncoding('utf8');
     const status = response.statusCode ?? 0;
     if (status >= 400) {
       let text = '';
       for await (const chunk of response) text += chunk as string;
-      throw KubernetesError.ofAnswer(this.server, { path }, status, parse(text));
+      throw KubernetesError.ofAnswer(this.server, call, status, parse(text));
     }
+    onOpen?.();
     let rest = '';
     for await (const chunk of response) {
       const lines = (rest + (chunk as string)).split('\n');
@@ -120,30 +122,34 @@ export class KubernetesApi {
     }
   }
 
-  /** Ends idle connections. */
+  /** Ends its connections. */
   close(): void {
     this.#agent?.destroy();
+    this.#watchAgent?.destroy();
     this.#agent = undefined;
+    this.#watchAgent = undefined;
   }
 
   #send(
-    { method = 'GET', path, body, contentType = 'application/json' }: KubernetesCall,
+    { method = 'GET', path, body, contentType = 'application/json', accept = 'application/json' }: KubernetesCall,
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<IncomingMessage> {
     const isTls = this.#url.protocol === 'https:';
     const http = (isTls ? require('node:https') : require('node:http')) as Http;
-    this.#agent ??= new http.Agent({ keepAlive: true, maxSockets: 10, ...(this.#access.ca === undefined ? {} : { ca: this.#access.ca }) } as never);
+    const connect = (maxSockets: number): HttpAgent =>
+      new http.Agent({ keepAlive: true, maxSockets, ...(this.#access.ca === undefined ? {} : { ca: this.#access.ca }) } as never);
+    const agent = signal === undefined ? (this.#agent ??= connect(10)) : (this.#watchAgent ??= connect(Infinity));
     const content = body === undefined ? undefined : JSON.stringify(body);
     const token = this.#access.tokenFile === undefined ? this.#access.token : readFileSync(this.#access.tokenFile, 'utf8').trim();
     const options: RequestOptions = {
-      agent: this.#agent,
+      agent,
       host: this.#url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: this.#url.port === '' ? (isTls ? 443 : 80) : Number(this.#url.port),
       method,
       path,
       headers: {
-        accept: 'application/json',
+        accept,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(content === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(content) }),
       },
@@ -160,6 +166,13 @@ export class KubernetesApi {
       });
     });
   }
+}
+
+/** Who reads a watch. */
+export interface WatchReader {
+  /** The server has agreed to tell. */
+  onOpen?(): void;
+  onEvent(event: WatchEvent): void;
 }
 
 /** What a watch tells. */

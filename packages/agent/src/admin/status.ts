@@ -20,7 +20,7 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
     ),
     laneGroups: { ...laneGroups, groups: tables.rules?.document.groups.length ?? 0 },
     nacos:
-      registry === undefined
+      registry?.kind !== 'nacos'
         ? null
         : { server: registry.server, namespace: registry.namespace, transport: registry.transport, reachable: registry.reachable },
     registrations: [...runtime.registrations.values()].map(({ service, address }) => ({

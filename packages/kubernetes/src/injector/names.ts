@@ -1,19 +1,20 @@
 /** All labels, annotations and paths by which people and the injector speak to each other. */
 
+/** The tag: what the injector writes into pods, and what the registry reads off them. */
+export { MSE_TAG_LABEL, TAG_LABEL } from '@lane/kubernetes-registry';
+
 /** Of a namespace: `enabled` injects its pods. */
 export const NAMESPACE_LABEL = 'lane.dev/injection';
 /** The same in MSE's words; its console sets it for "Namespace Access". */
 export const MSE_NAMESPACE_LABEL = 'mse-enable';
 /** Of a pod, label or annotation: `true` or `enabled` injects it, `false` or `disabled` leaves it alone, whatever else is said. */
 export const INJECT = 'lane.dev/inject';
-/** Name of the service, and the tag: labels of a pod. */
+/** Label of a pod: name of the service. */
 export const SERVICE_LABEL = 'lane.dev/service';
-export const TAG_LABEL = 'lane.dev/tag';
 /** The same in MSE's words. */
 export const MSE_INJECT_LABEL = 'msePilotAutoEnable';
 export const MSE_SERVICE_LABEL = 'msePilotCreateAppName';
 export const MSE_GOVERNANCE_NAMESPACE_LABEL = 'mseNamespace';
-export const MSE_TAG_LABEL = 'alicloud.service.tag';
 /** Annotation: a comma list of containers to inject, init containers and native sidecars among them; others are left alone. */
 export const CONTAINERS_ANNOTATION = 'lane.dev/containers';
 /** Annotation, written by the injector: what was decided, and why. */

@@ -1,0 +1,87 @@
+/** Kubernetes as a registry: Services are found through EndpointSlices, and their instances' tags are labels of pods. */
+import { SILENT_LOG, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
+import { KubernetesApi, type KubernetesAccess } from './kubernetes-api.js';
+import type { KubernetesError } from './kubernetes-error.js';
+import { WatchedService, type ServiceListener } from './watched-service.js';
+
+/** Options of {@link KubernetesRegistry}. */
+export interface KubernetesRegistryOptions {
+  readonly access: KubernetesAccess;
+  readonly log?: Log;
+  /** Told when the API server can't be reached, and when it answers again. */
+  readonly onReachable?: (reachable: boolean) => void;
+}
+
+/** One port of a Service as a key: in lane groups it is known by its name, whatever its namespace. Without a port: the first that it has. */
+export function serviceKeyOf(name: string, namespace: string, port?: number): ServiceKey {
+  return { name, group: port === undefined ? namespace : `${namespace}:${port}` };
+}
+
+/** The registry. Keys are made by {@link serviceKeyOf}. */
+export class KubernetesRegistry {
+  readonly server: string;
+  readonly #api: KubernetesApi;
+  readonly #log: Log;
+  readonly #onReachable: ((reachable: boolean) => void) | undefined;
+  readonly #services = new Map<string, WatchedService>();
+  #downSince: number | undefined;
+
+  constructor({ access, log = SILENT_LOG, onReachable }: KubernetesRegistryOptions) {
+    this.#api = new KubernetesApi(access);
+    this.server = this.#api.server;
+    this.#log = log;
+    this.#onReachable = onReachable;
+  }
+
+  /** Calls `listener` once the Service is known, or known not to be, then at each change. Outages are ridden out. */
+  follow(key: ServiceKey, listener: ServiceListener): Unsubscribe {
+    const { namespace, port } = partsOf(key);
+    const id = `${namespace}/${key.name}`;
+    let service = this.#services.get(id);
+    if (service === undefined) {
+      service = new WatchedService(this.#api, namespace, key.name, {
+        onTrouble: (error) => this.#noteTrouble(error),
+        onAnswer: () => this.#noteAnswer(),
+      });
+      this.#services.set(id, service);
+    }
+    const followed = service;
+    const unsubscribe = followed.subscribe(port, listener);
+    return () => {
+      unsubscribe();
+      if (followed.hasListeners || this.#services.get(id) !== followed) return;
+      followed.close();
+      this.#services.delete(id);
+    };
+  }
+
+  /** A call is made to what was not there when it was last looked for. */
+  lookAgain(key: ServiceKey): void {
+    this.#services.get(`${partsOf(key).namespace}/${key.name}`)?.lookAgain();
+  }
+
+  close(): void {
+    for (const service of this.#services.values()) service.close();
+    this.#services.clear();
+    this.#api.close();
+  }
+
+  #noteTrouble({ message }: KubernetesError): void {
+    if (this.#downSince !== undefined) return;
+    this.#downSince = performance.now();
+    this.#log.warn(`${message}. What is known of services stays in force; it is asked again until it answers`);
+    this.#onReachable?.(false);
+  }
+
+  #noteAnswer(): void {
+    if (this.#downSince === undefined) return;
+    this.#log.info(`Kubernetes at ${this.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
+    this.#downSince = undefined;
+    this.#onReachable?.(true);
+  }
+}
+
+function partsOf({ group }: ServiceKey): { namespace: string; port: number | undefined } {
+  const [namespace = '', port] = group.split(':');
+  return { namespace, port: port === undefined ? undefined : Number(port) };
+}

@@ -1,0 +1,18 @@
+/** Labels by which pods tell their tag: one place for whoever writes, injects and reads them. */
+import { LANE_METADATA_KEY } from '@lane/core';
+
+/** The tag of a pod. */
+export const TAG_LABEL = 'lane.dev/tag';
+/** The same in MSE's words; the other one counts first. */
+export const MSE_TAG_LABEL = 'alicloud.service.tag';
+
+/** Labels of an object. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A pod's tag as metadata of its instance, by the precedence of the injector: a label of ours counts even where it is empty. */
+export function metadataOfLabels(labels: Labels | undefined): Readonly<Record<string, string>> {
+  const own = labels?.[TAG_LABEL];
+  if (own !== undefined) return { [LANE_METADATA_KEY]: own };
+  const mse = labels?.[MSE_TAG_LABEL];
+  return mse === undefined ? {} : { [MSE_TAG_LABEL]: mse };
+}

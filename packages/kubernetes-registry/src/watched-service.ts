@@ -1,0 +1,282 @@
+/**
+ * One Service, kept current: read once for its ports and selector; then its EndpointSlices are watched, and the labels of the pods that it
+ * selects. Two watches a called Service, each of which tells of nothing else: see README for what that spares the API server.
+ */
+import type { KubernetesApi } from './kubernetes-api.js';
+import { KubernetesError } from './kubernetes-error.js';
+import { instancesBehind, refersToPods, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
+import { metadataOfLabels, type Labels } from './pod-labels.js';
+import { watchResources, type WatchListener } from './resource-watch.js';
+import type { Instance } from '@lane/core';
+
+/** What is known of one port of a Service: its instances, or why there is nothing to know. */
+export type ServiceState = { readonly instances: readonly Instance[] } | { readonly absent: Absence };
+
+/** Why calls to a name are none of ours. */
+export type Absence = 'no-service' | 'external-name' | 'no-port' | 'forbidden';
+
+/** Told of each change. */
+export type ServiceListener = (state: ServiceState) => void;
+
+/** Who is told how the API server does. */
+export interface Contact {
+  onTrouble(error: KubernetesError): void;
+  onAnswer(): void;
+}
+
+/** What is not there is asked for again by a later call, not sooner than this. */
+const ABSENT_MS = 10_000;
+/** A pod that is an endpoint, and not known: its label may just be on its way. After this long the selector must have changed. */
+const UNKNOWN_POD_MS = 1000;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 30_000;
+
+interface PodMetadata {
+  readonly metadata: { readonly name: string; readonly uid?: string; readonly labels?: Labels };
+}
+
+/** One Service of a namespace. */
+export class WatchedService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly #api: KubernetesApi;
+  readonly #contact: Contact;
+  /** By port; undefined: any. */
+  readonly #listeners = new Map<number | undefined, Set<ServiceListener>>();
+  readonly #closing = new AbortController();
+
+  #service: Service | undefined;
+  #absent: 'no-service' | 'external-name' | 'forbidden' | undefined;
+  #askedAt = 0;
+  #isReading = false;
+  readonly #slices = new Map<string, EndpointSlice>();
+  #hasSlices = false;
+  readonly #pods = new Map<string, KnownPod>();
+  #hasPods = false;
+  /** Of the pods that are watched: `selector` in the API's words, empty for all. */
+  #watchedPods: { readonly selector: string; readonly stop: AbortController } | undefined;
+  #endpoints: AbortController | undefined;
+  #publishing = false;
+  #searching: NodeJS.Timeout | undefined;
+  /** Endpoints are pods that the Service does not select: somebody else writes its slices. */
+  #selectsOthers = false;
+
+  constructor(api: KubernetesApi, namespace: string, name: string, contact: Contact) {
+    this.#api = api;
+    this.namespace = namespace;
+    this.name = name;
+    this.#contact = contact;
+    void this.#begin();
+  }
+
+  /** Tells `listener` once the Service is known, or known not to be; then of each change. */
+  subscribe(port: number | undefined, listener: ServiceListener): () => void {
+    let listeners = this.#listeners.get(port);
+    if (listeners === undefined) this.#listeners.set(port, (listeners = new Set()));
+    listeners.add(listener);
+    this.#publishSoon();
+    return () => listeners.delete(listener);
+  }
+
+  get hasListeners(): boolean {
+    for (const listeners of this.#listeners.values()) if (listeners.size > 0) return true;
+    return false;
+  }
+
+  /** A call is made to what was not there: it may be by now. */
+  lookAgain(): void {
+    if (this.#isReading || performance.now() - this.#askedAt < ABSENT_MS) return;
+    void (this.#absent === undefined ? this.#readAgain() : this.#begin());
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#stop();
+    clearTimeout(this.#searching);
+  }
+
+  get #path(): string {
+    return `/api/v1/namespaces/${this.namespace}/services/${this.name}`;
+  }
+
+  /** Asks until there is an answer. */
+  async #begin(): Promise<void> {
+    this.#isReading = true;
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+      try {
+        const service = await this.#read();
+        this.#isReading = false;
+        if (service === undefined) this.#becomeAbsent('no-service');
+        else if (service.spec?.type === 'ExternalName') this.#becomeAbsent('external-name');
+        else {
+          this.#absent = undefined;
+          this.#service = service;
+          this.#watchEndpoints();
+        }
+        return;
+      } catch (error) {
+        const trouble = asKubernetesError(this.#api, error);
+        if (isRefusal(trouble)) {
+          this.#isReading = false;
+          this.#becomeAbsent('forbidden');
+          return;
+        }
+        this.#contact.onTrouble(trouble);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())).unref());
+      }
+    }
+  }
+
+  async #read(): Promise<Service | undefined> {
+    this.#askedAt = performance.now();
+    const { status, body } = await this.#api.request({ path: this.#path });
+    this.#contact.onAnswer();
+    return status === 404 ? undefined : (body as Service);
+  }
+
+  /** Ports and selector may have changed. */
+  async #readAgain(): Promise<void> {
+    try {
+      const service = await this.#read();
+      if (service === undefined || this.#closing.signal.aborted) return;
+      this.#service = service;
+      this.#watchPods();
+      this.#publishSoon();
+    } catch (error) {
+      this.#contact.onTrouble(asKubernetesError(this.#api, error));
+    }
+  }
+
+  #becomeAbsent(absent: 'no-service' | 'external-name' | 'forbidden'): void {
+    this.#absent = absent;
+    this.#stop();
+    this.#publishSoon();
+  }
+
+  #stop(): void {
+    this.#endpoints?.abort();
+    this.#watchedPods?.stop.abort();
+    this.#endpoints = this.#watchedPods = undefined;
+    this.#hasSlices = this.#hasPods = false;
+  }
+
+  #watchEndpoints(): void {
+    this.#endpoints = new AbortController();
+    const listener: WatchListener<EndpointSlice> = {
+      ...this.#watching(),
+      onAll: (slices) => {
+        this.#slices.clear();
+        for (const slice of slices) this.#slices.set(slice.metadata.name, slice);
+        this.#hasSlices = true;
+        this.#watchPods();
+        this.#publishSoon();
+      },
+      onChange: (type, slice) => {
+        if (type === 'DELETED') this.#slices.delete(slice.metadata.name);
+        else this.#slices.set(slice.metadata.name, slice);
+        this.#watchPods();
+        this.#publishSoon();
+      },
+      onRenewed: () => void this.#readAgain(),
+    };
+    const target = {
+      path: `/apis/discovery.k8s.io/v1/namespaces/${this.namespace}/endpointslices`,
+      query: { labelSelector: `kubernetes.io/service-name=${this.name}` },
+    };
+    void watchResources(this.#api, target, listener, this.#endpoints.signal);
+  }
+
+  /** Only where endpoints are pods, of the pods that the Service selects now. */
+  #watchPods(): void {
+    if (!refersToPods(this.#slices.values())) return;
+    const selector = this.#selectsOthers ? '' : selectorText(this.#service?.spec?.selector);
+    if (this.#watchedPods?.selector === selector) return;
+    this.#watchedPods?.stop.abort();
+    const stop = new AbortController();
+    this.#watchedPods = { selector, stop };
+    const take = ({ metadata: { name, uid, labels } }: PodMetadata): void => void this.#pods.set(name, { uid, metadata: metadataOfLabels(labels) });
+    const listener: WatchListener<PodMetadata> = {
+      ...this.#watching(),
+      onAll: (pods) => {
+        this.#pods.clear();
+        pods.forEach(take);
+        this.#hasPods = true;
+        this.#publishSoon();
+      },
+      onChange: (type, pod) => {
+        if (type === 'DELETED') this.#pods.delete(pod.metadata.name);
+        else take(pod);
+        this.#publishSoon();
+      },
+    };
+    const query: Record<string, string> = selector === '' ? {} : { labelSelector: selector };
+    // What is in them is nobody's business, and ten times as long.
+    void watchResources(this.#api, { path: `/api/v1/namespaces/${this.namespace}/pods`, query, metadataOnly: true }, listener, stop.signal);
+  }
+
+  /** What is the same for both watches: before all is known, a refusal means that nothing ever will be. */
+  #watching(): Pick<WatchListener<unknown>, 'onTrouble' | 'onAnswer'> {
+    return {
+      onTrouble: (error) => {
+        if (isRefusal(error) && !this.#isKnown) this.#becomeAbsent('forbidden');
+        else this.#contact.onTrouble(error);
+      },
+      onAnswer: () => this.#contact.onAnswer(),
+    };
+  }
+
+  get #isKnown(): boolean {
+    return this.#hasSlices && (this.#hasPods || this.#watchedPods === undefined);
+  }
+
+  /** Several events that come together are one change. */
+  #publishSoon(): void {
+    if (this.#publishing) return;
+    this.#publishing = true;
+    setImmediate(() => {
+      this.#publishing = false;
+      if (!this.#closing.signal.aborted) this.#publish();
+    });
+  }
+
+  #publish(): void {
+    if (this.#absent !== undefined) {
+      this.#tellAll({ absent: this.#absent });
+      return;
+    }
+    if (this.#service === undefined || !this.#isKnown) return;
+    let isIncomplete = false;
+    for (const [port, listeners] of this.#listeners) {
+      const behind = instancesBehind(this.#service, this.#slices.values(), this.#pods, port);
+      if (behind !== undefined && behind.unknownPods.length > 0) isIncomplete = true;
+      const state: ServiceState = behind === undefined ? { absent: 'no-port' } : { instances: behind.instances };
+      for (const listener of listeners) listener(state);
+    }
+    clearTimeout(this.#searching);
+    if (isIncomplete) this.#searching = setTimeout(() => void this.#searchPods(), UNKNOWN_POD_MS).unref();
+  }
+
+  /** The selector has changed, or the endpoints are pods that it does not select. */
+  async #searchPods(): Promise<void> {
+    const before = selectorText(this.#service?.spec?.selector);
+    await this.#readAgain();
+    if (this.#selectsOthers || selectorText(this.#service?.spec?.selector) !== before) return;
+    this.#selectsOthers = true;
+    this.#watchPods();
+  }
+
+  #tellAll(state: ServiceState): void {
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(state);
+  }
+}
+
+const isRefusal = ({ status }: KubernetesError): boolean => status === 401 || status === 403;
+
+const selectorText = (selector: Labels | undefined): string =>
+  Object.entries(selector ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+
+function asKubernetesError(api: KubernetesApi, error: unknown): KubernetesError {
+  return error instanceof KubernetesError ? error : KubernetesError.ofOutage(api.server, error as Error);
+}

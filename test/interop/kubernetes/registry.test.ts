@@ -1,0 +1,337 @@
+/** LANE_REGISTRY=kubernetes: apps that know nothing of lanes, under the agent, find each other by a real API server. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { KubernetesApi } from '@lane/kubernetes-registry';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { AGENT, startApp, type App } from '../../agent/run-app.js';
+import { eventually } from '../../servers/eventually.js';
+import { kubernetesProgram, startKubernetes, type KubernetesUser, type RunningKubernetes } from '../../servers/kubernetes/index.js';
+import { dataFolder } from '../../servers/process.js';
+import { ClusterWriter } from './cluster.js';
+import { podEnvironment, reachableAddress } from './injector.js';
+
+const CHART = join(__dirname, '../../../packages/kubernetes/chart');
+const HOP = join(__dirname, 'apps/hop.cjs');
+/** New pods and labels are in force this soon. */
+const SOON = { timeoutMs: 2000, intervalMs: 20 };
+const GRAY = { 'lane.dev/tag': 'gray' };
+
+let kubernetes: RunningKubernetes;
+let admin: KubernetesApi;
+let apps: App[] = [];
+let count = 0;
+
+beforeAll(async () => {
+  kubernetes = await startKubernetes();
+  admin = kubernetes.api();
+}, 600_000);
+afterAll(async () => {
+  admin?.close();
+  await kubernetes?.stop();
+});
+afterEach(async () => {
+  await Promise.all(apps.map((app) => app.stop()));
+  apps = [];
+});
+
+/** A namespace whose service accounts have what the chart gives them; with `rights` false, nothing. */
+async function namespace(rights = true): Promise<{ name: string; user: KubernetesUser; write: ClusterWriter }> {
+  const name = `shop-${++count}`;
+  await kubernetes.apply([
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'app', namespace: name } },
+  ]);
+  if (rights) await grant(name);
+  return { name, user: await kubernetes.serviceAccount(name, 'app'), write: new ClusterWriter(admin, name) };
+}
+
+/** As the chart does. */
+async function grant(name: string): Promise<void> {
+  const home = dataFolder('helm');
+  const values = `registry.kind=kubernetes,registry.namespaces={${name}}`;
+  const args = [
+    'template',
+    'lane',
+    CHART,
+    '--namespace',
+    'lane-system',
+    '--kube-version',
+    '1.34.0',
+    '-s',
+    'templates/registry.yaml',
+    '--set',
+    values,
+  ];
+  const { stdout } = await promisify(execFile)(await kubernetesProgram('helm'), args, { env: { ...process.env, HOME: home } });
+  await kubernetes.apply(stdout);
+}
+
+/** Starts a process as a pod of this namespace would be. */
+async function startHop(where: { name: string; user: KubernetesUser }, args: readonly string[], env: Record<string, string> = {}): Promise<App> {
+  const app = await startApp({
+    script: HOP,
+    args: [args[0] as string, reachableAddress(), ...args.slice(1)],
+    env: { LANE_REGISTRY: 'kubernetes', ...podEnvironment(kubernetes, where.user, where.name), ...env },
+  });
+  apps.push(app);
+  return app;
+}
+
+interface Shop {
+  readonly where: Awaited<ReturnType<typeof namespace>>;
+  readonly a: App;
+  /** Adds a pod of B or C, with a process. */
+  add(pod: string, service: string, labels?: Record<string, string>, next?: string): Promise<App>;
+}
+
+/** A is called by the test; it calls B by name, and B calls C. */
+async function shop(env: Record<string, string> = {}): Promise<Shop> {
+  const where = await namespace();
+  await where.write.service('b');
+  await where.write.service('c');
+  const add: Shop['add'] = async (pod, service, labels = {}, next) => {
+    const tag: Record<string, string> = labels['lane.dev/tag'] === undefined ? {} : { LANE_TAG: labels['lane.dev/tag'] };
+    const app = await startHop(where, [pod, ...(next === undefined ? [] : [next])], { ...env, ...tag });
+    const uid = await where.write.pod(pod, service, labels);
+    await where.write.endpoint({ service, pod, port: app.port }, uid);
+    return app;
+  };
+  return { where, a: await startHop(where, ['a', 'http://b/'], env), add };
+}
+
+async function call(app: App, tag?: string, query = ''): Promise<string> {
+  const response = await fetch(`http://${reachableAddress()}:${app.port}/${query}`, tag === undefined ? {} : { headers: { baggage: `lane=${tag}` } });
+  return response.text();
+}
+
+test('a tagged request stays in its lane, falls back to base where there is none, and an untagged one never meets it', async () => {
+  const { a, add } = await shop();
+  await add('b-base', 'b', {}, `http://c.shop-${count}.svc.cluster.local/`);
+  await add('b-gray', 'b', GRAY, `http://c.shop-${count}/`);
+  await add('c-base', 'c');
+  await eventually(async () => expect(await call(a, 'gray')).toBe(`a -> b-gray -> c-base(c.shop-${count})`), SOON);
+  for (let i = 0; i < 20; i++) expect(await call(a)).toBe(`a -> b-base -> c-base(c.shop-${count}.svc.cluster.local)`);
+  for (let i = 0; i < 20; i++) expect(await call(a, 'gray', '?by=fetch')).toBe(`a -> b-gray -> c-base(c.shop-${count})`);
+  expect(await call(a, 'blue')).toMatch(/^a -> b-base -> c-base/);
+  await add('c-gray', 'c', GRAY);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/^a -> b-gray -> c-gray/), SOON);
+  expect(await call(a)).toMatch(/^a -> b-base -> c-base/);
+  expect(a.stderr()).toBe('');
+});
+
+test('an address of a pod in the wrong lane is corrected, as those are that apps have cached', async () => {
+  const { a, add, where } = await shop();
+  await add('b-base', 'b');
+  const gray = await add('b-gray', 'b', GRAY);
+  expect(where.name).toBe(`shop-${count}`);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/^a -> b-gray/), SOON);
+  const direct = `?url=${encodeURIComponent(`http://${reachableAddress()}:${gray.port}/`)}`;
+  expect(await call(a, undefined, direct)).toMatch(/^a -> b-base/);
+  expect(await call(a, 'gray', direct)).toMatch(/^a -> b-gray/);
+});
+
+/** Within two seconds, and not by chance. */
+function soonAlways(app: App, tag: string | undefined, expected: RegExp): Promise<void> {
+  return eventually(async () => {
+    for (let i = 0; i < 10; i++) expect(await call(app, tag)).toMatch(expected);
+  }, SOON);
+}
+
+test('labels that change, pods that are not ready, and pods that go are in force at once', async () => {
+  const { a, add, where } = await shop();
+  await add('b-1', 'b');
+  await add('b-2', 'b');
+  await soonAlways(a, 'gray', /b-[12]/);
+  await where.write.label('b-2', { 'alicloud.service.tag': 'gray' });
+  await soonAlways(a, 'gray', /b-2/);
+  await soonAlways(a, undefined, /b-1/);
+  // Ours counts before MSE's, as for the injector.
+  await where.write.label('b-2', { 'lane.dev/tag': 'blue' });
+  await soonAlways(a, 'blue', /b-2/);
+  expect(await call(a, 'gray')).toMatch(/b-1/);
+  await where.write.deleteEndpoint('b', 'b-2');
+  await where.write.endpoint({ service: 'b', pod: 'b-2', port: 1, conditions: { ready: false } });
+  await soonAlways(a, 'blue', /b-1/);
+  // The pod goes before its endpoint does: nobody knows any more what it is.
+  await where.write.deleteEndpoint('b', 'b-2');
+  const third = await add('b-3', 'b', { 'lane.dev/tag': 'blue' });
+  await soonAlways(a, 'blue', /b-3/);
+  await where.write.deletePod('b-3');
+  await soonAlways(a, 'blue', /b-1/);
+  await soonAlways(a, undefined, /b-1/);
+  expect(third.child.exitCode).toBeNull();
+});
+
+test('where the lane is strict and the Service has none of it, the caller is told', async () => {
+  const { a, add } = await shop({ LANE_FALLBACK: 'none' });
+  await add('b-base', 'b');
+  await eventually(async () => expect(await call(a)).toMatch(/b-base/), SOON);
+  expect(await call(a, 'gray')).toBe('a -> ELANE_UNAVAILABLE');
+});
+
+test('a Service that selects other pods than before is followed', async () => {
+  const { a, add, where } = await shop();
+  await add('b-base', 'b');
+  await eventually(async () => expect(await call(a)).toMatch(/b-base/), SOON);
+  const uid = await where.write.pod('b-other', 'other', GRAY);
+  const other = await startHop(where, ['b-other'], { LANE_TAG: 'gray' });
+  await where.write.endpoint({ service: 'b', pod: 'b-other', port: other.port }, uid);
+  // Until its pod is known it takes no calls at all.
+  for (let i = 0; i < 10; i++) expect(await call(a)).toMatch(/b-base/);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-other/));
+});
+
+test('names that are no Service, and ports that it does not have, go the way they would without the agent, and are told of once', async () => {
+  const { a, add } = await shop();
+  await add('b-base', 'b');
+  const to = (url: string): Promise<string> => call(a, undefined, `?url=${encodeURIComponent(url)}`);
+  for (let i = 0; i < 2; i++) expect(await to('http://nobody/')).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(await to('http://b:8080/')).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr().match(/there is no Service nobody of namespace shop-\d+\. Calls to it go the way they would without the agent/g)).toHaveLength(1);
+  expect(a.stderr()).toMatch(/Service b of namespace shop-\d+ has no port 8080/);
+  // What may be a public host is no matter for a warning.
+  expect(await to('http://lane.invalid/')).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).not.toMatch(/invalid/);
+});
+
+test('without the rights, calls go as they are written, the log names the role, and it is in force once it is granted', async () => {
+  const where = await namespace(false);
+  await where.write.service('b');
+  const uid = await where.write.pod('b-base', 'b');
+  const b = await startHop(where, ['b-base']);
+  await where.write.endpoint({ service: 'b', pod: 'b-base', port: b.port }, uid);
+  const a = await startHop(where, ['a', 'http://b/']);
+  expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).toMatch(
+    new RegExp(
+      `refuses to tell of Service b of namespace ${where.name}: .*get of services, list and watch of endpointslices.*` +
+        `kubectl create rolebinding lane-registry --namespace ${where.name} --clusterrole lane-registry --group system:serviceaccounts:${where.name}`,
+    ),
+  );
+  await grant(where.name);
+  await eventually(async () => expect(await call(a)).toMatch(/^a -> b-base/));
+});
+
+const RULES = [
+  { apiGroups: [''], resources: ['services'], verbs: ['get'] },
+  { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
+  { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+];
+test.each([0, 1, 2])('none of the rights can be left out: %i', async (left) => {
+  const where = await namespace(false);
+  const metadata = { name: 'less', namespace: where.name };
+  const rbac = 'rbac.authorization.k8s.io';
+  await kubernetes.apply([
+    { apiVersion: `${rbac}/v1`, kind: 'Role', metadata, rules: RULES.filter((_, index) => index !== left) },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: 'less' },
+      subjects: [{ kind: 'ServiceAccount', name: 'app', namespace: where.name }],
+    },
+  ]);
+  await where.write.service('b');
+  const uid = await where.write.pod('b-base', 'b');
+  const b = await startHop(where, ['b-base']);
+  await where.write.endpoint({ service: 'b', pod: 'b-base', port: b.port }, uid);
+  const a = await startHop(where, ['a', 'http://b/']);
+  expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).toMatch(/refuses to tell of Service b/);
+});
+
+test('while the API server is away, what is known stays in force; afterwards, what has changed is', async () => {
+  const { add, where } = await shop();
+  await add('b-base', 'b');
+  await add('b-gray', 'b', GRAY);
+  const way = await startWay(new URL(kubernetes.server));
+  const a = await startHop(where, ['a', 'http://b/'], { LANE_KUBERNETES_SERVER: `https://127.0.0.1:${way.port}`, LANE_LOG: 'info' });
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
+  await way.cut();
+  await eventually(() => expect(a.stderr()).toMatch(/can't be reached: .*What is known of services stays in force/));
+  for (let i = 0; i < 5; i++) {
+    expect(await call(a, 'gray')).toMatch(/b-gray/);
+    expect(await call(a)).toMatch(/b-base/);
+  }
+  await where.write.deleteEndpoint('b', 'b-gray');
+  await way.mend();
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-base/));
+  expect(a.stderr()).toMatch(/answers again/);
+  expect(a.stderr().match(/can't be reached/g)).toHaveLength(1);
+  await way.cut();
+});
+
+test('lane groups from the folder of a ConfigMap, as the kubelet changes it', async () => {
+  const folder = dataFolder('config-map');
+  const document = (enabled: boolean): string =>
+    JSON.stringify({
+      version: 1,
+      groups: [{ name: 'shop', services: ['a', 'b'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', enabled, rules: [] }] }],
+    });
+  let version = 0;
+  // A new folder, and the link `..data` moved to it in one step.
+  const publish = (enabled: boolean): void => {
+    const name = `..${++version}`;
+    mkdirSync(join(folder, name), { recursive: true });
+    writeFileSync(join(folder, name, 'lane-groups.json'), document(enabled));
+    symlinkSync(name, join(folder, '..data_tmp'));
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
+    rmSync(join(folder, `..${version - 1}`), { recursive: true, force: true });
+  };
+  publish(true);
+  symlinkSync('..data/lane-groups.json', join(folder, 'lane-groups.json'));
+  const { a, add } = await shop({ LANE_RULES: `file:${join(folder, 'lane-groups.json')}` });
+  await add('b-base', 'b');
+  await add('b-gray', 'b', GRAY);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
+  publish(false);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-base/), SOON);
+  publish(true);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
+});
+
+test('nothing of it is loaded before the first call by name, and nothing ever without the option', async () => {
+  const { user, name } = await namespace();
+  const look = 'process.stdout.write(String(Object.keys(require.cache).some((file) => file.includes("kubernetes-registry"))))';
+  const call = 'require("node:http").get("http://nobody/").on("error", () => {})';
+  const loaded = async (env: Record<string, string>, ...code: string[]): Promise<string> => {
+    const args = ['--require', AGENT, '-e', code.join(';')];
+    return (await promisify(execFile)(process.execPath, args, { env: { ...process.env, ...podEnvironment(kubernetes, user, name), ...env } })).stdout;
+  };
+  expect(await loaded({ LANE_REGISTRY: 'kubernetes' }, look)).toBe('false');
+  expect(await loaded({ LANE_REGISTRY: 'kubernetes' }, call, look)).toBe('true');
+  expect(await loaded({}, call, look)).toBe('false');
+});
+
+/** A way to the API server that can be cut. */
+async function startWay(to: URL): Promise<{ port: number; cut(): Promise<void>; mend(): Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(Number(to.port), to.hostname);
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => {}).on('close', () => (sockets.delete(socket), near.destroy(), far.destroy()));
+    }
+    near.pipe(far).pipe(near);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    async cut() {
+      if (!server.listening) return;
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, 'close');
+    },
+    async mend() {
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening');
+    },
+  };
+}
