@@ -194,7 +194,13 @@ export class WatchedService {
     this.#watchedPods?.stop.abort();
     const stop = new AbortController();
     this.#watchedPods = { selector, stop };
-    const take = ({ metadata: { name, uid, labels } }: PodMetadata): void => void this.#pods.set(name, { uid, metadata: metadataOfLabels(labels) });
+    const take = ({ metadata: { name, uid, labels } }: PodMetadata): boolean => {
+      const known = this.#pods.get(name);
+      const metadata = metadataOfLabels(labels);
+      if (known !== undefined && known.uid === uid && JSON.stringify(known.metadata) === JSON.stringify(metadata)) return false;
+      this.#pods.set(name, { uid, metadata });
+      return true;
+    };
     const listener: WatchListener<PodMetadata> = {
       ...this.#watching(),
       onAll: (pods) => {
@@ -204,9 +210,8 @@ export class WatchedService {
         this.#publishSoon();
       },
       onChange: (type, pod) => {
-        if (type === 'DELETED') this.#pods.delete(pod.metadata.name);
-        else take(pod);
-        this.#publishSoon();
+        // Most changes of a pod are none of its tag.
+        if (type === 'DELETED' ? this.#pods.delete(pod.metadata.name) : take(pod)) this.#publishSoon();
       },
     };
     const query: Record<string, string> = selector === '' ? {} : { labelSelector: selector };

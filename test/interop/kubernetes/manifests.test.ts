@@ -32,6 +32,7 @@ const KUSTOMIZE = join(ROOT, 'packages/kubernetes/kustomize');
 const EXAMPLE = join(ROOT, 'examples/kubernetes');
 const LANE = join(ROOT, 'packages/cli/dist/main.js');
 const AGENT = join(ROOT, 'packages/agent');
+const WITH_REGISTRY = ['--set', 'registry.kind=kubernetes,registry.namespaces={default}'];
 const WITH_GATEWAY = ['--set', 'gateway.enabled=true,gateway.routes={www.aliyundoc.com=spring-cloud-a,www.example.com=spring-cloud-a}'];
 
 interface Resource {
@@ -107,6 +108,7 @@ describe('the API server takes, without a warning,', () => {
       () =>
         render(
           ...WITH_GATEWAY,
+          ...WITH_REGISTRY,
           '--set',
           'nacos.secret=nacos,nacos.namespace=dev,image.pullSecrets={registry},injector.delivery=image',
           '--set',
@@ -115,6 +117,7 @@ describe('the API server takes, without a warning,', () => {
     ],
     ['the kustomize base', () => build(join(KUSTOMIZE, 'base'))],
     ['the kustomize base with the gateway', () => build(join(KUSTOMIZE, 'gateway'))],
+    ['what agents may read, by kustomize', () => build(join(KUSTOMIZE, 'registry'))],
     ["the scenario's manifests for Node", () => build(EXAMPLE)],
   ])('%s', async (_, made) => {
     const manifest = await made();
@@ -155,6 +158,7 @@ describe('the chart', () => {
     ['injector.yaml', 'base', []],
     ['console.yaml', 'base', []],
     ['gateway.yaml', 'gateway', WITH_GATEWAY],
+    ['registry.yaml', 'registry', WITH_REGISTRY],
   ])('renders to %s of the kustomize base (else: render it anew)', async (file, folder, args) => {
     const rendered = await render('-s', `templates/${file}`, ...args);
     expect(readFileSync(join(KUSTOMIZE, folder, file), 'utf8')).toBe(rendered.replace(/^# Source: .*\n/gm, '').replace(/^---\n/, ''));
@@ -185,6 +189,18 @@ describe('the chart', () => {
     const [response] = (await once(http.get({ port, path, headers: { host }, agent: false }), 'response')) as [http.IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(status);
+  });
+
+  test('has the injector tell pods where services are found, unless it is told otherwise, and gives rights only where that takes them', async () => {
+    const argsOf = async (...values: string[]): Promise<readonly string[] | undefined> =>
+      (await parsed(await render('-s', 'templates/injector.yaml', ...values))).find(({ kind }) => kind === 'Deployment')?.spec?.template?.spec
+        .containers[0]?.args;
+    expect(await argsOf(...WITH_REGISTRY)).toContain('--env=LANE_REGISTRY=kubernetes');
+    expect(await argsOf()).not.toContainEqual(expect.stringContaining('LANE_REGISTRY'));
+    expect((await argsOf(...WITH_REGISTRY, '--set', 'injector.env.LANE_REGISTRY=nacos'))?.filter((arg) => arg.includes('LANE_REGISTRY'))).toEqual([
+      '--env=LANE_REGISTRY=nacos',
+    ]);
+    expect(await render('--set', 'registry.namespaces={default}')).not.toContain('lane-registry');
   });
 
   test('with cert-manager leaves the injector without any right', async () => {

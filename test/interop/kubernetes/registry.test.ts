@@ -137,7 +137,7 @@ test('an address of a pod in the wrong lane is corrected, as those are that apps
 /** Within two seconds, and not by chance. */
 function soonAlways(app: App, tag: string | undefined, expected: RegExp): Promise<void> {
   return eventually(async () => {
-    for (let i = 0; i < 10; i++) expect(await call(app, tag)).toMatch(expected);
+    for (let i = 0; i < 10; i++) expect(await call(app, tag), app.stderr()).toMatch(expected);
   }, SOON);
 }
 
@@ -242,6 +242,24 @@ test.each([0, 1, 2])('none of the rights can be left out: %i', async (left) => {
   const a = await startHop(where, ['a', 'http://b/']);
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
   expect(a.stderr()).toMatch(/refuses to tell of Service b/);
+});
+
+test('the chart gives just these rights, in the namespace of the account alone', async () => {
+  const where = await namespace();
+  const rightsIn = async (name: string): Promise<unknown[]> => {
+    const api = kubernetes.api(where.user);
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace: name } };
+    const answer = await api.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', body });
+    api.close();
+    const { resourceRules } = (answer.body as { status: { resourceRules: Array<{ verbs: string[]; apiGroups: string[]; resources: string[] }> } })
+      .status;
+    // What everybody may: ask who he is, and what he may.
+    const own = resourceRules.filter(({ apiGroups }) => !['authorization.k8s.io', 'authentication.k8s.io'].includes(apiGroups[0] as string));
+    return own.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs }));
+  };
+  expect(await rightsIn(where.name)).toEqual(expect.arrayContaining(RULES));
+  expect(await rightsIn(where.name)).toHaveLength(RULES.length);
+  expect(await rightsIn('default')).toEqual([]);
 });
 
 test('while the API server is away, what is known stays in force; afterwards, what has changed is', async () => {
