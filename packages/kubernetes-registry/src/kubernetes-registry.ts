@@ -8,6 +8,8 @@ import { WatchedService, type ServiceListener } from './watched-service.js';
 export interface KubernetesRegistryOptions {
   readonly access: KubernetesAccess;
   readonly log?: Log;
+  /** Whether watches keep the process alive. Default false. */
+  readonly holdProcess?: boolean;
   /** Told when the API server can't be reached, and when it answers again. */
   readonly onReachable?: (reachable: boolean) => void;
 }
@@ -26,8 +28,8 @@ export class KubernetesRegistry {
   readonly #services = new Map<string, WatchedService>();
   #downSince: number | undefined;
 
-  constructor({ access, log = SILENT_LOG, onReachable }: KubernetesRegistryOptions) {
-    this.#api = new KubernetesApi(access);
+  constructor({ access, log = SILENT_LOG, holdProcess = false, onReachable }: KubernetesRegistryOptions) {
+    this.#api = new KubernetesApi(access, { holdProcess });
     this.server = this.#api.server;
     this.#log = log;
     this.#onReachable = onReachable;

@@ -215,7 +215,7 @@ export class WatchedService {
       },
     };
     const query: Record<string, string> = selector === '' ? {} : { labelSelector: selector };
-    // What is in them is nobody's business, and ten times as long.
+    // What is in them is nobody's business.
     void watchResources(this.#api, { path: `/api/v1/namespaces/${this.namespace}/pods`, query, metadataOnly: true }, listener, stop.signal);
   }
 

@@ -1,5 +1,5 @@
 /** LANE_REGISTRY=kubernetes: apps that know nothing of lanes, under the agent, find each other by a real API server. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -310,6 +310,48 @@ test('lane groups from the folder of a ConfigMap, as the kubelet changes it', as
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-base/), SOON);
   publish(true);
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
+});
+
+test('outside of pods, kubectl proxy is the way to the API server', async () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'b', namespace: 'default' }, spec: { ports: [{ name: 'http', port: 80 }] } };
+  await kubernetes.apply(service);
+  const write = new ClusterWriter(admin, 'default');
+  const b = await startApp({ script: HOP, args: ['b', reachableAddress()], load: 'none' });
+  apps.push(b);
+  await write.endpoint({ service: 'b', pod: 'b', port: b.port }, await write.pod('b', 'b'));
+  const proxy = spawn(await kubernetesProgram('kubectl'), ['proxy', '--port=0'], { env: { ...process.env, KUBECONFIG: kubernetes.kubeconfig() } });
+  try {
+    let said = '';
+    proxy.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const server = await eventually(() => `http://${/127\.0\.0\.1:\d+/.exec(said)?.[0] ?? expect.fail(said)}`);
+    const env = { LANE_REGISTRY: 'kubernetes', LANE_KUBERNETES_SERVER: server, LANE_KUBERNETES_ACCOUNT: dataFolder('nothing') };
+    const a = await startApp({ script: HOP, args: ['a', reachableAddress(), 'http://b.default.svc/'], env });
+    apps.push(a);
+    expect(await call(a)).toBe('a -> b(b.default.svc)');
+    expect(a.stderr()).toBe('');
+  } finally {
+    proxy.kill();
+    await once(proxy, 'close');
+  }
+});
+
+test.each([
+  [
+    'outside a cluster',
+    { KUBERNETES_SERVICE_HOST: '' },
+    /LANE_REGISTRY=kubernetes needs a cluster, .* run kubectl proxy, and set LANE_KUBERNETES_SERVER/,
+  ],
+  [
+    'in a pod without an account',
+    { LANE_KUBERNETES_ACCOUNT: '/nowhere' },
+    /no service account to ask Kubernetes with, .* Is automountServiceAccountToken false\?/,
+  ],
+])('%s, the app runs, calls go as they are written, and the log says what to do', async (_, env, said) => {
+  const where = await namespace();
+  const a = await startHop(where, ['a', 'http://b/'], env);
+  for (let i = 0; i < 2; i++) expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).toMatch(said);
+  expect(a.stderr().trim().split('\n')).toHaveLength(1);
 });
 
 test('nothing of it is loaded before the first call by name, and nothing ever without the option', async () => {
