@@ -283,6 +283,29 @@ test('while the API server is away, what is known stays in force; afterwards, wh
   await way.cut();
 });
 
+test('a process that starts while the API server is away calls as it would without the agent, until it answers', async () => {
+  const { add, where } = await shop();
+  await add('b-base', 'b');
+  const way = await startWay(new URL(kubernetes.server));
+  await way.cut();
+  const a = await startHop(where, ['a', 'http://b/'], { LANE_KUBERNETES_SERVER: `https://127.0.0.1:${way.port}` });
+  expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).toMatch(/Kubernetes did not tell of it in 3000 ms: such calls go the way they would without the agent until it does/);
+  await way.mend();
+  await eventually(async () => expect(await call(a)).toMatch(/b-base/));
+  await way.cut();
+});
+
+test('other hosts lead to a Service by LANE_SERVICES', async () => {
+  const { a, add } = await shop({ LANE_SERVICES: 'pay.corp.example=b' });
+  await add('b-base', 'b');
+  await add('b-gray', 'b', GRAY);
+  await soonAlways(a, 'gray', /b-gray/);
+  const query = `?url=${encodeURIComponent('http://pay.corp.example/')}`;
+  expect(await call(a, 'gray', query)).toBe('a -> b-gray(pay.corp.example)');
+  expect(await call(a, undefined, query)).toBe('a -> b-base(pay.corp.example)');
+});
+
 test('lane groups from the folder of a ConfigMap, as the kubelet changes it', async () => {
   const folder = dataFolder('config-map');
   const document = (enabled: boolean): string =>

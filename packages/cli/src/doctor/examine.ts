@@ -137,6 +137,14 @@ function addressOf(host: string, port: number): string {
 async function checkRegistry(examined: Examined, given: Given, findings: Findings): Promise<void> {
   const { status } = examined;
   const asked = target(examined, given);
+  if (examined.options.registry === 'kubernetes' && !asked.isCertain) {
+    findings.note(
+      'nacos',
+      'services are found by Kubernetes (LANE_REGISTRY=kubernetes): Nacos is not asked',
+      'what the agent can not find there is in the log of the app',
+    );
+    return;
+  }
   let connection: NacosConnection;
   try {
     connection = connect(asked, examined, given);
