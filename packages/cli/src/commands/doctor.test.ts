@@ -419,6 +419,21 @@ describe('in the environment of an app', () => {
     expect(wrong(await examineEnvironment({ ...GOOD(), ...env() }))).toEqual(found);
   });
 
+  test('Nacos is not asked where Kubernetes is the registry, and a file of lane groups is looked at all the same', async () => {
+    writeFileSync(join(folder, 'groups.json'), '{"version":1,"groups":[{"name":"shop","services":["orders"]}]}');
+    const env = { ...GOOD(), LANE_NACOS_SERVER: '', LANE_REGISTRY: 'kubernetes' };
+    const { findings } = await examineEnvironment(env);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ check: 'nacos', level: 'note', message: expect.stringContaining('Nacos is not asked') }),
+    );
+    expect(wrong({ findings } as Examination)).toEqual([]);
+    expect(wrong(await examineEnvironment({ ...env, LANE_RULES: `file:${join(folder, 'groups.json')}` }))).toMatchObject([{ check: 'lane-groups' }]);
+    // Lane groups may still be there.
+    const both = await examineEnvironment({ ...GOOD(), LANE_REGISTRY: 'kubernetes', LANE_SERVICE: 'stock' });
+    expect(both.findings).toContainEqual(expect.objectContaining({ check: 'nacos', level: 'ok' }));
+    expect(both.findings.filter(({ check }) => check === 'service')).toEqual([]);
+  });
+
   test('it finds the port of gRPC closed, where the app has an SDK that needs it', async () => {
     const app = join(folder, 'app');
     mkdirSync(join(app, 'node_modules/nacos-sdk-rust-binding-node'), { recursive: true });

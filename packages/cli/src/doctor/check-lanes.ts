@@ -30,6 +30,8 @@ export interface LaneCheck {
 export async function checkLanes(check: LaneCheck, findings: Findings): Promise<void> {
   const { examined, service, group, connection } = check;
   const rules = await checkLaneGroups(check, findings);
+  // Its instances are pods: it registers none.
+  if (examined.options.registry === 'kubernetes') return;
   if (service === undefined) {
     findings.note('service', "the service's name is not known", 'give it: --service NAME, or LANE_SERVICE');
     return;
@@ -42,8 +44,11 @@ export async function checkLanes(check: LaneCheck, findings: Findings): Promise<
   checkBase(survey, service, rules, examined, findings);
 }
 
-/** Reads the lane groups from where the agent does, and says what is wrong with them. */
-async function checkLaneGroups({ examined, connection, service }: LaneCheck, findings: Findings): Promise<LaneRules> {
+/** Reads the lane groups from where the agent does, and says what is wrong with them. Without a connection: not those in Nacos. */
+export async function checkLaneGroups(
+  { examined, connection, service }: Pick<LaneCheck, 'examined' | 'service'> & { readonly connection: NacosConnection | undefined },
+  findings: Findings,
+): Promise<LaneRules> {
   const { rules } = examined.options;
   const { document, origin } = await readDocument(examined, connection, findings);
   const compiled = compileLaneGroups(document);
@@ -78,13 +83,14 @@ async function checkLaneGroups({ examined, connection, service }: LaneCheck, fin
 
 async function readDocument(
   examined: Examined,
-  connection: NacosConnection,
+  connection: NacosConnection | undefined,
   findings: Findings,
 ): Promise<{ readonly document: LaneGroupsDocument; readonly origin: string }> {
   const { rules } = examined.options;
   if (rules === 'none') return { document: NO_LANE_GROUPS, origin: 'nowhere' };
   const origin = rules === 'nacos' ? 'Nacos' : rules.file;
   if (rules === 'nacos') {
+    if (connection === undefined) return { document: NO_LANE_GROUPS, origin: 'Nacos, which is not named' };
     const { document, problems } = await new LaneGroupsStore(connection).read();
     tellProblems(problems, origin, findings);
     return { document, origin };

@@ -4,7 +4,7 @@ import { SILENT_LOG, type AgentOptions, type Environment } from '@lane/core';
 import { connectNacos, NacosError, type NacosConnection } from '@lane/nacos-registry';
 import { askAgent } from './agent-status.js';
 import { checkAgent, checkInstrumentations, checkNode } from './check-agent.js';
-import { checkLanes } from './check-lanes.js';
+import { checkLaneGroups, checkLanes } from './check-lanes.js';
 import { checkNacos, splitMessage, type NacosTarget } from './check-nacos.js';
 import { checkNames, checkValues } from './check-options.js';
 import { Findings, type Finding } from './finding.js';
@@ -141,8 +141,9 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
     findings.note(
       'nacos',
       'services are found by Kubernetes (LANE_REGISTRY=kubernetes): Nacos is not asked',
-      'what the agent can not find there is in the log of the app',
+      'what the agent does not find there is in the log of the app',
     );
+    await checkLaneGroups({ examined, service: serviceOf(examined, given), connection: undefined }, findings);
     return;
   }
   let connection: NacosConnection;
