@@ -46,6 +46,8 @@ export function namesInKubernetes(runtime: Runtime): ServiceNames {
   const hosts = new Map<string, Host>();
   const followed = new Map<string, Followed>();
   const refused = new Map<string, number>();
+  /** Namespaces that Services are known of. */
+  const readable = new Set<string>();
   let registry: KubernetesRegistry | undefined;
   let isBroken = false;
   let namespace = 'default';
@@ -82,7 +84,8 @@ export function namesInKubernetes(runtime: Runtime): ServiceNames {
     if (known !== undefined || !couldBeService(host) || host === apiHost || hosts.size >= MAX_HOSTS || connect() === undefined) return known;
     const parsed = load().parseServiceHost(aliases.get(host) ?? host);
     if (parsed === undefined) return undefined;
-    const made: Host = { ...parsed, namespace: parsed.namespace ?? namespace, ports: new Map() };
+    const where = parsed.namespace ?? namespace;
+    const made: Host = { name: parsed.name, namespace: where, isCertain: parsed.isCertain || where === namespace, ports: new Map() };
     hosts.set(host, made);
     return made;
   }
@@ -112,8 +115,10 @@ export function namesInKubernetes(runtime: Runtime): ServiceNames {
         settle();
       }, LEARN_TIMEOUT_MS);
       known.follow(key, (state) => {
-        if ('instances' in state) tables.update(key, state.instances);
-        else {
+        if ('instances' in state) {
+          tables.update(key, state.instances);
+          readable.add(host.namespace);
+        } else {
           if (state.absent === 'forbidden') refused.set(host.namespace, performance.now());
           const level = host.isCertain ? 'warn' : 'info';
           if (state.absent !== 'external-name') log.once(`${state.absent} ${idOf(key)}`, level, `${whyAbsent(state.absent, host, key)}${AS_WRITTEN}`);
@@ -137,12 +142,10 @@ export function namesInKubernetes(runtime: Runtime): ServiceNames {
 
   return {
     hasNames: () => true,
-    // Names of Services may look like public ones (`shop.example`): internal once there are instances.
+    // `name.namespace` may be a public host as well: internal once anything is known of that namespace.
     isInternal(host) {
-      const known = hosts.get(host);
-      if (known === undefined) return false;
-      for (const key of known.ports.values()) if (tables.get(key) !== undefined) return true;
-      return false;
+      const known = hosts.get(host) ?? hostOf(host);
+      return known !== undefined && (known.isCertain || readable.has(known.namespace));
     },
     groupOfOwn: () => (connect() === undefined ? undefined : namespace),
     // On the request path, change with care.

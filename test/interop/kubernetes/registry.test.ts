@@ -113,9 +113,9 @@ test('a tagged request stays in its lane, falls back to base where there is none
   await add('b-base', 'b', {}, `http://c.shop-${count}.svc.cluster.local/`);
   await add('b-gray', 'b', GRAY, `http://c.shop-${count}/`);
   await add('c-base', 'c');
-  await eventually(async () => expect(await call(a, 'gray')).toBe(`a -> b-gray -> c-base(c.shop-${count})`), SOON);
+  await eventually(async () => expect(await call(a, 'gray')).toBe(`a -> b-gray -> c-base(c.shop-${count} lane=gray)`), SOON);
   for (let i = 0; i < 20; i++) expect(await call(a)).toBe(`a -> b-base -> c-base(c.shop-${count}.svc.cluster.local)`);
-  for (let i = 0; i < 20; i++) expect(await call(a, 'gray', '?by=fetch')).toBe(`a -> b-gray -> c-base(c.shop-${count})`);
+  for (let i = 0; i < 20; i++) expect(await call(a, 'gray', '?by=fetch')).toBe(`a -> b-gray -> c-base(c.shop-${count} lane=gray)`);
   expect(await call(a, 'blue')).toMatch(/^a -> b-base -> c-base/);
   await add('c-gray', 'c', GRAY);
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/^a -> b-gray -> c-gray/), SOON);
@@ -164,6 +164,24 @@ test('labels that change, pods that are not ready, and pods that go are in force
   await soonAlways(a, 'blue', /b-1/);
   await soonAlways(a, undefined, /b-1/);
   expect(third.child.exitCode).toBeNull();
+});
+
+test('another namespace is called by its name, with the rights for it, and the tag goes there', async () => {
+  const there = await shop();
+  await there.add('b-base', 'b');
+  await there.add('b-gray', 'b', GRAY);
+  const here = await namespace();
+  const a = await startHop(here, ['a', `http://b.${there.where.name}.svc/`]);
+  expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
+  expect(a.stderr()).toContain(
+    `kubectl create rolebinding lane-registry --namespace ${there.where.name} --clusterrole lane-registry --group system:serviceaccounts:${here.name}`,
+  );
+  const args = ['create', 'rolebinding', 'from-elsewhere', '--namespace', there.where.name, '--clusterrole', 'lane-registry'];
+  await kubernetes.kubectl([...args, '--group', `system:serviceaccounts:${here.name}`]);
+  await eventually(async () => expect(await call(a, 'gray')).toBe(`a -> b-gray(b.${there.where.name}.svc lane=gray)`));
+  // Now that the namespace is known, a short name in it is no public host.
+  const short = `?by=fetch&url=${encodeURIComponent(`http://b.${there.where.name}/`)}`;
+  expect(await call(a, 'gray', short)).toBe(`a -> b-gray(b.${there.where.name} lane=gray)`);
 });
 
 test('where the lane is strict and the Service has none of it, the caller is told', async () => {
@@ -302,7 +320,7 @@ test('other hosts lead to a Service by LANE_SERVICES', async () => {
   await add('b-gray', 'b', GRAY);
   await soonAlways(a, 'gray', /b-gray/);
   const query = `?url=${encodeURIComponent('http://pay.corp.example/')}`;
-  expect(await call(a, 'gray', query)).toBe('a -> b-gray(pay.corp.example)');
+  expect(await call(a, 'gray', query)).toBe('a -> b-gray(pay.corp.example lane=gray)');
   expect(await call(a, undefined, query)).toBe('a -> b-base(pay.corp.example)');
 });
 

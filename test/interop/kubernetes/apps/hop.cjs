@@ -18,7 +18,7 @@ const byFetch = async (url) => (await fetch(url)).text();
 
 const server = http.createServer(async (request, response) => {
   const { searchParams } = new URL(request.url, 'http://hop');
-  if (next === undefined) return response.end(`${name}(${request.headers.host})`);
+  if (next === undefined) return response.end(`${name}(${[request.headers.host, request.headers.baggage].filter(Boolean).join(' ')})`);
   const url = searchParams.get('url') ?? next;
   try {
     response.end(`${name} -> ${await (searchParams.get('by') === 'fetch' ? byFetch : byHttp)(url)}`);
