@@ -11,6 +11,12 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** One that is a process of ours. */
+export interface ServiceProcess extends Service {
+  /** Ends it at once, and leaves its folder to the next. */
+  kill(): Promise<void>;
+}
+
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
@@ -44,7 +50,7 @@ export async function startService(
   port: number,
   folder: string,
   env: Record<string, string> = {},
-): Promise<Service> {
+): Promise<ServiceProcess> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: { ...process.env, ...env } });
   running.add(child);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -61,6 +67,11 @@ export async function startService(
   });
   return {
     port,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+      running.delete(child);
+    },
     async stop() {
       child.kill('SIGTERM');
       await ended;

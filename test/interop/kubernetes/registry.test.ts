@@ -301,6 +301,23 @@ test('while the API server is away, what is known stays in force; afterwards, wh
   await way.cut();
 });
 
+test('the API server itself may crash and come back', async () => {
+  const { a, add, where } = await shop({ LANE_LOG: 'info' });
+  await add('b-base', 'b');
+  await add('b-gray', 'b', GRAY);
+  await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
+  await kubernetes.crashApiServer(async () => {
+    await eventually(() => expect(a.stderr()).toMatch(/can't be reached/));
+    expect(await call(a, 'gray')).toMatch(/b-gray/);
+    expect(await call(a)).toMatch(/b-base/);
+  });
+  await where.write.deleteEndpoint('b', 'b-gray');
+  await where.write.label('b-base', { 'lane.dev/tag': 'blue' });
+  await eventually(async () => expect(await call(a)).toBe('a -> ELANE_UNAVAILABLE'));
+  await soonAlways(a, 'blue', /b-base/);
+  expect(a.stderr()).toMatch(/answers again/);
+});
+
 test('a process that starts while the API server is away calls as it would without the agent, until it answers', async () => {
   const { add, where } = await shop();
   await add('b-base', 'b');

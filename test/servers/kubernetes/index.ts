@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubernetesApi } from '@lane/kubernetes-registry';
 import { eventually } from '../eventually.js';
-import { dataFolder, freePort, programOf, startService, type Service } from '../process.js';
+import { dataFolder, freePort, programOf, startService, type Service, type ServiceProcess } from '../process.js';
 
 const run = promisify(execFile);
 const PROGRAMS = join(__dirname, '../../../.cache/kube/bin');
@@ -44,6 +44,8 @@ export interface RunningKubernetes {
   apply(manifests: object | readonly object[] | string, ...args: string[]): Promise<Output>;
   /** A service account, as its pods are. It has to be there. */
   serviceAccount(namespace: string, name: string): Promise<KubernetesUser>;
+  /** Ends the API server at once, as a crash does, and starts it anew once `meanwhile` is done. */
+  crashApiServer(meanwhile: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -78,31 +80,34 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
     writeFileSync(join(folder, 'tokens.csv'), `${admin.token},admin,admin,system:masters\n`);
     const key = join(folder, 'service-accounts.key');
     writeFileSync(key, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
-    const apiServer = await startService(
-      program,
-      [
-        `--etcd-servers=http://127.0.0.1:${etcd.port}`,
-        '--bind-address=127.0.0.1',
-        `--secure-port=${port}`,
-        `--cert-dir=${folder}/certificates`,
-        `--token-auth-file=${folder}/tokens.csv`,
-        '--authorization-mode=RBAC',
-        '--service-cluster-ip-range=10.96.0.0/16',
-        '--service-account-issuer=https://kubernetes.default.svc',
-        `--service-account-key-file=${key}`,
-        `--service-account-signing-key-file=${key}`,
-        // It would ask for the account `default` in each namespace, which a controller makes.
-        ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
-        '--feature-gates=ImageVolume=true',
-        // Services of webhooks lead to their endpoints: there is nobody here who would give a cluster IP.
-        '--enable-aggregator-routing=true',
-        ...flags,
-      ],
-      /Serving securely on/,
-      port,
-      folder,
-    );
-    started.push(apiServer);
+    const startApiServer = (): Promise<ServiceProcess> =>
+      startService(
+        program,
+        [
+          `--etcd-servers=http://127.0.0.1:${etcd.port}`,
+          '--bind-address=127.0.0.1',
+          `--secure-port=${port}`,
+          `--cert-dir=${folder}/certificates`,
+          `--token-auth-file=${folder}/tokens.csv`,
+          '--authorization-mode=RBAC',
+          '--service-cluster-ip-range=10.96.0.0/16',
+          '--service-account-issuer=https://kubernetes.default.svc',
+          `--service-account-key-file=${key}`,
+          `--service-account-signing-key-file=${key}`,
+          // It would ask for the account `default` in each namespace, which a controller makes.
+          ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
+          '--feature-gates=ImageVolume=true',
+          // Services of webhooks lead to their endpoints: there is nobody here who would give a cluster IP.
+          '--enable-aggregator-routing=true',
+          ...flags,
+        ],
+        /Serving securely on/,
+        port,
+        folder,
+      );
+    let apiServer = await startApiServer();
+    // Whichever it is by then.
+    started.push({ port, stop: () => apiServer.stop() });
     const caFile = join(folder, 'certificates/apiserver.crt');
     const server = `https://127.0.0.1:${port}`;
     const ca = readFileSync(caFile, 'utf8');
@@ -134,9 +139,12 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
       running.child.stdin?.end(input ?? '');
       return running;
     };
-    const client = api();
-    await eventually(() => client.request({ path: '/readyz' }), { timeoutMs: 60_000 });
-    client.close();
+    const untilReady = async (): Promise<void> => {
+      const client = api();
+      await eventually(() => client.request({ path: '/readyz' }), { timeoutMs: 60_000 });
+      client.close();
+    };
+    await untilReady();
     if (controllers) started.push(await startControllers(kubeconfig(), key));
     return {
       server,
@@ -150,6 +158,12 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
       async serviceAccount(namespace, name) {
         const { stdout } = await kubectl(['create', 'token', name, '--namespace', namespace]);
         return { token: stdout.trim() };
+      },
+      async crashApiServer(meanwhile) {
+        await apiServer.kill();
+        await meanwhile();
+        apiServer = await startApiServer();
+        await untilReady();
       },
       stop,
     };
