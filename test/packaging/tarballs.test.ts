@@ -99,6 +99,7 @@ test('every package can be loaded from CommonJS and from an ES module with named
     '@lane/core/lane-groups': 'parseLaneGroups',
     '@lane/nacos-registry': 'connectNacos',
     '@lane/nacos-registry/embedded': 'startEmbeddedNacos',
+    '@lane/kubernetes-registry': 'KubernetesRegistry',
     '@lane/express-plugin': 'lane',
     '@lane/gateway': 'startGateway',
     '@lane/cli': 'startDemo',
