@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubernetesApi } from '@lane/kubernetes-registry';
@@ -114,6 +114,8 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
     const api = (user = admin): KubernetesApi => new KubernetesApi({ server, ca, token: user.token });
     const kubeconfig = (user = admin): string => {
       const file = join(folder, `${user.token.slice(-16)}.kubeconfig.json`);
+      // Once: another kubectl may be reading it.
+      if (existsSync(file)) return file;
       const name = 'test';
       const cluster = { server, 'certificate-authority': caFile };
       const contexts = [{ name, context: { cluster: name, user: name } }];
