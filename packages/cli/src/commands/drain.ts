@@ -1,7 +1,15 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
 import type { DrainReport } from '@lane/core';
 import { parsePort, parseSeconds } from '../arguments.js';
 import { CliError } from '../cli-error.js';
+import { EXIT } from '../exit-codes.js';
+import { counted, printJson } from '../output.js';
+
+/** Clients of Nacos look every 10 seconds. */
+const SETTLE_SECONDS = 10;
 
 /** `lane drain`. */
 export function drainCommand(): Command {
@@ -9,41 +17,78 @@ export function drainCommand(): Command {
     .description('have the app beside take its instances out of the registry, and wait until requests have ended')
     .option('--port <port>', 'LANE_ADMIN_PORT of the app; default: the variable', parsePort)
     .option('--host <host>', 'LANE_ADMIN_HOST of the app', process.env['LANE_ADMIN_HOST'] ?? '127.0.0.1')
-    .option('--settle <seconds>', 'how long peers are given at least to hear of it', parseSeconds, 10)
+    .option(
+      '--settle <seconds>',
+      `how long peers are given at least to hear of it; default: ${SETTLE_SECONDS}, at most half the deadline`,
+      parseSeconds,
+    )
     .option('--deadline <seconds>', 'when it ends, whatever is in flight', parseSeconds, 25)
+    .option('--json', 'what became of it as JSON')
     .action(drain);
 }
 
 interface DrainArguments {
   port?: number;
   host: string;
-  settle: number;
+  settle?: number;
   deadline: number;
+  json?: boolean;
 }
 
 /** Beyond its deadline an app that answers at all has answered. */
 const PATIENCE_MS = 5_000;
 
-async function drain({ port, host, settle, deadline }: DrainArguments): Promise<void> {
-  const adminPort = port ?? Number(process.env['LANE_ADMIN_PORT'] ?? 0);
-  if (!(adminPort > 0)) throw new CliError('the app has no LANE_ADMIN_PORT: set it there and here, or add --port', 'ELANE_NO_ADMIN_PORT', 2);
+async function drain({ port, host, settle: asked, deadline, json }: DrainArguments): Promise<void> {
+  const settle = asked ?? Math.min(SETTLE_SECONDS, Math.floor(deadline / 2));
+  const adminPort = port ?? portOfEnvironment();
+  if (settle >= deadline)
+    throw new CliError(
+      `--settle ${settle} leaves nothing of --deadline ${deadline}: give a longer deadline, or less to settle`,
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${adminPort}/drain`;
-  let status: number;
+  const { problems, withdrawn, elapsedSeconds } = await ask(url, `?settleSeconds=${settle}&deadlineSeconds=${deadline}`, deadline);
+  if (problems.length > 0) throw Object.assign(new CliError(problems.join('; '), 'ELANE_DRAIN'), { problems });
+  if (json === true) printJson({ ok: true, withdrawn, elapsedSeconds });
+  else console.log(`drained in ${elapsedSeconds} s: ${counted(withdrawn, 'instance')} taken out of the registry`);
+}
+
+function portOfEnvironment(): number {
+  const given = process.env['LANE_ADMIN_PORT'] ?? '';
+  const port = Number(given);
+  if (port > 0) return port;
+  const cause = given === '' ? 'there is no LANE_ADMIN_PORT here' : `LANE_ADMIN_PORT is ${given} here, which tells no port`;
+  throw new CliError(`${cause}: set it as it is for the app, or add --port`, 'ELANE_NO_ADMIN_PORT', EXIT.usage);
+}
+
+/** Not by `fetch`, which keeps away from ports that an app may have chosen. */
+async function ask(url: string, query: string, deadlineSeconds: number): Promise<DrainReport> {
+  let status: number | undefined;
   let text: string;
   try {
-    const response = await fetch(`${url}?settleSeconds=${settle}&deadlineSeconds=${deadline}`, {
-      method: 'POST',
-      signal: AbortSignal.timeout(deadline * 1000 + PATIENCE_MS),
-    });
-    status = response.status;
-    text = (await response.text()).trim();
+    const request = httpRequest(url + query, { method: 'POST', agent: false, signal: AbortSignal.timeout(deadlineSeconds * 1000 + PATIENCE_MS) });
+    request.end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    status = response.statusCode;
+    text = (await textOf(response)).trim();
   } catch (error) {
-    const { cause, message } = error as Error;
-    const reason = (cause as Error | undefined)?.message ?? message;
+    const { name, message } = error as Error;
+    const reason = name === 'AbortError' ? 'it takes longer than its deadline' : message;
     throw new CliError(`nobody answers at ${url}: ${reason}. Is the app running under the agent, with this LANE_ADMIN_PORT?`, 'ELANE_DRAIN');
   }
-  if (status !== 200) throw new CliError(`${url} answered ${status}: ${text}`, 'ELANE_DRAIN');
-  const { problems, withdrawn, elapsedSeconds } = JSON.parse(text.slice(text.lastIndexOf('\n') + 1)) as DrainReport;
-  if (problems.length > 0) throw new CliError(problems.join('; '), 'ELANE_DRAIN');
-  console.log(`drained in ${elapsedSeconds} s: ${withdrawn} instances taken out of the registry`);
+  const report = status === 200 ? reportIn(text) : undefined;
+  if (report !== undefined) return report;
+  const said = text.split('\n')[0]?.slice(0, 200) ?? '';
+  throw new CliError(`${url} answered ${status}: ${said}. Is that the LANE_ADMIN_PORT of the app?`, 'ELANE_DRAIN');
+}
+
+/** The last line tells the end; undefined where somebody else has answered. */
+function reportIn(text: string): DrainReport | undefined {
+  try {
+    const report = JSON.parse(text.slice(text.lastIndexOf('\n') + 1)) as Partial<DrainReport> | null;
+    return Array.isArray(report?.problems) ? (report as DrainReport) : undefined;
+  } catch {
+    return undefined;
+  }
 }

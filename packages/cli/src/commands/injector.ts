@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { KubernetesAccess, ServingCertificate } from '@lane/kubernetes/injector';
 import { parsePort, parseSeconds } from '../arguments.js';
 import { CliError } from '../cli-error.js';
+import { EXIT } from '../exit-codes.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
 /** `lane injector`. */
@@ -10,17 +12,17 @@ export function injectorCommand(): Command {
     .option('--host <host>', 'address to listen on', '0.0.0.0')
     .option('--port <port>', 'port of the webhook, HTTPS', parsePort, 8443)
     .option('--metrics-port <port>', 'port of /healthz, /readyz and /metrics, HTTP', parsePort, 8080)
-    .requiredOption('--image <image>', 'image with the agent')
+    .requiredOption('--image <image>', 'image with the agent', parseImage)
     .addOption(
       new Option('--delivery <way>', 'how the agent comes into a pod: init, by an init container; image, as an image volume')
         .choices(['init', 'image'])
         .default('init'),
     )
-    .option('--env <name=value>', 'variable for all containers; may be given several times', parsePair, {})
+    .option('--env <name=value>', 'variable for all containers that do not have it; may be given several times', parseVariable, {})
     .option('--admin-port <port>', 'LANE_ADMIN_PORT of the first container of a pod; 0: none, and no drain', parsePort, 19100)
-    .option('--governance-namespace <name=id>', 'namespace in Nacos of a mseNamespace; may be given several times', parsePair, {})
-    .option('--cpu <quantity>', 'request and limit of the init container', '50m')
-    .option('--memory <quantity>', 'request and limit of the init container', '32Mi')
+    .option('--governance-namespace <name=id>', 'namespace id in Nacos of a mseNamespace; may be given several times', parsePair, {})
+    .option('--cpu <quantity>', 'request and limit of the init container', parseQuantity, '50m')
+    .option('--memory <quantity>', 'request and limit of the init container', parseQuantity, '32Mi')
     .option('--linger <seconds>', 'how long to go on serving when asked to stop, not ready, until nobody calls any more', parseSeconds, 0)
     .option('--tls-cert <file>', 'certificate made by somebody else, such as cert-manager; default: made here, and kept in a Secret')
     .option('--tls-key <file>', 'its key')
@@ -28,6 +30,7 @@ export function injectorCommand(): Command {
     .option('--service <name>', 'Service of the injector', 'lane-injector')
     .option('--secret <name>', 'Secret for the certificates', 'lane-injector-certificates')
     .option('--webhook <name>', 'MutatingWebhookConfiguration that calls the injector', 'lane-injector')
+    .option('--json', 'say where it listens as JSON')
     .action(injector);
 }
 
@@ -49,12 +52,14 @@ interface InjectorArguments {
   service: string;
   secret: string;
   webhook: string;
+  json?: boolean;
 }
 
 async function injector(given: InjectorArguments): Promise<void> {
   const { readCertificateFiles, startInjector } = await import('@lane/kubernetes/injector');
   const { tlsCert, tlsKey } = given;
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new CliError('--tls-cert and --tls-key go together', 'ELANE_CLI', 2);
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', EXIT.usage);
   const keepCertificate = tlsCert !== undefined && tlsKey !== undefined ? () => readCertificateFiles(tlsCert, tlsKey) : await ownCertificates(given);
   const running = await startInjector({
     host: given.host,
@@ -70,20 +75,26 @@ async function injector(given: InjectorArguments): Promise<void> {
     },
     keepCertificate,
     log: TERMINAL_LOG,
+  }).catch((error: unknown) => {
+    throw explained(error as NodeJS.ErrnoException & { port?: number }, given);
   });
-  announce(running.port, `injector on https://${given.host}:${running.port}, metrics on ${running.metricsPort}; Ctrl-C ends it`);
+  const { port, metricsPort } = running;
+  const url = `https://${given.host.includes(':') ? `[${given.host}]` : given.host}:${port}`;
+  announce(port, given.json === true ? JSON.stringify({ url, port, metricsPort }) : `injector on ${url}, metrics on ${metricsPort}; Ctrl-C ends it`);
   await untilAskedToStop();
   await running.close(given.linger * 1000);
 }
 
+/** The metrics' port has an option of its own, which the usual message does not name. */
+function explained(error: NodeJS.ErrnoException & { port?: number }, { metricsPort }: InjectorArguments): Error {
+  if (error.syscall !== 'listen' || error.port !== metricsPort) return error;
+  return new CliError(`${error.message}: choose another --metrics-port`, error.code);
+}
+
 /** Certificates of our own, kept in a Secret by the service account of the pod. */
-async function ownCertificates(given: InjectorArguments): Promise<() => Promise<{ certificate: string; key: string; notAfter: number }>> {
-  const { accessInCluster, CertificateKeeper, KubernetesApi, namespaceInCluster } = await import('@lane/kubernetes/injector');
-  const folder = process.env['LANE_KUBERNETES_ACCOUNT'];
-  const access = accessInCluster(process.env, folder);
-  const namespace = given.namespace ?? namespaceInCluster(folder);
-  if (access === undefined || namespace === undefined)
-    throw new CliError('outside a cluster no certificates can be made: add --tls-cert and --tls-key', 'ELANE_NOT_IN_CLUSTER');
+async function ownCertificates(given: InjectorArguments): Promise<() => Promise<ServingCertificate>> {
+  const { CertificateKeeper, KubernetesApi } = await import('@lane/kubernetes/injector');
+  const { access, namespace } = await account(given.namespace);
   const host = `${given.service}.${namespace}.svc`;
   const keeper = new CertificateKeeper({
     api: new KubernetesApi(access, { holdProcess: true }),
@@ -94,6 +105,42 @@ async function ownCertificates(given: InjectorArguments): Promise<() => Promise<
     log: TERMINAL_LOG,
   });
   return () => keeper.keep();
+}
+
+/** Who the pod is, and where. */
+async function account(asked: string | undefined): Promise<{ access: KubernetesAccess; namespace: string }> {
+  const { accessInCluster, namespaceInCluster } = await import('@lane/kubernetes/injector');
+  const folder = process.env['LANE_KUBERNETES_ACCOUNT'];
+  const remedy = 'or have certificates made by somebody else: --tls-cert and --tls-key';
+  let access: KubernetesAccess | undefined;
+  try {
+    access = accessInCluster(process.env, folder);
+  } catch (error) {
+    const cause = `the pod has no service account to make certificates with: ${(error as Error).message}`;
+    throw new CliError(`${cause}; set automountServiceAccountToken: true, ${remedy}`, 'ELANE_NOT_IN_CLUSTER');
+  }
+  if (access === undefined)
+    throw new CliError(`outside a cluster no certificates can be made: start it in a pod, as the chart does, ${remedy}`, 'ELANE_NOT_IN_CLUSTER');
+  const namespace = asked ?? namespaceInCluster(folder);
+  if (namespace === undefined) throw new CliError('the pod is not told its namespace: add --namespace', 'ELANE_NOT_IN_CLUSTER');
+  return { access, namespace };
+}
+
+/** What Kubernetes would refuse in a pod has to be refused here: it would refuse every pod that is injected. */
+function parseImage(text: string): string {
+  if (!/^[^\s]+$/.test(text)) throw new InvalidArgumentError('the name of an image is expected, such as registry.example.com/lane-agent:0.1.0.');
+  return text;
+}
+
+function parseQuantity(text: string): string {
+  if (!/^\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(text))
+    throw new InvalidArgumentError('a quantity as Kubernetes writes it is expected, such as 50m or 32Mi.');
+  return text;
+}
+
+function parseVariable(text: string, before: Record<string, string>): Record<string, string> {
+  if (!/^[A-Za-z_.-][\w.-]*=/.test(text)) throw new InvalidArgumentError('NAME=value is expected, with a name of letters, digits, _, . and -.');
+  return parsePair(text, before);
 }
 
 function parsePair(text: string, before: Record<string, string>): Record<string, string> {

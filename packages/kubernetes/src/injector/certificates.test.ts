@@ -48,6 +48,17 @@ describe('the next state of certificates', () => {
     expect(state.trusted).not.toContain(first);
   });
 
+  test('has a new authority sign only when everybody has had the time to see it', async () => {
+    const first = await nextState(undefined, NAMES, START, LONG);
+    const trusting = await nextState(first, NAMES, hours(2001), LONG);
+    expect(trusting.trusted).toHaveLength(2);
+    const waiting = await nextState(trusting, NAMES, hours(2100), LONG);
+    expect(waiting.authority).toEqual(first.authority);
+    const signing = await nextState(waiting, NAMES, hours(2102), LONG);
+    expect(signing.authority).toEqual(trusting.nextAuthority);
+    expect(signedBy(signing, signing.authority.certificate)).toBe(true);
+  });
+
   test('starts anew where the authority has ended', async () => {
     const state = await nextState(undefined, NAMES, START, TIMES);
     const later = await nextState(state, NAMES, START + 10_000, TIMES);

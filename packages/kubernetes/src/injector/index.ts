@@ -6,4 +6,4 @@ export { CERTIFICATE_TIMES, nextState, type CertificateState, type CertificateTi
 export { INJECT_DEFAULTS, injectPod, type Injection, type InjectOptions } from './inject-pod.js';
 export { startInjector, type InjectorOptions } from './injector.js';
 export type { InjectorServer, ServingCertificate } from './server.js';
-export { accessInCluster, KubernetesApi, namespaceInCluster } from '@lane/kubernetes-registry';
+export { accessInCluster, KubernetesApi, namespaceInCluster, type KubernetesAccess } from '@lane/kubernetes-registry';

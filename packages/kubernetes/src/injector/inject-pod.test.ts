@@ -49,6 +49,11 @@ describe('who is injected', () => {
     expect(patch.length > 0).toBe(expected);
   });
 
+  test('a pod refuses by an annotation, too', () => {
+    const { outcome, patch } = injectPod(pod({}, { annotations: { 'lane.dev/inject': 'disabled' } }), LABELLED, OPTIONS);
+    expect({ outcome, patch }).toEqual({ outcome: 'left-alone', patch: [] });
+  });
+
   test.each<[string, Partial<Container>, 'injected' | 'left-alone', string]>([
     ['an image of Node', {}, 'injected', 'app: image node'],
     ['a command of Node', { image: 'shop/a:1', command: ['/usr/local/bin/node', 'server.js'] }, 'injected', 'it runs node'],
@@ -199,7 +204,10 @@ describe('the pod', () => {
       name: 'lane-podinfo',
       downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] },
     });
-    expect(spec.containers[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(['/lane', '/etc/podinfo']);
+    expect(spec.containers[0]?.volumeMounts).toEqual([
+      { name: 'lane-agent', mountPath: '/lane', readOnly: true },
+      { name: 'lane-podinfo', mountPath: '/etc/podinfo', readOnly: true },
+    ]);
     const taken = inject(pod({ containers: [node({ volumeMounts: [{ name: 'mine', mountPath: '/etc/podinfo/' }] })] }));
     expect(taken.pod.spec.containers[0]?.volumeMounts?.map(({ name }) => name)).toEqual(['mine', 'lane-agent']);
     expect(taken.warnings).toEqual([expect.stringContaining('/etc/podinfo')]);

@@ -30,8 +30,8 @@ export async function startInjector(options: InjectorOptions): Promise<InjectorS
     try {
       const certificate = await keepCertificate();
       if (certificate.certificate === served.certificate) return;
-      served = certificate;
       server.setCertificate(certificate);
+      served = certificate;
     } catch (error) {
       into.error(`the certificate could not be looked after, it is tried again in ${intervalMs / 1000} s: ${(error as Error).message}`);
     }

@@ -1,0 +1,112 @@
+/** `lane drain` beside an app under the agent, and where there is none. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { connectNacos } from '@lane/nacos-registry';
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+const LANE = join(__dirname, '../../dist/main.js');
+const AGENT = join(__dirname, '../../../agent/dist/register.js');
+const APP = join(__dirname, '../../../../examples/shop/c.js');
+
+interface Result {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function lane(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [LANE, ...args], { env: { ...process.env, LANE_ADMIN_PORT: '', ...env } }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+/** A port where nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('lane drain', () => {
+  test('takes the instance of the app out of Nacos, and tells so, as text or as JSON', async () => {
+    const nacos = await startEmbeddedNacos({ port: 0 });
+    onTestFinished(() => nacos.close());
+    const connection = connectNacos({ server: nacos.address });
+    onTestFinished(() => connection.close());
+    const folder = mkdtempSync(join(tmpdir(), 'lane-drain-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const port = String(await freePort());
+    const app = spawn(process.execPath, ['--require', AGENT, APP], {
+      env: { ...process.env, NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: folder, LANE_ADMIN_PORT: port },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(async () => {
+      const exited = once(app, 'exit');
+      app.kill('SIGKILL');
+      await exited;
+    });
+    let said = '';
+    for await (const chunk of app.stdout as AsyncIterable<Buffer>) if ((said += chunk.toString()).includes('registered as')) break;
+    const listed = (): Promise<readonly unknown[]> => connection.list({ name: 'spring-cloud-c', group: 'DEFAULT_GROUP' });
+    expect(await listed()).toHaveLength(1);
+
+    const first = await lane(['drain', '--settle', '0', '--json'], { LANE_ADMIN_PORT: port });
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(first.stdout)).toEqual({ ok: true, withdrawn: 1, elapsedSeconds: expect.any(Number) as number });
+    expect(await listed()).toEqual([]);
+    // Asked again, it tells of the same drain.
+    const again = await lane(['drain', '--port', port]);
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toMatch(/^drained in [\d.]+ s: 1 instance taken out of the registry\n$/);
+  });
+
+  test.each([
+    [[], {}, /there is no LANE_ADMIN_PORT here: set it as it is for the app, or add --port/],
+    [[], { LANE_ADMIN_PORT: 'auto' }, /LANE_ADMIN_PORT is auto here, which tells no port/],
+    [['--port', '70000'], {}, /a port is a number/],
+    [['--port', '1', '--settle', '30'], {}, /--settle 30 leaves nothing of --deadline 25/],
+  ])('%j %j is refused with the remedy', async (args, env, message) => {
+    const { code, stdout, stderr } = await lane(['drain', ...args], env);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+
+  test('fails with the cause where nobody listens, on a port that fetch would refuse as well', async () => {
+    const { code, stdout, stderr } = await lane(['drain', '--json', '--port', '9']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^lane: nobody answers at http:\/\/127\.0\.0\.1:9\/drain: connect ECONNREFUSED.*LANE_ADMIN_PORT\?\n$/);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'ELANE_DRAIN' });
+  });
+
+  test('fails where somebody else answers on that port', async () => {
+    const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { code, stderr } = await lane(['drain', '--port', String((server.address() as AddressInfo).port)]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^lane: http:\S+ answered 200: hello\. Is that the LANE_ADMIN_PORT of the app\?\n$/);
+  });
+
+  test('fails with what went wrong in the app, which JSON tells one by one', async () => {
+    const problems = ['orders could not be withdrawn', '1 requests are in flight'];
+    const report = { state: 'deadline', elapsedSeconds: 25, withdrawn: 0, inFlight: 1, problems };
+    const server = createServer((_, response) => response.end(`{"state":"withdrawing"}\n${JSON.stringify(report)}\n`)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { code, stdout, stderr } = await lane(['drain', '--json', '--port', String((server.address() as AddressInfo).port)]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(`lane: ${problems.join('; ')}\n`);
+    expect(JSON.parse(stdout)).toEqual({ ok: false, code: 'ELANE_DRAIN', message: problems.join('; '), problems });
+  });
+});
