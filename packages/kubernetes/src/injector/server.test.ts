@@ -55,6 +55,14 @@ describe('the webhook', () => {
     expect(response.patch !== undefined).toBe(isPatched);
   });
 
+  test('warns in no more characters than the API server hands on', async () => {
+    const metadata = { annotations: { 'lane.dev/containers': `app,${'x'.repeat(500)}` } };
+    const { text } = await ask(await start(), '/inject/namespace', review({ ...POD, metadata }));
+    const { warnings } = (JSON.parse(text) as { response: { warnings: string[] } }).response;
+    expect(warnings.map(({ length }) => length)).toEqual([256]);
+    expect(warnings[0]).toMatch(/^lane: lane\.dev\/containers names x+$/);
+  });
+
   test('refuses what is no review, and goes on', async () => {
     const server = await start();
     expect((await ask(server, '/inject/pod', 'no JSON')).status).toBe(400);
