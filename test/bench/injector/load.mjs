@@ -6,8 +6,11 @@ import https from 'node:https';
 import { PODS, reviewOf } from './pods.mjs';
 import { makeCertificate, startDoNothing, startInjector } from './webhooks.mjs';
 
-/** The API server speaks HTTP/1.1 to webhooks, and keeps as many idle connections (client-go). */
-const IDLE_CONNECTIONS = 25;
+/**
+ * The API server speaks HTTP/1.1 to webhooks, and keeps as many idle connections (client-go). It opens more when they are busy, but takes
+ * one that comes free meanwhile. Node's client would wait for its own: after a moment of standstill it would make ever more of them.
+ */
+const CONNECTIONS = 25;
 /** Timers are up to a millisecond late or more; what is left is waited for by turns of the event loop. */
 const SPIN_MS = 2;
 const WARM_UP_SECONDS = 10;
@@ -26,7 +29,7 @@ export async function measureLoad({ rounds, seconds, rate, node, onRound }) {
         { name: 'injector', server: await startInjector(files, node) },
       ].map((one) => ({
         ...one,
-        agent: new https.Agent({ keepAlive: true, maxFreeSockets: IDLE_CONNECTIONS, ca }),
+        agent: new https.Agent({ keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: CONNECTIONS, ca }),
         times: [],
         late: [],
         cpu: 0,
