@@ -1,34 +1,23 @@
 /** The `lane` command as people use it: what it says, where it listens, and how it ends. What goes wrong with Nacos is in test/e2e. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
 import { createServer as createSocketServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { version } from '../package.json';
+import { CLEAN, LANE, runLane, type Result } from './testing/lane.js';
 
-const LANE = join(__dirname, '../dist/main.js');
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lane(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, ...args], { env: { ...process.env, ...env } }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
+const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 
 /** Starts a command that serves; gives the first line that it prints. */
 async function start(args: readonly string[], env: Record<string, string> = {}): Promise<{ child: ChildProcess; line: string; said: string[] }> {
-  const child = spawn(process.execPath, [LANE, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [LANE, ...args], { env: { ...CLEAN, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   const said: string[] = [];
   createInterface(child.stderr).on('line', (line) => said.push(line));
@@ -37,6 +26,12 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
   ];
   if (printed[0] === undefined) throw new Error(`it ended before it served: ${said.join('\n')}`);
   return { child, line: printed[0], said };
+}
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'lane-cli-'));
+  onTestFinished(() => rmSync(made, { recursive: true }));
+  return made;
 }
 
 async function startNacos(): Promise<EmbeddedNacos> {
@@ -143,6 +138,34 @@ describe('what cannot be', () => {
   });
 });
 
+describe('Kubernetes as registry', () => {
+  const NONE = { KUBERNETES_SERVICE_HOST: '' };
+  const NOBODY = ['--registry', 'kubernetes', '--kubernetes', 'http://127.0.0.1:9'];
+  test.each([
+    [['status', '--registry', 'kubernetes'], 2, /needs a cluster, .* run kubectl proxy, and give --kubernetes http:/],
+    [['status', '--registry', 'kubernetes', '--kubernetes', '10.0.0.1:6443'], 2, /10\.0\.0\.1:6443 is no URL: give one such as http:/],
+    [['status', '--registry', 'kubernetes', '--kubernetes', 'https://127.0.0.1:9'], 1, /no service account to ask .* kubectl proxy/],
+    [['status', ...NOBODY], 2, /lane groups are in a file \(--rules FILE\), or in a Nacos that is named \(--nacos HOST:PORT\)/],
+    [['explain', '/', '--rules', 'RULES', '--via', 'a', ...NOBODY], 1, /Kubernetes at http:\/\/127\.0\.0\.1:9 can't be reached: .*ECONNREFUSED/],
+    [['gateway', '--port', '0', '--route', '*=a', '--entry', 'rules', ...NOBODY], 2, /lane groups are in a file \(--rules FILE\)/],
+    [
+      ['gateway', '--port', '0', '--route', '*=a.b.c', ...NOBODY],
+      2,
+      /a\.b\.c is no Service: accepted are name, name\.namespace and name\.namespace\.svc/,
+    ],
+    [['gateway', '--port', '0', '--ingress', 'x.yaml', ...NOBODY], 2, /--ingress leads to services of Nacos: .* --route host=service/],
+  ])('%j ends with %i and the remedy', async (args, exit, message) => {
+    const rules = join(folder(), 'lane-groups.json');
+    writeFileSync(rules, '{"version":1,"groups":[]}');
+    const { code, stdout, stderr } = await lane(
+      args.map((arg) => (arg === 'RULES' ? rules : arg)),
+      NONE,
+    );
+    expect(stderr).toMatch(message);
+    expect([code, stdout, stderr.trim().split('\n').length]).toEqual([exit, '', 1]);
+  });
+});
+
 /** Takes a port that the demo would; whoever has it already does as well. */
 async function take(port: number): Promise<void> {
   const server = createSocketServer().listen(port, '127.0.0.1');
@@ -219,6 +242,29 @@ describe('lane gateway', () => {
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
     expect(said).toEqual([]);
+  });
+
+  test('with --rules tags by the lane groups of a file in YAML, and of a changed one the last that was valid', async () => {
+    const nacos = await startNacos();
+    await startService(nacos, 'a', 'A');
+    await startService(nacos, 'a', 'Agray', 'gray');
+    const file = join(folder(), 'lane-groups.yaml');
+    const group = (host: string): string =>
+      `name: shop\nservices: [a]\nentry: { services: [lane-gateway] }\nlanes:\n  - { name: gray, tag: gray, rules: [{ name: r, match: { host: { exact: ${host} } } }] }\n`;
+    writeFileSync(file, group('one.example.com'));
+    const args = ['gateway', '--port', '0', '--nacos', nacos.address, '--entry', 'rules', '--route', '*=a', '--rules', file];
+    const { line, said } = await start(args);
+    const url = urlIn(line);
+    expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
+    writeFileSync(file, 'name: [');
+    const refused = [
+      expect.stringMatching(/^error: the file .*lane-groups\.yaml is not valid and is left out, the last good one stays in force/) as string,
+    ];
+    await vi.waitFor(() => expect(said).toEqual(refused), { timeout: 5_000 });
+    expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
+    writeFileSync(file, group('two.example.com'));
+    await vi.waitFor(async () => expect(await ask(url, 'two.example.com')).toBe('Agray lane=gray'), { timeout: 5_000 });
+    expect(await ask(url, 'one.example.com')).toBe('A -');
   });
 
   test('with --entry rules tags by the lane groups in Nacos, and believes the peers of --trust', async () => {

@@ -1,5 +1,5 @@
 /** `lane console` as people start it: where it listens, whom it asks, and how it ends. Its pages are those that were built. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
 
-const LANE = join(__dirname, '../../dist/main.js');
 const TOKEN = 'a-token-that-is-long-enough';
 
 function folder(): string {
@@ -17,19 +17,13 @@ function folder(): string {
   return made;
 }
 
-function refused(args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | null; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, 'console', '--port', '0', ...args], { env: { ...process.env, ...env } }, (_error, _out, stderr) =>
-      resolve({ code: child.exitCode, stderr }),
-    );
-  });
-}
+const refused = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(['console', '--port', '0', ...args], { env });
 
 async function start(args: readonly string[], env: Record<string, string> = {}): Promise<{ url: string; stop(): Promise<number | null> }> {
   const nacos = await startEmbeddedNacos({ port: 0 });
   onTestFinished(() => nacos.close());
   const child = spawn(process.execPath, [LANE, 'console', '--port', '0', '--json', '--nacos', nacos.address, ...args], {
-    env: { ...process.env, ...env },
+    env: { ...CLEAN, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -1,5 +1,5 @@
 /** `lane doctor` beside real processes and the embedded Nacos. Its exit codes and the text are those of the command itself. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -12,15 +12,12 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { examine, type Examination, type Given } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { wordsOf } from '../doctor/preloads.js';
+import { CLEAN, runLane, runProgram, type Result } from '../testing/lane.js';
 
 const ROOT = join(__dirname, '../../../..');
-const LANE = join(__dirname, '../../dist/main.js');
 const AGENT = join(ROOT, 'packages/agent/dist/register.js');
 const APP = join(ROOT, 'examples/shop/c.js');
 const SERVICE = 'spring-cloud-c';
-
-/** What these tests are themselves started with must not be examined. */
-const CLEAN = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:lane_|NODE_OPTIONS$|NODE_PATH$)/i.test(name)));
 
 let nacos: EmbeddedNacos;
 let connection: NacosConnection;
@@ -61,19 +58,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lane(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, ...args], { cwd: folder, env: { ...CLEAN, ...env } }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
+const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { cwd: folder, env });
 
 /** Starts a service of the shop with the agent in it, and waits until it is in Nacos. */
 async function startApp(env: Record<string, string>): Promise<ChildProcess & { readonly pid: number }> {
@@ -438,10 +423,8 @@ describe('in the environment of an app', () => {
     const app = join(folder, 'app');
     mkdirSync(join(app, 'node_modules/nacos-sdk-rust-binding-node'), { recursive: true });
     writeFileSync(join(app, 'node_modules/nacos-sdk-rust-binding-node/package.json'), '{"name":"nacos-sdk-rust-binding-node"}');
-    const child = execFile(process.execPath, [LANE, 'doctor', '--quiet', '--env', `LANE_NACOS_SERVER=${nacos.address}`], { cwd: app, env: CLEAN });
-    let stdout = '';
-    child.stdout?.on('data', (chunk: string) => (stdout += chunk));
-    expect(await once(child, 'close')).toEqual([1, null]);
+    const { code, stdout } = await runLane(['doctor', '--quiet', '--env', `LANE_NACOS_SERVER=${nacos.address}`], { cwd: app });
+    expect(code).toBe(1);
     const grpcPort = Number(nacos.address.split(':')[1]) + 1000;
     expect(stdout).toMatch(
       new RegExp(`^error +nacos +port ${grpcPort} of 127\\.0\\.0\\.1, where Nacos takes gRPC .*\\(ECONNREFUSED\\)\\n +→ open port ${grpcPort}`, 'm'),
@@ -484,9 +467,6 @@ describe('what cannot be', () => {
 test('NODE_OPTIONS is taken apart as Node does', async () => {
   const written = String.raw`--require "/a b/c.js" --title="x\"y\\z"  -r ./d.js`;
   expect(wordsOf(written)).toEqual({ words: ['--require', '/a b/c.js', String.raw`--title=x"y\z`, '-r', './d.js'], isClosed: true });
-  const child = execFile(process.execPath, ['-p', 'process.title'], { env: { ...CLEAN, NODE_OPTIONS: String.raw`--title="x\"y\\z"` } });
-  let title = '';
-  child.stdout?.on('data', (chunk: string) => (title += chunk));
-  await once(child, 'close');
-  expect(title).toBe(String.raw`x"y\z` + '\n');
+  const { stdout } = await runProgram(process.execPath, ['-p', 'process.title'], { env: { NODE_OPTIONS: String.raw`--title="x\"y\\z"` } });
+  expect(stdout).toBe(String.raw`x"y\z` + '\n');
 });

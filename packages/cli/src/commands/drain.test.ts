@@ -1,5 +1,5 @@
 /** `lane drain` beside an app under the agent, and where there is none. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,24 +9,12 @@ import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { connectNacos } from '@lane/nacos-registry';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { CLEAN, runLane, type Result } from '../testing/lane.js';
 
-const LANE = join(__dirname, '../../dist/main.js');
 const AGENT = join(__dirname, '../../../agent/dist/register.js');
 const APP = join(__dirname, '../../../../examples/shop/c.js');
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lane(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, ...args], { env: { ...process.env, LANE_ADMIN_PORT: '', ...env } }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
+const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 
 /** A port where nobody listens. */
 async function freePort(): Promise<number> {
@@ -48,7 +36,7 @@ describe('lane drain', () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const port = String(await freePort());
     const app = spawn(process.execPath, ['--require', AGENT, APP], {
-      env: { ...process.env, NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: folder, LANE_ADMIN_PORT: port },
+      env: { ...CLEAN, NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: folder, LANE_ADMIN_PORT: port },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(async () => {

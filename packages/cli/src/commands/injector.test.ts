@@ -1,5 +1,5 @@
 /** `lane injector` as a command: what it says, and how it starts and ends. What it does to pods is in test/interop/kubernetes. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nextState } from '@lane/kubernetes/injector';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
 
-const LANE = join(__dirname, '../../dist/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'lane-injector-'));
 const at = (name: string): string => join(folder, name);
 const TLS = ['--tls-cert', at('tls.crt'), '--tls-key', at('tls.key')];
 const FREE_PORTS = ['--host', '127.0.0.1', '--port', '0', '--metrics-port', '0'];
 /** No cluster, whatever the tests themselves run in. */
-const ENV = { ...process.env, KUBERNETES_SERVICE_HOST: '', LANE_KUBERNETES_ACCOUNT: at('account') };
+const ENV = { ...CLEAN, KUBERNETES_SERVICE_HOST: '', LANE_KUBERNETES_ACCOUNT: at('account') };
 
 let ca: string;
 beforeAll(async () => {
@@ -31,19 +31,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function injector(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, 'injector', ...args], { env: { ...ENV, ...env } }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
+const injector = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> =>
+  runLane(['injector', ...args], { env: { ...ENV, ...env } });
 
 const IMAGE = ['--image', 'lane-agent:1'];
 

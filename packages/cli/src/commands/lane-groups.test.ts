@@ -1,13 +1,11 @@
 /** The commands that read and change lane groups, as people and scripts use them, against the embedded Nacos. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectNacos, LaneGroupsStore, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-
-const LANE = join(__dirname, '../../dist/main.js');
+import { runLane, type Result } from '../testing/lane.js';
 
 const SHOP = {
   name: 'shop',
@@ -32,19 +30,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lane(args: readonly string[], input?: string): Promise<Result> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, LANE_NACOS_SERVER: nacos.address, USER: 'ann' };
-    const child = execFile(process.execPath, [LANE, ...args], { env }, (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
-    child.stdin?.end(input);
-  });
-}
+const lane = (args: readonly string[], input?: string): Promise<Result> =>
+  runLane(args, { env: { LANE_NACOS_SERVER: nacos.address, USER: 'ann' }, ...(input === undefined ? {} : { input }) });
 
 /** What it prints, of a command that has to do what it was asked. */
 async function done(args: readonly string[], input?: string): Promise<string> {
@@ -246,6 +233,16 @@ describe('lane explain', () => {
     expect(await done(['explain', '--from', 'a', '--tag', 'gray', '--via', 'b'])).toMatch(/it has the tag gray already/);
     await done(['disable', 'shop/gray']);
     expect(await done(['explain', 'www.example.com'])).toMatch(/not asked, the lane is disabled[^]*It has no tag/);
+  });
+
+  test('by lane groups of a file, which nobody has published yet', async () => {
+    const file = write(
+      'next.yaml',
+      'name: next\nservices: [b]\nentry: { services: [edge] }\nlanes:\n  - { name: gray, tag: gray, rules: [{ name: all, percent: 100 }] }\n',
+    );
+    expect(await done(['explain', '/', '--rules', file])).toMatch(/next\/gray\/all: matched[^]*\nb: base serves, no instance tagged gray can/);
+    expect(await done(['status', '--rules', file])).toMatch(/^next {2}entry: edge\n.*\nb +1 +0 → base$/);
+    expect(await done(['explain', '/'])).not.toContain('next');
   });
 
   test('the same as JSON', async () => {

@@ -1,30 +1,16 @@
 /** `lane lint` as people and pipelines call it: what it reads, what it prints, and how it ends. The rules are tried in @lane/kubernetes. */
-import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { runLane, type Result } from '../testing/lane.js';
 
-const LANE = join(__dirname, '../../dist/main.js');
 const SCENARIO = join(__dirname, '../../../kubernetes/src/lint/testing/scenario');
 const GOOD = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: good }\ndata: { a: "1" }\n';
 const REFUSED = GOOD.replace('"1"', '1');
 const WARNED = 'apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: { name: old }\n';
 
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lint(args: readonly string[], { cwd = tmpdir(), input = '' } = {}): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, 'lint', ...args], { cwd }, (_error, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-    child.stdin?.end(input);
-  });
-}
+const lint = (args: readonly string[], { cwd = tmpdir(), input = '' } = {}): Promise<Result> => runLane(['lint', ...args], { cwd, input });
 
 function folder(files: Readonly<Record<string, string>>): string {
   const made = mkdtempSync(join(tmpdir(), 'lane-lint-'));

@@ -1,5 +1,5 @@
 /** What the command is in a shell: completion in a real bash, and commands that are run with the agent in them. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,23 +8,7 @@ import { createInterface } from 'node:readline';
 import { connectNacos, publishLaneGroups } from '@lane/nacos-registry';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-
-const LANE = join(__dirname, '../../dist/main.js');
-
-/** What these tests are themselves started with must not reach those that they start. */
-const CLEAN = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:LANE_|NODE_OPTIONS$)/.test(name)));
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = CLEAN): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(command, args, { env }, (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
-  });
-}
+import { CLEAN, LANE, runLane, runProgram } from '../testing/lane.js';
 
 describe('completion in bash', () => {
   let nacos: EmbeddedNacos;
@@ -48,8 +32,8 @@ describe('completion in bash', () => {
   async function offered(line: string, server = nacos.address): Promise<string[]> {
     const script = `eval "$(lane completion bash)"; COMP_LINE='${line}' COMP_POINT=${line.length} _lane_complete
 printf '%s\\n' "\${COMPREPLY[@]}"; complete -p lane >/dev/null`;
-    const env = { ...CLEAN, PATH: `${folder}:${process.env['PATH']}`, LANE_NACOS_SERVER: server };
-    const { code, stdout, stderr } = await run('bash', ['--norc', '-c', script], env);
+    const env = { PATH: `${folder}:${process.env['PATH']}`, LANE_NACOS_SERVER: server };
+    const { code, stdout, stderr } = await runProgram('bash', ['--norc', '-c', script], { env });
     expect([code, stderr]).toEqual([0, '']);
     return stdout.split('\n').filter((word) => word !== '');
   }
@@ -81,15 +65,16 @@ describe('lane run', () => {
   const SHOW = 'console.log(globalThis[Symbol.for("lane.agent.v1")]?.runtime.options.tag, process.env.NODE_OPTIONS)';
 
   test('has the agent in the command, with a tag, beside the options that Node has already', async () => {
-    const env = { ...CLEAN, NODE_OPTIONS: '--no-warnings' };
-    const { code, stdout, stderr } = await run(process.execPath, [LANE, 'run', '--tag', 'gray', '--', process.execPath, '-e', SHOW], env);
+    const { code, stdout, stderr } = await runLane(['run', '--tag', 'gray', '--', process.execPath, '-e', SHOW], {
+      env: { NODE_OPTIONS: '--no-warnings' },
+    });
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^gray --no-warnings --require "?.*agent/);
   });
 
   test('ends as the command does, by code and by signal, and passes signals on', async () => {
-    expect((await run(process.execPath, [LANE, 'run', '--', process.execPath, '-e', 'process.exit(7)'])).code).toBe(7);
-    expect((await run(process.execPath, [LANE, 'run', '--', process.execPath, '-e', 'process.kill(process.pid, "SIGKILL")'])).code).toBe(137);
+    expect((await runLane(['run', '--', process.execPath, '-e', 'process.exit(7)'])).code).toBe(7);
+    expect((await runLane(['run', '--', process.execPath, '-e', 'process.kill(process.pid, "SIGKILL")'])).code).toBe(137);
     const app = 'process.on("SIGTERM", () => process.exit(5)); setInterval(() => {}, 1e6); console.log("up")';
     const child = spawn(process.execPath, [LANE, 'run', '--', process.execPath, '-e', app], { env: CLEAN, stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -99,7 +84,7 @@ describe('lane run', () => {
   });
 
   test('of what is not there it says so, with the exit code of shells', async () => {
-    const { code, stderr } = await run(process.execPath, [LANE, 'run', '--', 'no-such-command']);
+    const { code, stderr } = await runLane(['run', '--', 'no-such-command']);
     expect([code, stderr]).toEqual([127, "lane: no-such-command can't be run (ENOENT)\n"]);
   });
 });
