@@ -132,7 +132,10 @@ describe('entry rules of a file', () => {
     await eventually(() => expect(gateway.said.join('\n')).toMatch(/error: the file .*lanes\.json is not valid and is left out/));
     expect(await answer('x-who')).toMatch(demo.expected(GRAY_HOST));
     const refused = await lane(['gateway', '--entry', 'rules', '--route', '*=spring-cloud-a', '--rules', file]);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^lane: .*lanes\.json has no valid lane groups: /)]);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^lane: .*lanes\.json has no valid lane groups:\n  .*lanes\.json:1:1  /),
+    ]);
   });
 });
 

@@ -129,15 +129,9 @@ export function namesInKubernetes(runtime: Runtime): ServiceNames {
     return service.pending;
   }
 
-  function whyAbsent(absence: Absence, host: Host, key: ServiceKey): string {
-    const where = `Service ${host.name} of namespace ${host.namespace}`;
-    if (absence === 'no-service') return `there is no ${where}`;
-    if (absence === 'no-port') return `${where} has no port ${key.group.split(':')[1]}`;
-    return (
-      `Kubernetes refuses to tell of ${where}: the service account needs a role there with get of services, list and watch of endpointslices ` +
-      `(discovery.k8s.io), and list and watch of pods. With the role of Lane's manifests: kubectl create rolebinding lane-registry ` +
-      `--namespace ${host.namespace} --clusterrole lane-registry --group system:serviceaccounts:${namespace}`
-    );
+  function whyAbsent(absence: Absence, { name, namespace: where }: Host, key: ServiceKey): string {
+    const port = key.group.split(':')[1];
+    return load().describeAbsence(absence, { name, namespace: where, port: port === undefined ? undefined : Number(port) }, namespace);
   }
 
   return {

@@ -22,38 +22,44 @@ export class LaneGroupsFileError extends CliError {
       const place = line === undefined ? '' : `:${line}:${column}`;
       return `  ${file}${place}  ${path === '' ? '' : `${path} `}${message}`;
     });
-    super(`${file} has no valid lane groups, and nothing is changed:\n${lines.join('\n')}`, 'ELANE_INVALID_LANE_GROUPS', EXIT.failed);
+    super(`${file} has no valid lane groups:\n${lines.join('\n')}`, 'ELANE_INVALID_LANE_GROUPS', EXIT.failed);
     this.name = 'LaneGroupsFileError';
     this.problems = problems;
   }
 }
 
-/** Reads a file, or standard input for `-`. A single group does, too: it becomes a document of one. */
+/** What a text says, or each problem with its place. */
+export type PlacedLaneGroups =
+  | { readonly ok: true; readonly document: LaneGroupsDocument }
+  | { readonly ok: false; readonly problems: readonly PlacedProblem[] };
+
+/** Reads a file, or standard input for `-`. */
 export async function readLaneGroupsFile(file: string): Promise<LaneGroupsDocument> {
-  const text = await readText(file);
-  const name = file === '-' ? 'standard input' : file;
+  const parsed = parseLaneGroupsText(await readText(file));
+  if (parsed.ok) return parsed.document;
+  throw new LaneGroupsFileError(file === '-' ? 'standard input' : file, parsed.problems);
+}
+
+/** Parses JSON or YAML. A single group does, too: it becomes a document of one. Never throws. */
+export function parseLaneGroupsText(text: string): PlacedLaneGroups {
   const { LineCounter, parseDocument } = require('yaml') as Yaml;
   const lines = new LineCounter();
   // JSON is YAML, too.
   const source = parseDocument(text.replace(/^\uFEFF/, ''), { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  if (source.errors.length > 0) {
-    throw new LaneGroupsFileError(
-      name,
-      source.errors.map(({ message, pos }) => ({ path: '', message, ...placeOf(lines.linePos(pos[0])) })),
-    );
-  }
+  if (source.errors.length > 0)
+    return { ok: false, problems: source.errors.map(({ message, pos }) => ({ path: '', message, ...placeOf(lines.linePos(pos[0])) })) };
   const value: unknown = source.toJS();
   const isGroup = typeof value === 'object' && value !== null && !('groups' in value) && 'services' in value;
   const parsed = parseLaneGroups(isGroup ? { version: 1, groups: [value] } : value);
-  if (parsed.ok) return parsed.document;
-  throw new LaneGroupsFileError(
-    name,
-    parsed.problems.map((problem) => {
+  if (parsed.ok) return { ok: true, document: parsed.document };
+  return {
+    ok: false,
+    problems: parsed.problems.map((problem) => {
       const keys = problem.path.split('/').slice(1).map(unescape);
       const path = isGroup ? keys.slice(2) : keys;
       return { ...problem, path: path.length === 0 ? '' : `/${path.join('/')}`, ...place(path) };
     }),
-  );
+  };
 
   /** Of the field itself, or of the nearest thing around it that is there. */
   function place(path: readonly string[]): Pick<PlacedProblem, 'line' | 'column'> {

@@ -1,3 +1,4 @@
+export { describeAbsence } from './absence.js';
 export {
   accessByAccount,
   accessInCluster,

@@ -1,8 +1,10 @@
 /** Kubernetes as a registry: Services are found through EndpointSlices, and their instances' tags are labels of pods. */
-import { SILENT_LOG, type Log, type ServiceKey, type Unsubscribe } from '@lane/core';
+import { SILENT_LOG, type Instance, type Log, type Registry, type ServiceKey, type Unsubscribe } from '@lane/core';
+import { describeAbsence } from './absence.js';
 import { KubernetesApi, type KubernetesAccess } from './kubernetes-api.js';
 import type { KubernetesError } from './kubernetes-error.js';
-import { WatchedService, type ServiceListener } from './watched-service.js';
+import { listInstances, listServices } from './list-instances.js';
+import { WatchedService, type Absence, type ServiceListener } from './watched-service.js';
 
 /** Options of {@link KubernetesRegistry}. */
 export interface KubernetesRegistryOptions {
@@ -10,6 +12,8 @@ export interface KubernetesRegistryOptions {
   readonly log?: Log;
   /** Whether watches keep the process alive. Default false. */
   readonly holdProcess?: boolean;
+  /** Of the account that asks, for the remedy where it may not. Default `default`. */
+  readonly namespace?: string;
   /** Told when the API server can't be reached, and when it answers again. */
   readonly onReachable?: (reachable: boolean) => void;
 }
@@ -19,19 +23,24 @@ export function serviceKeyOf(name: string, namespace: string, port?: number): Se
   return { name, group: port === undefined ? namespace : `${namespace}:${port}` };
 }
 
-/** The registry. Keys are made by {@link serviceKeyOf}. */
-export class KubernetesRegistry {
+/** What is not there is looked for again this often by those who are subscribed to it: a little less often than it may be. */
+const LOOK_AGAIN_MS = 10_500;
+
+/** The registry. Keys are made by {@link serviceKeyOf}; its groups are namespaces. */
+export class KubernetesRegistry implements Registry {
   readonly server: string;
   readonly #api: KubernetesApi;
   readonly #log: Log;
+  readonly #namespace: string;
   readonly #onReachable: ((reachable: boolean) => void) | undefined;
   readonly #services = new Map<string, WatchedService>();
   #downSince: number | undefined;
 
-  constructor({ access, log = SILENT_LOG, holdProcess = false, onReachable }: KubernetesRegistryOptions) {
+  constructor({ access, log = SILENT_LOG, holdProcess = false, namespace = 'default', onReachable }: KubernetesRegistryOptions) {
     this.#api = new KubernetesApi(access, { holdProcess });
     this.server = this.#api.server;
     this.#log = log;
+    this.#namespace = namespace;
     this.#onReachable = onReachable;
   }
 
@@ -57,15 +66,50 @@ export class KubernetesRegistry {
     };
   }
 
+  /** What is not there has no instances, and is told of in the log, and looked for again. */
+  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
+    let absent: Absence | undefined;
+    let searching: NodeJS.Timeout | undefined;
+    const unfollow = this.follow(key, (state) => {
+      const before = absent;
+      absent = 'absent' in state ? state.absent : undefined;
+      if (absent === undefined) {
+        clearInterval(searching);
+        searching = undefined;
+      } else {
+        searching ??= setInterval(() => this.lookAgain(key), LOOK_AGAIN_MS).unref();
+        if (absent === before) return;
+        const { namespace, port } = partsOf(key);
+        this.#log.warn(`${describeAbsence(absent, { name: key.name, namespace, port }, this.#namespace)}. It is looked for again`);
+      }
+      listener('instances' in state ? state.instances : []);
+    });
+    return () => {
+      clearInterval(searching);
+      unfollow();
+    };
+  }
+
+  list(key: ServiceKey): Promise<readonly Instance[]> {
+    const { namespace, port } = partsOf(key);
+    return listInstances(this.#api, namespace, key.name, port);
+  }
+
+  /** Takes the right to list Services, which nothing else here does. */
+  services(namespace = this.#namespace): Promise<readonly string[]> {
+    return listServices(this.#api, namespace);
+  }
+
   /** A call is made to what was not there when it was last looked for. */
   lookAgain(key: ServiceKey): void {
     this.#services.get(`${partsOf(key).namespace}/${key.name}`)?.lookAgain();
   }
 
-  close(): void {
+  close(): Promise<void> {
     for (const service of this.#services.values()) service.close();
     this.#services.clear();
     this.#api.close();
+    return Promise.resolve();
   }
 
   #noteTrouble({ message }: KubernetesError): void {

@@ -31,6 +31,18 @@ const WATCH_SECONDS = { least: 300, most: 600 };
 
 const GONE = 410;
 
+/** Lists once. Rejects with `ELANE_KUBERNETES`. */
+export async function listResources<T>(
+  api: KubernetesApi,
+  target: WatchTarget,
+  query: Readonly<Record<string, string>> = {},
+): Promise<{ readonly version: string; readonly items: readonly T[] }> {
+  const { status, body } = await api.request({ path: pathOf(target, query), ...acceptOf(target, 'PartialObjectMetadataList') });
+  if (status >= 400) throw KubernetesError.ofAnswer(api.server, target, status, body);
+  const list = body as { metadata?: { resourceVersion?: string }; items?: T[] };
+  return { version: list.metadata?.resourceVersion ?? '', items: list.items ?? [] };
+}
+
 /** Resolves when `signal` is aborted; never rejects. */
 export async function watchResources<T>(api: KubernetesApi, target: WatchTarget, listener: WatchListener<T>, signal: AbortSignal): Promise<void> {
   // The newest that has been seen; undefined: all has to be listed.
@@ -43,17 +55,12 @@ export async function watchResources<T>(api: KubernetesApi, target: WatchTarget,
   while (!signal.aborted) {
     try {
       if (version === undefined) {
-        const { status, body } = await api.request({
-          path: pathOf(target, listFrom === undefined ? {} : { resourceVersion: listFrom }),
-          ...acceptOf(target, 'PartialObjectMetadataList'),
-        });
+        const list = await listResources<T>(api, target, listFrom === undefined ? {} : { resourceVersion: listFrom });
         if (signal.aborted) return;
-        if (status >= 400) throw KubernetesError.ofAnswer(api.server, target, status, body);
-        const list = body as { metadata?: { resourceVersion?: string }; items?: T[] };
-        version = list.metadata?.resourceVersion ?? '';
+        version = list.version;
         listFrom = undefined;
         listener.onAnswer();
-        listener.onAll(list.items ?? []);
+        listener.onAll(list.items);
       } else if (isRenewal) listener.onRenewed?.();
       const { least, most } = WATCH_SECONDS;
       const timeoutSeconds = String(Math.round(least + Math.random() * (most - least)));

@@ -5,8 +5,8 @@
 import type { KubernetesApi } from './kubernetes-api.js';
 import { KubernetesError } from './kubernetes-error.js';
 import { instancesBehind, refersToPods, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
-import { metadataOfLabels, type Labels } from './pod-labels.js';
 import { watchResources, type WatchListener } from './resource-watch.js';
+import { knownPod, podsOf, selectorText, servicePath, slicesOf, type PodMetadata } from './service-resources.js';
 import type { Instance } from '@lane/core';
 
 /** What is known of one port of a Service: its instances, or why there is nothing to know. */
@@ -30,10 +30,6 @@ const ABSENT_MS = 10_000;
 const UNKNOWN_POD_MS = 1000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 30_000;
-
-interface PodMetadata {
-  readonly metadata: { readonly name: string; readonly uid?: string; readonly labels?: Labels };
-}
 
 /** One Service of a namespace. */
 export class WatchedService {
@@ -95,10 +91,6 @@ export class WatchedService {
     clearTimeout(this.#searching);
   }
 
-  get #path(): string {
-    return `/api/v1/namespaces/${this.namespace}/services/${this.name}`;
-  }
-
   /** Asks until there is an answer. */
   async #begin(): Promise<void> {
     this.#isReading = true;
@@ -129,7 +121,7 @@ export class WatchedService {
 
   async #read(): Promise<Service | undefined> {
     this.#askedAt = performance.now();
-    const { status, body } = await this.#api.request({ path: this.#path });
+    const { status, body } = await this.#api.request({ path: servicePath(this.namespace, this.name) });
     this.#contact.onAnswer();
     return status === 404 ? undefined : (body as Service);
   }
@@ -179,11 +171,7 @@ export class WatchedService {
       },
       onRenewed: () => void this.#readAgain(),
     };
-    const target = {
-      path: `/apis/discovery.k8s.io/v1/namespaces/${this.namespace}/endpointslices`,
-      query: { labelSelector: `kubernetes.io/service-name=${this.name}` },
-    };
-    void watchResources(this.#api, target, listener, this.#endpoints.signal);
+    void watchResources(this.#api, slicesOf(this.namespace, this.name), listener, this.#endpoints.signal);
   }
 
   /** Only where endpoints are pods, of the pods that the Service selects now. */
@@ -194,11 +182,11 @@ export class WatchedService {
     this.#watchedPods?.stop.abort();
     const stop = new AbortController();
     this.#watchedPods = { selector, stop };
-    const take = ({ metadata: { name, uid, labels } }: PodMetadata): boolean => {
-      const known = this.#pods.get(name);
-      const metadata = metadataOfLabels(labels);
-      if (known !== undefined && known.uid === uid && JSON.stringify(known.metadata) === JSON.stringify(metadata)) return false;
-      this.#pods.set(name, { uid, metadata });
+    const take = (pod: PodMetadata): boolean => {
+      const before = this.#pods.get(pod.metadata.name);
+      const now = knownPod(pod);
+      if (before !== undefined && before.uid === now.uid && JSON.stringify(before.metadata) === JSON.stringify(now.metadata)) return false;
+      this.#pods.set(pod.metadata.name, now);
       return true;
     };
     const listener: WatchListener<PodMetadata> = {
@@ -214,9 +202,7 @@ export class WatchedService {
         if (type === 'DELETED' ? this.#pods.delete(pod.metadata.name) : take(pod)) this.#publishSoon();
       },
     };
-    const query: Record<string, string> = selector === '' ? {} : { labelSelector: selector };
-    // What is in them is nobody's business.
-    void watchResources(this.#api, { path: `/api/v1/namespaces/${this.namespace}/pods`, query, metadataOnly: true }, listener, stop.signal);
+    void watchResources(this.#api, podsOf(this.namespace, selector), listener, stop.signal);
   }
 
   /** What is the same for both watches: before all is known, a refusal means that nothing ever will be. */
@@ -276,11 +262,6 @@ export class WatchedService {
 }
 
 const isRefusal = ({ status }: KubernetesError): boolean => status === 401 || status === 403;
-
-const selectorText = (selector: Labels | undefined): string =>
-  Object.entries(selector ?? {})
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',');
 
 function asKubernetesError(api: KubernetesApi, error: unknown): KubernetesError {
   return error instanceof KubernetesError ? error : KubernetesError.ofOutage(api.server, error as Error);

@@ -7,6 +7,7 @@ import {
   type ConfigStore,
   type LaneRules,
   type Log,
+  type ParsedLaneGroups,
   type Problem,
   type Unsubscribe,
 } from '@lane/core';
@@ -25,7 +26,7 @@ export interface LaneGroupsInfo {
   readonly md5: string | undefined;
 }
 
-/** Options of {@link watchLaneGroups} and {@link watchLaneGroupsFile}. */
+/** Options of {@link watchLaneGroups}. */
 export interface LaneGroupsOptions {
   readonly log?: Log | undefined;
   /** Gets the rules in force: once known, then at each change. undefined: there is no document. */
@@ -55,16 +56,22 @@ const FILE_POLL_MS = 1_000;
 /** With a watcher, polling is only for what watchers miss, such as network file systems. */
 const WATCHED_FILE_POLL_MS = 5_000;
 
+/** Options of {@link watchLaneGroupsFile}. */
+export interface LaneGroupsFileOptions extends LaneGroupsOptions {
+  /** For files that are written in something else than JSON. Must not throw. */
+  readonly parse?: ((text: string) => ParsedLaneGroups) | undefined;
+}
+
 /** Watches the lane groups in a file. It is read before this returns, and again at each change; a missing file is like a missing document. */
-export function watchLaneGroupsFile(path: string, options: LaneGroupsOptions): Unsubscribe {
+export function watchLaneGroupsFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
   return runInLane(undefined, () => watchFile(path, options));
 }
 
-function watchFile(path: string, options: LaneGroupsOptions): Unsubscribe {
+function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
   const fs = require('node:fs') as typeof import('node:fs');
   const nodePath = require('node:path') as typeof import('node:path');
   const log = options.log ?? SILENT_LOG;
-  const take = createIntake(options, `the file ${path}`, 'mend it');
+  const take = createIntake(options, `the file ${path}`, 'mend it', options.parse);
   let last: string | undefined | null = null;
   let lastProblem: string | undefined;
   let wasMissing = false;
@@ -134,7 +141,12 @@ function watchFile(path: string, options: LaneGroupsOptions): Unsubscribe {
 }
 
 /** Takes texts of documents as they come; says whether one is in force now. */
-function createIntake(options: LaneGroupsOptions, what: string, remedy: string): (content: string | undefined, info: LaneGroupsInfo) => boolean {
+function createIntake(
+  options: LaneGroupsOptions,
+  what: string,
+  remedy: string,
+  parse: (text: string) => ParsedLaneGroups = parseLaneGroups,
+): (content: string | undefined, info: LaneGroupsInfo) => boolean {
   const log = options.log ?? SILENT_LOG;
   let refused: string | undefined;
   return (content, info) => {
@@ -143,7 +155,7 @@ function createIntake(options: LaneGroupsOptions, what: string, remedy: string):
       options.onRules(undefined, info);
       return true;
     }
-    const parsed = parseLaneGroups(content);
+    const parsed = parse(content);
     if (parsed.ok) {
       refused = undefined;
       options.onRules(compileLaneGroups(parsed.document), info);

@@ -1,37 +1,49 @@
-/** All services that Nacos knows, with their instances: for commands and the console, not for the request path. */
-import { ServiceTables, tagOfMetadata, type LaneRules, type ServiceTable, type ServiceTablesOptions, type Tag } from '@lane/core';
-import type { NacosConnection } from './connection.js';
+/** All services that a registry knows, with their instances: for commands and the console, not for the request path. */
+import {
+  ServiceTables,
+  tagOfMetadata,
+  type Instance,
+  type LaneRules,
+  type Registry,
+  type ServiceKey,
+  type ServiceTable,
+  type ServiceTablesOptions,
+  type Tag,
+} from '@lane/core';
 import { DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
 
 /** A service, its instances, and the tags that they carry. */
-export interface SurveyedService {
+export interface SurveyedService<Known extends Instance = NacosInstance> {
   readonly name: string;
-  /** Nacos's own grouping of services. */
+  /** The registry's own grouping of services. */
   readonly group: string;
-  readonly instances: readonly NacosInstance[];
+  readonly instances: readonly Known[];
   /** In the order of the alphabet. */
   readonly tags: readonly Tag[];
 }
 
 /** Options of {@link surveyServices}. */
 export interface SurveyOptions {
-  /** Nacos's grouping of services. Default `DEFAULT_GROUP`. */
+  /** The registry's grouping of services. Default `DEFAULT_GROUP`. */
   readonly group?: string | undefined;
-  /** Only these services, whether Nacos knows them or not; over gRPC, which lists none, they have to be given. */
+  /** Only these services, whether it knows them or not; over gRPC, which lists none, they have to be given. */
   readonly services?: readonly string[] | undefined;
 }
 
 /** Lists asked for at a time. */
 const CONCURRENCY = 8;
 
-/** Asks for all services of a group, and for their instances. Rejects where Nacos can't be reached. */
-export async function surveyServices(connection: NacosConnection, options: SurveyOptions = {}): Promise<readonly SurveyedService[]> {
+/** Asks for all services of a group, and for their instances. Rejects where the registry can't be reached. */
+export async function surveyServices<Known extends Instance>(
+  registry: Pick<Registry, 'services'> & { list(key: ServiceKey): Promise<readonly Known[]> },
+  options: SurveyOptions = {},
+): Promise<ReadonlyArray<SurveyedService<Known>>> {
   const group = options.group ?? DEFAULT_GROUP;
-  const names = [...(options.services ?? (await connection.services(group)))];
-  const found: SurveyedService[] = [];
+  const names = [...(options.services ?? (await registry.services(group)))];
+  const found: Array<SurveyedService<Known>> = [];
   async function work(): Promise<void> {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
-      const instances = await connection.list({ name, group });
+      const instances = await registry.list({ name, group });
       const tags = new Set(instances.map(({ metadata }) => tagOfMetadata(metadata)).filter((tag) => tag !== undefined));
       found.push({ name, group, instances, tags: [...tags].toSorted() });
     }
@@ -42,7 +54,7 @@ export async function surveyServices(connection: NacosConnection, options: Surve
 
 /** Tables of surveyed services under lane groups, as agents would have them: for explanations and the matrix. */
 export function tablesOf(
-  survey: readonly SurveyedService[],
+  survey: ReadonlyArray<SurveyedService<Instance>>,
   rules: LaneRules | undefined,
   options: ServiceTablesOptions = {},
 ): (service: string) => ServiceTable | undefined {

@@ -3,6 +3,7 @@ import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { lint } from '@lane/kubernetes';
@@ -14,9 +15,12 @@ import { eventually } from '../../servers/eventually.js';
 import { kubernetesProgram, startKubernetes, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { pythonPrograms } from '../python.js';
+import { ClusterWriter } from './cluster.js';
 import {
   INJECTOR,
   NAMESPACE,
+  podEnvironment,
+  reachableAddress,
   SECRET,
   serveAt,
   startInjectorProcess,
@@ -110,7 +114,7 @@ describe('the API server takes, without a warning,', () => {
           ...WITH_GATEWAY,
           ...WITH_REGISTRY,
           '--set',
-          'nacos.secret=nacos,nacos.namespace=dev,image.pullSecrets={registry},injector.delivery=image',
+          'gateway.rulesConfigMap=lane-groups,nacos.secret=nacos,nacos.namespace=dev,image.pullSecrets={registry},injector.delivery=image',
           '--set',
           'injector.env.LANE_FORMATS=mse\\,baggage,injector.governanceNamespaces.dev=id-1,injector.excludedNamespaces={ops},console.allowedHosts={lanes.example.com}',
         ),
@@ -189,6 +193,36 @@ describe('the chart', () => {
     const [response] = (await once(http.get({ port, path, headers: { host }, agent: false }), 'response')) as [http.IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(status);
+  });
+
+  test('has the gateway find pods by the API server, with the rights of its account, and without Nacos', async () => {
+    const routes = 'gateway.enabled=true,gateway.routes={www.example.com=shop},gateway.rulesConfigMap=lane-groups';
+    const manifest = await render('-s', 'templates/gateway.yaml', '-s', 'templates/registry.yaml', ...WITH_REGISTRY, '--set', routes);
+    await kubernetes.apply(manifest);
+    onTestFinished(async () => void (await kubernetes.kubectl(['delete', '-f', '-'], { input: manifest })));
+    const instance = http.createServer((_request, response) => response.end('a pod'));
+    instance.listen(0, reachableAddress());
+    await once(instance, 'listening');
+    onTestFinished(() => {
+      instance.close();
+      instance.closeAllConnections();
+    });
+    const write = new ClusterWriter(admin, 'default');
+    await write.service('shop');
+    await write.endpoint({ service: 'shop', pod: 'shop', port: (instance.address() as AddressInfo).port }, await write.pod('shop', 'shop'));
+
+    const groups = join(dataFolder('groups'), 'lane-groups.json');
+    writeFileSync(groups, '{"version":1,"groups":[]}');
+    const container = (await parsed(manifest)).find(({ kind }) => kind === 'Deployment')?.spec?.template?.spec.containers[0];
+    const args = container?.args.map((option) => option.replace(/^--port=.*/, '--port=0').replace('/lane-groups/lane-groups.json', groups));
+    expect(container).not.toHaveProperty('env');
+    const user = await kubernetes.serviceAccount(NAMESPACE, 'lane-gateway');
+    const env = { ...process.env, ...podEnvironment(kubernetes, user, NAMESPACE) };
+    const child = fork(LANE, args, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+    const [response] = (await once(http.get({ port, headers: { host: 'www.example.com' }, agent: false }), 'response')) as [http.IncomingMessage];
+    expect([response.statusCode, String((await response.toArray())[0])]).toEqual([200, 'a pod']);
   });
 
   test('has the injector tell pods where services are found, unless it is told otherwise, and gives rights only where that takes them', async () => {

@@ -13,8 +13,8 @@ import { kubernetesProgram, startKubernetes, type KubernetesUser, type RunningKu
 import { dataFolder } from '../../servers/process.js';
 import { ClusterWriter } from './cluster.js';
 import { podEnvironment, reachableAddress } from './injector.js';
+import { grantRegistry } from './registry-rights.js';
 
-const CHART = join(__dirname, '../../../packages/kubernetes/chart');
 const HOP = join(__dirname, 'apps/hop.cjs');
 /** New pods and labels are in force this soon. */
 const SOON = { timeoutMs: 2000, intervalMs: 20 };
@@ -45,29 +45,8 @@ async function namespace(rights = true): Promise<{ name: string; user: Kubernete
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'app', namespace: name } },
   ]);
-  if (rights) await grant(name);
+  if (rights) await grantRegistry(kubernetes, name);
   return { name, user: await kubernetes.serviceAccount(name, 'app'), write: new ClusterWriter(admin, name) };
-}
-
-/** As the chart does. */
-async function grant(name: string): Promise<void> {
-  const home = dataFolder('helm');
-  const values = `registry.kind=kubernetes,registry.namespaces={${name}}`;
-  const args = [
-    'template',
-    'lane',
-    CHART,
-    '--namespace',
-    'lane-system',
-    '--kube-version',
-    '1.34.0',
-    '-s',
-    'templates/registry.yaml',
-    '--set',
-    values,
-  ];
-  const { stdout } = await promisify(execFile)(await kubernetesProgram('helm'), args, { env: { ...process.env, HOME: home } });
-  await kubernetes.apply(stdout);
 }
 
 /** Starts a process as a pod of this namespace would be. */
@@ -230,7 +209,7 @@ test('without the rights, calls go as they are written, the log names the role, 
         `kubectl create rolebinding lane-registry --namespace ${where.name} --clusterrole lane-registry --group system:serviceaccounts:${where.name}`,
     ),
   );
-  await grant(where.name);
+  await grantRegistry(kubernetes, where.name);
   await eventually(async () => expect(await call(a)).toMatch(/^a -> b-base/));
 });
 

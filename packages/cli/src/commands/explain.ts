@@ -18,13 +18,13 @@ import {
 import { surveyServices, tablesOf } from '@lane/nacos-registry';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { printJson, styled, table } from '../output.js';
+import { withRegistry, withRegistryOptions, type RegistryArguments } from '../registry-options.js';
 import { readAll } from './status.js';
 
 /** `lane explain`. */
 export function explainCommand(): Command {
-  return withNacosOptions(new Command('explain'))
+  return withRegistryOptions(new Command('explain'))
     .description('explain a request: which rule puts it into which lane, and hop by hop which instances would serve it, and why')
     .argument('[url]', 'its URL, or only its path', parseUrl)
     .option('--host <name>', 'its Host, instead of that of the URL')
@@ -38,11 +38,12 @@ export function explainCommand(): Command {
     .option('--from <service>', 'explain calls from this service, in the lane of --tag, without an entry')
     .option('--tag <tag>', 'a tag that it has already', parseTag)
     .option('--via <services>', 'the services that it passes, in order: a comma list; default: those of the entry’s group', parseServices)
+    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--json', 'as JSON')
     .action(explain);
 }
 
-interface Given extends NacosArguments {
+interface Given extends RegistryArguments {
   host?: string;
   header?: Pair[];
   cookie?: Pair[];
@@ -69,18 +70,18 @@ interface Entered {
   readonly ignoredTag: Tag | undefined;
 }
 
-async function explain(url: URL | undefined, options: Given): Promise<void> {
+async function explain(url: URL | undefined, options: Given, command: Command): Promise<void> {
   const host = options.host ?? (url?.host === NO_HOST ? undefined : url?.host);
   const given = { ...options, ...(host === undefined ? {} : { host }), path: options.path ?? `${url?.pathname ?? '/'}${url?.search ?? ''}` };
-  await withNacos(given, async (connection) => {
-    const { rules, tableOf: known } = await readAll(connection, given);
+  await withRegistry(given, command, async (opened) => {
+    const { rules, tableOf: known } = await readAll(opened, given);
     const entryService = given.entry ?? given.from ?? rules.document.groups.find(({ entry }) => entry !== undefined)?.entry?.services[0];
     const entered = enter(rules, entryService, given);
     const hops = given.via ?? hopsOf(rules, entryService, entered);
     if (hops.length === 0)
       throw new CliError('there are no lane groups to tell which services it passes: name them with --via a,b,c', 'ELANE_USAGE', EXIT.usage);
     const strangers = hops.filter((service) => known(service) === undefined);
-    const survey = await surveyServices(connection, { group: given.nacosGroup, services: strangers });
+    const survey = await surveyServices(opened.registry, { group: opened.group, services: strangers });
     const others = tablesOf(survey, rules);
     const explained = hops.map((service) => explainHop((known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>, entered.tag));
     if (given.json === true) {

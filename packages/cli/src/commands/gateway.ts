@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { FORMAT_NAMES, parseLaneGroups, type FormatName, type LaneRules } from '@lane/core';
+import { FORMAT_NAMES, type FormatName, type LaneRules } from '@lane/core';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/nacos-registry';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
 import { parseDuration, parsePort, parseTrust } from '../arguments.js';
@@ -8,14 +7,15 @@ import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
-import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
+import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
 
 /** `lane gateway`. */
 export function gatewayCommand(): Command {
   return (
-    withNacosOptions(new Command('gateway'))
+    withRegistryOptions(new Command('gateway'))
       .description('start the entry gateway')
       // Options behind `export` are its own.
       .enablePositionalOptions()
@@ -33,7 +33,7 @@ export function gatewayCommand(): Command {
         gather,
       )
       .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
-      .option('--rules <file>', 'lane groups from a JSON file instead of Nacos; read again when it changes')
+      .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos; read again when it changes')
       .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
       .option(
         '--trust <cidrs>',
@@ -63,14 +63,13 @@ function time(name: string, description: string, usual: string): Option {
   return new Option(`--${name} <time>`, description).argParser(parseDuration).default(parseDuration(usual), usual);
 }
 
-interface GatewayArguments extends NacosArguments {
+interface GatewayArguments extends RegistryArguments {
   port: number;
   host: string;
   entry: 'hosts' | 'rules';
   route?: GatewayRoute[];
   ingress?: string[];
   mend?: boolean;
-  rules?: string;
   service: string;
   trust: 'none' | 'all' | string[];
   formats: FormatName[];
@@ -88,28 +87,35 @@ interface GatewayArguments extends NacosArguments {
   json?: boolean;
 }
 
-async function gateway(given: GatewayArguments): Promise<void> {
+async function gateway(given: GatewayArguments, command: Command): Promise<void> {
   const { readCertificate, startGateway, watchCertificate } = await import('@lane/gateway');
   if (given.route === undefined && given.ingress === undefined)
     throw new CliError('no route: give --route host=service, or --ingress with a Kubernetes manifest', 'ELANE_USAGE', EXIT.usage);
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined))
     throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', EXIT.usage);
-  if (given.rules !== undefined) expectRules(given.rules);
+  if (given.ingress !== undefined && given.registry === 'kubernetes')
+    throw new CliError('--ingress leads to services of Nacos: with --registry kubernetes, give --route host=service', 'ELANE_USAGE', EXIT.usage);
+  if (given.rules === '-')
+    throw new CliError('--rules takes a file, which is read again when it changes: give one instead of -', 'ELANE_USAGE', EXIT.usage);
+  // At the start somebody is there to mend the file; later the last good rules stay in force.
+  if (given.rules !== undefined) await readLaneGroupsFile(given.rules);
   const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
-  const group = given.nacosGroup ?? 'DEFAULT_GROUP';
-  const routes = asked.map(({ canaries = [], ...route }) => ({
-    group,
-    ...route,
-    canaries: canaries.map(({ target, rules }) => ({ target: { group, ...target }, rules })),
-  }));
   const files = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey as string };
   const certificate = files === undefined ? undefined : readCertificate(files);
   const onAccess = await accessLog(given.accessLog);
-  const connection = connectAsAsked(given);
+  const opened = await openRegistry(given, command);
+  const { registry } = opened;
+  const routes = asked.map(({ canaries = [], ...route }) => ({
+    ...route,
+    ...targetIn(opened, route),
+    canaries: canaries.map(({ target, rules }) => ({ target: { ...target, ...targetIn(opened, target) }, rules })),
+  }));
+  const findsInNacos = given.registry === 'nacos';
+  const nacos = findsInNacos || (given.entry === 'rules' && given.rules === undefined) ? (opened.nacos ?? noLaneGroups()) : undefined;
   const running = await startGateway({
     port: given.port,
     host: given.host,
-    registry: connection,
+    registry,
     routes,
     entry: given.entry,
     service: given.service,
@@ -131,12 +137,12 @@ async function gateway(given: GatewayArguments): Promise<void> {
     files === undefined || certificate === undefined
       ? () => {}
       : watchCertificate(files, certificate, (changed) => running.setCertificate(changed), TERMINAL_LOG);
-  const check = await connection.check();
-  if (!check.ok) console.error(`lane gateway: ${check.problem}; requests get 503 until then`);
-  // Ready is when the services behind it are known; with Nacos down it serves its 503 all the same.
-  if (check.ok) {
+  const check = (await nacos?.check()) ?? { ok: true };
+  if (!check.ok) console.error(`lane gateway: ${check.problem}; ${findsInNacos ? 'requests get 503' : 'no rule is in force'} until then`);
+  // Ready is when the services behind it are known; with the registry down it serves its 503 all the same.
+  if (check.ok || !findsInNacos) {
     const services = routes.filter(({ problem }) => problem === undefined);
-    const listed = await Promise.allSettled(services.map((route) => connection.list({ name: route.service, group: route.group })));
+    const listed = await Promise.allSettled(services.map(({ service, group }) => registry.list({ name: service, group })));
     if (listed.every(({ status }) => status === 'fulfilled')) await running.ready();
   }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
@@ -151,7 +157,7 @@ async function gateway(given: GatewayArguments): Promise<void> {
   await running.close(given.drainTimeout);
   unwatch();
   unwatchCertificate();
-  await connection.close();
+  await opened.close();
 
   /** Watches the lane groups, and waits for the first word on them where there is one to come. */
   async function watchRules(): Promise<() => void> {
@@ -164,24 +170,17 @@ async function gateway(given: GatewayArguments): Promise<void> {
         known?.();
       },
     };
-    const stopWatching = given.rules === undefined ? watchLaneGroups(connection, options) : watchLaneGroupsFile(given.rules, options);
-    if (given.rules === undefined && check.ok) await first;
+    if (given.rules !== undefined) return watchLaneGroupsFile(given.rules, { ...options, parse: parseLaneGroupsText });
+    const stopWatching = watchLaneGroups(nacos ?? noLaneGroups(), options);
+    if (check.ok) await first;
     return stopWatching;
   }
 }
 
-/** At the start somebody is there to mend the file; later the last good rules stay in force. */
-function expectRules(file: string): void {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new CliError(`--rules ${file} can't be read: ${(error as Error).message}`, 'ELANE_USAGE', EXIT.usage);
-  }
-  const parsed = parseLaneGroups(text);
-  if (parsed.ok) return;
-  const [problem] = parsed.problems;
-  throw new CliError(`${file} has no valid lane groups: ${problem?.path || '/'}: ${problem?.message ?? ''}`, 'ELANE_INVALID_LANE_GROUPS');
+/** The service of a target as the registry knows it. */
+function targetIn({ keyOf }: Opened, { service }: { readonly service: string }): { service: string; group: string } {
+  const { name, group } = keyOf(service);
+  return { service: name, group };
 }
 
 async function accessLog(form: GatewayArguments['accessLog']): Promise<((entry: AccessEntry) => void) | undefined> {

@@ -1,38 +1,39 @@
 import { Command } from 'commander';
-import { compileLaneGroups, laneStatus, type GroupStatus, type LaneCell, type LaneHead, type LaneRules } from '@lane/core';
-import { InvalidLaneGroupsError, LaneGroupsStore, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
-import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { laneStatus, type GroupStatus, type LaneCell, type LaneHead, type LaneRules } from '@lane/core';
+import { surveyServices, tablesOf } from '@lane/nacos-registry';
 import { printJson, styled, table } from '../output.js';
+import { readRules, withRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { untilAskedToStop } from '../terminal.js';
 
 /** `lane status`. */
 export function statusCommand(): Command {
-  return withNacosOptions(new Command('status'))
+  return withRegistryOptions(new Command('status'))
     .description('services × lanes: how many instances can serve, and who falls back')
     .argument('[group]', 'only this lane group')
+    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--watch', 'show it again at each change, until Ctrl-C')
     .option('--json', 'as JSON; with --watch one line for each state')
     .action(status);
 }
 
-interface Given extends NacosArguments {
+interface Given extends RegistryArguments {
   watch?: boolean;
   json?: boolean;
 }
 
 const LOOK_AGAIN_MS = 1_000;
 
-async function status(group: string | undefined, given: Given): Promise<void> {
-  await withNacos(given, async (connection) => {
+async function status(group: string | undefined, given: Given, command: Command): Promise<void> {
+  await withRegistry(given, command, async (opened) => {
     if (given.watch !== true) {
-      const groups = await look(connection, group, given);
+      const groups = await look(opened, group, given);
       if (given.json === true) printJson({ groups });
       else console.log(tell(groups));
       return;
     }
     const asked = untilAskedToStop().then(() => true);
     for (let last = ''; ;) {
-      const groups = await look(connection, group, given);
+      const groups = await look(opened, group, given);
       const text = given.json === true ? JSON.stringify({ groups }) : tell(groups);
       if (text !== last) {
         if (given.json !== true && last !== '') console.log('');
@@ -45,8 +46,8 @@ async function status(group: string | undefined, given: Given): Promise<void> {
   });
 }
 
-async function look(connection: NacosConnection, group: string | undefined, given: Given): Promise<readonly GroupStatus[]> {
-  const { rules, tableOf } = await readAll(connection, given);
+async function look(opened: Opened, group: string | undefined, given: Given): Promise<readonly GroupStatus[]> {
+  const { rules, tableOf } = await readAll(opened, given);
   const groups = laneStatus(rules, tableOf);
   if (group === undefined) return groups;
   const { groupNamed } = await import('@lane/core');
@@ -54,15 +55,13 @@ async function look(connection: NacosConnection, group: string | undefined, give
   return groups.filter((each) => each.group === group);
 }
 
-/** The lane groups in force, and all that Nacos knows of their services. */
+/** The lane groups, and all that the registry knows of their services. */
 export async function readAll(
-  connection: NacosConnection,
-  given: NacosArguments,
+  opened: Opened,
+  given: RegistryArguments,
 ): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf> }> {
-  const { document, problems } = await new LaneGroupsStore(connection).read();
-  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid, and agents go by the last good ones');
-  const rules = compileLaneGroups(document);
-  const survey = await surveyServices(connection, { group: given.nacosGroup, services: [...rules.services] });
+  const rules = await readRules(opened, given);
+  const survey = await surveyServices(opened.registry, { group: opened.group, services: [...rules.services] });
   return { rules, tableOf: tablesOf(survey, rules) };
 }
 
