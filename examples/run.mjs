@@ -179,7 +179,7 @@ async function publishLanes(nacos) {
 }
 
 async function embeddedNacos() {
-  const { startEmbeddedNacos } = require('@lane/nacos-registry/embedded');
+  const { startEmbeddedNacos } = require('@lane/embedded-nacos');
   const nacos = await startEmbeddedNacos({ port: 0 });
   endings.push(() => nacos.close());
   return nacos.address;

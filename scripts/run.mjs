@@ -93,7 +93,17 @@ const TASKS = {
     const packed = join(root, '.cache/packed');
     rmSync(packed, { recursive: true, force: true });
     mkdirSync(packed, { recursive: true });
-    await step('packing', 'npx', [...PNPM, '--recursive', '--filter', './packages/*', 'pack', '--pack-destination', packed]);
+    await step('packing', 'npx', [
+      ...PNPM,
+      '--recursive',
+      '--filter',
+      './packages/*',
+      '--filter',
+      '!@lane/testing',
+      'pack',
+      '--pack-destination',
+      packed,
+    ]);
     return sequence(
       readdirSync(packed).flatMap((tarball) => [
         [`publint ${tarball}`, bin('publint', 'publint'), ['run', join(packed, tarball), '--strict']],

@@ -21,10 +21,14 @@ await build({
   plugins: [
     {
       name: 'core-from-its-sources',
-      setup: ({ onResolve }) => onResolve({ filter: /^@lane\/core$/ }, () => ({ path: join(here, '../core/src/index.ts'), sideEffects: false })),
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^@lane\/core\/(model|agent)$/ }, ({ path }) => ({
+          path: join(here, '../core/src', path.endsWith('/model') ? 'model.ts' : 'agent/index.ts'),
+          sideEffects: false,
+        })),
     },
   ],
-  external: ['@lane/core/lane-groups', '@lane/nacos-registry', '@lane/kubernetes-registry', '@lane/traces', 'yaml'],
+  external: ['@lane/core/rules', '@lane/nacos-registry', '@lane/kubernetes-registry', '@lane/traces', 'yaml'],
   logLevel: 'warning',
   legalComments: 'none',
 });

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CallFigures, DecisionReport, DrainReport, RequestFigures, StatusReport, TrafficReport } from '@lane/core';
+import type { CallFigures, DecisionReport, DrainReport, RequestFigures, StatusReport, TrafficReport } from '@lane/core/agent';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../servers/eventually.js';
 import { nodeVersions } from './nodes.js';

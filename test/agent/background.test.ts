@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connectNacos } from '@lane/nacos-registry';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { test, type TestContext } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { send, startApp } from './run-app.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { TrafficReport } from '@lane/core';
+import type { TrafficReport } from '@lane/core/agent';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { eventually } from '../servers/eventually.js';

@@ -4,11 +4,20 @@
  */
 import http from 'node:http';
 import { join } from 'node:path';
-import { isKeyWithin } from '@lane/core/lane-groups';
-import { withLane, withLaneEnabled, withoutLane, type EntryRule, type Lane, type LaneGroup, type LaneGroupsDocument } from '@lane/core';
+import {
+  isKeyWithin,
+  withLane,
+  withLaneEnabled,
+  withoutLane,
+  type EntryRule,
+  type Lane,
+  type LaneGroup,
+  type LaneGroupsDocument,
+} from '@lane/core/rules';
 import { ManagedProcess } from '@lane/cli';
-import { connectNacos, LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, LaneGroupsStore } from '@lane/storage';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../servers/eventually.js';
 

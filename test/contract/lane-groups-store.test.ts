@@ -2,8 +2,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core';
-import { connectNacos, LaneGroupsStore, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core/rules';
+import { connectNacos, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { LaneGroupsStore } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
 import { uniqueName } from './driver.js';

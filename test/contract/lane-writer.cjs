@@ -1,5 +1,5 @@
 // Adds lanes to the group shop, one after another, as soon as it is told to; tells how often it has met others.
-const { withLane } = require('@lane/core');
+const { withLane } = require('@lane/core/rules');
 const { connectNacos, LaneGroupsStore } = require('@lane/nacos-registry');
 
 const { server, namespace, name, count, username, password } = JSON.parse(process.argv[2]);

@@ -2,8 +2,9 @@
  * Lanes on every Nacos and through both SDKs, in apps under the agent: registration carries the tag, discovery answers within the
  * lane, services called by name are found by the agent's own connection, and a change of the lane groups comes into force.
  */
-import { connectNacos, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
-import type { LaneGroupsDocument } from '@lane/core';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { publishLaneGroups } from '@lane/storage';
+import type { LaneGroupsDocument } from '@lane/core/rules';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { send, startApp, type App } from '../agent/run-app.js';
 import { eventually, nacosServers, type RunningNacos } from '../servers/index.js';

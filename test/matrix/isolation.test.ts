@@ -2,7 +2,7 @@
  * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes what is gray, base the
  * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is left out. Brokers are real ones.
  */
-import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { openRequest, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';

@@ -3,7 +3,7 @@
  * with NACOS_SERVER_USERNAME and NACOS_SERVER_PASSWORD where it asks for them).
  * Where a real server cannot run, it is left out with one line that says why; with CI set that is a failure.
  */
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { inject, test } from 'vitest';
 import type {} from './global-setup.js';
 import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';

@@ -13,7 +13,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write('lane: Node ' + process.version + ' is not supported, the app runs without lanes; Node 20.19 or later is needed\n');
 } else {
   try {
-    require('./start.js').start();
+    require('./boot/start.js').start();
   } catch (error) {
     process.stderr.write('lane: the agent could not start, the app runs without lanes: ' + String((error && (error as Error).stack) || error) + '\n');
   }

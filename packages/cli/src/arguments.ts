@@ -1,6 +1,6 @@
 /** Parsers of arguments that several commands take. */
 import { InvalidArgumentError } from 'commander';
-import { isCidr } from '@lane/core';
+import { isCidr } from '@lane/core/rules';
 
 /** A port; 0 takes a free one. */
 export function parsePort(text: string): number {

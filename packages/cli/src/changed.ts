@@ -1,5 +1,5 @@
 /** What commands say of a change of the lane groups. */
-import type { ChangeResult } from '@lane/nacos-registry';
+import type { ChangeResult } from '@lane/storage';
 import { printJson } from './output.js';
 
 /** Tells of a change: a sentence, or the outcome as JSON. */

@@ -6,8 +6,10 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { laneGroupsToJson, tagOfMetadata, type LaneGroupsDocument, type ServiceKey, type Tag } from '@lane/core';
-import { connectNacos, LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
+import { laneGroupsToJson, type LaneGroupsDocument } from '@lane/core/rules';
+import { tagOfMetadata, type ServiceKey, type Tag } from '@lane/core/model';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups } from '@lane/storage';
 import { CliError } from './cli-error.js';
 import { ManagedProcess } from './managed-process.js';
 

@@ -1,6 +1,6 @@
 /** Parsers of arguments of the gateway's commands. */
 import { InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isBaggageKey, type FormatName } from '@lane/core';
+import { FORMAT_NAMES, isBaggageKey, type FormatName } from '@lane/core/model';
 import type { GatewayRoute } from '@lane/gateway';
 
 /** Reads `host[/path]=service[:tag]`. */

@@ -1,7 +1,7 @@
 /** Lane groups that somebody has written into a file, JSON or YAML: what is wrong is told with line and column. */
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
-import { parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core';
+import { parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core/rules';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 

@@ -1,6 +1,6 @@
 /** Options that every command has which speaks to Nacos. */
 import { Option, type Command } from 'commander';
-import { SILENT_LOG } from '@lane/core';
+import { SILENT_LOG } from '@lane/core/model';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { TERMINAL_LOG } from './terminal.js';
 

@@ -1,7 +1,10 @@
 /** Options of commands that look at services: those in Nacos, or in Kubernetes for those who have no Nacos. */
 import { Option, type Command } from 'commander';
-import { compileLaneGroups, kubernetesServerOf, SILENT_LOG, type LaneRules, type Registry, type ServiceKey } from '@lane/core';
-import { InvalidLaneGroupsError, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
+import { compileLaneGroups, type LaneRules } from '@lane/core/rules';
+import { kubernetesServerOf } from '@lane/core/agent';
+import { SILENT_LOG, type Registry, type ServiceKey } from '@lane/core/model';
+import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
+import type { NacosConnection } from '@lane/nacos-registry';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { readLaneGroupsFile } from './lane-groups-file.js';

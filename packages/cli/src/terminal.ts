@@ -1,5 +1,5 @@
 /** What commands have in common at a terminal. */
-import { SILENT_LOG, type Log } from '@lane/core';
+import { SILENT_LOG, type Log } from '@lane/core/model';
 
 /** What goes wrong meanwhile, on stderr. */
 export const TERMINAL_LOG: Log = {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Lane, LaneGroup } from '@lane/core';
+import type { Lane, LaneGroup } from '@lane/core/rules';
 
 /** The ETag of a group's own part: lanes are resources of their own. */
 export function etagOfGroup({ services, entry }: Pick<LaneGroup, 'services' | 'entry'>): string {

@@ -1,4 +1,4 @@
-import type { LaneGroupsDocument, Problem } from '@lane/core';
+import type { LaneGroupsDocument, Problem } from '@lane/core/rules';
 
 /**
  * Problems of a document, told as those of the part that was sent: of a group, or of a lane in it. What names a place elsewhere is

@@ -1,6 +1,7 @@
 /** The API's schemas: requests are checked by them, and its OpenAPI description is made of them. */
-import { LANE_GROUPS_SCHEMA, TRAFFIC_ROUTES } from '@lane/core';
-import type { EntryExplanation, GroupStatus, HopExplanation, Lane, LaneGroup, TrafficRoute } from '@lane/core';
+import { LANE_GROUPS_SCHEMA, type EntryExplanation, type Lane, type LaneGroup } from '@lane/core/rules';
+import { TRAFFIC_ROUTES, type TrafficRoute } from '@lane/core/agent';
+import type { GroupStatus, HopExplanation } from '@lane/core/model';
 import { Type, type TUnsafe } from '@sinclair/typebox';
 import type { Traffic } from './traffic/collect.js';
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { watchLaneGroups } from '@lane/nacos-registry';
+import { watchLaneGroups } from '@lane/storage';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ACCOUNTS, ALICE, start, type Started } from './testing/start.js';
 

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { SILENT_LOG, type Log } from '@lane/core';
-import { InvalidLaneGroupsError, LaneGroupsStore, NacosError, type NacosConnection } from '@lane/nacos-registry';
+import { SILENT_LOG, type Log } from '@lane/core/model';
+import { InvalidLaneGroupsError, LaneGroupsError, LaneGroupsStore } from '@lane/storage';
+import { NacosError, type NacosConnection } from '@lane/nacos-registry';
 import type { Account } from './access/accounts.js';
 import { Gate } from './access/gate.js';
 import { createHostTest, isLoopback } from './access/hosts.js';
@@ -204,7 +205,7 @@ function answerError(error: FastifyError | Error, request: FastifyRequest, reply
   }
   if (error instanceof InvalidLaneGroupsError) return reply.code(422).send({ code: error.code, message: error.message, problems: error.problems });
   const { code, message } = error as { code?: string; message: string };
-  if (error instanceof NacosError) {
+  if (error instanceof NacosError || error instanceof LaneGroupsError) {
     const status = code === 'ELANE_CONFLICT' ? 412 : code === 'ELANE_NOT_FOUND' ? 404 : code === 'ELANE_UNSUPPORTED' ? 501 : 502;
     return reply.code(status).send({ code, message });
   }

@@ -6,7 +6,7 @@
  * nothing for it (on Node 20 and 22 each `await` costs more once a store has been entered).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Tag } from './tag.js';
+import type { Tag } from './names/tag.js';
 
 /** The lane of some work: interned per tag, so comparing two is comparing identities. */
 export interface LaneContext {

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { enterContext, laneContext, runInLane } from '@lane/core';
+import { enterContext, laneContext, runInLane } from '@lane/core/model';
 import express from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lane, laneHeaders, type HeadersLike } from './index.js';

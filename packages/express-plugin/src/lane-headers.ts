@@ -1,4 +1,4 @@
-import { createTagCodec, currentContext, writeLane, type TagCodec } from '@lane/core';
+import { createTagCodec, currentContext, writeLane, type TagCodec } from '@lane/core/model';
 
 /** Headers as clients take them: fetch's `Headers`, pairs, or an object. */
 export type HeadersLike = Iterable<readonly [name: string, value: string]> | Readonly<Record<string, HeaderValue>>;

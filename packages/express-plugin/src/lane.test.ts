@@ -4,20 +4,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import {
-  compileLaneGroups,
-  currentContext,
-  currentLane,
-  hasEnteredLane,
-  runInLane,
-  SILENT_LOG,
-  type LaneGroupsDocument,
-  type LaneRules,
-  type Log,
-  type Matcher,
-  type RequestTag,
-} from '@lane/core';
-import { isKeyWithin } from '@lane/core/lane-groups';
+import { compileLaneGroups, type LaneGroupsDocument, type LaneRules, type Matcher, isKeyWithin } from '@lane/core/rules';
+import { currentContext, currentLane, hasEnteredLane, runInLane, SILENT_LOG, type Log, type RequestTag } from '@lane/core/model';
 import express5, { type Express, type Request, type Response } from 'express';
 import express4 from 'express4';
 import { afterEach, describe, expect, test } from 'vitest';

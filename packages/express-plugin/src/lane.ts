@@ -13,16 +13,13 @@ import {
   laneContext,
   NO_TAG,
   REQUEST_MARK,
-  requestView,
-  type EntryRules,
   type LaneContext,
-  type LaneRules,
   type ReadingCounts,
   type RequestTag,
-  type RequestView,
   type Tag,
   type TagCodec,
-} from '@lane/core';
+} from '@lane/core/model';
+import { requestView, type EntryRules, type LaneRules, type RequestView } from '@lane/core/rules';
 import { writeWith } from './lane-headers.js';
 import { prepareOptions, type LaneOptions, type PreparedOptions } from './options.js';
 

@@ -1,21 +1,14 @@
 import {
   compileLaneGroups,
   compileTrust,
-  BAGGAGE_KEY_ACCEPTED,
-  FORMAT_NAMES,
-  isBaggageKey,
   isCidr,
-  isTag,
   parseLaneGroups,
-  TAG_RULE,
-  type FormatName,
   type LaneGroupsDocument,
   type LaneRules,
-  type Log,
-  type Tag,
   type Trust,
   type TrustTest,
-} from '@lane/core';
+} from '@lane/core/rules';
+import { BAGGAGE_KEY_ACCEPTED, FORMAT_NAMES, isBaggageKey, isTag, TAG_RULE, type FormatName, type Log, type Tag } from '@lane/core/model';
 
 /** Options of {@link lane}; all may be left out. Without `rules`, inbound tags are still read. */
 export interface LaneOptions {

@@ -1,5 +1,5 @@
 /** One line for each request: what was asked, in which lane it was served and why, by whom, and how it went. */
-import type { Reason, Tag, TagSource } from '@lane/core';
+import type { Reason, Tag, TagSource } from '@lane/core/model';
 
 /** What is known of a request when it is over. */
 export interface AccessEntry {

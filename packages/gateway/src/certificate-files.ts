@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { Log } from '@lane/core';
+import type { Log } from '@lane/core/model';
 import type { Certificate } from './listener.js';
 
 /** Where they are. */

@@ -1,6 +1,7 @@
 /** One request through the gateway, from its head to the end of its answer. */
 import { randomUUID } from 'node:crypto';
-import type { Decision, Instance, RequestTag, RequestView, TagSource } from '@lane/core';
+import type { Decision, Instance, RequestTag, TagSource } from '@lane/core/model';
+import type { RequestView } from '@lane/core/rules';
 import type { AccessEntry } from './access-log.js';
 import type { Client } from './forwarding.js';
 import type { AnyRequest } from './listener.js';

@@ -1,15 +1,6 @@
 /** What becomes of a request's head on its way to the instance. */
-import {
-  BAGGAGE_HEADER,
-  createTagCodec,
-  FORMAT_NAMES,
-  removeTag,
-  writeTag,
-  type OutboundHeaders,
-  type Tag,
-  type TagCodec,
-  type TrustTest,
-} from '@lane/core';
+import { BAGGAGE_HEADER, createTagCodec, FORMAT_NAMES, removeTag, writeTag, type OutboundHeaders, type Tag, type TagCodec } from '@lane/core/model';
+import type { TrustTest } from '@lane/core/rules';
 import type { Http2ServerRequest } from 'node:http2';
 import type { AnyRequest } from './listener.js';
 

@@ -8,23 +8,20 @@
  */
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { compileTrust, requestView, type LaneRules, type Trust } from '@lane/core/rules';
 import {
-  compileTrust,
   createTagCodec,
   decideRequestTag,
   LaneUnavailableError,
   pick,
-  requestView,
   ServiceTables,
   SILENT_LOG,
   type Decision,
   type FormatName,
   type Instance,
-  type LaneRules,
   type Log,
   type Registry,
-  type Trust,
-} from '@lane/core';
+} from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { addressOf, Exchange } from './exchange.js';
 import { clientOf, createTagPassing, removeHopByHop, tellClient, toOriginForm } from './forwarding.js';

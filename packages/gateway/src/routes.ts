@@ -1,5 +1,6 @@
 /** Which route a request takes: by host and path, with the precedence that Kubernetes Ingress has. */
-import { compileLaneGroups, type EntryRule, type EntryRules, type RequestView, type ServiceKey, type Tag } from '@lane/core';
+import { compileLaneGroups, type EntryRule, type EntryRules, type RequestView } from '@lane/core/rules';
+import type { ServiceKey, Tag } from '@lane/core/model';
 
 /** What a path has to be like: `prefix` counts whole segments, `exact` compares all of it. */
 export type PathType = 'prefix' | 'exact';

@@ -1,5 +1,5 @@
 /** From Service, EndpointSlices and pods to the instances that a call to one port of the Service may use. Pure. */
-import type { Instance } from '@lane/core';
+import type { Instance } from '@lane/core/model';
 
 /** As much of a Service as routing takes. */
 export interface Service {

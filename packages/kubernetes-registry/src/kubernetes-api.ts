@@ -6,7 +6,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, RequestOptions } from 'node:http';
-import { kubernetesServerOf, runInLane, type Environment } from '@lane/core';
+import { kubernetesServerOf, type Environment } from '@lane/core/agent';
+import { runInLane } from '@lane/core/model';
 import { KubernetesError } from './kubernetes-error.js';
 
 /** Where the API server is, and who asks. */

@@ -1,5 +1,5 @@
 /** Kubernetes as a registry: Services are found through EndpointSlices, and their instances' tags are labels of pods. */
-import { SILENT_LOG, type Instance, type Log, type Registry, type ServiceKey, type Unsubscribe } from '@lane/core';
+import { SILENT_LOG, type Instance, type Log, type Registry, type ServiceKey, type Unsubscribe } from '@lane/core/model';
 import { describeAbsence } from './absence.js';
 import { KubernetesApi, type KubernetesAccess } from './kubernetes-api.js';
 import type { KubernetesError } from './kubernetes-error.js';

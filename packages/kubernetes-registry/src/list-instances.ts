@@ -1,5 +1,5 @@
 /** A Service, asked for once. */
-import type { Instance } from '@lane/core';
+import type { Instance } from '@lane/core/model';
 import { instancesBehind, refersToPods, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { listResources } from './resource-watch.js';

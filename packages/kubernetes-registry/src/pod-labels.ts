@@ -1,5 +1,5 @@
 /** Labels by which pods tell their tag: one place for whoever writes, injects and reads them. */
-import { LANE_METADATA_KEY } from '@lane/core';
+import { LANE_METADATA_KEY } from '@lane/core/model';
 
 /** The tag of a pod. */
 export const TAG_LABEL = 'lane.dev/tag';

@@ -7,7 +7,7 @@ import { KubernetesError } from './kubernetes-error.js';
 import { instancesBehind, refersToPods, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
 import { watchResources, type WatchListener } from './resource-watch.js';
 import { knownPod, podsOf, selectorText, servicePath, slicesOf, type PodMetadata } from './service-resources.js';
-import type { Instance } from '@lane/core';
+import type { Instance } from '@lane/core/model';
 
 /** What is known of one port of a Service: its instances, or why there is nothing to know. */
 export type ServiceState = { readonly instances: readonly Instance[] } | { readonly absent: Absence };

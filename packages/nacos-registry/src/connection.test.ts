@@ -4,10 +4,10 @@ import { createServer, request, type IncomingMessage, type RequestListener } fro
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { currentLane, runInLane, type ConfigDocument, type Instance, type ServiceKey } from '@lane/core';
-import { startEmbeddedNacos, type EmbeddedNacos } from '../dist/embedded/index.js';
+import { currentLane, runInLane, type ConfigDocument, type Instance, type ServiceKey } from '@lane/core/model';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection, type NacosOptions } from '../dist/index.js';
-import { closing, Received, RecordingLog } from './testing/support.js';
+import { closing, Received, RecordingLog } from '@lane/testing';
 
 let shared: EmbeddedNacos;
 beforeAll(async () => {

@@ -1,6 +1,5 @@
-import type { ConfigStore, Instance, Log, Registry, ServiceKey } from '@lane/core';
-import { SILENT_LOG } from '@lane/core';
-import { messageOf, NacosError, type NacosErrorCode } from './nacos-error.js';
+import { type Instance, type Log, type Registry, type ServiceKey, type VersionedConfigStore, SILENT_LOG, messageOf } from '@lane/core/model';
+import { NacosError, type NacosErrorCode } from './nacos-error.js';
 import type { NacosInstance } from './nacos-instance.js';
 
 /** How to reach Nacos, and as whom. */
@@ -49,36 +48,8 @@ export interface NacosNamespace {
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */
 export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly code: NacosErrorCode | undefined };
 
-/** How to write a document. */
-export interface PublishOptions {
-  /** Write only if the stored document still has this md5; empty: only if there is none. */
-  readonly casMd5?: string | undefined;
-  readonly type?: string | undefined;
-  /** Who writes, for the history. A server that asks for a log-in may put the user's name there instead. */
-  readonly by?: string | undefined;
-}
-
-/** A change of a document, from Nacos's own history. */
-export interface ConfigChange {
-  /** Grows with each change. */
-  readonly id: string;
-  readonly kind: 'created' | 'changed' | 'removed';
-  /** ISO 8601. */
-  readonly at: string | undefined;
-  readonly by: string | undefined;
-  /** The address it came from. */
-  readonly from: string | undefined;
-}
-
-/** Some changes of a document, the latest first. */
-export interface ConfigChangePage {
-  /** How many there are in all. */
-  readonly total: number;
-  readonly changes: readonly ConfigChange[];
-}
-
 /** A connection to Nacos. It waits out outages; requests of one's own reject with a NacosError. */
-export interface NacosConnection extends Registry, ConfigStore {
+export interface NacosConnection extends Registry, VersionedConfigStore {
   /** The servers, as given. */
   readonly server: string;
   readonly namespace: string;
@@ -93,16 +64,6 @@ export interface NacosConnection extends Registry, ConfigStore {
   /** Registers an instance and keeps it alive; registering the same address again changes it. Rejects where Nacos can't be reached. */
   register(key: ServiceKey, registration: Registration): Promise<void>;
   deregister(key: ServiceKey, registration: Registration): Promise<void>;
-  publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void>;
-  /** Whether the server itself compares where `casMd5` is given, rather than this side just before it writes. */
-  comparesBeforeWriting(): Promise<boolean>;
-  /** The changes of a document, the latest first; pages count from 1. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
-  history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
-  /**
-   * What Nacos keeps with a change: of `created` what was written, of the others what there was before. undefined: there is no such
-   * change. Rejects with `ELANE_UNSUPPORTED` over gRPC.
-   */
-  contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined>;
   /** Deregisters what was registered here, and ends everything. */
   close(): Promise<void>;
 }
@@ -111,10 +72,10 @@ export interface NacosConnection extends Registry, ConfigStore {
 export function connectNacos(options: NacosOptions): NacosConnection {
   const log = options.log ?? SILENT_LOG;
   if (options.transport === 'grpc') {
-    const { GrpcConnection } = require('./grpc-connection.js') as typeof import('./grpc-connection.js');
+    const { GrpcConnection } = require('./grpc/grpc-connection.js') as typeof import('./grpc/grpc-connection.js');
     return new GrpcConnection(options, log);
   }
-  const { HttpConnection } = require('./http-connection.js') as typeof import('./http-connection.js');
+  const { HttpConnection } = require('./http/http-connection.js') as typeof import('./http/http-connection.js');
   return new HttpConnection(options, log);
 }
 

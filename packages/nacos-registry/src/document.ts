@@ -1,4 +1,4 @@
-import type { ConfigDocument } from '@lane/core';
+import type { ConfigDocument } from '@lane/core/model';
 
 /**
  * A document of that content. Its md5 is computed here: a Nacos that reads from its database (Derby) sends the md5 of its

@@ -1,4 +1,4 @@
-import type { Instance, ServiceKey } from '@lane/core';
+import type { Instance, ServiceKey } from '@lane/core/model';
 
 /** Nacos's group of services that name none. */
 export const DEFAULT_GROUP = 'DEFAULT_GROUP';

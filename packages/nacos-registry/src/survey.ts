@@ -3,13 +3,13 @@ import {
   ServiceTables,
   tagOfMetadata,
   type Instance,
-  type LaneRules,
   type Registry,
   type ServiceKey,
   type ServiceTable,
   type ServiceTablesOptions,
   type Tag,
-} from '@lane/core';
+} from '@lane/core/model';
+import type { LaneRules } from '@lane/core/rules';
 import { DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
 
 /** A service, its instances, and the tags that they carry. */

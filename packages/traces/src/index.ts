@@ -8,7 +8,7 @@
  */
 import { ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { currentLane, runInLane, type Log } from '@lane/core';
+import { currentLane, runInLane, type Log } from '@lane/core/model';
 import { ProxyTracerProvider, trace, type Span } from '@opentelemetry/api';
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';

@@ -9,6 +9,6 @@ for (const { name, instances } of JSON.parse(process.env.KNOWN ?? '[]')) {
   );
 }
 if (process.env.RULES) {
-  const { compileLaneGroups, parseLaneGroups } = require('@lane/core');
+  const { compileLaneGroups, parseLaneGroups } = require('@lane/core/rules');
   runtime.setRules(compileLaneGroups(parseLaneGroups(process.env.RULES).document));
 }

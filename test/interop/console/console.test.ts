@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { startConsole, parseAccounts, type RunningConsole, type Traffic } from '@lane/console';
 import { BASE_HOST, GRAY_HOST, startDemo, type Demo } from '@lane/cli';
-import { connectNacos, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { LaneGroupsStore } from '@lane/storage';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../../servers/eventually.js';

@@ -1,6 +1,6 @@
 /** APISIX can't be had for a test. What `lane gateway export apisix` has it run in Lua is run by nginx with Debian's Lua module instead. */
 import { exportRules } from '@lane/gateway';
-import type { FormatName } from '@lane/core';
+import type { FormatName } from '@lane/core/model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort, programOf } from '../../servers/process.js';
 import { ask, SHOP, sourceOf, startInstances, type Got, type Instances } from './entry.js';

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Instance, LaneGroupsDocument } from '@lane/core';
+import type { Instance } from '@lane/core/model';
+import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { ExportSource } from '@lane/gateway';
 
 /** What an instance got. */

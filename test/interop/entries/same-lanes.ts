@@ -1,5 +1,5 @@
 /** Random entry rules and requests: a gateway, configured by an export, has to put each request into the lane that Lane itself does. */
-import { compileLaneGroups, requestView, type LaneGroupsDocument, type Matcher } from '@lane/core';
+import { compileLaneGroups, requestView, type LaneGroupsDocument, type Matcher } from '@lane/core/rules';
 import { exportRules, type ExportTarget } from '@lane/gateway';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { join } from 'node:path';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import type { Call, Trail } from './calls.js';
 import type { Carrier } from './carrier.js';
 import { startEnvoy, type Endpoint } from './envoy.js';

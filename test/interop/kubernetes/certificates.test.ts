@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { SILENT_LOG } from '@lane/core';
+import { SILENT_LOG } from '@lane/core/model';
 import {
   CertificateKeeper,
   INJECT_DEFAULTS,

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { lint } from '@lane/kubernetes';
 import type { KubernetesApi } from '@lane/kubernetes-registry';
 import { connectNacos } from '@lane/nacos-registry';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../../servers/eventually.js';
 import { kubernetesProgram, startKubernetes, type RunningKubernetes } from '../../servers/kubernetes/index.js';

@@ -5,7 +5,7 @@ import http, { type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Instance } from '@lane/core';
+import type { Instance } from '@lane/core/model';
 import { KubernetesRegistry, serviceKeyOf, type KubernetesApi } from '@lane/kubernetes-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startApp, type App } from '../../agent/run-app.js';

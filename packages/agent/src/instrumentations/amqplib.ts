@@ -2,12 +2,12 @@
  * amqplib, with promises and callbacks: every publish goes through `sendMessage`, whose properties hold the headers, and every
  * delivery through `dispatchMessage`. Confirmations come from the socket: their callbacks are bound to who published.
  */
-import { bindArguments } from '../bind-arguments.js';
-import type { LoadedFile } from '../instrumentation.js';
-import type { OwnChannelClass } from '../isolation/rabbitmq.js';
-import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import { bindArguments } from '../patching/bind-arguments.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import type { OwnChannelClass } from '../messages/isolation/rabbitmq.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Delivered {
   readonly properties?: { readonly headers?: MessageHeaders };
@@ -18,7 +18,7 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
     const { Channel, ConfirmChannel } = exports as Record<'Channel' | 'ConfirmChannel', { prototype: object }>;
     bindArguments(ConfirmChannel.prototype, 'publish');
     if (runtime.isolates) {
-      const { isolateConsumers } = require('../isolation/rabbitmq.js') as typeof import('../isolation/rabbitmq.js');
+      const { isolateConsumers } = require('../messages/isolation/rabbitmq.js') as typeof import('../messages/isolation/rabbitmq.js');
       const model = filename.replace('callback_model', 'channel_model');
       const own = (): OwnChannelClass => (require(model) as { Channel: OwnChannelClass }).Channel;
       isolateConsumers(Channel.prototype, filename === model, own, runtime);

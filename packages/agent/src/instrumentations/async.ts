@@ -4,9 +4,9 @@
  * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module is
  * not reached.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core';
-import type { LoadedFile } from '../instrumentation.js';
-import { wrap } from '../wrap.js';
+import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core/model';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
 
 const LANE = Symbol('lane.context');
 

@@ -1,6 +1,6 @@
 /** bluebird settles promises from a queue of its own, in the lane of whoever filled it first: handlers are bound as they are given. */
-import { bindArguments } from '../bind-arguments.js';
-import type { LoadedFile } from '../instrumentation.js';
+import { bindArguments } from '../patching/bind-arguments.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
 
 const WITH_CALLBACK = ['map', 'filter', 'each', 'mapSeries', 'reduce'];
 

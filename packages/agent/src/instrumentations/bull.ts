@@ -1,8 +1,8 @@
 /** bull: the tag goes in the job's options, under `lane`, since its data is the app's; the processor runs in its lane. */
-import type { LoadedFile } from '../instrumentation.js';
-import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Job {
   opts?: { lane?: MessageHeaders };

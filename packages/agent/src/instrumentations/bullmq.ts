@@ -2,12 +2,12 @@
  * bullmq: the tag goes in `opts.telemetry.metadata`, where its own telemetry keeps a carrier as JSON; other entries there stay.
  * Limit: jobs that a scheduler makes belong to no request.
  */
-import type { LoadedFile } from '../instrumentation.js';
-import type { TakenJob } from '../isolation/bullmq.js';
-import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import type { TakenJob } from '../messages/isolation/bullmq.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface JobOptions {
   telemetry?: { metadata?: string } & Record<string, unknown>;
@@ -53,7 +53,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
   }
   if (Worker === undefined) return;
   const laneOf = safely('bullmq', (job: Job | undefined) => laneOfMessage(carrierOf(job?.opts), runtime));
-  const isolation = runtime.isolates ? (require('../isolation/bullmq.js') as typeof import('../isolation/bullmq.js')) : undefined;
+  const isolation = runtime.isolates ? (require('../messages/isolation/bullmq.js') as typeof import('../messages/isolation/bullmq.js')) : undefined;
   const takesOf = isolation?.isolateWorkers(Worker.prototype, runtime);
   wrap(Worker.prototype, 'callProcessJob', (original) => {
     return function callProcessJob(this: unknown, ...args: unknown[]): unknown {

@@ -4,15 +4,16 @@
  * wrong instance is made on a channel of our own beside it, with the same credentials and options.
  * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane, type Series } from '@lane/core';
-import type { Destination } from '../destination.js';
-import { deferredCall, failedCall, type Call, type Metadata } from '../grpc/calls.js';
-import { createSiblings, targetOf, type Channel } from '../grpc/siblings.js';
-import type { LoadedFile } from '../instrumentation.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { isFailedGrpcCode, type TrafficRecorder } from '../traffic/recorder.js';
-import { wrap } from '../wrap.js';
+import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane } from '@lane/core/model';
+import type { Series } from '@lane/core/agent';
+import type { Destination } from '../outbound/destination.js';
+import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
+import { createSiblings, targetOf, type Channel } from '../outbound/grpc/siblings.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { isFailedGrpcCode, type TrafficRecorder } from '../observe/traffic/recorder.js';
+import { wrap } from '../patching/wrap.js';
 
 type CreateCall = (this: Channel, ...args: unknown[]) => Call;
 

@@ -9,11 +9,11 @@
  * Requests with `createConnection` and no agent never ask an agent: http-create-connection is for them.
  */
 import http from 'node:http';
-import { addRequestToRightInstance } from '../http/destination.js';
-import { storeHeaderWithLane } from '../http/headers.js';
-import { LANE, rememberLane, type Request } from '../http/request-lane.js';
-import type { Runtime } from '../runtime.js';
-import { wrap } from '../wrap.js';
+import { addRequestToRightInstance } from '../outbound/http/destination.js';
+import { storeHeaderWithLane } from '../outbound/http/headers.js';
+import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
+import type { Runtime } from '../boot/runtime.js';
+import { wrap } from '../patching/wrap.js';
 
 export function install(runtime: Runtime): void {
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original) => addRequestToRightInstance(original as never, runtime));

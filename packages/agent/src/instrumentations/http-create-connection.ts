@@ -8,12 +8,12 @@
  */
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { LaneUnavailableError } from '@lane/core';
-import { onBuiltinLoaded } from '../builtin-hook.js';
-import { toRightInstance, type CreateConnection, type OnChosen } from '../http/create-connection.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import { LaneUnavailableError } from '@lane/core/model';
+import { onBuiltinLoaded } from '../patching/builtin-hook.js';
+import { toRightInstance, type CreateConnection, type OnChosen } from '../outbound/http/create-connection.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface RequestOptions {
   agent?: unknown;

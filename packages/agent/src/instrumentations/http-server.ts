@@ -3,12 +3,13 @@
  * lose the lane again (its events come from the socket), so requests and responses emit in the lane of their request.
  */
 import http from 'node:http';
-import { REQUEST_MARK, type LaneContext, type RequestView } from '@lane/core';
-import { emitInLane, keepLane } from '../emit-in-lane.js';
-import type { InboundRequest, Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { onServerEvent } from '../server-events.js';
-import type { TrafficRecorder } from '../traffic/recorder.js';
+import { REQUEST_MARK, type LaneContext } from '@lane/core/model';
+import type { RequestView } from '@lane/core/rules';
+import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
+import type { InboundRequest, Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { onServerEvent } from '../inbound/server-events.js';
+import type { TrafficRecorder } from '../observe/traffic/recorder.js';
 
 type Request = http.IncomingMessage & InboundRequest;
 
@@ -46,6 +47,6 @@ function patchOnce(): void {
 
 function viewOf(request: http.IncomingMessage): RequestView {
   // Here and not at the top: only entry services need it.
-  const { requestView } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
+  const { requestView } = require('@lane/core/rules') as typeof import('@lane/core/rules');
   return requestView({ method: request.method ?? 'GET', url: request.url ?? '/', headers: request.headers, clientIp: request.socket?.remoteAddress });
 }

@@ -8,17 +8,17 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, LaneUnavailableError, writeLane } from '@lane/core';
-import { onBuiltinLoaded } from '../builtin-hook.js';
-import type { Destination } from '../destination.js';
-import { deadSession } from '../http2/dead-session.js';
-import { resolveServiceNames } from '../http2/service-names.js';
-import { authorityOf, remoteOf, siblingOf } from '../http2/siblings.js';
-import { copyHeaders } from '../outbound.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import type { TrafficRecorder } from '../traffic/recorder.js';
-import { wrap } from '../wrap.js';
+import { currentContext, LaneUnavailableError, writeLane } from '@lane/core/model';
+import { onBuiltinLoaded } from '../patching/builtin-hook.js';
+import type { Destination } from '../outbound/destination.js';
+import { deadSession } from '../outbound/http2/dead-session.js';
+import { resolveServiceNames } from '../outbound/http2/service-names.js';
+import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js';
+import { copyHeaders } from '../outbound/header-forms.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import type { TrafficRecorder } from '../observe/traffic/recorder.js';
+import { wrap } from '../patching/wrap.js';
 
 type Session = http2.ClientHttp2Session;
 type Request = (this: Session, headers?: unknown, options?: unknown) => http2.ClientHttp2Stream;

@@ -3,11 +3,11 @@
  * request of the compatibility API that is made of it takes over the decision.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { REQUEST_MARK, type LaneContext } from '@lane/core';
-import { emitInLane, keepLane } from '../emit-in-lane.js';
-import type { InboundRequest, Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { onServerEvent } from '../server-events.js';
+import { REQUEST_MARK, type LaneContext } from '@lane/core/model';
+import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
+import type { InboundRequest, Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { onServerEvent } from '../inbound/server-events.js';
 
 interface InboundStream extends InboundRequest {
   readonly headers: IncomingHttpHeaders;
@@ -31,9 +31,9 @@ export function install(runtime: Runtime): void {
   onServerEvent('stream', contextOf);
 }
 
-function viewOf({ headers, socket }: InboundStream): ReturnType<typeof import('@lane/core/lane-groups').requestView> {
+function viewOf({ headers, socket }: InboundStream): ReturnType<typeof import('@lane/core/rules').requestView> {
   // Here and not at the top: only entry services need it.
-  const { requestView } = require('@lane/core/lane-groups') as typeof import('@lane/core/lane-groups');
+  const { requestView } = require('@lane/core/rules') as typeof import('@lane/core/rules');
   const { ':method': method = 'GET', ':path': url = '/', ':authority': host, ...rest } = headers;
   return requestView({ method, url, headers: { ...(host === undefined ? {} : { host }), ...rest }, clientIp: socket?.remoteAddress });
 }

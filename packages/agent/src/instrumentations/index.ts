@@ -2,7 +2,7 @@
  * The table of all instrumentations, by their name in LANE_DISABLE. The code of each is run only once it is needed: at start
  * for what Node itself has, and for a package when a file of it is loaded.
  */
-import type { Instrumentation } from '../instrumentation.js';
+import type { Instrumentation } from '../patching/instrumentation.js';
 
 export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   'http-server': {

@@ -2,12 +2,12 @@
  * kafkajs, and what has its interface in @confluentinc/kafka-javascript: what `producer` and `consumer` give is changed as it is made.
  * Limit: a batch holds messages of several lanes: `eachBatch` is run in none.
  */
-import type { LoadedFile } from '../instrumentation.js';
-import { changeConsumer, isolateConfig } from '../kafka/consumer.js';
-import { CONFLUENT, KAFKAJS, type ConsumerConfig } from '../kafka/dialects.js';
-import type { Kafka } from '../isolation/kafka.js';
-import { changeSender } from '../kafka/producer.js';
-import { wrap } from '../wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { changeConsumer, isolateConfig } from '../messages/kafka/consumer.js';
+import { CONFLUENT, KAFKAJS, type ConsumerConfig } from '../messages/kafka/dialects.js';
+import type { Kafka } from '../messages/isolation/kafka.js';
+import { changeSender } from '../messages/kafka/producer.js';
+import { wrap } from '../patching/wrap.js';
 
 export function patch({ exports, file, runtime }: LoadedFile): void {
   const dialect = file.startsWith('kafkajs/') ? KAFKAJS : CONFLUENT;

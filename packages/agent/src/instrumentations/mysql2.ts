@@ -3,10 +3,10 @@
  * whoever's command came before. So what a command calls and emits is bound to the lane in which it was added. Promises are
  * right by themselves.
  */
-import { bindLane, hasEnteredLane } from '@lane/core';
-import { bindArguments } from '../bind-arguments.js';
-import type { LoadedFile } from '../instrumentation.js';
-import { wrap } from '../wrap.js';
+import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindArguments } from '../patching/bind-arguments.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Command {
   onResult?: unknown;

@@ -2,8 +2,8 @@
  * `nacos-sdk-rust-binding-node` (gRPC, Nacos 2.x and 3.x): its naming client registers with the tag and discovers within
  * the lane. The class is native; its prototype is patched like any other.
  */
-import type { LoadedFile } from '../instrumentation.js';
-import { decorateSdk } from '../nacos-link.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { decorateSdk } from '../discovery/nacos-link.js';
 
 export function patch({ exports, runtime }: LoadedFile): void {
   decorateSdk('nacos-sdk-rust-binding-node', exports, runtime);

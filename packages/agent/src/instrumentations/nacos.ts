@@ -5,9 +5,9 @@
  * done there is the business of @lane/nacos-registry's adapter.
  * Limit: a `nacos` that a bundler has put into the app's own file is out of reach; mark it external.
  */
-import { startInBackground } from '../in-background.js';
-import type { LoadedFile } from '../instrumentation.js';
-import { decorateSdk } from '../nacos-link.js';
+import { startInBackground } from '../patching/in-background.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { decorateSdk } from '../discovery/nacos-link.js';
 
 export function patch({ exports, file, runtime }: LoadedFile): void {
   // A client begins its beats as it is made, perhaps by a request.

@@ -2,12 +2,12 @@
  * nats: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their message.
  * Limit: a `for await` loop over a subscription runs in the lane in which it was started: nobody calls it.
  */
-import { currentContext, writeLane } from '@lane/core';
-import type { LoadedFile } from '../instrumentation.js';
-import type { Connection, Subscription } from '../isolation/nats.js';
-import { handleInLane, laneOfMessage } from '../messages.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import { currentContext, writeLane } from '@lane/core/model';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import type { Connection, Subscription } from '../messages/isolation/nats.js';
+import { handleInLane, laneOfMessage } from '../messages/messages.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Headers {
   [Symbol.iterator](): Iterator<[name: string, values: string[]]>;
@@ -50,7 +50,11 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     ),
   );
   const isolate = safely('nats isolation', (subscription: Subscription, connection: Connection) =>
-    (require('../isolation/nats.js') as typeof import('../isolation/nats.js')).isolateSubscription(subscription, connection, runtime),
+    (require('../messages/isolation/nats.js') as typeof import('../messages/isolation/nats.js')).isolateSubscription(
+      subscription,
+      connection,
+      runtime,
+    ),
   );
   wrap(prototype, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): unknown {

@@ -5,10 +5,10 @@
  * The API keeps its providers at globalThis under a symbol of its major version, so that copies share them; it is looked for at
  * tagged requests, when an SDK has had the time to register. Nothing of it is loaded.
  */
-import { currentContext, type LaneContext, type Tag } from '@lane/core';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import { currentContext, type LaneContext, type Tag } from '@lane/core/model';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 const API = Symbol.for('opentelemetry.js.api.1');
 const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');

@@ -3,10 +3,10 @@
  * that belongs to; so they are bound to the lane of the call. Promises are right by themselves.
  * A `Query` object handed in calls its callback and emits its events the same way.
  */
-import { bindLane, hasEnteredLane } from '@lane/core';
-import { bindArguments } from '../bind-arguments.js';
-import type { LoadedFile } from '../instrumentation.js';
-import { wrap } from '../wrap.js';
+import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindArguments } from '../patching/bind-arguments.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Query {
   callback?: unknown;

@@ -4,11 +4,11 @@
  * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
  */
 import { createRequire } from 'node:module';
-import type { LoadedFile } from '../instrumentation.js';
-import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { wrap } from '../wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { wrap } from '../patching/wrap.js';
 
 interface Message {
   properties?: Map<string, string>;
@@ -41,7 +41,7 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
 }
 
 function isolate(exports: object, filename: string, runtime: Runtime): void {
-  const { isolatePushConsumers } = require('../isolation/rocketmq.js') as typeof import('../isolation/rocketmq.js');
+  const { isolatePushConsumers } = require('../messages/isolation/rocketmq.js') as typeof import('../messages/isolation/rocketmq.js');
   const { ConsumeResult } = createRequire(filename)('./ConsumeResult') as { ConsumeResult: { SUCCESS: unknown } };
   wrap(exports, 'PushConsumer', (original) => isolatePushConsumers(original as never, () => ConsumeResult.SUCCESS, runtime) as never);
 }

@@ -1,8 +1,8 @@
 /**
  * node-schedule; cron, which @nestjs/schedule is built on; agenda: jobs run in the lane of the background, whoever scheduled them.
  */
-import { startInBackground } from '../in-background.js';
-import type { LoadedFile } from '../instrumentation.js';
+import { startInBackground } from '../patching/in-background.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
 
 export function patch({ exports, file }: LoadedFile): void {
   const { CronJob, Job } = exports as Partial<Record<'CronJob' | 'Job', { prototype: object }>>;

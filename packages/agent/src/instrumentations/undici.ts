@@ -8,12 +8,12 @@
  * Limits: a ProxyAgent's requests carry the tag, but the proxy is told the name that the app has; close() of a Pool does not
  * wait for requests that went to another instance than its own.
  */
-import type { LoadedFile } from '../instrumentation.js';
-import type { Runtime } from '../runtime.js';
-import { safely } from '../safely.js';
-import { patchDispatcherBase } from '../undici/dispatch.js';
-import type { AgentClass } from '../undici/types.js';
-import { wrap } from '../wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import type { Runtime } from '../boot/runtime.js';
+import { safely } from '../patching/safely.js';
+import { patchDispatcherBase } from '../outbound/undici/dispatch.js';
+import type { AgentClass } from '../outbound/undici/types.js';
+import { wrap } from '../patching/wrap.js';
 
 /** An undici that the app has as a dependency. */
 export function patch({ exports, filename, runtime }: LoadedFile): void {

@@ -1,8 +1,8 @@
 /** Servers of ws: what arrives over a connection is heard in the lane of the handshake that opened it. */
-import { currentContext } from '@lane/core';
-import { emitInLane, keepLane } from '../emit-in-lane.js';
-import type { LoadedFile } from '../instrumentation.js';
-import { wrap } from '../wrap.js';
+import { currentContext } from '@lane/core/model';
+import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
 
 type Opened = (this: unknown, socket: object, ...rest: unknown[]) => unknown;
 

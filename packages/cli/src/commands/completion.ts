@@ -43,8 +43,8 @@ function namesIn(given: NacosArguments): DynamicNames {
   };
 }
 
-async function readGroups(connection: import('@lane/nacos-registry').NacosConnection): Promise<readonly import('@lane/core').LaneGroup[]> {
-  const { LaneGroupsStore } = await import('@lane/nacos-registry');
+async function readGroups(connection: import('@lane/nacos-registry').NacosConnection): Promise<readonly import('@lane/core/rules').LaneGroup[]> {
+  const { LaneGroupsStore } = await import('@lane/storage');
   return (await new LaneGroupsStore(connection).read()).document.groups;
 }
 

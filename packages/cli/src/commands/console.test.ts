@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
 

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
 import { Command } from 'commander';
-import type { DrainReport } from '@lane/core';
+import type { DrainReport } from '@lane/core/agent';
 import { parsePort, parseSeconds } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';

@@ -2,19 +2,15 @@ import { Command, InvalidArgumentError } from 'commander';
 import {
   createTagCodec,
   decideRequestTag,
-  explainEntry,
   explainHop,
   isTag,
-  requestView,
   TAG_RULE,
-  type EntryExplanation,
   type HopExplanation,
   type InstanceRole,
-  type LaneRules,
   type Reason,
-  type RuleTrial,
   type Tag,
-} from '@lane/core';
+} from '@lane/core/model';
+import { explainEntry, requestView, type EntryExplanation, type LaneRules, type RuleTrial } from '@lane/core/rules';
 import { surveyServices, tablesOf } from '@lane/nacos-registry';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';

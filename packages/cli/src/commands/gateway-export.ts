@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isTag, type FormatName, type Instance, type LaneGroupsDocument } from '@lane/core';
-import { InvalidLaneGroupsError, LaneGroupsStore, type NacosConnection } from '@lane/nacos-registry';
+import { FORMAT_NAMES, isTag, type FormatName, type Instance } from '@lane/core/model';
+import type { LaneGroupsDocument } from '@lane/core/rules';
+import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
+import type { NacosConnection } from '@lane/nacos-registry';
 import type { ExportTarget, GatewayRoute } from '@lane/gateway';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
-import { FORMAT_NAMES, type FormatName, type LaneRules } from '@lane/core';
-import { watchLaneGroups, watchLaneGroupsFile } from '@lane/nacos-registry';
+import { FORMAT_NAMES, type FormatName } from '@lane/core/model';
+import type { LaneRules } from '@lane/core/rules';
+import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
 import { parseDuration, parsePort, parseTrust } from '../arguments.js';
 import { CliError } from '../cli-error.js';

@@ -8,8 +8,8 @@ import {
   withoutGroup,
   type LaneGroup,
   type LaneGroupsDocument,
-} from '@lane/core';
-import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/nacos-registry';
+} from '@lane/core/rules';
+import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import { parseCount } from '../arguments.js';
 import { authorOf } from '../author.js';
 import { tellChange } from '../changed.js';

@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectNacos, LaneGroupsStore, publishLaneGroups, type NacosConnection } from '@lane/nacos-registry';
-import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { LaneGroupsStore, publishLaneGroups } from '@lane/storage';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runLane, type Result } from '../testing/lane.js';
 

@@ -1,19 +1,17 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import {
   groupNamed,
-  isTag,
-  TAG_RULE,
   withLane,
   withLaneEnabled,
   withoutLane,
   type EntryRule,
-  type Fallback,
   type Lane,
   type LaneGroupsDocument,
   type Matcher,
   type RequestKey,
-} from '@lane/core';
-import { LaneGroupsStore } from '@lane/nacos-registry';
+} from '@lane/core/rules';
+import { isTag, TAG_RULE, type Fallback } from '@lane/core/model';
+import { LaneGroupsStore } from '@lane/storage';
 import { authorOf } from '../author.js';
 import { CliError } from '../cli-error.js';
 import { tellChange } from '../changed.js';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { parsePort } from '../arguments.js';
 import { announce, untilAskedToStop } from '../terminal.js';
 

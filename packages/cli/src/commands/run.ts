@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { isTag, TAG_RULE } from '@lane/core';
+import { isTag, TAG_RULE } from '@lane/core/model';
 import { CliError } from '../cli-error.js';
 import { findAgent, withAgent } from '../node-options.js';
 

@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { connectNacos, publishLaneGroups } from '@lane/nacos-registry';
-import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { connectNacos } from '@lane/nacos-registry';
+import { publishLaneGroups } from '@lane/storage';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CLEAN, LANE, runLane, runProgram } from '../testing/lane.js';
 

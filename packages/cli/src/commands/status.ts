@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { laneStatus, type GroupStatus, type LaneCell, type LaneHead, type LaneRules } from '@lane/core';
+import { laneStatus, type GroupStatus, type LaneCell, type LaneHead } from '@lane/core/model';
+import type { LaneRules } from '@lane/core/rules';
 import { surveyServices, tablesOf } from '@lane/nacos-registry';
 import { printJson, styled, table } from '../output.js';
 import { readRules, withRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
@@ -50,7 +51,7 @@ async function look(opened: Opened, group: string | undefined, given: Given): Pr
   const { rules, tableOf } = await readAll(opened, given);
   const groups = laneStatus(rules, tableOf);
   if (group === undefined) return groups;
-  const { groupNamed } = await import('@lane/core');
+  const { groupNamed } = await import('@lane/core/rules');
   groupNamed(rules.document, group);
   return groups.filter((each) => each.group === group);
 }

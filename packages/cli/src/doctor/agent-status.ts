@@ -3,7 +3,7 @@ import http from 'node:http';
 import { json } from 'node:stream/consumers';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { StatusReport } from '@lane/core';
+import type { StatusReport } from '@lane/core/agent';
 
 const TIMEOUT_MS = 3_000;
 

@@ -1,6 +1,6 @@
 /** Whether the agent is in the process, or would be in one that is started so. */
 import { basename } from 'node:path';
-import { isPackageManager } from '@lane/core';
+import { isPackageManager } from '@lane/core/agent';
 import type { Findings } from './finding.js';
 import { preloadsOf, resolvePreload, wordsOf, type Preload } from './preloads.js';
 import { childrenOf } from './process-of.js';

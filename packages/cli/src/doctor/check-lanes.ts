@@ -1,18 +1,10 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
-import {
-  compileLaneGroups,
-  isUsable,
-  laneStatus,
-  NO_LANE_GROUPS,
-  nearest,
-  parseLaneGroups,
-  tagOfMetadata,
-  type LaneGroupsDocument,
-  type LaneRules,
-} from '@lane/core';
+import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
+import { isUsable, laneStatus, nearest, tagOfMetadata } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
-import { LaneGroupsStore, surveyServices, tablesOf, type NacosConnection, type NacosInstance, type SurveyedService } from '@lane/nacos-registry';
+import { LaneGroupsStore } from '@lane/storage';
+import { surveyServices, tablesOf, type NacosConnection, type NacosInstance, type SurveyedService } from '@lane/nacos-registry';
 import { counted } from '../output.js';
 import type { Findings } from './finding.js';
 import { pathOf, type Examined } from './subject.js';

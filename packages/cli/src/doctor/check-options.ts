@@ -1,5 +1,6 @@
 /** Names and values of the settings. */
-import { AGENT_VARIABLES, nearest, TAG_VARIABLES, type Environment } from '@lane/core';
+import { AGENT_VARIABLES, TAG_VARIABLES, type Environment } from '@lane/core/agent';
+import { nearest } from '@lane/core/model';
 import type { Findings } from './finding.js';
 import type { Examined } from './subject.js';
 

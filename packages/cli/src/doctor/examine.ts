@@ -1,6 +1,7 @@
 /** All that the doctor looks at, in order. */
 import { dirname, isAbsolute, join } from 'node:path';
-import { SILENT_LOG, type AgentOptions, type Environment } from '@lane/core';
+import { SILENT_LOG } from '@lane/core/model';
+import type { AgentOptions, Environment } from '@lane/core/agent';
 import { connectNacos, NacosError, type NacosConnection } from '@lane/nacos-registry';
 import { askAgent } from './agent-status.js';
 import { checkAgent, checkInstrumentations, checkNode } from './check-agent.js';

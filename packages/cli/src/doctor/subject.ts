@@ -9,7 +9,7 @@ import {
   type OptionProblem,
   type OptionSources,
   type StatusReport,
-} from '@lane/core';
+} from '@lane/core/agent';
 
 /** Whatever is known of it before anything is asked. */
 export interface Subject {

@@ -7,7 +7,8 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { LaneGroupsStore, NacosConnection } from '@lane/nacos-registry';
+import type { LaneGroupsStore } from '@lane/storage';
+import type { NacosConnection } from '@lane/nacos-registry';
 import type { AuditLog, AuditEntry } from '../audit-log.js';
 import type { Access, Gate } from '../access/gate.js';
 import type { User } from '../access/accounts.js';

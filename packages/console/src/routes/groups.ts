@@ -3,7 +3,6 @@ import {
   compileLaneGroups,
   groupNamed,
   laneNamed,
-  laneStatus,
   LaneNotFoundError,
   parseLaneGroups,
   withGroup,
@@ -11,13 +10,14 @@ import {
   withLaneEnabled,
   withoutGroup,
   withoutLane,
-  type GroupStatus,
   type Lane,
   type LaneGroup,
   type LaneGroupsDocument,
   type Problem,
-} from '@lane/core';
-import { InvalidLaneGroupsError, tablesOf, type SurveyedService } from '@lane/nacos-registry';
+} from '@lane/core/rules';
+import { laneStatus, type GroupStatus } from '@lane/core/model';
+import { InvalidLaneGroupsError } from '@lane/storage';
+import { tablesOf, type SurveyedService } from '@lane/nacos-registry';
 import type { FastifyRequest } from 'fastify';
 import type { AuditAction } from '../audit-log.js';
 import { ConsoleError } from '../console-error.js';

@@ -1,7 +1,7 @@
 /** The document as a whole: writing it, its history, and the way back. */
 import { createHash } from 'node:crypto';
-import { parseLaneGroups } from '@lane/core';
-import { InvalidLaneGroupsError } from '@lane/nacos-registry';
+import { parseLaneGroups } from '@lane/core/rules';
+import { InvalidLaneGroupsError } from '@lane/storage';
 import { ConsoleError } from '../console-error.js';
 import {
   AuditSchema,

@@ -1,15 +1,6 @@
 /** What the registry knows: services with the tags of their instances, traffic, and where a request would go. */
-import {
-  compileLaneGroups,
-  explainEntry,
-  explainHop,
-  groupNamed,
-  isUsable,
-  requestView,
-  tagOfMetadata,
-  LaneNotFoundError,
-  type Instance,
-} from '@lane/core';
+import { compileLaneGroups, explainEntry, groupNamed, requestView, LaneNotFoundError } from '@lane/core/rules';
+import { explainHop, isUsable, tagOfMetadata, type Instance } from '@lane/core/model';
 import { tablesOf } from '@lane/nacos-registry';
 import { ConsoleError } from '../console-error.js';
 import { ErrorSchema, ExplainSchema, ExplanationSchema, ServicesSchema, TrafficSchema } from '../schemas.js';

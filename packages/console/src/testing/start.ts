@@ -5,7 +5,7 @@ import http, { type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
-import { startEmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { onTestFinished } from 'vitest';
 import { parseAccounts, startConsole, type ConsoleOptions, type RunningConsole } from '../index.js';
 

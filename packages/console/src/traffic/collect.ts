@@ -2,7 +2,8 @@
  * Asks the instances for their figures, and adds them up. Only instances that the registry lists are asked, at an address of the very
  * host that they are registered with: whoever may register an instance can't make the console call anything else.
  */
-import { ADMIN_METADATA_KEY, TRAFFIC_ROUTES, tagOfMetadata, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core';
+import { ADMIN_METADATA_KEY, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
+import { tagOfMetadata } from '@lane/core/model';
 import type { SurveyedService } from '@lane/nacos-registry';
 import { readJson } from './read-json.js';
 

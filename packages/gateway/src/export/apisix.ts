@@ -3,7 +3,7 @@
  * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
  */
 import { stringify } from 'yaml';
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { searchedRegex, type Condition, type Leaf } from './condition.js';
 import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
 

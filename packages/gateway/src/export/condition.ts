@@ -1,5 +1,5 @@
 /** Conditions of entry rules in a form that other gateways' languages can be written from. */
-import type { Matcher, StringMatch } from '@lane/core';
+import type { Matcher, StringMatch } from '@lane/core/rules';
 
 /** What of a request is looked at. */
 export type Subject =

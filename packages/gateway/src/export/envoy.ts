@@ -3,7 +3,7 @@
  * lane, and a filter in Lua writes it into the baggage.
  */
 import { stringify } from 'yaml';
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice, type HeaderTest } from './envoy-match.js';
 import { envoyLua } from './lua-baggage.js';

@@ -1,5 +1,6 @@
 /** What exports say, where no program of the target is at hand; nginx, HAProxy, Envoy and Spring Cloud Gateway run in test/interop/entries. */
-import type { EntryRule, Instance, Lane, LaneGroupsDocument } from '@lane/core';
+import type { EntryRule, Lane, LaneGroupsDocument } from '@lane/core/rules';
+import type { Instance } from '@lane/core/model';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';

@@ -2,7 +2,7 @@
  * HAProxy: a `defaults`, a `frontend` and `backend`s. Each comparison sets a variable of the transaction, since conditions of HAProxy
  * have no brackets.
  */
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { escapeRegex, searchedRegex, type Comparison, type Condition, type Leaf } from './condition.js';
 import { hostPort, hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
 

@@ -3,7 +3,7 @@
  * headers, but don't edit them: the client's other baggage does not go on.
  */
 import { stringify } from 'yaml';
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { alternativesOf, encodedText, wholeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice } from './envoy-match.js';
 import { objectName, serviceFor } from './kubernetes-service.js';

@@ -3,7 +3,7 @@
  * tag, and one that names the lane of each route to it.
  */
 import { stringify } from 'yaml';
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { alternativesOf, encodedText, escapeRegex, wholeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice } from './envoy-match.js';
 import { objectName, serviceFor } from './kubernetes-service.js';

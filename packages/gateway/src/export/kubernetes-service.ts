@@ -1,5 +1,5 @@
 /** Services of Kubernetes as targets: one for each lane, since a subset of a Service can't say "without a tag". */
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import type { Plan, PlannedRoute } from './plan.js';
 
 /** A Service and its port. */

@@ -2,7 +2,7 @@
  * nginx: a file for its `http` block (conf.d). Each comparison is a `map`, nesting is a map over maps, shares are `split_clients`, and
  * the client's baggage is cleaned by maps, for nginx can't edit a header.
  */
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { encodedText, escapeRegex, searchedRegex, type Condition, type Leaf } from './condition.js';
 import { hostPort, hostsOf, remarkLines, routesOfHost, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
 

@@ -1,16 +1,6 @@
 /** What is exported, whatever for: routes, the rules that hold on them, the lanes' addresses, and what could not be said. */
-import {
-  compileLaneGroups,
-  createTagCodec,
-  FORMAT_NAMES,
-  ServiceTables,
-  type EntryRule,
-  type FormatName,
-  type Instance,
-  type LaneGroupsDocument,
-  type RequestKey,
-  type Tag,
-} from '@lane/core';
+import { compileLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
+import { createTagCodec, FORMAT_NAMES, ServiceTables, type FormatName, type Instance, type Tag } from '@lane/core/model';
 import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../routes.js';
 import { conditionOf, type Condition } from './condition.js';
 

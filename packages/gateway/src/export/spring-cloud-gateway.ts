@@ -3,7 +3,7 @@
  * their own. Its filters can set and remove a header, not edit it: the client's other baggage does not go on.
  */
 import { stringify } from 'yaml';
-import type { Tag } from '@lane/core';
+import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, wholeRegex, type Leaf } from './condition.js';
 import { hostPort, hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule, type Upstream } from './plan.js';
 

@@ -5,7 +5,7 @@
  *
  * Sources: ingress-nginx, docs/user-guide/nginx-configuration/annotations.md; Alibaba Cloud, "Advanced ALB Ingress settings".
  */
-import type { EntryRule } from '@lane/core';
+import type { EntryRule } from '@lane/core/rules';
 import { STAYS } from '../routes.js';
 
 /** Prefixes under which controllers keep the same annotations. */

@@ -2,7 +2,7 @@
  * Routes from Kubernetes manifests: an Ingress names Services, a Service selects pods, and the labels of the pods say which service of
  * the registry they are, and in which lane. Ports and addresses are the registry's business.
  */
-import { isTag } from '@lane/core';
+import { isTag } from '@lane/core/model';
 import type { Canary, GatewayRoute, RouteTarget } from '../routes.js';
 import { readAnnotations } from './canary.js';
 import { readManifests, type KubernetesObject, type ManifestFile, type ManifestProblem } from './manifests.js';

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { compileLaneGroups, type EntryRule, type Instance, type Lane, type LaneRules, type Registry, type Unsubscribe } from '@lane/core';
+import { compileLaneGroups, type EntryRule, type Lane, type LaneRules } from '@lane/core/rules';
+import type { Instance, Registry, Unsubscribe } from '@lane/core/model';
 import { beforeAll, expect, onTestFinished } from 'vitest';
-import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/nacos-registry/embedded';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
 import { GATEWAY_SERVICE, startGateway, type Gateway, type GatewayOptions } from '../index.js';
 

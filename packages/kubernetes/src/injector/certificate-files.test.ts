@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { SILENT_LOG } from '@lane/core';
+import { SILENT_LOG } from '@lane/core/model';
 import { expect, onTestFinished, test } from 'vitest';
 import { readCertificateFiles } from './certificate-files.js';
 import { nextState } from './certificates.js';

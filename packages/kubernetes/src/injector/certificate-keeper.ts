@@ -1,5 +1,5 @@
 /** Keeps the certificates in a Secret, which all replicas share, and the webhook configuration trusting them. */
-import type { Log } from '@lane/core';
+import type { Log } from '@lane/core/model';
 import { KubernetesError, type KubernetesApi } from '@lane/kubernetes-registry';
 import { nextState, notAfterOf, CERTIFICATE_TIMES, type CertificateState, type CertificateTimes } from './certificates.js';
 import type { ServingCertificate } from './server.js';

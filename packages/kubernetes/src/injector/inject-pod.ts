@@ -1,6 +1,6 @@
 /** What the injector does to a pod: a pure function, so that `lane injector`, tests and tools come to the same end. */
 import { compare, type Operation } from 'fast-json-patch';
-import { isTag, TAG_RULE } from '@lane/core';
+import { isTag, TAG_RULE } from '@lane/core/model';
 import { agentContainer, agentVolume, labelsVolume, type AgentResources, type Delivery } from './agent-volume.js';
 import { lookAt } from './looks-like-node.js';
 import {

@@ -1,5 +1,5 @@
 /** The injector as a whole: certificates, then the servers, then both kept in step. */
-import type { Log } from '@lane/core';
+import type { Log } from '@lane/core/model';
 import { startInjectorServer, type InjectorServer, type InjectorServerOptions, type ServingCertificate } from './server.js';
 
 /** Options of {@link startInjector}. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { SILENT_LOG } from '@lane/core';
+import { SILENT_LOG } from '@lane/core/model';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nextState } from './certificates.js';
 import { INJECT_DEFAULTS } from './inject-pod.js';

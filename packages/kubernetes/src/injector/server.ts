@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Log } from '@lane/core';
+import type { Log } from '@lane/core/model';
 import { review, type AskedBy } from './admission.js';
 import type { InjectOptions } from './inject-pod.js';
 

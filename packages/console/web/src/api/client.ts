@@ -1,5 +1,5 @@
 /** The console's API, as the pages use it. */
-import type { Problem } from '@lane/core';
+import type { Problem } from '@lane/core/rules';
 
 /** An answer that is no success. */
 export class ApiError extends Error {

@@ -2,7 +2,8 @@ import { Alert, Button, Collapse, Group, Select, Stack, Text, Textarea, TextInpu
 import { IconArrowDown, IconCheck, IconChevronDown, IconMinus, IconX } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
-import type { ExplainedInstance, HopExplanation, RuleTrial } from '@lane/core';
+import type { ExplainedInstance, HopExplanation } from '@lane/core/model';
+import type { RuleTrial } from '@lane/core/rules';
 import { api } from '../api/client.js';
 import { groupsQuery, type ExplanationAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';

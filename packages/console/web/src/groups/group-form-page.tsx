@@ -3,7 +3,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
-import type { LaneGroup } from '@lane/core';
+import type { LaneGroup } from '@lane/core/rules';
 import { pathOf } from '../api/client.js';
 import { groupsQuery, servicesQuery, useRefresh, type GroupAnswer, type ServiceAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';

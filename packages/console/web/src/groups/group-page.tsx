@@ -3,7 +3,7 @@ import { IconInfoCircle, IconPencil, IconPlus, IconTrash } from '@tabler/icons-r
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import type { Lane } from '@lane/core';
+import type { Lane } from '@lane/core/rules';
 import { api, pathOf } from '../api/client.js';
 import { groupsQuery, useRefresh, useUser, type GroupAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';

@@ -3,7 +3,7 @@ import { IconPlus } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
-import type { EntryRule, Lane } from '@lane/core';
+import type { EntryRule, Lane } from '@lane/core/rules';
 import { pathOf } from '../api/client.js';
 import { groupsQuery, servicesQuery, useRefresh, useUser, type GroupAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';

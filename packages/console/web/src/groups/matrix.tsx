@@ -1,4 +1,4 @@
-import type { GroupStatus, LaneCell } from '@lane/core';
+import type { GroupStatus, LaneCell } from '@lane/core/model';
 import { IconCornerDownLeft, IconLogin2, IconX } from '@tabler/icons-react';
 import { useText } from '../language/index.js';
 import { LaneBadge } from '../parts/lane-badge.js';

@@ -1,5 +1,5 @@
 /** All that the pages say, in English. The other languages have the same shape, which their types enforce. */
-import type { TrafficRoute } from '@lane/core';
+import type { TrafficRoute } from '@lane/core/agent';
 
 const many = (count: number, one: string, other: string): string => `${count.toLocaleString('en')} ${count === 1 ? one : other}`;
 

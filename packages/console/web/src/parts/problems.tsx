@@ -1,7 +1,7 @@
 /** What is wrong in what somebody edits, told at the field it is about. Paths are JSON pointers into what is edited. */
 import { Alert } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
-import type { Problem } from '@lane/core';
+import type { Problem } from '@lane/core/rules';
 import { createContext, useContext, useMemo, type ReactNode } from 'react';
 import { useText } from '../language/index.js';
 

@@ -1,5 +1,5 @@
 /** Something under edit: checked by the console as it changes, and published on top of what it was made from. */
-import type { Problem } from '@lane/core';
+import type { Problem } from '@lane/core/rules';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useCallback, useEffect, useRef, useState, type FocusEvent } from 'react';
 import { api, ApiError } from '../api/client.js';

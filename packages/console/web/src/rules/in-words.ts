@@ -1,5 +1,5 @@
 /** Rules as a sentence. */
-import type { EntryRule, Matcher, RequestKey, StringMatch } from '@lane/core';
+import type { EntryRule, Matcher, RequestKey, StringMatch } from '@lane/core/rules';
 import type { Text } from '../language/en.js';
 
 /** What a rule says. */

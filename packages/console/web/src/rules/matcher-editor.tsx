@@ -1,7 +1,7 @@
 /** Conditions in a form. What is edited is the condition itself, as it is in the document. */
 import { ActionIcon, Button, Group, Select, Stack, TagsInput, TextInput } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
-import type { Matcher, StringMatch } from '@lane/core';
+import type { Matcher, StringMatch } from '@lane/core/rules';
 import { useText } from '../language/index.js';
 import { fieldId, useProblem } from '../parts/problems.js';
 

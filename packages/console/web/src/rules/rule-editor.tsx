@@ -1,6 +1,6 @@
 import { ActionIcon, Box, Checkbox, Group, NumberInput, SegmentedControl, Select, Slider, Stack, Text, TextInput } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconTrash } from '@tabler/icons-react';
-import type { EntryRule, RequestKey } from '@lane/core';
+import type { EntryRule, RequestKey } from '@lane/core/rules';
 import { useText } from '../language/index.js';
 import { fieldId, useProblem } from '../parts/problems.js';
 import { MatcherEditor, NEW_MATCHER } from './matcher-editor.js';

@@ -1,7 +1,19 @@
 /** What is around each page: the name, the way to the other pages, language, appearance, and who is signed in. */
-import { ActionIcon, AppShell, Badge, Burger, Button, Group, Loader, Menu, Stack, Text } from '@mantine/core';
+import {
+  ActionIcon,
+  AppShell,
+  Badge,
+  Burger,
+  Button,
+  Group,
+  Loader,
+  Menu,
+  Stack,
+  Text,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import {
   IconArrowsSplit2,
   IconBraces,

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { LOG_LEVELS, type LogLevel } from '@lane/core/agent';
+import { createLog } from './log.js';
+
+function said(level: LogLevel, json: boolean, say: (log: ReturnType<typeof createLog>) => void): string[] {
+  const lines: string[] = [];
+  say(createLog(level, json, (line) => lines.push(line)));
+  return lines;
+}
+
+describe('the log', () => {
+  test.each(LOG_LEVELS.map((level, index) => [level, index] as const))('at %s says so much', (level, lines) => {
+    const all = said(level, false, (log) => (['error', 'warn', 'info', 'debug'] as const).forEach((name) => log[name](`at ${name}`)));
+    expect(all).toEqual(LOG_LEVELS.slice(1, lines + 1).map((name) => `lane ${name}: at ${name}\n`));
+  });
+
+  test('puts fields behind the message', () => {
+    expect(said('info', false, (log) => log.info('started', { tag: 'gray', port: 80, hosts: ['a'] }))).toEqual([
+      'lane info: started tag=gray port=80 hosts=["a"]\n',
+    ]);
+  });
+
+  test('as JSON is one object a line', () => {
+    const [line = ''] = said('info', true, (log) => log.warn('two\nlines', { tag: 'gray' }));
+    expect(line).toMatch(/^[^\n]*\n$/);
+    expect(JSON.parse(line)).toEqual({
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      level: 'warn',
+      name: 'lane',
+      pid: process.pid,
+      message: 'two\nlines',
+      tag: 'gray',
+    });
+  });
+
+  test('says a thing once, and stops at so many different ones', () => {
+    const lines = said('warn', false, (log) => {
+      for (let i = 0; i < 2000; i++) {
+        log.once('same', 'warn', 'the same');
+        log.once(`other ${i}`, 'warn', `another ${i}`);
+      }
+    });
+    expect(lines.filter((line) => line.includes('the same'))).toHaveLength(1);
+    expect(lines.length).toBeLessThan(1000);
+  });
+
+  test('survives a stderr that is gone', () => {
+    const log = createLog('warn', false, () => {
+      throw new Error('EPIPE');
+    });
+    expect(() => log.warn('nobody hears')).not.toThrow();
+  });
+});

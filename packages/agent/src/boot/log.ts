@@ -1,0 +1,50 @@
+import { LOG_LEVELS, type LogLevel } from '@lane/core/agent';
+import type { Log, LogFields } from '@lane/core/model';
+
+/** The agent's log: stderr, one line a message. */
+export interface AgentLog extends Log {
+  /** Says a thing once, however often it comes up. */
+  once(key: string, level: 'error' | 'warn' | 'info', message: string, fields?: LogFields): void;
+}
+
+/** Different things said once each; past this many the agent keeps silent about new ones rather than fill memory and disk. */
+const MAX_ONCE = 500;
+
+/** Makes a log. `write` gets whole lines. */
+export function createLog(level: LogLevel, json: boolean, write: (line: string) => void = writeStderr): AgentLog {
+  const enabled = LOG_LEVELS.indexOf(level);
+  const said = new Set<string>();
+
+  function emit(at: number, message: string, fields: LogFields | undefined): void {
+    if (at > enabled) return;
+    const name = LOG_LEVELS[at] as string;
+    try {
+      if (json) write(`${JSON.stringify({ time: new Date().toISOString(), level: name, name: 'lane', pid: process.pid, message, ...fields })}\n`);
+      else write(`lane ${name}: ${message}${fields === undefined ? '' : textOf(fields)}\n`);
+    } catch {
+      // Nowhere left to say it.
+    }
+  }
+
+  return {
+    error: (message, fields) => emit(1, message, fields),
+    warn: (message, fields) => emit(2, message, fields),
+    info: (message, fields) => emit(3, message, fields),
+    debug: (message, fields) => emit(4, message, fields),
+    once(key, at, message, fields) {
+      if (said.has(key) || said.size >= MAX_ONCE) return;
+      said.add(key);
+      emit(LOG_LEVELS.indexOf(at), message, fields);
+    },
+  };
+}
+
+function textOf(fields: LogFields): string {
+  let text = '';
+  for (const [name, value] of Object.entries(fields)) text += ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
+  return text;
+}
+
+function writeStderr(line: string): void {
+  process.stderr.write(line);
+}

@@ -1,0 +1,236 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OPTION_ROWS, type AgentOptions } from '@lane/core/agent';
+import { readOptions } from './options.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lane-options-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const NO_LABELS = '/nowhere/labels';
+const read = (environment: Record<string, string>): ReturnType<typeof readOptions> => readOptions(environment, NO_LABELS);
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+test('without any setting the app gets the documented defaults, and nothing is complained about', () => {
+  expect(read({})).toEqual({
+    problems: [],
+    options: {
+      service: undefined,
+      tag: undefined,
+      stamp: false,
+      background: 'own',
+      fallback: 'base',
+      baseMode: 'untagged',
+      formats: ['baggage'],
+      formatsIn: ['baggage'],
+      baggageKey: 'lane',
+      trust: 'all',
+      propagateTo: 'internal',
+      services: [],
+      registry: 'nacos',
+      kubernetesAccount: undefined,
+      kubernetesServer: undefined,
+      nacosServer: undefined,
+      nacosNamespace: undefined,
+      nacosGroup: 'DEFAULT_GROUP',
+      nacosUsername: undefined,
+      nacosPassword: undefined,
+      nacosTransport: undefined,
+      rules: 'nacos',
+      context: 'als',
+      messages: 'share',
+      traces: 'none',
+      snapshotDir: undefined,
+      adminPort: undefined,
+      adminHost: '127.0.0.1',
+      disable: [],
+      log: 'warn',
+      logFormat: 'text',
+    },
+  });
+});
+
+test.each<[variable: string, text: string, option: keyof AgentOptions, value: unknown]>([
+  ['LANE_SERVICE', 'shop-a', 'service', 'shop-a'],
+  ['LANE_TAG', 'gray', 'tag', 'gray'],
+  ['LANE_TAG', ' gray ', 'tag', 'gray'],
+  ['alicloud.service.tag', 'gray', 'tag', 'gray'],
+  ['MSE_ALICLOUD_SERVICE_TAG', 'gray', 'tag', 'gray'],
+  ['LANE_STAMP', 'TRUE', 'stamp', true],
+  ['LANE_STAMP', '1', 'stamp', true],
+  ['LANE_STAMP', 'off', 'stamp', false],
+  ['profiler.micro.service.tag.trace.enable', 'true', 'stamp', true],
+  ['LANE_BACKGROUND', 'base', 'background', 'base'],
+  ['LANE_FALLBACK', 'none', 'fallback', 'none'],
+  ['LANE_BASE_MODE', 'outside-enabled-lanes', 'baseMode', 'outside-enabled-lanes'],
+  ['LANE_FORMATS', 'mse, baggage', 'formats', ['mse', 'baggage']],
+  ['LANE_FORMATS', 'polaris', 'formatsIn', ['polaris']],
+  ['LANE_FORMATS_IN', 'dubbo asm', 'formatsIn', ['dubbo', 'asm']],
+  ['LANE_BAGGAGE_KEY', 'env', 'baggageKey', 'env'],
+  ['LANE_TRUST', 'None', 'trust', 'none'],
+  ['LANE_TRUST', '10.0.0.0/8, ::1', 'trust', ['10.0.0.0/8', '::1']],
+  ['LANE_PROPAGATE_TO', 'all', 'propagateTo', 'all'],
+  ['LANE_PROPAGATE_TO', '*.Corp.example,b.example', 'propagateTo', ['*.corp.example', 'b.example']],
+  [
+    'LANE_SERVICES',
+    'shop-b, c.internal=shop-c',
+    'services',
+    [
+      ['shop-b', 'shop-b'],
+      ['c.internal', 'shop-c'],
+    ],
+  ],
+  ['LANE_NACOS_SERVER', 'a:8848,b:8848', 'nacosServer', 'a:8848,b:8848'],
+  ['LANE_NACOS_NAMESPACE', 'dev', 'nacosNamespace', 'dev'],
+  ['LANE_REGISTRY', 'Kubernetes', 'registry', 'kubernetes'],
+  ['LANE_KUBERNETES_ACCOUNT', '/run/account', 'kubernetesAccount', '/run/account'],
+  ['LANE_KUBERNETES_SERVER', 'http://127.0.0.1:8001/', 'kubernetesServer', 'http://127.0.0.1:8001'],
+  ['LANE_NACOS_GROUP', 'SHOP', 'nacosGroup', 'SHOP'],
+  ['LANE_NACOS_USERNAME', 'lane', 'nacosUsername', 'lane'],
+  ['LANE_NACOS_PASSWORD', 's, 3=t', 'nacosPassword', 's, 3=t'],
+  ['LANE_NACOS_TRANSPORT', 'gRPC', 'nacosTransport', 'grpc'],
+  ['LANE_RULES', 'none', 'rules', 'none'],
+  ['LANE_RULES', 'file:/etc/Lane/groups.json', 'rules', { file: '/etc/Lane/groups.json' }],
+  ['LANE_CONTEXT', 'cls', 'context', 'cls'],
+  ['LANE_MESSAGES', 'isolate', 'messages', 'isolate'],
+  ['LANE_TRACES', 'otlp', 'traces', 'otlp'],
+  ['LANE_TRACES', 'zipkin', 'traces', 'zipkin'],
+  ['LANE_SNAPSHOT_DIR', '/var/lane', 'snapshotDir', '/var/lane'],
+  ['LANE_DISABLE', 'undici,nacos', 'disable', ['undici', 'nacos']],
+  ['LANE_LOG', 'DEBUG', 'log', 'debug'],
+  ['LANE_LOG_FORMAT', 'json', 'logFormat', 'json'],
+])('%s=%s sets %s', (variable, text, option, value) => {
+  const { options, problems } = read({ [variable]: text });
+  expect(options[option]).toEqual(value);
+  expect(problems).toEqual([]);
+});
+
+test.each([
+  ['LANE_TAG', 'not a tag', 'tag'],
+  ['LANE_STAMP', 'maybe', 'stamp'],
+  ['LANE_BACKGROUND', 'mine', 'background'],
+  ['LANE_FALLBACK', 'gray', 'fallback'],
+  ['LANE_BASE_MODE', 'all', 'baseMode'],
+  ['LANE_FORMATS', 'baggage,b3', 'formats'],
+  ['LANE_FORMATS_IN', 'b3', 'formatsIn'],
+  ['LANE_BAGGAGE_KEY', 'la ne', 'baggageKey'],
+  ['LANE_TRUST', '10.0.0.0/8,everybody', 'trust'],
+  ['LANE_SERVICES', 'a=b=c', 'services'],
+  ['LANE_NACOS_TRANSPORT', 'udp', 'nacosTransport'],
+  ['LANE_RULES', 'file:', 'rules'],
+  ['LANE_CONTEXT', 'zone', 'context'],
+  ['LANE_MESSAGES', 'drop', 'messages'],
+  ['LANE_TRACES', 'jaeger', 'traces'],
+  ['LANE_LOG', 'loud', 'log'],
+  ['LANE_LOG_FORMAT', 'xml', 'logFormat'],
+] as const)('%s=%s is refused: its default stays, and one line says what is accepted', (variable, text, option) => {
+  const { options, problems } = read({ [variable]: text });
+  expect(options).toEqual(read({}).options);
+  expect(problems).toEqual([
+    { message: `${variable}=${JSON.stringify(text)} can't be used: accepted is ${OPTION_ROWS[option].accepts}. The app runs without this setting.` },
+  ]);
+});
+
+test('a password that can be seen nowhere else is not in a message either', () => {
+  const { problems } = readOptions({ LANE_CONFIG: file('secret.json', '{"nacosPassword": {"no": "secret"}}') }, NO_LABELS);
+  expect(JSON.stringify(problems)).not.toContain('secret"');
+});
+
+test.each([
+  ['', undefined, 0],
+  ['0', 0, 0],
+  ['65535', 65_535, 0],
+  ['65536', undefined, 1],
+  ['http', undefined, 1],
+])('LANE_ADMIN_PORT=%s', (value, port, problems) => {
+  const found = read({ LANE_ADMIN_PORT: value });
+  expect([found.options.adminPort, found.problems.length]).toEqual([port, problems]);
+});
+
+describe('the options file', () => {
+  test.each([
+    ['lane.json', '{"LANE_TAG": "gray", "nacosServer": "nacos:8848", "services": ["shop-b", "c=shop-c"], "stamp": true}'],
+    ['lane.yaml', 'LANE_TAG: gray\nnacosServer: nacos:8848\nservices: [shop-b, c=shop-c]\nstamp: true\n'],
+  ])('%s gives options by both spellings', (name, content) => {
+    const { options, problems } = read({ LANE_CONFIG: file(name, content) });
+    expect(problems).toEqual([]);
+    expect(options).toMatchObject({
+      tag: 'gray',
+      nacosServer: 'nacos:8848',
+      services: [
+        ['shop-b', 'shop-b'],
+        ['c', 'shop-c'],
+      ],
+      stamp: true,
+    });
+  });
+
+  test('gives way to the environment, and helps out where that is wrong', () => {
+    const LANE_CONFIG = file('both.json', '{"tag": "blue", "fallback": "none"}');
+    expect(read({ LANE_CONFIG, LANE_TAG: 'gray' }).options).toMatchObject({ tag: 'gray', fallback: 'none' });
+    const { options, problems } = read({ LANE_CONFIG, LANE_TAG: 'not a tag' });
+    expect(options.tag).toBe('blue');
+    expect(problems).toHaveLength(1);
+  });
+
+  test.each([
+    ['of an unknown option', 'unknown.json', '{"nacosSrver": "n:1"}', /unknown option "nacosSrver": known are .*nacosServer/],
+    ['that is broken JSON', 'broken.json', '{', /broken\.json can't be read: .*environment's settings alone/],
+    ['that is broken YAML', 'broken.yaml', 'a: [', /broken\.yaml can't be read: /],
+    ['that is a list', 'list.json', '[]', /list\.json can't be used: accepted is a JSON or YAML object/],
+  ])('%s: one line names it, and the app gets the defaults', (_, name, content, message) => {
+    const { options, problems } = read({ LANE_CONFIG: file(name, content) });
+    expect(options).toEqual(read({}).options);
+    expect(problems).toEqual([{ message: expect.stringMatching(message) }]);
+  });
+
+  test('that is not there is named', () => {
+    expect(read({ LANE_CONFIG: join(folder, 'absent.json') }).problems).toEqual([
+      { message: expect.stringMatching(/absent\.json can't be read: ENOENT/) },
+    ]);
+  });
+});
+
+describe("the pod's labels", () => {
+  test.each([
+    ['app="shop-a"\nalicloud.service.tag="gray"\n', 'gray', 0],
+    ['app="shop-a"\n', undefined, 0],
+    ['alicloud.service.tag=""\n', undefined, 0],
+    ['alicloud.service.tag="not a tag"\n', undefined, 1],
+  ])('%j: tag %s', (labels, tag, problems) => {
+    const found = readOptions({}, file('labels', labels));
+    expect([found.options.tag, found.problems.length]).toEqual([tag, problems]);
+  });
+
+  test('give way to the environment', () => {
+    expect(readOptions({ LANE_TAG: 'blue' }, file('labels', 'alicloud.service.tag="gray"\n')).options.tag).toBe('blue');
+  });
+});
+
+describe("README's table of options", () => {
+  const readme = readFileSync(join(__dirname, '../../../../README.md'), 'utf8');
+  const rows = [...readme.slice(readme.indexOf('\n## Options'), readme.indexOf('\n## What it costs')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
+
+  test('has each option, in the order of the agent', () => {
+    expect(rows.map(([, variable]) => variable)).toEqual(Object.values(OPTION_ROWS).map(({ variable }) => variable));
+  });
+
+  test('gives the defaults that the agent has', () => {
+    for (const [, variable, shown] of rows) {
+      const row = Object.values(OPTION_ROWS).find((one) => one.variable === variable);
+      const fallback: unknown = row?.fallback;
+      // Others have a default that depends on something, told in words.
+      if (fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)) expect(shown, variable).not.toMatch(/^`/);
+      else expect(shown, variable).toBe(`\`${String(fallback)}\``);
+    }
+  });
+});

@@ -1,0 +1,138 @@
+import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, type RequestView, requestView } from '@lane/core/rules';
+import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createLog } from './log.js';
+import { readOptions } from './options.js';
+import { Runtime, type InboundRequest } from './runtime.js';
+
+const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
+  new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
+// The background lane is the process's.
+afterEach(() => void runtimeOf());
+
+function rulesOf(document: LaneGroupsDocument): LaneRules {
+  const parsed = parseLaneGroups(JSON.stringify(document));
+  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join());
+  return compileLaneGroups(parsed.document);
+}
+
+const requestOf = (headers: Record<string, string> = {}, remoteAddress = '10.0.0.9'): InboundRequest & { headers: Record<string, string> } => ({
+  headers,
+  rawHeaders: Object.entries(headers).flat(),
+  socket: { remoteAddress },
+});
+const view = (request: InboundRequest): RequestView =>
+  requestView({ method: 'GET', url: '/', headers: (request as ReturnType<typeof requestOf>).headers, clientIp: '10.0.0.9' });
+const untouched = (): never => {
+  throw new Error('nobody asked for that');
+};
+const decided = (runtime: Runtime, headers?: Record<string, string>, from?: string): unknown[] => {
+  const request = requestOf(headers, from);
+  const context = runtime.contextOf(request, view);
+  return [context === undefined ? 'as it is' : (context.tag ?? 'base'), request[REQUEST_MARK]?.source];
+};
+
+const shop = (enabled = true): LaneRules =>
+  rulesOf({
+    version: 1,
+    groups: [
+      {
+        name: 'shop',
+        services: ['shop-a', 'shop-b'],
+        entry: { services: ['shop-a'] },
+        lanes: [{ name: 'gray', tag: 'gray', enabled, rules: [{ name: 'alice', match: { header: 'x-user', exact: 'alice' } }] }],
+      },
+    ],
+  });
+
+describe('an inbound request', () => {
+  test('has the tag it carries; without one it is left as it is, and nothing is looked at', () => {
+    const runtime = runtimeOf();
+    expect(decided(runtime, { baggage: 'a=1,lane=gray' })).toEqual(['gray', 'inbound']);
+    expect(decided(runtime)).toEqual(['as it is', 'none']);
+    expect(decided(runtime, { baggage: 'lane=not%20a%20tag' })).toEqual(['as it is', 'none']);
+    expect(() => runtime.contextOf(requestOf(), untouched)).not.toThrow();
+  });
+
+  test('that has been decided on, by the plugin or by an outer server, is not decided on again', () => {
+    const runtime = runtimeOf();
+    const request = { ...requestOf({ baggage: 'lane=blue' }), [REQUEST_MARK]: { tag: 'gray', source: 'rule' } } as never;
+    expect(runtime.contextOf(request, untouched)).toBe(laneContext('gray'));
+  });
+
+  test.each([
+    ['all', '8.8.8.8', ['gray', 'inbound']],
+    ['none', '127.0.0.1', ['base', 'none']],
+    ['10.0.0.0/8', '10.2.3.4', ['gray', 'inbound']],
+    ['10.0.0.0/8', '::ffff:10.2.3.4', ['gray', 'inbound']],
+    ['10.0.0.0/8', '192.168.0.1', ['base', 'none']],
+  ])('LANE_TRUST=%s, from %s: %j', (LANE_TRUST, from, expected) => {
+    const runtime = runtimeOf({ LANE_TRUST });
+    // Twice: the answer for an address is remembered.
+    for (let i = 0; i < 2; i++) expect(decided(runtime, { baggage: 'lane=gray' }, from)).toEqual(expected);
+  });
+
+  test('to an instance that stamps gets its tag, unless it has one', () => {
+    const runtime = runtimeOf({ LANE_TAG: 'gray', LANE_STAMP: 'true' });
+    expect(decided(runtime)).toEqual(['gray', 'stamp']);
+    expect(decided(runtime, { baggage: 'lane=blue' })).toEqual(['blue', 'inbound']);
+  });
+
+  test('without a tag, to an instance that has one, is expressly base', () => {
+    expect(decided(runtimeOf({ LANE_TAG: 'gray' }))).toEqual(['base', 'none']);
+    expect(decided(runtimeOf({ LANE_TAG: 'gray', LANE_BACKGROUND: 'base' }))).toEqual(['as it is', 'none']);
+  });
+
+  test('without a tag, within a lane that is around it, is expressly base', () => {
+    const runtime = runtimeOf();
+    enterContext(laneContext('around'), () => expect(decided(runtime)).toEqual(['base', 'none']), undefined, []);
+  });
+});
+
+describe('lane groups', () => {
+  test('put matching requests of an entry service into a lane, and no others', () => {
+    const entry = runtimeOf({ LANE_SERVICE: 'shop-a' });
+    const inner = runtimeOf({ LANE_SERVICE: 'shop-b' });
+    for (const runtime of [entry, inner]) runtime.setRules(shop());
+    expect(decided(entry, { 'x-user': 'alice' })).toEqual(['gray', 'rule']);
+    expect(decided(entry, { 'x-user': 'bob' })).toEqual(['as it is', 'none']);
+    expect(decided(entry, { 'x-user': 'alice', baggage: 'lane=blue' })).toEqual(['blue', 'inbound']);
+    expect(decided(inner, { 'x-user': 'alice' })).toEqual(['as it is', 'none']);
+  });
+
+  test('know the service by the name under which it registers', () => {
+    const runtime = runtimeOf();
+    runtime.setRules(shop());
+    expect(decided(runtime, { 'x-user': 'alice' })[0]).toBe('as it is');
+    runtime.registeredAs({ name: 'shop-a', group: 'DEFAULT_GROUP' });
+    expect(decided(runtime, { 'x-user': 'alice' })).toEqual(['gray', 'rule']);
+    runtime.registeredAs({ name: 'shop-b', group: 'DEFAULT_GROUP' });
+    expect(runtime.service).toBe('shop-a');
+  });
+
+  test('that disable a lane take its tag from requests, stamps and background work, until it is enabled again', () => {
+    const runtime = runtimeOf({ LANE_TAG: 'gray', LANE_STAMP: 'true' });
+    for (const enabled of [true, false, true]) {
+      runtime.setRules(shop(enabled));
+      expect(decided(runtime, { baggage: 'lane=gray' })[0]).toBe(enabled ? 'gray' : 'base');
+      expect(decided(runtime)[0]).toBe(enabled ? 'gray' : 'as it is');
+      expect(currentLane()).toBe(enabled ? 'gray' : undefined);
+    }
+  });
+
+  test('make their services hosts that are called by name, in any case, along with those of LANE_SERVICES', () => {
+    const runtime = runtimeOf({ LANE_SERVICES: 'pay.internal=Shop-Pay' });
+    runtime.tables.update({ name: 'shop-b', group: 'DEFAULT_GROUP' }, [
+      { ip: '10.0.0.1', port: 80, weight: 1, healthy: true, enabled: true, metadata: {} } as never,
+    ]);
+    expect(runtime.destinations.choose('shop-b', 80, undefined)).toBeUndefined();
+    runtime.setRules(shop());
+    expect(runtime.destinations.choose('shop-b', 80, undefined)).toMatchObject({ byName: true, instance: { ip: '10.0.0.1' } });
+    const asked: string[] = [];
+    runtime.learn = ({ name }) => Promise.resolve(void asked.push(name));
+    void runtime.destinations.choose('pay.internal', 80, undefined);
+    expect(asked).toEqual(['Shop-Pay']);
+    runtime.setRules(undefined);
+    expect(runtime.destinations.choose('shop-b', 80, undefined)).toBeUndefined();
+  });
+});

@@ -1,0 +1,65 @@
+/**
+ * Isolation in NATS. Consumers of a lane are a queue group of their own, so that each group is given every message and leaves out
+ * those that are not for it. A lane has a consumer alive if somebody answers on a subject that its consumers listen to: the server
+ * says at once where nobody does. It is asked for each tagged message, as what is left out is gone.
+ *
+ * Limits: JetStream, whose consumers are the server's.
+ */
+import type { Tag } from '@lane/core/model';
+import type { Runtime } from '../../boot/runtime.js';
+import { createTakes, nameInLane, type Takes } from './takes.js';
+
+const PRESENCE = '_LANE.consumers';
+const ASK_TIMEOUT_MS = 1000;
+
+interface Presence {
+  unsubscribe(): void;
+}
+/** A subscription that is just being made. */
+export interface Subscription {
+  readonly subject: string;
+  queue?: string;
+  readonly closed: Promise<unknown>;
+}
+/** The connection of an app. */
+export interface Connection {
+  subscribe(subject: string, options: object): Presence;
+  request(subject: string, data: undefined, options: object): Promise<unknown>;
+}
+
+/** Isolates a subscription: gives what tells which messages are for it, or undefined where it is none of the app's own. */
+export function isolateSubscription(subscription: Subscription, connection: Connection, runtime: Runtime): Takes | undefined {
+  const { subject, queue = '' } = subscription;
+  if (/^[_$]/.test(subject)) return undefined;
+  const own = runtime.options.tag;
+  const ask = async (tag: Tag): Promise<boolean> => {
+    try {
+      await connection.request(presenceOf(subject, queue, tag), undefined, { timeout: ASK_TIMEOUT_MS });
+      return true;
+    } catch (error) {
+      if (NOBODY.has((error as { code?: string }).code ?? '')) return false;
+      throw error;
+    }
+  };
+  if (own !== undefined) {
+    if (queue !== '') subscription.queue = nameInLane(queue, own);
+    // After the subscription itself: who answers is there already.
+    setImmediate(() => {
+      const presence = connection.subscribe(presenceOf(subject, queue, own), {
+        queue: 'lane',
+        callback: (_: unknown, message: { respond(): void } | undefined) => message?.respond(),
+      });
+      void subscription.closed.then(() => presence.unsubscribe());
+    });
+  }
+  return createTakes(runtime, 'NATS', { ask, holds: 0 });
+}
+
+/** No responders; nobody in time. */
+const NOBODY = new Set(['503', 'TIMEOUT']);
+
+/** A subject for each subscription; those may have wildcards. */
+function presenceOf(subject: string, queue: string, tag: Tag): string {
+  const token = Buffer.from(`${subject} ${queue} ${tag}`).toString('base64url');
+  return `${PRESENCE}.${token}`;
+}

@@ -1,0 +1,152 @@
+/**
+ * Isolation on RabbitMQ. Consumers of one queue share its messages, so a lane has a queue of its own beside it, which its consumers
+ * declare; base, which has the queue itself, passes on what belongs to a lane with a consumer. What nobody of the lane takes comes
+ * back by itself: the lane's queue has a time limit, and the first one as its dead-letter queue.
+ * https://www.rabbitmq.com/docs/dlx
+ *
+ * Limits: queues that the server names, exclusive consumers and `get` are left alone; a message that base passes on loses the
+ * `userId` of who published it, as the broker allows nobody to write another's.
+ */
+import type { Tag } from '@lane/core/model';
+import { laneOfMessage, type MessageHeaders } from '../messages.js';
+import type { Runtime } from '../../boot/runtime.js';
+import { wrap } from '../../patching/wrap.js';
+import { createTakes, nameInLane } from './takes.js';
+
+const HOLDS_MS = 500;
+const WAITS_IN_LANE_MS = 10_000;
+const UNUSED_LANE_MS = 3_600_000;
+
+interface Death {
+  readonly queue: string;
+  readonly reason: string;
+}
+interface Message {
+  readonly content: Buffer;
+  readonly properties: { readonly headers?: MessageHeaders & { readonly 'x-death'?: Death[] } } & Record<string, unknown>;
+}
+interface ConsumeOptions {
+  readonly noAck?: boolean;
+  readonly exclusive?: boolean;
+}
+type Consumer = (message: Message | null) => unknown;
+type Done = (error: unknown) => void;
+
+/** The channel of an app. */
+interface Channel {
+  readonly connection: unknown;
+  ack(message: Message): void;
+  nack(message: Message, upTo: boolean, requeue: boolean): void;
+  sendToQueue(queue: string, content: Buffer, options: object): unknown;
+}
+
+/** A channel of ours, since the broker closes the channel on which it refuses something. */
+interface OwnChannel {
+  open(): Promise<unknown>;
+  close(): Promise<void>;
+  on(event: 'error', listener: () => void): void;
+  assertQueue(queue: string, options: object): Promise<unknown>;
+  checkQueue(queue: string): Promise<{ consumerCount: number }>;
+}
+export type OwnChannelClass = new (connection: unknown) => OwnChannel;
+
+/** Isolates what consumes on channels of this class: amqplib's with promises, or with callbacks. */
+export function isolateConsumers(prototype: object, withPromises: boolean, own: () => OwnChannelClass, runtime: Runtime): void {
+  const { tag } = runtime.options;
+  type Consume = (this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done) => unknown;
+  wrap(prototype, 'consume', (wrapped) => {
+    const original = wrapped as unknown as Consume;
+    return function consume(this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done): unknown {
+      if (typeof consumer !== 'function' || !isIsolatable(queue, options)) return original.call(this, queue, consumer, options, done);
+      if (tag === undefined)
+        return original.call(this, queue, passingOn(this, queue, consumer, options?.noAck === true, own(), runtime), options, done);
+      const consuming = queueInLane(this, queue, tag, own(), runtime).then((name) => original.call(this, name, consumer, options, done));
+      if (withPromises) return consuming;
+      consuming.catch((error: unknown) => done?.(error));
+      return this;
+    } as never;
+  });
+}
+
+function isIsolatable(queue: unknown, options: ConsumeOptions | undefined): boolean {
+  return typeof queue === 'string' && queue !== '' && !queue.startsWith('amq.') && options?.exclusive !== true;
+}
+
+/** Declares the queue of a lane beside another, and gives its name; the other's where the broker refuses, which is said. */
+async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnChannelClass, { log }: Runtime): Promise<string> {
+  const name = nameInLane(queue, tag);
+  const options = { messageTtl: WAITS_IN_LANE_MS, expires: UNUSED_LANE_MS, deadLetterExchange: '', deadLetterRoutingKey: queue };
+  try {
+    await onOwnChannel(channel, Own, (own) => own.assertQueue(name, options));
+    return name;
+  } catch (error) {
+    log.error(`LANE_MESSAGES=isolate: queue ${name} can't be declared; messages of all lanes are taken from ${queue}`, {
+      error: (error as Error).message,
+    });
+    return queue;
+  }
+}
+
+/** A consumer of base, which passes on what belongs to a lane. */
+function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: boolean, Own: OwnChannelClass, runtime: Runtime): Consumer {
+  const takes = createTakes(runtime, 'RabbitMQ', {
+    ask: async (tag) => {
+      const state = await onOwnChannel(channel, Own, (own) => own.checkQueue(nameInLane(queue, tag)), isNotFound);
+      return state !== undefined && state.consumerCount > 0;
+    },
+    holds: HOLDS_MS,
+  });
+  const passOn = ({ content, properties }: Message, tag: Tag): void => {
+    const { headers = {}, userId: _, ...others } = properties;
+    const { 'x-death': deaths, ...own } = headers;
+    const elsewhere = deaths?.filter((death) => death.queue !== nameInLane(queue, tag)) ?? [];
+    channel.sendToQueue(nameInLane(queue, tag), content, {
+      ...others,
+      headers: elsewhere.length === 0 ? own : { ...own, 'x-death': elsewhere },
+    });
+  };
+  return function consume(this: unknown, message) {
+    const tag = message === null ? undefined : laneOfMessage(message.properties.headers, runtime).tag;
+    if (message === null || tag === undefined) return consumer.call(this, message);
+    const last = message.properties.headers?.['x-death']?.[0];
+    if (last?.queue === nameInLane(queue, tag) && last.reason === 'rejected' && !noAck) {
+      // A consumer of the lane has refused it: what follows is as if one of ours had.
+      channel.nack(message, false, false);
+      return undefined;
+    }
+    return Promise.resolve(takes(tag)).then((taken) => {
+      if (taken) return consumer.call(this, message);
+      try {
+        passOn(message, tag);
+        if (!noAck) channel.ack(message);
+      } catch (error) {
+        // The channel has been closed meanwhile: the broker gives the message to somebody else.
+        runtime.log.debug('a message was not passed on to its lane', { queue, error: (error as Error).message });
+      }
+      return undefined;
+    });
+  };
+}
+
+const isNotFound = (error: unknown): boolean => (error as { code?: number }).code === 404;
+
+/** undefined: an error that is an answer. */
+async function onOwnChannel<R>(
+  { connection }: Channel,
+  Own: OwnChannelClass,
+  work: (own: OwnChannel) => Promise<R>,
+  isAnswer: (error: unknown) => boolean = () => false,
+): Promise<R | undefined> {
+  const own = new Own(connection);
+  own.on('error', () => {});
+  await own.open();
+  try {
+    const result = await work(own);
+    await own.close();
+    return result;
+  } catch (error) {
+    // With its refusal the broker has closed the channel.
+    if (isAnswer(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Isolation on RocketMQ. Consumers of a lane are a group of their own, so that each group is given every message and leaves out
+ * those that are not for it. The client can't ask for the members of a group, so a lane has a consumer alive if the registry has an
+ * instance of this service in it.
+ *
+ * Limits: what a lane has not handled when it goes waits for it in its group; SimpleConsumer and LitePushConsumer share messages.
+ */
+import { laneOfMessage, type MessageHeaders } from '../messages.js';
+import type { Runtime } from '../../boot/runtime.js';
+import { isInRegistry } from './in-registry.js';
+import { createTakes, type Takes } from './takes.js';
+
+interface Message {
+  readonly properties?: ReadonlyMap<string, string>;
+}
+interface Listener {
+  consume(message: Message): unknown;
+}
+interface Options {
+  readonly consumerGroup: string;
+  readonly messageListener: Listener;
+}
+type ConsumerClass = new (options: Options) => object;
+
+/** A class in the place of PushConsumer whose consumers are isolated. `leftOut` is what a listener answers for a message that is not for it. */
+export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () => unknown, runtime: Runtime): ConsumerClass {
+  const { tag } = runtime.options;
+  const takes = createTakes(runtime, 'RocketMQ', { ask: (lane) => isInRegistry(lane, runtime), holds: 0 });
+  const isolated: ConsumerClass = new Proxy(PushConsumer, {
+    construct(target, [options, ...rest]: [Options, ...unknown[]], newTarget) {
+      // A LitePushConsumer is one, too, and goes by other rules.
+      if (newTarget !== isolated || typeof options?.messageListener?.consume !== 'function')
+        return Reflect.construct(target, [options, ...rest], newTarget) as object;
+      const consumerGroup = tag === undefined ? options.consumerGroup : groupInLane(options.consumerGroup, tag);
+      const changed = { ...options, consumerGroup, messageListener: ofLane(options.messageListener, takes, leftOut, runtime) };
+      return Reflect.construct(target, [changed, ...rest], newTarget) as object;
+    },
+  });
+  return isolated;
+}
+
+/** The names of groups have no dots; a tag has no bar. */
+function groupInLane(group: string, tag: string): string {
+  return `${group}-lane-${tag.replaceAll('.', '|')}`;
+}
+
+function ofLane(listener: Listener, takes: Takes, leftOut: () => unknown, runtime: Runtime): Listener {
+  return {
+    consume(message) {
+      const { properties } = message;
+      const headers: MessageHeaders = properties === undefined ? {} : Object.fromEntries(properties);
+      const taken = takes(laneOfMessage(headers, runtime).tag);
+      if (taken === true) return listener.consume(message);
+      return Promise.resolve(taken).then((isTaken) => (isTaken ? listener.consume(message) : leftOut()));
+    },
+  };
+}

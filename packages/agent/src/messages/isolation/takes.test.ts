@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import type { Runtime } from '../../boot/runtime.js';
+import { createTakes, type Presence } from './takes.js';
+
+const told: unknown[] = [];
+const runtimeOf = (tag?: string): Runtime => ({ options: { tag }, log: { once: (...line: unknown[]) => told.push(line) } }) as unknown as Runtime;
+
+let clock = 0;
+const takes = (presence: Partial<Presence>, tag?: string) =>
+  createTakes(runtimeOf(tag), 'a broker', { ask: () => Promise.resolve(false), holds: 100, ...presence }, () => clock);
+
+test('a consumer of a lane takes its own, and asks nobody', () => {
+  const gray = takes({ ask: () => Promise.reject(new Error('asked')) }, 'gray');
+  expect([gray('gray'), gray('blue'), gray(undefined)]).toEqual([true, false, false]);
+});
+
+test('base takes untagged messages, and those of lanes without a consumer', async () => {
+  const base = takes({ ask: (tag) => Promise.resolve(tag === 'gray') });
+  expect([await base(undefined), await base('gray'), await base('blue')]).toEqual([true, false, true]);
+});
+
+test('an answer holds for a while, and is asked for once by all who wait', async () => {
+  let asked = 0;
+  let alive = true;
+  const base = takes({ ask: () => (asked++, Promise.resolve(alive)) });
+  expect(await Promise.all([base('gray'), base('gray'), base('gray')])).toEqual([false, false, false]);
+  alive = false;
+  clock += 99;
+  expect([await base('gray'), asked]).toEqual([false, 1]);
+  clock += 1;
+  expect([await base('gray'), asked]).toEqual([true, 2]);
+});
+
+test('a lane that has just come is left alone with its messages only after a while', async () => {
+  let alive = true;
+  const base = takes({ ask: () => Promise.resolve(alive), settles: 150 });
+  expect(await base('gray')).toBe(true);
+  clock += 149;
+  expect(await base('gray')).toBe(true);
+  clock += 1;
+  expect(await base('gray')).toBe(false);
+  alive = false;
+  clock += 100;
+  expect(await base('gray')).toBe(true);
+  alive = true;
+  clock += 100;
+  expect(await base('gray')).toBe(true);
+});
+
+test('who cannot ask takes the message, and says so', async () => {
+  told.length = 0;
+  const base = takes({ ask: () => Promise.reject(new Error('no connection')) });
+  expect(await base('gray')).toBe(true);
+  expect(told).toEqual([['presence a broker', 'warn', expect.stringContaining('base takes their messages'), { error: 'no connection' }]]);
+});
+
+test('made-up tags do not fill the memory', async () => {
+  let asked = 0;
+  const base = takes({ ask: () => (asked++, Promise.resolve(false)) });
+  for (let i = 0; i < 300; i++) await base(`made-up-${i}`);
+  await base('made-up-0');
+  expect(asked).toBe(301);
+});

@@ -1,0 +1,97 @@
+/**
+ * Takes this instance out of service without losing a request: it is taken out of the registry, goes on serving until peers have
+ * heard of it and nothing comes any more, and waits for what is in flight. Asked again, the same drain is told of.
+ *
+ * Clients of Nacos hear of it by a push within a second, or at their next look, which is every 10 seconds: hence the default.
+ */
+import type { DrainReport, DrainState } from '@lane/core/agent';
+import type { AppRegistration } from '@lane/nacos-registry';
+import type { Runtime } from '../../boot/runtime.js';
+
+/** How long it may take, in seconds. */
+export interface DrainLimits {
+  /** Peers are given so long at least to hear of it. */
+  readonly settleSeconds: number;
+  /** It ends then, whatever is in flight. */
+  readonly deadlineSeconds: number;
+}
+
+/** Within a Kubernetes pod's usual 30 seconds. */
+export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: 10, deadlineSeconds: 25 };
+
+/** No request in so long: peers have heard. */
+const QUIET_MS = 1_000;
+const LOOK_MS = 100;
+
+/** The drain of a process; there is one at most. */
+export class Drain {
+  readonly #runtime: Runtime;
+  readonly #limits: DrainLimits;
+  readonly #startedAt = performance.now();
+  readonly #problems: string[] = [];
+  readonly #ended: Promise<void>;
+  #state: DrainState = 'withdrawing';
+
+  constructor(runtime: Runtime, limits: DrainLimits) {
+    this.#runtime = runtime;
+    this.#limits = limits;
+    if (runtime.traffic !== undefined) runtime.traffic.isDraining = true;
+    this.#ended = this.#run();
+  }
+
+  /** Resolves with its end; never rejects. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  get report(): DrainReport {
+    return {
+      state: this.#state,
+      elapsedSeconds: Math.round((performance.now() - this.#startedAt) / 10) / 100,
+      withdrawn: this.#runtime.withdrawn.size,
+      inFlight: this.#runtime.traffic?.inFlight ?? 0,
+      problems: this.#problems,
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { registrations } = this.#runtime;
+    const deadline = this.#startedAt + this.#limits.deadlineSeconds * 1000;
+    const withdrawal = Promise.all([...registrations.values()].map((registration) => this.#withdraw(registration)));
+    await Promise.race([withdrawal, pause(deadline - performance.now())]);
+    this.#state = 'settling';
+    const settled = performance.now() + this.#limits.settleSeconds * 1000;
+    for (;;) {
+      const now = performance.now();
+      const { inFlight = 0, lastRequestAt = 0 } = this.#runtime.traffic ?? {};
+      if (now >= settled && inFlight === 0 && now - lastRequestAt >= Math.min(QUIET_MS, this.#limits.settleSeconds * 1000)) {
+        this.#state = 'drained';
+        return;
+      }
+      if (now >= deadline) {
+        this.#problems.push(
+          `${inFlight} requests are in flight at the deadline of ${this.#limits.deadlineSeconds} s: give it longer, by deadlineSeconds and the pod's terminationGracePeriodSeconds`,
+        );
+        this.#state = 'deadline';
+        return;
+      }
+      await pause(Math.min(LOOK_MS, deadline - now));
+    }
+  }
+
+  async #withdraw({ service, address, withdraw }: AppRegistration): Promise<void> {
+    try {
+      await withdraw();
+      this.#runtime.withdrawn.add(`${service} ${address}`);
+    } catch (error) {
+      this.#problems.push(
+        `${service} at ${address} could not be taken out of the registry (${error instanceof Error ? error.message : String(error)}): peers go on calling it until the registry misses it`,
+      );
+    }
+  }
+}
+
+/** Keeps the process alive, for as long as somebody waits for it to end well. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+}

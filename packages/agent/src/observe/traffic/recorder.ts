@@ -1,0 +1,215 @@
+/**
+ * Counts what comes in and what goes out. There only where somebody asks for figures: at the admin port, or through OpenTelemetry.
+ *
+ * Requests are counted as they end, which `close` of their response tells in any case. So are failures of calls; no listener for
+ * `error` or `response` is added, since both change what Node does.
+ */
+import type http from 'node:http';
+import type http2 from 'node:http2';
+import { channel } from 'node:diagnostics_channel';
+import { LaneUnavailableError, NO_TAG, REQUEST_MARK, route as routeIn, type RequestTag, type Tag } from '@lane/core/model';
+import { TrafficCounters, type Series, type TrafficRoute } from '@lane/core/agent';
+import { ROUTES, type Destination } from '../../outbound/destination.js';
+import { isInternalHost } from '../../outbound/propagation.js';
+import type { Runtime } from '../../boot/runtime.js';
+import { safely } from '../../patching/safely.js';
+import { Decisions } from './decisions.js';
+
+/** When a request came, on its response or stream. */
+const STARTED: unique symbol = Symbol('lane.traffic.started');
+/** Where the outcome of a call is counted, on the call. */
+const SERIES: unique symbol = Symbol('lane.traffic.series');
+
+type Response = http.ServerResponse & { [STARTED]?: number };
+type InboundStream = http2.ServerHttp2Stream & { [STARTED]?: number; [REQUEST_MARK]?: RequestTag };
+type Call = http.ClientRequest & { [SERIES]?: Series; res?: http.IncomingMessage | null };
+type CallStream = http2.ClientHttp2Stream & { [SERIES]?: Series | undefined };
+
+const MAX_REMEMBERED_HOSTS = 1000;
+/** NGHTTP2_CANCEL. */
+const CANCEL = 8;
+/** Of gRPC: what its own convention for traces counts as a failure of the server. */
+const FAILED_GRPC_CODES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
+
+export class TrafficRecorder {
+  readonly counters: TrafficCounters;
+  readonly decisions = new Decisions();
+  readonly since = new Date();
+  inFlight = 0;
+  /** When the last request came; `performance.now()`. */
+  lastRequestAt = 0;
+  /** Connections are closed after the request at hand. */
+  isDraining = false;
+  /** Where a request of undici that is being made counts its outcome. */
+  dispatching: Series | undefined;
+
+  readonly #runtime: Runtime;
+  readonly #hosts = new Map<string, string>();
+  readonly #responseClosed: (this: Response) => void;
+  readonly #streamClosed: (this: InboundStream) => void;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.counters = new TrafficCounters({ knows: (tag) => isKnownTag(runtime, tag) });
+    const end = safely('traffic', this.#end.bind(this));
+    // One function each for all of them.
+    this.#responseClosed = function closed(this: Response): void {
+      // A stream of events that its reader leaves has not failed, nor what its client gave up.
+      const failed = this.headersSent ? this.statusCode >= 500 : !hasLeft(this.req);
+      end((this.req as { [REQUEST_MARK]?: RequestTag })[REQUEST_MARK], failed, this[STARTED]);
+    };
+    this.#streamClosed = function closed(this: InboundStream): void {
+      // A stream that its client gave up is reset with CANCEL, as are all of a connection that is gone.
+      const status = this.headersSent ? Number(this.sentHeaders?.[':status']) : this.rstCode === CANCEL ? 0 : 500;
+      const code = Number(this.sentTrailers?.['grpc-status'] ?? this.sentHeaders?.['grpc-status'] ?? 0);
+      end(this[REQUEST_MARK], status >= 500 || FAILED_GRPC_CODES.has(code), this[STARTED]);
+    };
+    this.#followUndici();
+  }
+
+  /** A request of HTTP/1 has come. Its tag has been decided. */
+  requestCame(response: Response): void {
+    // Node tells of one that expects 100-continue twice.
+    if (response[STARTED] !== undefined) return;
+    response[STARTED] = this.#came();
+    if (this.isDraining) response.shouldKeepAlive = false;
+    response.on('close', this.#responseClosed);
+  }
+
+  /** A request of HTTP/2 has come. */
+  streamCame(stream: InboundStream): void {
+    if (stream[STARTED] !== undefined) return;
+    stream[STARTED] = this.#came();
+    stream.on('close', this.#streamClosed);
+  }
+
+  /** A connection is made something else, such as a WebSocket. */
+  upgradeCame(mark: RequestTag | undefined): void {
+    this.lastRequestAt = performance.now();
+    const { tag, source } = mark ?? NO_TAG;
+    this.counters.request(tag, source, false, undefined);
+  }
+
+  /** A call is made; undefined: it is of no interest, as to the registry. On the request path, change with care. */
+  call(host: string, port: number, tag: Tag | undefined, destination: Destination): Series | undefined {
+    let peer: string;
+    let route: TrafficRoute;
+    let ip: string | undefined = host;
+    let at = port;
+    if (destination === undefined) {
+      const { tables } = this.#runtime;
+      const known = tables.isEmpty ? undefined : tables.findByAddress(host, port);
+      if (known === undefined) {
+        if (this.#runtime.isRegistry(host, port)) return undefined;
+        peer = this.#classOf(host);
+        route = 'outside';
+      } else {
+        peer = known.table.key.name;
+        // Nothing usable, and called all the same: it is base, or it would not have been let through.
+        route = ROUTES[routeIn(known.table.index, tag).reason] ?? 'base';
+      }
+    } else if (destination instanceof LaneUnavailableError) {
+      peer = destination.service;
+      route = 'none';
+      ip = undefined;
+    } else if (destination instanceof Promise) {
+      return undefined;
+    } else {
+      peer = destination.service;
+      route = ROUTES[destination.outcome] ?? 'none';
+      ip = destination.instance.ip;
+      at = destination.instance.port;
+    }
+    if (route !== 'outside') this.decisions.note(peer, tag, route, ip, at);
+    return this.counters.call(peer, tag, route);
+  }
+
+  /** Counts a request of node:http, and whether it fails. */
+  follow(request: Call, host: string, port: number, tag: Tag | undefined, destination: Destination): void {
+    const series = this.call(host, port, tag, destination);
+    if (series === undefined) return;
+    request[SERIES] = series;
+    request.on('close', callClosed);
+  }
+
+  /** Counts the outcome of a request of HTTP/2. */
+  followStream(stream: http2.ClientHttp2Stream, series: Series): void {
+    (stream as CallStream)[SERIES] = series;
+    stream.on('response', streamAnswered);
+    stream.on('close', streamEnded);
+  }
+
+  #came(): number {
+    this.inFlight++;
+    return (this.lastRequestAt = performance.now());
+  }
+
+  #end(mark: RequestTag | undefined, failed: boolean, startedAt: number | undefined): void {
+    this.inFlight--;
+    const { tag, source } = mark ?? NO_TAG;
+    this.counters.request(tag, source, failed, (performance.now() - (startedAt as number)) / 1000);
+  }
+
+  #classOf(host: string): string {
+    let known = this.#hosts.get(host);
+    if (known === undefined) {
+      known = isInternalHost(host.toLowerCase()) ? '(internal)' : '(external)';
+      if (this.#hosts.size < MAX_REMEMBERED_HOSTS) this.#hosts.set(host, known);
+    }
+    return known;
+  }
+
+  /** undici tells of its requests on channels, all copies of it on the same ones. */
+  #followUndici(): void {
+    const on = (name: string, hear: (message: { request: { [SERIES]?: Series | undefined }; response?: { statusCode: number } }) => void): void =>
+      channel(name).subscribe(safely('traffic of undici', hear as (message: unknown) => void));
+    on('undici:request:create', ({ request }) => {
+      if (this.dispatching !== undefined) request[SERIES] = this.dispatching;
+    });
+    on('undici:request:headers', ({ request, response }) => {
+      const series = request[SERIES];
+      if (series === undefined) return;
+      request[SERIES] = undefined;
+      if (response !== undefined && response.statusCode >= 500) series.errors++;
+    });
+    on('undici:request:error', ({ request }) => {
+      const series = request[SERIES];
+      if (series === undefined) return;
+      request[SERIES] = undefined;
+      series.errors++;
+    });
+  }
+}
+
+/** Whether the client has closed its connection, or lost it: where the server itself destroys it, neither has happened. */
+function hasLeft({ socket }: http.IncomingMessage): boolean {
+  return socket.readableEnded || socket.errored !== null;
+}
+
+/** Whether a call of gRPC that ended with this code has failed. */
+export function isFailedGrpcCode(code: unknown): boolean {
+  return FAILED_GRPC_CODES.has(Number(code));
+}
+
+function callClosed(this: Call): void {
+  const status = this.res?.statusCode;
+  if ((status === undefined || status >= 500) && this[SERIES] !== undefined) this[SERIES].errors++;
+}
+
+function streamAnswered(this: CallStream, headers: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader): void {
+  const series = this[SERIES];
+  if (series === undefined) return;
+  this[SERIES] = undefined;
+  if (Number(headers[':status']) >= 500) series.errors++;
+}
+
+function streamEnded(this: CallStream): void {
+  if (this[SERIES] !== undefined) this[SERIES].errors++;
+}
+
+/** Whether lane groups, or instances that are there, know a tag. */
+function isKnownTag({ options, tables }: Runtime, tag: Tag): boolean {
+  if (tag === options.tag || tables.rules?.groupOf(tag) !== undefined) return true;
+  for (const { index } of tables.all()) if (index.byTag.get(tag)?.reason === 'in-lane') return true;
+  return false;
+}

@@ -1,0 +1,67 @@
+import type http from 'node:http';
+import { currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { ArrayHeaders } from '../header-forms.js';
+import type { Runtime } from '../../boot/runtime.js';
+import { safely } from '../../patching/safely.js';
+import { LANE, type Request } from './request-lane.js';
+
+type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
+
+/** Headers are stored with the lane in them. */
+export function storeHeaderWithLane(original: StoreHeader, runtime: Runtime): StoreHeader {
+  const withLane = safely('http-client headers', headersWithLane);
+  return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
+    const made = this[LANE];
+    const context = made === undefined ? currentContext() : made;
+    if (context === undefined || context === null) {
+      original.call(this, firstLine, headers);
+      return;
+    }
+    original.call(this, firstLine, withLane(this, headers, context, runtime) ?? headers);
+  };
+}
+
+/** The headers to store. Object headers are the request's own and changed in place; arrays are the app's and copied. */
+function headersWithLane(request: Request, headers: unknown, context: LaneContext, runtime: Runtime): unknown {
+  if (context.tag !== undefined && !runtime.propagation.allows(request.host)) return headers;
+  if (Array.isArray(headers)) {
+    const copy = new ArrayHeaders(headers);
+    writeLane(context, runtime.codec, copy);
+    return copy.toArray();
+  }
+  if (headers === null || headers === undefined) {
+    const added = new PlainHeaders();
+    writeLane(context, runtime.codec, added);
+    return added.values;
+  }
+  writeLane(context, runtime.codec, new RequestHeaders(request));
+  return headers;
+}
+
+class RequestHeaders implements OutboundHeaders {
+  readonly #request: http.ClientRequest;
+  constructor(request: http.ClientRequest) {
+    this.#request = request;
+  }
+  get(name: string): HeaderLines {
+    const value = this.#request.getHeader(name);
+    return typeof value === 'number' ? String(value) : value;
+  }
+  set(name: string, value: string): void {
+    this.#request.setHeader(name, value);
+  }
+  remove(name: string): void {
+    this.#request.removeHeader(name);
+  }
+}
+
+class PlainHeaders implements OutboundHeaders {
+  readonly values: Record<string, string> = {};
+  get(): HeaderLines {
+    return undefined;
+  }
+  set(name: string, value: string): void {
+    this.values[name] = value;
+  }
+  remove(): void {}
+}

@@ -1,0 +1,96 @@
+/** Sessions of our own beside an app's, for requests that may not go where the app's goes. */
+import type http2 from 'node:http2';
+import net from 'node:net';
+import type tls from 'node:tls';
+import type { Instance, Tag } from '@lane/core/model';
+import { symbolNamed } from '../../patching/symbol-named.js';
+import { goalOf } from './service-names.js';
+
+type Session = http2.ClientHttp2Session;
+/** undefined: the session goes where requests of the tag may go. */
+type Test = (session: Session) => unknown;
+
+const siblings = new WeakMap<Session, Set<Session>>();
+
+/** The name or address that the app has given. */
+export function authorityOf(session: Session): { readonly url: string; readonly host: string; readonly port: number } {
+  const protocol = symbolNamed(session, 'protocol') as string;
+  const { hostname, port, origin } = new URL(`${protocol}//${symbolNamed(session, 'authority') as string}`);
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+  return { url: origin, host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+}
+
+/** Where a session goes; undefined: not known yet, and what it becomes will be right for this tag. */
+export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip: string; readonly port: number } | undefined {
+  const socket = socketOf(session);
+  if (socket?.remoteAddress !== undefined) return { ip: socket.remoteAddress.replace(/^::ffff:/, ''), port: socket.remotePort as number };
+  const goal = goalOf(socket);
+  if (goal?.address !== undefined) return goal.address;
+  const { host, port } = authorityOf(session);
+  return goal !== undefined && goal.tag === tag ? undefined : { ip: host, port };
+}
+
+/** A session for requests that `session` itself is wrong for, kept as long as it is; undefined: `session` will do. */
+export function siblingOf(session: Session, tag: Tag | undefined, instance: Instance | undefined, test: Test): Session | undefined {
+  const goal = goalOf(socketOf(session));
+  const undecided = goal !== undefined && goal.address === undefined && goal.tag !== tag;
+  if (instance === undefined && !undecided) return undefined;
+  let own = siblings.get(session);
+  if (own === undefined) siblings.set(session, (own = keepSiblings(session)));
+  for (const sibling of own) {
+    if (sibling.closed || sibling.destroyed) own.delete(sibling);
+    else if (test(sibling) === undefined) return sibling;
+  }
+  const made = connectBeside(session, instance);
+  if (made !== undefined) {
+    own.add(made);
+    const set = own;
+    made.on('close', () => set.delete(made));
+    // Requests on it tell their own errors.
+    made.on('error', () => set.delete(made));
+    made.on('stream', (...args: unknown[]) => session.emit('stream', ...args));
+    // It is the app's session that keeps the process alive, or does not.
+    made.unref();
+  }
+  return made;
+}
+
+function keepSiblings(session: Session): Set<Session> {
+  const own = new Set<Session>();
+  session.once('close', () => {
+    for (const sibling of own) {
+      sibling.ref();
+      sibling.close();
+    }
+  });
+  return own;
+}
+
+function connectBeside(session: Session, instance: Instance | undefined): Session | undefined {
+  const { connect } = require('node:http2') as typeof http2;
+  const { url, host } = authorityOf(session);
+  // Its service is being learnt: so will this one's be, for the lane at hand.
+  if (instance === undefined) return connect(url, tlsOptionsOf(session) ?? {});
+  const { ip, port } = instance;
+  const byName = net.isIP(host) === 0;
+  const shown = byName ? url : `${url.slice(0, url.indexOf('//'))}//${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
+  if (!url.startsWith('https:')) return connect(shown, { createConnection: () => net.connect({ host: ip, port }) });
+  const options = tlsOptionsOf(session);
+  if (options === undefined) return undefined;
+  const { connect: connectTls } = require('node:tls') as typeof tls;
+  return connect(shown, {
+    createConnection: () => connectTls({ ...options, host: ip, port, ...(byName ? { servername: options.servername ?? host } : {}) }),
+  });
+}
+
+function tlsOptionsOf(session: Session): tls.ConnectionOptions | undefined {
+  const socket = socketOf(session);
+  const options = socket === undefined ? undefined : (symbolNamed(socket, 'connect-options') as tls.ConnectionOptions | undefined);
+  if (options === undefined) return undefined;
+  const { socket: _, path: __, ...rest } = options;
+  return rest;
+}
+
+function socketOf(session: Session): net.Socket | undefined {
+  return symbolNamed(session, 'socket') as net.Socket | undefined;
+}

@@ -1,0 +1,44 @@
+/**
+ * Substitutes for a Pool or Client, whose origin is fixed, where a request of theirs has to go to another instance: an Agent
+ * for each, that connects the way they do, with their TLS settings and limits.
+ */
+import { symbolNamed } from '../../patching/symbol-named.js';
+import type { AgentClass, Dispatcher } from './types.js';
+
+export interface Substitutes {
+  of(dispatcher: Dispatcher): Dispatcher;
+  /** Lets go of a dispatcher's substitute, when it is closed itself. */
+  close(dispatcher: Dispatcher): void;
+}
+
+export function createSubstitutes(agentClass: () => AgentClass): Substitutes {
+  const agents = new WeakMap<Dispatcher, Dispatcher>();
+  return {
+    of(dispatcher) {
+      let agent = agents.get(dispatcher);
+      if (agent === undefined) agents.set(dispatcher, (agent = new (agentClass())(optionsOf(dispatcher))));
+      return agent;
+    },
+    close(dispatcher) {
+      const agent = agents.get(dispatcher);
+      if (agent === undefined) return;
+      agents.delete(dispatcher);
+      // It rejects where it is closed already; either way it is gone.
+      void Promise.resolve(agent.close()).catch(() => {});
+    },
+  };
+}
+
+function optionsOf(dispatcher: Dispatcher): object {
+  // A Pool has kept its options, connector included.
+  const options = symbolNamed(dispatcher, 'options') as { connect?: unknown } | undefined;
+  if (options !== undefined) {
+    const { interceptors: _, ...rest } = options as { interceptors?: unknown };
+    return rest;
+  }
+  return {
+    connect: symbolNamed(dispatcher, 'connector'),
+    headersTimeout: symbolNamed(dispatcher, 'headers timeout'),
+    bodyTimeout: symbolNamed(dispatcher, 'body timeout'),
+  };
+}

@@ -1,0 +1,30 @@
+/** The agent's contract with the commands and the console: its options, what it reports, and the figures in that. */
+export {
+  AGENT_VARIABLES,
+  CONFIG_VARIABLE,
+  LOG_LEVELS,
+  kubernetesServerOf,
+  OPTION_ROWS,
+  readAgentOptions,
+  TAG_VARIABLES,
+  type AgentOptions,
+  type Environment,
+  type LogLevel,
+  type OptionProblem,
+  type OptionSources,
+} from './options.js';
+export { isPackageManager } from './package-manager.js';
+export { DURATION_BOUNDS_SECONDS, OTHER, TrafficCounters, type Series, type TrafficCountersOptions } from './figures.js';
+export {
+  ADMIN_METADATA_KEY,
+  TRAFFIC_ROUTES,
+  type CallFigures,
+  type DecisionReport,
+  type DrainReport,
+  type DrainState,
+  type DurationFigures,
+  type RequestFigures,
+  type StatusReport,
+  type TrafficReport,
+  type TrafficRoute,
+} from './reports.js';

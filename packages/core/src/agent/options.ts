@@ -1,0 +1,310 @@
+/**
+ * The options of the agent: a table of rows, and what the sources of them come to. Here, and not in the agent, which nothing may import:
+ * commands have to know what the agent makes of an environment. Whoever has read the sources gives them; nothing is read here.
+ */
+import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
+import { FORMAT_NAMES, type FormatName } from '../wire/formats.js';
+import type { BaseMode, Fallback } from '../routing/lane-index.js';
+import type { Trust } from '../rules/trust.js';
+import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
+
+/** How much the agent says, from nothing to everything. */
+export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+/** One of them. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** How the agent is set up; every field has been checked. */
+export interface AgentOptions {
+  readonly service: string | undefined;
+  readonly tag: Tag | undefined;
+  readonly stamp: boolean;
+  readonly background: 'own' | 'base';
+  readonly fallback: Fallback;
+  readonly baseMode: BaseMode;
+  readonly formats: readonly FormatName[];
+  readonly formatsIn: readonly FormatName[];
+  readonly baggageKey: string;
+  readonly trust: Trust;
+  readonly propagateTo: 'internal' | 'all' | readonly string[];
+  /** Hosts that are service names beside those of the lane groups: host, service. */
+  readonly services: ReadonlyArray<readonly [host: string, service: string]>;
+  readonly registry: 'nacos' | 'kubernetes';
+  /** Folder of a service account; undefined: that of the pod. */
+  readonly kubernetesAccount: string | undefined;
+  /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
+  readonly kubernetesServer: string | undefined;
+  readonly nacosServer: string | undefined;
+  readonly nacosNamespace: string | undefined;
+  readonly nacosGroup: string;
+  readonly nacosUsername: string | undefined;
+  readonly nacosPassword: string | undefined;
+  readonly nacosTransport: 'http' | 'grpc' | undefined;
+  readonly rules: 'nacos' | 'none' | { readonly file: string };
+  readonly context: 'als' | 'cls';
+  readonly messages: 'share' | 'isolate';
+  readonly traces: 'none' | 'otlp' | 'zipkin';
+  readonly snapshotDir: string | undefined;
+  /** undefined: no admin port; 0: any free one. */
+  readonly adminPort: number | undefined;
+  readonly adminHost: string;
+  readonly disable: readonly string[];
+  readonly log: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+/** What is wrong with a setting; the agent goes on without it. */
+export interface OptionProblem {
+  readonly message: string;
+}
+
+interface Row<T> {
+  readonly variable: string;
+  /** Other variables that mean the same, tried in order after it. */
+  readonly aliases?: readonly string[];
+  readonly accepts: string;
+  readonly fallback: T;
+  /** undefined: not usable. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+/** Builds a row; lets the type of the default be wider than its value. */
+function row<T>(definition: Row<T>): Row<T> {
+  return definition;
+}
+
+const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
+const oneOf =
+  <T extends string>(...values: readonly T[]) =>
+  (text: string): T | undefined =>
+    values.find((value) => value === text.toLowerCase());
+const text = (value: string): string | undefined => value;
+
+function formats(value: string): readonly FormatName[] | undefined {
+  const names = words(value.toLowerCase());
+  return names.length > 0 && names.every((name) => (FORMAT_NAMES as readonly string[]).includes(name)) ? (names as FormatName[]) : undefined;
+}
+
+function boolean(value: string): boolean | undefined {
+  const lower = value.toLowerCase();
+  if (['true', '1', 'on', 'yes'].includes(lower)) return true;
+  if (['false', '0', 'off', 'no'].includes(lower)) return false;
+  return undefined;
+}
+
+function port(value: string): number | undefined {
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
+}
+
+const CIDR = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/;
+const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
+
+/** All options, in the order of the documentation. A test holds README's table against these rows. */
+export const OPTION_ROWS = {
+  service: row<string | undefined>({ variable: 'LANE_SERVICE', accepts: 'a service name', fallback: undefined, parse: text }),
+  tag: row<Tag | undefined>({
+    variable: 'LANE_TAG',
+    aliases: ['alicloud.service.tag', 'MSE_ALICLOUD_SERVICE_TAG'],
+    accepts: TAG_RULE,
+    fallback: undefined,
+    parse: (value) => (isTag(value) ? value : undefined),
+  }),
+  stamp: row<boolean>({
+    variable: 'LANE_STAMP',
+    aliases: ['profiler.micro.service.tag.trace.enable'],
+    accepts: 'true or false',
+    fallback: false,
+    parse: boolean,
+  }),
+  background: row<'own' | 'base'>({ variable: 'LANE_BACKGROUND', accepts: 'own or base', fallback: 'own', parse: oneOf('own', 'base') }),
+  fallback: row<Fallback>({ variable: 'LANE_FALLBACK', accepts: 'base or none', fallback: 'base', parse: oneOf('base', 'none') }),
+  baseMode: row<BaseMode>({
+    variable: 'LANE_BASE_MODE',
+    accepts: 'untagged or outside-enabled-lanes',
+    fallback: 'untagged',
+    parse: oneOf('untagged', 'outside-enabled-lanes'),
+  }),
+  formats: row<readonly FormatName[]>({ variable: 'LANE_FORMATS', accepts: FORMATS_ACCEPTED, fallback: ['baggage'], parse: formats }),
+  formatsIn: row<readonly FormatName[] | undefined>({ variable: 'LANE_FORMATS_IN', accepts: FORMATS_ACCEPTED, fallback: undefined, parse: formats }),
+  baggageKey: row<string>({
+    variable: 'LANE_BAGGAGE_KEY',
+    accepts: BAGGAGE_KEY_ACCEPTED,
+    fallback: 'lane',
+    parse: (value) => (isBaggageKey(value) ? value : undefined),
+  }),
+  trust: row<Trust>({
+    variable: 'LANE_TRUST',
+    accepts: 'all, none, or a comma list of CIDRs such as 10.0.0.0/8',
+    fallback: 'all',
+    parse: (value) =>
+      oneOf('all', 'none')(value) ?? (words(value).length > 0 && words(value).every((word) => CIDR.test(word)) ? words(value) : undefined),
+  }),
+  propagateTo: row<'internal' | 'all' | readonly string[]>({
+    variable: 'LANE_PROPAGATE_TO',
+    accepts: 'internal, all, or a comma list of host patterns such as *.corp.example',
+    fallback: 'internal',
+    parse: (value) => oneOf('internal', 'all')(value) ?? words(value.toLowerCase()),
+  }),
+  services: row<ReadonlyArray<readonly [string, string]>>({
+    variable: 'LANE_SERVICES',
+    accepts: 'a comma list of service names, or host=service',
+    fallback: [],
+    parse: (value) => {
+      const pairs = words(value).map((word) => word.split('='));
+      return pairs.every((pair) => pair.length <= 2 && pair.every((part) => part !== ''))
+        ? pairs.map(([host, service]) => [host as string, service ?? (host as string)] as const)
+        : undefined;
+    },
+  }),
+  registry: row<AgentOptions['registry']>({
+    variable: 'LANE_REGISTRY',
+    accepts: 'nacos or kubernetes',
+    fallback: 'nacos',
+    parse: oneOf('nacos', 'kubernetes'),
+  }),
+  kubernetesAccount: row<string | undefined>({ variable: 'LANE_KUBERNETES_ACCOUNT', accepts: 'a folder', fallback: undefined, parse: text }),
+  kubernetesServer: row<string | undefined>({
+    variable: 'LANE_KUBERNETES_SERVER',
+    accepts: 'a URL such as http://127.0.0.1:8001',
+    fallback: undefined,
+    parse: (value) => (/^https?:\/\/[^/]+\/?$/.test(value) ? value.replace(/\/$/, '') : undefined),
+  }),
+  nacosServer: row<string | undefined>({
+    variable: 'LANE_NACOS_SERVER',
+    accepts: 'host:port, or a comma list of them',
+    fallback: undefined,
+    parse: text,
+  }),
+  nacosNamespace: row<string | undefined>({ variable: 'LANE_NACOS_NAMESPACE', accepts: 'a namespace id', fallback: undefined, parse: text }),
+  nacosGroup: row<string>({ variable: 'LANE_NACOS_GROUP', accepts: 'a group name', fallback: 'DEFAULT_GROUP', parse: text }),
+  nacosUsername: row<string | undefined>({ variable: 'LANE_NACOS_USERNAME', accepts: 'a user name', fallback: undefined, parse: text }),
+  nacosPassword: row<string | undefined>({ variable: 'LANE_NACOS_PASSWORD', accepts: 'a password', fallback: undefined, parse: text }),
+  nacosTransport: row<'http' | 'grpc' | undefined>({
+    variable: 'LANE_NACOS_TRANSPORT',
+    accepts: 'http or grpc',
+    fallback: undefined,
+    parse: oneOf('http', 'grpc'),
+  }),
+  rules: row<AgentOptions['rules']>({
+    variable: 'LANE_RULES',
+    accepts: 'nacos, none, or file:PATH',
+    fallback: 'nacos',
+    parse: (value) => oneOf('nacos', 'none')(value) ?? (value.startsWith('file:') && value.length > 5 ? { file: value.slice(5) } : undefined),
+  }),
+  context: row<'als' | 'cls'>({ variable: 'LANE_CONTEXT', accepts: 'als or cls', fallback: 'als', parse: oneOf('als', 'cls') }),
+  messages: row<'share' | 'isolate'>({
+    variable: 'LANE_MESSAGES',
+    accepts: 'share or isolate',
+    fallback: 'share',
+    parse: oneOf('share', 'isolate'),
+  }),
+  traces: row<'none' | 'otlp' | 'zipkin'>({
+    variable: 'LANE_TRACES',
+    accepts: 'none, otlp or zipkin',
+    fallback: 'none',
+    parse: oneOf('none', 'otlp', 'zipkin'),
+  }),
+  snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
+  adminPort: row<number | undefined>({ variable: 'LANE_ADMIN_PORT', accepts: 'a port, or 0 for any free one', fallback: undefined, parse: port }),
+  adminHost: row<string>({ variable: 'LANE_ADMIN_HOST', accepts: 'an address or a host name', fallback: '127.0.0.1', parse: text }),
+  disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
+  log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
+  logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
+} as const satisfies Record<string, Row<unknown>>;
+
+/** The variable that names the file with further options. */
+export const CONFIG_VARIABLE = 'LANE_CONFIG';
+const LABEL_KEY = 'alicloud.service.tag';
+
+/** All variables of Lane's own that the agent reads. */
+export const AGENT_VARIABLES: readonly string[] = [...Object.values(OPTION_ROWS).map(({ variable }) => variable), CONFIG_VARIABLE];
+
+/** Variables that are taken for an instance's tag, in the order in which they count. */
+export const TAG_VARIABLES: readonly string[] = [OPTION_ROWS.tag.variable, ...(OPTION_ROWS.tag.aliases ?? [])];
+
+/** Values by variable. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where Kubernetes tells its pods that the API server is; undefined outside a cluster. */
+export function kubernetesServerOf(environment: Environment): string | undefined {
+  const host = environment['KUBERNETES_SERVICE_HOST'];
+  if (host === undefined || host === '') return undefined;
+  return `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`;
+}
+
+/** Where options come from, in the order in which they count. */
+export interface OptionSources {
+  readonly environment: Environment;
+  /** What the file of LANE_CONFIG has, parsed. */
+  readonly file?: { readonly path: string; readonly content: unknown } | undefined;
+  /** The pod's labels: lines of `key="value"`. */
+  readonly labels?: { readonly path: string; readonly text: string } | undefined;
+}
+
+/** Reads all options. Never throws: what can't be used is told in `problems` and left at its default. */
+export function readAgentOptions({ environment, file, labels }: OptionSources): { options: AgentOptions; problems: OptionProblem[] } {
+  const problems: OptionProblem[] = [];
+  const fileValues = file === undefined ? {} : valuesOfFile(file.path, file.content, problems);
+  const options: Record<string, unknown> = {};
+  for (const [key, definition] of Object.entries(OPTION_ROWS) as Array<[string, Row<unknown>]>) {
+    options[key] = readRow(definition, environment, fileValues, problems);
+  }
+  if (labels !== undefined) options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
+  options['formatsIn'] ??= options['formats'];
+  options['kubernetesServer'] ??= kubernetesServerOf(environment);
+  return { options: options as unknown as AgentOptions, problems };
+}
+
+function readRow(definition: Row<unknown>, environment: Environment, file: Environment, problems: OptionProblem[]): unknown {
+  const variables = [definition.variable, ...(definition.aliases ?? [])];
+  for (const source of [environment, file]) {
+    for (const variable of variables) {
+      const value = source[variable]?.trim();
+      if (value === undefined || value === '') continue;
+      const parsed = definition.parse(value);
+      if (parsed !== undefined) return parsed;
+      const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
+      problems.push({ message: `${variable}=${shown} can't be used: accepted is ${definition.accepts}. The app runs without this setting.` });
+    }
+  }
+  return definition.fallback;
+}
+
+/** The options file as if it were an environment: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
+function valuesOfFile(path: string, content: unknown, problems: OptionProblem[]): Environment {
+  if (content === null || typeof content !== 'object' || Array.isArray(content)) {
+    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be used: accepted is a JSON or YAML object of options.` });
+    return {};
+  }
+  const values: Record<string, string> = {};
+  const known = new Map<string, string>();
+  for (const [key, definition] of Object.entries(OPTION_ROWS) as Array<[string, Row<unknown>]>) {
+    known.set(key, definition.variable);
+    for (const variable of [definition.variable, ...(definition.aliases ?? [])]) known.set(variable, variable);
+  }
+  for (const [key, value] of Object.entries(content)) {
+    const variable = known.get(key);
+    if (variable === undefined)
+      problems.push({
+        message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: known are ${Object.keys(OPTION_ROWS).join(', ')}.`,
+      });
+    else if (value !== null && value !== undefined) values[variable] = Array.isArray(value) ? value.join(',') : String(value);
+  }
+  return values;
+}
+
+/** The tag from the pod's labels. */
+function tagOfLabels(path: string, content: string, problems: OptionProblem[]): Tag | undefined {
+  for (const line of content.split('\n')) {
+    if (!line.startsWith(`${LABEL_KEY}=`)) continue;
+    const value = line
+      .slice(LABEL_KEY.length + 1)
+      .trim()
+      .replace(/^"(.*)"$/, '$1');
+    if (isTag(value)) return value;
+    if (value !== '')
+      problems.push({
+        message: `label ${LABEL_KEY}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
+      });
+  }
+  return undefined;
+}

@@ -1,0 +1,94 @@
+/** The model: tags, formats, tables and selection, for packages of Lane. What apps import is in `@lane/core` itself. */
+export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './names/tag.js';
+export {
+  BAGGAGE_HEADER,
+  BAGGAGE_KEY_ACCEPTED,
+  baggageEntry,
+  isBaggageKey,
+  MAX_BAGGAGE_BYTES,
+  MAX_BAGGAGE_ENTRIES,
+  mergeBaggageEntry,
+  parseBaggage,
+  readBaggageEntry,
+  removeBaggageEntry,
+  type BaggageEntry,
+  type HeaderLines,
+} from './wire/baggage.js';
+export {
+  createTagCodec,
+  DEFAULT_BAGGAGE_KEY,
+  FORMAT_NAMES,
+  linesOf,
+  type FormatName,
+  type ReadingCounts,
+  type TagCodec,
+  type TagCodecOptions,
+  type WireTag,
+} from './wire/formats.js';
+export { LANE_METADATA_KEY, tagOfMetadata, type Instance, type MetadataReading } from './routing/instance.js';
+export {
+  buildChances,
+  buildLaneIndex,
+  isUsable,
+  pick,
+  route,
+  type BaseMode,
+  type Chances,
+  type Decision,
+  type Fallback,
+  type IndexRules,
+  type LaneIndex,
+  type LanePolicy,
+  type Reason,
+} from './routing/lane-index.js';
+export {
+  isBaseInstance,
+  isInRightLane,
+  serviceIdOf,
+  ServiceTables,
+  type KnownAddress,
+  type ServiceKey,
+  type ServiceTable,
+  type ServiceTablesOptions,
+  type TableOrigin,
+} from './routing/service-tables.js';
+export { explainHop, type ExplainedInstance, type HopExplanation, type InstanceRole } from './routing/explain-hop.js';
+export {
+  laneStatus,
+  type GroupStatus,
+  type InstanceCount,
+  type LaneCell,
+  type LaneHead,
+  type ServedBy,
+  type ServiceStatus,
+} from './routing/lane-status.js';
+export { nearest } from './names/nearest.js';
+export { removeTag, writeLane, writeTag, type OutboundHeaders } from './wire/outbound-headers.js';
+export { decideRequestTag, NO_TAG, REQUEST_MARK, type RequestTag, type RequestTagRules, type TagSource } from './rules/request-tag.js';
+export { LANE_UNAVAILABLE, LaneUnavailableError } from './routing/unavailable-error.js';
+export {
+  aroundEntering,
+  backgroundLane,
+  bindLane,
+  currentContext,
+  currentLane,
+  enterContext,
+  hasEnteredLane,
+  laneContext,
+  runInLane,
+  setBackgroundLane,
+  type LaneContext,
+} from './context.js';
+export { SILENT_LOG, type Log, type LogFields } from './log.js';
+export type {
+  ConfigChange,
+  ConfigChangePage,
+  ConfigDocument,
+  ConfigStore,
+  PublishOptions,
+  Registry,
+  Unsubscribe,
+  VersionedConfigStore,
+} from './routing/registry.js';
+export { codeOf, messageOf } from './error-text.js';
+export type { SnapshotStore } from './routing/snapshots.js';

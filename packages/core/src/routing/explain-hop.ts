@@ -1,0 +1,71 @@
+/** Why a call goes to which instances, for people. The decision itself is that of {@link route}, never a second one. */
+import type { Instance } from './instance.js';
+import { route, type Decision, type Fallback, type Reason } from './lane-index.js';
+import { isBaseInstance, type ServiceTable } from './service-tables.js';
+import type { Tag } from '../names/tag.js';
+
+/**
+ * What an instance is to a call. A closed set:
+ * - `serves`: the call may go there
+ * - `unhealthy`, `disabled`, `no-weight`: it can't serve anybody (its weight is 0)
+ * - `base-not-used`: a base instance, and the lane serves, or there is no fallback to base
+ * - `lane-not-here`: it carries the tag, and no lane group has an enabled lane of it with this service
+ * - `other-lane`: it carries a tag that the call does not have
+ */
+export type InstanceRole = 'serves' | 'unhealthy' | 'disabled' | 'no-weight' | 'base-not-used' | 'lane-not-here' | 'other-lane';
+
+/** An instance of the service that is called, and what it is to the call. */
+export interface ExplainedInstance {
+  readonly instance: Instance;
+  readonly tag: Tag | undefined;
+  readonly role: InstanceRole;
+  /** Its part of such calls, 0 to 1. */
+  readonly share: number;
+}
+
+/** A call to a service in a lane, explained. */
+export interface HopExplanation {
+  readonly service: string;
+  readonly tag: Tag | undefined;
+  readonly reason: Reason;
+  /** What holds where the lane has no instance; undefined for untagged calls, and where the lane is not here. */
+  readonly fallback: Fallback | undefined;
+  readonly instances: readonly ExplainedInstance[];
+}
+
+/** Explains which instances of a service a call with this tag may go to. */
+export function explainHop(table: ServiceTable, tag: Tag | undefined): HopExplanation {
+  const { index, key, instances } = table;
+  const decision = route(index, tag);
+  const policy = tag === undefined ? undefined : index.rules.policyOf(tag);
+  const shareOf = sharesOf(decision);
+  return {
+    service: key.name,
+    tag,
+    reason: decision.reason,
+    fallback: policy?.use === 'lane' ? policy.fallback : undefined,
+    instances: instances.map((instance) => ({
+      instance,
+      tag: index.tags.get(instance),
+      role: roleOf(instance, table, tag, decision),
+      share: shareOf(instance),
+    })),
+  };
+}
+
+function roleOf(instance: Instance, table: ServiceTable, tag: Tag | undefined, decision: Decision): InstanceRole {
+  if (decision.instances.includes(instance)) return 'serves';
+  if (!instance.healthy) return 'unhealthy';
+  if (!instance.enabled) return 'disabled';
+  if (!(instance.weight > 0)) return 'no-weight';
+  if (isBaseInstance(instance, table.index)) return 'base-not-used';
+  return tag !== undefined && table.index.tags.get(instance) === tag ? 'lane-not-here' : 'other-lane';
+}
+
+function sharesOf({ instances }: Decision): (instance: Instance) => number {
+  // By the largest first, as the table of chances has it: a sum of finite weights can itself be infinite.
+  const largest = instances.reduce((most, { weight }) => Math.max(most, weight), 0);
+  const part = ({ weight }: Instance): number => (largest === Infinity ? (weight === Infinity ? 1 : 0) : weight / largest);
+  const total = instances.reduce((sum, instance) => sum + part(instance), 0);
+  return (instance) => (instances.includes(instance) ? part(instance) / total : 0);
+}

@@ -1,0 +1,76 @@
+import type { Instance } from './instance.js';
+import type { ServiceKey } from './service-tables.js';
+
+/** Where instances are found: Nacos, or another registry behind the same interface. */
+export interface Registry {
+  /** Calls `listener` with all instances of a service, healthy or not: once they are known, then at each change. Outages are ridden out. */
+  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe;
+  /** All instances of a service, asked for now. Rejects where the registry can't be reached. */
+  list(key: ServiceKey): Promise<readonly Instance[]>;
+  /** Names of all services of a group. Rejects where the registry can't be reached. */
+  services(group?: string): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** A document kept beside the registry. */
+export interface ConfigDocument {
+  readonly content: string;
+  /** For compare-and-set. */
+  readonly md5: string;
+}
+
+/** Where documents such as the lane groups are kept. */
+export interface ConfigStore {
+  /** undefined: there is no such document. Rejects where the store can't be reached. */
+  get(dataId: string, group: string): Promise<ConfigDocument | undefined>;
+  /**
+   * Writes a document. With `casMd5` only if the stored one still has that md5; else rejects with code `ELANE_CONFLICT`.
+   */
+  publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void>;
+  remove(dataId: string, group: string): Promise<void>;
+  /** Calls `listener` with the document once it is known, then at each change; with undefined where it is absent or removed. Outages are ridden out. */
+  watch(dataId: string, group: string, listener: (document: ConfigDocument | undefined) => void): Unsubscribe;
+}
+
+/** How to write a document. */
+export interface PublishOptions {
+  /** Write only if the stored document still has this md5; empty: only if there is none. */
+  readonly casMd5?: string | undefined;
+  readonly type?: string | undefined;
+  /** Who writes, for the history. A server that asks for a log-in may put the user's name there instead. */
+  readonly by?: string | undefined;
+}
+
+/** A change of a document, from the store's own history. */
+export interface ConfigChange {
+  /** Grows with each change. */
+  readonly id: string;
+  readonly kind: 'created' | 'changed' | 'removed';
+  /** ISO 8601. */
+  readonly at: string | undefined;
+  readonly by: string | undefined;
+  /** The address it came from. */
+  readonly from: string | undefined;
+}
+
+/** Some changes of a document, the latest first. */
+export interface ConfigChangePage {
+  /** How many there are in all. */
+  readonly total: number;
+  readonly changes: readonly ConfigChange[];
+}
+
+/** A store that may keep the history of its documents. What it can't do rejects with `ELANE_UNSUPPORTED`. */
+export interface VersionedConfigStore extends ConfigStore {
+  /** Whether changes of documents are kept, and can be listed. */
+  readonly keepsHistory: boolean;
+  /** Whether the store itself compares where `casMd5` is given, rather than this side just before it writes. */
+  comparesBeforeWriting(): Promise<boolean>;
+  /** The changes of a document, the latest first; pages count from 1. */
+  history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
+  /** What is kept with a change: of `created` what was written, of the others what there was before. undefined: there is no such change. */
+  contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined>;
+}
+
+/** Ends a subscription; calling it twice does no harm. */
+export type Unsubscribe = () => void;

@@ -1,0 +1,274 @@
+import { describe, expect, test } from 'vitest';
+import type { Instance } from './instance.js';
+import type { CompiledLane, LaneRules } from '../rules/types.js';
+import { isInRightLane, ServiceTables, type KnownAddress, type ServiceKey } from './service-tables.js';
+
+const A: ServiceKey = { name: 'a', group: 'DEFAULT_GROUP' };
+const B: ServiceKey = { name: 'b', group: 'DEFAULT_GROUP' };
+
+let nextPort = 20_000;
+const instance = (tag?: string, changes: Partial<Instance> = {}): Instance => ({
+  ip: '10.0.0.1',
+  port: nextPort++,
+  weight: 1,
+  healthy: true,
+  enabled: true,
+  metadata: tag === undefined ? {} : { lane: tag },
+  ...changes,
+});
+
+/** Lane groups in short: `a/gray` is an enabled lane of tag gray in a group that has service a; `a/gray:none` has a fallback of its own. */
+function rulesOf(...lanes: string[]): LaneRules {
+  const known = new Map<string, CompiledLane>();
+  for (const lane of lanes) {
+    const [, service, tag, fallback] = /^(.+)\/([^:]+)(?::(.+))?$/.exec(lane) as unknown as [string, string, string, CompiledLane['fallback']];
+    known.set(`${service}/${tag}`, { group: 'shop', lane: tag, tag, fallback });
+  }
+  return {
+    document: { version: 1, groups: [] },
+    services: new Set(),
+    groupOf: () => undefined,
+    isDisabledTag: () => false,
+    laneOf: (service, tag) => known.get(`${service}/${tag}`),
+    entryOf: () => undefined,
+  };
+}
+
+describe('what is known', () => {
+  test('a service that nobody told of has no decision', () => {
+    const tables = new ServiceTables();
+    expect(tables.isEmpty).toBe(true);
+    expect(tables.route(A, 'gray')).toBe(undefined);
+    expect(tables.get(A)).toBe(undefined);
+    expect([...tables.all()]).toEqual([]);
+  });
+
+  test('a service with no instance is known, and can not be served', () => {
+    const tables = new ServiceTables();
+    tables.update(A, []);
+    expect(tables.isEmpty).toBe(false);
+    expect(tables.route(A, undefined)).toMatchObject({ reason: 'none', instances: [] });
+  });
+
+  test('an update replaces what was known, for that service alone', () => {
+    const tables = new ServiceTables();
+    const [first, second, other] = [instance(), instance(), instance()];
+    tables.update(B, [other]);
+    tables.update(A, [first]);
+    expect(tables.route(A, undefined)?.instances).toEqual([first]);
+    expect(tables.update(A, [second])).toBe(tables.get(A));
+    expect(tables.route(A, undefined)?.instances).toEqual([second]);
+    expect(tables.findByAddress(first.ip, first.port)).toBe(undefined);
+    expect(tables.findByAddress(second.ip, second.port)?.instance).toBe(second);
+    expect(tables.route(B, undefined)?.instances).toEqual([other]);
+    expect([...tables.all()].map((table) => table.key)).toEqual([B, A]);
+  });
+
+  test('services of the same name in two groups are two', () => {
+    const tables = new ServiceTables();
+    const [first, second] = [instance(), instance()];
+    tables.update(A, [first]);
+    tables.update({ name: 'a', group: 'OTHER' }, [second]);
+    expect(tables.route(A, undefined)?.instances).toEqual([first]);
+    expect(tables.route({ name: 'a', group: 'OTHER' }, undefined)?.instances).toEqual([second]);
+  });
+
+  test('a snapshot serves until the registry speaks, and never after', () => {
+    const tables = new ServiceTables();
+    const [old, older, told] = [instance(), instance(), instance()];
+    expect(tables.update(A, [older], 'snapshot').origin).toBe('snapshot');
+    expect(tables.update(A, [old], 'snapshot').instances).toEqual([old]);
+    expect(tables.update(A, [told]).origin).toBe('registry');
+    expect(tables.update(A, [old], 'snapshot').instances).toEqual([told]);
+    expect(tables.route(A, undefined)?.instances).toEqual([told]);
+    tables.update(A, []);
+    expect(tables.update(A, [old], 'snapshot').instances).toEqual([]);
+    tables.setRules(rulesOf());
+    expect(tables.get(A)).toMatchObject({ origin: 'registry', instances: [] });
+  });
+
+  test('Nepxion metadata is read where the format is listed', () => {
+    const tagged = instance(undefined, { metadata: { version: '1.1' } });
+    const plain = new ServiceTables();
+    const nepxion = new ServiceTables({ nepxion: true });
+    expect(plain.update(A, [tagged]).index.tags.get(tagged)).toBe(undefined);
+    expect(nepxion.update(A, [tagged]).index.tags.get(tagged)).toBe('1.1');
+    expect(nepxion.tagOf(tagged)).toBe('1.1');
+    expect(nepxion.route(A, '1.1')?.reason).toBe('in-lane');
+  });
+});
+
+describe('lane groups', () => {
+  const base = instance();
+  const gray = instance('gray');
+
+  test.each<[what: string, rules: LaneRules | undefined, reason: string, instances: Instance[]]>([
+    ['none known: a tag is a lane wherever instances carry it', undefined, 'in-lane', [gray]],
+    ['an enabled lane of a group with this service', rulesOf('a/gray'), 'in-lane', [gray]],
+    ['groups without this lane', rulesOf(), 'lane-not-here', [base]],
+    ['the lane in a group without this service', rulesOf('b/gray'), 'lane-not-here', [base]],
+    ['another lane with this service', rulesOf('a/blue'), 'lane-not-here', [base]],
+  ])('%s', (_, rules, reason, instances) => {
+    const tables = new ServiceTables();
+    tables.setRules(rules);
+    tables.update(A, [base, gray]);
+    expect(tables.route(A, 'gray')).toMatchObject({ reason, instances });
+    expect(tables.route(A, undefined)).toMatchObject({ reason: 'base', instances: [base] });
+  });
+
+  test('put in force later, they are in force for every service at once', () => {
+    const tables = new ServiceTables();
+    tables.update(A, [base, gray]);
+    tables.update(B, [base, gray], 'snapshot');
+    expect(tables.route(A, 'gray')?.reason).toBe('in-lane');
+    const rules = rulesOf('b/gray');
+    tables.setRules(rules);
+    expect(tables.rules).toBe(rules);
+    expect(tables.route(A, 'gray')).toMatchObject({ reason: 'lane-not-here', instances: [base] });
+    expect(tables.route(B, 'gray')).toMatchObject({ reason: 'in-lane', instances: [gray] });
+    expect(tables.get(B)?.origin).toBe('snapshot');
+    tables.setRules(undefined);
+    expect(tables.route(A, 'gray')?.reason).toBe('in-lane');
+  });
+
+  test.each<[what: string, fallback: 'base' | 'none' | undefined, rules: LaneRules | undefined, reason: string]>([
+    ['default', undefined, undefined, 'fell-back-to-base'],
+    ['option none', 'none', undefined, 'none'],
+    ['option none, lane without its own', 'none', rulesOf('a/blue'), 'none'],
+    ['option none, lane base', 'none', rulesOf('a/blue:base'), 'fell-back-to-base'],
+    ['option base, lane none', 'base', rulesOf('a/blue:none'), 'none'],
+    ['option none, but the lane is not here', 'none', rulesOf('b/blue:none'), 'lane-not-here'],
+  ])('fallback: %s', (_, fallback, rules, reason) => {
+    const tables = new ServiceTables(fallback === undefined ? {} : { fallback });
+    tables.setRules(rules);
+    tables.update(A, [base, gray]);
+    expect(tables.route(A, 'blue')?.reason).toBe(reason);
+  });
+
+  test('outside-enabled-lanes: instances of a lane that is not enabled serve base', () => {
+    const tables = new ServiceTables({ baseMode: 'outside-enabled-lanes' });
+    tables.update(A, [base, gray]);
+    expect(tables.route(A, undefined)?.instances).toEqual([base]);
+    tables.setRules(rulesOf());
+    expect(tables.route(A, undefined)?.instances).toEqual([base, gray]);
+    tables.setRules(rulesOf('a/gray'));
+    expect(tables.route(A, undefined)?.instances).toEqual([base]);
+  });
+
+  test('any list of instances can be indexed under the rules in force', () => {
+    const tables = new ServiceTables();
+    tables.setRules(rulesOf('a/gray'));
+    expect(tables.buildIndex('a', [gray]).byTag.get('gray')?.reason).toBe('in-lane');
+    expect(tables.buildIndex('b', [base, gray]).byTag.get('gray')?.reason).toBe('lane-not-here');
+    expect(tables.isEmpty).toBe(true);
+  });
+});
+
+describe('addresses', () => {
+  test('an instance is found by host and port, whether it can serve or not', () => {
+    const tables = new ServiceTables();
+    const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
+    const table = tables.update(A, [healthy, down]);
+    expect(tables.findByAddress(healthy.ip, healthy.port)).toEqual({ instance: healthy, table });
+    expect(tables.findByAddress(down.ip, down.port)).toEqual({ instance: down, table });
+    expect(tables.findByAddress(healthy.ip, down.port)).toBe(undefined);
+    expect(tables.findByAddress('10.0.0.3', healthy.port)).toBe(undefined);
+    expect(tables.hasHost('10.0.0.2')).toBe(true);
+    expect(tables.hasHost('10.0.0.3')).toBe(false);
+  });
+
+  test('an address that two services share is nobody’s, however often either has it', () => {
+    const tables = new ServiceTables();
+    const shared = instance();
+    const [again, other] = [{ ...shared }, { ...shared }];
+    tables.update(A, [shared, again]);
+    expect(tables.findByAddress(shared.ip, shared.port)?.table.key).toBe(A);
+    tables.update(B, [other]);
+    expect(tables.findByAddress(shared.ip, shared.port)).toBe(undefined);
+    tables.update({ name: 'c', group: 'DEFAULT_GROUP' }, [{ ...shared }, { ...shared }]);
+    expect(tables.findByAddress(shared.ip, shared.port)).toBe(undefined);
+    expect(tables.hasHost(shared.ip)).toBe(true);
+    tables.update({ name: 'c', group: 'DEFAULT_GROUP' }, []);
+    tables.update(B, []);
+    expect(tables.findByAddress(shared.ip, shared.port)?.table.key).toBe(A);
+  });
+
+  test('is found in the table of now after the rules change', () => {
+    const tables = new ServiceTables();
+    const gray = instance('gray');
+    tables.update(A, [gray]);
+    tables.findByAddress(gray.ip, gray.port);
+    tables.setRules(rulesOf());
+    expect(tables.findByAddress(gray.ip, gray.port)?.table).toBe(tables.get(A));
+  });
+});
+
+describe('isInRightLane', () => {
+  const base = instance();
+  const baseDown = instance(undefined, { healthy: false });
+  const gray = instance('gray');
+  const grayDown = instance('gray', { healthy: false });
+  const blue = instance('blue');
+  const names = new Map([
+    [base, 'base'],
+    [baseDown, 'base down'],
+    [gray, 'gray'],
+    [grayDown, 'gray down'],
+    [blue, 'blue'],
+  ]);
+
+  test.each<
+    [
+      what: string,
+      tag: string | undefined,
+      instances: Instance[],
+      rules: LaneRules | undefined,
+      options: ConstructorParameters<typeof ServiceTables>[0],
+      right: string[],
+    ]
+  >([
+    ['untagged: base, up or down', undefined, [base, baseDown, gray, blue], undefined, {}, ['base', 'base down']],
+    ['untagged with no base up: base, as the caller wills', undefined, [baseDown, gray], undefined, {}, ['base down']],
+    ['in its lane: the instances of the lane, up or down', 'gray', [base, gray, grayDown, blue], undefined, {}, ['gray', 'gray down']],
+    ['fallen back: base alone', 'gray', [base, baseDown, grayDown, blue], undefined, {}, ['base', 'base down']],
+    ['strict with no instance: nothing', 'gray', [base, baseDown, grayDown, blue], undefined, { fallback: 'none' }, []],
+    ['neither lane nor base up: nothing', 'gray', [baseDown, grayDown, blue], undefined, {}, []],
+    ['the lane is not here: base', 'gray', [base, gray, blue], rulesOf('a/blue'), {}, ['base']],
+    [
+      'outside-enabled-lanes, untagged: base and lanes that are not enabled',
+      undefined,
+      [base, gray, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base', 'gray'],
+    ],
+    [
+      'outside-enabled-lanes, the lane is not enabled: the same',
+      'gray',
+      [base, gray, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base', 'gray'],
+    ],
+    ['outside-enabled-lanes, in its lane', 'blue', [base, gray, blue], rulesOf('a/blue'), { baseMode: 'outside-enabled-lanes' }, ['blue']],
+    [
+      'outside-enabled-lanes, untagged with nothing up',
+      undefined,
+      [baseDown, grayDown, blue],
+      rulesOf('a/blue'),
+      { baseMode: 'outside-enabled-lanes' },
+      ['base down', 'gray down'],
+    ],
+  ])('%s', (_, tag, instances, rules, options, right) => {
+    const tables = new ServiceTables(options);
+    tables.setRules(rules);
+    tables.update(A, instances);
+    const decision = tables.route(A, tag);
+    const found = instances.filter((at) =>
+      isInRightLane(tables.findByAddress(at.ip, at.port) as KnownAddress, decision as NonNullable<typeof decision>, tag),
+    );
+    expect(found.map((at) => names.get(at))).toEqual(right);
+    // What a decision offers is never called wrong.
+    for (const offered of decision?.instances ?? []) expect(found).toContain(offered);
+  });
+});

@@ -1,0 +1,43 @@
+import { BAGGAGE_HEADER, mergeBaggageEntry, removeBaggageEntry, type HeaderLines } from './baggage.js';
+import type { LaneContext } from '../context.js';
+import type { TagCodec } from './formats.js';
+import type { Tag } from '../names/tag.js';
+
+/** Reads and writes the headers of one outbound request, whatever form they have. Names are lower case. */
+export interface OutboundHeaders {
+  get(name: string): HeaderLines;
+  set(name: string, value: string): void;
+  remove(name: string): void;
+}
+
+/**
+ * Puts a context into outbound headers. Expressly base (an inbound tag was not believed, or the instance has a tag and the
+ * request none): what is ours is taken out, should the app have copied it over.
+ */
+export function writeLane(context: LaneContext, codec: TagCodec, headers: OutboundHeaders): void {
+  if (context.tag === undefined) removeTag(codec, headers);
+  else writeTag(context.tag, codec, headers);
+}
+
+/** Puts a tag into outbound headers: our entry merged into the one `baggage` line, whole headers replaced. */
+export function writeTag(tag: Tag, codec: TagCodec, headers: OutboundHeaders): void {
+  const wire = codec.wire(tag);
+  if (wire.entries.length > 0) {
+    let lines = headers.get(BAGGAGE_HEADER);
+    for (const [key, entry] of wire.entries) lines = mergeBaggageEntry(lines, key, entry);
+    headers.set(BAGGAGE_HEADER, lines as string);
+  }
+  for (const [name, value] of wire.headers) headers.set(name, value);
+}
+
+/** Takes everything of ours, in every format read or written, out of headers; other baggage stays. */
+export function removeTag(codec: TagCodec, headers: OutboundHeaders): void {
+  for (const name of codec.ownHeaders) if (headers.get(name) !== undefined) headers.remove(name);
+  const lines = headers.get(BAGGAGE_HEADER);
+  if (lines === undefined) return;
+  let rest: string | undefined = typeof lines === 'string' ? lines : lines.join(',');
+  const before = rest;
+  for (const key of codec.ownEntries) rest = removeBaggageEntry(rest, key);
+  if (rest === undefined) headers.remove(BAGGAGE_HEADER);
+  else if (rest !== before) headers.set(BAGGAGE_HEADER, rest);
+}

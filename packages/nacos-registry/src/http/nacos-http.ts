@@ -1,0 +1,351 @@
+/**
+ * Requests to the HTTP API v1 of Nacos: several servers tried in turn, log-in, and one word of an outage.
+ *
+ * Runs inside other people's processes: sockets and timers hold no process alive unless asked to, and everything happens
+ * outside any lane, whatever lane the caller is in.
+ */
+import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
+import { runInLane, type Log, codeOf, messageOf } from '@lane/core/model';
+import { NacosError } from '../nacos-error.js';
+import type { ServerAddress } from '../server-address.js';
+
+/** One request; paths are relative to the context path. */
+export interface NacosCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly form?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  /** Ends the request without it counting as trouble. */
+  readonly signal?: AbortSignal;
+  /** false: doing it twice is not the same as doing it once. Default true. */
+  readonly repeatable?: boolean;
+}
+
+/** Any answer of a server that serves, other than 401 and 403. */
+export interface NacosAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** Options of {@link NacosHttp}. */
+export interface NacosHttpOptions {
+  readonly servers: readonly ServerAddress[];
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly log: Log;
+  /** Whether a request holds the process alive until it is answered. */
+  readonly holdProcess: boolean;
+  /** Told at each change between reachable and not. */
+  readonly onReachable: (reachable: boolean) => void;
+}
+
+/** The server answers a UDP push only to those who call themselves a Java client. */
+const USER_AGENT = 'Nacos-Java-Client:v1.0.0';
+const REQUEST_TIMEOUT_MS = 5_000;
+/** After an outage everything is asked for at once. */
+const MAX_SOCKETS = 10;
+/** So long after trouble an empty list may be a server that has restarted and not heard the beats yet (they come every 5 s). */
+const EMPTY_GRACE_MS = 15_000;
+/** Wrong credentials are not tried again sooner. */
+const REFUSED_PAUSE_MS = 5_000;
+/** Answers of a proxy without a server, and of a server that is starting. */
+const NOT_SERVING = new Set([502, 503, 504]);
+const LOGIN_PATHS = ['/v1/auth/users/login', '/v1/auth/login'];
+
+type Http = typeof import('node:http');
+type Https = typeof import('node:https');
+
+/** The HTTP side of a connection. */
+export class NacosHttp {
+  /** Our own address as the servers see it; undefined before the first answer. */
+  localAddress: string | undefined;
+  /** Addresses of servers that have answered. */
+  readonly peers = new Set<string>();
+
+  readonly #options: NacosHttpOptions;
+  readonly #agents: { http?: InstanceType<Http['Agent']>; https?: InstanceType<Https['Agent']> } = {};
+  #server = 0;
+  #reachable: boolean | undefined;
+  #troubleAt = -Infinity;
+  #downSince = 0;
+  #login: Promise<void> | undefined;
+  #token: { value: string; renewAt: number } | undefined;
+  /** The server knows no log-in: name and password then go with each request. */
+  #sendsPassword = false;
+  #refused: { error: NacosError; until: number } | undefined;
+  #closed = false;
+
+  constructor(options: NacosHttpOptions) {
+    this.#options = options;
+  }
+
+  /** The server in use, `host:port`. */
+  get label(): string {
+    return this.#current.label;
+  }
+
+  get #current(): ServerAddress {
+    return this.#options.servers[this.#server] as ServerAddress;
+  }
+
+  /** false for a while after trouble, when an empty list may come from a server that has just started. */
+  get believesEmpty(): boolean {
+    return performance.now() - this.#troubleAt > EMPTY_GRACE_MS;
+  }
+
+  /** Sends a request to the server in use, and to the others where that one fails. Rejects with a NacosError. */
+  request(call: NacosCall): Promise<NacosAnswer> {
+    return runInLane(undefined, () => this.#request(call));
+  }
+
+  /** Logs in anew, where there is a user name. Rejects with a NacosError. */
+  logIn(): Promise<void> {
+    return runInLane(undefined, async () => {
+      this.#token = undefined;
+      this.#refused = undefined;
+      await this.#ensureLogin();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#agents.http?.destroy();
+    this.#agents.https?.destroy();
+  }
+
+  async #request(call: NacosCall): Promise<NacosAnswer> {
+    await this.#ensureLogin();
+    let answer = await this.#tryServers(call, this.#credentials());
+    if ((answer.status === 401 || answer.status === 403) && this.#token !== undefined) {
+      // The token may be older than the server's secret, or the server.
+      this.#token = undefined;
+      await this.#ensureLogin();
+      answer = await this.#tryServers(call, this.#credentials());
+    }
+    if (answer.status === 401 || answer.status === 403) throw this.#refusal();
+    return answer;
+  }
+
+  #credentials(): Record<string, string> | undefined {
+    const { username, password } = this.#options;
+    if (this.#token !== undefined) return { accessToken: this.#token.value };
+    if (this.#sendsPassword && username !== undefined) return { username, password: password ?? '' };
+    return undefined;
+  }
+
+  async #ensureLogin(): Promise<void> {
+    if (this.#options.username === undefined || this.#sendsPassword) return;
+    if (this.#token !== undefined && performance.now() < this.#token.renewAt) return;
+    if (this.#refused !== undefined && performance.now() < this.#refused.until) throw this.#refused.error;
+    this.#login ??= this.#logIn().finally(() => {
+      this.#login = undefined;
+    });
+    await this.#login;
+  }
+
+  async #logIn(): Promise<void> {
+    const { username, password } = this.#options;
+    const form = { username: username ?? '', password: password ?? '' };
+    for (const path of LOGIN_PATHS) {
+      const answer = await this.#tryServers({ method: 'POST', path, form }, undefined);
+      // Nacos answers 403 to a wrong password, and 500 to a user that it doesn't know (seen with 2.2.4).
+      if (answer.status === 401 || answer.status === 403 || answer.status === 500) {
+        const error = this.#refusal();
+        this.#refused = { error, until: performance.now() + REFUSED_PAUSE_MS };
+        throw error;
+      }
+      if (answer.status !== 200) continue;
+      const { accessToken, tokenTtl } = (parseJson(answer.body) ?? {}) as { accessToken?: unknown; tokenTtl?: unknown };
+      if (typeof accessToken !== 'string' || accessToken === '') continue;
+      const ttlMs = (Number(tokenTtl) || 18_000) * 1000;
+      this.#token = { value: accessToken, renewAt: performance.now() + ttlMs * 0.8 };
+      return;
+    }
+    this.#sendsPassword = true;
+  }
+
+  #refusal(): NacosError {
+    const { username } = this.#options;
+    return new NacosError(
+      'ELANE_NACOS_REFUSED',
+      username === undefined
+        ? `Nacos at ${this.label} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`
+        : `Nacos at ${this.label} refused user ${username}: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`,
+    );
+  }
+
+  async #tryServers(call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+    const { servers } = this.#options;
+    const first = this.#server;
+    let failure: NacosError | undefined;
+    let defect: NacosAnswer | undefined;
+    for (let i = 0; i < servers.length; i++) {
+      const index = (first + i) % servers.length;
+      const server = servers[index] as ServerAddress;
+      try {
+        const answer = await this.#sendSurely(server, call, credentials);
+        if (answer.status === 500) {
+          defect = answer;
+          continue;
+        }
+        if (!NOT_SERVING.has(answer.status)) {
+          this.#server = index;
+          this.#succeeded();
+          return answer;
+        }
+        failure = new NacosError(
+          'ELANE_NACOS_UNREACHABLE',
+          `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${excerpt(answer.body)}): check its log`,
+        );
+      } catch (error) {
+        if (call.signal?.aborted === true || this.#closed) throw error;
+        this.#troubleAt = performance.now();
+        failure = this.#unreachable(server, error);
+      }
+    }
+    if (defect !== undefined) {
+      this.#succeeded();
+      return defect;
+    }
+    this.#failed(failure as NacosError);
+    throw failure;
+  }
+
+  #unreachable(server: ServerAddress, error: unknown): NacosError {
+    const reason = codeOf(error) ?? messageOf(error);
+    return new NacosError(
+      'ELANE_NACOS_UNREACHABLE',
+      `Nacos at ${server.label} can't be reached (${reason}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
+      error,
+    );
+  }
+
+  #succeeded(): void {
+    if (this.#reachable === true) return;
+    const wasDown = this.#reachable === false;
+    this.#reachable = true;
+    if (wasDown) {
+      this.#troubleAt = performance.now();
+      this.#options.log.info(`Nacos at ${this.label} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
+    }
+    this.#options.onReachable(true);
+  }
+
+  #failed(error: NacosError): void {
+    this.#troubleAt = performance.now();
+    if (this.#reachable === false) return;
+    this.#reachable = false;
+    this.#downSince = performance.now();
+    this.#options.log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.#options.onReachable(false);
+  }
+
+  /** Sends again where a connection that was kept open turns out to be closed: servers close them when they like. */
+  async #sendSurely(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+    try {
+      return await this.#send(server, call, credentials);
+    } catch (error) {
+      if ((error as { isStale?: boolean }).isStale !== true || call.repeatable === false || call.signal?.aborted === true) throw error;
+      this.#troubleAt = performance.now();
+      return this.#send(server, call, credentials);
+    }
+  }
+
+  #send(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+    if (this.#closed) return Promise.reject(new Error('the connection is closed'));
+    const query = encode({ ...call.query, ...credentials });
+    const form = call.form === undefined ? undefined : encode(call.form);
+    const options: RequestOptions = {
+      host: server.host,
+      port: server.port,
+      method: call.method,
+      path: `${server.contextPath}${call.path}${query === '' ? '' : `?${query}`}`,
+      headers: {
+        'user-agent': USER_AGENT,
+        'client-version': USER_AGENT,
+        accept: '*/*',
+        ...(form === undefined
+          ? {}
+          : { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', 'content-length': Buffer.byteLength(form) }),
+        ...call.headers,
+      },
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    };
+    return new Promise((resolve, reject) => {
+      const request = this.#open(server, options);
+      const timer = setTimeout(() => request.destroy(new Error('no answer in time')), call.timeoutMs ?? REQUEST_TIMEOUT_MS);
+      if (!this.#options.holdProcess) timer.unref();
+      const fail = (error: Error): void => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      request.on('socket', (socket) => {
+        if (!this.#options.holdProcess) socket.unref();
+      });
+      request.on('error', (error) => {
+        const code = codeOf(error);
+        fail(Object.assign(error, { isStale: request.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE') }));
+      });
+      request.on('response', (response) => {
+        const { socket } = response;
+        this.localAddress = withoutMapping(socket.localAddress) ?? this.localAddress;
+        const peer = withoutMapping(socket.remoteAddress);
+        if (peer !== undefined) this.peers.add(peer);
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', fail);
+        response.on('end', () => {
+          clearTimeout(timer);
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') });
+        });
+      });
+      request.end(form);
+    });
+  }
+
+  #open(server: ServerAddress, options: RequestOptions): ClientRequest {
+    // Loaded here: an agent that never talks to Nacos must not load them.
+    if (server.secure) {
+      const https = require('node:https') as Https;
+      this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+      return https.request({ ...options, agent: this.#agents.https });
+    }
+    const http = require('node:http') as Http;
+    this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+    return http.request({ ...options, agent: this.#agents.http });
+  }
+}
+
+/** The value of a JSON text, or undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The beginning of an answer, for a message. */
+export function excerpt(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > 160 ? `${line.slice(0, 160)}…` : line;
+}
+
+/** Whether a 404 is the server's way of saying that it does not know the API, rather than its object. */
+export function isUnknownApi(answer: NacosAnswer): boolean {
+  if (answer.status === 410 || answer.status === 501) return true;
+  return answer.status === 404 && /^\s*[<{]/.test(answer.body);
+}
+
+function encode(values: Readonly<Record<string, string | undefined>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value !== undefined) parameters.append(name, value);
+  return parameters.toString();
+}
+
+function withoutMapping(address: string | undefined): string | undefined {
+  return address?.startsWith('::ffff:') === true ? address.slice(7) : address;
+}

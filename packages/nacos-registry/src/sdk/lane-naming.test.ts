@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { compileLaneGroups } from '@lane/core/rules';
+import { createTagCodec, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
+import { LaneNaming, type LaneNamingOptions } from './lane-naming.js';
+import { createSnapshotStore } from '@lane/storage';
+import { RecordingLog, temporaryFolder } from '@lane/testing';
+
+const KEY = { group: 'DEFAULT_GROUP', name: 'orders' };
+
+interface Host {
+  ip: string;
+  port: number;
+  weight: number;
+  healthy: boolean;
+  enabled: boolean;
+  clusterName: string;
+  metadata: Record<string, string>;
+}
+
+function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
+  return {
+    ip: '10.0.0.1',
+    port,
+    weight: 1,
+    healthy: true,
+    enabled: true,
+    clusterName: 'DEFAULT',
+    metadata: tag === undefined ? {} : { lane: tag },
+    ...rest,
+  };
+}
+
+const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);
+
+function laneNaming(options: Partial<LaneNamingOptions> & { formats?: TagCodecOptions['formats'] } = {}): {
+  lanes: LaneNaming;
+  tables: ServiceTables;
+  log: RecordingLog;
+} {
+  const tables = options.tables ?? new ServiceTables();
+  const log = new RecordingLog();
+  const codec = createTagCodec(options.formats === undefined ? {} : { formats: options.formats });
+  const lanes = new LaneNaming({ codec, currentTag: () => undefined, backgroundTag: () => undefined, log, ...options, tables });
+  return { lanes, tables, log };
+}
+
+describe('metadata to register with', () => {
+  test('is the very object of the app where the instance has no tag', () => {
+    const metadata = { lane: 'blue' };
+    expect(laneNaming().lanes.tagMetadata(metadata)).toBe(metadata);
+  });
+
+  test('is a copy with the tag, in all formats written', () => {
+    const metadata = Object.freeze({ zone: 'a' });
+    expect(laneNaming({ tag: 'gray', formats: ['baggage', 'mse', 'dubbo'] }).lanes.tagMetadata(metadata)).toEqual({
+      zone: 'a',
+      lane: 'gray',
+      'alicloud.service.tag': 'gray',
+      'dubbo.tag': 'gray',
+    });
+    expect(laneNaming({ tag: 'gray' }).lanes.tagMetadata(undefined)).toEqual({ lane: 'gray' });
+  });
+
+  test('names no other lane, and says so once', () => {
+    const { lanes, log } = laneNaming({ tag: 'gray' });
+    for (let i = 0; i < 2; i++) {
+      expect(
+        lanes.tagMetadata({ zone: 'a', lane: 'blue', 'alicloud.service.tag': 'blue', 'opensergo.io/canary-blue': '', 'dubbo.tag': 'gray' }),
+      ).toEqual({
+        zone: 'a',
+        lane: 'gray',
+        'dubbo.tag': 'gray',
+      });
+    }
+    expect(log.lines).toEqual([
+      expect.stringMatching(/^warn: .*lane=blue, alicloud.service.tag=blue, opensergo.io\/canary-blue=.*lane gray.*LANE_TAG/),
+    ]);
+  });
+});
+
+describe('the view of a list', () => {
+  // The contract's table: who is there → what a tag sees.
+  test.each<[string, Host[], Tag | undefined, number[]]>([
+    ['untagged traffic goes to base', [host(1), host(2, 'gray')], undefined, [1]],
+    ['tagged traffic goes to its lane', [host(1), host(2, 'gray'), host(3, 'blue')], 'gray', [2]],
+    ['a lane that is absent is served by base', [host(1), host(2, 'gray')], 'blue', [1]],
+    ['an unhealthy lane counts as absent', [host(1), host(2, 'gray', { healthy: false })], 'gray', [1]],
+    ['so does a disabled one', [host(1), host(2, 'gray', { enabled: false })], 'gray', [1]],
+    ['and one of weight 0', [host(1), host(2, 'gray', { weight: 0 })], 'gray', [1]],
+    ['what is in the lane is seen in whatever health', [host(1), host(2, 'gray'), host(3, 'gray', { healthy: false })], 'gray', [2, 3]],
+    ['an empty base is never filled from a lane', [host(2, 'gray')], undefined, []],
+    ['an unhealthy base is seen as it is', [host(1, undefined, { healthy: false }), host(2, 'gray')], undefined, [1]],
+    ['a tag with neither lane nor usable base sees nothing', [host(1, undefined, { healthy: false }), host(2, 'gray')], 'blue', []],
+    ['without lanes everything is seen, as it is', [host(1), host(2, undefined, { healthy: false })], undefined, [1, 2]],
+    ['without lanes a tag sees all of base', [host(1), host(2, undefined, { healthy: false })], 'gray', [1, 2]],
+  ])('%s', (_rule, hosts, tag, seen) => {
+    const { lanes } = laneNaming();
+    lanes.observe(KEY, hosts);
+    const before = structuredClone(hosts);
+    expect(ports(lanes.view(KEY, hosts, tag))).toEqual(seen);
+    expect(hosts).toEqual(before);
+  });
+
+  test('is nothing for an absent lane under fallback none', () => {
+    const { lanes } = laneNaming({ tables: new ServiceTables({ fallback: 'none' }) });
+    const hosts = [host(1)];
+    lanes.observe(KEY, hosts);
+    expect(lanes.view(KEY, hosts, 'gray')).toEqual([]);
+    expect(ports(lanes.view(KEY, hosts, undefined))).toEqual([1]);
+  });
+
+  test('has instances of disabled lanes in base, if base is what is outside enabled lanes', () => {
+    const { lanes, tables } = laneNaming({ tables: new ServiceTables({ baseMode: 'outside-enabled-lanes' }) });
+    const lane = { name: 'gray', tag: 'gray' };
+    const document = (enabled: boolean) => ({ version: 1 as const, groups: [{ name: 'shop', services: ['orders'], lanes: [{ ...lane, enabled }] }] });
+    const hosts = [host(1), host(2, 'gray')];
+    lanes.observe(KEY, hosts);
+    tables.setRules(compileLaneGroups(document(true)));
+    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { lasting: true }))).toEqual([2]);
+    tables.setRules(compileLaneGroups(document(false)));
+    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1, 2]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { lasting: true }))).toEqual([1, 2]);
+  });
+
+  test('is a copy each time, also of the same array', () => {
+    const { lanes } = laneNaming();
+    const hosts = [host(1), host(2)];
+    lanes.observe(KEY, hosts);
+    lanes.view(KEY, hosts, undefined, { lasting: true }).pop();
+    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1, 2]);
+    expect(lanes.view(KEY, hosts, undefined)).not.toBe(hosts);
+  });
+
+  test('of a list that is behind what was observed shows what the list has', () => {
+    const { lanes } = laneNaming();
+    lanes.observe(KEY, [host(1), host(2, 'gray')]);
+    expect(ports(lanes.view(KEY, [host(1)], 'gray'))).toEqual([1]);
+  });
+
+  test('of a service never observed goes by the list', () => {
+    const { lanes } = laneNaming();
+    expect(ports(lanes.view(KEY, [host(1), host(2, 'gray')], 'gray'))).toEqual([2]);
+  });
+
+  test('of some clusters looks for the lane in those', () => {
+    const { lanes } = laneNaming();
+    const hosts = [host(1), host(2, undefined, { clusterName: 'B' }), host(3, 'gray', { clusterName: 'B' })];
+    lanes.observe(KEY, hosts);
+    expect(ports(lanes.view(KEY, hosts.slice(0, 1), 'gray', { clusters: 'DEFAULT' }))).toEqual([1]);
+    expect(ports(lanes.view(KEY, hosts.slice(1), 'gray', { clusters: ['B'] }))).toEqual([3]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { clusters: 'B,DEFAULT' }))).toEqual([3]);
+  });
+});
+
+describe('what is observed', () => {
+  test('fills the tables, an answer for some clusters beside those for others', () => {
+    const { lanes, tables } = laneNaming();
+    const known = (): number[] => ports(tables.get(KEY)?.instances ?? []).sort((a, b) => a - b);
+    lanes.observe(KEY, [host(1)], 'DEFAULT');
+    lanes.observe(KEY, [host(2, undefined, { clusterName: 'B' })], 'B');
+    expect(known()).toEqual([1, 2]);
+    lanes.observe(KEY, [], 'B');
+    expect(known()).toEqual([1]);
+    lanes.observe(KEY, [host(3)], '');
+    expect(known()).toEqual([3]);
+    expect(tables.findByAddress('10.0.0.1', 3)?.table.key).toEqual(KEY);
+  });
+
+  test('empty is believed, but not in the place of something right after trouble', () => {
+    const { lanes, tables } = laneNaming();
+    expect(lanes.observe(KEY, [host(1)])).toBe(true);
+    expect(lanes.observe(KEY, [])).toBe(true);
+    expect(tables.get(KEY)?.instances).toEqual([]);
+    lanes.observe(KEY, [host(1)]);
+    lanes.noteTrouble();
+    expect(lanes.observe(KEY, [])).toBe(false);
+    expect(ports(tables.get(KEY)?.instances ?? [])).toEqual([1]);
+    expect(lanes.observe({ ...KEY, name: 'new' }, [])).toBe(true);
+  });
+
+  test('that is no instance is left out', () => {
+    const { lanes, tables } = laneNaming();
+    lanes.observe(KEY, [null, {}, { ip: '10.0.0.1' }, host(1, undefined, { metadata: null as never })]);
+    expect(ports(tables.get(KEY)?.instances ?? [])).toEqual([1]);
+  });
+
+  test('is remembered for the next run, with clusters', async () => {
+    const store = { directory: temporaryFolder(), namespace: 'public' };
+    const snapshots = createSnapshotStore(store);
+    laneNaming({ snapshots }).lanes.observe(KEY, [host(1), host(2, 'gray', { clusterName: 'B' })]);
+    await snapshots.flush();
+
+    const { lanes, tables, log } = laneNaming({ snapshots: createSnapshotStore(store) });
+    expect(ports(lanes.recall(KEY) ?? [])).toEqual([1, 2]);
+    expect(ports(lanes.recall(KEY, 'B') ?? [])).toEqual([2]);
+    expect(tables.get(KEY)?.origin).toBe('snapshot');
+    expect(lanes.recall({ ...KEY, name: 'unknown' })).toBeUndefined();
+    expect(log.lines).toEqual([expect.stringMatching(/^warn: Nacos can't be asked for orders: .*2 instances/)]);
+
+    lanes.observe(KEY, [host(9)]);
+    expect(tables.get(KEY)?.origin).toBe('registry');
+  });
+});
+
+test('a defect of ours is logged once, and gives nothing', () => {
+  const { lanes, log } = laneNaming();
+  for (let i = 0; i < 3; i++) {
+    expect(
+      lanes.attempt('a part', () => {
+        throw new Error('mine');
+      }),
+    ).toBeUndefined();
+  }
+  expect(log.lines).toEqual([expect.stringMatching(/^error: a defect in a part.*mine/)]);
+});

@@ -1,0 +1,462 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { NacosNamingClient } from 'nacos';
+import { createTagCodec, currentLane, runInLane, ServiceTables, type Tag } from '@lane/core/model';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import {
+  connectNacos,
+  decorate,
+  LaneNaming,
+  nacosAdapter,
+  type ConnectionInfo,
+  type LaneNamingOptions,
+  type NacosConnection,
+} from '../../dist/index.js';
+import { closing, eventually, Received, RecordingLog, temporaryFolder } from '@lane/testing';
+import { createSnapshotStore } from '@lane/storage';
+
+/** The SDK's client, with the parts of it that its types leave out. */
+type Client = NacosNamingClient & {
+  getAllInstances(service: string, group?: string, clusters?: string, subscribe?: boolean): Promise<Host[]>;
+  selectInstances(service: string, group?: string, clusters?: string, healthy?: boolean, subscribe?: boolean): Promise<Host[]>;
+  subscribe(info: unknown, listener: (...args: never[]) => unknown): void;
+  unSubscribe(info: unknown, listener?: (...args: never[]) => unknown): void;
+  readonly _hostReactor: { on(event: string, listener: () => void): void };
+};
+
+interface Host {
+  readonly ip: string;
+  readonly port: number;
+  readonly healthy: boolean;
+  readonly metadata: Record<string, string>;
+}
+
+const GROUP = 'DEFAULT_GROUP';
+const quiet = { info() {}, warn() {}, error() {}, debug() {}, log() {} } as unknown as typeof console;
+const ports = (hosts: readonly Host[]): number[] => hosts.map(({ port }) => port).sort((a, b) => a - b);
+const at = (port: number, tag?: Tag, rest: object = {}) => ({
+  ip: '127.0.0.1',
+  port,
+  metadata: (tag === undefined ? {} : { lane: tag }) as Record<string, string>,
+  ...rest,
+});
+
+let nacos: EmbeddedNacos;
+beforeAll(async () => {
+  nacos = await startEmbeddedNacos({ port: 0 });
+  return () => nacos.close();
+});
+
+let count = 0;
+const newService = (): string => `service-${++count}`;
+
+function provide(server: string = nacos.address): NacosConnection {
+  return closing(connectNacos({ server }));
+}
+
+function laneNaming(options: Partial<LaneNamingOptions> = {}): LaneNaming {
+  return new LaneNaming({
+    tables: new ServiceTables(),
+    codec: createTagCodec(),
+    currentTag: currentLane,
+    backgroundTag: () => undefined,
+    ...options,
+  });
+}
+
+/** A client as an app makes it. */
+async function plainClient(options: Record<string, unknown> = {}): Promise<Client> {
+  const client = new NacosNamingClient({ logger: quiet, serverList: nacos.address, ...options }) as unknown as Client;
+  // Else the SDK prints to the console what it could not reach.
+  client._hostReactor.on('error', () => {});
+  await client.ready();
+  closing(client as Client & { close(): void });
+  return client;
+}
+
+async function decorated(lanes: LaneNaming = laneNaming(), options: Record<string, unknown> = {}): Promise<Client> {
+  const client = await plainClient(options);
+  decorate(nacosAdapter, client, lanes);
+  return client;
+}
+
+describe('registration', () => {
+  test('puts the tag in, for a plain instance and for one of the app’s own class', async () => {
+    class Registered {
+      ip = '127.0.0.1';
+      port = 1001;
+      metadata = { zone: 'a' };
+      get weight(): number {
+        return 3;
+      }
+    }
+    const registered = new Received<unknown>();
+    const client = await decorated(laneNaming({ tag: 'gray', onRegister: (key, metadata) => registered.push([key, metadata]) }));
+    const service = newService();
+    const instance = new Registered();
+    await client.registerInstance(service, instance as never);
+    await client.registerInstance(service, { ip: '127.0.0.1', port: 1002 } as never, GROUP);
+
+    expect(instance.metadata).toEqual({ zone: 'a' });
+    const stored = await provide().list({ group: GROUP, name: service });
+    expect(stored.map(({ port, weight, metadata }) => [port, weight, metadata]).sort(([a], [b]) => Number(a) - Number(b))).toEqual([
+      [1001, 3, { zone: 'a', lane: 'gray' }],
+      [1002, 1, { lane: 'gray' }],
+    ]);
+    expect(registered.all[0]).toEqual([
+      { group: GROUP, name: service },
+      { zone: 'a', lane: 'gray' },
+    ]);
+  });
+
+  test('leaves the app’s metadata alone without a tag, and instances can be deregistered', async () => {
+    const client = await decorated();
+    const service = newService();
+    await client.registerInstance(service, at(1001, 'blue') as never);
+    expect((await provide().list({ group: GROUP, name: service }))[0]?.metadata).toEqual({ lane: 'blue' });
+    await client.deregisterInstance(service, at(1001) as never);
+    await eventually(async () => expect(await provide().list({ group: GROUP, name: service })).toEqual([]));
+  });
+});
+
+describe('discovery', () => {
+  test('shows each lane its instances, and the others base', async () => {
+    const service = newService();
+    const provider = provide();
+    await provider.register({ group: GROUP, name: service }, at(1));
+    await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
+    const client = await decorated();
+    for (const [tag, seen] of [
+      [undefined, 1],
+      ['gray', 2],
+      ['blue', 1],
+    ] as const) {
+      await runInLane(tag, async () => {
+        expect(ports(await client.getAllInstances(service))).toEqual([seen]);
+        expect(ports(await client.getAllInstances(service, GROUP, '', false))).toEqual([seen]);
+        expect(ports(await client.selectInstances(service))).toEqual([seen]);
+        expect(ports(await client.selectInstances(service, GROUP, 'DEFAULT', true, false))).toEqual([seen]);
+        expect(await client.selectInstances(service, GROUP, '', false)).toEqual([]);
+        expect(currentLane()).toBe(tag);
+      });
+    }
+  });
+
+  test('takes the lane of the call, not of the answer', async () => {
+    const service = newService();
+    await provide().register({ group: GROUP, name: service }, at(2, 'gray'));
+    const client = await decorated();
+    const gray = runInLane('gray', () => client.getAllInstances(service));
+    const base = client.getAllInstances(service);
+    expect(ports(await gray)).toEqual([2]);
+    expect(ports(await base)).toEqual([]);
+  });
+
+  test('gives a list of its own each time', async () => {
+    const service = newService();
+    await provide().register({ group: GROUP, name: service }, at(1));
+    const client = await decorated();
+    (await client.getAllInstances(service)).pop();
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+  });
+
+  test('follows an instance that changes its lane', async () => {
+    const service = newService();
+    const provider = await decorated();
+    const client = await decorated();
+    await provider.registerInstance(service, at(1) as never);
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+    await provider.registerInstance(service, at(1, 'gray') as never);
+    await eventually(async () => expect(await client.getAllInstances(service)).toEqual([]));
+    expect(ports(await runInLane('gray', () => client.getAllInstances(service)))).toEqual([1]);
+  });
+
+  test('knows when the last instance has gone', async () => {
+    const service = newService();
+    const provider = provide();
+    await provider.register({ group: GROUP, name: service }, at(1));
+    const tables = new ServiceTables();
+    const client = await decorated(laneNaming({ tables }));
+    const received = new Received<readonly Host[]>();
+    client.subscribe(service, received.push);
+    await received.until((hosts) => hosts.length === 1);
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+
+    await provider.deregister({ group: GROUP, name: service }, at(1));
+    await received.until((hosts) => hosts.length === 0);
+    await eventually(async () => expect(await client.getAllInstances(service)).toEqual([]));
+    expect(tables.get({ group: GROUP, name: service })?.instances).toEqual([]);
+
+    await provider.register({ group: GROUP, name: service }, at(2));
+    await received.until((hosts) => hosts.length === 1);
+  });
+
+  test('answers all who ask at once for a service that has no instances', async () => {
+    const service = newService();
+    const client = await decorated();
+    expect(await Promise.all([client.getAllInstances(service), client.getAllInstances(service), client.selectInstances(service)])).toEqual([
+      [],
+      [],
+      [],
+    ]);
+  });
+
+  test('tells the tables, with the instances of all clusters', async () => {
+    const service = newService();
+    const provider = provide();
+    await provider.register({ group: 'ODD', name: service }, { ...at(1), cluster: 'A' });
+    await provider.register({ group: 'ODD', name: service }, { ...at(2, 'gray'), cluster: 'B' });
+    const tables = new ServiceTables();
+    const client = await decorated(laneNaming({ tables }));
+    expect(ports(await client.getAllInstances(service, 'ODD', 'A'))).toEqual([1]);
+    expect(await client.getAllInstances(service, 'ODD', 'B')).toEqual([]);
+    expect(ports(await runInLane('gray', () => client.getAllInstances(service, 'ODD', 'A,B')))).toEqual([2]);
+    expect(tables.get({ group: 'ODD', name: service })?.instances.map(({ port }) => port)).toEqual([1, 2]);
+  });
+});
+
+describe('subscriptions', () => {
+  test('show the lane of background work, in that lane, whatever lane they were made in', async () => {
+    const service = newService();
+    const provider = provide();
+    for (const background of [undefined, 'gray'] as const) {
+      const client = await decorated(laneNaming({ backgroundTag: () => background }));
+      const received = new Received<{ hosts: readonly Host[]; info: { hosts: readonly Host[] } | undefined; lane: Tag | undefined }>();
+      runInLane('blue', () =>
+        client.subscribe({ serviceName: service }, (hosts: readonly Host[], info?: { hosts: readonly Host[] }) =>
+          received.push({ hosts, info, lane: currentLane() }),
+        ),
+      );
+      await provider.register({ group: GROUP, name: service }, at(1));
+      await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
+      const wanted = background === undefined ? 1 : 2;
+      const { lane, hosts, info } = await received.until(
+        (told) => told.hosts.length === 1 && told.hosts[0]?.port === wanted && told.info !== undefined,
+      );
+      expect(lane).toBe(background);
+      expect(info?.hosts).toEqual(hosts);
+      for (const port of [1, 2]) await provider.deregister({ group: GROUP, name: service }, at(port));
+    }
+  });
+
+  test('end with unSubscribe, for the one listener of the one service', async () => {
+    const [first, second] = [newService(), newService()];
+    const provider = provide();
+    const client = await decorated();
+    const left = new Received<readonly Host[]>();
+    const stayed = new Received<readonly Host[]>();
+    for (const service of [first, second]) client.subscribe({ serviceName: service, groupName: GROUP }, left.push);
+    client.subscribe(first, stayed.push);
+    await provider.register({ group: GROUP, name: first }, at(1));
+    await provider.register({ group: GROUP, name: second }, at(2));
+    await left.until(() => left.all.length === 2);
+    await stayed.until(() => true);
+
+    client.unSubscribe(first, left.push);
+    await provider.register({ group: GROUP, name: first }, at(3));
+    await stayed.until((hosts) => hosts.length === 2);
+    await provider.register({ group: GROUP, name: second }, at(4));
+    await left.until((hosts) => hosts.length === 2);
+    expect(ports(left.last as Host[])).toEqual([2, 4]);
+    expect(left.all).toHaveLength(3);
+  });
+
+  test('of a listener subscribed twice, one ends with one unSubscribe', async () => {
+    const service = newService();
+    const provider = provide();
+    const client = await decorated();
+    await provider.register({ group: GROUP, name: service }, at(1));
+    await client.getAllInstances(service, GROUP, 'DEFAULT');
+    const received = new Received<readonly Host[]>();
+    const timesOf = (length: number): number => received.all.filter((hosts) => hosts.length === length).length;
+    client.subscribe(service, received.push);
+    client.subscribe(service, received.push);
+    await received.until(() => timesOf(1) === 2);
+    client.unSubscribe(service, received.push);
+    await provider.register({ group: GROUP, name: service }, at(2));
+    await received.until(() => timesOf(2) === 1);
+    client.unSubscribe(service, received.push);
+    const marker = new Received<readonly Host[]>();
+    client.subscribe(service, marker.push);
+    await provider.register({ group: GROUP, name: service }, at(3));
+    await marker.until((hosts) => hosts.length === 3);
+    expect([timesOf(1), timesOf(2), timesOf(3)]).toEqual([2, 1, 0]);
+  });
+
+  test('run generator functions as the SDK does', async () => {
+    const service = newService();
+    const client = await decorated();
+    const received = new Received<readonly Host[]>();
+    client.subscribe(service, function* (hosts: readonly Host[]) {
+      received.push((yield Promise.resolve(hosts)) as readonly Host[]);
+    });
+    await provide().register({ group: GROUP, name: service }, at(1));
+    await received.until((hosts) => hosts.length === 1);
+  });
+
+  test('hear of a change at once beside calls for all clusters, which the server pushes to instead', async () => {
+    const service = newService();
+    const provider = provide();
+    await provider.register({ group: GROUP, name: service }, at(1));
+    const client = await decorated();
+    const received = new Received<readonly Host[]>();
+    client.subscribe(service, received.push);
+    await received.until(() => true);
+    await client.getAllInstances(service);
+    await provider.register({ group: GROUP, name: service }, at(2));
+    await received.until((hosts) => hosts.length === 2);
+    expect(ports(await client.getAllInstances(service))).toEqual([1, 2]);
+  });
+});
+
+describe('while Nacos is down', () => {
+  /** A Nacos that is down, and a store that remembers a service of it. */
+  async function lost(): Promise<{ address: string; port: number; service: string; snapshots: () => ReturnType<typeof createSnapshotStore> }> {
+    const own = await startEmbeddedNacos({ port: 0 });
+    const options = { directory: temporaryFolder(), namespace: 'public' };
+    const service = newService();
+    const provider = provide(own.address);
+    await provider.register({ group: GROUP, name: service }, at(1));
+    await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
+    const snapshots = createSnapshotStore(options);
+    const client = await decorated(laneNaming({ snapshots }), { serverList: own.address });
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+    await snapshots.flush();
+    await provider.close();
+    await own.close();
+    return { address: own.address, port: own.port, service, snapshots: () => createSnapshotStore(options) };
+  }
+
+  test('a new process finds what an earlier one knew, until Nacos answers', async () => {
+    const { address, port, service, snapshots } = await lost();
+    const tables = new ServiceTables();
+    const client = await decorated(laneNaming({ tables, snapshots: snapshots() }), { serverList: address });
+    const received = new Received<readonly Host[]>();
+    client.subscribe(service, received.push);
+    expect(ports(await received.until(() => true))).toEqual([1]);
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+    expect(ports(await client.getAllInstances(service, GROUP, '', false))).toEqual([1]);
+    expect(tables.get({ group: GROUP, name: service })?.origin).toBe('snapshot');
+    await runInLane('gray', async () => {
+      expect(ports(await client.getAllInstances(service))).toEqual([2]);
+      expect(ports(await client.selectInstances(service))).toEqual([2]);
+      expect(await client.selectInstances(service, GROUP, '', false)).toEqual([]);
+    });
+    await expect(client.getAllInstances('never-seen', GROUP, '', false)).rejects.toThrow('after all servers');
+
+    const again = closing(await startEmbeddedNacos({ port }));
+    await provide(again.address).register({ group: GROUP, name: service }, at(3));
+    await eventually(async () => expect(ports(await client.getAllInstances(service))).toEqual([3]));
+    expect(tables.get({ group: GROUP, name: service })?.origin).toBe('registry');
+  });
+
+  test('an empty answer of a Nacos that is there is taken as it is', async () => {
+    const { service, snapshots } = await lost();
+    const client = await decorated(laneNaming({ snapshots: snapshots() }));
+    expect(await client.getAllInstances(service)).toEqual([]);
+    expect(await client.selectInstances(service)).toEqual([]);
+  });
+
+  test('and when it comes back with nothing yet, what was known stays', async () => {
+    const own = await startEmbeddedNacos({ port: 0 });
+    const service = newService();
+    const provider = provide(own.address);
+    await provider.register({ group: GROUP, name: service }, at(1));
+    const client = await decorated(laneNaming(), { serverList: own.address });
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+    await provider.close();
+    // The client has not heard of the last instance going: the connection was cut.
+    await own.close();
+    await expect(client.registerInstance('other', at(9) as never)).rejects.toThrow();
+    closing(await startEmbeddedNacos({ port: own.port }));
+    expect(ports(await client.getAllInstances(service, GROUP, '', false))).toEqual([1]);
+    expect(ports(await client.getAllInstances(service))).toEqual([1]);
+  });
+});
+
+describe('around the SDK', () => {
+  test('the connection of a client is told once, at its first use', async () => {
+    const told = new Received<ConnectionInfo>();
+    const lanes = laneNaming({ onConnection: told.push });
+    const client = await decorated(lanes, { serverList: [nacos.address], namespace: 'public', username: 'me', password: 'secret' });
+    expect(told.all).toEqual([]);
+    await client.getAllInstances(newService());
+    await client.getAllInstances(newService());
+    expect(told.all).toEqual([{ server: nacos.address, namespace: 'public', username: 'me', password: 'secret', transport: 'http' }]);
+  });
+
+  test('methods look as before, and can be had back', () => {
+    class SubClient extends NacosNamingClient {}
+    const prototype = SubClient.prototype as unknown as Record<string, { name: string; length: number }>;
+    const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map(
+      (name) => [name, prototype[name]?.length, prototype[name]] as const,
+    );
+    const undos = decorate(nacosAdapter, prototype, laneNaming()) as Array<() => void>;
+    for (const [name, length, method] of before) {
+      expect([prototype[name]?.name, prototype[name]?.length]).toEqual([name, length]);
+      expect(prototype[name]).not.toBe(method);
+    }
+    expect(decorate(nacosAdapter, prototype, laneNaming())).toEqual([]);
+    for (const undo of undos) undo();
+    expect(Object.keys(Object.getOwnPropertyDescriptors(prototype))).toEqual(['constructor']);
+  });
+
+  test('methods that a version does not have are passed over', () => {
+    expect(decorate(nacosAdapter, { getAllInstances: () => [] }, laneNaming())).toHaveLength(1);
+  });
+
+  test('the SDK itself runs outside any lane: its timers belong to nobody', async () => {
+    const seen: Array<Tag | undefined> = [];
+    const target = {
+      async getAllInstances(): Promise<unknown[]> {
+        seen.push(currentLane());
+        return [at(1), at(2, 'gray')];
+      },
+      async registerInstance(): Promise<void> {
+        seen.push(currentLane());
+      },
+    };
+    decorate(nacosAdapter, target, laneNaming());
+    await runInLane('gray', async () => {
+      // An SDK without the inner workings that are used: what it gives is what there is.
+      expect(await target.getAllInstances()).toEqual([at(2, 'gray')]);
+      await target.registerInstance();
+    });
+    expect(seen).toEqual([undefined, undefined]);
+  });
+
+  test('a defect of ours leaves the app with what the SDK says', async () => {
+    const log = new RecordingLog();
+    const broken = (): never => {
+      throw new Error('mine');
+    };
+    const lanes = laneNaming({ tag: 'gray', currentTag: broken, backgroundTag: broken, onRegister: broken, onConnection: broken, log });
+    lanes.view = broken;
+    lanes.observe = broken;
+    const service = newService();
+    const client = await decorated(lanes);
+    const received = new Received<readonly Host[]>();
+    client.subscribe(service, received.push);
+    await client.registerInstance(service, at(1) as never);
+    await received.until((hosts) => hosts.length === 1);
+    await eventually(async () => expect(ports(await client.getAllInstances(service))).toEqual([1]));
+    expect(ports(await client.selectInstances(service))).toEqual([1]);
+    client.unSubscribe(service, received.push);
+    expect(log.lines.length).toBeGreaterThan(0);
+    expect(log.matching(/^error: a defect in/)).toEqual(log.lines);
+  });
+
+  test('errors of the SDK reach the app', async () => {
+    const client = await decorated(laneNaming(), { serverList: '127.0.0.1:1' });
+    await expect(client.registerInstance(newService(), at(1) as never)).rejects.toThrow('after all servers');
+  });
+});
+
+test('what is not passed on is not changed: a plain client in the same process sees everything', async () => {
+  const service = newService();
+  const provider = provide();
+  await provider.register({ group: GROUP, name: service }, at(1));
+  await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
+  await decorated();
+  const client = await plainClient();
+  expect(ports(await client.getAllInstances(service))).toEqual([1, 2]);
+});

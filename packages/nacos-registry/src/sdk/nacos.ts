@@ -1,0 +1,486 @@
+/**
+ * `nacos` 2.x (HTTP API v1): the methods of its naming client.
+ *
+ * Mechanism: what the app registers gets the tag; what it discovers is filtered by the lane of the work at hand, in copies.
+ * At the first use of a client its `_hostReactor`, where there is one, gets three changes (all found missing in 2.6.3):
+ * - an empty list is believed. The SDK drops it, so a service's last instance stays in its cache for ever.
+ * - calls for a service that is being asked for share one answer. In the SDK the second one rejects after 30 s if the
+ *   service turns out to be empty.
+ * - an answer for some clusters of a service is also one for the cache entries of others. The SDK keeps an entry for each
+ *   combination, and the server pushes to the latest only.
+ * Limits: an app with clients of several servers or namespaces should not have services of the same name in them.
+ */
+import { runInLane, type ServiceKey, type Tag } from '@lane/core/model';
+import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
+import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
+
+const WHAT = 'the nacos adapter';
+
+/** An instance as the SDK has it. */
+interface Host extends Described {
+  readonly ip: string;
+  readonly port: number;
+  readonly healthy?: boolean;
+  readonly enabled?: boolean;
+  readonly weight?: number;
+}
+
+type Listener = (this: unknown, hosts: readonly Host[], ...rest: unknown[]) => unknown;
+
+interface ServiceInfo {
+  hosts: readonly Host[];
+  readonly name: string;
+  readonly clusters?: string;
+  readonly lastRefTime?: number;
+  jsonFromServer?: string;
+}
+
+/** What of the SDK's inner workings is used, where it is there. */
+interface HostReactor {
+  _serviceInfoMap: Map<string, ServiceInfo>;
+  _updatingSet: Set<string>;
+  processServiceJSON: (this: HostReactor, json: string) => unknown;
+  getServiceInfo: (this: HostReactor, serviceName: string, clusters?: string) => Promise<unknown>;
+  emit(event: string, ...args: unknown[]): boolean;
+}
+
+interface Client {
+  readonly options?: Record<string, unknown>;
+  readonly _hostReactor?: unknown;
+  readonly _serverProxy?: unknown;
+  deregisterInstance?(...args: unknown[]): unknown;
+}
+
+interface ServerProxy {
+  serversFromEndpoint?: unknown;
+  _reqAPI?: (this: unknown, ...args: unknown[]) => Promise<unknown>;
+}
+
+/** What we know of one client's reactor. */
+interface ReactorState {
+  /** Cache keys for which the server has said something. */
+  readonly told: Set<string>;
+  /** Cache keys that are being asked for the first time. */
+  readonly asking: Map<string, Promise<unknown>>;
+}
+
+interface Subscription {
+  readonly wrapped: Listener;
+  count: number;
+}
+
+/** The methods of `nacos`'s naming client. */
+export const methods: AdapterMethods = {
+  registerInstance: (lanes, original) =>
+    function registerInstance(this: unknown, ...args: unknown[]) {
+      const register = (): unknown => {
+        const tagged = lanes.attempt(WHAT, () => {
+          meet(lanes, this as Client);
+          return tagInstance(lanes, this as Client, args);
+        });
+        return outsideLane(original as AnyMethod, this, tagged ?? args);
+      };
+      const { announcing } = lanes;
+      return announcing === undefined ? register() : announcing.then(register);
+    },
+
+  getAllInstances: (lanes, original) =>
+    function getAllInstances(this: unknown, ...args: unknown[]) {
+      return discover(lanes, this as Client, original, args, {
+        key: keyOf(args[0], args[1]),
+        clusters: clustersOf(args[2], ''),
+        lasting: true,
+        keeps: () => true,
+      });
+    },
+
+  selectInstances: (lanes, original) =>
+    function selectInstances(this: unknown, ...args: unknown[]) {
+      const healthy = args[3] === undefined ? true : args[3];
+      return discover(lanes, this as Client, original, args, {
+        key: keyOf(args[0], args[1]),
+        clusters: clustersOf(args[2], ''),
+        lasting: false,
+        keeps: (instance) => instance.healthy === healthy && instance.enabled && instance.weight > 0,
+      });
+    },
+
+  subscribe: (lanes, original) =>
+    function subscribe(this: unknown, ...args: unknown[]) {
+      const client = this as Client;
+      const listener = args[1];
+      const wrapped = typeof listener === 'function' ? lanes.attempt(WHAT, () => listen(lanes, client, args[0], listener as Listener)) : undefined;
+      const result = outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], wrapped, ...args.slice(2)]);
+      if (wrapped !== undefined) lanes.attempt(WHAT, () => tellSnapshotIfUntold(lanes, client, args[0], listener as Listener));
+      return result;
+    },
+
+  unSubscribe: (lanes, original) =>
+    function unSubscribe(this: unknown, ...args: unknown[]) {
+      const wrapped = lanes.attempt(WHAT, () => forget(this as Client, args[0], args[1] as Listener | undefined));
+      return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], wrapped, ...args.slice(2)]);
+    },
+};
+
+type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
+
+/** Arguments of registerInstance with the tag in the metadata; undefined: they stay as they are. */
+function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]): unknown[] | undefined {
+  const [service, instance, group, ...rest] = args as [unknown, unknown, unknown];
+  if (instance === null || typeof instance !== 'object') return undefined;
+  const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
+  const tagged = lanes.tagMetadata(metadata, String(ip));
+  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, () =>
+    outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
+  );
+  if (tagged === metadata) return undefined;
+  return [service, withMetadata(instance, tagged), group, ...rest];
+}
+
+interface Discovery {
+  readonly key: ServiceKey;
+  readonly clusters: string;
+  /** Whether the SDK hands out the very same array again. */
+  readonly lasting: boolean;
+  /** What the method keeps of the instances. */
+  readonly keeps: (instance: NacosInstance) => boolean;
+}
+
+async function discover(lanes: LaneNaming, client: Client, original: AnyFunction, args: unknown[], discovery: Discovery): Promise<unknown> {
+  let tag: Tag | undefined;
+  let state: ReactorState | undefined;
+  lanes.attempt(WHAT, () => {
+    tag = lanes.currentTag();
+    state = meet(lanes, client);
+  });
+  const { key, clusters, lasting, keeps } = discovery;
+  let list: unknown;
+  try {
+    list = await outsideLane(original as AnyMethod, client, args);
+  } catch (error) {
+    list = lanes.attempt(WHAT, () => recall(lanes, key, clusters, keeps));
+    if (list === undefined) throw error;
+  }
+  if (!Array.isArray(list)) return list;
+  const result = lanes.attempt(WHAT, () => {
+    let hosts = list as readonly Host[];
+    if (state === undefined) {
+      // Nothing of the SDK's inner workings to listen to: what it gives is what there is.
+      if (lasting) lanes.observe(key, hosts, clusters);
+    } else if (hosts.length === 0 && !state.told.has(cacheKey(key, clusters))) {
+      hosts = recall(lanes, key, clusters, keeps) ?? hosts;
+    }
+    return lanes.view(key, hosts, tag, { clusters, lasting });
+  });
+  return result ?? list;
+}
+
+/** The snapshot as the SDK would give it; undefined: there is none. */
+function recall(lanes: LaneNaming, key: ServiceKey, clusters: string, keeps: (instance: NacosInstance) => boolean): Host[] | undefined {
+  return lanes
+    .recall(key, clusters)
+    ?.filter(keeps)
+    .map((instance) => toHost(key, instance));
+}
+
+function toHost(key: ServiceKey, instance: NacosInstance): Host {
+  const { ip, port, weight, healthy, enabled, metadata, cluster } = instance;
+  const serviceName = groupedName(key);
+  return {
+    instanceId: `${ip}#${port}#${cluster}#${serviceName}`,
+    ip,
+    port,
+    weight,
+    healthy,
+    enabled,
+    ephemeral: true,
+    clusterName: cluster,
+    serviceName,
+    metadata: { ...metadata },
+  } as Host;
+}
+
+// Subscriptions
+
+const subscriptions = new WeakMap<object, Map<string, Map<Listener, Subscription>>>();
+
+/** What subscribe and unSubscribe take: a service name, or { serviceName, groupName, clusters }. Without clusters the SDK takes DEFAULT here. */
+function parseInfo(info: unknown): { key: ServiceKey; clusters: string } {
+  if (typeof info === 'string') return { key: keyOf(info, undefined), clusters: DEFAULT_CLUSTER };
+  const { serviceName, groupName, clusters } = info as { serviceName?: unknown; groupName?: unknown; clusters?: unknown };
+  return { key: keyOf(serviceName, groupName === '' || groupName === null ? undefined : groupName), clusters: clustersOf(clusters, DEFAULT_CLUSTER) };
+}
+
+/** The listener to subscribe in the place of the app's. */
+function listen(lanes: LaneNaming, client: Client, info: unknown, listener: Listener): Listener {
+  const state = meet(lanes, client);
+  const { key, clusters } = parseInfo(info);
+  const id = cacheKey(key, clusters);
+  const known = listenersOf(client, id);
+  let subscription = known.get(listener);
+  if (subscription === undefined) {
+    subscription = { wrapped: wrapListener(lanes, listener, key, clusters, state !== undefined), count: 0 };
+    known.set(listener, subscription);
+  }
+  subscription.count++;
+  return subscription.wrapped;
+}
+
+function listenersOf(client: object, id: string): Map<Listener, Subscription> {
+  let services = subscriptions.get(client);
+  if (services === undefined) subscriptions.set(client, (services = new Map()));
+  let known = services.get(id);
+  if (known === undefined) services.set(id, (known = new Map()));
+  return known;
+}
+
+function wrapListener(lanes: LaneNaming, listener: Listener, key: ServiceKey, clusters: string, isObserved: boolean): Listener {
+  const filter = (hosts: readonly Host[], rest: unknown[]): [readonly Host[], ...unknown[]] =>
+    lanes.attempt(WHAT, () => {
+      if (!isObserved) lanes.observe(key, hosts, clusters);
+      const view = lanes.view(key, hosts, lanes.backgroundTag(), { clusters, lasting: true });
+      // Behind the list comes the SDK's own record, which has the list too.
+      return [view, ...rest.map((value) => (isInfoOf(value, hosts) ? withHosts(value, view) : value))] as [readonly Host[], ...unknown[]];
+    }) ?? [hosts, ...rest];
+
+  // The SDK runs generator functions in its own way, which it tells by their kind.
+  if (Object.prototype.toString.call(listener) === '[object GeneratorFunction]') {
+    return function* wrapped(this: unknown, hosts: readonly Host[], ...rest: unknown[]): Generator<unknown, unknown> {
+      return yield* Reflect.apply(listener, this, filter(hosts, rest)) as Generator<unknown, unknown>;
+    };
+  }
+  return function wrapped(this: unknown, hosts: readonly Host[], ...rest: unknown[]): unknown {
+    return callInBackground(lanes, listener, this, filter(hosts, rest));
+  };
+}
+
+function isInfoOf(value: unknown, hosts: readonly Host[]): value is ServiceInfo {
+  return value !== null && typeof value === 'object' && (value as { hosts?: unknown }).hosts === hosts;
+}
+
+function withHosts(info: ServiceInfo, hosts: readonly Host[]): ServiceInfo {
+  return Object.assign(Object.create(Object.getPrototypeOf(info) as object | null) as ServiceInfo, info, { hosts });
+}
+
+/** The listener that was subscribed in the place of this one; undefined: the app's own, or all of them. */
+function forget(client: Client, info: unknown, listener: Listener | undefined): Listener | undefined {
+  const { key, clusters } = parseInfo(info);
+  const known = listenersOf(client, cacheKey(key, clusters));
+  if (listener === undefined || listener === null) {
+    known.clear();
+    return undefined;
+  }
+  const subscription = known.get(listener);
+  if (subscription === undefined) return undefined;
+  if (--subscription.count === 0) known.delete(listener);
+  return subscription.wrapped;
+}
+
+/** A new subscriber that the server does not answer gets what is remembered: the SDK would leave it without. */
+function tellSnapshotIfUntold(lanes: LaneNaming, client: Client, info: unknown, listener: Listener): void {
+  const state = stateOf(client);
+  if (state === undefined) return;
+  const { key, clusters } = parseInfo(info);
+  const id = cacheKey(key, clusters);
+  const asking = state.asking.get(id);
+  if (asking === undefined) return;
+  const tell = (): void => {
+    const subscription = listenersOf(client, id).get(listener);
+    if (state.told.has(id) || subscription === undefined) return;
+    const hosts = lanes.attempt(WHAT, () => recall(lanes, key, clusters, () => true));
+    if (hosts !== undefined && hosts.length > 0) setImmediate(() => Reflect.apply(subscription.wrapped, client, [hosts]));
+  };
+  runInLane(undefined, () => void asking.then(tell, tell));
+}
+
+// The client's inner workings
+
+const reactorStates = new WeakMap<object, ReactorState>();
+
+function stateOf(client: Client): ReactorState | undefined {
+  return isReactor(client._hostReactor) ? reactorStates.get(client._hostReactor) : undefined;
+}
+
+/** Notes a client at its first use; gives what is known of its reactor, if it has one as expected. */
+function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
+  lanes.meet(client, () => describe(client));
+  const { _hostReactor: reactor } = client;
+  if (!isReactor(reactor)) return undefined;
+  let state = reactorStates.get(reactor);
+  if (state === undefined) {
+    state = { told: new Set(), asking: new Map() };
+    reactorStates.set(reactor, state);
+    changeReactor(lanes, reactor, state);
+    watchTrouble(lanes, client._serverProxy as ServerProxy | undefined);
+  }
+  return state;
+}
+
+function isReactor(value: unknown): value is HostReactor {
+  if (value === null || typeof value !== 'object') return false;
+  const { _serviceInfoMap, _updatingSet, processServiceJSON, getServiceInfo, emit } = value as Partial<HostReactor>;
+  return (
+    _serviceInfoMap instanceof Map &&
+    _updatingSet instanceof Set &&
+    typeof processServiceJSON === 'function' &&
+    typeof getServiceInfo === 'function' &&
+    typeof emit === 'function'
+  );
+}
+
+function describe(client: Client): ConnectionInfo | undefined {
+  const { serverList, namespace, username, password, ssl } = client.options ?? {};
+  const fromEndpoint = (client._serverProxy as ServerProxy | undefined)?.serversFromEndpoint;
+  const listed = Array.isArray(serverList) ? serverList : typeof serverList === 'string' ? serverList.split(',') : [];
+  const servers = (listed.length > 0 ? listed : Array.isArray(fromEndpoint) ? fromEndpoint : [])
+    .map((server) => String(server).trim())
+    .filter((server) => server !== '');
+  if (servers.length === 0) return undefined;
+  return {
+    server: servers
+      .map((server) => (ssl === true && !server.includes('://') ? `https://${server.includes(':') ? server : `${server}:8848`}` : server))
+      .join(','),
+    namespace: textOrNone(namespace),
+    username: textOrNone(username),
+    password: textOrNone(password),
+    transport: 'http',
+  };
+}
+
+function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorState): void {
+  const { processServiceJSON, getServiceInfo } = reactor;
+
+  // Lists that came before we did.
+  for (const [id, info] of reactor._serviceInfoMap) {
+    if (!Array.isArray(info.hosts) || info.hosts.length === 0) continue;
+    state.told.add(id);
+    lanes.observe(parseGroupedName(info.name), info.hosts, info.clusters);
+  }
+
+  reactor.processServiceJSON = function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
+    const others = lanes.attempt(WHAT, () => take(lanes, this, state, json));
+    if (others === undefined) return Reflect.apply(processServiceJSON, this, [json]);
+    tellIfEmptied(lanes, this, json);
+    const result = Reflect.apply(processServiceJSON, this, [json]);
+    for (const other of others) {
+      tellIfEmptied(lanes, this, other);
+      Reflect.apply(processServiceJSON, this, [other]);
+    }
+    return result;
+  };
+
+  reactor.getServiceInfo = function getServiceInfoOnce(this: HostReactor, serviceName: string, clusters?: string): Promise<unknown> {
+    const id = joinKey(serviceName, clusters === undefined ? DEFAULT_CLUSTER : clusters);
+    const underWay = state.asking.get(id);
+    if (underWay !== undefined) return underWay;
+    const asked = Reflect.apply(getServiceInfo, this, [serviceName, clusters]) as Promise<unknown>;
+    if (state.told.has(id)) return asked;
+    const shared = Promise.resolve(asked).finally(() => state.asking.delete(id));
+    state.asking.set(id, shared);
+    return shared;
+  };
+}
+
+interface ServiceJson {
+  readonly name?: string;
+  readonly dom?: string;
+  readonly clusters?: string;
+  readonly hosts?: readonly Host[];
+  readonly lastRefTime?: number;
+}
+
+/**
+ * Takes what the server says of a service. Gives what follows from it for the SDK's other cache entries of that service;
+ * undefined where it is not believed.
+ */
+function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json: string): string[] | undefined {
+  const data = JSON.parse(json) as ServiceJson;
+  const name = data.name ?? data.dom;
+  if (name === undefined || !Array.isArray(data.hosts)) return undefined;
+  const hosts = data.hosts as readonly Host[];
+  const clusters = data.clusters ?? '';
+  if (!lanes.observe(parseGroupedName(name), hosts, clusters)) return undefined;
+  state.told.add(joinKey(name, clusters));
+  return inferOthers(reactor, state, name, data, hosts);
+}
+
+/** Does what the SDK does not do itself if a list is empty: its cache and the app's listeners get to know. */
+function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string): void {
+  const emptied = lanes.attempt(WHAT, () => {
+    const data = JSON.parse(json) as ServiceJson;
+    const id = joinKey(data.name ?? data.dom ?? '', data.clusters ?? '');
+    const known = reactor._serviceInfoMap.get(id);
+    if (data.hosts?.length !== 0 || known === undefined || !(known.hosts?.length > 0)) return undefined;
+    const info = new (known.constructor as new (data: unknown) => ServiceInfo)(data);
+    info.jsonFromServer = json;
+    reactor._serviceInfoMap.set(id, info);
+    return { event: `${id}_changed`, info };
+  });
+  if (emptied !== undefined) reactor.emit(emptied.event, emptied.info.hosts, emptied.info);
+}
+
+function inferOthers(reactor: HostReactor, state: ReactorState, name: string, data: ServiceJson, hosts: readonly Host[]): string[] {
+  const others: string[] = [];
+  const told = scopeOf(data.clusters);
+  for (const [id, info] of reactor._serviceInfoMap) {
+    if (info.name !== name || (info.clusters ?? '') === (data.clusters ?? '') || !state.told.has(id)) continue;
+    if ((info.lastRefTime ?? 0) > (data.lastRefTime ?? 0)) continue;
+    const wanted = scopeOf(info.clusters);
+    const merged = [...info.hosts.filter((host) => !told(host)), ...hosts.filter(wanted)];
+    if (signatureOf(toInstances(merged)) === signatureOf(toInstances(info.hosts))) continue;
+    others.push(JSON.stringify({ ...data, clusters: info.clusters, hosts: merged }));
+  }
+  return others;
+}
+
+/** Whether an instance is in the clusters of a cache entry. */
+function scopeOf(clusters: string | undefined): (host: Host) => boolean {
+  if (clusters === undefined || clusters === '') return () => true;
+  const names = clusters.split(',').map((name) => name.trim());
+  return (host) => names.includes((host as { clusterName?: string }).clusterName ?? DEFAULT_CLUSTER);
+}
+
+/** Failed requests make an empty list doubtful for a while. */
+function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
+  if (proxy === null || typeof proxy !== 'object' || typeof proxy._reqAPI !== 'function') return;
+  const { _reqAPI: original } = proxy;
+  let isFailing = false;
+  proxy._reqAPI = function reqAPINotingTrouble(this: unknown, ...args: unknown[]): Promise<unknown> {
+    const answered = Reflect.apply(original, this, args) as Promise<unknown>;
+    Promise.resolve(answered).then(
+      () => {
+        // An outage that has just ended counts too: the server may not know everybody yet.
+        if (isFailing) lanes.noteTrouble();
+        isFailing = false;
+      },
+      () => {
+        isFailing = true;
+        lanes.noteTrouble();
+      },
+    );
+    return answered;
+  };
+}
+
+function keyOf(service: unknown, group: unknown): ServiceKey {
+  return { name: `${service as string}`, group: group === undefined ? DEFAULT_GROUP : `${group as string}` };
+}
+
+function clustersOf(clusters: unknown, fallback: string): string {
+  if (clusters === undefined || clusters === null || clusters === '') return fallback;
+  return `${clusters as string}`;
+}
+
+function cacheKey(key: ServiceKey, clusters: string): string {
+  return joinKey(groupedName(key), clusters);
+}
+
+/** The SDK's cache key. */
+function joinKey(name: string, clusters: string): string {
+  return clusters === '' ? name : `${name}@@${clusters}`;
+}
+
+function textOrNone(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

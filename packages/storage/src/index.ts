@@ -1,0 +1,15 @@
+export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStoreOptions } from './snapshot-store.js';
+export { LaneGroupsError, type LaneGroupsErrorCode } from './lane-groups-error.js';
+export {
+  InvalidLaneGroupsError,
+  LANE_GROUPS_DATA_ID,
+  LANE_GROUPS_GROUP,
+  publishLaneGroups,
+  watchLaneGroups,
+  watchLaneGroupsFile,
+  type LaneGroupsFileOptions,
+  type LaneGroupsInfo,
+  type LaneGroupsOptions,
+} from './source.js';
+export { LaneGroupsStore, type ChangeOptions, type ChangeResult, type LaneGroupsEdit, type StoredLaneGroups } from './store.js';
+export type { LaneGroupsVersion, LaneGroupsVersions, LaneGroupsVersionText } from './history.js';

@@ -1,0 +1,192 @@
+/** Where lane groups come from, and how they are published. A document that is not valid never replaces one that is. */
+import { compileLaneGroups, parseLaneGroups, type LaneRules, type ParsedLaneGroups, type Problem } from '@lane/core/rules';
+import { messageOf, runInLane, SILENT_LOG, type ConfigStore, type Log, type SnapshotStore, type Unsubscribe } from '@lane/core/model';
+import { LaneGroupsError } from './lane-groups-error.js';
+
+/** Where the lane groups are in Nacos's configuration. */
+export const LANE_GROUPS_DATA_ID = 'lane-groups';
+export const LANE_GROUPS_GROUP = 'LANE';
+
+/** Where the lane groups in force came from. */
+export interface LaneGroupsInfo {
+  /** `snapshot`: remembered from an earlier run, until the store answers. */
+  readonly origin: 'store' | 'snapshot' | 'file';
+  /** md5 of the document, for compare-and-set; known for `store` only. */
+  readonly md5: string | undefined;
+}
+
+/** Options of {@link watchLaneGroups}. */
+export interface LaneGroupsOptions {
+  readonly log?: Log | undefined;
+  /** Gets the rules in force: once known, then at each change. undefined: there is no document. */
+  readonly onRules: (rules: LaneRules | undefined, info: LaneGroupsInfo) => void;
+  /** Told of a document that was refused, the rules in force staying as they are. */
+  readonly onRefused?: ((problems: readonly Problem[]) => void) | undefined;
+}
+
+/** Problems told in one log line. */
+const MAX_TOLD_PROBLEMS = 3;
+
+/** Watches the lane groups in a store. Where there are snapshots, what they remember is in force until the store answers. */
+export function watchLaneGroups(store: ConfigStore, options: LaneGroupsOptions & { readonly snapshots?: SnapshotStore | undefined }): Unsubscribe {
+  const { snapshots } = options;
+  const take = createIntake(options, `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP})`, 'publish a valid one');
+  const remembered = snapshots?.loadDocument(LANE_GROUPS_DATA_ID);
+  if (remembered !== undefined) take(remembered, { origin: 'snapshot', md5: undefined });
+  return store.watch(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, (document) => {
+    const taken = take(document?.content, { origin: 'store', md5: document?.md5 });
+    if (taken) snapshots?.saveDocument(LANE_GROUPS_DATA_ID, document?.content);
+  });
+}
+
+const FILE_SETTLE_MS = 50;
+const FILE_AWAY_MS = 300;
+const FILE_POLL_MS = 1_000;
+/** With a watcher, polling is only for what watchers miss, such as network file systems. */
+const WATCHED_FILE_POLL_MS = 5_000;
+
+/** Options of {@link watchLaneGroupsFile}. */
+export interface LaneGroupsFileOptions extends LaneGroupsOptions {
+  /** For files that are written in something else than JSON. Must not throw. */
+  readonly parse?: ((text: string) => ParsedLaneGroups) | undefined;
+}
+
+/** Watches the lane groups in a file. It is read before this returns, and again at each change; a missing file is like a missing document. */
+export function watchLaneGroupsFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
+  return runInLane(undefined, () => watchFile(path, options));
+}
+
+function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
+  const fs = require('node:fs') as typeof import('node:fs');
+  const nodePath = require('node:path') as typeof import('node:path');
+  const log = options.log ?? SILENT_LOG;
+  const take = createIntake(options, `the file ${path}`, 'mend it', options.parse);
+  let last: string | undefined | null = null;
+  let lastProblem: string | undefined;
+  let wasMissing = false;
+  let settling: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  function readSoon(afterMs: number): void {
+    if (settling !== undefined || closed) return;
+    settling = setTimeout(() => {
+      settling = undefined;
+      read();
+    }, afterMs);
+    settling.unref();
+  }
+
+  function read(): void {
+    if (closed) return;
+    let content: string | undefined;
+    try {
+      content = fs.readFileSync(path, 'utf8');
+      lastProblem = undefined;
+      wasMissing = false;
+    } catch (error) {
+      // Whoever replaces a file may have it away for a moment.
+      if (typeof last === 'string' && !wasMissing) {
+        wasMissing = true;
+        readSoon(FILE_AWAY_MS);
+        return;
+      }
+      const problem = messageOf(error);
+      if (problem !== lastProblem) log.warn(`there are no lane groups, for the file ${path} can't be read (${problem}): check LANE_RULES`);
+      lastProblem = problem;
+    }
+    if (content === last) return;
+    last = content;
+    take(content, { origin: 'file', md5: undefined });
+  }
+  read();
+
+  // The folder is watched, not the file: editors and Kubernetes put a new file in the place of the old one.
+  let watcher: import('node:fs').FSWatcher | undefined;
+  try {
+    watcher = fs.watch(nodePath.dirname(path), { persistent: false }, () => readSoon(FILE_SETTLE_MS));
+    watcher.on('error', () => {
+      watcher?.close();
+      watcher = undefined;
+      poll(FILE_POLL_MS);
+    });
+  } catch {
+    // No such folder yet, or no more watchers to be had: polling does.
+  }
+  let polling: NodeJS.Timeout | undefined;
+  function poll(everyMs: number): void {
+    clearInterval(polling);
+    if (closed) return;
+    polling = setInterval(read, everyMs);
+    polling.unref();
+  }
+  poll(watcher === undefined ? FILE_POLL_MS : WATCHED_FILE_POLL_MS);
+
+  return () => {
+    closed = true;
+    watcher?.close();
+    clearTimeout(settling);
+    clearInterval(polling);
+  };
+}
+
+/** Takes texts of documents as they come; says whether one is in force now. */
+function createIntake(
+  options: LaneGroupsOptions,
+  what: string,
+  remedy: string,
+  parse: (text: string) => ParsedLaneGroups = parseLaneGroups,
+): (content: string | undefined, info: LaneGroupsInfo) => boolean {
+  const log = options.log ?? SILENT_LOG;
+  let refused: string | undefined;
+  return (content, info) => {
+    if (content === undefined) {
+      refused = undefined;
+      options.onRules(undefined, info);
+      return true;
+    }
+    const parsed = parse(content);
+    if (parsed.ok) {
+      refused = undefined;
+      options.onRules(compileLaneGroups(parsed.document), info);
+      return true;
+    }
+    // What broke on its way to the disk is no news to anybody.
+    if (info.origin === 'snapshot') return false;
+    if (content !== refused) {
+      refused = content;
+      log.error(
+        `${what} is not valid and is left out, the last good one stays in force: ${tell(parsed.problems)}. To change the lane groups, ${remedy}`,
+      );
+      options.onRefused?.(parsed.problems);
+    }
+    return false;
+  };
+}
+
+function tell(problems: readonly Problem[]): string {
+  const told = problems.slice(0, MAX_TOLD_PROBLEMS).map(({ path, message }) => `${path === '' ? '/' : path}: ${message}`);
+  const more = problems.length - told.length;
+  return told.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
+/** The error for lane groups that are not valid. */
+export class InvalidLaneGroupsError extends LaneGroupsError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[], what = 'these lane groups are not valid, and were not published') {
+    super('ELANE_INVALID_LANE_GROUPS', `${what}: ${tell(problems)}`);
+    this.name = 'InvalidLaneGroupsError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Publishes lane groups, given as a document or as its text. With `casMd5` only if the stored document still has that md5.
+ * Rejects with an InvalidLaneGroupsError before anything is sent, or with code `ELANE_CONFLICT`.
+ */
+export async function publishLaneGroups(store: ConfigStore, document: unknown, options: { casMd5?: string } = {}): Promise<void> {
+  const content = typeof document === 'string' ? document : `${JSON.stringify(document, null, 2)}\n`;
+  const parsed = parseLaneGroups(content);
+  if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
+  await store.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, content, { type: 'json', ...options });
+}
