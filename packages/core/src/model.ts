@@ -86,9 +86,28 @@ export type {
   ConfigDocument,
   ConfigStore,
   PublishOptions,
+  CreateRegistry,
+  InstanceListener,
   Registry,
+  RegistryOptions,
+  RegistryState,
+  ServiceNames,
   Unsubscribe,
   VersionedConfigStore,
 } from './routing/registry.js';
 export { codeOf, messageOf } from './error-text.js';
 export type { SnapshotStore } from './routing/snapshots.js';
+export {
+  createRouter,
+  judgeByName,
+  UNKNOWN,
+  type AsIs,
+  type Redirect,
+  type Router,
+  type SettledVerdict,
+  type Unavailable,
+  type Unknown,
+  type Verdict,
+  type VerdictKind,
+  type Wait,
+} from './routing/verdict.js';

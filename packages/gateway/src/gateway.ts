@@ -135,7 +135,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       (key) =>
         new Promise<void>((resolve) => {
           unsubscribes.push(
-            registry.subscribe(key, (instances) => {
+            registry.observe(key, (instances = []) => {
               tables.update(key, instances);
               resolve();
             }),

@@ -31,7 +31,7 @@ const at = (port: number, metadata: Record<string, string> = {}) => ({ ip: '127.
 
 function subscribe(connection: NacosConnection, key: ServiceKey): Received<Instances> {
   const received = new Received<Instances>();
-  connection.subscribe(key, received.push);
+  connection.observe(key, received.push);
   return received;
 }
 
@@ -108,7 +108,7 @@ describe('instances', () => {
     await first.until((instances) => instances.length === 1);
 
     const second = new Received<Instances>();
-    const leave = connection.subscribe(key, second.push);
+    const leave = connection.observe(key, second.push);
     await second.until((instances) => instances.length === 1);
     leave();
     leave();
@@ -380,7 +380,7 @@ test('whatever lane it is used in, its listeners are called outside of any', asy
   const key = newService();
   const connection = connect();
   await runInLane('gray', async () => {
-    connection.subscribe(key, () => lanes.push(currentLane()));
+    connection.observe(key, () => lanes.push(currentLane()));
     connection.watch('lane-free', 'LANE', () => lanes.push(currentLane()));
     await connection.register(key, at(1001));
     await connection.publish('lane-free', 'LANE', 'x');
@@ -395,7 +395,7 @@ test('a listener that throws disturbs nobody', async () => {
   const key = newService();
   const log = new RecordingLog();
   const connection = connect({ log });
-  connection.subscribe(key, () => {
+  connection.observe(key, () => {
     throw new Error('mine');
   });
   const received = subscribe(connection, key);
@@ -411,7 +411,7 @@ test('it holds no process alive', async () => {
     let left = 2;
     const one = () => --left === 0 && clearTimeout(busy);
     const busy = setTimeout(() => process.exit(3), 10000);
-    connection.subscribe(key, one);
+    connection.observe(key, one);
     connection.watch('idle', 'LANE', one);
     connection.register(key, { ip: '127.0.0.1', port: 1 });
   `;

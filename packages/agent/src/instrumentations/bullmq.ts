@@ -5,7 +5,7 @@
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { TakenJob } from '../messages/isolation/bullmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Messaging } from '../messages/messaging.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -68,7 +68,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
 }
 
-function optionsWithLane(options: JobOptions | undefined, runtime: Runtime): JobOptions | undefined {
+function optionsWithLane(options: JobOptions | undefined, runtime: Messaging): JobOptions | undefined {
   const carrier = carrierOf(options);
   const written = withLane(carrier, runtime);
   if (written === carrier || written === undefined || Object.keys(written).length === 0) return undefined;

@@ -4,13 +4,12 @@
  * wrong instance is made on a channel of our own beside it, with the same credentials and options.
  * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane } from '@lane/core/model';
+import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, writeLane, type SettledVerdict, type Verdict } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
-import type { Destination } from '../outbound/destination.js';
 import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
 import { createSiblings, targetOf, type Channel } from '../outbound/grpc/siblings.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
-import type { Runtime } from '../boot/runtime.js';
+import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { isFailedGrpcCode, type TrafficRecorder } from '../observe/traffic/recorder.js';
 import { wrap } from '../patching/wrap.js';
@@ -29,37 +28,37 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
 }
 
-function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, runtime: Runtime): CreateCall {
-  const { destinations } = runtime;
-  const choose = safely('grpc-client destination', (channel: Channel, retry: boolean): Destination => {
-    const target = destinations.isEmpty ? undefined : targetOf(channel);
-    return target === undefined ? undefined : destinations.choose(target.host, target.port, currentContext()?.tag, retry);
+function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, outbound: Outbound): CreateCall {
+  const { router, observers } = outbound;
+  const judge = safely('grpc-client destination', (channel: Channel, waited: boolean): Verdict | undefined => {
+    const target = router.isEmpty ? undefined : targetOf(channel);
+    return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
-  const inLane = safely('grpc-client call', (call: Call, channel: Channel) => callInLane(call, targetOf(channel)?.host, runtime));
+  const inLane = safely('grpc-client call', (call: Call, channel: Channel) => callInLane(call, targetOf(channel)?.host, outbound));
 
-  const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, destination: Exclude<Destination, Promise<void>>) => {
+  const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, verdict: SettledVerdict) => {
     const target = targetOf(channel);
-    return target === undefined ? undefined : traffic.call(target.host, target.port, currentContext()?.tag, destination);
+    return target === undefined ? undefined : traffic.call(target.host, target.port, currentContext()?.tag, verdict);
   });
 
   return function createCall(this: Channel, ...args: unknown[]): Call {
     if (siblings.has(this)) return original.apply(this, args);
-    const proceed = (destination: Exclude<Destination, Promise<void>>): Call => {
-      const series = runtime.traffic === undefined ? undefined : count(runtime.traffic, this, destination);
-      if (destination instanceof LaneUnavailableError) {
+    const proceed = (verdict: SettledVerdict): Call => {
+      const series = observers.traffic === undefined ? undefined : count(observers.traffic, this, verdict);
+      if (verdict.kind === 'unavailable') {
         if (series !== undefined) series.errors++;
-        return failedCall(destination);
+        return failedCall(unavailableError(verdict));
       }
-      const channel = (destination === undefined ? undefined : beside(this, destination)) ?? this;
+      const channel = (verdict.kind === 'redirect' ? beside(this, verdict) : undefined) ?? this;
       const call = original.apply(channel, args);
       if (series !== undefined) countStatus(call, series);
       return (hasEnteredLane() ? inLane(call, this) : undefined) ?? call;
     };
-    const destination = choose(this, false);
-    if (!(destination instanceof Promise)) return proceed(destination);
-    const resume = bindLane(() => proceed(choose(this, true) as Exclude<Destination, Promise<void>>));
-    return deferredCall(destination.then(resume, resume));
+    const verdict = judge(this, false);
+    if (verdict?.kind !== 'wait') return proceed(settled(verdict));
+    const resume = bindLane(() => proceed(settled(judge(this, true))));
+    return deferredCall(verdict.until.then(resume, resume));
   };
 }
 
@@ -79,14 +78,14 @@ function countStatus(call: Call, series: Series): void {
 const LISTENED = ['onReceiveMetadata', 'onReceiveMessage', 'onReceiveStatus'] as const;
 
 /** A call that is started with the lane in its metadata, and whose listener is called in the lane. */
-function callInLane(call: Call, host: string | undefined, runtime: Runtime): Call {
+function callInLane(call: Call, host: string | undefined, outbound: Outbound): Call {
   const context = currentContext();
   const start = call.start.bind(call);
   call.start = (given: Metadata, listener: Record<string, (...args: never[]) => unknown>): unknown => {
     let metadata = given;
-    if (context !== undefined && (context.tag === undefined || host === undefined || runtime.propagation.allows(host))) {
+    if (context !== undefined && (context.tag === undefined || host === undefined || outbound.propagation.allows(host))) {
       metadata = given.clone();
-      writeLane(context, runtime.codec, {
+      writeLane(context, outbound.codec, {
         get: (name) => {
           const values = metadata.get(name).map(String);
           return values.length === 0 ? undefined : values;

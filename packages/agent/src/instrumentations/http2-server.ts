@@ -5,7 +5,8 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { REQUEST_MARK, type LaneContext } from '@lane/core/model';
 import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
-import type { InboundRequest, Runtime } from '../boot/runtime.js';
+import type { InboundRequest, RequestLanes } from '../inbound/request-lanes.js';
+import type { Observers } from '../observe/observers.js';
 import { safely } from '../patching/safely.js';
 import { onServerEvent } from '../inbound/server-events.js';
 
@@ -13,16 +14,16 @@ interface InboundStream extends InboundRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
-export function install(runtime: Runtime): void {
+export function install({ requests, observers }: { readonly requests: RequestLanes; readonly observers: Observers }): void {
   const contextOf = safely('http2-server', (args: readonly unknown[]): LaneContext | undefined => {
     const [, stream, headers, , rawHeaders] = args as [string, ServerHttp2Stream & InboundRequest, IncomingHttpHeaders, number, string[]];
     if (!Array.isArray(rawHeaders)) return undefined;
     const inbound: InboundStream = { rawHeaders, headers, socket: { remoteAddress: stream.session?.socket.remoteAddress } };
-    const context = runtime.contextOf(inbound, viewOf);
+    const context = requests.contextOf(inbound, viewOf);
     // Where Node's compatibility API makes a request of the stream, http-server asks for it again.
     const mark = inbound[REQUEST_MARK];
     if (mark !== undefined) stream[REQUEST_MARK] = mark;
-    runtime.traffic?.streamCame(stream);
+    observers.traffic?.streamCame(stream);
     if (context === undefined) return undefined;
     keepLane(stream, context);
     emitInLane(Object.getPrototypeOf(stream) as object);

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Messaging } from '../messages/messaging.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -40,7 +40,7 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
   });
 }
 
-function isolate(exports: object, filename: string, runtime: Runtime): void {
+function isolate(exports: object, filename: string, runtime: Messaging): void {
   const { isolatePushConsumers } = require('../messages/isolation/rocketmq.js') as typeof import('../messages/isolation/rocketmq.js');
   const { ConsumeResult } = createRequire(filename)('./ConsumeResult') as { ConsumeResult: { SUCCESS: unknown } };
   wrap(exports, 'PushConsumer', (original) => isolatePushConsumers(original as never, () => ConsumeResult.SUCCESS, runtime) as never);

@@ -9,7 +9,7 @@
  * wait for requests that went to another instance than its own.
  */
 import type { LoadedFile } from '../patching/instrumentation.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { patchDispatcherBase } from '../outbound/undici/dispatch.js';
 import type { AgentClass } from '../outbound/undici/types.js';
@@ -22,7 +22,7 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
 }
 
 /** Patches the undici inside Node, once it is there. */
-export function install(runtime: Runtime): void {
+export function install(runtime: Outbound): void {
   const scope = globalThis as Record<PropertyKey, unknown>;
   if (typeof scope['fetch'] !== 'function') return;
   let patched = false;

@@ -77,7 +77,7 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
           const table = tableOf(service);
           const effective = isDisabled ? undefined : tag;
           return table === undefined
-            ? { service, tag: effective, reason: 'none' as const, fallback: undefined, instances: [] }
+            ? { service, tag: effective, verdict: 'unavailable' as const, reason: 'none' as const, fallback: undefined, instances: [] }
             : explainHop(table, effective);
         }),
       };

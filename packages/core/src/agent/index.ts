@@ -18,6 +18,7 @@ export { DURATION_BOUNDS_SECONDS, OTHER, TrafficCounters, type Series, type Traf
 export {
   ADMIN_METADATA_KEY,
   TRAFFIC_ROUTES,
+  trafficRouteOf,
   type CallFigures,
   type DecisionReport,
   type DrainReport,

@@ -28,7 +28,8 @@ export interface AgentOptions {
   readonly propagateTo: 'internal' | 'all' | readonly string[];
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
-  readonly registry: 'nacos' | 'kubernetes';
+  /** `nacos`, `kubernetes`, or the package of a third party's registry. */
+  readonly registry: string;
   /** Folder of a service account; undefined: that of the pod. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
@@ -96,6 +97,8 @@ function port(value: string): number | undefined {
 }
 
 const CIDR = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/;
+/** A name with a scope, as a word alone is more likely a mistyped one. */
+const PACKAGE = /^@[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/i;
 const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
 
 /** All options, in the order of the documentation. A test holds README's table against these rows. */
@@ -157,9 +160,9 @@ export const OPTION_ROWS = {
   }),
   registry: row<AgentOptions['registry']>({
     variable: 'LANE_REGISTRY',
-    accepts: 'nacos or kubernetes',
+    accepts: 'nacos, kubernetes, or a package of the app such as @acme/lane-consul',
     fallback: 'nacos',
-    parse: oneOf('nacos', 'kubernetes'),
+    parse: (value) => oneOf('nacos', 'kubernetes')(value) ?? (PACKAGE.test(value) ? value : undefined),
   }),
   kubernetesAccount: row<string | undefined>({ variable: 'LANE_KUBERNETES_ACCOUNT', accepts: 'a folder', fallback: undefined, parse: text }),
   kubernetesServer: row<string | undefined>({

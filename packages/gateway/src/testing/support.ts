@@ -87,8 +87,10 @@ export async function textOf(message: IncomingMessage): Promise<string> {
 export function counted(connection: NacosConnection): Registry & { subscriptions: number } {
   const registry = {
     subscriptions: 0,
-    subscribe: (...given: Parameters<Registry['subscribe']>): Unsubscribe => {
-      const unsubscribe = connection.subscribe(...given);
+    state: undefined,
+    defaultGroup: connection.defaultGroup,
+    observe: (...given: Parameters<Registry['observe']>): Unsubscribe => {
+      const unsubscribe = connection.observe(...given);
       registry.subscriptions++;
       return () => {
         registry.subscriptions--;
@@ -143,7 +145,7 @@ export async function see(gateway: Gateway, asked: Asked = {}): Promise<Seen> {
 /** Waits until a connection has told all its subscribers of so many usable instances: those that came first were told first. */
 export function untilInstances(registry: NacosConnection, service: string, wanted: number): Promise<void> {
   return new Promise((resolve) => {
-    const unsubscribe = registry.subscribe({ name: service, group: 'DEFAULT_GROUP' }, (instances: readonly Instance[]) => {
+    const unsubscribe = registry.observe({ name: service, group: 'DEFAULT_GROUP' }, (instances: readonly Instance[]) => {
       if (instances.length !== wanted) return;
       queueMicrotask(() => unsubscribe());
       resolve();

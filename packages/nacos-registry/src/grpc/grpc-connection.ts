@@ -15,6 +15,7 @@ import {
   type ConfigDocument,
   type Instance,
   type Log,
+  type RegistryState,
   type ServiceKey,
   type Unsubscribe,
   type ConfigChangePage,
@@ -24,6 +25,7 @@ import {
 } from '@lane/core/model';
 import {
   failedCheck,
+  stateOf,
   waitUntilReady,
   type CheckResult,
   type NacosConnection,
@@ -35,7 +37,7 @@ import { makeUnfiltered } from '../sdk/adapter.js';
 import { documentOf } from '../document.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
 import { NacosError } from '../nacos-error.js';
-import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_GROUP, DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { parseServers, type ServerAddress } from '../server-address.js';
 
 type InstancesListener = (instances: readonly NacosInstance[]) => void;
@@ -107,6 +109,14 @@ export class GrpcConnection implements NacosConnection {
     this.#holdProcess = options.holdProcess ?? false;
   }
 
+  get state(): RegistryState {
+    return stateOf(this, this.#reachable !== false);
+  }
+
+  get defaultGroup(): string {
+    return this.#options.group ?? DEFAULT_GROUP;
+  }
+
   ready(): Promise<void> {
     return (this.#ready ??= runInLane(undefined, () => waitUntilReady(this, this.#log, this.#holdProcess, () => this.#closed)));
   }
@@ -117,7 +127,7 @@ export class GrpcConnection implements NacosConnection {
 
   // Naming
 
-  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
+  observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
     const id = groupedName(key);
     const own: InstancesListener = (instances) => listener(instances);
     let service = this.#services.get(id);

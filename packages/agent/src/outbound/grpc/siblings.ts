@@ -1,4 +1,4 @@
-import type { Redirected } from '../destination.js';
+import type { Redirect } from '@lane/core/model';
 
 /** As much of a channel as the agent deals with. */
 export interface Channel {
@@ -21,7 +21,7 @@ const MAX_SIBLINGS = 64;
 
 /** Keeps channels of our own beside an app's, one for each instance. */
 export function createSiblings(channelClass: ChannelClass): {
-  of(channel: Channel, to: Redirected): Channel;
+  of(channel: Channel, to: Redirect): Channel;
   has(channel: Channel): boolean;
   close(channel: Channel): void;
 } {

@@ -7,8 +7,8 @@ import { symbolNamed } from '../../patching/symbol-named.js';
 import { goalOf } from './service-names.js';
 
 type Session = http2.ClientHttp2Session;
-/** undefined: the session goes where requests of the tag may go. */
-type Test = (session: Session) => unknown;
+/** Whether the session goes where requests of the tag may go. */
+type Test = (session: Session) => boolean;
 
 const siblings = new WeakMap<Session, Set<Session>>();
 
@@ -39,7 +39,7 @@ export function siblingOf(session: Session, tag: Tag | undefined, instance: Inst
   if (own === undefined) siblings.set(session, (own = keepSiblings(session)));
   for (const sibling of own) {
     if (sibling.closed || sibling.destroyed) own.delete(sibling);
-    else if (test(sibling) === undefined) return sibling;
+    else if (test(sibling)) return sibling;
   }
   const made = connectBeside(session, instance);
   if (made !== undefined) {

@@ -4,14 +4,14 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { BAGGAGE_HEADER, writeTag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
 
 /** Channels are kept only as long as somebody has them. */
 const created = channel('undici:request:create');
 let done = false;
 
-export function keepOneBaggageLine({ codec }: Runtime): void {
+export function keepOneBaggageLine({ codec }: Pick<Outbound, 'codec'>): void {
   if (done) return;
   done = true;
   const join = safely('undici baggage', (headers: unknown) => {
