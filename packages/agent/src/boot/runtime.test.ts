@@ -1,9 +1,9 @@
-import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, type RequestView, requestView } from '@lane/core/rules';
+import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, requestView } from '@lane/core/rules';
 import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
 import { readOptions } from './options.js';
-import type { InboundRequest } from '../inbound/request-lanes.js';
+import type { Marked, RequestSource } from '../inbound/request-lanes.js';
 import { Runtime } from './runtime.js';
 
 const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
@@ -17,19 +17,25 @@ function rulesOf(document: LaneGroupsDocument): LaneRules {
   return compileLaneGroups(parsed.document);
 }
 
-const requestOf = (headers: Record<string, string> = {}, remoteAddress = '10.0.0.9'): InboundRequest & { headers: Record<string, string> } => ({
+type InboundRequest = Marked & { readonly headers: Record<string, string>; readonly rawHeaders: readonly string[]; readonly from: string };
+const requestOf = (headers: Record<string, string> = {}, from = '10.0.0.9'): InboundRequest => ({
   headers,
   rawHeaders: Object.entries(headers).flat(),
-  socket: { remoteAddress },
+  from,
 });
-const view = (request: InboundRequest): RequestView =>
-  requestView({ method: 'GET', url: '/', headers: (request as ReturnType<typeof requestOf>).headers, clientIp: '10.0.0.9' });
-const untouched = (): never => {
-  throw new Error('nobody asked for that');
+const SOURCE: RequestSource<InboundRequest> = {
+  remoteAddress: ({ from }) => from,
+  view: ({ headers, from }) => requestView({ method: 'GET', url: '/', headers, clientIp: from }),
 };
+const UNTOUCHED: RequestSource<InboundRequest> = {
+  remoteAddress: () => expect.unreachable('nobody asked for that'),
+  view: () => expect.unreachable('nobody asked for that'),
+};
+const contextOf = (runtime: Runtime, request: InboundRequest, source = SOURCE): ReturnType<Runtime['requests']['contextOf']> =>
+  runtime.requests.contextOf(request, request.rawHeaders, request, source);
 const decided = (runtime: Runtime, headers?: Record<string, string>, from?: string): unknown[] => {
   const request = requestOf(headers, from);
-  const context = runtime.requests.contextOf(request, view);
+  const context = contextOf(runtime, request);
   return [context === undefined ? 'as it is' : (context.tag ?? 'base'), request[REQUEST_MARK]?.source];
 };
 
@@ -52,13 +58,13 @@ describe('an inbound request', () => {
     expect(decided(runtime, { baggage: 'a=1,lane=gray' })).toEqual(['gray', 'inbound']);
     expect(decided(runtime)).toEqual(['as it is', 'none']);
     expect(decided(runtime, { baggage: 'lane=not%20a%20tag' })).toEqual(['as it is', 'none']);
-    expect(() => runtime.requests.contextOf(requestOf(), untouched)).not.toThrow();
+    expect(() => contextOf(runtime, requestOf(), UNTOUCHED)).not.toThrow();
   });
 
   test('that has been decided on, by the plugin or by an outer server, is not decided on again', () => {
     const runtime = runtimeOf();
     const request = { ...requestOf({ baggage: 'lane=blue' }), [REQUEST_MARK]: { tag: 'gray', source: 'rule' } } as never;
-    expect(runtime.requests.contextOf(request, untouched)).toBe(laneContext('gray'));
+    expect(contextOf(runtime, request, UNTOUCHED)).toBe(laneContext('gray'));
   });
 
   test.each([

@@ -15,13 +15,19 @@ import type { EntryRules, RequestView, Trust, TrustTest } from '@lane/core/rules
 
 const MAX_REMEMBERED_TAGS = 256;
 
-/** An inbound request, as much of it as deciding its tag takes. */
-export interface InboundRequest {
-  readonly rawHeaders: readonly string[];
-  readonly socket?: { readonly remoteAddress?: string | undefined };
-  /** Of HTTP/2: what the request was made of, and where its tag has been decided already. */
+/** What keeps the decision on a request: the request itself, or the stream of HTTP/2. */
+export interface Marked {
+  /** Of HTTP/2: the stream that the request was made of, where its tag has been decided already. */
   readonly stream?: { [REQUEST_MARK]?: RequestTag };
   [REQUEST_MARK]?: RequestTag;
+}
+
+/** How to look at inbound requests, in whatever form a server has them. One for all requests, so that none costs an object. */
+export interface RequestSource<G> {
+  /** The peer's address; asked for only where not everybody is trusted. */
+  remoteAddress(given: G): string | undefined;
+  /** What entry rules look at; asked for only where there are any. */
+  view(given: G): RequestView;
 }
 
 /** Decides the lanes of inbound requests. */
@@ -49,21 +55,21 @@ export class RequestLanes {
   }
 
   /**
-   * The context to run an inbound request's handler in; undefined: leave things as they are, which is base.
-   * `view` makes what entry rules look at, and is called only where there are any.
+   * The context to run an inbound request's handler in; undefined: leave things as they are, which is base. `given` is what `source`
+   * looks at. On the request path, change with care.
    */
-  contextOf<T extends InboundRequest>(request: T, view: (request: T) => RequestView): LaneContext | undefined {
-    let mark = request[REQUEST_MARK] ?? request.stream?.[REQUEST_MARK];
+  contextOf<G>(marked: Marked, rawHeaders: readonly string[], given: G, source: RequestSource<G>): LaneContext | undefined {
+    let mark = marked[REQUEST_MARK] ?? marked.stream?.[REQUEST_MARK];
     let disbelieved = false;
     if (mark === undefined) {
-      let inbound = this.#codec.readRaw(request.rawHeaders);
-      if (inbound !== undefined && this.#trusts !== undefined && !this.#trusts(request.socket?.remoteAddress)) {
+      let inbound = this.#codec.readRaw(rawHeaders);
+      if (inbound !== undefined && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
         inbound = undefined;
         disbelieved = true;
       }
-      mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, request, view);
+      mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, given, source);
       disbelieved ||= inbound !== undefined && mark.tag !== inbound;
-      request[REQUEST_MARK] = mark;
+      marked[REQUEST_MARK] = mark;
     }
     if (mark.tag !== undefined) {
       const context = laneContext(mark.tag);
@@ -74,7 +80,7 @@ export class RequestLanes {
     return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
   }
 
-  #decide<T extends InboundRequest>(inbound: Tag | undefined, request: T, view: (request: T) => RequestView): RequestTag {
+  #decide<G>(inbound: Tag | undefined, given: G, source: RequestSource<G>): RequestTag {
     if (inbound !== undefined) {
       const { rules } = this.#tables;
       if (rules === undefined || !rules.isDisabledTag(inbound)) {
@@ -86,7 +92,7 @@ export class RequestLanes {
         return mark;
       }
     }
-    return decideRequestTag(undefined, () => view(request), {
+    return decideRequestTag(undefined, () => source.view(given), {
       rules: this.#tables.rules,
       entry: this.#entry,
       stamp: this.#stamp,

@@ -10,8 +10,21 @@ export interface Channel {
 
 type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
 
-/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. */
-export function targetOf(channel: Channel): { readonly host: string; readonly port: number } | undefined {
+interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+const targets = new WeakMap<Channel, Target | null>();
+
+/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. Parsed once a channel. */
+export function targetOf(channel: Channel): Target | undefined {
+  let target = targets.get(channel);
+  if (target === undefined) targets.set(channel, (target = parseTarget(channel) ?? null));
+  return target ?? undefined;
+}
+
+function parseTarget(channel: Channel): Target | undefined {
   const match = /^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?(?:\[([^\]]+)\]|([^:,]+))(?::(\d+))?$/.exec(channel.getTarget());
   return match === null ? undefined : { host: (match[1] ?? match[2]) as string, port: Number(match[3] ?? 443) };
 }

@@ -12,8 +12,22 @@ type Test = (session: Session) => boolean;
 
 const siblings = new WeakMap<Session, Set<Session>>();
 
-/** The name or address that the app has given. */
-export function authorityOf(session: Session): { readonly url: string; readonly host: string; readonly port: number } {
+interface Authority {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+const authorities = new WeakMap<Session, Authority>();
+
+/** The name or address that the app has given. Parsed once a session. */
+export function authorityOf(session: Session): Authority {
+  let authority = authorities.get(session);
+  if (authority === undefined) authorities.set(session, (authority = parseAuthority(session)));
+  return authority;
+}
+
+function parseAuthority(session: Session): Authority {
   const protocol = symbolNamed(session, 'protocol') as string;
   const { hostname, port, origin } = new URL(`${protocol}//${symbolNamed(session, 'authority') as string}`);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;

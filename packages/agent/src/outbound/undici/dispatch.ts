@@ -1,4 +1,4 @@
-import { writeLane, type Redirect, type SettledVerdict, type Verdict } from '@lane/core/model';
+import { currentContext, hasEnteredLane, writeLane, type Redirect, type SettledVerdict, type Verdict } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
 import { copyHeaders } from '../header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
@@ -9,7 +9,7 @@ import { handlerInLane } from './handler.js';
 import { keepOneBaggageLine } from './one-baggage-line.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
 import { createTargetReader, type Target } from './target.js';
-import { MARK, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
+import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
 import { wrap } from '../../patching/wrap.js';
 
 /** Patches DispatcherBase.prototype of one copy of undici. */
@@ -59,11 +59,18 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     return writable || (through !== undefined && through !== dispatcher);
   }
 
+  const isQuiet = (): boolean =>
+    !hasEnteredLane() && currentContext() === undefined && router.isEmpty && observers.traffic === undefined && observers.verdicts === undefined;
+
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
     // Been here, unless a redirect has since given it another origin.
     const mark = options?.[MARK];
     if (mark?.decided && (mark.origin === options.origin || options.origin === undefined))
       return dispatchCounting(original, this, options, handler, mark.series, observers);
+    // Nobody is in a lane, and no destination is known: a mark that says so is all that whoever drains the queue must find.
+    if (isQuiet() && options !== null && typeof options === 'object') {
+      return Reflect.apply(original, this, [mark === QUIET ? options : { ...options, [MARK]: QUIET }, handler]);
+    }
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const verdict = judge(target, false);
@@ -75,6 +82,9 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     return proceed(this, options, handler, target, settled(verdict));
   };
 }
+
+/** Made where there was no lane. Not decided: a destination may be known by the time it leaves its queue. */
+const QUIET: Mark = Object.freeze({ origin: undefined, context: undefined, decided: false, series: undefined });
 
 /** The request that undici makes meanwhile, or from its queue, counts its outcome on `series`. */
 function dispatchCounting(
