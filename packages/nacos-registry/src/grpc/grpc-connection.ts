@@ -36,6 +36,7 @@ import {
 import { makeUnfiltered } from '../sdk/adapter.js';
 import { documentOf } from '../document.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
+import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { DEFAULT_GROUP, DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { parseServers, type ServerAddress } from '../server-address.js';
@@ -97,7 +98,7 @@ export class GrpcConnection implements NacosConnection {
   #reachable: boolean | undefined;
   #downSince = 0;
   #troubleAt = -Infinity;
-  readonly #complaints = new Set<string>();
+  readonly #complaints: Complaints;
   #closed = false;
 
   constructor(options: NacosOptions, log: Log) {
@@ -106,6 +107,7 @@ export class GrpcConnection implements NacosConnection {
     this.#servers = parseServers(options.server);
     this.#options = options;
     this.#log = log;
+    this.#complaints = new Complaints(log);
     this.#holdProcess = options.holdProcess ?? false;
   }
 
@@ -506,12 +508,8 @@ export class GrpcConnection implements NacosConnection {
     }
   }
 
-  /** Says once what is wrong beyond an outage, which has its own line. */
   #complain(error: unknown): void {
-    const message = messageOf(error);
-    if (this.#closed || this.#complaints.has(message) || (error instanceof NacosError && error.code === 'ELANE_NACOS_UNREACHABLE')) return;
-    this.#complaints.add(message);
-    this.#log.warn(message);
+    if (!this.#closed) this.#complaints.say(error);
   }
 }
 

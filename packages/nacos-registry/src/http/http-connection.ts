@@ -23,7 +23,8 @@ import {
 import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { NacosError } from '../nacos-error.js';
-import { excerpt, isUnknownApi, NacosHttp, parseJson } from './nacos-http.js';
+import { parseJson } from './bounded-json.js';
+import { excerpt, isUnknownApi, NacosHttp } from './nacos-http.js';
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';
 
