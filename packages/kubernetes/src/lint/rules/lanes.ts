@@ -1,5 +1,6 @@
 import { MSE_TAG_LABEL } from '../../injector/names.js';
-import type { Found, LintRule } from '../finding.js';
+import type { Found } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 import { at, isSameNamespace, selects, textOf, type Manifests, type Workload } from '../manifests.js';
 import { similarName } from '../similar-name.js';
 

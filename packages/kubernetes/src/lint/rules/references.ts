@@ -1,4 +1,4 @@
-import type { LintRule } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 import { isSameNamespace, selects, textOf } from '../manifests.js';
 import { similarName } from '../similar-name.js';
 import { REQUEST_OPTION } from '../source-text.js';
