@@ -87,7 +87,10 @@ describe('lane console', () => {
       Array.from({ length: 20 }, async () => {
         const server = http.createServer((_, response) => response.end(told));
         await once(server.listen(0, '127.0.0.1'), 'listening');
-        onTestFinished(() => void (server.close(), server.closeAllConnections()));
+        onTestFinished(() => {
+          server.close();
+          server.closeAllConnections();
+        });
         return (server.address() as AddressInfo).port;
       }),
     );
