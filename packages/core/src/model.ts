@@ -79,7 +79,7 @@ export {
   setBackgroundLane,
   type LaneContext,
 } from './context.js';
-export { SILENT_LOG, type Log, type LogFields } from './log.js';
+export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
 export type {
   ConfigChange,
   ConfigChangePage,

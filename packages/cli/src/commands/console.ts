@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { FORMAT_NAMES, type FormatName } from '@lane/core/model';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
+import { parseFormats } from '../gateway-arguments.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -21,6 +23,16 @@ export function consoleCommand(): Command {
     )
     .addOption(new Option('--audit-log <file>', 'add to this file who did what, a JSON object a line').env('LANE_CONSOLE_AUDIT_LOG'))
     .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
+    .option('--behind-tls', "a proxy before it ends TLS: browsers send the session's cookie by TLS only")
+    .addOption(
+      new Option(
+        '--formats <list>',
+        `formats that the agents have, some of which say what a tag is in Nacos: a comma list of ${FORMAT_NAMES.join(', ')}`,
+      )
+        .env('LANE_FORMATS')
+        .argParser(parseFormats)
+        .default(['baggage'] satisfies FormatName[]),
+    )
     .option('--tls-cert <file>', 'certificate for TLS, PEM')
     .option('--tls-key <file>', 'its key, PEM')
     .option('--json', 'say where it listens as JSON')
@@ -34,6 +46,8 @@ interface ConsoleArguments extends NacosArguments {
   tokensFile?: string;
   auditLog?: string;
   allowedHost: string[];
+  behindTls?: boolean;
+  formats: FormatName[];
   tlsCert?: string;
   tlsKey?: string;
   json?: boolean;
@@ -59,6 +73,8 @@ async function console_(given: ConsoleArguments): Promise<void> {
       accounts,
       allowedHosts: given.allowedHost,
       auditLog: given.auditLog,
+      formats: given.formats,
+      isBehindTls: given.behindTls,
       log: TERMINAL_LOG,
       ...(given.tlsCert === undefined || given.tlsKey === undefined
         ? {}
@@ -66,7 +82,7 @@ async function console_(given: ConsoleArguments): Promise<void> {
     });
     const check = await connection.check();
     if (!check.ok) console.error(`lane console: ${check.problem}; the pages say so until then`);
-    if (accounts.length > 0 && running.url.startsWith('http:') && !running.url.includes('127.0.0.1')) {
+    if (accounts.length > 0 && running.url.startsWith('http:') && given.behindTls !== true && !running.url.includes('127.0.0.1')) {
       console.error('lane console: tokens travel in the clear: put TLS before it, or give --tls-cert and --tls-key');
     }
     const { url, port } = running;

@@ -1,43 +1,12 @@
-/** What the registry knows: services with the tags of their instances, traffic, and where a request would go. */
+/** Where a request would go, and why. */
 import { compileLaneGroups, explainEntry, groupNamed, requestView, LaneNotFoundError } from '@lane/core/rules';
-import { explainHop, isUsable, tagOfMetadata, type Instance } from '@lane/core/model';
-import { tablesOf } from '@lane/nacos-registry';
+import { explainHop } from '@lane/core/model';
 import { ConsoleError } from '../console-error.js';
-import { ErrorSchema, ExplainSchema, ExplanationSchema, ServicesSchema, TrafficSchema } from '../schemas.js';
+import { ErrorSchema, ExplainSchema, ExplanationSchema } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
 
-const MAX_LISTED = 1_000;
-
-/** Routes that read the registry. */
-export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteContext): void {
-  api.get(
-    '/api/services',
-    {
-      schema: {
-        tags: ['registry'],
-        summary: 'Services that Nacos knows, and the tags of their instances',
-        response: { 200: ServicesSchema, '4xx': ErrorSchema },
-      },
-    },
-    async () => {
-      const survey = await surveyor.survey();
-      return {
-        services: survey.slice(0, MAX_LISTED).map(({ name, instances, tags }) => ({
-          name,
-          base: count(instances, undefined),
-          tags: tags.map((tag) => ({ tag, ...count(instances, tag) })),
-        })),
-        leftOut: Math.max(0, survey.length - MAX_LISTED),
-      };
-    },
-  );
-
-  api.get(
-    '/api/traffic',
-    { schema: { tags: ['registry'], summary: 'Who calls whom, as the instances count it', response: { 200: TrafficSchema } } },
-    () => traffic.collect(),
-  );
-
+/** Explains requests. */
+export function explanationRoutes(api: Api, { store, surveyor }: RouteContext): void {
   api.post(
     '/api/explanations',
     {
@@ -55,7 +24,7 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
       const [{ document }, survey] = await Promise.all([store.read(), surveyor.survey()]);
       const group = named(() => groupNamed(document, groupName));
       const rules = compileLaneGroups(document);
-      const tableOf = tablesOf(survey, rules);
+      const tableOf = surveyor.tablesOf(survey, rules);
       const view = requestView({
         method,
         url: path,
@@ -83,11 +52,6 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
       };
     },
   );
-}
-
-function count(instances: readonly Instance[], tag: string | undefined): { usable: number; total: number } {
-  const own = instances.filter(({ metadata }) => tagOfMetadata(metadata) === tag);
-  return { usable: own.filter(isUsable).length, total: own.length };
 }
 
 function named<T>(find: () => T): T {
