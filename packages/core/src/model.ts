@@ -80,6 +80,7 @@ export {
   type LaneContext,
 } from './context.js';
 export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
+export { isRegistryPackage, registryFrom } from './routing/registry.js';
 export type {
   ConfigChange,
   ConfigChangePage,

@@ -1,15 +1,13 @@
 /** A third party's registry: LANE_REGISTRY names its package, which the app has installed. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { CreateRegistry, Registry } from '@lane/core/model';
+import { registryFrom, type Registry } from '@lane/core/model';
 import type { AgentLog } from '../boot/log.js';
 
 /** Makes the registry. undefined: it can't be had, which the log says. */
 export function createOwnRegistry(name: string, log: AgentLog): Registry | undefined {
   try {
-    const { createRegistry } = createRequire(join(process.cwd(), 'index.js'))(name) as { createRegistry?: CreateRegistry };
-    if (typeof createRegistry !== 'function') throw new TypeError('it exports no function createRegistry');
-    return createRegistry({ log, holdProcess: false });
+    return registryFrom(createRequire(join(process.cwd(), 'index.js'))(name), { log, holdProcess: false });
   } catch (error) {
     log.error(
       `LANE_REGISTRY=${name} can't be used: ${(error as Error).message.split('\n')[0]}. Accepted are nacos, kubernetes, or a package of the app that exports createRegistry. ` +

@@ -5,6 +5,7 @@
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
 import { FORMAT_NAMES, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
+import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
 import type { Trust } from '../rules/trust.js';
 import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
@@ -102,8 +103,6 @@ function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
 }
 
-/** A name with a scope, as a word alone is more likely a mistyped one. */
-const PACKAGE = /^@[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/i;
 
 function trust(value: string): Trust | undefined {
   const networks = words(value);
@@ -187,7 +186,7 @@ export const OPTION_ROWS = {
     variable: 'LANE_REGISTRY',
     accepts: 'nacos, kubernetes, or a package of the app such as @acme/lane-consul',
     fallback: 'nacos',
-    parse: (value) => oneOf('nacos', 'kubernetes')(value) ?? (PACKAGE.test(value) ? value : undefined),
+    parse: (value) => oneOf('nacos', 'kubernetes')(value) ?? (isRegistryPackage(value) ? value : undefined),
   }),
   kubernetesAccount: row<string | undefined>({ variable: 'LANE_KUBERNETES_ACCOUNT', accepts: 'a folder', fallback: undefined, parse: text }),
   kubernetesServer: row<string | undefined>({

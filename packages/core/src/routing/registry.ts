@@ -59,6 +59,18 @@ export interface RegistryOptions {
 /** What the package of a third party's registry exports as `createRegistry`. It is named by LANE_REGISTRY. */
 export type CreateRegistry = (options: RegistryOptions) => Registry;
 
+/** Makes the registry of a package, given what it exports. Throws where that is none, or the package can't make it. */
+export function registryFrom(exported: unknown, options: RegistryOptions): Registry {
+  const { createRegistry } = (exported ?? {}) as { readonly createRegistry?: CreateRegistry };
+  if (typeof createRegistry !== 'function') throw new TypeError('it exports no function createRegistry');
+  return createRegistry(options);
+}
+
+/** Whether a setting names the package of a third party's registry: with a scope, as a word alone is more likely a mistyped one. */
+export function isRegistryPackage(name: string): boolean {
+  return /^@[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/i.test(name);
+}
+
 /** A document kept beside the registry. */
 export interface ConfigDocument {
   readonly content: string;
