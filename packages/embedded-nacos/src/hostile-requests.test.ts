@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 
 /** Sends bytes as they are; gives the first line of the answer, empty where the connection was closed without one. */
-async function raw(bytes: string | Buffer): Promise<string> {
+async function raw(bytes: string | Uint8Array): Promise<string> {
   const socket: Socket = connect(nacos.port, '127.0.0.1');
   let answer = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
@@ -55,8 +55,7 @@ describe('targets', () => {
 });
 
 describe('requests that are hard to read', () => {
-  const beatOf = (beat: unknown): string =>
-    request(`PUT /nacos/v1/ns/instance/beat?serviceName=s&beat=${encodeURIComponent(JSON.stringify(beat))}`);
+  const beatOf = (beat: unknown): string => request(`PUT /nacos/v1/ns/instance/beat?serviceName=s&beat=${encodeURIComponent(JSON.stringify(beat))}`);
   test.each<[string, unknown]>([
     ['null', null],
     ['a text', 'x'],
@@ -132,7 +131,22 @@ describe('any request', () => {
   const texts = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 30 }),
     fc.jsonValue().map((value) => JSON.stringify(value)),
-    fc.constantFrom('1', '-1', '65535', '1e999', 'NaN', 'a@@b', '@@', '*', 'accurate', 'blur', '\x01', '\x02\x02', '__proto__', '{"ip":"1.1.1.1","port":1}'),
+    fc.constantFrom(
+      '1',
+      '-1',
+      '65535',
+      '1e999',
+      'NaN',
+      'a@@b',
+      '@@',
+      '*',
+      'accurate',
+      'blur',
+      '\x01',
+      '\x02\x02',
+      '__proto__',
+      '{"ip":"1.1.1.1","port":1}',
+    ),
   );
   const methods = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH');
 
