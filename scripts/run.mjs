@@ -56,6 +56,10 @@ const TASKS = {
     await prepare({ tests: true });
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(root, 'test/interop/vitest.config.mts'), ...passed]);
   },
+  async chaos() {
+    await prepare({ tests: true });
+    return run(process.execPath, [join(root, 'test/chaos/main.mjs'), ...passed]);
+  },
   async screenshots() {
     await prepare({ tests: true });
     return run(process.execPath, [join(root, 'test/interop/console/screenshots.mjs'), ...passed]);
