@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { SILENT_LOG, type Log } from '@lane/core/model';
+import { DEFAULT_FORMATS, SILENT_LOG, type FormatName, type Log } from '@lane/core/model';
 import { InvalidLaneGroupsError, LaneGroupsError, LaneGroupsStore } from '@lane/storage';
-import { NacosError, type NacosConnection } from '@lane/nacos-registry';
+import { DEFAULT_GROUP, NacosError, type NacosConnection } from '@lane/nacos-registry';
 import type { Account } from './access/accounts.js';
 import { Gate } from './access/gate.js';
 import { createHostTest, isLoopback } from './access/hosts.js';
@@ -25,6 +25,8 @@ export interface ConsoleOptions {
   readonly connection: NacosConnection;
   /** Nacos's grouping of services. Default `DEFAULT_GROUP`. */
   readonly serviceGroup?: string | undefined;
+  /** The formats that the agents list: the tags of instances are read in them. Default `['baggage']`. */
+  readonly formats?: readonly FormatName[] | undefined;
   /** Default 8900; 0 takes a free one. */
   readonly port?: number | undefined;
   /** Default 127.0.0.1. Beyond loopback accounts are needed. */
@@ -54,7 +56,7 @@ const BODY_LIMIT_BYTES = 5 * 1024 * 1024;
 
 /** Starts a console. Rejects with a ConsoleError that says what to do where it can't be started safely. */
 export async function startConsole(options: ConsoleOptions): Promise<RunningConsole> {
-  const { connection, host = '127.0.0.1', port = DEFAULT_PORT, accounts = [], allowedHosts = [], log = SILENT_LOG, tls } = options;
+  const { connection, host = '127.0.0.1', port = DEFAULT_PORT, accounts = [], allowedHosts = [], log = SILENT_LOG, tls, formats = DEFAULT_FORMATS } = options;
   if (accounts.length === 0 && !isLoopback(host)) {
     throw new ConsoleError(
       'ELANE_CONSOLE_TOKEN_NEEDED',
@@ -64,7 +66,7 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
   const { version } = require('../package.json') as { version: string };
   const pages = readPages(options.pages ?? join(__dirname, 'web'));
   const audit = new AuditLog(options.auditLog, (error) => log.error(`the audit log can't be written: ${error.message}`));
-  const surveyor = new Surveyor(connection, options.serviceGroup);
+  const surveyor = new Surveyor(connection, options.serviceGroup ?? DEFAULT_GROUP, formats);
   const gate = new Gate(accounts, (request) => audit.add({ who: '-', from: request.ip, action: 'sign-in-refused' }));
   const context: RouteContext = {
     connection,
@@ -72,7 +74,8 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
     gate,
     audit,
     surveyor,
-    traffic: new TrafficCollector(() => surveyor.survey()),
+    formats,
+    traffic: new TrafficCollector(() => surveyor.survey(), formats),
     version,
   };
 

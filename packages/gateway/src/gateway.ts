@@ -12,6 +12,7 @@ import { compileTrust, requestView, type LaneRules, type Trust } from '@lane/cor
 import {
   createTagCodec,
   decideRequestTag,
+  DEFAULT_FORMATS,
   LaneUnavailableError,
   pick,
   ServiceTables,
@@ -114,7 +115,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(options.baggageKey === undefined ? {} : { baggageKey: options.baggageKey }),
     groupOf: (tag) => tables.rules?.groupOf(tag),
   });
-  const tables = new ServiceTables({ nepxion: options.formats?.includes('nepxion') === true });
+  const tables = new ServiceTables({ formats: options.formats ?? DEFAULT_FORMATS });
   const trusts = compileTrust(options.trust ?? 'none');
   const passTag = createTagPassing(codec, options.baggageKey);
   // ES module only; a CommonJS package gets it this way on every Node.

@@ -2,6 +2,7 @@
 import {
   createRouter,
   createTagCodec,
+  listedFormats,
   ServiceTables,
   setBackgroundLane,
   type RegistryState,
@@ -64,7 +65,7 @@ export class Runtime implements Outbound, Messaging {
     this.tables = new ServiceTables({
       baseMode: options.baseMode,
       fallback: options.fallback,
-      nepxion: options.formats.includes('nepxion') || options.formatsIn.includes('nepxion'),
+      formats: listedFormats(options),
     });
     this.nacos = new NacosDiscovery({
       options,

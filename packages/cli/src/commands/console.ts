@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -23,11 +24,12 @@ export function consoleCommand(): Command {
     .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
     .option('--tls-cert <file>', 'certificate for TLS, PEM')
     .option('--tls-key <file>', 'its key, PEM')
+    .addOption(formatsOption())
     .option('--json', 'say where it listens as JSON')
     .action(console_);
 }
 
-interface ConsoleArguments extends NacosArguments {
+interface ConsoleArguments extends NacosArguments, FormatsArguments {
   port: number;
   host: string;
   token?: string;
@@ -54,6 +56,7 @@ async function console_(given: ConsoleArguments): Promise<void> {
     const running = await startConsole({
       connection,
       serviceGroup: given.nacosGroup,
+      formats: given.formats,
       port: given.port,
       host: given.host,
       accounts,

@@ -7,6 +7,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FormatName } from '@lane/core/model';
 import type { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
 import type { AuditLog, AuditEntry } from '../audit-log.js';
@@ -25,6 +26,8 @@ export interface RouteContext {
   readonly gate: Gate;
   readonly audit: AuditLog;
   readonly surveyor: Surveyor;
+  /** The formats listed: the tags of instances are read in them. */
+  readonly formats: readonly FormatName[];
   readonly traffic: TrafficCollector;
   readonly version: string;
 }

@@ -15,9 +15,8 @@ import {
   type LaneGroupsDocument,
   type Problem,
 } from '@lane/core/rules';
-import { laneStatus, type GroupStatus } from '@lane/core/model';
 import { InvalidLaneGroupsError } from '@lane/storage';
-import { tablesOf, type SurveyedService } from '@lane/nacos-registry';
+import { laneStatus, tablesOf, type FormatName, type GroupStatus, type SurveyedService } from '@lane/core/model';
 import type { FastifyRequest } from 'fastify';
 import type { AuditAction } from '../audit-log.js';
 import { ConsoleError } from '../console-error.js';
@@ -41,7 +40,7 @@ const answers = { 200: ChangedSchema, '4xx': ErrorSchema };
 
 /** Routes of groups and lanes. */
 export function groupRoutes(api: Api, context: RouteContext): void {
-  const { store, surveyor } = context;
+  const { store, surveyor, formats } = context;
 
   api.get(
     '/api/groups',
@@ -54,7 +53,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
           (error: Error) => ({ found: undefined, problem: error.message }),
         ),
       ]);
-      const statuses = survey.found === undefined ? [] : statusOf(survey.found, stored.document);
+      const statuses = survey.found === undefined ? [] : statusOf(survey.found, stored.document, formats);
       return {
         md5: stored.md5 ?? '',
         text: stored.text,
@@ -242,9 +241,9 @@ interface Applied {
   readonly problems?: readonly Problem[];
 }
 
-function statusOf(survey: readonly SurveyedService[], document: LaneGroupsDocument): readonly GroupStatus[] {
+function statusOf(survey: readonly SurveyedService[], document: LaneGroupsDocument, formats: readonly FormatName[]): readonly GroupStatus[] {
   const rules = compileLaneGroups(document);
-  return laneStatus(rules, tablesOf(survey, rules));
+  return laneStatus(rules, tablesOf(survey, rules, { formats }));
 }
 
 function partOf({ services, entry }: LaneGroup): object {

@@ -1,7 +1,6 @@
 /** What the registry knows: services with the tags of their instances, traffic, and where a request would go. */
 import { compileLaneGroups, explainEntry, groupNamed, requestView, LaneNotFoundError } from '@lane/core/rules';
-import { explainHop, isUsable, tagOfMetadata, type Instance } from '@lane/core/model';
-import { tablesOf } from '@lane/nacos-registry';
+import { explainHop, isUsable, tablesOf, tagOfMetadata, type FormatName, type Instance } from '@lane/core/model';
 import { ConsoleError } from '../console-error.js';
 import { ErrorSchema, ExplainSchema, ExplanationSchema, ServicesSchema, TrafficSchema } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
@@ -9,7 +8,7 @@ import type { Api, RouteContext } from './context.js';
 const MAX_LISTED = 1_000;
 
 /** Routes that read the registry. */
-export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteContext): void {
+export function registryRoutes(api: Api, { store, surveyor, traffic, formats }: RouteContext): void {
   api.get(
     '/api/services',
     {
@@ -24,8 +23,8 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
       return {
         services: survey.slice(0, MAX_LISTED).map(({ name, instances, tags }) => ({
           name,
-          base: count(instances, undefined),
-          tags: tags.map((tag) => ({ tag, ...count(instances, tag) })),
+          base: count(instances, undefined, formats),
+          tags: tags.map((tag) => ({ tag, ...count(instances, tag, formats) })),
         })),
         leftOut: Math.max(0, survey.length - MAX_LISTED),
       };
@@ -55,7 +54,7 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
       const [{ document }, survey] = await Promise.all([store.read(), surveyor.survey()]);
       const group = named(() => groupNamed(document, groupName));
       const rules = compileLaneGroups(document);
-      const tableOf = tablesOf(survey, rules);
+      const tableOf = tablesOf(survey, rules, { formats });
       const view = requestView({
         method,
         url: path,
@@ -85,8 +84,8 @@ export function registryRoutes(api: Api, { store, surveyor, traffic }: RouteCont
   );
 }
 
-function count(instances: readonly Instance[], tag: string | undefined): { usable: number; total: number } {
-  const own = instances.filter(({ metadata }) => tagOfMetadata(metadata) === tag);
+function count(instances: readonly Instance[], tag: string | undefined, formats: readonly FormatName[]): { usable: number; total: number } {
+  const own = instances.filter(({ metadata }) => tagOfMetadata(metadata, formats) === tag);
   return { usable: own.filter(isUsable).length, total: own.length };
 }
 

@@ -3,8 +3,7 @@
  * host that they are registered with: whoever may register an instance can't make the console call anything else.
  */
 import { ADMIN_METADATA_KEY, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
-import { tagOfMetadata } from '@lane/core/model';
-import type { SurveyedService } from '@lane/nacos-registry';
+import { tagOfMetadata, type FormatName, type SurveyedService } from '@lane/core/model';
 import { readJson } from './read-json.js';
 
 const MAX_SOURCES = 500;
@@ -95,12 +94,15 @@ interface Answer {
 /** Collects traffic when asked to. */
 export class TrafficCollector {
   readonly #list: ListInstances;
+  readonly #formats: readonly FormatName[];
   #latest: { readonly atMs: number; readonly traffic: Promise<Traffic> } | undefined;
   /** Counters of the look before, by instance and what is counted: an instance that comes or goes is no traffic. */
   #before: { readonly atMs: number; readonly counters: ReadonlyMap<string, number> } | undefined;
 
-  constructor(list: ListInstances) {
+  /** The tags of instances are read in `formats`. */
+  constructor(list: ListInstances, formats: readonly FormatName[]) {
     this.#list = list;
+    this.#formats = formats;
   }
 
   /** What the instances tell, now or within the last second. */
@@ -118,7 +120,7 @@ export class TrafficCollector {
 
   async #look(): Promise<Traffic> {
     const services = await this.#list();
-    const { sources, silent } = sourcesOf(services);
+    const { sources, silent } = sourcesOf(services, this.#formats);
     const answers = await askAll(sources.slice(0, MAX_SOURCES));
     const atMs = performance.now();
     const sum = new Sum(services, this.#before, atMs);
@@ -142,7 +144,7 @@ export class TrafficCollector {
   }
 }
 
-function sourcesOf(services: readonly SurveyedService[]): { sources: TrafficSource[]; silent: number } {
+function sourcesOf(services: readonly SurveyedService[], formats: readonly FormatName[]): { sources: TrafficSource[]; silent: number } {
   const sources: TrafficSource[] = [];
   let silent = 0;
   for (const { name: service, instances } of services) {
@@ -150,7 +152,7 @@ function sourcesOf(services: readonly SurveyedService[]): { sources: TrafficSour
       if (!healthy) continue;
       const admin = metadata[ADMIN_METADATA_KEY];
       if (admin === undefined || !isAtHost(admin, ip)) silent++;
-      else sources.push({ service, tag: tagOfMetadata(metadata), instance: `${ip}:${port}`, admin });
+      else sources.push({ service, tag: tagOfMetadata(metadata, formats), instance: `${ip}:${port}`, admin });
     }
   }
   return { sources, silent };

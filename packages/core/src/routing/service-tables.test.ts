@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Instance } from './instance.js';
 import type { CompiledLane, LaneRules } from '../rules/types.js';
+import { DEFAULT_FORMATS } from '../wire/formats.js';
 import { isInRightLane, ServiceTables, type KnownAddress, type ServiceKey } from './service-tables.js';
 
 const A: ServiceKey = { name: 'a', group: 'DEFAULT_GROUP' };
@@ -36,7 +37,7 @@ function rulesOf(...lanes: string[]): LaneRules {
 
 describe('what is known', () => {
   test('a service that nobody told of has no decision', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     expect(tables.isEmpty).toBe(true);
     expect(tables.route(A, 'gray')).toBe(undefined);
     expect(tables.get(A)).toBe(undefined);
@@ -44,14 +45,14 @@ describe('what is known', () => {
   });
 
   test('a service with no instance is known, and can not be served', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, []);
     expect(tables.isEmpty).toBe(false);
     expect(tables.route(A, undefined)).toMatchObject({ reason: 'none', instances: [] });
   });
 
   test('an update replaces what was known, for that service alone', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second, other] = [instance(), instance(), instance()];
     tables.update(B, [other]);
     tables.update(A, [first]);
@@ -65,7 +66,7 @@ describe('what is known', () => {
   });
 
   test('services of the same name in two groups are two', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second] = [instance(), instance()];
     tables.update(A, [first]);
     tables.update({ name: 'a', group: 'OTHER' }, [second]);
@@ -74,7 +75,7 @@ describe('what is known', () => {
   });
 
   test('a snapshot serves until the registry speaks, and never after', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [old, older, told] = [instance(), instance(), instance()];
     expect(tables.update(A, [older], 'snapshot').origin).toBe('snapshot');
     expect(tables.update(A, [old], 'snapshot').instances).toEqual([old]);
@@ -89,8 +90,8 @@ describe('what is known', () => {
 
   test('Nepxion metadata is read where the format is listed', () => {
     const tagged = instance(undefined, { metadata: { version: '1.1' } });
-    const plain = new ServiceTables();
-    const nepxion = new ServiceTables({ nepxion: true });
+    const plain = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const nepxion = new ServiceTables({ formats: ['baggage', 'nepxion'] });
     expect(plain.update(A, [tagged]).index.tags.get(tagged)).toBe(undefined);
     expect(nepxion.update(A, [tagged]).index.tags.get(tagged)).toBe('1.1');
     expect(nepxion.tagOf(tagged)).toBe('1.1');
@@ -109,7 +110,7 @@ describe('lane groups', () => {
     ['the lane in a group without this service', rulesOf('b/gray'), 'lane-not-here', [base]],
     ['another lane with this service', rulesOf('a/blue'), 'lane-not-here', [base]],
   ])('%s', (_, rules, reason, instances) => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.setRules(rules);
     tables.update(A, [base, gray]);
     expect(tables.route(A, 'gray')).toMatchObject({ reason, instances });
@@ -117,7 +118,7 @@ describe('lane groups', () => {
   });
 
   test('put in force later, they are in force for every service at once', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, [base, gray]);
     tables.update(B, [base, gray], 'snapshot');
     expect(tables.route(A, 'gray')?.reason).toBe('in-lane');
@@ -139,14 +140,14 @@ describe('lane groups', () => {
     ['option base, lane none', 'base', rulesOf('a/blue:none'), 'none'],
     ['option none, but the lane is not here', 'none', rulesOf('b/blue:none'), 'lane-not-here'],
   ])('fallback: %s', (_, fallback, rules, reason) => {
-    const tables = new ServiceTables(fallback === undefined ? {} : { fallback });
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, ...(fallback === undefined ? {} : { fallback }) });
     tables.setRules(rules);
     tables.update(A, [base, gray]);
     expect(tables.route(A, 'blue')?.reason).toBe(reason);
   });
 
   test('outside-enabled-lanes: instances of a lane that is not enabled serve base', () => {
-    const tables = new ServiceTables({ baseMode: 'outside-enabled-lanes' });
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' });
     tables.update(A, [base, gray]);
     expect(tables.route(A, undefined)?.instances).toEqual([base]);
     tables.setRules(rulesOf());
@@ -156,7 +157,7 @@ describe('lane groups', () => {
   });
 
   test('any list of instances can be indexed under the rules in force', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.setRules(rulesOf('a/gray'));
     expect(tables.buildIndex('a', [gray]).byTag.get('gray')?.reason).toBe('in-lane');
     expect(tables.buildIndex('b', [base, gray]).byTag.get('gray')?.reason).toBe('lane-not-here');
@@ -166,7 +167,7 @@ describe('lane groups', () => {
 
 describe('addresses', () => {
   test('an instance is found by host and port, whether it can serve or not', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
     const table = tables.update(A, [healthy, down]);
     expect(tables.findByAddress(healthy.ip, healthy.port)).toEqual({ instance: healthy, table });
@@ -178,7 +179,7 @@ describe('addresses', () => {
   });
 
   test('an address that two services share is nobody’s, however often either has it', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const shared = instance();
     const [again, other] = [{ ...shared }, { ...shared }];
     tables.update(A, [shared, again]);
@@ -194,7 +195,7 @@ describe('addresses', () => {
   });
 
   test('is found in the table of now after the rules change', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const gray = instance('gray');
     tables.update(A, [gray]);
     tables.findByAddress(gray.ip, gray.port);
@@ -223,7 +224,7 @@ describe('isInRightLane', () => {
       tag: string | undefined,
       instances: Instance[],
       rules: LaneRules | undefined,
-      options: ConstructorParameters<typeof ServiceTables>[0],
+      options: Omit<ConstructorParameters<typeof ServiceTables>[0], 'formats'>,
       right: string[],
     ]
   >([
@@ -260,7 +261,7 @@ describe('isInRightLane', () => {
       ['base down', 'gray down'],
     ],
   ])('%s', (_, tag, instances, rules, options, right) => {
-    const tables = new ServiceTables(options);
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, ...options });
     tables.setRules(rules);
     tables.update(A, instances);
     const decision = tables.route(A, tag);

@@ -1,5 +1,6 @@
 import type { LaneRules } from '../rules/types.js';
-import { tagOfMetadata, type Instance, type MetadataReading } from './instance.js';
+import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
+import type { Instance } from './instance.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 import type { Tag } from '../names/tag.js';
 
@@ -29,7 +30,9 @@ export interface KnownAddress {
 }
 
 /** Options of {@link ServiceTables}. */
-export interface ServiceTablesOptions extends MetadataReading {
+export interface ServiceTablesOptions {
+  /** All formats listed, written or read: metadata with common keys is a tag only where its format is among them. */
+  readonly formats: readonly FormatName[];
   readonly baseMode?: BaseMode;
   readonly fallback?: Fallback;
 }
@@ -40,13 +43,15 @@ export interface ServiceTablesOptions extends MetadataReading {
  */
 export class ServiceTables {
   readonly #options: ServiceTablesOptions;
+  readonly #readTag: InstanceTagReader;
   readonly #tables = new Map<string, ServiceTable>();
   /** host, then port: no key has to be put together at request time. An address that several services share is null: it can't be told whose it is. */
   #addresses: Map<string, Map<number, KnownAddress | null>> | undefined;
   #rules: LaneRules | undefined;
 
-  constructor(options: ServiceTablesOptions = {}) {
+  constructor(options: ServiceTablesOptions) {
     this.#options = options;
+    this.#readTag = instanceTagReader(options.formats);
   }
 
   /** The lane groups in force, or undefined where none are known. */
@@ -90,7 +95,7 @@ export class ServiceTables {
 
   /** The tag of an instance by its metadata; undefined: base. */
   tagOf(instance: Pick<Instance, 'metadata'>): Tag | undefined {
-    return tagOfMetadata(instance.metadata, this.#options);
+    return this.#readTag(instance.metadata);
   }
 
   get(key: ServiceKey): ServiceTable | undefined {

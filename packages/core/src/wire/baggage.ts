@@ -177,7 +177,8 @@ function trimBlanks(text: string, start: number, end: number): string {
   return text.slice(start, end);
 }
 
-function decodePercent(text: string): string {
+/** Percent-decodes a text; one that can't be decoded stays as it is. */
+export function decodePercent(text: string): string {
   if (text.indexOf('%') === -1) return text;
   try {
     return decodeURIComponent(text);

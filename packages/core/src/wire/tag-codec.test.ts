@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeBaggageEntry } from './baggage.js';
-import { createTagCodec, FORMAT_NAMES, linesOf, type FormatName, type TagCodec, type WireTag } from './formats.js';
+import { FORMAT_NAMES, tagOfMetadata, type FormatName } from './formats.js';
+import { createTagCodec, linesOf, type TagCodec, type WireTag } from './tag-codec.js';
 import { isTag } from '../names/tag.js';
-import { tagOfMetadata } from '../routing/instance.js';
 
 type Header = readonly [name: string, value: string];
 
@@ -276,9 +276,9 @@ describe('writing', () => {
           expect(readBoth(codec, relevant)).toBe(tag);
           for (const format of formats) expect(readBoth(codecOf(format), relevant)).toBe(tag);
           expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
-          const nepxion = formats.includes('nepxion');
+          
           const metadata = codec.metadata(tag);
-          for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, { nepxion })).toBe(tag);
+          for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, formats)).toBe(tag);
         },
       ),
     );
