@@ -56,7 +56,16 @@ const BODY_LIMIT_BYTES = 5 * 1024 * 1024;
 
 /** Starts a console. Rejects with a ConsoleError that says what to do where it can't be started safely. */
 export async function startConsole(options: ConsoleOptions): Promise<RunningConsole> {
-  const { connection, host = '127.0.0.1', port = DEFAULT_PORT, accounts = [], allowedHosts = [], log = SILENT_LOG, tls, formats = DEFAULT_FORMATS } = options;
+  const {
+    connection,
+    host = '127.0.0.1',
+    port = DEFAULT_PORT,
+    accounts = [],
+    allowedHosts = [],
+    log = SILENT_LOG,
+    tls,
+    formats = DEFAULT_FORMATS,
+  } = options;
   if (accounts.length === 0 && !isLoopback(host)) {
     throw new ConsoleError(
       'ELANE_CONSOLE_TOKEN_NEEDED',

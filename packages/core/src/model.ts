@@ -23,15 +23,7 @@ export {
   tagOfMetadata,
   type FormatName,
 } from './wire/formats.js';
-export {
-  createTagCodec,
-  linesOf,
-  type LaneRecord,
-  type ReadingCounts,
-  type TagCodec,
-  type TagCodecOptions,
-  type WireTag,
-} from './wire/tag-codec.js';
+export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
 export type { Instance } from './routing/instance.js';
 export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
 export {

@@ -123,7 +123,13 @@ export function formatOf(name: FormatName, settings: FormatSettings = { baggageK
 }
 
 /** All formats of a process: those it writes, and those it only reads. */
-export function listedFormats({ formats, formatsIn }: { readonly formats: readonly FormatName[]; readonly formatsIn: readonly FormatName[] }): readonly FormatName[] {
+export function listedFormats({
+  formats,
+  formatsIn,
+}: {
+  readonly formats: readonly FormatName[];
+  readonly formatsIn: readonly FormatName[];
+}): readonly FormatName[] {
   return [...new Set([...formats, ...formatsIn])];
 }
 

@@ -276,7 +276,7 @@ describe('writing', () => {
           expect(readBoth(codec, relevant)).toBe(tag);
           for (const format of formats) expect(readBoth(codecOf(format), relevant)).toBe(tag);
           expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
-          
+
           const metadata = codec.metadata(tag);
           for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, formats)).toBe(tag);
         },
