@@ -114,6 +114,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(options.formats === undefined ? {} : { formats: options.formats }),
     ...(options.baggageKey === undefined ? {} : { baggageKey: options.baggageKey }),
     groupOf: (tag) => tables.rules?.groupOf(tag),
+    onUnwritable: (message) => log.warn(message),
   });
   const tables = new ServiceTables({ formats: options.formats ?? DEFAULT_FORMATS });
   const trusts = compileTrust(options.trust ?? 'none');

@@ -61,6 +61,7 @@ export class Runtime implements Outbound, Messaging {
       formatsIn: options.formatsIn,
       baggageKey: options.baggageKey,
       groupOf: (tag) => this.tables.rules?.groupOf(tag),
+      onUnwritable: (message) => log.warn(message),
     });
     this.tables = new ServiceTables({
       baseMode: options.baseMode,

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instance } from './instance.js';
 import type { CompiledLane, LaneRules } from '../rules/types.js';
@@ -202,6 +203,109 @@ describe('addresses', () => {
     tables.setRules(rulesOf());
     expect(tables.findByAddress(gray.ip, gray.port)?.table).toBe(tables.get(A));
   });
+});
+
+describe('a push that says the same', () => {
+  const copyOf = (list: readonly Instance[]): Instance[] => list.map((one) => ({ ...one, metadata: { ...one.metadata } }));
+  const list = [instance(), instance('gray'), instance('gray', { healthy: false })];
+
+  test('changes nothing: same table, same decisions, same addresses, in whatever order it comes', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const table = tables.update(A, list);
+    const decisions = ['gray', 'blue', undefined].map((tag) => tables.route(A, tag));
+    const known = tables.findByAddress(list[1]?.ip as string, list[1]?.port as number);
+    for (const said of [list, copyOf(list), copyOf(list).toReversed()]) {
+      expect(tables.update({ ...A }, said)).toBe(table);
+      expect(tables.get(A)).toBe(table);
+      expect(['gray', 'blue', undefined].map((tag) => tables.route(A, tag))).toEqual(decisions);
+      expect(tables.route(A, 'blue')).toBe(decisions[1]);
+      expect(tables.findByAddress(list[1]?.ip as string, list[1]?.port as number)).toBe(known);
+    }
+  });
+
+  test.each<[what: string, change: Partial<Instance> & { readonly cluster?: string }]>([
+    ['weight', { weight: 2 }],
+    ['health', { healthy: false }],
+    ['enabled', { enabled: false }],
+    ['the tag', { metadata: { lane: 'blue' } }],
+    ['other metadata', { metadata: { zone: 'a' } }],
+    ['metadata that is gone', { metadata: {} }],
+    ['the port', { port: 1 }],
+    ['what only one registry tells', { cluster: 'B' }],
+  ])('does not say the same with another %s', (_, change) => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const before = instance('gray');
+    const table = tables.update(A, [before, list[0] as Instance]);
+    const said = [list[0] as Instance, { ...before, ...change }];
+    expect(tables.update(A, said)).not.toBe(table);
+    expect(tables.get(A)?.instances).toBe(said);
+  });
+
+  test('does not say the same where the registry repeats what a snapshot said: from then on it is the registry that has said it', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    tables.update(A, list, 'snapshot');
+    expect(tables.update(A, copyOf(list)).origin).toBe('registry');
+    expect(tables.findByAddress(list[0]?.ip as string, list[0]?.port as number)?.table).toBe(tables.get(A));
+  });
+
+  test('of an address that is listed twice the later counts, also when the two change places', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const first = instance('gray');
+    const later = { ...first, metadata: { lane: 'blue' } };
+    tables.update(A, [first, later]);
+    expect(tables.findByAddress(first.ip, first.port)?.instance).toBe(later);
+    tables.update(A, [later, first]);
+    expect(tables.findByAddress(first.ip, first.port)?.instance).toBe(first);
+  });
+});
+
+test('after any history, what is known of addresses is what tables made anew would know', () => {
+  const address = fc.record({
+    ip: fc.constantFrom('10.0.0.1', '10.0.0.2', '::1'),
+    port: fc.integer({ min: 1, max: 3 }),
+    lane: fc.constantFrom('', 'gray'),
+  });
+  const push = fc.record({
+    name: fc.constantFrom('a', 'b', 'c'),
+    group: fc.constantFrom('DEFAULT_GROUP', 'OTHER'),
+    instances: fc.array(address, { maxLength: 5 }),
+    origin: fc.constantFrom('registry' as const, 'snapshot' as const),
+  });
+  const rules = fc.constantFrom(undefined, rulesOf('a/gray'), rulesOf());
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          push,
+          rules.map((value) => ({ rules: value })),
+        ),
+        { maxLength: 20 },
+      ),
+      (history) => {
+        const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+        for (const step of history) {
+          if ('rules' in step) tables.setRules(step.rules);
+          else {
+            const { name, group, origin } = step;
+            const said = step.instances.map(({ ip, port, lane }) => instance(lane, { ip, port }));
+            tables.update({ name, group }, said, origin);
+          }
+          const anew = new ServiceTables({ formats: DEFAULT_FORMATS });
+          anew.setRules(tables.rules);
+          for (const table of tables.all()) anew.update(table.key, table.instances, table.origin);
+          for (const ip of ['10.0.0.1', '10.0.0.2', '::1']) {
+            expect(tables.hasHost(ip)).toBe(anew.hasHost(ip));
+            for (const port of [1, 2, 3]) {
+              const known = tables.findByAddress(ip, port);
+              const wanted = anew.findByAddress(ip, port);
+              expect(known?.instance).toBe(wanted?.instance);
+              expect(known?.table).toBe(wanted && tables.get(wanted.table.key));
+            }
+          }
+        }
+      },
+    ),
+  );
 });
 
 describe('isInRightLane', () => {

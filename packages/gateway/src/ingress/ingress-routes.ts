@@ -6,7 +6,7 @@ import { isTag } from '@lane/core/model';
 import type { Canary, GatewayRoute, RouteTarget } from '../routes.js';
 import { readAnnotations } from './canary.js';
 import { readManifests, type KubernetesObject, type ManifestFile, type ManifestProblem } from './manifests.js';
-import { nearestName } from './nearest-name.js';
+import { nearest } from '@lane/core/model';
 
 /** Options of {@link ingressRoutes}. */
 export interface IngressOptions {
@@ -135,7 +135,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
       return targetOf(service);
     }
     const here = services.filter(({ namespace }) => namespace === ingress.namespace);
-    const meant = nearestName(
+    const meant = nearest(
       name,
       here.map((one) => one.name),
     );
