@@ -62,7 +62,10 @@ function likenessOf(a: string, b: string): number {
 }
 
 function wordsOf(name: string): string[] {
-  return name.slice(0, MAX_COMPARED_LENGTH).toLowerCase().split(/[-._/]/);
+  return name
+    .slice(0, MAX_COMPARED_LENGTH)
+    .toLowerCase()
+    .split(/[-._/]/);
 }
 
 /** One letter wrong in four, or two that have changed places; a first letter or a digit is seldom mistyped, and often what tells two names apart. */
