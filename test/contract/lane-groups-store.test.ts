@@ -3,7 +3,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core/rules';
-import { connectNacos, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { DEFAULT_FORMATS, surveyServices, tablesOf } from '@lane/core/model';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
@@ -155,7 +156,7 @@ function describeStore(server: NacosServer): void {
       await connection.register({ name: 'a', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.2', port: 80, metadata: { lane: 'gray' } });
       await connection.register({ name: 'b', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.3', port: 80 });
       const survey = await eventually(async () => {
-        const found = await surveyServices(connection);
+        const found = await surveyServices(connection, { group: 'DEFAULT_GROUP', formats: DEFAULT_FORMATS });
         expect(found.map(({ name, tags, instances }) => [name, tags, instances.length])).toEqual([
           ['a', ['gray'], 2],
           ['b', [], 1],
@@ -163,8 +164,8 @@ function describeStore(server: NacosServer): void {
         return found;
       });
       const rules = compileLaneGroups({ version: 1, groups: [{ ...SHOP, lanes: [{ name: 'gray', tag: 'gray' }] }] });
-      expect(tablesOf(survey, rules)('a')?.instances).toHaveLength(2);
-      expect(tablesOf(survey, rules)('c')).toBeUndefined();
+      expect(tablesOf(survey, rules, { formats: DEFAULT_FORMATS })('a')?.instances).toHaveLength(2);
+      expect(tablesOf(survey, rules, { formats: DEFAULT_FORMATS })('c')).toBeUndefined();
     });
 
     test.runIf(server.grpc)('over gRPC are changed with what was written read back, and the history is refused with the remedy', async () => {

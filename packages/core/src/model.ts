@@ -15,17 +15,19 @@ export {
   type HeaderLines,
 } from './wire/baggage.js';
 export {
-  createTagCodec,
   DEFAULT_BAGGAGE_KEY,
+  DEFAULT_FORMATS,
   FORMAT_NAMES,
-  linesOf,
+  LANE_METADATA_KEY,
+  instanceTagReader,
+  listedFormats,
+  tagOfMetadata,
   type FormatName,
-  type ReadingCounts,
-  type TagCodec,
-  type TagCodecOptions,
-  type WireTag,
+  type InstanceTagReader,
 } from './wire/formats.js';
-export { LANE_METADATA_KEY, tagOfMetadata, type Instance, type MetadataReading } from './routing/instance.js';
+export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
+export type { Instance } from './routing/instance.js';
+export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
 export {
   buildChances,
   buildLaneIndex,

@@ -12,6 +12,7 @@ import { compileTrust, requestView, type LaneRules, type Trust } from '@lane/cor
 import {
   createTagCodec,
   decideRequestTag,
+  DEFAULT_FORMATS,
   LaneUnavailableError,
   pick,
   ServiceTables,
@@ -113,8 +114,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(options.formats === undefined ? {} : { formats: options.formats }),
     ...(options.baggageKey === undefined ? {} : { baggageKey: options.baggageKey }),
     groupOf: (tag) => tables.rules?.groupOf(tag),
+    onUnwritable: (message) => log.warn(message),
   });
-  const tables = new ServiceTables({ nepxion: options.formats?.includes('nepxion') === true });
+  const tables = new ServiceTables({ formats: options.formats ?? DEFAULT_FORMATS });
   const trusts = compileTrust(options.trust ?? 'none');
   const passTag = createTagPassing(codec, options.baggageKey);
   // ES module only; a CommonJS package gets it this way on every Node.

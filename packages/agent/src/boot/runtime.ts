@@ -2,6 +2,7 @@
 import {
   createRouter,
   createTagCodec,
+  listedFormats,
   ServiceTables,
   setBackgroundLane,
   type RegistryState,
@@ -60,11 +61,12 @@ export class Runtime implements Outbound, Messaging {
       formatsIn: options.formatsIn,
       baggageKey: options.baggageKey,
       groupOf: (tag) => this.tables.rules?.groupOf(tag),
+      onUnwritable: (message) => log.warn(message),
     });
     this.tables = new ServiceTables({
       baseMode: options.baseMode,
       fallback: options.fallback,
-      nepxion: options.formats.includes('nepxion') || options.formatsIn.includes('nepxion'),
+      formats: listedFormats(options),
     });
     this.nacos = new NacosDiscovery({
       options,

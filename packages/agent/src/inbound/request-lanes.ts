@@ -13,8 +13,6 @@ import {
 } from '@lane/core/model';
 import type { EntryRules, RequestView, Trust, TrustTest } from '@lane/core/rules';
 
-const MAX_REMEMBERED_TAGS = 256;
-
 /** What keeps the decision on a request: the request itself, or the stream of HTTP/2. */
 export interface Marked {
   /** Of HTTP/2: the stream that the request was made of, where its tag has been decided already. */
@@ -38,7 +36,6 @@ export class RequestLanes {
   readonly #codec: TagCodec;
   readonly #tables: ServiceTables;
   readonly #trusts: TrustTest | undefined;
-  readonly #inbound = new Map<Tag, RequestTag>();
   #entry: EntryRules | undefined;
   #stamp: Tag | undefined;
 
@@ -72,7 +69,7 @@ export class RequestLanes {
       marked[REQUEST_MARK] = mark;
     }
     if (mark.tag !== undefined) {
-      const context = laneContext(mark.tag);
+      const { context } = this.#codec.record(mark.tag);
       this.onTagged?.(context);
       return context;
     }
@@ -83,14 +80,7 @@ export class RequestLanes {
   #decide<G>(inbound: Tag | undefined, given: G, source: RequestSource<G>): RequestTag {
     if (inbound !== undefined) {
       const { rules } = this.#tables;
-      if (rules === undefined || !rules.isDisabledTag(inbound)) {
-        let mark = this.#inbound.get(inbound);
-        if (mark === undefined) {
-          mark = Object.freeze({ tag: inbound, source: 'inbound' });
-          if (this.#inbound.size < MAX_REMEMBERED_TAGS) this.#inbound.set(inbound, mark);
-        }
-        return mark;
-      }
+      if (rules === undefined || !rules.isDisabledTag(inbound)) return this.#codec.record(inbound).mark;
     }
     return decideRequestTag(undefined, () => source.view(given), {
       rules: this.#tables.rules,

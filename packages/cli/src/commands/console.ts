@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { FORMAT_NAMES, type FormatName } from '@lane/core/model';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
-import { parseFormats } from '../gateway-arguments.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -24,22 +23,14 @@ export function consoleCommand(): Command {
     .addOption(new Option('--audit-log <file>', 'add to this file who did what, a JSON object a line').env('LANE_CONSOLE_AUDIT_LOG'))
     .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
     .option('--behind-tls', "a proxy before it ends TLS: browsers send the session's cookie by TLS only")
-    .addOption(
-      new Option(
-        '--formats <list>',
-        `formats that the agents have, some of which say what a tag is in Nacos: a comma list of ${FORMAT_NAMES.join(', ')}`,
-      )
-        .env('LANE_FORMATS')
-        .argParser(parseFormats)
-        .default(['baggage'] satisfies FormatName[]),
-    )
     .option('--tls-cert <file>', 'certificate for TLS, PEM')
     .option('--tls-key <file>', 'its key, PEM')
+    .addOption(formatsOption())
     .option('--json', 'say where it listens as JSON')
     .action(console_);
 }
 
-interface ConsoleArguments extends NacosArguments {
+interface ConsoleArguments extends NacosArguments, FormatsArguments {
   port: number;
   host: string;
   token?: string;
@@ -47,7 +38,6 @@ interface ConsoleArguments extends NacosArguments {
   auditLog?: string;
   allowedHost: string[];
   behindTls?: boolean;
-  formats: FormatName[];
   tlsCert?: string;
   tlsKey?: string;
   json?: boolean;
@@ -68,12 +58,12 @@ async function console_(given: ConsoleArguments): Promise<void> {
     const running = await startConsole({
       connection,
       serviceGroup: given.nacosGroup,
+      formats: given.formats,
       port: given.port,
       host: given.host,
       accounts,
       allowedHosts: given.allowedHost,
       auditLog: given.auditLog,
-      formats: given.formats,
       isBehindTls: given.behindTls,
       log: TERMINAL_LOG,
       ...(given.tlsCert === undefined || given.tlsKey === undefined

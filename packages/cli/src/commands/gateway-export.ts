@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isTag, type FormatName, type Instance } from '@lane/core/model';
+import { isTag, type Instance } from '@lane/core/model';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
@@ -8,7 +8,8 @@ import type { ExportTarget, GatewayRoute } from '@lane/gateway';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
+import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { printJson } from '../output.js';
@@ -34,7 +35,7 @@ export function gatewayExportCommand(): Command {
     )
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
-    .option('--formats <list>', `formats in which the tag is written: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
+    .addOption(formatsOption('formats in which the tag is written, and the tags of instances are read'))
     .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80)
     .option('--json', 'the text and what it does not say, as JSON')
@@ -42,7 +43,7 @@ export function gatewayExportCommand(): Command {
     .action(exportGateway);
 }
 
-interface ExportArguments extends NacosArguments {
+interface ExportArguments extends NacosArguments, FormatsArguments {
   route?: GatewayRoute[];
   ingress?: string[];
   mend?: boolean;
@@ -50,7 +51,6 @@ interface ExportArguments extends NacosArguments {
   upstream?: Map<string, Instance[]>;
   rules?: string;
   service: string;
-  formats: FormatName[];
   baggageKey: string;
   listen: number;
   strict?: boolean;

@@ -1,7 +1,6 @@
 /** Lane groups, without their lanes. */
 import { compileLaneGroups, groupNamed, withGroup, withoutGroup, type LaneGroup, type LaneGroupsDocument } from '@lane/core/rules';
-import { laneStatus, type GroupStatus } from '@lane/core/model';
-import type { SurveyedService } from '@lane/nacos-registry';
+import { laneStatus, type GroupStatus, type SurveyedService } from '@lane/core/model';
 import type { AuditAction } from '../audit-log.js';
 import { etagOfGroup, etagOfLane } from '../etag.js';
 import { relativeProblems } from '../relative-problems.js';

@@ -4,7 +4,7 @@
  * and of all, in time, in number, and in how many are read at once; what is left out is counted.
  */
 import { ADMIN_METADATA_KEY } from '@lane/core/agent';
-import type { SurveyedService } from '@lane/nacos-registry';
+import type { SurveyedService } from '@lane/core/model';
 import type { Surveyor } from '../survey.js';
 import { adminAddressOf, type AdminAddress } from './admin-address.js';
 import { decisionsOf, figuresOf, type Traffic, type TrafficDecision } from './figures.js';

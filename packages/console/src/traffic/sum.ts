@@ -1,6 +1,6 @@
 /** Adds up what instances tell, within bounds: an instance could make up services and tags without end. */
 import type { TrafficRoute } from '@lane/core/agent';
-import type { SurveyedService } from '@lane/nacos-registry';
+import type { SurveyedService } from '@lane/core/model';
 import type { Counts, Figures, TrafficEdge, TrafficNode } from './figures.js';
 
 /** Rates are told between two looks that are not further apart. */

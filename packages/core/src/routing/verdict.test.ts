@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ServiceTables, type ServiceKey } from './service-tables.js';
 import type { Instance } from './instance.js';
+import { DEFAULT_FORMATS } from '../wire/formats.js';
 import { createRouter, type Router } from './verdict.js';
 import { trafficRouteOf } from '../agent/reports.js';
 
@@ -22,7 +23,7 @@ const namesOf = (): Parameters<typeof createRouter>[1] => ({
 });
 
 beforeEach(() => {
-  tables = new ServiceTables();
+  tables = new ServiceTables({ formats: DEFAULT_FORMATS });
   names = new Map();
   asked = [];
   router = createRouter(tables, namesOf(), (key) => {

@@ -1,6 +1,6 @@
 /** What is exported, whatever for: routes, the rules that hold on them, the lanes' addresses, and what could not be said. */
 import { compileLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
-import { createTagCodec, FORMAT_NAMES, ServiceTables, type FormatName, type Instance, type Tag } from '@lane/core/model';
+import { createTagCodec, DEFAULT_FORMATS, FORMAT_NAMES, ServiceTables, type FormatName, type Instance, type Tag } from '@lane/core/model';
 import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../routes.js';
 import { conditionOf, type Condition } from './condition.js';
 
@@ -85,13 +85,13 @@ export interface Plan {
 
 /** Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. */
 export function planExport(source: ExportSource, needsAddresses = true): Plan {
-  const { service = 'lane-gateway', formats = ['baggage'], port = 80 } = source;
+  const { service = 'lane-gateway', formats = DEFAULT_FORMATS, port = 80 } = source;
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
   const every = createTagCodec({ formats: FORMAT_NAMES, ...key });
   const remarks: Remark[] = [];
   const rules = source.document === undefined ? undefined : compileLaneGroups(source.document);
   const codec = createTagCodec({ formats, ...key, groupOf: (tag) => rules?.groupOf(tag) });
-  const tables = new ServiceTables();
+  const tables = new ServiceTables({ formats });
   tables.setRules(rules);
   const own = rulesOfEntry(source.document, service);
   const table = compileRoutes(source.routes);

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { tagOfMetadata } from './instance.js';
+import { tagOfMetadata, type FormatName } from './formats.js';
 
 type Metadata = Record<string, string>;
+
+const PLAIN: readonly FormatName[] = ['baggage'];
+const WITH_NEPXION: readonly FormatName[] = ['baggage', 'nepxion'];
 
 const env = (...entries: unknown[]): Metadata => ({ '__micro.service.env__': JSON.stringify(entries) });
 
@@ -47,13 +50,13 @@ describe('tagOfMetadata', () => {
     ['ASM', { ASM_TRAFFIC_TAG: 'gray' }, 'gray'],
     ['Nepxion, not listed: `version` is a common key', { version: 'gray' }, undefined],
   ])('%s', (_, metadata, tag) => {
-    expect(tagOfMetadata(metadata)).toBe(tag);
+    expect(tagOfMetadata(metadata, PLAIN)).toBe(tag);
   });
 
   test('Nepxion, where the format is listed', () => {
-    expect(tagOfMetadata({ version: '1.1' }, { nepxion: true })).toBe('1.1');
-    expect(tagOfMetadata({ version: '1.1', lane: 'gray' }, { nepxion: true })).toBe('gray');
-    expect(tagOfMetadata({ version: '1.1' }, { nepxion: false })).toBe(undefined);
+    expect(tagOfMetadata({ version: '1.1' }, WITH_NEPXION)).toBe('1.1');
+    expect(tagOfMetadata({ version: '1.1', lane: 'gray' }, WITH_NEPXION)).toBe('gray');
+    expect(tagOfMetadata({ version: '1.1' }, PLAIN)).toBe(undefined);
   });
 
   test('of several forms ours counts first, and one that can not be a tag does not hide the next', () => {
@@ -69,15 +72,15 @@ describe('tagOfMetadata', () => {
     const tags = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh'];
     for (let from = 0; from < forms.length; from++) {
       const metadata = Object.assign({}, ...forms.slice(from).toReversed()) as Metadata;
-      expect(tagOfMetadata(metadata, { nepxion: true })).toBe(tags[from]);
+      expect(tagOfMetadata(metadata, WITH_NEPXION)).toBe(tags[from]);
       for (const key of Object.keys(forms[from] as Metadata)) metadata[key] = 'not a tag!';
-      if (from !== 2) expect(tagOfMetadata(metadata, { nepxion: true })).toBe(tags[from + 1]);
+      if (from !== 2) expect(tagOfMetadata(metadata, WITH_NEPXION)).toBe(tags[from + 1]);
     }
   });
 
   test('metadata that is absent is base', () => {
-    expect(tagOfMetadata(undefined)).toBe(undefined);
-    expect(tagOfMetadata(null as never)).toBe(undefined);
+    expect(tagOfMetadata(undefined, PLAIN)).toBe(undefined);
+    expect(tagOfMetadata(null as never, PLAIN)).toBe(undefined);
   });
 
   test('whatever other programs write there, it never throws', () => {
@@ -99,7 +102,7 @@ describe('tagOfMetadata', () => {
     );
     fc.assert(
       fc.property(fc.dictionary(key, value), (metadata) => {
-        const tag = tagOfMetadata(metadata as Metadata, { nepxion: true });
+        const tag = tagOfMetadata(metadata as Metadata, WITH_NEPXION);
         expect(tag === undefined || /^[\w.-]{1,64}$/.test(tag)).toBe(true);
       }),
     );

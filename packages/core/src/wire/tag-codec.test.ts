@@ -1,9 +1,11 @@
+import { validateHeaderValue } from 'node:http';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeBaggageEntry } from './baggage.js';
-import { createTagCodec, FORMAT_NAMES, linesOf, type FormatName, type TagCodec, type WireTag } from './formats.js';
+import { FORMAT_NAMES, tagOfMetadata, type FormatName } from './formats.js';
+import { createTagCodec, linesOf, type TagCodec, type WireTag } from './tag-codec.js';
+import { laneContext } from '../context.js';
 import { isTag } from '../names/tag.js';
-import { tagOfMetadata } from '../routing/instance.js';
 
 type Header = readonly [name: string, value: string];
 
@@ -276,9 +278,9 @@ describe('writing', () => {
           expect(readBoth(codec, relevant)).toBe(tag);
           for (const format of formats) expect(readBoth(codecOf(format), relevant)).toBe(tag);
           expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
-          const nepxion = formats.includes('nepxion');
+
           const metadata = codec.metadata(tag);
-          for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, { nepxion })).toBe(tag);
+          for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, formats)).toBe(tag);
         },
       ),
     );
@@ -293,6 +295,70 @@ describe('writing', () => {
     expect(codec.wire('made-up-4999').entries).toEqual([['lane', 'lane=made-up-4999']]);
     expect(codec.wire('gray')).toBe(gray);
   });
+});
+
+describe('what can be written', () => {
+  const group = fc.oneof(
+    fc.constantFrom('商店', 'a b', '100%', 'a/b', 'a,b', '\ud800', '\r\nx-evil: 1', '\u0000', '', '+'),
+    fc.string({ unit: 'binary' }),
+    fc.string(),
+  );
+
+  test('is a legal header, of any format, tag and lane group, and read back by whoever reads the format', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...FORMAT_NAMES),
+        fc.string({ unit: fc.constantFrom(...'azAZ09._-'), minLength: 1, maxLength: 64 }),
+        group,
+        (format, tag, name) => {
+          const unwritable: string[] = [];
+          const codec = createTagCodec({ formats: [format], groupOf: () => name, onUnwritable: (message) => unwritable.push(message) });
+          const headers = headersOf(codec.wire(tag));
+          expect(unwritable).toEqual([]);
+          expect(headers.length).toBeGreaterThan(0);
+          for (const [header, text] of headers) {
+            expect(text).toMatch(/^[\x21-\x7e]+$/);
+            validateHeaderValue(header, text);
+          }
+
+          expect(readBoth(codec, headers)).toBe(tag);
+        },
+      ),
+    );
+  });
+
+  test.each([
+    ['商店', '%E5%95%86%E5%BA%97/gray'],
+    ['a b', 'a%20b/gray'],
+    ['100%', '100%25/gray'],
+    ['a+b', 'a%2Bb/gray'],
+    ['shop', 'shop/gray'],
+    ['\ud800', '%EF%BF%BD/gray'],
+  ])('lane group %s in polaris: %s, which Spring Cloud Tencent decodes', (name, value) => {
+    expect(createTagCodec({ formats: ['polaris'], groupOf: () => name }).wire('gray').headers).toEqual([['service-lane', value]]);
+  });
+
+  test('Spring Cloud Tencent encodes the whole header', () => {
+    expect(readBoth(codecOf('polaris'), [['service-lane', 'shop%2Fgray']])).toBe('gray');
+    expect(readBoth(codecOf('polaris'), [['service-lane', '%E5%95%86%E5%BA%97%2Fgray']])).toBe('gray');
+  });
+
+  test('what can not be written is left out, and told of once', () => {
+    const unwritable: string[] = [];
+    const codec = createTagCodec({ formats: ['dubbo', 'baggage'], baggageKey: 'bäd', onUnwritable: (message) => unwritable.push(message) });
+    for (const tag of ['gray', 'blue', 'gray']) expect(codec.wire(tag)).toMatchObject({ headers: [['dubbo.tag', tag]], entries: [] });
+    expect(unwritable).toEqual([expect.stringMatching(/^format baggage can't write the entry bäd of header baggage/)]);
+  });
+});
+
+test('a request of a tag costs one look-up: context, mark and what calls carry are one record', () => {
+  const codec = createTagCodec({ formats: ['polaris'], groupOf: () => 'shop' });
+  const record = codec.record('gray');
+  expect(codec.record('gray')).toBe(record);
+  expect(record.context).toBe(laneContext('gray'));
+  expect(record.context).toEqual({ tag: 'gray' });
+  expect(record.mark).toEqual({ tag: 'gray', source: 'inbound' });
+  expect(record.wire).toBe(codec.wire('gray'));
 });
 
 describe('what is ours', () => {

@@ -1,19 +1,13 @@
 /** All services that a registry knows, with their instances: for commands and the console, not for the request path. */
-import {
-  ServiceTables,
-  tagOfMetadata,
-  type Instance,
-  type Registry,
-  type ServiceKey,
-  type ServiceTable,
-  type ServiceTablesOptions,
-  type Tag,
-} from '@lane/core/model';
-import type { LaneRules } from '@lane/core/rules';
-import { DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
+import type { Instance } from './instance.js';
+import type { Registry } from './registry.js';
+import { ServiceTables, type ServiceKey, type ServiceTable, type ServiceTablesOptions } from './service-tables.js';
+import { instanceTagReader, type FormatName } from '../wire/formats.js';
+import type { LaneRules } from '../rules/types.js';
+import type { Tag } from '../names/tag.js';
 
 /** A service, its instances, and the tags that they carry. */
-export interface SurveyedService<Known extends Instance = NacosInstance> {
+export interface SurveyedService<Known extends Instance = Instance> {
   readonly name: string;
   /** The registry's own grouping of services. */
   readonly group: string;
@@ -24,9 +18,11 @@ export interface SurveyedService<Known extends Instance = NacosInstance> {
 
 /** Options of {@link surveyServices}. */
 export interface SurveyOptions {
-  /** The registry's grouping of services. Default `DEFAULT_GROUP`. */
-  readonly group?: string | undefined;
-  /** Only these services, whether it knows them or not; over gRPC, which lists none, they have to be given. */
+  /** The registry's grouping of services. */
+  readonly group: string;
+  /** The formats listed: instances' tags are read in them. */
+  readonly formats: readonly FormatName[];
+  /** Only these services, whether it knows them or not; a registry that lists none needs them. */
   readonly services?: readonly string[] | undefined;
 }
 
@@ -36,15 +32,15 @@ const CONCURRENCY = 8;
 /** Asks for all services of a group, and for their instances. Rejects where the registry can't be reached. */
 export async function surveyServices<Known extends Instance>(
   registry: Pick<Registry, 'services'> & { list(key: ServiceKey): Promise<readonly Known[]> },
-  options: SurveyOptions = {},
+  { group, formats, services }: SurveyOptions,
 ): Promise<ReadonlyArray<SurveyedService<Known>>> {
-  const group = options.group ?? DEFAULT_GROUP;
-  const names = [...(options.services ?? (await registry.services(group)))];
+  const tagOf = instanceTagReader(formats);
+  const names = [...(services ?? (await registry.services(group)))];
   const found: Array<SurveyedService<Known>> = [];
   async function work(): Promise<void> {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       const instances = await registry.list({ name, group });
-      const tags = new Set(instances.map(({ metadata }) => tagOfMetadata(metadata)).filter((tag) => tag !== undefined));
+      const tags = new Set(instances.map(({ metadata }) => tagOf(metadata)).filter((tag) => tag !== undefined));
       found.push({ name, group, instances, tags: [...tags].toSorted() });
     }
   }
@@ -54,9 +50,9 @@ export async function surveyServices<Known extends Instance>(
 
 /** Tables of surveyed services under lane groups, as agents would have them: for explanations and the matrix. */
 export function tablesOf(
-  survey: ReadonlyArray<SurveyedService<Instance>>,
+  survey: readonly SurveyedService[],
   rules: LaneRules | undefined,
-  options: ServiceTablesOptions = {},
+  options: ServiceTablesOptions,
 ): (service: string) => ServiceTable | undefined {
   const tables = new ServiceTables(options);
   tables.setRules(rules);
