@@ -17,7 +17,6 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
-      { test: { name: 'security', include: ['test/security/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 60_000 } },
       { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false } },
       {
         test: {
