@@ -228,7 +228,7 @@ describe.each(EXPORT_TARGETS.filter(({ name }) => !['nginx', 'haproxy'].includes
           return read.kind ?? Object.keys(read).join();
         });
         const wanted: Readonly<Record<string, string[]>> = {
-          envoy: ['static_resources'],
+          envoy: ['layered_runtime,static_resources'],
           'spring-cloud-gateway': ['server,spring'],
           apisix: ['routes,upstreams'],
           istio: ['VirtualService', 'VirtualService', 'EnvoyFilter'],

@@ -20,8 +20,11 @@ export const envoy: ExportTarget = {
   output: 'a bootstrap',
   file: 'envoy.yaml',
   needsAddresses: true,
-  write: (plan) => toYaml({ static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
+  write: (plan) => toYaml({ layered_runtime: RUNTIME, static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
 };
+
+/** Regular expressions of more than 100 instructions are refused unless this is said, and with them the whole configuration; 32,768 is what Istio says. */
+const RUNTIME = { layers: [{ name: 'lane', static_layer: { 're2.max_program_size.error_level': 32_768 } }] };
 
 /** The listener, with all routes; protobuf's JSON of envoy.config.listener.v3.Listener. */
 export function envoyListener(plan: Plan, routes: object = { route_config: envoyRoutes(plan) }): object {
