@@ -8,7 +8,7 @@ export function word(text: string): string {
   if (/^[\w./:@=-]+$/.test(text)) return text;
   const escaped = text
     .replace(/[\\"$]/g, '\\$&')
-    .replace(/[\u0001-\u001f\u007f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+    .replace(/\p{Cc}/gu, (character) => (character < '\u0080' ? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}` : character));
   return `"${escaped}"`;
 }
 

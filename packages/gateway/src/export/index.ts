@@ -29,8 +29,7 @@ export interface Exported {
 
 /** Writes the configuration of a gateway, given by its name or as a target: the same text for the same source. Throws {@link ExportError}. */
 export function exportRules(target: string | ExportTarget, source: ExportSource): Exported {
-  const of = typeof target === 'string' ? exportTarget(target) : target;
-  if (of === undefined) throw new TypeError(`${String(target)} is no export target: known are ${EXPORT_TARGETS.map(({ name }) => name).join(', ')}`);
+  const of = typeof target === 'string' ? targetNamed(target) : target;
   const plan = planExport(source, of.needsAddresses);
   const body = of.write(plan);
   const lines = [
@@ -41,4 +40,10 @@ export function exportRules(target: string | ExportTarget, source: ExportSource)
   ];
   const head = lines.map((line) => `${of.comment ?? '#'} ${printable(line)}`).join('\n');
   return { text: `${head}\n${body}`, remarks: plan.remarks };
+}
+
+function targetNamed(name: string): ExportTarget {
+  const target = exportTarget(name);
+  if (target === undefined) throw new TypeError(`${name} is no export target: known are ${EXPORT_TARGETS.map((one) => one.name).join(', ')}`);
+  return target;
 }

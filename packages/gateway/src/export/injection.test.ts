@@ -1,4 +1,6 @@
 /** What comes from elsewhere can't become anything but text in an export; the targets' own parsers are asked in test/security/exports.test.ts. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Instance } from '@lane/core/model';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import { describe, expect, test } from 'vitest';
@@ -217,4 +219,10 @@ test('YAML keeps any text', () => {
   const service = '- {a: [b]}: "c" #d\t';
   const { text } = exportRules('envoy', source({ routes: [{ host: '*', service }], instancesOf: () => undefined }));
   expect(JSON.stringify(parse(text, { maxAliasCount: -1 }))).toContain(JSON.stringify(`no instance of ${service} for this lane\n`).slice(1, -1));
+});
+
+test('README lists every target, with what is written for it', () => {
+  const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
+  const rows = [...readme.matchAll(/^\| `([\w-]+)` \| ([^|]+) \|/gm)].map(([, name, output]) => [name, output]);
+  expect(rows).toEqual(EXPORT_TARGETS.map(({ name, output }) => [name, output]));
 });

@@ -308,7 +308,7 @@ export function hostPort({ ip, port }: Instance): string {
 
 /** A text without what would end a line, or steer a terminal. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** All routes in the order in which they have to be tried: hosts as in {@link hostsOf}, of a host the most special path first, the default last. */

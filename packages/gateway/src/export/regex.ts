@@ -26,7 +26,7 @@ export function portableRegex(source: string): PortableRegex {
         i = end === -1 ? source.length : end + 2;
         continue;
       }
-      if (/^\\x\{/.test(taken) && parseInt(taken.slice(3), 16) > 0xff) tell('a code point above FF');
+      if (taken.startsWith('\\x{') && parseInt(taken.slice(3), 16) > 0xff) tell('a code point above FF');
       else if (/^\\[pP]\{\^?.{3,}/.test(taken)) tell('a script of Unicode');
       // \v is a class in PCRE; \C is no character in Java.
       else if (/^\\[vC]/.test(taken)) tell(taken);
