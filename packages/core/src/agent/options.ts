@@ -103,7 +103,6 @@ function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
 }
 
-
 function trust(value: string): Trust | undefined {
   const networks = words(value);
   return oneOf('all', 'none')(value) ?? (networks.length > 0 && networks.every(isNetworkText) ? networks : undefined);
