@@ -19,6 +19,7 @@ const PATCHES = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'agent/src/boot/start.ts': ['Object.defineProperty(scope, AGENT'],
   'agent/src/patching/es-module-hook.ts': ['Object.defineProperty(globalThis, TOLD'],
+  'agent/src/instrumentations/undici.ts': ['Object.defineProperty(scope, symbol'],
   // The admin server is our own; its events are nobody's request.
   'agent/src/observe/admin/admin-server.ts': ["Object.defineProperty(server, 'emit'"],
   // A worker of our own, that stands for the app's.
