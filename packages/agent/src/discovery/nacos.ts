@@ -19,7 +19,6 @@ import {
 } from '@lane/core/model';
 import type { AppRegistration, ConnectionInfo, LaneNaming, NacosConnection, RegistrationAnnouncement } from '@lane/nacos-registry';
 import type { AgentLog } from '../boot/log.js';
-import { wrap } from '../patching/wrap.js';
 import type { LaneGroupsInForce } from './lane-groups-in-force.js';
 import type { ObservedRegistry } from './learner.js';
 
@@ -98,9 +97,8 @@ export class NacosDiscovery implements ObservedRegistry {
       return;
     }
     const naming = this.#namingOf();
-    decorate(adapter, clientClass.prototype as object, naming, wrap as never);
-    const standIn = decorateClass(adapter, clientClass as never, naming);
-    if (standIn !== undefined) (exports as Record<string, unknown>)[adapter.clientClass] = standIn;
+    decorate(adapter, clientClass.prototype as object, naming);
+    decorateClass(adapter, exports as object, naming);
   }
 
   /** Connects with the agent's own settings, where there are any. */

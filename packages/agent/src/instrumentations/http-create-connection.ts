@@ -47,7 +47,7 @@ function wrapModule(module: object, tls: boolean, outbound: Outbound): void {
     wrap(module, method, (original) => {
       return function request(this: unknown, ...args: unknown[]): unknown {
         const own = outbound.router.isEmpty && outbound.observers.traffic === undefined ? undefined : prepare(args);
-        const made = Reflect.apply(original, this, args as never) as unknown;
+        const made = Reflect.apply(original, this, args) as unknown;
         if (own !== undefined) {
           own.request = made as http.ClientRequest;
           count(own);

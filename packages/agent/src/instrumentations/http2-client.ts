@@ -25,7 +25,7 @@ type Request = (this: Session, headers?: unknown, options?: unknown) => http2.Cl
 export function install(outbound: Outbound): void {
   onBuiltinLoaded('http2', () => {
     const dummy = deadSession('http://lane');
-    wrap(Object.getPrototypeOf(dummy) as object, 'request', (original) => requestInLane(original as never, outbound));
+    wrap(Object.getPrototypeOf(dummy) as object, 'request', (original: Request) => requestInLane(original, outbound));
     dummy.destroy();
     resolveServiceNames(outbound);
   });

@@ -4,6 +4,7 @@
  * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
  */
 import { createRequire } from 'node:module';
+import type { ConsumerClass } from '../messages/isolation/rocketmq.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
 import type { Messaging } from '../messages/messaging.js';
@@ -35,7 +36,7 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
   wrap(ConsumeService.prototype, 'consumeMessage', (original) => {
     return function consumeMessage(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Message);
-      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+      return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
     };
   });
 }
@@ -43,7 +44,7 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
 function isolate(exports: object, filename: string, runtime: Messaging): void {
   const { isolatePushConsumers } = require('../messages/isolation/rocketmq.js') as typeof import('../messages/isolation/rocketmq.js');
   const { ConsumeResult } = createRequire(filename)('./ConsumeResult') as { ConsumeResult: { SUCCESS: unknown } };
-  wrap(exports, 'PushConsumer', (original) => isolatePushConsumers(original as never, () => ConsumeResult.SUCCESS, runtime) as never);
+  wrap(exports, 'PushConsumer', (original: ConsumerClass) => isolatePushConsumers(original, () => ConsumeResult.SUCCESS, runtime));
 }
 
 function headersOf({ properties }: Message): MessageHeaders {

@@ -29,3 +29,4 @@ export {
   type TrafficReport,
   type TrafficRoute,
 } from './reports.js';
+export { wrap, type Method, type Replaceable, type Undo } from './wrap.js';

@@ -211,8 +211,9 @@ test('options of clients are told as they are made', () => {
     backgroundTag: () => undefined,
     onConnection: told.push,
   });
-  const Decorated = decorateClass(nacosGrpcAdapter, StandIn, lanes) as typeof StandIn;
-  const client = new Decorated({ serverAddr: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret' });
+  const exports = { NacosNamingClient: StandIn };
+  decorateClass(nacosGrpcAdapter, exports, lanes);
+  const client = new exports.NacosNamingClient({ serverAddr: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret' });
   expect(client).toBeInstanceOf(StandIn);
   expect(told.all).toEqual([{ server: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret', transport: 'grpc' }]);
 });

@@ -390,7 +390,7 @@ describe('around the SDK', () => {
     const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map(
       (name) => [name, prototype[name]?.length, prototype[name]] as const,
     );
-    const undos = decorate(nacosAdapter, prototype, laneNaming()) as Array<() => void>;
+    const undos = decorate(nacosAdapter, prototype, laneNaming());
     for (const [name, length, method] of before) {
       expect([prototype[name]?.name, prototype[name]?.length]).toEqual([name, length]);
       expect(prototype[name]).not.toBe(method);

@@ -54,8 +54,7 @@ export type OwnChannelClass = new (connection: unknown) => OwnChannel;
 export function isolateConsumers(prototype: object, withPromises: boolean, own: () => OwnChannelClass, runtime: Messaging): void {
   const { tag } = runtime.options;
   type Consume = (this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done) => unknown;
-  wrap(prototype, 'consume', (wrapped) => {
-    const original = wrapped as unknown as Consume;
+  wrap(prototype, 'consume', (original: Consume) => {
     return function consume(this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done): unknown {
       if (typeof consumer !== 'function' || !isIsolatable(queue, options)) return original.call(this, queue, consumer, options, done);
       if (tag === undefined)
@@ -64,7 +63,7 @@ export function isolateConsumers(prototype: object, withPromises: boolean, own: 
       if (withPromises) return consuming;
       consuming.catch((error: unknown) => done?.(error));
       return this;
-    } as never;
+    };
   });
 }
 

@@ -20,7 +20,8 @@ interface Options {
   readonly consumerGroup: string;
   readonly messageListener: Listener;
 }
-type ConsumerClass = new (options: Options) => object;
+/** The class PushConsumer. */
+export type ConsumerClass = new (options: Options) => object;
 
 /** A class in the place of PushConsumer whose consumers are isolated. `leftOut` is what a listener answers for a message that is not for it. */
 export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () => unknown, runtime: Messaging): ConsumerClass {

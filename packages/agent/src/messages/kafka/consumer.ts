@@ -67,7 +67,7 @@ export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGr
       }
       if (typeof given?.eachBatch === 'function' && group !== undefined)
         changed.eachBatch = batchOfLane(given.eachBatch, group, (message) => laneOf(message)?.tag);
-      return Reflect.apply(run, this, [given === undefined ? given : changed] as never);
+      return Reflect.apply(run, this, [given === undefined ? given : changed]);
     };
   });
   if (isolated === undefined) return;
@@ -107,7 +107,7 @@ function follow(consumer: Consumer, group: IsolatedGroup): void {
   wrap(consumer, 'seek', (original) => {
     return function sought(this: unknown, ...args: unknown[]): unknown {
       group.sought(args[0] as { topic: string; partition: number });
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
   wrap(consumer, 'connect', (connect) => {

@@ -24,7 +24,7 @@ export function changeSender(sender: object, runtime: Messaging): void {
   for (const method of ['send', 'sendBatch']) {
     wrap(sender, method, (original) => {
       return function sent(this: unknown, ...args: unknown[]): unknown {
-        return Reflect.apply(original, this, [withLanes(args[0] as Batch) ?? args[0], ...args.slice(1)] as never);
+        return Reflect.apply(original, this, [withLanes(args[0] as Batch) ?? args[0], ...args.slice(1)]);
       };
     });
   }

@@ -8,7 +8,8 @@ export interface Channel {
   readonly internalChannel: { readonly credentials: object; readonly options: Readonly<Record<string, unknown>> };
 }
 
-type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
+/** The class of channels. */
+export type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
 
 interface Target {
   readonly host: string;

@@ -8,7 +8,7 @@ import { LANE, rememberLane, type Request } from './request-lane.js';
 type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string };
 
 /** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
-type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
+export type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
 /** An agent is asked for a socket to the right instance. */
 export function addRequestToRightInstance(original: AddRequest, { router, observers }: Outbound): AddRequest {

@@ -5,7 +5,8 @@ import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
 import { LANE, type Request } from './request-lane.js';
 
-type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
+/** `ClientRequest.prototype._storeHeader`. */
+export type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
 
 /** Headers are stored with the lane in them. */
 export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbound, 'codec' | 'propagation'>): StoreHeader {

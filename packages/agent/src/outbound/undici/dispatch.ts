@@ -16,7 +16,7 @@ import { wrap } from '../../patching/wrap.js';
 export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
   keepOneBaggageLine(outbound);
   const substitutes = createSubstitutes(agentClass);
-  wrap(prototype, 'dispatch', (original) => dispatchInLane(original as never, outbound, substitutes));
+  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes));
   for (const method of ['close', 'destroy']) {
     wrap(prototype, method, (original) => {
       return function closed(this: Dispatcher, ...args: never[]): unknown {
