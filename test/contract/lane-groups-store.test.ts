@@ -6,7 +6,8 @@ import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/co
 import { connectNacos, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
 import { uniqueName } from './driver.js';
 import { startTimeoutMs } from './suite.js';
 

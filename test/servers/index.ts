@@ -8,8 +8,6 @@ import { inject, test } from 'vitest';
 import type {} from './global-setup.js';
 import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
 
-export { eventually, type EventuallyOptions } from './eventually.js';
-
 /** A server in use. Others may use it too: keep to namespaces of your own. */
 export interface RunningNacos {
   readonly name: string;

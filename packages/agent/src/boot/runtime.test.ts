@@ -1,4 +1,5 @@
-import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, type RequestView, requestView } from '@lane/core/rules';
+import { rulesOf } from '@lane/testing';
+import { type LaneRules, type RequestView, requestView } from '@lane/core/rules';
 import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
@@ -10,12 +11,6 @@ const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
   new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
 // The background lane is the process's.
 afterEach(() => void runtimeOf());
-
-function rulesOf(document: LaneGroupsDocument): LaneRules {
-  const parsed = parseLaneGroups(JSON.stringify(document));
-  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join());
-  return compileLaneGroups(parsed.document);
-}
 
 const requestOf = (headers: Record<string, string> = {}, remoteAddress = '10.0.0.9'): InboundRequest & { headers: Record<string, string> } => ({
   headers,

@@ -6,7 +6,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore, publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runLane, type Result } from '../testing/lane.js';
+import { runLane, type Result } from '@lane/testing';
 
 const SHOP = {
   name: 'shop',
