@@ -407,6 +407,7 @@ describe('the end', () => {
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
     const { socket } = await upgrade(gateway);
     await Promise.all([gateway.close(50), once(socket, 'close')]);
+    expect(socket.readyState).toBe('closed');
   });
 
   test('while it drains, health says 503, requests are served, and connections are told to close', async () => {
