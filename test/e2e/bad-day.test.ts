@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { ManagedProcess, startDemo } from '@lane/cli';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, freePort, LANE, listen, runLane, type Result } from '@lane/testing';
+import { eventually, freePort, listen, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const SHOP = join(__dirname, '../../examples/shop');
 

@@ -10,7 +10,8 @@ import { connect as connectTls } from 'node:tls';
 import { BASE_HOST, GRAY_HOST, ManagedProcess, startDemo, type Demo } from '@lane/cli';
 import { connectNacos } from '@lane/nacos-registry';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { ask as send, eventually, LANE, runLane as lane } from '@lane/testing';
+import { ask as send, eventually } from '@lane/testing';
+import { LANE, runLane as lane } from '@lane/testing/programs';
 
 const MANIFESTS = join(__dirname, '../../packages/gateway/src/testing/scenario');
 const TLS = join(__dirname, '../agent/tls');

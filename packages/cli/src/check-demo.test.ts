@@ -1,5 +1,6 @@
 /** The check has to find what is wrong: the real scenario, of one process each, with something wrong in it. */
-import { runLane, type Result } from '@lane/testing';
+import type { Result } from '@lane/testing';
+import { runLane } from '@lane/testing/programs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { BASE_HOST, checkDemo, GRAY_HOST, startDemo, type Demo, type DemoOptions } from '../dist/index.js';
 

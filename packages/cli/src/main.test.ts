@@ -11,7 +11,8 @@ import { publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { version } from '../package.json';
-import { ask as send, CLEAN, LANE, listen, runLane, temporaryFolder, type Result } from '@lane/testing';
+import { ask as send, CLEAN, listen, temporaryFolder, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 

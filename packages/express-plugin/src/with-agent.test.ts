@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { AGENT } from '@lane/testing';
+import { AGENT } from '@lane/testing/programs';
 import { expect, test } from 'vitest';
 
 const folder = join(__dirname, '..');

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, LANE, runLane, temporaryFolder, type Result } from '@lane/testing';
+import { CLEAN, temporaryFolder, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const TOKEN = 'a-token-that-is-long-enough';
 

@@ -12,7 +12,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { examine, type Examination, type Given } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { wordsOf } from '../doctor/preloads.js';
-import { AGENT, CLEAN, freePort, runLane, runProgram, type Result } from '@lane/testing';
+import { CLEAN, freePort, runProgram, type Result } from '@lane/testing';
+import { AGENT, runLane } from '@lane/testing/programs';
 
 const ROOT = join(__dirname, '../../../..');
 const APP = join(ROOT, 'examples/shop/c.js');

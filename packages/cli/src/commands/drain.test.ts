@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { AGENT, CLEAN, freePort, portOf, runLane, type Result } from '@lane/testing';
+import { CLEAN, freePort, portOf, type Result } from '@lane/testing';
+import { AGENT, runLane } from '@lane/testing/programs';
 
 const APP = join(__dirname, '../../../../examples/shop/c.js');
 
