@@ -20,8 +20,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 const PNPM = ['-y', 'pnpm@12'];
 /** The demo needs neither the tests nor the other Node versions that they run on. */
 const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
-/** Projects of vitest.config.mts that take minutes, and what others break seldom: continuous integration runs them. */
-const ONLY_ALL = ['packaging', 'chaos', 'security'];
+/** Projects of vitest.config.mts that `npm test` runs; all the others too under `--all`. */
+const USUAL = ['unit', 'agent', 'contract', 'e2e'];
 /** The pages of the console take a bundler and their libraries, which only those need who want to see them. */
 const WITHOUT_PAGES = ['--filter', '!@lane/console-web'];
 
@@ -57,14 +57,14 @@ const TASKS = {
       if (!all) command = ['related', '--run', '--passWithNoTests', ...files];
     }
     if (!isAll) process.env.TEST_SCOPE = 'quick';
-    if (!isAll && !isNarrowed) given.push(...ONLY_ALL.map((name) => `--project=!${name}`));
+    if (!isAll && !isNarrowed) given.push(...USUAL.map((name) => `--project=${name}`));
     const { watchLeftovers } = await import('./leftovers.mjs');
     const leftovers = watchLeftovers();
     const code = await run(process.execPath, [bin('vitest', 'vitest'), ...command, ...given]);
     const left = await leftovers.end();
     for (const line of left) console.error(`left behind: ${line}`);
     if (!isAll) {
-      const projects = isNarrowed ? '' : `the projects ${ONLY_ALL.join(', ')}; `;
+      const projects = isNarrowed ? '' : `all but the projects ${USUAL.join(', ')}; `;
       console.error(`Left out: ${projects}Nacos servers in Java; versions of Node other than this one. All of it: npm test -- --all`);
     }
     return code === 0 && left.length > 0 ? 1 : code;
