@@ -7,7 +7,7 @@ import type { CallFigures, DecisionReport, DrainReport, RequestFigures, StatusRe
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../servers/eventually.js';
+import { eventually, freePort } from '@lane/testing';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
 import { runApp, send, startApp, type App } from './run-app.js';
@@ -208,10 +208,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   test('in a cluster each process has a port of its own, also with a fixed one', async () => {
-    const free = http.createServer();
-    await once(free.listen(0, '127.0.0.1'), 'listening');
-    const { port } = free.address() as AddressInfo;
-    free.close();
+    const port = await freePort();
     const { code, stderr } = await runApp({
       node,
       script: 'many.cjs',

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../servers/eventually.js';
+import { eventually } from '@lane/testing';
 import { startFaultyNacos, type FaultyNacos } from './faulty-nacos.js';
 
 let nacos: EmbeddedNacos;

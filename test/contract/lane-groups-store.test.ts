@@ -1,5 +1,5 @@
 /** Changing the lane groups on each server: history, rollback, and writers at the same time. */
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core/rules';
@@ -7,7 +7,8 @@ import { DEFAULT_FORMATS, surveyServices, tablesOf } from '@lane/core/model';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
 import { uniqueName } from './driver.js';
 import { startTimeoutMs } from './suite.js';
 
@@ -138,7 +139,8 @@ function describeStore(server: NacosServer): void {
       await Promise.all(writers.map((child) => once(child, 'message')));
       const done = Promise.all(writers.map((child) => Promise.all([once(child, 'message'), once(child, 'exit')])));
       for (const child of writers) child.send('go');
-      const ends = await done;
+      // One that ends early answers nothing, and would be waited for in vain.
+      const ends = await Promise.race([done, ...writers.map(endedBadly)]);
       expect(ends.map(([, [code]]) => code as unknown)).toEqual(names.map(() => 0));
 
       const expected = names.flatMap((name) => Array.from({ length: CHANGES_EACH }, (_, i) => `${name}-${i}`)).toSorted();
@@ -176,5 +178,12 @@ function describeStore(server: NacosServer): void {
         message: expect.stringContaining('LANE_NACOS_TRANSPORT=http'),
       });
     });
+  });
+}
+
+/** Rejects when a process ends with anything but 0. */
+function endedBadly(child: ChildProcess): Promise<never> {
+  return new Promise((_, reject) => {
+    child.once('exit', (code) => code !== 0 && reject(new Error(`a writer ended with ${code}`)));
   });
 }

@@ -1,5 +1,4 @@
 /** `lane gateway` as people start it, in front of the scenario's services: from its own manifests, with TLS, logged, exported, and ended. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
@@ -11,9 +10,9 @@ import { connect as connectTls } from 'node:tls';
 import { BASE_HOST, GRAY_HOST, ManagedProcess, startDemo, type Demo } from '@lane/cli';
 import { connectNacos } from '@lane/nacos-registry';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually } from '../servers/index.js';
+import { ask as send, eventually } from '@lane/testing';
+import { LANE, runLane as lane } from '@lane/testing/programs';
 
-const LANE = join(__dirname, '../../packages/cli/dist/main.js');
 const MANIFESTS = join(__dirname, '../../packages/gateway/src/testing/scenario');
 const TLS = join(__dirname, '../agent/tls');
 const OTHER_TLS = join(__dirname, '../../packages/gateway/src/testing');
@@ -49,17 +48,9 @@ async function startGateway(args: readonly string[]): Promise<RunningGateway> {
   return { url: url as string, process: gateway, said };
 }
 
-function lane(args: readonly string[], { cwd }: { cwd?: string } = {}): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, ...args], { cwd }, (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
-  });
-}
-
 async function ask({ url }: RunningGateway, host: string, path = '/a'): Promise<string> {
-  const [response] = (await once(http.get(`${url}${path}`, { agent: false, headers: { host } }), 'response')) as [IncomingMessage];
-  let body = '';
-  for await (const chunk of response.setEncoding('utf8')) body += chunk as string;
-  return response.statusCode === 200 ? body : `${response.statusCode} ${body}`;
+  const { status, body } = await send(Number(new URL(url).port), { path, headers: { host } });
+  return status === 200 ? body : `${status} ${body}`;
 }
 
 describe('the scenario’s own manifests', () => {

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { accountOfToken, parseAccounts, startConsole } from './index.js';
-import { ACCOUNTS, ALICE, ask, smallPages, start, temporaryFolder, VERA } from './testing/start.js';
+import { ACCOUNTS, ALICE, ask, smallPages, start, VERA } from './testing/start.js';
+import { temporaryFolder } from '@lane/testing';
 
 const GROUP = { services: ['spring-cloud-a'] };
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });

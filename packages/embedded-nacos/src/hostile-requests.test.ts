@@ -113,7 +113,7 @@ describe('requests that are hard to read', () => {
       const [, { port, address }] = (await pushed) as [Buffer, { port: number; address: string }];
       await new Promise((resolve) => client.send(packet, port, address, resolve));
       // Answered after the packet was read: it went to the same process before.
-      await fetch(`${url}/list?serviceName=${service}`);
+      expect((await fetch(`${url}/list?serviceName=${service}`)).status).toBe(200);
       client.close();
     },
   );
@@ -247,8 +247,14 @@ describe('at the end', () => {
     const url = `http://${own.address}/nacos/v1/ns/instance`;
     await fetch(`${url}/list?serviceName=s&udpPort=${client.address().port}`);
     const registered = fetch(`${url}?serviceName=s&ip=1.1.1.1&port=1`, { method: 'POST' }).catch(() => {});
-    await own.close();
+    const told: unknown[] = [];
+    client.on('message', (packet) => told.push(packet));
+    await expect(own.close()).resolves.toBeUndefined();
     await registered;
+    // Whatever was on its way has come by the time that a packet of our own has.
+    client.send('last', client.address().port, '127.0.0.1');
+    await once(client, 'message');
+    expect(told.map(String)).toEqual(['last']);
     client.close();
   });
 

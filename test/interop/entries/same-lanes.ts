@@ -3,7 +3,7 @@ import { compileLaneGroups, requestView, type LaneGroupsDocument, type Matcher }
 import { exportRules } from '@lane/gateway';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { ask, sourceOf, startInstances, type Got } from './entry.js';
 import type { Proxy } from './proxy.js';
 

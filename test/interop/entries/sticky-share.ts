@@ -1,7 +1,7 @@
 /** A share that sticks to a cookie, through a gateway that can say it. */
 import { exportRules } from '@lane/gateway';
 import { expect, test } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { ask, SHOP, sourceOf, startInstances, type Got } from './entry.js';
 import type { Proxy } from './proxy.js';
 

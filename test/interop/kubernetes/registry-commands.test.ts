@@ -9,7 +9,7 @@ import type { Instance } from '@lane/core/model';
 import { KubernetesRegistry, serviceKeyOf, type KubernetesApi } from '@lane/kubernetes-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startApp, type App } from '../../agent/run-app.js';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { startKubernetes, type KubernetesUser, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { ClusterWriter } from './cluster.js';

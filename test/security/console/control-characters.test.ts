@@ -2,7 +2,7 @@
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
 import { expect, onTestFinished, test } from 'vitest';
-import { runLane } from '../../../packages/cli/src/testing/lane.js';
+import { runLane } from '@lane/testing/programs';
 
 const EVIL = 'a\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eb\r';
 // oxlint-disable-next-line no-control-regex -- what may not be there

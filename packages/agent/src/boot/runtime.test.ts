@@ -1,4 +1,5 @@
-import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, requestView } from '@lane/core/rules';
+import { rulesOf } from '@lane/testing';
+import { requestView, type LaneRules } from '@lane/core/rules';
 import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
@@ -10,12 +11,6 @@ const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
   new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
 // The background lane is the process's.
 afterEach(() => void runtimeOf());
-
-function rulesOf(document: LaneGroupsDocument): LaneRules {
-  const parsed = parseLaneGroups(JSON.stringify(document));
-  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join());
-  return compileLaneGroups(parsed.document);
-}
 
 type InboundRequest = Marked & { readonly headers: Record<string, string>; readonly rawHeaders: readonly string[]; readonly from: string };
 const requestOf = (headers: Record<string, string> = {}, from = '10.0.0.9'): InboundRequest => ({

@@ -1,24 +1,18 @@
 /** `lane console` as people start it: where it listens, whom it asks, and how it ends. Its pages are those that were built. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectNacos } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
+import { CLEAN, temporaryFolder, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const TOKEN = 'a-token-that-is-long-enough';
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'lane-cli-'));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
 
 const refused = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(['console', '--port', '0', ...args], { env });
 
@@ -65,7 +59,7 @@ describe('lane console', () => {
   });
 
   test('accounts come from a file, and the log goes to one', async () => {
-    const files = folder();
+    const files = temporaryFolder();
     const tokens = join(files, 'tokens');
     const log = join(files, 'audit.jsonl');
     writeFileSync(tokens, `vera viewer ${TOKEN}\n`);

@@ -12,7 +12,7 @@ import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { runLane } from '../testing/lane.js';
+import { runLane } from '@lane/testing/programs';
 
 const SHOP = { name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray' }] };
 

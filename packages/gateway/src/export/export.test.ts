@@ -1,21 +1,12 @@
 /** What exports say, where no program of the target is at hand; nginx, HAProxy, Envoy and Spring Cloud Gateway run in test/interop/entries. */
 import type { EntryRule, Lane, LaneGroupsDocument } from '@lane/core/rules';
-import type { Instance } from '@lane/core/model';
 import fc from 'fast-check';
+import { instanceAt as instance } from '@lane/testing';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { hexBelow } from './apisix.js';
 import { EXPORT_TARGETS, exportRules, type Exported, type ExportSource } from './index.js';
 
-const instance = (port: number, tag?: string, more: Partial<Instance> = {}): Instance => ({
-  ip: '10.0.0.1',
-  port,
-  weight: 1,
-  healthy: true,
-  enabled: true,
-  metadata: tag === undefined ? {} : { lane: tag },
-  ...more,
-});
 const INSTANCES = [instance(20001), instance(20002, 'gray')];
 
 /** A lane group whose entry is the gateway. */

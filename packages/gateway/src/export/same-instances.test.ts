@@ -164,7 +164,7 @@ describe.each(EXPORT_TARGETS)('$name', ({ name: target, needsAddresses }) => {
             instancesOf: () => all,
             formats: listed,
           });
-          const tables = new ServiceTables({ nepxion: listed.includes('nepxion') });
+          const tables = new ServiceTables({ formats: listed });
           tables.setRules(compileLaneGroups(groups));
           const key = { name: service, group: 'DEFAULT_GROUP' };
           tables.update(key, all);

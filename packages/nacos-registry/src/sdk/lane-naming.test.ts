@@ -3,7 +3,7 @@ import { compileLaneGroups } from '@lane/core/rules';
 import { createTagCodec, DEFAULT_FORMATS, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
 import { LaneNaming, type LaneNamingOptions } from './lane-naming.js';
 import { createSnapshotStore } from '@lane/storage';
-import { RecordingLog, temporaryFolder } from '@lane/testing';
+import { instanceAt, RecordingLog, temporaryFolder } from '@lane/testing';
 
 const KEY = { group: 'DEFAULT_GROUP', name: 'orders' };
 
@@ -18,16 +18,7 @@ interface Host {
 }
 
 function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
-  return {
-    ip: '10.0.0.1',
-    port,
-    weight: 1,
-    healthy: true,
-    enabled: true,
-    clusterName: 'DEFAULT',
-    metadata: tag === undefined ? {} : { lane: tag },
-    ...rest,
-  };
+  return { ...instanceAt(port, tag), clusterName: 'DEFAULT', ...rest };
 }
 
 const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);

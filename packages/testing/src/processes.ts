@@ -1,21 +1,21 @@
-/** The built `lane` command, run as people run it. */
+/** Programs, run as people run them. */
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-
-export const LANE = join(__dirname, '../../dist/main.js');
 
 /** What the tests are themselves started with must not reach what they start. */
 export const CLEAN: NodeJS.ProcessEnv = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(?:lane_|NODE_OPTIONS$|NODE_PATH$)/i.test(name)),
+  Object.entries(process.env).filter(([name]) => !/^(?:lane_|vitest|NODE_OPTIONS$|NODE_PATH$)/i.test(name)),
 );
 
+/** How a program ended, and what it said. */
 export interface Result {
+  /** null where a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-interface Surroundings {
+/** What a program finds around it. */
+export interface Surroundings {
   /** Beside {@link CLEAN}. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -23,7 +23,7 @@ interface Surroundings {
   readonly input?: string;
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end, however it ends. */
 export function runProgram(program: string, args: readonly string[], { env, cwd, input }: Surroundings = {}): Promise<Result> {
   return new Promise((resolve) => {
     const child = execFile(program, args, { cwd, env: { ...CLEAN, ...env } }, (_error, stdout, stderr) =>
@@ -32,7 +32,3 @@ export function runProgram(program: string, args: readonly string[], { env, cwd,
     child.stdin?.end(input);
   });
 }
-
-/** Runs `lane` to its end. */
-export const runLane = (args: readonly string[], surroundings?: Surroundings): Promise<Result> =>
-  runProgram(process.execPath, [LANE, ...args], surroundings);
