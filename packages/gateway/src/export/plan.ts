@@ -1,7 +1,7 @@
 /** What is exported, whatever for: routes, the rules that hold on them, the lanes' addresses, and what could not be said. */
 import { compileLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
 import { createTagCodec, FORMAT_NAMES, ServiceTables, type FormatName, type Instance, type Tag } from '@lane/core/model';
-import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../routes.js';
+import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../decide/routes.js';
 import { conditionOf, type Condition } from './condition.js';
 
 /** What an export is made from. */
