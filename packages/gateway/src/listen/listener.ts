@@ -69,10 +69,6 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   // Node drops what is beyond a limit without a word, framing too. Without one, the size of the head is what limits.
   server.maxHeadersCount = 0;
   server.timeout = options.idleTimeoutMs;
-  server.prependListener('connection', (socket: Socket) => {
-    // Later: TLS is about to take it over.
-    if (!options.connections.enter(socket)) setImmediate(() => socket.destroy());
-  });
   const sockets = new Set<Socket>();
   const waiting = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
@@ -109,6 +105,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     if (socket.alpnProtocol === 'h2') http2Server.emit('connection', socket);
     else if (certificate !== undefined) serveHttp1.call(server, socket);
     else chooseByFirstBytes(socket);
+  });
+
+  server.prependListener('connection', (socket: Socket) => {
+    // Later: TLS is about to take it over.
+    if (!options.connections.enter(socket)) setImmediate(() => socket.destroy());
   });
 
   /** HTTP/2 without TLS begins with its preface (RFC 9113, 3.3). */
