@@ -146,7 +146,8 @@ class Passage {
     on(outgoing, 'response', (answer: IncomingMessage) => this.#download(answer));
     on(outgoing, 'error', (error: Error) => {
       if (error instanceof NotConnectedError) this.#notConnected(error);
-      else this.#fail(error);
+      // What comes behind a whole answer ends the connection, not the answer.
+      else if (this.#answer?.complete !== true) this.#fail(error);
     });
     on(outgoing, 'close', () => {
       if (this.#answer === undefined) this.#fail(new BadAnswerError('it closed the connection'));
