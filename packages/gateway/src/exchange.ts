@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import type { Decision, Instance, RequestTag, TagSource } from '@lane/core/model';
 import type { RequestView } from '@lane/core/rules';
 import type { AccessEntry } from './access-log.js';
-import type { Client } from './forwarding.js';
-import type { AnyRequest } from './listener.js';
-import type { CompiledTarget } from './routes.js';
+import type { CompiledTarget } from './decide/routes.js';
+import type { Client } from './forward/client.js';
+import type { RequestHead } from './forward/request-framing.js';
+import type { AnyRequest } from './listen/listener.js';
 
 const ID = /^[\x21-\x7e]{1,128}$/;
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/;
@@ -20,29 +21,29 @@ export class Exchange {
   tag: Omit<RequestTag, 'source'> & { readonly source: TagSource | 'route' } = { tag: undefined, source: 'none' };
   decision: Decision | undefined;
   instance: Instance | undefined;
+  /** What the choice of its lane hung on, as `Vary` says it. */
+  vary: string | undefined;
   status = 0;
   bytes = 0;
   retries = 0;
   problem: string | undefined;
-  /** Whether the client wants its connection closed. */
-  closes = false;
 
   constructor(
     readonly request: AnyRequest,
+    readonly head: RequestHead,
     readonly view: RequestView,
     readonly client: Client,
   ) {
-    const { headers } = request;
-    const told = headers['x-request-id'];
+    const { 'x-request-id': told, traceparent } = request.headers;
     this.requestId = typeof told === 'string' && ID.test(told) ? told : randomUUID();
-    headers['x-request-id'] = this.requestId;
-    const { traceparent } = headers;
     this.traceId = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined;
   }
 
   /** What the access log is told. */
   entry(): AccessEntry {
     const { view, client, request, target, tag, decision, instance } = this;
+    const url = request.url ?? '/';
+    const question = url.indexOf('?');
     return {
       time: this.time,
       requestId: this.requestId,
@@ -51,7 +52,7 @@ export class Exchange {
       httpVersion: request.httpVersion,
       method: view.method,
       host: view.host,
-      path: view.path,
+      path: question === -1 ? url : url.slice(0, question),
       status: this.status,
       bytes: this.bytes,
       durationMs: performance.now() - this.started,

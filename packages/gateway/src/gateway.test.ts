@@ -88,7 +88,7 @@ describe('by host', () => {
     expect(await see(gateway, { host: 'WWW.EXAMPLE.COM:8000', path: '/a?x' })).toMatchObject({ backend: 'base' });
   });
 
-  test('a host or path without a route is answered with 404 and the hosts that have one', async () => {
+  test('a host or path without a route is answered with 404, and not with the hosts that have one', async () => {
     const gateway = await startReadyGateway({
       routes: [
         { host: 'www.aliyundoc.com', path: '/a', service: newService() },
@@ -101,7 +101,7 @@ describe('by host', () => {
     ] as const) {
       expect(await ask(gateway, { host, path })).toMatchObject({
         status: 404,
-        body: `no route for host ${host} and path ${path}; hosts with routes: www.aliyundoc.com, www.example.com\n`,
+        body: `no route for host ${host} and path ${path}\n`,
       });
     }
   });
@@ -341,7 +341,7 @@ describe('an instance that is gone, but still listed,', () => {
     }
   });
 
-  test('and has no twin: 502 that names service and address, also in the log', async () => {
+  test('and has no twin: 502 that names the service; the address is in the log', async () => {
     const service = newService();
     const backend = await startBackend(service, 'base');
     const warnings: string[] = [];
@@ -354,7 +354,7 @@ describe('an instance that is gone, but still listed,', () => {
     const { status, headers, body } = await ask(gateway);
     expect(status).toBe(502);
     expect(headers['content-type']).toBe('text/plain; charset=utf-8');
-    expect(body).toBe(`${service} at 127.0.0.1:${backend.port} did not answer: connect ECONNREFUSED 127.0.0.1:${backend.port}\n`);
+    expect(body).toMatch(new RegExp(`^${service} did not answer: the gateway's log says why, at request [\\da-f-]{36}\n$`));
     expect(warnings.length).toBeGreaterThan(0);
     for (const line of warnings) expect(line).toMatch(new RegExp(`^${service} at 127.0.0.1:${backend.port} did not answer .*ECONNREFUSED`));
   });
@@ -366,10 +366,10 @@ describe('an instance that is gone, but still listed,', () => {
       asked++;
       request.socket.destroy();
     };
-    const { port } = await startBackend(service, 'one', { listener: breaking });
+    await startBackend(service, 'one', { listener: breaking });
     await startBackend(service, 'other', { listener: breaking, weight: 0.000_001 });
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
-    expect(await ask(gateway)).toMatchObject({ status: 502, body: `${service} at 127.0.0.1:${port} did not answer: socket hang up\n` });
+    expect(await ask(gateway)).toMatchObject({ status: 502, body: expect.stringContaining(`${service} did not answer`) });
     expect(asked).toBe(1);
   });
 

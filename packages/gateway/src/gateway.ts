@@ -2,33 +2,23 @@
  * The entry gateway: sends requests by Host and path to a service behind the registry, in the lane that the route names
  * (mode `hosts`, as an Ingress does), or in the lane that the entry rules give (mode `rules`).
  *
- * httpxy does the proxying: the living successor of http-proxy in the unjs family, typed, without dependencies, streaming,
- * with upgrades, and with requests of HTTP/2. What it is given here are connections that are there (instance-connection.ts),
- * heads that are fit to be sent on (forwarding.ts), and limits to its patience.
+ * Here it is wired together: `listen/` is the side of the clients, `decide/` finds route, tag and instance, `forward/` sends requests on,
+ * `upgrade/` makes tunnels of WebSockets.
  */
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { compileTrust, requestView, type LaneRules, type Trust } from '@lane/core/rules';
-import {
-  createTagCodec,
-  decideRequestTag,
-  DEFAULT_FORMATS,
-  LaneUnavailableError,
-  pick,
-  ServiceTables,
-  SILENT_LOG,
-  type Decision,
-  type FormatName,
-  type Instance,
-  type Log,
-  type Registry,
-} from '@lane/core/model';
+import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
+import { createTagCodec, DEFAULT_FORMATS, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
-import { addressOf, Exchange } from './exchange.js';
-import { clientOf, createTagPassing, removeHopByHop, tellClient, toOriginForm } from './forwarding.js';
-import { agentOf, connectInstance, InstanceAgent, InstanceTimeoutError, NotConnectedError } from './instance-connection.js';
-import { startListener, type AnyRequest, type AnyResponse, type Certificate } from './listener.js';
-import { compileRoutes, findRoute, servicesOf, targetOf, type CompiledTarget, type GatewayRoute, type RouteTable } from './routes.js';
+import { Decider } from './decide/decide.js';
+import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
+import type { Exchange } from './exchange.js';
+import { forward, refuse } from './forward/forward.js';
+import { InstanceAgent, InstanceLoad } from './forward/instance-connection.js';
+import { createRequestHeads } from './forward/request-head.js';
+import { isHttp2, MAX_HEADERS, type Refusal } from './forward/request-framing.js';
+import { ConnectionLimit } from './listen/limits.js';
+import { startListener, type AnyRequest, type AnyResponse, type Certificate, type Listener } from './listen/listener.js';
+import { refuseUpgrade, upgrade, type UpgradeOptions } from './upgrade/upgrade.js';
 
 /** `hosts`: a route says which lane serves, and no tag is sent. `rules`: entry rules decide, and the tag is sent. */
 export type EntryMode = 'hosts' | 'rules';
@@ -45,6 +35,14 @@ export interface GatewayTimeouts {
   readonly headersMs?: number;
   /** For a client's next request on its connection. Default 65 s: longer than the 60 s of load balancers before it. */
   readonly keepAliveMs?: number;
+}
+
+/** How much the gateway takes on. */
+export interface GatewayLimits {
+  /** Connections that one address may have open; peers in `trust`, such as load balancers, are not counted. Default 1,000. */
+  readonly connectionsPerClient?: number;
+  /** Requests under way to one instance, each of which takes a connection; what is beyond goes to another one, else is answered with 503. Default 1,024. */
+  readonly requestsPerInstance?: number;
 }
 
 /** Options of {@link startGateway}. */
@@ -68,6 +66,7 @@ export interface GatewayOptions {
   /** With a certificate it speaks TLS: HTTP/2 and HTTP/1.1. Without: HTTP/1.1, and HTTP/2 by prior knowledge. */
   readonly certificate?: Certificate;
   readonly timeouts?: GatewayTimeouts;
+  readonly limits?: GatewayLimits;
   /** A path that answers 200 while requests are welcome, and 503 from {@link Gateway.startDraining} on. Default: none is taken from the services. */
   readonly healthPath?: string;
   /** Told of each request when it is over. */
@@ -100,162 +99,172 @@ export interface Gateway {
 /** The service name of the gateway in lane groups. */
 export const GATEWAY_SERVICE = 'lane-gateway';
 
-/** How often a request is tried on another instance, where nothing of it was sent. */
-const MAX_TRIES = 3;
 const CLOSE_DEADLINE_MS = 10_000;
 const CLIENT_LEFT = 499;
+/** Above the other limits: they tell the client more. */
+const IDLE_MARGIN_MS = 5_000;
+/** Hosts without a route that the log tells of: clients can make up any number. */
+const MAX_HOSTS_TOLD = 100;
 
 /** Starts a gateway. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { registry, entry, host = '127.0.0.1', service = GATEWAY_SERVICE, log = SILENT_LOG, onAccess } = options;
-  const { connectMs = 3_000, responseMs = 60_000, idleMs = 300_000, headersMs = 30_000, keepAliveMs = 65_000 } = options.timeouts ?? {};
-  const routes = compileRoutes(options.routes);
-  const codec = createTagCodec({
-    ...(options.formats === undefined ? {} : { formats: options.formats }),
-    ...(options.baggageKey === undefined ? {} : { baggageKey: options.baggageKey }),
-    groupOf: (tag) => tables.rules?.groupOf(tag),
-    onUnwritable: (message) => log.warn(message),
+  const parts = new Parts(options);
+  const { host = '127.0.0.1', certificate } = options;
+  const { headersMs = 30_000, keepAliveMs = 65_000 } = options.timeouts ?? {};
+  const listener = await startListener({
+    port: options.port,
+    host,
+    certificate,
+    headersTimeoutMs: headersMs,
+    keepAliveTimeoutMs: keepAliveMs,
+    idleTimeoutMs: parts.idleTimeoutMs,
+    connections: parts.connections,
+    maxHeaders: MAX_HEADERS,
+    onRequest: (request, response) => parts.onRequest(request, response),
+    onUpgrade: (request, socket, head) => parts.onUpgrade(request, socket, head),
+  }).catch((error: unknown) => {
+    parts.close();
+    throw error;
   });
-  const tables = new ServiceTables({ formats: options.formats ?? DEFAULT_FORMATS });
-  const trusts = compileTrust(options.trust ?? 'none');
-  const passTag = createTagPassing(codec, options.baggageKey);
-  // ES module only; a CommonJS package gets it this way on every Node.
-  const { createProxyServer } = await import('httpxy');
-  const agent = new InstanceAgent(connectMs);
-  const proxy = createProxyServer({ agent });
-  const upgrades = createProxyServer();
-  const exchanges = new WeakMap<object, Exchange>();
-  const tunnels = new Set<Socket>();
-  let draining = false;
-  let closing: Promise<void> | undefined;
-  tables.setRules(options.rules);
+  return new RunningGateway(parts, listener, host, certificate !== undefined);
+}
 
-  const unsubscribes: Array<() => void> = [];
-  let isReady = false;
-  const heard = Promise.all(
-    servicesOf(routes).map(
-      (key) =>
-        new Promise<void>((resolve) => {
-          unsubscribes.push(
-            registry.observe(key, (instances = []) => {
-              tables.update(key, instances);
-              resolve();
-            }),
-          );
-        }),
-    ),
-  ).then(() => void (isReady = true));
+class RunningGateway implements Gateway {
+  readonly port: number;
+  readonly url: string;
+  #closing: Promise<void> | undefined;
 
-  proxy.on('proxyReq', (outgoing: ClientRequest) => watchProgress(outgoing));
-  proxy.on('proxyRes', (answer: IncomingMessage, request: IncomingMessage, response: ServerResponse) => {
-    const exchange = exchanges.get(request);
-    if (exchange === undefined) return;
-    const { headers } = answer;
-    // What the instance says of its connection to the gateway is nothing to the client.
-    for (const name of ['keep-alive', 'proxy-connection', 'upgrade', 'te']) if (headers[name] !== undefined) delete headers[name];
-    headers.connection = exchange.closes || draining ? 'close' : 'keep-alive';
-    exchange.status = answer.statusCode ?? 0;
-    if (onAccess !== undefined) answer.on('data', (chunk: Buffer) => void (exchange.bytes += chunk.length));
-    // Before httpxy's own listener, which ends the answer.
-    answer.once('end', () => {
-      if (answer.rawTrailers.length > 0) response.addTrailers(answer.trailers as Record<string, string>);
-    });
-  });
-  upgrades.on('error', (error, request, socket) => {
-    const exchange = exchanges.get(request as object);
-    if (exchange === undefined || exchange.status !== 0) return;
-    const { status, message } = failure(exchange, error);
-    refuseUpgrade(exchange, socket as Socket, status, message);
-  });
+  constructor(
+    private readonly parts: Parts,
+    private readonly listener: Listener,
+    readonly host: string,
+    isEncrypted: boolean,
+  ) {
+    this.port = listener.port;
+    this.url = `http${isEncrypted ? 's' : ''}://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+  }
 
-  /** Ends what keeps silent for too long. */
-  function watchProgress(outgoing: ClientRequest): void {
-    let waiting: NodeJS.Timeout | undefined;
-    let answered = false;
-    outgoing.once('response', () => {
-      answered = true;
-      clearTimeout(waiting);
+  ready(): Promise<void> {
+    return this.parts.heard;
+  }
+
+  get isDraining(): boolean {
+    return this.parts.isDraining;
+  }
+
+  get isReady(): boolean {
+    return this.parts.isReady;
+  }
+
+  setRules(rules: LaneRules | undefined): void {
+    this.parts.tables.setRules(rules);
+  }
+
+  setCertificate(certificate: Certificate): void {
+    this.listener.setCertificate(certificate);
+  }
+
+  startDraining(): void {
+    this.parts.isDraining = true;
+  }
+
+  close(deadlineMs = CLOSE_DEADLINE_MS): Promise<void> {
+    this.parts.isDraining = true;
+    this.parts.isClosing = true;
+    return (this.#closing ??= this.listener.close(deadlineMs).then(() => this.parts.close()));
+  }
+}
+
+/** What a gateway is made of, and what it does with each request. */
+class Parts {
+  readonly tables: ServiceTables;
+  readonly heard: Promise<void>;
+  readonly connections: ConnectionLimit;
+  readonly idleTimeoutMs: number;
+  isReady = false;
+  isDraining = false;
+  isClosing = false;
+  readonly #options: GatewayOptions;
+  readonly #log: Log;
+  readonly #routes: RouteTable;
+  readonly #decider: Decider;
+  readonly #agent: InstanceAgent;
+  readonly #forwarding: UpgradeOptions;
+  readonly #unsubscribes: Array<() => void> = [];
+  readonly #hostsTold = new Set<string>();
+
+  constructor(options: GatewayOptions) {
+    const { entry, service = GATEWAY_SERVICE, log = SILENT_LOG, limits = {}, formats, baggageKey } = options;
+    const { connectMs = 3_000, responseMs = 60_000, idleMs = 300_000 } = options.timeouts ?? {};
+    this.#options = options;
+    this.#log = log;
+    const routes = (this.#routes = compileRoutes(options.routes));
+    const tables = (this.tables = new ServiceTables({ formats: formats ?? DEFAULT_FORMATS }));
+    tables.setRules(options.rules);
+    const codec = createTagCodec({
+      ...(formats === undefined ? {} : { formats }),
+      ...(baggageKey === undefined ? {} : { baggageKey }),
+      groupOf: (tag) => tables.rules?.groupOf(tag),
+      onUnwritable: (message) => log.warn(message),
     });
-    outgoing.once('close', () => clearTimeout(waiting));
-    outgoing.once('finish', () => {
-      if (answered) return;
-      waiting = setTimeout(() => outgoing.destroy(new InstanceTimeoutError(`no answer within ${responseMs} ms`)), responseMs);
-    });
-    // While the answer is waited for, the limit above holds.
-    outgoing.setTimeout(idleMs, () => {
-      if (answered || !outgoing.writableFinished) outgoing.destroy(new InstanceTimeoutError(`no byte within ${idleMs} ms`));
+    const trusts = compileTrust(options.trust ?? 'none');
+    this.connections = new ConnectionLimit(limits.connectionsPerClient ?? 1_000, trusts, log);
+    this.idleTimeoutMs = Math.max(idleMs, responseMs) + connectMs + IDLE_MARGIN_MS;
+    this.#decider = new Decider({ routes, tables, codec, entry, service, trusts });
+    this.#agent = new InstanceAgent(connectMs);
+    this.#forwarding = {
+      decider: this.#decider,
+      heads: createRequestHeads(codec, baggageKey),
+      agent: this.#agent,
+      load: new InstanceLoad(limits.requestsPerInstance ?? 1_024),
+      connectMs,
+      responseMs,
+      idleMs,
+      log,
+      isDraining: () => this.isDraining,
+      tagOf: ({ tag }) => (entry === 'rules' ? tag.tag : undefined),
+    };
+    this.heard = Promise.all(servicesOf(routes).map((key) => this.#subscribe(key))).then(() => void (this.isReady = true));
+  }
+
+  #subscribe(key: Parameters<Registry['observe']>[0]): Promise<void> {
+    return new Promise((resolve) => {
+      const unsubscribe = this.#options.registry.observe(key, (instances = []) => {
+        this.tables.update(key, instances);
+        resolve();
+      });
+      this.#unsubscribes.push(unsubscribe);
     });
   }
 
-  /** Makes the record of a request, and finds its target. */
-  function take(request: AnyRequest): Exchange {
-    toOriginForm(request);
-    const client = clientOf(request, trusts);
-    const view = requestView({ method: request.method ?? 'GET', url: request.url ?? '/', headers: request.headers, clientIp: client.ip });
-    const exchange = new Exchange(request, view, client);
-    exchanges.set(request, exchange);
-    return exchange;
+  close(): void {
+    for (const unsubscribe of this.#unsubscribes) unsubscribe();
+    this.#agent.destroy();
   }
 
-  /** Decides where a request goes; undefined where no route takes it, or a text where its route leads nowhere. */
-  function decide(exchange: Exchange): CompiledTarget | string | undefined {
-    const { view, request, client } = exchange;
-    const route = findRoute(routes, view.host, view.path);
-    if (route === undefined) return undefined;
-    if (route.problem !== undefined) return route.problem;
-    const target = route.canaries.length === 0 ? route : targetOf(route, view, Math.random);
-    exchange.target = target;
-    const believed = client.trusted ? codec.readRaw(rawHeadersOf(request)) : undefined;
-    const { rules } = tables;
-    if (entry === 'hosts') {
-      if (target.tag !== undefined) exchange.tag = { tag: target.tag, source: 'route' };
-      else if (believed !== undefined) exchange.tag = { tag: believed, source: 'inbound' };
-    } else {
-      // The gateway's own rules; where it has none, those of the service behind, which then finds the request tagged.
-      const entryRules = rules?.entryOf(service) ?? rules?.entryOf(target.key.name);
-      const decided = decideRequestTag(believed, () => view, { rules, entry: entryRules, stamp: target.tag, random: Math.random });
-      exchange.tag = decided.source === 'stamp' ? { tag: decided.tag, source: 'route' } : decided;
+  onRequest(request: AnyRequest, response: AnyResponse): void {
+    // Node throws what nobody listens to.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    try {
+      // A connection that stays open would bring more requests, and hold up the end.
+      if (!isHttp2(request)) {
+        const { socket } = request;
+        response.once('finish', () => {
+          if (this.isClosing) socket.destroySoon();
+        });
+      }
+      this.#handle(request, response);
+    } catch (error) {
+      this.#log.error('a request failed in the gateway', { error: (error as Error).stack ?? String(error) });
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500, { 'content-type': 'text/plain' }).end('the gateway failed; its log says why\n');
     }
-    exchange.closes = removeHopByHop(request);
-    tellClient(request, client);
-    passTag(request, entry === 'rules' ? exchange.tag.tag : undefined, client.trusted);
-    return target;
   }
 
-  function choose(exchange: Exchange, target: CompiledTarget, tried: ReadonlySet<Instance>): Instance | undefined {
-    const { tag } = exchange.tag;
-    const decision = tables.route(target.key, tag);
-    exchange.decision = decision;
-    exchange.instance = undefined;
-    if (decision === undefined || isStray(decision, exchange)) return undefined;
-    let instance = pick(decision, Math.random);
-    if (instance !== undefined && tried.has(instance)) instance = decision.instances.find((one) => !tried.has(one)) ?? instance;
-    return (exchange.instance = instance);
-  }
-
-  /** A route to a lane is a Service that selects the lane's pods: it has no fallback. */
-  function isStray({ reason }: Decision, { tag }: Exchange): boolean {
-    return entry === 'hosts' && tag.source === 'route' && reason !== 'in-lane';
-  }
-
-  function unavailable(exchange: Exchange, { key }: CompiledTarget): string {
-    const { tag } = exchange.tag;
-    if (entry !== 'hosts' || exchange.tag.source !== 'route') return new LaneUnavailableError(key, tag).message;
-    return `ELANE_UNAVAILABLE: the route of host ${exchange.view.host} leads to lane ${tag} of service ${key.name}, which has no healthy instance. Start one with LANE_TAG=${tag}, or point the route elsewhere: a route has no fallback (with --entry rules, the lane's fallback holds).`;
-  }
-
-  /** What a client is told of an instance that failed. */
-  function failure(exchange: Exchange, error: unknown): { status: number; message: string } {
-    const { message } = error as Error;
-    const { target, instance } = exchange;
-    const where = `${target?.key.name} at ${instance === undefined ? '?' : addressOf(instance)}`;
-    log.warn(`${where} did not answer`, { error: message });
-    const isTimeout = error instanceof InstanceTimeoutError || (error as NodeJS.ErrnoException).code === 'ELANE_CONNECT_TIMEOUT';
-    return { status: isTimeout ? 504 : 502, message: `${where} did not answer: ${message}` };
-  }
-
-  async function handle(request: AnyRequest, response: AnyResponse): Promise<void> {
-    const exchange = take(request);
+  #handle(request: AnyRequest, response: AnyResponse): void {
+    const { healthPath, onAccess } = this.#options;
+    const exchange = this.#decider.take(request);
     if (onAccess !== undefined) {
       response.once('close', () => {
         const left = !response.writableFinished && exchange.problem === undefined;
@@ -264,207 +273,63 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         onAccess(exchange.entry());
       });
     }
-    if (options.healthPath !== undefined && exchange.view.path === options.healthPath) {
-      refuse(exchange, response, draining ? 503 : 200, draining ? 'draining' : 'ok');
+    const { refusal } = exchange.head;
+    if (refusal !== undefined) {
+      // Where its end is in doubt, what comes behind it is too.
+      refuse(exchange, response, refusal, true);
       return;
     }
-    const target = decide(exchange);
-    if (target === undefined) refuse(exchange, response, 404, noRoute(routes, exchange));
-    else if (typeof target === 'string') refuse(exchange, response, 503, target);
-    else await send(exchange, response, target);
+    if (healthPath !== undefined && exchange.view.path === healthPath) {
+      refuse(exchange, response, this.isDraining ? { status: 503, message: 'draining' } : { status: 200, message: 'ok' }, this.isDraining);
+      return;
+    }
+    const target = this.#decide(exchange);
+    if ('status' in target) refuse(exchange, response, target, this.isDraining);
+    else forward(this.#forwarding, exchange, response, target);
   }
 
-  async function send(exchange: Exchange, response: AnyResponse, target: CompiledTarget): Promise<void> {
-    const { request } = exchange;
-    const tried = new Set<Instance>();
-    for (;;) {
-      const instance = choose(exchange, target, tried);
-      if (instance === undefined) {
-        refuse(exchange, response, 503, unavailable(exchange, target));
-        return;
-      }
-      try {
-        // Not a URL: httpxy 0.5.6 hands the brackets of its IPv6 host to DNS.
-        await proxy.web(request as IncomingMessage, response as ServerResponse, { target: { host: instance.ip, port: instance.port } });
-        return;
-      } catch (error) {
-        if (response.headersSent || response.destroyed) {
-          exchange.problem ??= (error as Error).message;
-          response.destroy();
-          return;
-        }
-        tried.add(instance);
-        if (error instanceof NotConnectedError && tried.size < MAX_TRIES && tried.size < (exchange.decision?.instances.length ?? 0)) {
-          exchange.retries++;
-          log.warn(`${target.key.name} at ${addressOf(instance)} did not answer, trying another instance`, { error: error.message });
-          continue;
-        }
-        const { status, message } = failure(exchange, error);
-        // httpxy may have had it flow to the instance, and nobody reads on: the client would never come to the end of its upload.
-        request.resume();
-        refuse(exchange, response, status, message);
-        return;
-      }
+  onUpgrade(request: Parameters<typeof isHttp2>[0], socket: Socket, head: Buffer): void {
+    try {
+      this.#handleUpgrade(request, socket, head);
+    } catch (error) {
+      this.#log.error('an upgrade failed in the gateway', { error: (error as Error).stack ?? String(error) });
+      socket.destroy();
     }
   }
 
-  function refuse(exchange: Exchange, response: AnyResponse, status: number, message: string): void {
-    const body = `${message}\n`;
-    exchange.status = status;
-    if (status >= 400) exchange.problem ??= message;
-    exchange.bytes = Buffer.byteLength(body);
-    response.statusCode = status;
-    response.setHeader('content-type', 'text/plain; charset=utf-8');
-    response.setHeader('content-length', exchange.bytes);
-    if (draining && exchange.request.httpVersionMajor < 2) response.setHeader('connection', 'close');
-    (response as ServerResponse).end(body);
-  }
-
-  function handleWebSocket(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    // Node leaves the socket without one.
-    socket.on('error', () => socket.destroy());
-    const exchange = take(request);
-    const upgrade = request.headers.upgrade;
-    tunnels.add(socket);
+  #handleUpgrade(request: AnyRequest, socket: Socket, head: Buffer): void {
+    const exchange = this.#decider.take(request);
+    // A WebSocket may be silent as long as it likes.
+    socket.setTimeout(0);
     socket.once('close', () => {
-      tunnels.delete(socket);
       if (exchange.status === 0) exchange.status = CLIENT_LEFT;
       if (exchange.status === 101) exchange.bytes = socket.bytesWritten;
-      onAccess?.(exchange.entry());
+      this.#options.onAccess?.(exchange.entry());
     });
-    const target = decide(exchange);
-    if (target === undefined) refuseUpgrade(exchange, socket, 404, noRoute(routes, exchange));
-    else if (typeof target === 'string') refuseUpgrade(exchange, socket, 503, target);
-    else {
-      request.headers.connection = 'Upgrade';
-      request.headers.upgrade = upgrade;
-      connectUpgrade(exchange, socket, head, target, new Set());
-    }
+    const refusal = upgradeRefusal(exchange);
+    const target = refusal ?? this.#decide(exchange);
+    if ('status' in target) refuseUpgrade(exchange, socket, target);
+    else upgrade(this.#forwarding, exchange, socket, head, target);
   }
 
-  function connectUpgrade(exchange: Exchange, socket: Socket, head: Buffer, target: CompiledTarget, tried: Set<Instance>): void {
-    const instance = choose(exchange, target, tried);
-    if (instance === undefined) {
-      refuseUpgrade(exchange, socket, 503, unavailable(exchange, target));
-      return;
-    }
-    connectInstance({ host: instance.ip, port: instance.port }, connectMs, (error, connection) => {
-      if (socket.destroyed) {
-        connection?.destroy();
-        return;
-      }
-      if (connection === undefined) {
-        tried.add(instance);
-        if (tried.size < MAX_TRIES && tried.size < (exchange.decision?.instances.length ?? 0)) {
-          exchange.retries++;
-          connectUpgrade(exchange, socket, head, target, tried);
-          return;
-        }
-        const { status, message } = failure(exchange, error);
-        refuseUpgrade(exchange, socket, status, message);
-        return;
-      }
-      socket.once('close', () => connection.destroy());
-      upgrades
-        .ws(
-          exchange.request as IncomingMessage,
-          socket as never,
-          { target: { host: instance.ip, port: instance.port }, agent: agentOf(connection) },
-          head,
-        )
-        .catch(() => socket.destroy());
-    });
+  #decide(exchange: Exchange): ReturnType<Decider['decide']> {
+    const target = this.#decider.decide(exchange);
+    if ('status' in target && target.status === 404) this.#tellRoutes(exchange);
+    return target;
   }
-  upgrades.on('proxyReqWs', (outgoing: ClientRequest, request: IncomingMessage) => {
-    const exchange = exchanges.get(request);
-    const waiting = setTimeout(() => outgoing.destroy(new InstanceTimeoutError(`no answer within ${responseMs} ms`)), responseMs);
-    outgoing.once('close', () => clearTimeout(waiting));
-    for (const event of ['response', 'upgrade'] as const) {
-      outgoing.prependOnceListener(event, (answer: IncomingMessage) => {
-        clearTimeout(waiting);
-        if (exchange !== undefined) exchange.status = answer.statusCode ?? 0;
-      });
-    }
-  });
 
-  const fail = (response: AnyResponse, error: unknown): void => {
-    log.error('a request failed in the gateway', { error: String((error as Error).stack ?? error) });
-    if (response.headersSent) response.destroy();
-    else (response as ServerResponse).writeHead(500, { 'content-type': 'text/plain' }).end('the gateway failed; its log says why\n');
-  };
-  const listener = await startListener({
-    port: options.port,
-    host,
-    certificate: options.certificate,
-    headersTimeoutMs: headersMs,
-    keepAliveTimeoutMs: keepAliveMs,
-    onRequest: (request, response) => {
-      // A connection that stays open would bring more requests, and hold up the end.
-      if (request.httpVersionMajor < 2)
-        response.once('finish', () => {
-          if (closing !== undefined) request.socket.destroySoon();
-        });
-      handle(request, response).catch((error: unknown) => fail(response, error));
-    },
-    onWebSocket: (request, socket, head) => {
-      try {
-        handleWebSocket(request, socket, head);
-      } catch (error) {
-        log.error('a WebSocket failed in the gateway', { error: String((error as Error).stack ?? error) });
-        socket.destroy();
-      }
-    },
-  }).catch((error: unknown) => {
-    for (const unsubscribe of unsubscribes) unsubscribe();
-    throw error;
-  });
-  const { port } = listener;
-  return {
-    host,
-    port,
-    url: `http${options.certificate === undefined ? '' : 's'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    ready: () => heard,
-    get isDraining() {
-      return draining;
-    },
-    get isReady() {
-      return isReady;
-    },
-    setRules: (rules) => tables.setRules(rules),
-    setCertificate: (certificate) => listener.setCertificate(certificate),
-    startDraining: () => void (draining = true),
-    close: (deadlineMs = CLOSE_DEADLINE_MS) => {
-      draining = true;
-      return (closing ??= listener.close(deadlineMs).then(() => {
-        for (const unsubscribe of unsubscribes) unsubscribe();
-        agent.destroy();
-      }));
-    },
-  };
+  /** The log says which hosts there are, clients are not told. */
+  #tellRoutes({ view: { host } }: Exchange): void {
+    if (this.#hostsTold.has(host) || this.#hostsTold.size >= MAX_HOSTS_TOLD) return;
+    this.#hostsTold.add(host);
+    const known = [...new Set(this.#routes.routes.map((one) => one.host))].join(', ');
+    this.#log.info(`no route for host ${JSON.stringify(host)}`, { hosts: known });
+  }
 }
 
-function noRoute(routes: RouteTable, { view }: Exchange): string {
-  const known = [...new Set(routes.routes.map((one) => one.host))].join(', ');
-  return `no route for host ${view.host || '(none)'} and path ${view.path}; hosts with routes: ${known}`;
+function upgradeRefusal({ head, request }: Exchange): Refusal | undefined {
+  if (request.method === 'CONNECT') return { status: 405, message: 'CONNECT is for forward proxies' };
+  if (head.refusal !== undefined) return head.refusal;
+  if (head.body !== 'none') return { status: 400, message: 'a handshake has no body' };
+  return undefined;
 }
-
-/** Those of HTTP/2 have its pseudo headers in front, which do no harm. */
-function rawHeadersOf(request: AnyRequest): string[] {
-  return request.rawHeaders;
-}
-
-function refuseUpgrade(exchange: Exchange, socket: Socket, status: number, message: string): void {
-  const body = `${message}\n`;
-  exchange.status = status;
-  exchange.problem = message;
-  exchange.bytes = Buffer.byteLength(body);
-  const head = ['Connection: close', 'Content-Type: text/plain; charset=utf-8', `Content-Length: ${exchange.bytes}`];
-  socket.end(`HTTP/1.1 ${status} ${STATUS_TEXTS[status] ?? 'Error'}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
-const STATUS_TEXTS: Readonly<Record<number, string>> = {
-  404: 'Not Found',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-};

@@ -10,7 +10,7 @@ import {
   type ServiceKey,
   type Tag,
 } from '@lane/core/model';
-import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../routes.js';
+import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../decide/routes.js';
 import { conditionOf, isHeaderName, unwritable, type Condition } from './condition.js';
 
 /** What an export is made from. */

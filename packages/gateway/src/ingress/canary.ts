@@ -6,7 +6,7 @@
  * Sources: ingress-nginx, docs/user-guide/nginx-configuration/annotations.md; Alibaba Cloud, "Advanced ALB Ingress settings".
  */
 import type { EntryRule } from '@lane/core/rules';
-import { STAYS } from '../routes.js';
+import { STAYS } from '../decide/routes.js';
 
 /** Prefixes under which controllers keep the same annotations. */
 const PREFIXES = ['nginx.ingress.kubernetes.io/', 'alb.ingress.kubernetes.io/', 'higress.io/', 'mse.ingress.kubernetes.io/'];

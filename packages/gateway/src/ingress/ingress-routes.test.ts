@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requestView } from '@lane/core/rules';
 import { describe, expect, test } from 'vitest';
-import { compileRoutes, findRoute, targetOf, type GatewayRoute } from '../routes.js';
+import { compileRoutes, findRoute, targetOf, type GatewayRoute } from '../decide/routes.js';
 import { ingressRoutes, type IngressOptions } from './ingress-routes.js';
 import type { ManifestProblem } from './manifests.js';
 

@@ -3,7 +3,7 @@
  * the registry they are, and in which lane. Ports and addresses are the registry's business.
  */
 import { isTag, nearest } from '@lane/core/model';
-import type { Canary, GatewayRoute, RouteTarget } from '../routes.js';
+import type { Canary, GatewayRoute, RouteTarget } from '../decide/routes.js';
 import { readAnnotations } from './canary.js';
 import { readManifests, type KubernetesObject, type ManifestFile, type ManifestProblem } from './manifests.js';
 

@@ -49,6 +49,13 @@ export function readManifests(files: readonly ManifestFile[]): { objects: Kubern
         problems.push({ severity: 'error', file, line: lines.linePos(error.pos[0]).line, message: `is not YAML: ${error.message}` });
         continue;
       }
+      try {
+        document.toJS();
+      } catch (bomb) {
+        // Aliases of aliases: yaml gives up where they would fill the memory.
+        problems.push({ severity: 'error', file, line: 1, message: `is not taken: ${(bomb as Error).message}; write it without aliases (*)` });
+        continue;
+      }
       const kind = document.getIn(['kind']);
       if (typeof kind !== 'string') continue;
       const items = kind.endsWith('List') ? (document.toJS() as { items?: unknown[] }).items : undefined;

@@ -2,7 +2,7 @@
  * Connections to instances. A socket is handed to a request only once it is connected: until then nothing of the request has been
  * read or sent, so that another instance can be tried with all of it, body included.
  */
-import http, { type ClientRequestArgs } from 'node:http';
+import http, { type ClientRequest, type ClientRequestArgs } from 'node:http';
 import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -67,6 +67,44 @@ export class InstanceAgent extends http.Agent {
     const { host, port } = options as { host: string; port: number };
     connectInstance({ host, port }, this.#connectTimeoutMs, (error, socket) => onCreate?.(error ?? null, socket as Socket));
     return undefined;
+  }
+
+  /** Called by Node with a connection that nothing is under way on. What comes on it now is no answer to anybody. */
+  override keepSocketAlive(socket: Duplex): boolean {
+    // Its type says void.
+    if (!(super.keepSocketAlive(socket) as unknown as boolean) || socket.readableLength > 0) return false;
+    socket.on('data', endOnData);
+    return true;
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    socket.removeListener('data', endOnData);
+    super.reuseSocket(socket, request);
+  }
+}
+
+function endOnData(this: Duplex): void {
+  this.destroy();
+}
+
+/** How many requests each instance is asked at a time. */
+export class InstanceLoad {
+  readonly #underWay = new Map<string, number>();
+
+  constructor(readonly limit: number) {}
+
+  /** Counts one more request; false where the instance has as many as it may. */
+  enter(address: string): boolean {
+    const count = this.#underWay.get(address) ?? 0;
+    if (count >= this.limit) return false;
+    this.#underWay.set(address, count + 1);
+    return true;
+  }
+
+  leave(address: string): void {
+    const count = this.#underWay.get(address) ?? 0;
+    if (count <= 1) this.#underWay.delete(address);
+    else this.#underWay.set(address, count - 1);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Which route a request takes: by host and path, with the precedence that Kubernetes Ingress has. */
 import { compileLaneGroups, type EntryRule, type EntryRules, type RequestView } from '@lane/core/rules';
 import type { ServiceKey, Tag } from '@lane/core/model';
+import { normalizePath } from './request-path.js';
+import { varyOfRules } from './vary.js';
 
 /** What a path has to be like: `prefix` counts whole segments, `exact` compares all of it. */
 export type PathType = 'prefix' | 'exact';
@@ -50,6 +52,8 @@ export interface CompiledRoute extends CompiledTarget {
   readonly host: string;
   readonly path: string;
   readonly problem: string | undefined;
+  /** What its canaries look at, as `Vary` says it. */
+  readonly vary: string | undefined;
   readonly canaries: ReadonlyArray<{ readonly target: CompiledTarget; readonly rules: EntryRules }>;
 }
 
@@ -89,7 +93,7 @@ export function compileRoutes(routes: readonly GatewayRoute[]): RouteTable {
     }
     const of = ready.host === '*' ? anyHost : ready.host.startsWith('*.') ? hostOf(wildcards, ready.host.slice(1)) : hostOf(hosts, ready.host);
     if (route.pathType === 'exact') {
-      const path = route.path ?? '/';
+      const { path } = ready;
       if (of.exact.has(path)) continue;
       of.exact.set(path, ready);
     } else {
@@ -135,12 +139,17 @@ export function servicesOf(table: RouteTable): ServiceKey[] {
 }
 
 function compileRoute(route: GatewayRoute): CompiledRoute {
-  const { host, path = '/', pathType = 'prefix', canaries = [], problem } = route;
+  const { host, pathType = 'prefix', canaries = [], problem } = route;
+  const path = normalizePath(route.path ?? '/');
   return {
     ...compileTarget(route),
     host: host.toLowerCase(),
     path: pathType === 'exact' ? path : path.replace(/\/+$/, ''),
     problem,
+    vary: varyOfRules(
+      canaries.flatMap(({ rules }) => rules),
+      [],
+    ),
     canaries: canaries.map(({ target, rules }) => ({ target: compileTarget(target), rules: compileCanaryRules(rules) })),
   };
 }

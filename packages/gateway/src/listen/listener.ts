@@ -6,6 +6,8 @@ import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHt
 import https from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
+import { InTurn } from './in-turn.js';
+import { limitSession, MAX_HEADER_LIST_BYTES, MAX_STREAMS, type ConnectionLimit } from './limits.js';
 
 /** A request of HTTP/1.1 or HTTP/2, as Node's compatibility API makes them alike. */
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
@@ -27,9 +29,14 @@ export interface ListenerOptions {
   readonly headersTimeoutMs: number;
   /** How long a connection may stay open with nothing under way. */
   readonly keepAliveTimeoutMs: number;
+  /** How long a connection may stand still with something under way. */
+  readonly idleTimeoutMs: number;
+  readonly connections: ConnectionLimit;
+  /** Header lines of a request; one more is still told, so that it can be refused. */
+  readonly maxHeaders: number;
   readonly onRequest: (request: AnyRequest, response: AnyResponse) => void;
-  /** A WebSocket's handshake. */
-  readonly onWebSocket: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  /** A WebSocket's handshake, or CONNECT. */
+  readonly onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
 }
 
 /** A listening port. */
@@ -53,16 +60,28 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     keepAliveTimeout: options.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
   };
+  const turns = new InTurn();
+  const onHttp1 = (request: IncomingMessage, response: ServerResponse): void => turns.serve(request, response, onRequest);
   const server =
     certificate === undefined
-      ? http.createServer(limits, onRequest)
-      : https.createServer({ ...limits, ...certificate, ALPNProtocols: ['h2', 'http/1.1'], handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, onRequest);
+      ? http.createServer(limits, onHttp1)
+      : https.createServer({ ...limits, ...certificate, ALPNProtocols: ['h2', 'http/1.1'], handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, onHttp1);
+  // Node drops what is beyond a limit without a word, framing too. Without one, the size of the head is what limits.
+  server.maxHeadersCount = 0;
+  server.timeout = options.idleTimeoutMs;
   const sockets = new Set<Socket>();
   const waiting = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   let closing: Promise<void> | undefined;
 
-  const http2Server = http2.createServer({}, onRequest);
+  const http2Server = http2.createServer(
+    {
+      settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
+      // With pseudo headers, and one more.
+      maxHeaderListPairs: options.maxHeaders + 8,
+    },
+    onRequest,
+  );
   http2Server.on('session', (session) => {
     sessions.add(session);
     session.setTimeout(options.keepAliveTimeoutMs, () => {
@@ -70,6 +89,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       if (!hasStreams(session)) session.close();
     });
     countStreams(session);
+    limitSession(session);
     session.once('close', () => sessions.delete(session));
     if (closing !== undefined) session.close();
   });
@@ -85,6 +105,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     if (socket.alpnProtocol === 'h2') http2Server.emit('connection', socket);
     else if (certificate !== undefined) serveHttp1.call(server, socket);
     else chooseByFirstBytes(socket);
+  });
+
+  server.prependListener('connection', (socket: Socket) => {
+    // Later: TLS is about to take it over.
+    if (!options.connections.enter(socket)) setImmediate(() => socket.destroy());
   });
 
   /** HTTP/2 without TLS begins with its preface (RFC 9113, 3.3). */
@@ -117,10 +142,24 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     socket.once('close', () => waiting.delete(socket));
   }
 
-  server.on('upgrade', (request, socket, head) => {
-    const isWebSocket = request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket';
-    if (isWebSocket) options.onWebSocket(request, socket as Socket, head);
-    else serveWithoutUpgrade(request, socket as Socket, head);
+  server.on('upgrade', (request, stream, head) => {
+    const socket = stream as Socket;
+    // Node leaves it without one.
+    socket.on('error', () => socket.destroy());
+    // Requests before this one are not answered yet: nothing may be written before their answers.
+    if (turns.isBusy(socket)) {
+      socket.destroy();
+      return;
+    }
+    const isWebSocket = request.method === 'GET' && request.httpVersion === '1.1' && request.headers.upgrade?.toLowerCase() === 'websocket';
+    if (isWebSocket) options.onUpgrade(request, socket, head);
+    else serveWithoutUpgrade(request, socket, head);
+  });
+  server.on('connect', (request, stream, head) => {
+    const socket = stream as Socket;
+    socket.on('error', () => socket.destroy());
+    if (turns.isBusy(socket)) socket.destroy();
+    else options.onUpgrade(request, socket, head);
   });
 
   /**
@@ -128,15 +167,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
    * can't be told to before 24 (shouldUpgradeCallback), so the request is put back before its body, without the offer, and read again.
    */
   function serveWithoutUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const close = /(?:^|,)\s*close\s*(?:,|$)/i.test(request.headers.connection ?? '');
     let text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`;
     const { rawHeaders } = request;
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] as string;
-      if (/^(?:upgrade|connection|http2-settings)$/i.test(name)) continue;
-      text += `${name}: ${rawHeaders[i + 1]}\r\n`;
+      const lower = name.toLowerCase();
+      const value = rawHeaders[i + 1] as string;
+      if (lower === 'upgrade') continue;
+      // What else it names still ends here.
+      text += `${name}: ${lower === 'connection' ? withoutUpgrade(value) : value}\r\n`;
     }
-    socket.unshift(Buffer.concat([Buffer.from(`${text}${close ? 'Connection: close\r\n' : ''}\r\n`, 'latin1'), head]));
+    socket.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]));
     serveHttp1.call(server, socket);
   }
 
@@ -159,6 +200,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
         for (const socket of waiting) socket.destroy();
       })),
   };
+}
+
+function withoutUpgrade(connection: string): string {
+  return connection
+    .split(',')
+    .filter((item) => item.trim().toLowerCase() !== 'upgrade')
+    .join(',');
 }
 
 const streamsOf = new WeakMap<ServerHttp2Session, number>();

@@ -1,0 +1,33 @@
+/**
+ * The one reading of a path by which routes and entry rules are matched. What goes to the instance is the path as the client wrote it: an
+ * instance reads it by its own rules, and signatures over it stay whole.
+ */
+
+/** Whatever makes a second spelling possible. */
+const NOT_PLAIN = /[%\\]|\/\/|\/\./;
+const ESCAPE = /%([\da-f]{2})/gi;
+const UNRESERVED = /[A-Za-z\d._~-]/;
+
+/**
+ * A path in its normal form (RFC 3986, 6.2.2): unreserved characters are decoded once, other escapes are in capitals, `.` and `..` are
+ * resolved. Beyond the RFC, slashes in a row count as one, and a backslash as a slash, as servers and browsers take them. `%2F` and `%5C`
+ * stay: they are part of a segment.
+ */
+export function normalizePath(path: string): string {
+  if (!NOT_PLAIN.test(path)) return path;
+  const decoded = path
+    .replaceAll(ESCAPE, (escape, hex: string) => {
+      const character = String.fromCharCode(Number.parseInt(hex, 16));
+      return UNRESERVED.test(character) ? character : escape.toUpperCase();
+    })
+    .replaceAll('\\', '/');
+  const kept: string[] = [];
+  const segments = decoded.split('/');
+  const last = segments.at(-1) as string;
+  for (const segment of segments) {
+    if (segment === '..') kept.pop();
+    else if (segment !== '.' && segment !== '') kept.push(segment);
+  }
+  const isFolder = last === '' || last === '.' || last === '..';
+  return kept.length === 0 ? '/' : `/${kept.join('/')}${isFolder ? '/' : ''}`;
+}

@@ -1,0 +1,182 @@
+/**
+ * WebSockets: a handshake is forwarded as a request is, and only the instance's 101 makes a tunnel of the connection. Any other answer ends it,
+ * so that what a client sends behind a handshake that was refused is read by nobody.
+ */
+import http, { STATUS_CODES, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Instance } from '@lane/core/model';
+import type { CompiledTarget } from '../decide/routes.js';
+import { addressOf, type Exchange } from '../exchange.js';
+import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
+import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
+import { MAX_TRIES, type ForwardOptions } from '../forward/forward.js';
+import { agentOf, connectInstance, InstanceTimeoutError, type NotConnectedError } from '../forward/instance-connection.js';
+import type { Refusal } from '../forward/request-framing.js';
+
+/** What upgrades need. */
+export interface UpgradeOptions extends ForwardOptions {
+  readonly connectMs: number;
+}
+
+/** Answers a handshake by the gateway itself, and ends its connection. */
+export function refuseUpgrade(exchange: Exchange, socket: Socket, { status, message }: Refusal): void {
+  const body = `${message}\n`;
+  exchange.status = status;
+  exchange.problem ??= message;
+  exchange.bytes = Buffer.byteLength(body);
+  socket.end(
+    headText(status, undefined, ['Connection', 'close', 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(exchange.bytes)]) +
+      body,
+  );
+}
+
+function headText(status: number, reason: string | undefined, lines: readonly string[]): string {
+  let text = `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+  for (let i = 0; i < lines.length; i += 2) {
+    validateHeaderName(lines[i] as string);
+    validateHeaderValue(lines[i] as string, lines[i + 1] as string);
+    text += `${lines[i]}: ${lines[i + 1]}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
+/** Sends a handshake on. */
+export function upgrade(options: UpgradeOptions, exchange: Exchange, socket: Socket, head: Buffer, target: CompiledTarget): void {
+  new Upgrade(options, exchange, socket, head, target).try();
+}
+
+class Upgrade {
+  readonly #tried = new Set<Instance>();
+  readonly #on: Listen = listenWith((error) => this.#fail(error));
+  #isOver = false;
+  #answered = false;
+
+  constructor(
+    readonly options: UpgradeOptions,
+    readonly exchange: Exchange,
+    readonly socket: Socket,
+    readonly head: Buffer,
+    readonly target: CompiledTarget,
+  ) {}
+
+  try(): void {
+    const { options, exchange, socket, target } = this;
+    const { decider, connectMs, load } = options;
+    const instance = decider.choose(exchange, target, this.#tried);
+    if (instance === undefined) {
+      this.#refuse(decider.unavailable(exchange, target));
+      return;
+    }
+    this.#tried.add(instance);
+    const address = addressOf(instance);
+    if (!load.enter(address)) {
+      this.#refuse({ status: 503, message: `${target.key.name} has as many requests under way as it may: try again later` });
+      return;
+    }
+    connectInstance({ host: instance.ip, port: instance.port }, connectMs, (error, connection) => {
+      if (connection === undefined) {
+        load.leave(address);
+        if (!socket.destroyed) this.#notConnected(error as NotConnectedError);
+        return;
+      }
+      connection.once('close', () => load.leave(address));
+      connection.on('error', () => connection.destroy());
+      if (socket.destroyed) connection.destroy();
+      else this.#send(instance, connection);
+    });
+  }
+
+  #notConnected(error: NotConnectedError): void {
+    const { options, exchange, target } = this;
+    const failed = exchange.instance;
+    const next = this.#tried.size < MAX_TRIES ? options.decider.choose(exchange, target, this.#tried) : undefined;
+    exchange.instance = failed;
+    if (next === undefined) {
+      this.#refuse(failureOf(exchange, error, options.log));
+      return;
+    }
+    exchange.retries++;
+    this.try();
+  }
+
+  #send(instance: Instance, connection: Socket): void {
+    const { options, exchange, socket } = this;
+    const { request, head, client, requestId } = exchange;
+    socket.once('close', () => connection.destroy());
+    const { heads, tagOf, responseMs } = options;
+    try {
+      const outgoing = http.request({
+        host: instance.ip,
+        port: instance.port,
+        method: request.method,
+        path: head.target,
+        agent: agentOf(connection),
+        headers: heads.linesFor({ request, head, client, requestId, tag: tagOf(exchange), fallbackHost: addressOf(instance), upgrade: 'websocket' }),
+      });
+      outgoing.maxHeadersCount = 0;
+      const waiting = setTimeout(() => this.#fail(new InstanceTimeoutError(`no answer within ${responseMs} ms`)), responseMs);
+      outgoing.once('close', () => clearTimeout(waiting));
+      this.#on(outgoing, 'upgrade', (answer: IncomingMessage, _socket: Socket, first: Buffer) => {
+        clearTimeout(waiting);
+        this.#tunnel(answer, connection, first);
+      });
+      this.#on(outgoing, 'response', (answer: IncomingMessage) => {
+        clearTimeout(waiting);
+        this.#passRefusal(answer);
+      });
+      this.#on(outgoing, 'error', (error: Error) => this.#fail(error));
+      this.#on(outgoing, 'close', () => {
+        if (!this.#answered) this.#fail(new BadAnswerError('it closed the connection'));
+      });
+      outgoing.end();
+    } catch (error) {
+      connection.destroy();
+      this.#fail(error);
+    }
+  }
+
+  #tunnel(answer: IncomingMessage, connection: Socket, first: Buffer): void {
+    const { exchange, socket, head } = this;
+    if (answer.statusCode !== 101 || answer.headers.upgrade?.toLowerCase() !== 'websocket') {
+      connection.destroy();
+      throw new BadAnswerError('it switches to another protocol than asked for');
+    }
+    const lines = [...answerLines(answer, 'GET', false, undefined), 'Connection', 'Upgrade', 'Upgrade', 'websocket'];
+    const text = headText(101, reasonOf(answer), lines);
+    this.#answered = true;
+    exchange.status = 101;
+    socket.write(text, 'latin1');
+    if (first.length > 0) socket.write(first);
+    if (head.length > 0) connection.write(head);
+    connection.once('close', () => socket.destroySoon());
+    socket.pipe(connection);
+    connection.pipe(socket);
+  }
+
+  /** Its body ends with the connection. */
+  #passRefusal(answer: IncomingMessage): void {
+    const { exchange, socket } = this;
+    const problem = answerProblem(answer);
+    if (problem !== undefined) throw new BadAnswerError(problem);
+    const lines = [...answerLines(answer, 'GET', false, undefined), 'Connection', 'close'];
+    const text = headText(answer.statusCode as number, reasonOf(answer), lines);
+    this.#answered = true;
+    exchange.status = answer.statusCode as number;
+    socket.write(text, 'latin1');
+    this.#on(answer, 'error', () => socket.destroy());
+    answer.pipe(socket);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isOver) return;
+    const refusal = failureOf(this.exchange, error, this.options.log);
+    if (this.#answered) this.socket.destroy();
+    else this.#refuse(refusal);
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (!this.socket.destroyed) refuseUpgrade(this.exchange, this.socket, refusal);
+  }
+}

@@ -1,0 +1,86 @@
+/** A gateway in front of one instance, and raw sockets on both sides of it. */
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Instance, Registry } from '@lane/core/model';
+import { startGateway, type Gateway, type GatewayOptions } from '@lane/gateway';
+
+/** A gateway whose only route leads to one address. */
+export async function gatewayTo(port: number, more: Partial<GatewayOptions> = {}): Promise<Gateway> {
+  const instance: Instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} } as Instance;
+  const registry: Registry = {
+    state: undefined,
+    defaultGroup: 'DEFAULT_GROUP',
+    observe: (_key, listener) => {
+      listener([instance]);
+      return () => {};
+    },
+    list: async () => [instance],
+    services: async () => ['web'],
+    close: async () => {},
+  };
+  const gateway = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }], ...more });
+  await gateway.ready();
+  return gateway;
+}
+
+/** A server that answers each request with its path, and tells which there were. */
+export async function startRecorder(): Promise<{ server: Server; port: number; seen: string[] }> {
+  const seen: string[] = [];
+  const server = createHttpServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`);
+    request.on('error', () => {});
+    request.resume().on('end', () => response.end(`saw ${request.url}`));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port, seen };
+}
+
+/** An instance that sends `answer` at each request's head, and then does as `ending` says. `/normal` is answered as it should be. */
+export async function startOddInstance(answer: () => { text: string; ending: 'keep' | 'end' | 'reset' }): Promise<{ port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => {
+      if (chunk.includes(' /normal ')) {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        return;
+      }
+      const { text, ending } = answer();
+      socket.write(text, 'latin1', () => {
+        if (ending === 'end') socket.end();
+        else if (ending === 'reset') socket.resetAndDestroy();
+      });
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = (): void => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
+  return { port: (server.address() as AddressInfo).port, close };
+}
+
+/** Sends bytes as they are on a connection of their own, and gives all that comes back until it closes, or until `enough`. */
+export async function sendRaw(gateway: Gateway, text: string, enough?: RegExp): Promise<string> {
+  const socket = connect(gateway.port, gateway.host).setEncoding('latin1');
+  socket.on('error', () => {});
+  socket.write(text, 'latin1');
+  let answer = '';
+  try {
+    for await (const chunk of socket) {
+      answer += chunk as string;
+      if (enough?.test(answer) === true) break;
+    }
+  } catch {
+    // A reset is an answer, too.
+  }
+  socket.destroy();
+  return answer;
+}
+
+/** The answer to an ordinary request. */
+export function askNormally(gateway: Gateway): Promise<string> {
+  return sendRaw(gateway, 'GET /normal HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n');
+}
