@@ -169,7 +169,8 @@ async function isAnswered(gateway, request) {
 
 /** The lane group of the example. */
 async function publishLanes(nacos) {
-  const { connectNacos, publishLaneGroups } = require('@lane/nacos-registry');
+  const { connectNacos } = require('@lane/nacos-registry');
+  const { publishLaneGroups } = require('@lane/storage');
   const connection = connectNacos({ server: nacos, holdProcess: true });
   const rules = example.rules ?? [{ name: 'by-host', match: { host: { exact: GRAY_HOST } } }];
   const gray = { name: 'gray', tag: 'gray', enabled: true, fallback: 'base', rules };

@@ -20,6 +20,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 const PNPM = ['-y', 'pnpm@12'];
 /** The demo needs neither the tests nor the other Node versions that they run on. */
 const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
+/** Projects of vitest.config.mts that `npm test` runs; all the others too under `--all`. */
+const USUAL = ['unit', 'agent', 'contract', 'e2e'];
 /** The pages of the console take a bundler and their libraries, which only those need who want to see them. */
 const WITHOUT_PAGES = ['--filter', '!@lane/console-web'];
 
@@ -32,9 +34,40 @@ const TASKS = {
     await prepare({ tests: false });
     return run(process.execPath, [join(root, 'examples/run.mjs'), ...passed]);
   },
+  /**
+   * `--all`, or CI: everything. Otherwise what takes a checkout and Node alone, on this Node, with the Nacos that is built in.
+   * `--changed[=commit]`: only tests that the changes since then could break.
+   */
   async test() {
     await prepare({ tests: true });
-    return run(process.execPath, [bin('vitest', 'vitest'), 'run', ...passed]);
+    const isAll = passed.includes('--all') || !['', 'false', undefined].includes(process.env.CI);
+    let given = passed.filter((argument) => argument !== '--all');
+    const isNarrowed = given.some((argument) => argument.startsWith('--project'));
+    let command = ['run'];
+    const at = given.findIndex((argument) => /^--changed(?:=|$)/.test(argument));
+    if (at !== -1) {
+      const { changedTests } = await import('./changed-tests.mjs');
+      const { all, changed, packages, files } = changedTests(root, given[at].split('=')[1]);
+      given = given.toSpliced(at, 1);
+      console.error(`${changed.length} files changed${packages.length === 0 ? '' : `, and with them how these behave: ${packages.join(', ')}`}`);
+      if (!all && files.length === 0) {
+        console.error('no test depends on what changed');
+        return 0;
+      }
+      if (!all) command = ['related', '--run', '--passWithNoTests', ...files];
+    }
+    if (!isAll) process.env.TEST_SCOPE = 'quick';
+    if (!isAll && !isNarrowed) given.push(...USUAL.map((name) => `--project=${name}`));
+    const { watchLeftovers } = await import('./leftovers.mjs');
+    const leftovers = watchLeftovers();
+    const code = await run(process.execPath, [bin('vitest', 'vitest'), ...command, ...given]);
+    const left = await leftovers.end();
+    for (const line of left) console.error(`left behind: ${line}`);
+    if (!isAll) {
+      const projects = isNarrowed ? '' : `all but the projects ${USUAL.join(', ')}; `;
+      console.error(`Left out: ${projects}Nacos servers in Java; versions of Node other than this one. All of it: npm test -- --all`);
+    }
+    return code === 0 && left.length > 0 ? 1 : code;
   },
   async matrix() {
     await prepare({ tests: true });
@@ -55,6 +88,10 @@ const TASKS = {
   async interop() {
     await prepare({ tests: true });
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(root, 'test/interop/vitest.config.mts'), ...passed]);
+  },
+  async chaos() {
+    await prepare({ tests: true });
+    return run(process.execPath, [join(root, 'test/chaos/main.mjs'), ...passed]);
   },
   async screenshots() {
     await prepare({ tests: true });

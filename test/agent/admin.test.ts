@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { CallFigures, DecisionReport, DrainReport, RequestFigures, StatusReport, TrafficReport } from '@lane/core/agent';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../servers/eventually.js';
+import { eventually, freePort } from '@lane/testing';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
 import { runApp, send, startApp, type App } from './run-app.js';
@@ -164,6 +165,33 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect((await ask(admin, options)).status).toBe(status);
   });
 
+  test('beyond loopback Host is an address, or a name that nobody outside can have', async () => {
+    const open = await startApp({ node, script: 'echo.cjs', env: { LANE_ADMIN_PORT: '0', LANE_ADMIN_HOST: '0.0.0.0', LANE_LOG: 'info' } });
+    try {
+      const port = await adminOf(open);
+      const own = Object.values(networkInterfaces())
+        .flat()
+        .find((one) => one?.family === 'IPv4' && !one.internal)?.address;
+      const names = { 'evil.example': 403, 'shop.svc.evil.example': 403, '10.0.0.1.evil.example': 403, '10.0.0.1': 200, localhost: 200 };
+      const beyond = { ...names, 'shop-a': 200, 'shop-a.default.svc': 200, 'shop-a.default.svc.cluster.local': 200 };
+      for (const [host, byName] of [
+        ['127.0.0.1', names],
+        [own, beyond],
+      ] as const) {
+        if (host === undefined) continue;
+        for (const [name, status] of Object.entries(byName)) {
+          expect([host, name, (await ask(port, { host, path: '/status', headers: { host: `${name}:${port}` } })).status]).toEqual([
+            host,
+            name,
+            status,
+          ]);
+        }
+      }
+    } finally {
+      await open.stop();
+    }
+  });
+
   test('a process that ends by itself is not kept', async () => {
     const { code, stderr } = await runApp({ node, script: 'once.mjs', env: { PEER: `http://127.0.0.1:${base.port}/`, LANE_ADMIN_PORT: '0' } });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -180,10 +208,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   test('in a cluster each process has a port of its own, also with a fixed one', async () => {
-    const free = http.createServer();
-    await once(free.listen(0, '127.0.0.1'), 'listening');
-    const { port } = free.address() as AddressInfo;
-    free.close();
+    const port = await freePort();
     const { code, stderr } = await runApp({
       node,
       script: 'many.cjs',

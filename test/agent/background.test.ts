@@ -1,8 +1,7 @@
 /** What a request happens to start, and what goes on after it, does not belong to the request. */
-import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { connectNacos } from '@lane/nacos-registry';
+import { listen } from '@lane/testing/ports';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { test, type TestContext } from 'vitest';
 import { nodeVersions } from './nodes.js';
@@ -26,14 +25,13 @@ async function startRecorder(
     passed.on('error', () => response.destroy());
     request.pipe(passed);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const own = await listen(server);
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${own}`,
     requests,
     async seen(pattern, count) {
       while (requests.filter((request) => pattern.test(request)).length < count) await new Promise<void>((resolve) => (wake = resolve));

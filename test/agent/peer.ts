@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { once } from 'node:events';
 import { join } from 'node:path';
+import { listen } from '@lane/testing/ports';
 
 /** What a peer saw of a request. */
 export interface Seen {
@@ -70,10 +69,8 @@ export async function startPeer(name = 'peer', tls = false): Promise<Peer> {
     });
   };
   const server = tls ? https.createServer(TLS, answer) : http.createServer(answer);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listen(server),
     server,
     close: () =>
       new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import type { TrafficReport } from '@lane/core/agent';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { eventually } from '../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
 import { send, startApp, type App } from './run-app.js';

@@ -19,7 +19,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, LaneGroupsStore } from '@lane/storage';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 
 /** What the product promises. */
 const IN_FORCE_MS = 2_000;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { type NacosServer, type RunningNacos } from '../servers/index.js';
 import { type Connection, connectionTo, type Instance, type NacosDriver, uniqueName } from './driver.js';
-import { Received } from './received.js';
+import { Received } from '@lane/testing/received';
 import { startTimeoutMs } from './suite.js';
 
 /** What apps see of each other that use different SDKs, and so different protocols, on one server. */

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from 'nacos-sdk-rust-binding-node';
-import { eventually } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
 import { HttpApi } from './http-api.js';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient } from './driver.js';
 

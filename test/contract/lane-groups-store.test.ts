@@ -1,12 +1,14 @@
 /** Changing the lane groups on each server: history, rollback, and writers at the same time. */
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { compileLaneGroups, withGroup, withLane, type LaneGroup } from '@lane/core/rules';
-import { connectNacos, surveyServices, tablesOf, type NacosConnection } from '@lane/nacos-registry';
+import { DEFAULT_FORMATS, surveyServices, tablesOf } from '@lane/core/model';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually, nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, type NacosServer, type RunningNacos } from '../servers/index.js';
 import { uniqueName } from './driver.js';
 import { startTimeoutMs } from './suite.js';
 
@@ -137,7 +139,8 @@ function describeStore(server: NacosServer): void {
       await Promise.all(writers.map((child) => once(child, 'message')));
       const done = Promise.all(writers.map((child) => Promise.all([once(child, 'message'), once(child, 'exit')])));
       for (const child of writers) child.send('go');
-      const ends = await done;
+      // One that ends early answers nothing, and would be waited for in vain.
+      const ends = await Promise.race([done, ...writers.map(endedBadly)]);
       expect(ends.map(([, [code]]) => code as unknown)).toEqual(names.map(() => 0));
 
       const expected = names.flatMap((name) => Array.from({ length: CHANGES_EACH }, (_, i) => `${name}-${i}`)).toSorted();
@@ -155,7 +158,7 @@ function describeStore(server: NacosServer): void {
       await connection.register({ name: 'a', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.2', port: 80, metadata: { lane: 'gray' } });
       await connection.register({ name: 'b', group: 'DEFAULT_GROUP' }, { ip: '10.0.0.3', port: 80 });
       const survey = await eventually(async () => {
-        const found = await surveyServices(connection);
+        const found = await surveyServices(connection, { group: 'DEFAULT_GROUP', formats: DEFAULT_FORMATS });
         expect(found.map(({ name, tags, instances }) => [name, tags, instances.length])).toEqual([
           ['a', ['gray'], 2],
           ['b', [], 1],
@@ -163,8 +166,8 @@ function describeStore(server: NacosServer): void {
         return found;
       });
       const rules = compileLaneGroups({ version: 1, groups: [{ ...SHOP, lanes: [{ name: 'gray', tag: 'gray' }] }] });
-      expect(tablesOf(survey, rules)('a')?.instances).toHaveLength(2);
-      expect(tablesOf(survey, rules)('c')).toBeUndefined();
+      expect(tablesOf(survey, rules, { formats: DEFAULT_FORMATS })('a')?.instances).toHaveLength(2);
+      expect(tablesOf(survey, rules, { formats: DEFAULT_FORMATS })('c')).toBeUndefined();
     });
 
     test.runIf(server.grpc)('over gRPC are changed with what was written read back, and the history is refused with the remedy', async () => {
@@ -175,5 +178,12 @@ function describeStore(server: NacosServer): void {
         message: expect.stringContaining('LANE_NACOS_TRANSPORT=http'),
       });
     });
+  });
+}
+
+/** Rejects when a process ends with anything but 0. */
+function endedBadly(child: ChildProcess): Promise<never> {
+  return new Promise((_, reject) => {
+    child.once('exit', (code) => code !== 0 && reject(new Error(`a writer ended with ${code}`)));
   });
 }

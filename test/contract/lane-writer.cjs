@@ -1,6 +1,7 @@
 // Adds lanes to the group shop, one after another, as soon as it is told to; tells how often it has met others.
 const { withLane } = require('@lane/core/rules');
-const { connectNacos, LaneGroupsStore } = require('@lane/nacos-registry');
+const { connectNacos } = require('@lane/nacos-registry');
+const { LaneGroupsStore } = require('@lane/storage');
 
 const { server, namespace, name, count, username, password } = JSON.parse(process.argv[2]);
 

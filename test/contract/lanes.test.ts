@@ -7,7 +7,8 @@ import { publishLaneGroups } from '@lane/storage';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { send, startApp, type App } from '../agent/run-app.js';
-import { eventually, nacosServers, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, type RunningNacos } from '../servers/index.js';
 import { startTimeoutMs } from './suite.js';
 
 const pairs = nacosServers().flatMap((server) =>

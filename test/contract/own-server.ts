@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, type NacosServer, type OwnNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { type NacosServer, type OwnNacos } from '../servers/index.js';
 import { type Connection, connectionTo, type Instance, type NacosDriver, type Service, uniqueName } from './driver.js';
 import { HttpApi } from './http-api.js';
-import { Received } from './received.js';
+import { Received } from '@lane/testing/received';
 import { startTimeoutMs } from './suite.js';
 
 const auth = { username: 'lane', password: 'right' };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, type NacosServer, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { type NacosServer, type RunningNacos } from '../servers/index.js';
 import {
   type ConfigClient,
   type Connection,
@@ -11,7 +12,7 @@ import {
   uniqueName,
 } from './driver.js';
 import { HttpApi } from './http-api.js';
-import { Received } from './received.js';
+import { Received } from '@lane/testing/received';
 
 /**
  * Metadata that shortens what a server grants an instance without beats, in ms. The interval has to be less than both timeouts; these

@@ -1,19 +1,18 @@
 /** What an operator sees on a bad day: an app under the agent serves all the same, and one clear line says what is wrong. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { ManagedProcess, startDemo } from '@lane/cli';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../servers/index.js';
+import { eventually, freePort, listen, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const SHOP = join(__dirname, '../../examples/shop');
-const LANE = join(__dirname, '../../packages/cli/dist/main.js');
 
 let folder: string;
 const opened: Array<{ stop?(): Promise<void>; close?(): Promise<void> }> = [];
@@ -50,17 +49,10 @@ async function startNacos(options: Parameters<typeof startEmbeddedNacos>[0] = {}
 }
 
 async function takenPort(): Promise<{ server: Server; port: number }> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const server = createServer();
+  const port = await listen(server);
   opened.push({ close: () => new Promise((resolve) => server.close(() => resolve())) });
-  return { server, port: (server.address() as AddressInfo).port };
-}
-
-async function freePort(): Promise<number> {
-  const { server, port } = await takenPort();
-  server.close();
-  await once(server, 'close');
-  return port;
+  return { server, port };
 }
 
 const body = async (url: string): Promise<string> => (await fetch(url)).text();
@@ -123,11 +115,10 @@ async function snapshotsOf(service: string): Promise<number> {
 }
 
 describe('the command', () => {
-  const run = async (...args: string[]): Promise<{ code: number; stderr: string }> =>
-    promisify(execFile)(process.execPath, [LANE, ...args]).then(
-      () => ({ code: 0, stderr: '' }),
-      (error: { code: number; stderr: string }) => ({ code: error.code, stderr: error.stderr }),
-    );
+  const run = async (...args: string[]): Promise<Pick<Result, 'code' | 'stderr'>> => {
+    const { code, stderr } = await runLane(args);
+    return { code, stderr };
+  };
 
   test('says which port is in use, and what to do', async () => {
     const { port } = await takenPort();

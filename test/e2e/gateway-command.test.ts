@@ -1,7 +1,6 @@
 /** `lane gateway` as people start it, in front of the scenario's services: from its own manifests, with TLS, logged, exported, and ended. */
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
 import http2 from 'node:http2';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -11,9 +10,9 @@ import { connect as connectTls } from 'node:tls';
 import { BASE_HOST, GRAY_HOST, ManagedProcess, startDemo, type Demo } from '@lane/cli';
 import { connectNacos } from '@lane/nacos-registry';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually } from '../servers/index.js';
+import { ask as send, eventually } from '@lane/testing';
+import { LANE, runLane as lane } from '@lane/testing/programs';
 
-const LANE = join(__dirname, '../../packages/cli/dist/main.js');
 const MANIFESTS = join(__dirname, '../../packages/gateway/src/testing/scenario');
 const TLS = join(__dirname, '../agent/tls');
 const OTHER_TLS = join(__dirname, '../../packages/gateway/src/testing');
@@ -49,17 +48,9 @@ async function startGateway(args: readonly string[]): Promise<RunningGateway> {
   return { url: url as string, process: gateway, said };
 }
 
-function lane(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [LANE, ...args], (_error, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
-  });
-}
-
 async function ask({ url }: RunningGateway, host: string, path = '/a'): Promise<string> {
-  const [response] = (await once(http.get(`${url}${path}`, { agent: false, headers: { host } }), 'response')) as [IncomingMessage];
-  let body = '';
-  for await (const chunk of response.setEncoding('utf8')) body += chunk as string;
-  return response.statusCode === 200 ? body : `${response.statusCode} ${body}`;
+  const { status, body } = await send(Number(new URL(url).port), { path, headers: { host } });
+  return status === 200 ? body : `${status} ${body}`;
 }
 
 describe('the scenario’s own manifests', () => {
@@ -256,7 +247,27 @@ describe('lane gateway export', () => {
     }
   });
 
+  test('takes a package that exports a target, and says what is wrong with one that exports none', async () => {
+    const package_ = join(folder, 'node_modules', '@acme', 'lane-target');
+    mkdirSync(package_, { recursive: true });
+    writeFileSync(join(package_, 'package.json'), '{ "name": "@acme/lane-target", "version": "1.0.0", "main": "target.cjs" }');
+    writeFileSync(
+      join(package_, 'target.cjs'),
+      `exports.exportTarget = { name: 'acme', title: 'Acme 1', output: 'acme.json', file: 'acme.json', needsAddresses: true,
+        comment: '//', write: (plan) => JSON.stringify(plan.upstreams.map(({ name }) => name)) };`,
+    );
+    writeFileSync(join(folder, 'no-target.cjs'), 'module.exports = { write() {} };');
+    const rules = join(folder, 'acme.yaml');
+    writeFileSync(rules, 'name: g\nservices: [a]\nlanes: []\n');
+    const args = ['--rules', rules, '--upstream', 'a=10.0.0.1:80'];
+    const good = await lane(['gateway', 'export', '@acme/lane-target', ...args], { cwd: folder });
+    expect([good.code, good.stdout.split('\n')]).toEqual([0, [expect.stringMatching(/^\/\/ Lane: .* for Acme 1/), '["a"]']]);
+    const bad = await lane(['gateway', 'export', './no-target.cjs', ...args], { cwd: folder });
+    expect([bad.code === 0, bad.stderr]).toEqual([false, expect.stringContaining("./no-target.cjs can't be used")]);
+  });
+
   test.each([
+    [['ngnix'], /"ngnix" is no gateway: did you mean nginx\?/],
     [['traefik'], /Allowed choices are nginx, haproxy, envoy, spring-cloud-gateway, istio, higress, apisix/],
     [['nginx', '--upstream', 'a=10.0.0.1'], /"10\.0\.0\.1" is no address: accepted is host:port/],
     [['nginx', '--upstream', 'a:x y=10.0.0.1:80'], /addresses are service\[:tag\]=host:port/],

@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { BASE_HOST, GRAY_HOST, startDemo, type Demo, type DemoService } from '@lane/cli';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, nacosServers, tellLeftOutServers, type RunningNacos } from '../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, tellLeftOutServers, type RunningNacos } from '../servers/index.js';
 
 tellLeftOutServers();
 

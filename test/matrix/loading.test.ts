@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { NodeVersion } from '../agent/nodes.js';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { AGENT, openRequest, startApp, type App, type AppOptions } from '../agent/run-app.js';
-import { freePort } from '../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { matrix, type Row } from './table.js';
 
 interface LoadingRow extends Row {

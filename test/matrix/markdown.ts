@@ -1,4 +1,4 @@
-import { AREAS, NODES, type Area, type Cell, type NodeMajor, type Row } from './table.js';
+import { AREAS, labelOf, NODES, type Area, type Cell, type NodeMajor, type Row } from './table.js';
 
 /** A row, as tests report it. */
 export interface ReportedRow {
@@ -27,7 +27,7 @@ function areaTable(area: Area, rows: readonly ReportedRow[], outcomes: readonly 
     return `<sup>${notes.indexOf(text) + 1}</sup>`;
   };
   const lines = rows.map(({ row }) => {
-    const name = `${row.name}${row.version === undefined ? '' : ` (${row.version})`}${row.limits === undefined ? '' : note(row.limits)}`;
+    const name = `${labelOf(row.name, row.version)}${row.limits === undefined ? '' : note(row.limits)}`;
     const cells = NODES.map((node) => cellOf(area, row, node, outcomes, note));
     return `| ${[name, ...cells, row.help === undefined ? '' : `\`${row.help}\``].join(' | ')} |`;
   });

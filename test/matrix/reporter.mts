@@ -1,13 +1,9 @@
 /** Prints the matrix as Markdown, and with MATRIX_WRITE puts it into README; says where README has another one. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { AREAS } from './table.js';
+import { BEGIN, END, README } from './readme.js';
 import { markdown, type Outcome, type ReportedRow } from './markdown.js';
-
-const README = join(__dirname, '../../README.md');
-const BEGIN = '<!-- matrix: printed by `npm run matrix` -->';
-const END = '<!-- end of matrix -->';
 
 export default class MatrixReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>): void {

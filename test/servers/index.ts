@@ -4,11 +4,9 @@
  * Where a real server cannot run, it is left out with one line that says why; with CI set that is a failure.
  */
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
-import { inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import type {} from './global-setup.js';
 import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
-
-export { eventually, type EventuallyOptions } from './eventually.js';
 
 /** A server in use. Others may use it too: keep to namespaces of your own. */
 export interface RunningNacos {
@@ -61,7 +59,7 @@ export function tellLeftOutServers(): void {
   const name = `real Nacos ${realNacosVersions.join(' and ')} left out: ${reason}`;
   const mustRun = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';
   test.skipIf(!mustRun)(name, () => {
-    throw new Error(`${name}. With CI set, every server has to be there`);
+    expect.unreachable(`${name}. With CI set, every server has to be there`);
   });
 }
 

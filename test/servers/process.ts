@@ -1,7 +1,6 @@
 /** Starts servers of Debian's packages, each on a port of its own with data in a folder of its own. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -30,16 +29,6 @@ export function programOf(debianPackage: string, candidates: readonly string[]):
   const found = candidates.find((file) => existsSync(file));
   if (found === undefined) throw new Error(`${debianPackage} is not installed: apt-get install ${debianPackage}`);
   return found;
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** Starts a server and resolves once its output says that it is ready. */

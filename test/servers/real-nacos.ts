@@ -70,6 +70,7 @@ const readyLine = 'RealNacos is ready';
 
 /** Tells whether real servers can run here, and if not, why; looks at PATH and JAVA_HOME only, downloads nothing. */
 export function realNacosAvailability(): RealNacosAvailability {
+  if (process.env['TEST_SCOPE'] === 'quick') return { available: false, reason: '`npm test -- --all` starts them' };
   const java = javaTool('java');
   if (java === undefined) return { available: false, reason: 'no Java: put a JDK 17 or later on the PATH' };
   const { stderr } = spawnSync(java, ['-version'], { encoding: 'utf8' });

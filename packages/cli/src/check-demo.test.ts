@@ -1,10 +1,8 @@
 /** The check has to find what is wrong: the real scenario, of one process each, with something wrong in it. */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import type { Result } from '@lane/testing';
+import { runLane } from '@lane/testing/programs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { BASE_HOST, checkDemo, GRAY_HOST, startDemo, type Demo, type DemoOptions } from '../dist/index.js';
-
-const LANE = join(__dirname, '../dist/main.js');
 
 async function start(options: DemoOptions = {}): Promise<Demo> {
   const demo = await startDemo({ ports: 'auto', replicas: 1, ...options });
@@ -59,13 +57,8 @@ describe('the check', () => {
 describe('lane demo --check', () => {
   /** Requests have no lane then, though instances have. */
   const laneLess = { LANE_DISABLE: 'http-server', LANE_BACKGROUND: 'base' };
-  const check = (args: string[], env: Record<string, string>): Promise<{ code: number | null; stdout: string; stderr: string }> =>
-    new Promise((resolve) => {
-      const all = [LANE, 'demo', '--check', '--ports', 'auto', '--replicas', '1', ...args];
-      const child = execFile(process.execPath, all, { env: { ...process.env, ...env } }, (_error, stdout, stderr) =>
-        resolve({ code: child.exitCode, stdout, stderr }),
-      );
-    });
+  const check = (args: string[], env: Record<string, string>): Promise<Result> =>
+    runLane(['demo', '--check', '--ports', 'auto', '--replicas', '1', ...args], { env });
 
   test('ends with 1 where requests leave their lane, and shows the wrong answers', { timeout: 60_000 }, async () => {
     const { code, stdout } = await check([], laneLess);

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { laneGroupsToJson, type LaneGroupsDocument } from '@lane/core/rules';
-import { tagOfMetadata, type ServiceKey, type Tag } from '@lane/core/model';
+import { DEFAULT_FORMATS, tagOfMetadata, type ServiceKey, type Tag } from '@lane/core/model';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups } from '@lane/storage';
 import { CliError } from './cli-error.js';
@@ -360,7 +360,7 @@ async function waitUntilRegistered(connection: NacosConnection, name: string, la
   let found = 0;
   while (Date.now() < deadline) {
     const instances = await connection.list(key);
-    found = instances.filter((one) => one.healthy && (tagOfMetadata(one.metadata) === GRAY) === (lane === 'gray')).length;
+    found = instances.filter((one) => one.healthy && (tagOfMetadata(one.metadata, DEFAULT_FORMATS) === GRAY) === (lane === 'gray')).length;
     if (found === count) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

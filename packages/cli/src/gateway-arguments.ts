@@ -1,6 +1,6 @@
 /** Parsers of arguments of the gateway's commands. */
 import { InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isBaggageKey, type FormatName } from '@lane/core/model';
+import { isBaggageKey } from '@lane/core/model';
 import type { GatewayRoute } from '@lane/gateway';
 
 /** Reads `host[/path]=service[:tag]`. */
@@ -9,15 +9,6 @@ export function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRo
   if (match === null) throw new InvalidArgumentError('a route is host[/path]=service[:tag], such as www.example.com/a=spring-cloud-a:gray.');
   const [, host = '', path, service = '', tag] = match;
   return [...before, { host, service, ...(path === undefined ? {} : { path }), ...(tag === undefined ? {} : { tag }) }];
-}
-
-/** Names of formats. */
-export function parseFormats(text: string): FormatName[] {
-  const names = text.split(/[\s,]+/).filter((name) => name !== '') as FormatName[];
-  const wrong = names.find((name) => !FORMAT_NAMES.includes(name));
-  if (wrong !== undefined || names.length === 0)
-    throw new InvalidArgumentError(`${JSON.stringify(wrong ?? text)} is no format: accepted are ${FORMAT_NAMES.join(', ')}.`);
-  return names;
 }
 
 /** A key of the baggage header. */

@@ -1,10 +1,9 @@
 /** The `lane` command as people use it: what it says, where it listens, and how it ends. What goes wrong with Nacos is in test/e2e. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
-import { createServer as createSocketServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
@@ -12,7 +11,8 @@ import { publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { version } from '../package.json';
-import { CLEAN, LANE, runLane, type Result } from './testing/lane.js';
+import { ask as send, CLEAN, listen, temporaryFolder, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 
@@ -27,12 +27,6 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
   ];
   if (printed[0] === undefined) throw new Error(`it ended before it served: ${said.join('\n')}`);
   return { child, line: printed[0], said };
-}
-
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'lane-cli-'));
-  onTestFinished(() => rmSync(made, { recursive: true }));
-  return made;
 }
 
 async function startNacos(): Promise<EmbeddedNacos> {
@@ -50,22 +44,18 @@ function connect(nacos: EmbeddedNacos): NacosConnection {
 /** A service of one instance, which answers with its name and the baggage it was sent. */
 async function startService(nacos: EmbeddedNacos, service: string, name: string, tag?: string): Promise<void> {
   const server = http.createServer((request, response) => response.end(`${name} ${request.headers['baggage'] ?? '-'}`));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   onTestFinished(() => {
     server.close();
     server.closeAllConnections();
   });
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   const metadata: Record<string, string> = tag === undefined ? {} : { lane: tag };
   await connect(nacos).register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port, metadata });
 }
 
 async function ask(url: string | undefined, host: string, path = '/', headers: Record<string, string> = {}): Promise<string> {
-  const [response] = (await once(http.get(`${url}${path}`, { agent: false, headers: { host, ...headers } }), 'response')) as [IncomingMessage];
-  let body = '';
-  for await (const chunk of response.setEncoding('utf8')) body += chunk as string;
-  return response.statusCode === 200 ? body : `${response.statusCode} ${body}`;
+  const { status, body } = await send(Number(new URL(url as string).port), { path, headers: { host, ...headers } });
+  return status === 200 ? body : `${status} ${body}`;
 }
 
 const urlIn = (line: string): string | undefined => /http:\/\/[\d.]+:\d+/.exec(line)?.[0];
@@ -156,7 +146,7 @@ describe('Kubernetes as registry', () => {
     ],
     [['gateway', '--port', '0', '--ingress', 'x.yaml', ...NOBODY], 2, /--ingress leads to services of Nacos: .* --route host=service/],
   ])('%j ends with %i and the remedy', async (args, exit, message) => {
-    const rules = join(folder(), 'lane-groups.json');
+    const rules = join(temporaryFolder(), 'lane-groups.json');
     writeFileSync(rules, '{"version":1,"groups":[]}');
     const { code, stdout, stderr } = await lane(
       args.map((arg) => (arg === 'RULES' ? rules : arg)),
@@ -249,7 +239,7 @@ describe('lane gateway', () => {
     const nacos = await startNacos();
     await startService(nacos, 'a', 'A');
     await startService(nacos, 'a', 'Agray', 'gray');
-    const file = join(folder(), 'lane-groups.yaml');
+    const file = join(temporaryFolder(), 'lane-groups.yaml');
     const group = (host: string): string =>
       `name: shop\nservices: [a]\nentry: { services: [lane-gateway] }\nlanes:\n  - { name: gray, tag: gray, rules: [{ name: r, match: { host: { exact: ${host} } } }] }\n`;
     writeFileSync(file, group('one.example.com'));

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError } from './cli-error.js';
 import { COMMANDS, HIDDEN_COMMANDS } from './commands/index.js';
 import { EXIT } from './exit-codes.js';
+import { guardConsole } from './output.js';
 
 const { version } = require('../package.json') as { version: string };
 
@@ -55,4 +56,5 @@ async function main(): Promise<void> {
   }
 }
 
+guardConsole(console);
 void main();

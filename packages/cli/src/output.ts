@@ -1,12 +1,46 @@
 /** What commands print: JSON for programs, tables and colours for people. */
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { randomBytes } from 'node:crypto';
+import { format, inspect } from 'node:util';
+import { onOneLine, printable } from '@lane/core/model';
 
 /** The colours and weights in use. */
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
+/** Before a style's code, until it is printed: what names and values bring with them can't be taken for ours. */
+const MARK = `\0${randomBytes(8).toString('hex')}:`;
+const MARKS = new RegExp(`${MARK}(\\d+)m`);
+const ALL_MARKS = new RegExp(MARKS, 'g');
+
 /** Styles a text, on a terminal that shows colours only; NO_COLOR and FORCE_COLOR are heard. */
 export function styled(style: Style, text: string): string {
-  return isColoured() ? styleText(style, text) : text;
+  if (!isColoured()) return text;
+  const [on, off] = inspect.colors[style] as [number, number];
+  return `${MARK}${on}m${text}${MARK}${off}m`;
+}
+
+/**
+ * Has `console` print texts only: control characters, of whatever names and values, are written as escapes, and only what {@link styled}
+ * has styled has style. All that commands tell people passes here.
+ */
+export function guardConsole(console: Pick<Console, 'log' | 'error'>): void {
+  for (const name of ['log', 'error'] as const) {
+    const print = console[name].bind(console);
+    console[name] = (...values: unknown[]) => print('%s', withStyles(format(...values)));
+  }
+}
+
+function withStyles(text: string): string {
+  return text
+    .split(MARKS)
+    .map((part, i) => (i % 2 === 0 ? printable(part) : `\x1b[${part}m`))
+    .join('');
+}
+
+function cellOf(text: string): string {
+  return text
+    .split(MARKS)
+    .map((part, i) => (i % 2 === 0 ? onOneLine(part) : `${MARK}${part}m`))
+    .join('');
 }
 
 function isColoured(): boolean {
@@ -22,7 +56,8 @@ export function printJson(value: unknown): void {
 }
 
 /** Lines of columns, as wide as what is in them; the first row is the head. */
-export function table(rows: ReadonlyArray<readonly string[]>): string {
+export function table(raw: ReadonlyArray<readonly string[]>): string {
+  const rows = raw.map((row) => row.map(cellOf));
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))));
   return rows
@@ -41,7 +76,7 @@ const WIDE =
 
 function widthOf(text: string): number {
   let width = 0;
-  for (const character of stripVTControlCharacters(text)) width += WIDE.test(character) ? 2 : 1;
+  for (const character of text.replace(ALL_MARKS, '')) width += WIDE.test(character) ? 2 : 1;
   return width;
 }
 

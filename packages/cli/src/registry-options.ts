@@ -1,8 +1,10 @@
 /** Options of commands that look at services: those in Nacos, or in Kubernetes for those who have no Nacos. */
-import { Option, type Command } from 'commander';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { compileLaneGroups, type LaneRules } from '@lane/core/rules';
 import { kubernetesServerOf } from '@lane/core/agent';
-import { SILENT_LOG, type Registry, type ServiceKey } from '@lane/core/model';
+import { isRegistryPackage, registryFrom, SILENT_LOG, type Registry, type ServiceKey } from '@lane/core/model';
 import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
 import { CliError } from './cli-error.js';
@@ -13,7 +15,8 @@ import { TERMINAL_LOG } from './terminal.js';
 
 /** Where services are found, and lane groups are kept, as given. */
 export interface RegistryArguments extends NacosArguments {
-  registry: 'nacos' | 'kubernetes';
+  /** `nacos`, `kubernetes`, or the package of a third party's registry. */
+  registry: string;
   kubernetes?: string;
   kubernetesNamespace?: string;
   /** A file of lane groups. */
@@ -24,7 +27,12 @@ export interface RegistryArguments extends NacosArguments {
 export function withRegistryOptions(command: Command): Command {
   return withNacosOptions(
     command
-      .addOption(new Option('--registry <kind>', 'where services are found').env('LANE_REGISTRY').choices(['nacos', 'kubernetes']).default('nacos'))
+      .addOption(
+        new Option('--registry <kind>', 'where services are found: nacos, kubernetes, or a package such as @acme/lane-consul')
+          .env('LANE_REGISTRY')
+          .argParser(parseRegistry)
+          .default('nacos'),
+      )
       .addOption(
         new Option('--kubernetes <url>', 'with --registry kubernetes: its API server; of itself in a pod, and elsewhere that of kubectl proxy').env(
           'LANE_KUBERNETES_SERVER',
@@ -32,6 +40,11 @@ export function withRegistryOptions(command: Command): Command {
       )
       .option('--kubernetes-namespace <name>', 'where Services are that are named without one; default: the namespace of the pod, else default'),
   );
+}
+
+function parseRegistry(value: string): string {
+  if (value === 'nacos' || value === 'kubernetes' || isRegistryPackage(value)) return value;
+  throw new InvalidArgumentError('Accepted are nacos, kubernetes, or a package such as @acme/lane-consul.');
 }
 
 /** Where to look. */
@@ -56,6 +69,7 @@ export async function openRegistry(given: RegistryArguments, command: Command, h
     const group = given.nacosGroup ?? 'DEFAULT_GROUP';
     return { registry: nacos, nacos, group, keyOf: (name) => ({ name, group }), close: () => nacos.close() };
   }
+  if (given.registry !== 'kubernetes') return openOwn(given.registry, given, command, holdProcess);
   const { accessByAccount, KubernetesRegistry, namespaceInCluster, parseServiceHost, serviceKeyOf } = await import('@lane/kubernetes-registry');
   const server = given.kubernetes ?? kubernetesServerOf(process.env);
   if (server === undefined)
@@ -97,6 +111,29 @@ export async function openRegistry(given: RegistryArguments, command: Command, h
   };
 }
 
+/** Opens a third party's registry, which is installed where the command is started. */
+function openOwn(name: string, given: RegistryArguments, command: Command, holdProcess: boolean): Opened {
+  let registry: Registry;
+  try {
+    registry = registryFrom(createRequire(join(process.cwd(), 'index.js'))(name), { log: holdProcess ? SILENT_LOG : TERMINAL_LOG, holdProcess });
+  } catch (error) {
+    throw new CliError(
+      `--registry ${name} can't be used: ${(error as Error).message.split('\n')[0]}. Accepted are nacos, kubernetes, or an installed package that exports createRegistry`,
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
+  }
+  const nacos = command.getOptionValueSource('nacos') === 'default' ? undefined : connectAsAsked(given, holdProcess);
+  const group = registry.defaultGroup;
+  return {
+    registry,
+    nacos,
+    group,
+    keyOf: (service) => ({ name: service, group }),
+    close: async () => void (await Promise.all([registry.close(), nacos?.close()])),
+  };
+}
+
 /** Opens it for one piece of work. */
 export async function withRegistry<T>(given: RegistryArguments, command: Command, work: (opened: Opened) => Promise<T>): Promise<T> {
   const opened = await openRegistry(given, command, true);
@@ -118,7 +155,7 @@ export async function readRules({ nacos }: Opened, { rules: file }: RegistryArgu
 /** Nobody knows the lane groups. */
 export function noLaneGroups(): never {
   throw new CliError(
-    'with --registry kubernetes, lane groups are in a file (--rules FILE), or in a Nacos that is named (--nacos HOST:PORT)',
+    'without Nacos as the registry, lane groups are in a file (--rules FILE), or in a Nacos that is named (--nacos HOST:PORT)',
     'ELANE_USAGE',
     EXIT.usage,
   );

@@ -1,12 +1,16 @@
 /** What commands have in common at a terminal. */
-import { SILENT_LOG, type Log } from '@lane/core/model';
+import { onOneLine, SILENT_LOG, type Log, type LogFields } from '@lane/core/model';
 
 /** What goes wrong meanwhile, on stderr. */
 export const TERMINAL_LOG: Log = {
   ...SILENT_LOG,
-  error: (message, fields) => console.error(`error: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`),
-  warn: (message, fields) => console.error(`warning: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`),
+  error: (message, fields) => console.error(lineOf('error', message, fields)),
+  warn: (message, fields) => console.error(lineOf('warning', message, fields)),
 };
+
+function lineOf(level: string, message: string, fields: LogFields | undefined): string {
+  return onOneLine(`${level}: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`);
+}
 
 /** Tells a person, and the process that started this one. */
 export function announce(port: number, line: string): void {

@@ -8,6 +8,7 @@
  * - `ELANE_FORBIDDEN`: the role, the Host or the origin does not permit it
  * - `ELANE_TOO_MANY_ATTEMPTS`: too many wrong tokens from there
  * - `ELANE_BAD_REQUEST`: the request is not as the API's description says
+ * - `ELANE_MEDIA_TYPE`: what was sent is of another type than JSON
  * - `ELANE_NOT_FOUND`: there is no such thing
  * - `ELANE_CONFLICT`: somebody else has changed it meanwhile
  * - `ELANE_EXISTS`: there is one of this name already
@@ -21,6 +22,7 @@ export type ConsoleErrorCode =
   | 'ELANE_FORBIDDEN'
   | 'ELANE_TOO_MANY_ATTEMPTS'
   | 'ELANE_BAD_REQUEST'
+  | 'ELANE_MEDIA_TYPE'
   | 'ELANE_NOT_FOUND'
   | 'ELANE_CONFLICT'
   | 'ELANE_EXISTS';
@@ -31,6 +33,7 @@ const STATUS: Readonly<Partial<Record<ConsoleErrorCode, number>>> = {
   ELANE_FORBIDDEN: 403,
   ELANE_TOO_MANY_ATTEMPTS: 429,
   ELANE_BAD_REQUEST: 400,
+  ELANE_MEDIA_TYPE: 415,
   ELANE_NOT_FOUND: 404,
   ELANE_CONFLICT: 412,
   ELANE_EXISTS: 409,

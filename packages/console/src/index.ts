@@ -2,10 +2,10 @@ import type { Static } from '@sinclair/typebox';
 import type { AuditSchema, ExplanationSchema, GroupsSchema, HistorySchema, ServicesSchema, SessionSchema, VersionSchema } from './schemas.js';
 
 export { startConsole, type ConsoleOptions, type RunningConsole } from './server.js';
-export { accountOfToken, MIN_TOKEN_LENGTH, parseAccounts, type Account, type Role, type User } from './access/accounts.js';
+export { accountOfToken, MIN_TOKEN_LENGTH, parseAccounts, type Access, type Account, type Role, type User } from './access/accounts.js';
 export { ConsoleError, type ConsoleErrorCode } from './console-error.js';
 export { AuditLog, type AuditAction, type AuditEntry } from './audit-log.js';
-export type { Traffic, TrafficDecision, TrafficEdge, TrafficNode } from './traffic/collect.js';
+export type { Traffic, TrafficDecision, TrafficEdge, TrafficNode } from './traffic/figures.js';
 
 /** What the API answers, as its description says. */
 export type SessionAnswer = Static<typeof SessionSchema>;

@@ -3,7 +3,7 @@ import { LANE_GROUPS_SCHEMA, type EntryExplanation, type Lane, type LaneGroup } 
 import { TRAFFIC_ROUTES, type TrafficRoute } from '@lane/core/agent';
 import type { GroupStatus, HopExplanation } from '@lane/core/model';
 import { Type, type TUnsafe } from '@sinclair/typebox';
-import type { Traffic } from './traffic/collect.js';
+import type { Traffic } from './traffic/figures.js';
 
 /** A type that is checked elsewhere, such as by parseLaneGroups, which tells where in a document something is wrong. */
 const elsewhere = <T>(description: string): TUnsafe<T> => Type.Unsafe<T>({ type: 'object', additionalProperties: true, description });
@@ -197,7 +197,11 @@ export const TrafficSchema = Type.Unsafe<Traffic>(
       sources: Type.Object({
         asked: Type.Integer(),
         answered: Type.Integer(),
-        silent: Type.Integer({ description: 'Instances that announce no figures.' }),
+        silent: Type.Integer({ description: 'Instances that announce no figures of their own.' }),
+        elsewhere: Type.Integer({ description: 'Those of them that announce an address which is not theirs: it is not asked.' }),
+        tooLarge: Type.Integer({ description: 'Asked, and not read: they tell more than is read of one instance, or of all together.' }),
+        leftOut: Type.Integer({ description: 'Not asked: there are too many, or the time was over.' }),
+        ignored: Type.Integer({ description: 'Entries of what they tell that are not shown: of another form, or too many.' }),
         problems: Type.Array(Type.Object({ service: Type.String(), instance: Type.String(), problem: Type.String() })),
       }),
     },

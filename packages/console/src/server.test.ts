@@ -1,8 +1,7 @@
 /** The API as pages and scripts use it: what is published, what is refused, and what is told. */
-import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { watchLaneGroups } from '@lane/storage';
+import { listen } from '@lane/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ACCOUNTS, ALICE, start, type Started } from './testing/start.js';
 
@@ -228,10 +227,8 @@ async function startAgent(figures: () => { traffic: unknown; decisions: unknown 
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(request.url === '/traffic' ? figures().traffic : figures().decisions));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   onTestFinished(() => void server.close());
-  return (server.address() as AddressInfo).port;
+  return listen(server);
 }
 
 describe('traffic', () => {

@@ -12,3 +12,23 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** A log that keeps silent. */
 export const SILENT_LOG: Log = { error() {}, warn() {}, info() {}, debug() {} };
+
+/** What a terminal or a reader of lines would take for more than a character: controls, line separators, and what turns the direction of text. */
+// oxlint-disable-next-line no-control-regex -- these are what it is about
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A text as one line for people: what is no character to be seen is written as in JSON, `\\u001b`. */
+export function onOneLine(text: string): string {
+  return text.replace(CONTROLS, escaped);
+}
+
+/** A text of several lines for people, the same but for tabs and line ends. */
+export function printable(text: string): string {
+  return text.replace(CONTROLS, (character, at: number) =>
+    character === '\n' || character === '\t' || (character === '\r' && text[at + 1] === '\n') ? character : escaped(character),
+  );
+}
+
+function escaped(character: string): string {
+  return character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -15,17 +15,19 @@ export {
   type HeaderLines,
 } from './wire/baggage.js';
 export {
-  createTagCodec,
   DEFAULT_BAGGAGE_KEY,
+  DEFAULT_FORMATS,
   FORMAT_NAMES,
-  linesOf,
+  LANE_METADATA_KEY,
+  instanceTagReader,
+  listedFormats,
+  tagOfMetadata,
   type FormatName,
-  type ReadingCounts,
-  type TagCodec,
-  type TagCodecOptions,
-  type WireTag,
+  type InstanceTagReader,
 } from './wire/formats.js';
-export { LANE_METADATA_KEY, tagOfMetadata, type Instance, type MetadataReading } from './routing/instance.js';
+export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
+export type { Instance } from './routing/instance.js';
+export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
 export {
   buildChances,
   buildLaneIndex,
@@ -79,16 +81,36 @@ export {
   setBackgroundLane,
   type LaneContext,
 } from './context.js';
-export { SILENT_LOG, type Log, type LogFields } from './log.js';
+export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
+export { isRegistryPackage, registryFrom } from './routing/registry.js';
 export type {
   ConfigChange,
   ConfigChangePage,
   ConfigDocument,
   ConfigStore,
   PublishOptions,
+  CreateRegistry,
+  InstanceListener,
   Registry,
+  RegistryOptions,
+  RegistryState,
+  ServiceNames,
   Unsubscribe,
   VersionedConfigStore,
 } from './routing/registry.js';
 export { codeOf, messageOf } from './error-text.js';
 export type { SnapshotStore } from './routing/snapshots.js';
+export {
+  createRouter,
+  judgeByName,
+  UNKNOWN,
+  type AsIs,
+  type Redirect,
+  type Router,
+  type SettledVerdict,
+  type Unavailable,
+  type Unknown,
+  type Verdict,
+  type VerdictKind,
+  type Wait,
+} from './routing/verdict.js';

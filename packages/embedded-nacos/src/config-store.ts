@@ -34,6 +34,8 @@ export interface HistoryItem {
 }
 
 const MAX_HISTORY = 1_000;
+/** Large documents that change often must not fill the memory. */
+const MAX_HISTORY_CHARACTERS = 32 * 1024 * 1024;
 
 /** Documents and their history. `changed` is told of each document that is another one now. */
 export class ConfigStore {
@@ -41,6 +43,7 @@ export class ConfigStore {
   readonly #history: HistoryItem[] = [];
   readonly #changed: (key: ConfigId) => void;
   #nextId = 1;
+  #historyCharacters = 0;
 
   constructor(changed: (key: ConfigId) => void) {
     this.#changed = changed;
@@ -80,9 +83,8 @@ export class ConfigStore {
     const accepts = (wanted: string): ((value: string) => boolean) => {
       if (wanted === '') return () => true;
       if (!blur || !wanted.includes('*')) return (value) => value === wanted;
-      const parts = wanted.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-      const pattern = new RegExp(`^${parts.join('.*')}$`, 's');
-      return (value) => pattern.test(value);
+      const parts = wanted.split('*');
+      return (value) => matchesParts(value, parts);
     };
     const dataIdFits = accepts(dataId);
     const groupFits = accepts(group);
@@ -102,8 +104,26 @@ export class ConfigStore {
   #remember(config: StoredConfig, opType: 'I' | 'U' | 'D', srcIp: string, srcUser: string): void {
     const { key, content, md5, appName, type } = config;
     this.#history.push({ nid: String(this.#nextId++), key, content, md5, appName, type, opType: opType.padEnd(10), srcIp, srcUser, at: new Date() });
-    if (this.#history.length > MAX_HISTORY) this.#history.shift();
+    this.#historyCharacters += content.length;
+    while (this.#history.length > MAX_HISTORY || (this.#historyCharacters > MAX_HISTORY_CHARACTERS && this.#history.length > 1)) {
+      this.#historyCharacters -= this.#history.shift()?.content.length ?? 0;
+    }
   }
+}
+
+/** Whether a text has these parts, in this order, the first at its beginning and the last at its end. Takes linear time for each part. */
+function matchesParts(value: string, parts: readonly string[]): boolean {
+  const first = parts[0] as string;
+  const last = parts.at(-1) as string;
+  if (value.length < first.length + last.length || !value.startsWith(first) || !value.endsWith(last)) return false;
+  let at = first.length;
+  const end = value.length - last.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = value.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }
 
 /** The identity of a document as a text. */

@@ -2,24 +2,28 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { badRequest, NacosApiError } from './api-error.js';
+import { createBrowserGuard } from './browser-guard.js';
 import { idOf, type ConfigId, type ConfigStore, type HistoryItem, type StoredConfig } from './config-store.js';
-import { parseMetadata, timesOf, type InstanceInput, type NamingStore, type ServiceId, type StoredInstance } from './naming-store.js';
+import { parseMetadata, textsOf, timesOf, type InstanceInput, type NamingStore, type ServiceId, type StoredInstance } from './naming-store.js';
 import type { UdpPush } from './udp-push.js';
 
 /** What the API works on. */
 export interface ApiContext {
   readonly naming: NamingStore;
   readonly configs: ConfigStore;
-  readonly push: () => UdpPush;
+  readonly push: Pick<UdpPush, 'subscribe'>;
   readonly auth: { readonly username: string; readonly password: string } | undefined;
   /** Longest a client may wait for a change, in milliseconds. */
   readonly longPollTimeoutMs: number | undefined;
+  /** Names by which clients may call it beside addresses and private names. */
+  readonly allowedHosts: readonly string[];
   readonly log: (line: string) => void;
 }
 
 /** An API under way. */
 export interface Api {
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Answers a request. Never throws or rejects, whatever the request is. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
   /** Tells those who wait for a document. */
   configChanged(key: ConfigId): void;
   /** The list of a service as clients get it. */
@@ -37,10 +41,14 @@ type Handler = (call: Call) => unknown;
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const TOKEN_TTL_S = 18_000;
+/** Who logs in more often than this loses the oldest token. */
+const MAX_TOKENS = 10_000;
 const MIN_LONG_POLL_MS = 10_000;
 const DEFAULT_LONG_POLL_MS = 30_000;
 /** The server answers a little before the client would give up. */
 const LONG_POLL_MARGIN_MS = 500;
+/** Far above what clients ask for, and far below what a timer can hold. */
+const MAX_LONG_POLL_MS = 600_000;
 
 interface Waiting {
   /** Documents by identity, with how the client wrote them. */
@@ -53,6 +61,7 @@ export function createApi(context: ApiContext): Api {
   const { naming, configs, auth } = context;
   const tokens = new Set<string>();
   const waiting = new Set<Waiting>();
+  const refusalOf = createBrowserGuard(context.allowedHosts);
   let lastRefTime = 0;
 
   function listOf(id: ServiceId, clusters: string, healthyOnly = false): { readonly lastRefTime: number } {
@@ -121,7 +130,7 @@ export function createApi(context: ApiContext): Api {
       const udpPort = Number(parameters.get('udpPort') ?? 0);
       // To where the request came from, not to the clientIP that the client takes for its own: that one may not reach.
       const peer = request.socket.remoteAddress;
-      if (udpPort > 0 && udpPort < 65_536 && peer !== undefined) context.push().subscribe(id, peer.replace(/^::ffff:/, ''), udpPort, clusters);
+      if (udpPort > 0 && udpPort < 65_536 && peer !== undefined) context.push.subscribe(id, peer.replace(/^::ffff:/, ''), udpPort, clusters);
       return listOf(id, clusters, parameters.get('healthyOnly') === 'true');
     },
     'PUT /ns/instance/beat': beat,
@@ -208,6 +217,7 @@ export function createApi(context: ApiContext): Api {
       throw new NacosApiError(403, 'unknown user!');
     const accessToken = randomUUID();
     tokens.add(accessToken);
+    if (tokens.size > MAX_TOKENS) tokens.delete(tokens.values().next().value as string);
     return { accessToken, tokenTtl: TOKEN_TTL_S, globalAdmin: true, username };
   }
 
@@ -223,20 +233,21 @@ export function createApi(context: ApiContext): Api {
     const text = parameters.get('beat') ?? '';
     let full: InstanceInput | undefined;
     if (text !== '') {
-      let said: { ip?: string; port?: number; cluster?: string; weight?: number; metadata?: Record<string, string> };
+      let said: unknown;
       try {
-        said = JSON.parse(text) as typeof said;
+        said = JSON.parse(text);
       } catch {
         throw new NacosApiError(500, `beat is no JSON: ${text.slice(0, 100)}`);
       }
-      const { ip, port, cluster, weight, metadata } = said;
+      // Whatever is in there is somebody else's: each field is taken only as what it has to be.
+      const { ip, port, cluster, weight, metadata } = (said ?? {}) as Readonly<Record<string, unknown>>;
       if (typeof ip === 'string')
         full = {
           ip,
-          port: Number(port),
-          cluster: cluster || DEFAULT_CLUSTER,
-          weight: weight ?? 1,
-          metadata: metadata ?? {},
+          port: typeof port === 'number' ? port : 0,
+          cluster: typeof cluster === 'string' && cluster !== '' ? cluster : DEFAULT_CLUSTER,
+          weight: typeof weight === 'number' ? weight : 1,
+          metadata: textsOf(metadata),
           healthy: true,
           enabled: true,
           ephemeral: true,
@@ -275,7 +286,8 @@ export function createApi(context: ApiContext): Api {
     }
     const asked = Number(request.headers['long-pulling-timeout'] ?? DEFAULT_LONG_POLL_MS);
     const timeoutMs =
-      context.longPollTimeoutMs ?? Math.max(MIN_LONG_POLL_MS, (Number.isFinite(asked) ? asked : DEFAULT_LONG_POLL_MS) - LONG_POLL_MARGIN_MS);
+      context.longPollTimeoutMs ??
+      Math.min(MAX_LONG_POLL_MS, Math.max(MIN_LONG_POLL_MS, (Number.isFinite(asked) ? asked : DEFAULT_LONG_POLL_MS) - LONG_POLL_MARGIN_MS));
     const one: Waiting = {
       documents,
       answer: (changed) => {
@@ -293,32 +305,39 @@ export function createApi(context: ApiContext): Api {
     });
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://nacos');
-    const path = url.pathname.replace(/\/+$/, '');
-    try {
-      if (path === '' || path === '/nacos') {
-        send(response, 200, 'An embedded Nacos for development and tests: HTTP API v1, everything in memory.\n', 'text/plain');
-        return;
-      }
-      const parameters = url.searchParams;
-      for (const [name, value] of await readForm(request)) if (!parameters.has(name)) parameters.append(name, value);
-      const handler = path.startsWith('/nacos/v1/') ? routes[`${request.method ?? 'GET'} ${path.slice('/nacos/v1'.length)}`] : undefined;
-      if (handler === undefined) throw new NacosApiError(404, `the embedded Nacos has no ${request.method ?? ''} ${path}`);
-      if (!OPEN_PATHS.test(path) && !isAllowed(parameters)) {
-        const message = parameters.has('accessToken') ? 'token invalid!' : parameters.has('username') ? 'unknown user!' : 'user not found!';
-        sendJson(response, 403, { timestamp: new Date().toISOString(), status: 403, error: 'Forbidden', message, path });
-        return;
-      }
-      const result = handler({ request, response, parameters });
-      if (result === undefined) return;
-      if (typeof result === 'string') send(response, 200, result, 'text/plain');
-      else sendJson(response, 200, result);
-    } catch (error) {
-      const status = error instanceof NacosApiError ? error.status : 500;
-      if (!(error instanceof NacosApiError)) context.log(`${request.method ?? ''} ${path} failed: ${String((error as Error).stack)}`);
-      if (!response.headersSent) send(response, status, `caused: ${(error as Error).message};`, 'text/plain');
+  async function answer(request: IncomingMessage, response: ServerResponse, path: string, parameters: URLSearchParams): Promise<void> {
+    const refusal = refusalOf(request.headers);
+    if (refusal !== undefined) throw new NacosApiError(403, refusal);
+    if (path === '' || path === '/nacos') {
+      send(response, 200, 'An embedded Nacos for development and tests: HTTP API v1, everything in memory.\n', 'text/plain');
+      return;
     }
+    for (const [name, value] of await readForm(request)) if (!parameters.has(name)) parameters.append(name, value);
+    const handler = path.startsWith('/nacos/v1/') ? routes[`${request.method ?? 'GET'} ${path.slice('/nacos/v1'.length)}`] : undefined;
+    if (handler === undefined) throw new NacosApiError(404, `the embedded Nacos has no ${request.method ?? ''} ${path}`);
+    if (!OPEN_PATHS.test(path) && !isAllowed(parameters)) {
+      const message = parameters.has('accessToken') ? 'token invalid!' : parameters.has('username') ? 'unknown user!' : 'user not found!';
+      sendJson(response, 403, { timestamp: new Date().toISOString(), status: 403, error: 'Forbidden', message, path });
+      return;
+    }
+    const result = handler({ request, response, parameters });
+    if (result === undefined) return;
+    if (typeof result === 'string') send(response, 200, result, 'text/plain');
+    else sendJson(response, 200, result);
+  }
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    const [path, parameters] = targetOf(request.url ?? '/');
+    answer(request, response, path, parameters)
+      .catch((error: unknown) => {
+        const status = error instanceof NacosApiError ? error.status : 500;
+        if (!(error instanceof NacosApiError)) context.log(`${request.method ?? ''} ${path} failed: ${String((error as Error).stack)}`);
+        if (!response.headersSent) send(response, status, `caused: ${(error as Error).message};`, 'text/plain');
+        // What was not read of a body that is refused would be taken for the next request.
+        if (!request.complete) response.once('finish', () => request.destroy());
+      })
+      // The answer itself, or the log, failed: that is the end of this connection, and of nothing else.
+      .catch(() => response.destroy());
   }
 
   return {
@@ -335,6 +354,17 @@ export function createApi(context: ApiContext): Api {
       for (const one of [...waiting]) one.answer('');
     },
   };
+}
+
+/** Path, without slashes at its end, and query of a request's target; never throws, and `//` is no host. */
+function targetOf(target: string): [path: string, query: URLSearchParams] {
+  // RFC 9112, 3.2.2: a server takes the absolute form, too.
+  const absolute = /^https?:\/\/[^/?]*/i.exec(target);
+  const local = absolute === null ? target : target.slice(absolute[0].length);
+  const mark = local.indexOf('?');
+  let path = mark === -1 ? local : local.slice(0, mark);
+  while (path.endsWith('/')) path = path.slice(0, -1);
+  return [path, new URLSearchParams(mark === -1 ? '' : local.slice(mark + 1))];
 }
 
 const DEFAULT_GROUP = 'DEFAULT_GROUP';

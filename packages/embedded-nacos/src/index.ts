@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createApi } from './http-api.js';
+import { isLoopback } from './browser-guard.js';
 import { ConfigStore } from './config-store.js';
 import { NamingStore } from './naming-store.js';
 import { UdpPush } from './udp-push.js';
@@ -15,15 +16,19 @@ import { UdpPush } from './udp-push.js';
 export interface EmbeddedNacosOptions {
   /** Default 8848; 0 takes a free one. */
   readonly port?: number;
-  /** Default 127.0.0.1. */
+  /** Default 127.0.0.1: this machine alone. Anything else is told in one line, for who reaches it may change everything. */
   readonly host?: string;
+  /** Names by which clients may call it, beside addresses, names without a dot, and private ones such as `*.local`. */
+  readonly allowedHosts?: readonly string[];
+  /** Documents that it starts with, in the namespace `public`. */
+  readonly documents?: ReadonlyArray<{ readonly dataId: string; readonly group: string; readonly content: string }>;
   /** Asks for this user and password. Default: nobody is asked. */
   readonly auth?: { readonly username: string; readonly password: string };
   /** How long a client may wait for a change of config, in milliseconds. Default: as the client asks. */
   readonly longPollTimeoutMs?: number;
   /** How often beats are looked at, in milliseconds. Default 1000. */
   readonly beatCheckIntervalMs?: number;
-  /** Told of requests that failed here. Default: nobody. */
+  /** Told of requests that failed here, and where it listens beyond this machine. Default: nobody; the latter is then a warning of the process. */
   readonly log?: (line: string) => void;
 }
 
@@ -39,22 +44,34 @@ export interface EmbeddedNacos {
 
 /** Starts one. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
 export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Promise<EmbeddedNacos> {
-  const { port = 8848, host = '127.0.0.1', auth, longPollTimeoutMs, beatCheckIntervalMs = 1000, log = () => {} } = options;
-  // Made once the port is there; nothing changes before.
-  const pushing: { by?: UdpPush } = {};
+  const { port = 8848, host = '127.0.0.1', auth, longPollTimeoutMs, beatCheckIntervalMs = 1000, allowedHosts = [], documents = [], log } = options;
   const naming = new NamingStore(
-    (id) => pushing.by?.changed(id),
+    (id) => push.changed(id),
     () => performance.now(),
   );
   const configs = new ConfigStore((key) => api.configChanged(key));
-  const api = createApi({ naming, configs, push: () => pushing.by as UdpPush, auth, longPollTimeoutMs, log });
-  const server = createServer((request, response) => void api.handle(request, response));
+  // Before the first request, which may ask for pushes.
+  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters));
+  const api = createApi({ naming, configs, push, auth, longPollTimeoutMs, allowedHosts: [host, ...allowedHosts], log: log ?? (() => {}) });
+  for (const { content, ...key } of documents) {
+    configs.publish({ tenant: '', ...key }, content, { type: 'text', appName: '', casMd5: undefined, srcIp: '', srcUser: '' });
+  }
+  const server = createServer(api.handle);
   // Clients keep connections open between their beats, which come every 5 s.
   server.keepAliveTimeout = 30_000;
   server.on('clientError', (_error, socket) => socket.destroy());
 
-  await listen(server, port, host);
-  const push = (pushing.by = await UdpPush.open(host, api.listOf));
+  try {
+    await listen(server, port, host);
+  } catch (error) {
+    push.close();
+    throw error;
+  }
+  if (!isLoopback(host)) {
+    const line = `the embedded Nacos listens on ${host}, not on this machine alone: who reaches it ${auth === undefined ? 'may change everything in it, as it asks nobody for a password' : 'and knows the password may change everything in it'}; leave out the host to keep it on 127.0.0.1`;
+    if (log === undefined) process.emitWarning(line, { code: 'ELANE_NACOS_EXPOSED' });
+    else log(line);
+  }
   const checking = setInterval(() => naming.expire(), beatCheckIntervalMs);
   checking.unref();
 

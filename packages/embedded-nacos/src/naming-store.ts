@@ -227,7 +227,7 @@ export function parseMetadata(text: string | undefined): Record<string, string> 
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]));
+      return textsOf(value);
     }
   } catch {
     // The other form, then.
@@ -239,6 +239,12 @@ export function parseMetadata(text: string | undefined): Record<string, string> 
     metadata[key] = value;
   }
   return metadata;
+}
+
+/** The entries of a JSON object as texts; what is no text is written as JSON. Anything but an object has none. */
+export function textsOf(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, typeof item === 'string' ? item : JSON.stringify(item)]));
 }
 
 function addressOf({ ip, port }: { ip: string; port: number }): string {

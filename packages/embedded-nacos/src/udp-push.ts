@@ -30,6 +30,7 @@ export class UdpPush {
   readonly #due = new Map<string, NodeJS.Timeout>();
   /** By client and lastRefTime: what has not been acknowledged. */
   readonly #unacknowledged = new Map<string, NodeJS.Timeout>();
+  #closed = false;
 
   private constructor(socket: Socket, makeList: MakeList) {
     this.#socket = socket;
@@ -59,7 +60,7 @@ export class UdpPush {
   /** Tells subscribers of a change, soon: several in quick succession are one push. */
   changed(id: ServiceId): void {
     const key = keyOf(id);
-    if (!this.#subscribers.has(key) || this.#due.has(key)) return;
+    if (this.#closed || !this.#subscribers.has(key) || this.#due.has(key)) return;
     const timer = setTimeout(() => {
       this.#due.delete(key);
       this.#push(id, key);
@@ -69,6 +70,7 @@ export class UdpPush {
   }
 
   close(): void {
+    this.#closed = true;
     for (const timer of [...this.#due.values(), ...this.#unacknowledged.values()]) clearTimeout(timer);
     this.#due.clear();
     this.#unacknowledged.clear();
@@ -76,6 +78,7 @@ export class UdpPush {
   }
 
   #push(id: ServiceId, key: string): void {
+    if (this.#closed) return;
     const subscribers = this.#subscribers.get(key);
     if (subscribers === undefined) return;
     const oldest = Date.now() - SUBSCRIBER_TTL_MS;
@@ -104,13 +107,16 @@ export class UdpPush {
   }
 
   #acknowledge(message: Buffer, from: string): void {
-    let lastRefTime: unknown;
+    let said: unknown;
     try {
-      ({ lastRefTime } = JSON.parse(message.toString()) as { lastRefTime?: unknown });
+      said = JSON.parse(message.toString());
     } catch {
       return;
     }
-    const name = `${from} ${String(lastRefTime)}`;
+    // Anybody can send a packet.
+    const lastRefTime = typeof said === 'object' && said !== null ? (said as { lastRefTime?: unknown }).lastRefTime : undefined;
+    if (typeof lastRefTime !== 'number') return;
+    const name = `${from} ${lastRefTime}`;
     clearTimeout(this.#unacknowledged.get(name));
     this.#unacknowledged.delete(name);
   }

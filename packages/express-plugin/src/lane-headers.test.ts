@@ -105,6 +105,20 @@ describe('from one app to the next', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
+  test('two apps of different formats in one process write each its own', async () => {
+    const apps = ([['baggage'], ['mse', 'dubbo']] as const).map((formats) => {
+      const own = lane({ formats, formatsIn: ['baggage'] });
+      const { laneHeaders: ownHeaders } = own;
+      return express()
+        .use(own)
+        .get('/', (_request, response) => void response.json(ownHeaders({ accept: '*/*' })));
+    });
+    const [first, second] = await Promise.all(apps.map((app) => serve(app)));
+    const told = await Promise.all([first, second, first].map((url) => ask(url as string, 'lane=gray')));
+    const inBaggage = { accept: '*/*', baggage: 'lane=gray' };
+    expect(told).toEqual([inBaggage, { accept: '*/*', baggage: 'x-mse-gray-tag=gray', 'x-mse-tag': 'gray', 'dubbo.tag': 'gray' }, inBaggage]);
+  });
+
   test('by fetch, with an untrusted tag held back though the app copies it', async () => {
     const peer = await serve((request, response) => response.end(JSON.stringify(request.headers.baggage ?? null)));
     const forward: express.RequestHandler = async (request, response) => {

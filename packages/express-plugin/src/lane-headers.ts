@@ -5,22 +5,36 @@ export type HeadersLike = Iterable<readonly [name: string, value: string]> | Rea
 
 type HeaderValue = string | number | boolean | readonly string[] | null | undefined;
 
-/** What writes: the formats of the `lane()` that was made last. */
-let codec: TagCodec = createTagCodec();
+/**
+ * Headers for an outbound request in the lane of the work at hand: those given, with the lane's merged in. Expressly base (an inbound
+ * tag was not believed), ours are taken out, should they have been copied over. For calls by hand where the agent does not run; where it
+ * does, writing twice does no harm. Whether the peer may see the tag is for the caller to know.
+ * Throws a TypeError with code `ELANE_INVALID_HEADERS` for what is no headers.
+ */
+export type LaneHeaders = (headers?: HeadersLike) => Record<string, string>;
 
-/** Says in which formats {@link laneHeaders} writes. */
-export function writeWith(other: TagCodec): void {
-  codec = other;
+/** Of the `lane()` that was made last. */
+let latest: LaneHeaders = createLaneHeaders(createTagCodec());
+
+/** Says which function {@link laneHeaders} stands for. */
+export function makeLatest(own: LaneHeaders): void {
+  latest = own;
 }
 
 /**
- * Headers for an outbound request in the lane of the work at hand: those given, with the lane's merged in; in the formats
- * of the `lane()` made last. Expressly base (an inbound tag was not believed), ours are taken out, should they have been
- * copied over. For calls by hand where the agent does not run; where it does, writing twice does no harm.
- * Whether the peer may see the tag is for the caller to know.
- * Throws a TypeError with code `ELANE_INVALID_HEADERS` for what is no headers.
+ * {@link LaneHeaders} in the formats of the one `lane()` of the process. Where several apps have their own, each one's is the
+ * `laneHeaders` of what its `lane()` gave; this is that of the last.
  */
-export function laneHeaders(headers: HeadersLike = {}): Record<string, string> {
+export function laneHeaders(headers?: HeadersLike): Record<string, string> {
+  return latest(headers);
+}
+
+/** Makes {@link LaneHeaders} that write by this codec. */
+export function createLaneHeaders(codec: TagCodec): LaneHeaders {
+  return (headers = {}) => withLane(headers, codec);
+}
+
+function withLane(headers: HeadersLike, codec: TagCodec): Record<string, string> {
   const merged = copyOf(headers);
   const context = currentContext();
   if (context !== undefined) {

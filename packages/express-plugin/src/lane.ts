@@ -20,7 +20,7 @@ import {
   type TagCodec,
 } from '@lane/core/model';
 import { requestView, type EntryRules, type LaneRules, type RequestView } from '@lane/core/rules';
-import { writeWith } from './lane-headers.js';
+import { createLaneHeaders, makeLatest, type LaneHeaders } from './lane-headers.js';
 import { prepareOptions, type LaneOptions, type PreparedOptions } from './options.js';
 
 declare global {
@@ -56,6 +56,8 @@ export interface LaneHandler {
   (request: LaneRequest, response: LaneResponse, next: (error?: unknown) => void): void;
   /** What reading tags met that somebody should know of. */
   readonly counts: Readonly<ReadingCounts>;
+  /** In the formats of this very `lane()`, however many apps there are in the process. Needs no `this`. */
+  readonly laneHeaders: LaneHeaders;
 }
 
 interface Marked extends LaneRequest {
@@ -73,16 +75,18 @@ export function lane(options: LaneOptions = {}): LaneHandler {
     formatsIn: prepared.formatsIn,
     ...(prepared.baggageKey === undefined ? {} : { baggageKey: prepared.baggageKey }),
     groupOf: (tag) => decider.rules?.groupOf(tag),
+    onUnwritable: (message) => prepared.log.warn(message),
   });
   const decider = new Decider(prepared, codec);
-  writeWith(codec);
+  const laneHeaders = createLaneHeaders(codec);
+  makeLatest(laneHeaders);
 
   function laneHandler(request: Marked, response: LaneResponse, next: (error?: unknown) => void): void {
     const context = contextOf(request, response, decider);
     if (context === undefined) next();
     else enterContext(context, next, undefined, []);
   }
-  return Object.assign(laneHandler, { counts: codec.counts });
+  return Object.assign(laneHandler, { counts: codec.counts, laneHeaders });
 }
 
 /** The context to run the rest of the chain in; undefined: the one that there is. */

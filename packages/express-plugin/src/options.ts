@@ -18,7 +18,7 @@ export interface LaneOptions {
   readonly tag?: Tag | undefined;
   /** Gives requests that have no tag this instance's own. Default false. */
   readonly stamp?: boolean | undefined;
-  /** Formats that {@link laneHeaders} writes. Default `['baggage']`. */
+  /** Formats that its `laneHeaders` write. Default `['baggage']`. */
   readonly formats?: readonly FormatName[] | undefined;
   /** Formats read; if two disagree, the first listed wins. Default: those written. */
   readonly formatsIn?: readonly FormatName[] | undefined;

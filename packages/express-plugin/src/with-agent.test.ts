@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { AGENT } from '@lane/testing/programs';
 import { expect, test } from 'vitest';
 
 const folder = join(__dirname, '..');
-const agent = join(folder, '../agent/dist/register.js');
 
 const APP = `
   const http = require('node:http');
@@ -52,13 +52,13 @@ async function ask(url: string, tag?: string): Promise<unknown> {
 const inbound = { decided: { tag: 'gray', source: 'inbound' }, late: 'gray' };
 
 test.each(['express4', 'express'])('%s: what the agent decides is taken as it is, and rules are not applied a second time', async (express) => {
-  const stderr = await withApp(express, ['--require', agent], { LANE_RULES: 'none' }, async (url) => {
+  const stderr = await withApp(express, ['--require', AGENT], { LANE_RULES: 'none' }, async (url) => {
     expect(await ask(url, 'gray')).toEqual({ ...inbound, heard: 'lane=gray' });
     expect(await ask(url)).toEqual({ decided: { source: 'none' }, late: null, heard: '' });
   });
   expect(stderr).toContain('the rules given to lane() are not applied');
 
-  await withApp(express, ['--require', agent], { LANE_RULES: 'none', LANE_TAG: 'own', LANE_STAMP: 'true' }, async (url) => {
+  await withApp(express, ['--require', AGENT], { LANE_RULES: 'none', LANE_TAG: 'own', LANE_STAMP: 'true' }, async (url) => {
     expect(await ask(url)).toEqual({ decided: { tag: 'own', source: 'stamp' }, late: 'own', heard: 'lane=own' });
   });
 });

@@ -4,13 +4,13 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { connectNacos } from '@lane/nacos-registry';
+import { freePort, textOf } from '@lane/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startGateway } from './index.js';
 import {
   arrival,
   ask,
   begin,
-  closedPort,
   connect,
   counted,
   echoSockets,
@@ -23,7 +23,6 @@ import {
   startBackend,
   startReadyGateway,
   SWITCHING,
-  textOf,
   untilInstances,
   upgrade,
   useNacos,
@@ -291,7 +290,7 @@ describe('several instances', () => {
 
   test('of whom nothing is heard, since Nacos is away, are answered for with 503', async () => {
     const service = newService();
-    const registry = connectNacos({ server: `127.0.0.1:${await closedPort()}` });
+    const registry = connectNacos({ server: `127.0.0.1:${await freePort()}` });
     onTestFinished(() => registry.close());
     const gateway = await startGateway({ port: 0, entry: 'hosts', registry, routes: [{ host: '*', service }] });
     onTestFinished(() => gateway.close());

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
-import { createTagCodec, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
+import { createTagCodec, DEFAULT_FORMATS, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { Decider } from './decide/decide.js';
 import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
@@ -199,12 +199,13 @@ class Parts {
     this.#options = options;
     this.#log = log;
     const routes = (this.#routes = compileRoutes(options.routes));
-    const tables = (this.tables = new ServiceTables({ nepxion: formats?.includes('nepxion') === true }));
+    const tables = (this.tables = new ServiceTables({ formats: formats ?? DEFAULT_FORMATS }));
     tables.setRules(options.rules);
     const codec = createTagCodec({
       ...(formats === undefined ? {} : { formats }),
       ...(baggageKey === undefined ? {} : { baggageKey }),
       groupOf: (tag) => tables.rules?.groupOf(tag),
+      onUnwritable: (message) => log.warn(message),
     });
     const trusts = compileTrust(options.trust ?? 'none');
     this.connections = new ConnectionLimit(limits.connectionsPerClient ?? 1_000, trusts, log);
@@ -226,9 +227,9 @@ class Parts {
     this.heard = Promise.all(servicesOf(routes).map((key) => this.#subscribe(key))).then(() => void (this.isReady = true));
   }
 
-  #subscribe(key: Parameters<Registry['subscribe']>[0]): Promise<void> {
+  #subscribe(key: Parameters<Registry['observe']>[0]): Promise<void> {
     return new Promise((resolve) => {
-      const unsubscribe = this.#options.registry.subscribe(key, (instances) => {
+      const unsubscribe = this.#options.registry.observe(key, (instances = []) => {
         this.tables.update(key, instances);
         resolve();
       });

@@ -13,4 +13,4 @@ export type { Canary, GatewayRoute, PathType, RouteTarget } from './decide/route
 export { ingressRoutes, type IngressOptions, type IngressRoutes } from './ingress/ingress-routes.js';
 export type { ManifestFile, ManifestProblem } from './ingress/manifests.js';
 export { readCertificate, watchCertificate, type CertificateFiles } from './listen/certificate-files.js';
-export { EXPORT_TARGETS, exportRules, type Exported, type ExportSource, type ExportTarget, type Remark } from './export/index.js';
+export * from './export/index.js';

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import http2, { type ClientHttp2Session } from 'node:http2';
 import https from 'node:https';
-import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { sendBytes, textOf } from '@lane/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AccessEntry, Gateway } from './index.js';
 import {
@@ -22,7 +22,6 @@ import {
   see,
   startBackend,
   startReadyGateway,
-  textOf,
   upgrade,
   useNacos,
   type Seen,
@@ -54,15 +53,8 @@ async function askHttp2(session: ClientHttp2Session, headers: Record<string, str
   return { status: Number(answer[':status']), headers: answer, body: text };
 }
 
-/** Sends bytes as they are, and gives all that comes back until the connection closes. */
-async function sendRaw(gateway: Gateway, text: string | string[]): Promise<string> {
-  const socket = connectSocket(gateway.port, gateway.host).setEncoding('latin1').setNoDelay(true);
-  onTestFinished(() => void socket.destroy());
-  for (const part of typeof text === 'string' ? [text] : text) await new Promise<void>((resolve) => socket.write(part, () => resolve()));
-  let answer = '';
-  for await (const chunk of socket) answer += chunk as string;
-  return answer;
-}
+/** What comes back for these bytes. */
+const sendRaw = (gateway: Gateway, text: string | string[]): Promise<string> => sendBytes(gateway.port, text, gateway.host);
 
 const bodyOf = (answer: string): Seen => JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)) as Seen;
 
@@ -415,6 +407,7 @@ describe('the end', () => {
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
     const { socket } = await upgrade(gateway);
     await Promise.all([gateway.close(50), once(socket, 'close')]);
+    expect(socket.readyState).toBe('closed');
   });
 
   test('while it drains, health says 503, requests are served, and connections are told to close', async () => {

@@ -1,5 +1,14 @@
 /** Kubernetes as a registry: Services are found through EndpointSlices, and their instances' tags are labels of pods. */
-import { SILENT_LOG, type Instance, type Log, type Registry, type ServiceKey, type Unsubscribe } from '@lane/core/model';
+import {
+  SILENT_LOG,
+  type Instance,
+  type InstanceListener,
+  type Log,
+  type Registry,
+  type RegistryState,
+  type ServiceKey,
+  type Unsubscribe,
+} from '@lane/core/model';
 import { describeAbsence } from './absence.js';
 import { KubernetesApi, type KubernetesAccess } from './kubernetes-api.js';
 import type { KubernetesError } from './kubernetes-error.js';
@@ -14,8 +23,8 @@ export interface KubernetesRegistryOptions {
   readonly holdProcess?: boolean;
   /** Of the account that asks, for the remedy where it may not. Default `default`. */
   readonly namespace?: string;
-  /** Told when the API server can't be reached, and when it answers again. */
-  readonly onReachable?: (reachable: boolean) => void;
+  /** Told once why a service that is observed is not there; by default the log is. */
+  readonly onAbsent?: (key: ServiceKey, absence: Absence, description: string) => void;
 }
 
 /** One port of a Service as a key: in lane groups it is known by its name, whatever its namespace. Without a port: the first that it has. */
@@ -23,7 +32,7 @@ export function serviceKeyOf(name: string, namespace: string, port?: number): Se
   return { name, group: port === undefined ? namespace : `${namespace}:${port}` };
 }
 
-/** What is not there is looked for again this often by those who are subscribed to it: a little less often than it may be. */
+/** What is not there is looked for again this often while it is observed: a little less often than it may be. */
 const LOOK_AGAIN_MS = 10_500;
 
 /** The registry. Keys are made by {@link serviceKeyOf}; its groups are namespaces. */
@@ -32,20 +41,36 @@ export class KubernetesRegistry implements Registry {
   readonly #api: KubernetesApi;
   readonly #log: Log;
   readonly #namespace: string;
-  readonly #onReachable: ((reachable: boolean) => void) | undefined;
+  readonly #onAbsent: (key: ServiceKey, absence: Absence, description: string) => void;
   readonly #services = new Map<string, WatchedService>();
   #downSince: number | undefined;
 
-  constructor({ access, log = SILENT_LOG, holdProcess = false, namespace = 'default', onReachable }: KubernetesRegistryOptions) {
+  constructor({ access, log = SILENT_LOG, holdProcess = false, namespace = 'default', onAbsent }: KubernetesRegistryOptions) {
     this.#api = new KubernetesApi(access, { holdProcess });
     this.server = this.#api.server;
     this.#log = log;
     this.#namespace = namespace;
-    this.#onReachable = onReachable;
+    this.#onAbsent = onAbsent ?? ((_, __, description) => log.warn(`${description}. It is looked for again`));
   }
 
-  /** Calls `listener` once the Service is known, or known not to be, then at each change. Outages are ridden out. */
-  follow(key: ServiceKey, listener: ServiceListener): Unsubscribe {
+  get state(): RegistryState {
+    const { hostname, port, protocol } = new URL(this.server);
+    const addresses = [{ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }];
+    return {
+      kind: 'kubernetes',
+      server: this.server,
+      namespace: this.#namespace,
+      transport: 'http',
+      addresses,
+      reachable: this.#downSince === undefined,
+    };
+  }
+
+  get defaultGroup(): string {
+    return this.#namespace;
+  }
+
+  #follow(key: ServiceKey, listener: ServiceListener): Unsubscribe {
     const { namespace, port } = partsOf(key);
     const id = `${namespace}/${key.name}`;
     let service = this.#services.get(id);
@@ -66,23 +91,23 @@ export class KubernetesRegistry implements Registry {
     };
   }
 
-  /** What is not there has no instances, and is told of in the log, and looked for again. */
-  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
+  /** Calls `listener` once the Service is known, or known not to be, then at each change. What is not there is looked for again. */
+  observe(key: ServiceKey, listener: InstanceListener): Unsubscribe {
     let absent: Absence | undefined;
     let searching: NodeJS.Timeout | undefined;
-    const unfollow = this.follow(key, (state) => {
+    const unfollow = this.#follow(key, (state) => {
       const before = absent;
       absent = 'absent' in state ? state.absent : undefined;
       if (absent === undefined) {
         clearInterval(searching);
         searching = undefined;
       } else {
-        searching ??= setInterval(() => this.lookAgain(key), LOOK_AGAIN_MS).unref();
+        searching ??= setInterval(() => this.#lookAgain(key), LOOK_AGAIN_MS).unref();
         if (absent === before) return;
         const { namespace, port } = partsOf(key);
-        this.#log.warn(`${describeAbsence(absent, { name: key.name, namespace, port }, this.#namespace)}. It is looked for again`);
+        this.#onAbsent(key, absent, describeAbsence(absent, { name: key.name, namespace, port }, this.#namespace));
       }
-      listener('instances' in state ? state.instances : []);
+      listener('instances' in state ? state.instances : undefined);
     });
     return () => {
       clearInterval(searching);
@@ -100,8 +125,7 @@ export class KubernetesRegistry implements Registry {
     return listServices(this.#api, namespace);
   }
 
-  /** A call is made to what was not there when it was last looked for. */
-  lookAgain(key: ServiceKey): void {
+  #lookAgain(key: ServiceKey): void {
     this.#services.get(`${partsOf(key).namespace}/${key.name}`)?.lookAgain();
   }
 
@@ -116,14 +140,12 @@ export class KubernetesRegistry implements Registry {
     if (this.#downSince !== undefined) return;
     this.#downSince = performance.now();
     this.#log.warn(`${message}. What is known of services stays in force; it is asked again until it answers`);
-    this.#onReachable?.(false);
   }
 
   #noteAnswer(): void {
     if (this.#downSince === undefined) return;
     this.#log.info(`Kubernetes at ${this.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
     this.#downSince = undefined;
-    this.#onReachable?.(true);
   }
 }
 

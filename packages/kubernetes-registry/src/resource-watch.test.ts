@@ -1,7 +1,6 @@
 /** What the API server may do to a watch, by a server that speaks its protocol: the real one does these things when it likes. */
-import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from '@lane/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KubernetesApi } from './kubernetes-api.js';
 import { watchResources } from './resource-watch.js';
@@ -29,9 +28,7 @@ beforeEach(async () => {
     asked.push(searchParams);
     answer(searchParams, response);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  api = new KubernetesApi({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  api = new KubernetesApi({ server: `http://127.0.0.1:${await listen(server)}` });
 });
 afterEach(() => {
   ending.abort();

@@ -31,7 +31,7 @@ const at = (port: number, metadata: Record<string, string> = {}) => ({ ip: '127.
 
 function subscribe(connection: NacosConnection, key: ServiceKey): Received<Instances> {
   const received = new Received<Instances>();
-  connection.subscribe(key, received.push);
+  connection.observe(key, received.push);
   return received;
 }
 
@@ -108,7 +108,7 @@ describe('instances', () => {
     await first.until((instances) => instances.length === 1);
 
     const second = new Received<Instances>();
-    const leave = connection.subscribe(key, second.push);
+    const leave = connection.observe(key, second.push);
     await second.until((instances) => instances.length === 1);
     leave();
     leave();
@@ -349,7 +349,7 @@ describe('a log-in', () => {
       if (received.url?.includes('/auth/') === true) {
         valid = `token-${++logIns}`;
         answer.end(JSON.stringify({ accessToken: valid, tokenTtl: 18_000 }));
-      } else if (new URL(received.url ?? '', 'http://x').searchParams.get('accessToken') !== valid) answer.writeHead(403).end();
+      } else if (received.headers['accesstoken'] !== valid) answer.writeHead(403).end();
       else answer.writeHead(404).end('config data not exist');
     });
     const connection = connect({ server, username: 'nacos', password: 'x' });
@@ -361,17 +361,44 @@ describe('a log-in', () => {
     expect(logIns).toBe(2);
   });
 
-  test('is left to each request where the server has none', async () => {
-    const seen: string[] = [];
+  test('puts its token into the query only where the server takes it nowhere else', async () => {
+    const urls: string[] = [];
     const server = await startServer((received, answer) => {
-      if (received.url?.includes('/auth/') === true) answer.writeHead(404).end();
+      if (received.url?.includes('/auth/') === true) answer.end(JSON.stringify({ accessToken: 'the-token' }));
       else {
-        seen.push(received.url ?? '');
-        answer.writeHead(404).end('config data not exist');
+        urls.push(received.url ?? '');
+        answer.writeHead(received.url?.includes('accessToken=the-token') === true ? 404 : 403).end('config data not exist');
       }
     });
-    await connect({ server, username: 'nacos', password: 'p w' }).get('doc', 'LANE');
-    expect(seen).toEqual([expect.stringContaining('username=nacos&password=p+w')]);
+    const connection = connect({ server, username: 'nacos', password: 'x' });
+    for (let i = 0; i < 2; i++) expect(await connection.get('doc', 'LANE')).toBeUndefined();
+    expect(urls.map((url) => url.includes('the-token'))).toEqual([false, false, true, true]);
+  });
+
+  test('that the server does not have sends no password in any URL, and says so once', async () => {
+    const urls: string[] = [];
+    const log = new RecordingLog();
+    const server = await startServer((received, answer) => {
+      urls.push(received.url ?? '');
+      answer.writeHead(404).end('config data not exist');
+    });
+    const connection = connect({ server, username: 'nacos', password: 'p w', log });
+    for (let i = 0; i < 2; i++) await connection.get('doc', 'LANE');
+    expect(urls.filter((url) => /username|password|p\+w|p%20w/.test(url))).toEqual([]);
+    expect(urls).toHaveLength(4);
+    expect(log.matching(/^warn/)).toEqual([expect.stringMatching(/has no log-in .* unset LANE_NACOS_USERNAME/)]);
+  });
+
+  test('that the server does not have goes in headers where it refuses others', async () => {
+    const urls: string[] = [];
+    const server = await startServer((received, answer) => {
+      urls.push(received.url ?? '');
+      if (received.url?.includes('/auth/') === true) answer.writeHead(404).end();
+      else
+        answer.writeHead(received.headers['username'] === 'nacos' && received.headers['password'] === 'p w' ? 404 : 403).end('config data not exist');
+    });
+    expect(await connect({ server, username: 'nacos', password: 'p w' }).get('doc', 'LANE')).toBeUndefined();
+    expect(urls.filter((url) => /username|password/.test(url))).toEqual([]);
   });
 });
 
@@ -380,7 +407,7 @@ test('whatever lane it is used in, its listeners are called outside of any', asy
   const key = newService();
   const connection = connect();
   await runInLane('gray', async () => {
-    connection.subscribe(key, () => lanes.push(currentLane()));
+    connection.observe(key, () => lanes.push(currentLane()));
     connection.watch('lane-free', 'LANE', () => lanes.push(currentLane()));
     await connection.register(key, at(1001));
     await connection.publish('lane-free', 'LANE', 'x');
@@ -395,7 +422,7 @@ test('a listener that throws disturbs nobody', async () => {
   const key = newService();
   const log = new RecordingLog();
   const connection = connect({ log });
-  connection.subscribe(key, () => {
+  connection.observe(key, () => {
     throw new Error('mine');
   });
   const received = subscribe(connection, key);
@@ -411,7 +438,7 @@ test('it holds no process alive', async () => {
     let left = 2;
     const one = () => --left === 0 && clearTimeout(busy);
     const busy = setTimeout(() => process.exit(3), 10000);
-    connection.subscribe(key, one);
+    connection.observe(key, one);
     connection.watch('idle', 'LANE', one);
     connection.register(key, { ip: '127.0.0.1', port: 1 });
   `;

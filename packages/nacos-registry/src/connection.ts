@@ -1,6 +1,17 @@
-import { type Instance, type Log, type Registry, type ServiceKey, type VersionedConfigStore, SILENT_LOG, messageOf } from '@lane/core/model';
+import {
+  messageOf,
+  SILENT_LOG,
+  type Instance,
+  type Log,
+  type Registry,
+  type RegistryState,
+  type ServiceKey,
+  type Unsubscribe,
+  type VersionedConfigStore,
+} from '@lane/core/model';
 import { NacosError, type NacosErrorCode } from './nacos-error.js';
 import type { NacosInstance } from './nacos-instance.js';
+import { parseServers } from './server-address.js';
 
 /** How to reach Nacos, and as whom. */
 export interface NacosOptions {
@@ -54,6 +65,9 @@ export interface NacosConnection extends Registry, VersionedConfigStore {
   readonly server: string;
   readonly namespace: string;
   readonly transport: 'http' | 'grpc';
+  readonly state: RegistryState;
+  /** Calls `listener` with all instances of a service, healthy or not; of one without any with none. */
+  observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe;
   /** Resolves once the server can be used. Never rejects: it waits, and says in the log what for. */
   ready(): Promise<void>;
   /** Tries whether the server can be used now. Never rejects. */
@@ -77,6 +91,15 @@ export function connectNacos(options: NacosOptions): NacosConnection {
   }
   const { HttpConnection } = require('./http/http-connection.js') as typeof import('./http/http-connection.js');
   return new HttpConnection(options, log);
+}
+
+/** How a connection does. */
+export function stateOf(
+  { server, namespace, transport }: Pick<NacosConnection, 'server' | 'namespace' | 'transport'>,
+  reachable: boolean,
+): RegistryState {
+  const addresses = parseServers(server).map(({ host, port }) => ({ host, port }));
+  return { kind: 'nacos', server, namespace, transport, addresses, reachable };
 }
 
 const READY_PAUSE_MS = 1_000;

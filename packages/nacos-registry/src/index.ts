@@ -11,6 +11,5 @@ export {
   type RegistrationAnnouncement,
   type ViewOptions,
 } from './sdk/lane-naming.js';
-export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './survey.js';
-export { decorate, decorateClass, type AdapterMethods, type AnyFunction, type MakeMethod, type SdkAdapter, type Wrap } from './sdk/adapter.js';
+export { decorate, decorateClass, type AdapterMethods, type AnyFunction, type MakeMethod, type SdkAdapter } from './sdk/adapter.js';
 export { nacosAdapter, nacosGrpcAdapter } from './sdk/index.js';

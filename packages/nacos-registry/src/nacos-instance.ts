@@ -26,7 +26,7 @@ export function toInstances(hosts: unknown): NacosInstance[] {
 function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
   const { ip, metadata, clusterName } = host;
   const port = Number(host['port']);
-  if (typeof ip !== 'string' || ip === '' || !Number.isInteger(port)) return undefined;
+  if (typeof ip !== 'string' || ip === '' || !Number.isInteger(port) || port < 0 || port > 65_535) return undefined;
   const weight = host['weight'] === undefined || host['weight'] === null ? 1 : Number(host['weight']);
   return {
     ip,
@@ -35,9 +35,16 @@ function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
     // `valid` is the older name.
     healthy: (host['healthy'] ?? host['valid'] ?? true) === true,
     enabled: (host['enabled'] ?? true) === true,
-    metadata: metadata !== null && typeof metadata === 'object' ? (metadata as Record<string, string>) : NO_METADATA,
+    metadata: metadata !== null && typeof metadata === 'object' ? textsOf(metadata) : NO_METADATA,
     cluster: typeof clusterName === 'string' && clusterName !== '' ? clusterName : DEFAULT_CLUSTER,
   };
+}
+
+/** Metadata as it is where all its values are texts, as Nacos has them; without the others where not. */
+function textsOf(metadata: object): Record<string, string> {
+  const entries = Object.entries(metadata);
+  const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return texts.length === entries.length ? (metadata as Record<string, string>) : Object.fromEntries(texts);
 }
 
 /** A text that is the same for two lists exactly if they say the same, in whatever order. */

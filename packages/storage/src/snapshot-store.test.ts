@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Instance } from '@lane/core/model';
 import { createSnapshotStore, defaultSnapshotDirectory } from './snapshot-store.js';
-import { RecordingLog, temporaryFolder } from '@lane/testing';
+import { instanceAt, RecordingLog, temporaryFolder } from '@lane/testing';
 
 const KEY = { group: 'DEFAULT_GROUP', name: 'orders' };
 
-function instance(port: number): Instance {
-  return { ip: '10.0.0.1', port, weight: 1, healthy: true, enabled: true, metadata: { lane: 'gray' } };
-}
+const instance = (port: number): Instance => instanceAt(port, 'gray');
 
 /** All files below a folder. */
 function filesIn(folder: string): string[] {

@@ -8,7 +8,8 @@
  */
 import { ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { currentLane, runInLane, type Log } from '@lane/core/model';
+import { currentLane, runInLane, type Log, type SettledVerdict } from '@lane/core/model';
+import { trafficRouteOf } from '@lane/core/agent';
 import { ProxyTracerProvider, trace, type Span } from '@opentelemetry/api';
 import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
@@ -16,14 +17,6 @@ import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
-
-/** How a call came to its destination. */
-export interface CallRoute {
-  /** An instance of the lane; base, for base; base, for want of the lane; or the app had addressed another lane's instance. */
-  readonly route: 'lane' | 'base' | 'fallback' | 'corrected';
-  /** The service that was called. */
-  readonly service: string;
-}
 
 /** How spans are exported. */
 export type TraceExport = 'otlp' | 'zipkin';
@@ -33,8 +26,8 @@ export interface TraceOptions {
   readonly to: TraceExport;
   /** Used unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES names the service. */
   readonly service: string;
-  /** The route of a request: node:http's, or one that is just being made by undici. */
-  readonly routeOf: (request: object) => CallRoute | undefined;
+  /** The verdict on a request: node:http's, or one that is just being made by undici. */
+  readonly verdictOn: (request: object) => SettledVerdict | undefined;
   /** Calls of the agent's own, which are no part of any trace. */
   readonly isOwn: (host: string, port: number) => boolean;
   readonly log: Log;
@@ -79,26 +72,28 @@ function exporterOf(to: TraceExport): SpanExporter {
   return new OTLPTraceExporter();
 }
 
-function httpInstrumentation({ routeOf, isOwn }: TraceOptions): HttpInstrumentation {
+function httpInstrumentation({ verdictOn, isOwn }: TraceOptions): HttpInstrumentation {
   return new HttpInstrumentation({
     ignoreOutgoingRequestHook: (request: RequestOptions) => isOwn(request.hostname ?? request.host ?? '', Number(request.port)),
     requestHook: (span, request) => {
-      if (request instanceof ClientRequest) mark(span, routeOf(request));
+      if (request instanceof ClientRequest) mark(span, verdictOn(request));
     },
-    // A service that is called for the first time is looked up while the request waits: its route is known only now.
+    // A service that is called for the first time is looked up while the request waits: the verdict is known only now.
     responseHook: (span, response) => {
       const { req } = response as IncomingMessage & { req?: unknown };
-      if (req instanceof ClientRequest) mark(span, routeOf(req));
+      if (req instanceof ClientRequest) mark(span, verdictOn(req));
     },
   });
 }
 
-function undiciInstrumentation({ routeOf }: TraceOptions): UndiciInstrumentation {
-  return new UndiciInstrumentation({ requestHook: (span, request) => mark(span, routeOf(request)) });
+function undiciInstrumentation({ verdictOn }: TraceOptions): UndiciInstrumentation {
+  return new UndiciInstrumentation({ requestHook: (span, request) => mark(span, verdictOn(request)) });
 }
 
-function mark(span: Span, call: CallRoute | undefined): void {
-  if (call !== undefined) span.setAttributes({ 'lane.route': call.route, 'peer.service': call.service });
+/** Calls to no known service, and those that went nowhere, have no route. */
+function mark(span: Span, verdict: SettledVerdict | undefined): void {
+  if (verdict?.instance === undefined) return;
+  span.setAttributes({ 'lane.route': trafficRouteOf(verdict), 'peer.service': verdict.service.name });
 }
 
 /**

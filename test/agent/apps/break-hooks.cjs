@@ -6,12 +6,12 @@ const broken = () => {
   throw new Error('a defect of ours');
 };
 const breaks = {
-  contextOf: () => (runtime.contextOf = broken),
+  contextOf: () => (runtime.requests.contextOf = broken),
   read: () => (runtime.codec.readRaw = broken),
   wire: () => (runtime.codec.wire = broken),
   choose: () => {
     runtime.tables.update({ name: 'x', group: 'g' }, []);
-    runtime.destinations.choose = broken;
+    runtime.router.judge = broken;
   },
   allows: () => (runtime.propagation.allows = broken),
 };

@@ -1,7 +1,8 @@
 // An entry by the Express plugin: the agent leaves inbound requests to it, and only carries the tag on.
 const http = require('node:http');
 const { lane } = require('@lane/express-plugin');
-const { connectNacos, watchLaneGroups } = require('@lane/nacos-registry');
+const { connectNacos } = require('@lane/nacos-registry');
+const { watchLaneGroups } = require('@lane/storage');
 const express = require('express');
 
 let rules;

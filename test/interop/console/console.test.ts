@@ -9,7 +9,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { hasChineseFont, missingBrowser, openWindow, PHONE, startBrowser, type Look } from './browser.js';
 
 const mustRun = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';

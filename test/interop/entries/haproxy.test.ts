@@ -1,7 +1,7 @@
 /** Real HAProxy, with what `lane gateway export haproxy` has written. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { SHOP, sourceOf, startInstances, type Instances } from './entry.js';
 import { startHaproxy } from './haproxy.js';
 import type { Proxy } from './proxy.js';

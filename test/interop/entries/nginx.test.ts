@@ -1,7 +1,7 @@
 /** Real nginx, with what `lane gateway export nginx` has written. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import type { Proxy } from './proxy.js';
 import { ask, SHOP, sourceOf, startInstances, type Got, type Instances } from './entry.js';
 import { startNginx } from './nginx.js';

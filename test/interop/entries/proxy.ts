@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 
 /** A proxy that runs. */
 export interface Proxy {

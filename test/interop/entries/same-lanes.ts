@@ -1,9 +1,9 @@
 /** Random entry rules and requests: a gateway, configured by an export, has to put each request into the lane that Lane itself does. */
 import { compileLaneGroups, requestView, type LaneGroupsDocument, type Matcher } from '@lane/core/rules';
-import { exportRules, type ExportTarget } from '@lane/gateway';
+import { exportRules } from '@lane/gateway';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { ask, sourceOf, startInstances, type Got } from './entry.js';
 import type { Proxy } from './proxy.js';
 
@@ -85,7 +85,7 @@ export interface SameLanesOptions {
 
 /** Adds the test. */
 export function sameLanes(
-  target: ExportTarget,
+  target: string,
   start: (configuration: string, port: number) => Promise<Proxy>,
   { documents, hasGaps = false, eitherOfTwo = false }: SameLanesOptions,
 ): void {

@@ -1,6 +1,6 @@
 /** The scenario's traffic through an entry gateway: the same assertions for each. */
 import { expect, test } from 'vitest';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { ask, type Got } from './entry.js';
 
 /** What differs between gateways, said by them in their export. */

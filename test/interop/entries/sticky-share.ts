@@ -1,14 +1,14 @@
 /** A share that sticks to a cookie, through a gateway that can say it. */
-import { exportRules, type ExportTarget } from '@lane/gateway';
+import { exportRules } from '@lane/gateway';
 import { expect, test } from 'vitest';
-import { freePort } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
 import { ask, SHOP, sourceOf, startInstances, type Got } from './entry.js';
 import type { Proxy } from './proxy.js';
 
 const USERS = 150;
 
 /** Adds the test. */
-export function stickyShare(target: ExportTarget, start: (configuration: string, port: number) => Promise<Proxy>): void {
+export function stickyShare(target: string, start: (configuration: string, port: number) => Promise<Proxy>): void {
   test('a share of users: each stays in the lane that it was in first, whatever the rest of its requests', async () => {
     const [group] = SHOP.groups;
     const [lane] = group?.lanes ?? [];

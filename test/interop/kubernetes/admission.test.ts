@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { nextState, type KubernetesApi } from '@lane/kubernetes/injector';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { startKubernetes, type Output, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { injectorManifests, INJECTOR, serveAt, startInjectorProcess, untilInjecting, type InjectorProcess } from './injector.js';
 

@@ -17,7 +17,7 @@ import {
   type InjectorServer,
 } from '@lane/kubernetes/injector';
 import type { KubernetesApi } from '@lane/kubernetes-registry';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { startKubernetes, type KubernetesUser, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import {

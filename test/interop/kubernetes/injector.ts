@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import type { KubernetesUser, RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 

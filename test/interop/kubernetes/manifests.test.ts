@@ -11,7 +11,7 @@ import type { KubernetesApi } from '@lane/kubernetes-registry';
 import { connectNacos } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { kubernetesProgram, startKubernetes, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { pythonPrograms } from '../python.js';

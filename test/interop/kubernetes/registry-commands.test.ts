@@ -9,7 +9,7 @@ import type { Instance } from '@lane/core/model';
 import { KubernetesRegistry, serviceKeyOf, type KubernetesApi } from '@lane/kubernetes-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startApp, type App } from '../../agent/run-app.js';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { startKubernetes, type KubernetesUser, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { ClusterWriter } from './cluster.js';
@@ -115,7 +115,7 @@ test('a registry as Nacos is one: services, their instances with tags, and each 
     expect(await registry.list(none)).toEqual([]);
 
   let known: readonly Instance[] | undefined;
-  const unsubscribe = registry.subscribe(key, (instances) => (known = instances));
+  const unsubscribe = registry.observe(key, (instances) => (known = instances));
   await eventually(() => expect(tags(known ?? [])).toEqual(['base', 'gray']), SOON);
   await write.label('b-gray', { 'lane.dev/tag': 'blue' });
   await eventually(() => expect(tags(known ?? [])).toEqual(['base', 'blue']), SOON);
@@ -135,9 +135,9 @@ test('one who may not look is told so, with the name of the role', async () => {
   const refused = { code: 'ELANE_KUBERNETES', status: 403, message: expect.stringContaining('give the service account the role') as string };
   await expect(registry.list(serviceKeyOf('b', namespace))).rejects.toMatchObject(refused);
   await expect(registry.services(namespace)).rejects.toMatchObject(refused);
-  let known: readonly Instance[] | undefined;
-  registry.subscribe(serviceKeyOf('b', namespace), (instances) => (known = instances));
-  await eventually(() => expect(known).toEqual([]), SOON);
+  let known: readonly Instance[] | undefined | 'untold' = 'untold';
+  registry.observe(serviceKeyOf('b', namespace), (instances) => (known = instances));
+  await eventually(() => expect(known).toBeUndefined(), SOON);
   expect(warned).toEqual([expect.stringContaining(`--namespace ${namespace} --clusterrole lane-registry --group system:serviceaccounts:default`)]);
 });
 

@@ -6,10 +6,10 @@ import { dataFolder } from '../../servers/process.js';
 
 const CHART = join(__dirname, '../../../packages/kubernetes/chart');
 
-/** Gives the service accounts of a namespace what the chart gives them with registry.kind=kubernetes. */
+/** Gives the service account `app` of a namespace what the chart gives them with registry.kind=kubernetes. */
 export async function grantRegistry(kubernetes: RunningKubernetes, namespace: string): Promise<void> {
   const home = dataFolder('helm');
-  const values = `registry.kind=kubernetes,registry.namespaces={${namespace}}`;
+  const values = `registry.kind=kubernetes,registry.namespaces={${namespace}},registry.serviceAccounts={app}`;
   const args = [
     'template',
     'lane',

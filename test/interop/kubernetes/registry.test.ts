@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import type { KubernetesApi } from '@lane/kubernetes-registry';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { AGENT, startApp, type App } from '../../agent/run-app.js';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { kubernetesProgram, startKubernetes, type KubernetesUser, type RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 import { ClusterWriter } from './cluster.js';

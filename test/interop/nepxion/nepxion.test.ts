@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Service } from '../../servers/process.js';
-import { eventually, nacosServers, tellLeftOutServers, type RunningNacos } from '../../servers/index.js';
+import { eventually } from '@lane/testing/eventually';
+import { nacosServers, tellLeftOutServers, type RunningNacos } from '../../servers/index.js';
 import { buildJava, startSpringBoot } from '../java/start-java.js';
 
 tellLeftOutServers();

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPeer, type Peer } from '../../agent/peer.js';
 import { send, startApp, type App } from '../../agent/run-app.js';
-import { eventually } from '../../servers/eventually.js';
-import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+import { eventually } from '@lane/testing/eventually';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, programOf, startService, type Service } from '../../servers/process.js';
 
 const DASHBOARDS = join(__dirname, '../../../dashboards');
 

@@ -1,6 +1,6 @@
 /** Real Zipkin holds the spans of a gray request through a chain of three, and finds them by `lane.tag`. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import type { Service } from '../../servers/process.js';
 import { startPeer, type Peer } from '../../agent/peer.js';
 import { send, startApp, type App } from '../../agent/run-app.js';

@@ -1,4 +1,5 @@
-import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
 import { fetchJar } from '../../servers/maven.js';
 
 /** Starts Zipkin with its store in memory. */

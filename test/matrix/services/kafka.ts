@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { fetchJars } from '../../servers/maven.js';
-import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
 
 const VERSION = '3.9.1';
 const run = promisify(execFile);

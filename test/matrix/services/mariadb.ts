@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { asUser, dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { asUser, dataFolder, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts MariaDB with a database `test`, without passwords. */
 export async function startMariadb(): Promise<Service> {

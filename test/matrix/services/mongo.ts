@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fetchJars } from '../../servers/maven.js';
-import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
 
 /** What rows say that were tried against it. */
 export const STAND_IN = 'against mongo-java-server: MongoDB itself cannot be had from Debian, npm or Maven Central';

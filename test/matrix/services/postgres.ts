@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { asUser, dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { asUser, dataFolder, programOf, startService, type Service } from '../../servers/process.js';
 
 const VERSIONS = '/usr/lib/postgresql';
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts RabbitMQ; user and password are `guest`. */
 export async function startRabbitmq(): Promise<Service> {

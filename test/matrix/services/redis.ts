@@ -1,4 +1,5 @@
-import { dataFolder, freePort, programOf, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, programOf, startService, type Service } from '../../servers/process.js';
 
 /** Starts Redis, empty. */
 export async function startRedis(): Promise<Service> {

@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { eventually } from '../../servers/eventually.js';
+import { eventually } from '@lane/testing/eventually';
 import { fetchJars } from '../../servers/maven.js';
-import { dataFolder, freePort, startService, type Service } from '../../servers/process.js';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, startService, type Service } from '../../servers/process.js';
 
 const VERSION = '5.4.0';
 const TOPIC = 'shop';

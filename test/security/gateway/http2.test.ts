@@ -40,6 +40,11 @@ async function connected(): Promise<ClientHttp2Session> {
   return session;
 }
 
+/** Not by `once`, to which an error before is the end. */
+function closeOf(emitter: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => emitter.once('close', () => resolve()));
+}
+
 /** Status and body, or the code of the reset. */
 async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: string, trailers?: OutgoingHttpHeaders): Promise<string> {
   const stream = session.request(
@@ -53,7 +58,7 @@ async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, bo
   stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
   stream.on('error', () => {});
   if (body !== undefined) stream.end(body);
-  await once(stream, 'close');
+  await closeOf(stream);
   return stream.rstCode === 0 ? `${status} ${text}`.trim() : `reset ${stream.rstCode}`;
 }
 
@@ -112,7 +117,6 @@ test('3,000 streams on one connection are no more than 128 connections to the in
   const session = await connected();
   for (let i = 0; i < 3_000; i++) session.request({ ':path': '/hang', ':authority': 'x' }).on('error', () => {});
   while (held.length < 100) await once(server, 'request');
-  expect(await Promise.race([once(session, 'close'), new Promise((resolve) => setTimeout(resolve, 500, 'waited'))])).toBeDefined();
   expect(most).toBeLessThanOrEqual(128);
   session.destroy();
   await expectServed();
@@ -120,7 +124,7 @@ test('3,000 streams on one connection are no more than 128 connections to the in
 
 test('streams that are opened and reset without end close their connection', async () => {
   const session = await connected();
-  const gone = once(session, 'close');
+  const gone = closeOf(session);
   const goaway = once(session, 'goaway');
   const push = (): void => {
     if (session.destroyed || session.closed) return;

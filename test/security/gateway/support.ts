@@ -9,7 +9,9 @@ import { startGateway, type Gateway, type GatewayOptions } from '@lane/gateway';
 export async function gatewayTo(port: number, more: Partial<GatewayOptions> = {}): Promise<Gateway> {
   const instance: Instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} } as Instance;
   const registry: Registry = {
-    subscribe: (_key, listener) => {
+    state: undefined,
+    defaultGroup: 'DEFAULT_GROUP',
+    observe: (_key, listener) => {
       listener([instance]);
       return () => {};
     },

@@ -8,8 +8,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KubernetesApi } from '@lane/kubernetes-registry';
-import { eventually } from '../eventually.js';
-import { dataFolder, freePort, programOf, startService, type Service, type ServiceProcess } from '../process.js';
+import { eventually } from '@lane/testing/eventually';
+import { freePort } from '@lane/testing/ports';
+import { dataFolder, programOf, startService, type Service, type ServiceProcess } from '../process.js';
 
 const run = promisify(execFile);
 const PROGRAMS = join(__dirname, '../../../.cache/kube/bin');

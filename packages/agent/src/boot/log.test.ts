@@ -20,6 +20,12 @@ describe('the log', () => {
     ]);
   });
 
+  test('as text is one line, whatever is in it', () => {
+    expect(said('info', false, (log) => log.warn('a\nlane error: forged', { host: '\u001b[2J\u009b\u202e' }))).toEqual([
+      'lane warn: a\\nlane error: forged host=\\u001b[2J\\u009b\\u202e\n',
+    ]);
+  });
+
   test('as JSON is one object a line', () => {
     const [line = ''] = said('info', true, (log) => log.warn('two\nlines', { tag: 'gray' }));
     expect(line).toMatch(/^[^\n]*\n$/);

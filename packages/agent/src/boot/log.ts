@@ -1,5 +1,5 @@
 import { LOG_LEVELS, type LogLevel } from '@lane/core/agent';
-import type { Log, LogFields } from '@lane/core/model';
+import { onOneLine, type Log, type LogFields } from '@lane/core/model';
 
 /** The agent's log: stderr, one line a message. */
 export interface AgentLog extends Log {
@@ -20,7 +20,8 @@ export function createLog(level: LogLevel, json: boolean, write: (line: string) 
     const name = LOG_LEVELS[at] as string;
     try {
       if (json) write(`${JSON.stringify({ time: new Date().toISOString(), level: name, name: 'lane', pid: process.pid, message, ...fields })}\n`);
-      else write(`lane ${name}: ${message}${fields === undefined ? '' : textOf(fields)}\n`);
+      // One line, whatever is in it: what requests and registries tell must not look like a line of ours, or move a terminal's cursor.
+      else write(`${onOneLine(`lane ${name}: ${message}${fields === undefined ? '' : textOf(fields)}`)}\n`);
     } catch {
       // Nowhere left to say it.
     }

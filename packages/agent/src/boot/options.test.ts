@@ -123,7 +123,6 @@ test.each([
   ['LANE_FORMATS', 'baggage,b3', 'formats'],
   ['LANE_FORMATS_IN', 'b3', 'formatsIn'],
   ['LANE_BAGGAGE_KEY', 'la ne', 'baggageKey'],
-  ['LANE_TRUST', '10.0.0.0/8,everybody', 'trust'],
   ['LANE_SERVICES', 'a=b=c', 'services'],
   ['LANE_NACOS_TRANSPORT', 'udp', 'nacosTransport'],
   ['LANE_RULES', 'file:', 'rules'],
@@ -138,6 +137,72 @@ test.each([
   expect(problems).toEqual([
     { message: `${variable}=${JSON.stringify(text)} can't be used: accepted is ${OPTION_ROWS[option].accepts}. The app runs without this setting.` },
   ]);
+});
+
+describe('an option that keeps others out closes where it can not be used, and one line says so', () => {
+  test.each([
+    ...[
+      'off',
+      'nobody',
+      'no',
+      'false',
+      '10.0.0.0/8;192.168.0.0/16',
+      '10/8',
+      '10.0.0.0/33',
+      'fd00::/129',
+      '10.0.0.0/8,everybody',
+      '010.0.0.1',
+      '*',
+      ',',
+    ],
+  ])('LANE_TRUST=%s believes nobody', (text) => {
+    const LANE_CONFIG = file('wider.json', '{"trust": "all"}');
+    for (const environment of [{ LANE_TRUST: text }, { LANE_TRUST: text, LANE_CONFIG }]) {
+      const { options, problems } = read(environment);
+      expect(options.trust).toBe('none');
+      expect(problems).toEqual([
+        {
+          message: `LANE_TRUST=${JSON.stringify(text)} can't be used: accepted is ${OPTION_ROWS.trust.accepts}. No tag of a caller is believed.`,
+        },
+      ]);
+    }
+  });
+
+  test.each(['*', 'https://api.example.com', 'api.example.com:443', '/example/', '*.', 'a..b', '134744072', '0x8', '8.8', 'b.example/path'])(
+    'LANE_PROPAGATE_TO=%s sends tags to internal hosts only',
+    (text) => {
+      const { options, problems } = read({ LANE_PROPAGATE_TO: `ok.example ${text}`, LANE_CONFIG: file('far.json', '{"propagateTo": "all"}') });
+      expect(options.propagateTo).toBe('internal');
+      expect(problems).toEqual([{ message: expect.stringMatching(/^LANE_PROPAGATE_TO=.*Tags go to internal hosts only\.$/) }]);
+    },
+  );
+
+  test.each(['0', '0x7f000001', 'http://0.0.0.0', 'a b', '*', '127.1'])('LANE_ADMIN_HOST=%s listens on this machine only', (text) => {
+    const { options, problems } = read({ LANE_ADMIN_HOST: text, LANE_CONFIG: file('open.json', '{"adminHost": "0.0.0.0"}') });
+    expect(options.adminHost).toBe('127.0.0.1');
+    expect(problems).toHaveLength(1);
+  });
+
+  test('LANE_ADMIN_PORT opens none, though the file has one', () => {
+    expect(read({ LANE_ADMIN_PORT: '80 80', LANE_CONFIG: file('port.json', '{"adminPort": 9000}') }).options.adminPort).toBeUndefined();
+  });
+
+  test.each([
+    ['{"trust": []}', 'none'],
+    ['{"trust": false}', 'none'],
+    ['{"trust": {"cidrs": ["10.0.0.0/8"]}}', 'none'],
+    ['{"trust": ["10.0.0.0/8"]}', ['10.0.0.0/8']],
+  ])('in the file %s', (content, trust) => {
+    expect(read({ LANE_CONFIG: file('trust.json', content) }).options.trust).toEqual(trust);
+  });
+
+  test.each(['{', '[]', '"all"', ''])('in a file that holds %j, unless the environment has it', (content) => {
+    const LANE_CONFIG = file('broken-too.json', content);
+    const { options, problems } = read({ LANE_CONFIG });
+    expect(options).toEqual({ ...read({}).options, trust: 'none' });
+    expect(problems).toEqual([{ message: expect.stringMatching(/LANE_TRUST, .* no tag of a caller is believed/) }]);
+    expect(read({ LANE_CONFIG, LANE_TRUST: '10.0.0.0/8' }).options.trust).toEqual(['10.0.0.0/8']);
+  });
 });
 
 test('a password that can be seen nowhere else is not in a message either', () => {
@@ -187,9 +252,9 @@ describe('the options file', () => {
     ['that is broken JSON', 'broken.json', '{', /broken\.json can't be read: .*environment's settings alone/],
     ['that is broken YAML', 'broken.yaml', 'a: [', /broken\.yaml can't be read: /],
     ['that is a list', 'list.json', '[]', /list\.json can't be used: accepted is a JSON or YAML object/],
-  ])('%s: one line names it, and the app gets the defaults', (_, name, content, message) => {
+  ])('%s: one line names it, and the app gets the defaults, closed where they keep others out', (_, name, content, message) => {
     const { options, problems } = read({ LANE_CONFIG: file(name, content) });
-    expect(options).toEqual(read({}).options);
+    expect(options).toEqual({ ...read({}).options, trust: name === 'unknown.json' ? 'all' : 'none' });
     expect(problems).toEqual([{ message: expect.stringMatching(message) }]);
   });
 

@@ -8,28 +8,22 @@ import { CONFIG_VARIABLE, readAgentOptions, type AgentOptions, type Environment,
 /** Where Kubernetes' downward API puts the pod's labels, as Alibaba's onepilot mounts them. */
 const LABELS_FILE = '/etc/podinfo/labels';
 
-/** Reads all options. Never throws: what can't be used is told in `problems` and left at its default. */
+/** Reads all options. Never throws: what can't be used is told in `problems`, and left at its default or closed. */
 export function readOptions(
   environment: Environment = process.env,
   labelsFile: string = LABELS_FILE,
 ): { options: AgentOptions; problems: OptionProblem[] } {
-  const unreadable: OptionProblem[] = [];
-  const file = readConfigFile(environment[CONFIG_VARIABLE], unreadable);
-  const { options, problems } = readAgentOptions({ environment, file, labels: readLabels(labelsFile) });
-  return { options, problems: [...unreadable, ...problems] };
+  return readAgentOptions({ environment, file: readConfigFile(environment[CONFIG_VARIABLE]), labels: readLabels(labelsFile) });
 }
 
-function readConfigFile(path: string | undefined, problems: OptionProblem[]): OptionSources['file'] {
+function readConfigFile(path: string | undefined): OptionSources['file'] {
   if (path === undefined || path === '') return undefined;
   try {
     const raw = readFileSync(path, 'utf8');
     // Loaded only where a YAML file is used: it costs more than all the rest of the start.
     return { path, content: path.endsWith('.json') ? JSON.parse(raw) : (require('yaml') as typeof import('yaml')).parse(raw) };
   } catch (error) {
-    problems.push({
-      message: `${CONFIG_VARIABLE}=${path} can't be read: ${(error as Error).message.split('\n')[0]}. The app runs with the environment's settings alone.`,
-    });
-    return undefined;
+    return { path, unreadable: (error as Error).message.split('\n')[0] as string };
   }
 }
 

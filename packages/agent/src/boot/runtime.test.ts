@@ -1,34 +1,36 @@
-import { compileLaneGroups, parseLaneGroups, type LaneGroupsDocument, type LaneRules, type RequestView, requestView } from '@lane/core/rules';
+import { rulesOf } from '@lane/testing';
+import { requestView, type LaneRules } from '@lane/core/rules';
 import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
 import { readOptions } from './options.js';
-import { Runtime, type InboundRequest } from './runtime.js';
+import type { Marked, RequestSource } from '../inbound/request-lanes.js';
+import { Runtime } from './runtime.js';
 
 const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
   new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
 // The background lane is the process's.
 afterEach(() => void runtimeOf());
 
-function rulesOf(document: LaneGroupsDocument): LaneRules {
-  const parsed = parseLaneGroups(JSON.stringify(document));
-  if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join());
-  return compileLaneGroups(parsed.document);
-}
-
-const requestOf = (headers: Record<string, string> = {}, remoteAddress = '10.0.0.9'): InboundRequest & { headers: Record<string, string> } => ({
+type InboundRequest = Marked & { readonly headers: Record<string, string>; readonly rawHeaders: readonly string[]; readonly from: string };
+const requestOf = (headers: Record<string, string> = {}, from = '10.0.0.9'): InboundRequest => ({
   headers,
   rawHeaders: Object.entries(headers).flat(),
-  socket: { remoteAddress },
+  from,
 });
-const view = (request: InboundRequest): RequestView =>
-  requestView({ method: 'GET', url: '/', headers: (request as ReturnType<typeof requestOf>).headers, clientIp: '10.0.0.9' });
-const untouched = (): never => {
-  throw new Error('nobody asked for that');
+const SOURCE: RequestSource<InboundRequest> = {
+  remoteAddress: ({ from }) => from,
+  view: ({ headers, from }) => requestView({ method: 'GET', url: '/', headers, clientIp: from }),
 };
+const UNTOUCHED: RequestSource<InboundRequest> = {
+  remoteAddress: () => expect.unreachable('nobody asked for that'),
+  view: () => expect.unreachable('nobody asked for that'),
+};
+const contextOf = (runtime: Runtime, request: InboundRequest, source = SOURCE): ReturnType<Runtime['requests']['contextOf']> =>
+  runtime.requests.contextOf(request, request.rawHeaders, request, source);
 const decided = (runtime: Runtime, headers?: Record<string, string>, from?: string): unknown[] => {
   const request = requestOf(headers, from);
-  const context = runtime.contextOf(request, view);
+  const context = contextOf(runtime, request);
   return [context === undefined ? 'as it is' : (context.tag ?? 'base'), request[REQUEST_MARK]?.source];
 };
 
@@ -51,13 +53,13 @@ describe('an inbound request', () => {
     expect(decided(runtime, { baggage: 'a=1,lane=gray' })).toEqual(['gray', 'inbound']);
     expect(decided(runtime)).toEqual(['as it is', 'none']);
     expect(decided(runtime, { baggage: 'lane=not%20a%20tag' })).toEqual(['as it is', 'none']);
-    expect(() => runtime.contextOf(requestOf(), untouched)).not.toThrow();
+    expect(() => contextOf(runtime, requestOf(), UNTOUCHED)).not.toThrow();
   });
 
   test('that has been decided on, by the plugin or by an outer server, is not decided on again', () => {
     const runtime = runtimeOf();
     const request = { ...requestOf({ baggage: 'lane=blue' }), [REQUEST_MARK]: { tag: 'gray', source: 'rule' } } as never;
-    expect(runtime.contextOf(request, untouched)).toBe(laneContext('gray'));
+    expect(contextOf(runtime, request, UNTOUCHED)).toBe(laneContext('gray'));
   });
 
   test.each([
@@ -104,10 +106,10 @@ describe('lane groups', () => {
     const runtime = runtimeOf();
     runtime.setRules(shop());
     expect(decided(runtime, { 'x-user': 'alice' })[0]).toBe('as it is');
-    runtime.registeredAs({ name: 'shop-a', group: 'DEFAULT_GROUP' });
+    runtime.registered({ name: 'shop-a', group: 'DEFAULT_GROUP' }, { service: 'shop-a', address: '10.0.0.1:80', withdraw: () => Promise.resolve() });
     expect(decided(runtime, { 'x-user': 'alice' })).toEqual(['gray', 'rule']);
-    runtime.registeredAs({ name: 'shop-b', group: 'DEFAULT_GROUP' });
-    expect(runtime.service).toBe('shop-a');
+    runtime.registered({ name: 'shop-b', group: 'DEFAULT_GROUP' }, { service: 'shop-b', address: '10.0.0.1:80', withdraw: () => Promise.resolve() });
+    expect(runtime.own.name).toBe('shop-a');
   });
 
   test('that disable a lane take its tag from requests, stamps and background work, until it is enabled again', () => {
@@ -125,14 +127,24 @@ describe('lane groups', () => {
     runtime.tables.update({ name: 'shop-b', group: 'DEFAULT_GROUP' }, [
       { ip: '10.0.0.1', port: 80, weight: 1, healthy: true, enabled: true, metadata: {} } as never,
     ]);
-    expect(runtime.destinations.choose('shop-b', 80, undefined)).toBeUndefined();
+    const kindOf = (host: string): string => runtime.router.judge(host, 80, undefined).kind;
+    expect(kindOf('shop-b')).toBe('unknown');
     runtime.setRules(shop());
-    expect(runtime.destinations.choose('shop-b', 80, undefined)).toMatchObject({ byName: true, instance: { ip: '10.0.0.1' } });
-    const asked: string[] = [];
-    runtime.learn = ({ name }) => Promise.resolve(void asked.push(name));
-    void runtime.destinations.choose('pay.internal', 80, undefined);
-    expect(asked).toEqual(['Shop-Pay']);
+    expect(runtime.router.judge('shop-b', 80, undefined)).toMatchObject({ kind: 'redirect', byName: true, instance: { ip: '10.0.0.1' } });
+    runtime.tables.update({ name: 'Shop-Pay', group: 'DEFAULT_GROUP' }, []);
+    expect(runtime.router.judge('pay.internal', 80, undefined)).toMatchObject({ kind: 'unavailable', service: { name: 'Shop-Pay' } });
+  });
+
+  test('that lose a service leave its name to those who call it, as long as the registry has it', () => {
+    const runtime = runtimeOf();
+    const key = { name: 'shop-b', group: 'DEFAULT_GROUP' };
+    const kindOf = (host: string): string => runtime.router.judge(host, 80, undefined).kind;
+    runtime.setRules(shop());
+    runtime.tables.update(key, [{ ip: '10.0.0.1', port: 80, weight: 1, healthy: true, enabled: true, metadata: {} }]);
     runtime.setRules(undefined);
-    expect(runtime.destinations.choose('shop-b', 80, undefined)).toBeUndefined();
+    expect(kindOf('shop-b')).toBe('redirect');
+    expect(kindOf('shop-a')).toBe('unknown');
+    runtime.tables.update(key, []);
+    expect(kindOf('shop-b')).toBe('unknown');
   });
 });

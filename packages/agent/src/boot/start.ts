@@ -85,7 +85,10 @@ export function start(): void {
   if (options.nacosServer !== undefined || typeof options.rules === 'object') {
     // After the app's own start: nothing here is needed for its first line.
     setImmediate(
-      safely('connection', () => (require('../discovery/nacos-link.js') as typeof import('../discovery/nacos-link.js')).connect(runtime)),
+      safely('connection', () => {
+        if (typeof options.rules === 'object') runtime.laneGroups.watchFile(options.rules.file, log);
+        runtime.nacos.connect();
+      }),
     ).unref();
   }
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
@@ -94,5 +97,5 @@ export function start(): void {
 function meter(provider: MeterProvider, { runtime, version }: RunningAgent): void {
   const { TrafficRecorder } = require('../observe/traffic/recorder.js') as typeof import('../observe/traffic/recorder.js');
   const { observeTraffic } = require('../observe/traffic/opentelemetry-metrics.js') as typeof import('../observe/traffic/opentelemetry-metrics.js');
-  observeTraffic(provider, version, (runtime.traffic ??= new TrafficRecorder(runtime)));
+  observeTraffic(provider, version, (runtime.observers.traffic ??= new TrafficRecorder(runtime)));
 }

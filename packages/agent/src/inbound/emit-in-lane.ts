@@ -14,8 +14,7 @@ export function keepLane(emitter: object, context: LaneContext): void {
 
 /** Makes emitters of this prototype emit in the lane they were given. A prototype that does already is left alone. */
 export function emitInLane(prototype: object): void {
-  wrap(prototype, 'emit', (original) => {
-    const inherited = original as Emit;
+  wrap(prototype, 'emit', (inherited: Emit) => {
     return function emit(this: unknown, ...args: unknown[]): boolean {
       const kept = (this as { [LANE]?: LaneContext })[LANE];
       // Most events have no listener, and then there is nothing to run in the lane.

@@ -14,6 +14,8 @@ import { wrap } from '../patching/wrap.js';
 /** Gives the lane to emit in; undefined: leave things as they are. Called with the arguments of `emit`. */
 export type ServerEventHook = (args: readonly unknown[]) => LaneContext | undefined;
 
+type Emit = (...args: unknown[]) => boolean;
+
 const hooks = new Map<unknown, ServerEventHook>();
 
 /** Asks `hook` for the lane of each such event. One hook for each event. */
@@ -30,12 +32,12 @@ export function onServerEvent(event: string, hook: ServerEventHook): void {
 }
 
 function hookEmit(prototype: object): void {
-  wrap(prototype, 'emit', (original) => {
+  wrap(prototype, 'emit', (original: Emit) => {
     // On the request path, change with care.
     return function emit(this: unknown, ...args: unknown[]): boolean {
       const context = hooks.get(args[0])?.(args);
-      if (context === undefined) return Reflect.apply(original, this, args as never) as unknown as boolean;
-      return enterContext(context, original as (...args: unknown[]) => boolean, this, args);
+      if (context === undefined) return Reflect.apply(original, this, args);
+      return enterContext(context, original, this, args);
     };
   });
 }

@@ -35,13 +35,13 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
     return function sendMessage(this: unknown, ...args: unknown[]): unknown {
       // Made anew for each message by amqplib itself.
       addLane(args[1] as { headers?: MessageHeaders });
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
   wrap(prototype, 'dispatchMessage', (original) => {
     return function dispatchMessage(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[1] as Delivered | null);
-      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+      return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
     };
   });
 }

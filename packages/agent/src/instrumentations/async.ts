@@ -17,7 +17,7 @@ interface Item {
 type Worker = (...args: unknown[]) => unknown;
 
 export function patch({ exports }: LoadedFile): void {
-  for (const name of ['queue', 'priorityQueue', 'cargo', 'cargoQueue']) wrap(exports as object, name, (original) => queueInLane(original as never));
+  for (const name of ['queue', 'priorityQueue', 'cargo', 'cargoQueue']) wrap(exports as object, name, queueInLane);
   wrap(exports as object, 'memoize', (original) => {
     return function memoize(this: unknown, ...args: never[]): unknown {
       const memoized = Reflect.apply(original, this, args) as Worker;
@@ -49,7 +49,7 @@ function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks:
             item[LANE] = currentContext() ?? laneContext(undefined);
             if (typeof item.callback === 'function') item.callback = bindLane(item.callback as () => unknown);
           }
-          return Reflect.apply(add, this, [item, ...others] as never);
+          return Reflect.apply(add, this, [item, ...others]);
         };
       });
     }

@@ -30,7 +30,7 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
   wrap(prototype, 'processJob', (original) => {
     return function processJob(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Job);
-      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+      return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
     };
   });
 }

@@ -5,7 +5,7 @@
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { TakenJob } from '../messages/isolation/bullmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Messaging } from '../messages/messaging.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -26,13 +26,13 @@ export function patch({ exports, runtime }: LoadedFile): void {
     wrap(JobClass, 'create', (original) => {
       return function create(this: unknown, ...args: unknown[]): unknown {
         args[3] = addLane(args[3] as JobOptions | undefined) ?? args[3];
-        return Reflect.apply(original, this, args as never);
+        return Reflect.apply(original, this, args);
       };
     });
     wrap(JobClass, 'createBulk', (original) => {
       return function createBulk(this: unknown, ...args: unknown[]): unknown {
         if (Array.isArray(args[1])) args[1] = (args[1] as Job[]).map((job) => ({ ...job, opts: addLane(job.opts) ?? job.opts }));
-        return Reflect.apply(original, this, args as never);
+        return Reflect.apply(original, this, args);
       };
     });
   }
@@ -46,7 +46,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
       wrap(FlowProducer.prototype, method, (original) => {
         return function added(this: unknown, ...args: unknown[]): unknown {
           args[0] = Array.isArray(args[0]) ? args[0].map(withLanes) : withLanes(args[0] as Node);
-          return Reflect.apply(original, this, args as never);
+          return Reflect.apply(original, this, args);
         };
       });
     }
@@ -58,8 +58,8 @@ export function patch({ exports, runtime }: LoadedFile): void {
   wrap(Worker.prototype, 'callProcessJob', (original) => {
     return function callProcessJob(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Job);
-      if (context === undefined) return Reflect.apply(original, this, args as never);
-      const process = (): unknown => handleInLane(context, original as never, this, args);
+      if (context === undefined) return Reflect.apply(original, this, args);
+      const process = (): unknown => handleInLane(context, original, this, args);
       if (isolation === undefined || takesOf === undefined) return process();
       const taken = takesOf(this as Parameters<typeof takesOf>[0])(context.tag);
       const settle = (isTaken: boolean): unknown => (isTaken ? process() : isolation.putBack(args[0] as TakenJob, args[1] as string));
@@ -68,7 +68,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
 }
 
-function optionsWithLane(options: JobOptions | undefined, runtime: Runtime): JobOptions | undefined {
+function optionsWithLane(options: JobOptions | undefined, runtime: Messaging): JobOptions | undefined {
   const carrier = carrierOf(options);
   const written = withLane(carrier, runtime);
   if (written === carrier || written === undefined || Object.keys(written).length === 0) return undefined;

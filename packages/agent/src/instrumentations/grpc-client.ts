@@ -4,13 +4,22 @@
  * wrong instance is made on a channel of our own beside it, with the same credentials and options.
  * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, LaneUnavailableError, writeLane } from '@lane/core/model';
+import {
+  bindLane,
+  currentContext,
+  enterContext,
+  hasEnteredLane,
+  laneContext,
+  writeLane,
+  type LaneContext,
+  type SettledVerdict,
+  type Verdict,
+} from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
-import type { Destination } from '../outbound/destination.js';
 import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
-import { createSiblings, targetOf, type Channel } from '../outbound/grpc/siblings.js';
+import { createSiblings, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
-import type { Runtime } from '../boot/runtime.js';
+import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { isFailedGrpcCode, type TrafficRecorder } from '../observe/traffic/recorder.js';
 import { wrap } from '../patching/wrap.js';
@@ -18,9 +27,9 @@ import { wrap } from '../patching/wrap.js';
 type CreateCall = (this: Channel, ...args: unknown[]) => Call;
 
 export function patch({ exports, runtime }: LoadedFile): void {
-  const { ChannelImplementation } = exports as { ChannelImplementation: new (...args: never[]) => Channel };
-  const siblings = createSiblings(ChannelImplementation as never);
-  wrap(ChannelImplementation.prototype as object, 'createCall', (original) => createCallInLane(original as never, siblings, runtime));
+  const { ChannelImplementation } = exports as { ChannelImplementation: ChannelClass };
+  const siblings = createSiblings(ChannelImplementation);
+  wrap(ChannelImplementation.prototype as object, 'createCall', (original: CreateCall) => createCallInLane(original, siblings, runtime));
   wrap(ChannelImplementation.prototype as object, 'close', (original) => {
     return function close(this: Channel, ...args: never[]): unknown {
       siblings.close(this);
@@ -29,76 +38,92 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
 }
 
-function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, runtime: Runtime): CreateCall {
-  const { destinations } = runtime;
-  const choose = safely('grpc-client destination', (channel: Channel, retry: boolean): Destination => {
-    const target = destinations.isEmpty ? undefined : targetOf(channel);
-    return target === undefined ? undefined : destinations.choose(target.host, target.port, currentContext()?.tag, retry);
+function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, outbound: Outbound): CreateCall {
+  const { router, observers } = outbound;
+  const judge = safely('grpc-client destination', (channel: Channel, waited: boolean): Verdict | undefined => {
+    const target = router.isEmpty ? undefined : targetOf(channel);
+    return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
-  const inLane = safely('grpc-client call', (call: Call, channel: Channel) => callInLane(call, targetOf(channel)?.host, runtime));
+  const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined) => {
+    startInLane(Object.getPrototypeOf(call) as object, outbound);
+    call[START] = { context: currentContext(), host: targetOf(channel)?.host, inLane: hasEnteredLane(), series };
+  });
 
-  const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, destination: Exclude<Destination, Promise<void>>) => {
+  const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, verdict: SettledVerdict) => {
     const target = targetOf(channel);
-    return target === undefined ? undefined : traffic.call(target.host, target.port, currentContext()?.tag, destination);
+    return target === undefined ? undefined : traffic.call(target.host, target.port, currentContext()?.tag, verdict);
   });
 
   return function createCall(this: Channel, ...args: unknown[]): Call {
     if (siblings.has(this)) return original.apply(this, args);
-    const proceed = (destination: Exclude<Destination, Promise<void>>): Call => {
-      const series = runtime.traffic === undefined ? undefined : count(runtime.traffic, this, destination);
-      if (destination instanceof LaneUnavailableError) {
+    const proceed = (verdict: SettledVerdict): Call => {
+      const series = observers.traffic === undefined ? undefined : count(observers.traffic, this, verdict);
+      if (verdict.kind === 'unavailable') {
         if (series !== undefined) series.errors++;
-        return failedCall(destination);
+        return failedCall(unavailableError(verdict));
       }
-      const channel = (destination === undefined ? undefined : beside(this, destination)) ?? this;
+      const channel = (verdict.kind === 'redirect' ? beside(this, verdict) : undefined) ?? this;
       const call = original.apply(channel, args);
-      if (series !== undefined) countStatus(call, series);
-      return (hasEnteredLane() ? inLane(call, this) : undefined) ?? call;
+      if (series !== undefined || hasEnteredLane()) prepare(call, this, series);
+      return call;
     };
-    const destination = choose(this, false);
-    if (!(destination instanceof Promise)) return proceed(destination);
-    const resume = bindLane(() => proceed(choose(this, true) as Exclude<Destination, Promise<void>>));
-    return deferredCall(destination.then(resume, resume));
+    const verdict = judge(this, false);
+    if (verdict?.kind !== 'wait') return proceed(settled(verdict));
+    const resume = bindLane(() => proceed(settled(judge(this, true))));
+    return deferredCall(verdict.until.then(resume, resume));
   };
 }
 
-/** Counts a call that ends with a failure of the server. */
-function countStatus(call: Call, series: Series): void {
-  const start = call.start.bind(call);
-  call.start = (metadata: Metadata, listener: Record<string, (...args: never[]) => unknown>): unknown =>
-    start(metadata, {
-      ...Object.fromEntries(LISTENED.map((name) => [name, (listener[name] as () => unknown).bind(listener)])),
-      onReceiveStatus: (status: { code: number }) => {
-        if (isFailedGrpcCode(status.code)) series.errors++;
-        return (listener['onReceiveStatus'] as (status: unknown) => unknown)(status);
-      },
-    });
+const START = Symbol('lane.start');
+type Listener = Record<string, (...args: never[]) => unknown>;
+type Start = (this: StartedCall, metadata: Metadata, listener: Listener) => unknown;
+
+/** A call, and what is done as it is started. */
+interface StartedCall extends Call {
+  [START]?: {
+    readonly context: LaneContext | undefined;
+    readonly host: string | undefined;
+    readonly inLane: boolean;
+    readonly series: Series | undefined;
+  };
 }
 
 const LISTENED = ['onReceiveMetadata', 'onReceiveMessage', 'onReceiveStatus'] as const;
 
-/** A call that is started with the lane in its metadata, and whose listener is called in the lane. */
-function callInLane(call: Call, host: string | undefined, runtime: Runtime): Call {
-  const context = currentContext();
-  const start = call.start.bind(call);
-  call.start = (given: Metadata, listener: Record<string, (...args: never[]) => unknown>): unknown => {
-    let metadata = given;
-    if (context !== undefined && (context.tag === undefined || host === undefined || runtime.propagation.allows(host))) {
-      metadata = given.clone();
-      writeLane(context, runtime.codec, {
-        get: (name) => {
-          const values = metadata.get(name).map(String);
-          return values.length === 0 ? undefined : values;
-        },
-        set: (name, value) => metadata.set(name, value),
-        remove: (name) => metadata.remove(name),
-      });
-    }
-    return enterContext(context ?? laneContext(undefined), start, call, [
-      metadata,
-      Object.fromEntries(LISTENED.map((name) => [name, bindLane((listener[name] as () => unknown).bind(listener))])),
-    ]);
-  };
-  return call;
+/** Calls of this class start with the lane in their metadata, have their listener called in the lane, and count a failure of the server. */
+function startInLane(callClass: object, outbound: Outbound): void {
+  const withLane = safely('grpc-client metadata', metadataWithLane);
+  wrap(callClass, 'start', (original: Start) => {
+    return function start(this: StartedCall, metadata, listener): unknown {
+      const own = this[START];
+      if (own === undefined) return Reflect.apply(original, this, [metadata, listener]);
+      const { context, series } = own;
+      const bind = (heard: (...args: unknown[]) => unknown): typeof heard => (own.inLane ? bindLane(heard) : heard);
+      const told = Object.fromEntries(LISTENED.map((name) => [name, bind((listener[name] as () => unknown).bind(listener))]));
+      if (series !== undefined) {
+        const ended = told['onReceiveStatus'] as (status: unknown) => unknown;
+        told['onReceiveStatus'] = (status: unknown): unknown => {
+          if (isFailedGrpcCode((status as { code: number }).code)) series.errors++;
+          return ended(status);
+        };
+      }
+      if (!own.inLane) return Reflect.apply(original, this, [metadata, told]);
+      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.host, outbound) ?? metadata, told]);
+    };
+  });
+}
+
+function metadataWithLane(given: Metadata, context: LaneContext | undefined, host: string | undefined, { codec, propagation }: Outbound): Metadata {
+  if (context === undefined || (context.tag !== undefined && host !== undefined && !propagation.allows(host))) return given;
+  const metadata = given.clone();
+  writeLane(context, codec, {
+    get: (name) => {
+      const values = metadata.get(name).map(String);
+      return values.length === 0 ? undefined : values;
+    },
+    set: (name, value) => metadata.set(name, value),
+    remove: (name) => metadata.remove(name),
+  });
+  return metadata;
 }

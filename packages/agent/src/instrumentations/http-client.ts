@@ -9,15 +9,15 @@
  * Requests with `createConnection` and no agent never ask an agent: http-create-connection is for them.
  */
 import http from 'node:http';
-import { addRequestToRightInstance } from '../outbound/http/destination.js';
-import { storeHeaderWithLane } from '../outbound/http/headers.js';
+import { addRequestToRightInstance, type AddRequest } from '../outbound/http/destination.js';
+import { storeHeaderWithLane, type StoreHeader } from '../outbound/http/headers.js';
 import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Outbound } from '../outbound/outbound.js';
 import { wrap } from '../patching/wrap.js';
 
-export function install(runtime: Runtime): void {
-  const chooses = wrap(http.Agent.prototype, 'addRequest', (original) => addRequestToRightInstance(original as never, runtime));
-  const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original) => storeHeaderWithLane(original as never, runtime));
+export function install(outbound: Outbound): void {
+  const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) => addRequestToRightInstance(original, outbound));
+  const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original: StoreHeader) => storeHeaderWithLane(original, outbound));
   wrap(http.ClientRequest.prototype, 'onSocket', (original) => {
     return function onSocket(this: Request, ...args: never[]): unknown {
       // Without an agent this is the first that we see of the request, still in the lane that made it.
@@ -30,7 +30,7 @@ export function install(runtime: Runtime): void {
     ['ClientRequest._storeHeader', writes],
   ] as const) {
     if (undo === undefined)
-      runtime.log.warn(
+      outbound.log.warn(
         `node:http of ${process.version} has no ${name} to patch: calls ${name === 'Agent.addRequest' ? 'are not routed' : 'carry no tag'} there`,
       );
   }

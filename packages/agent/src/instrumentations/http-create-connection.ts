@@ -8,10 +8,9 @@
  */
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
-import { LaneUnavailableError } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { toRightInstance, type CreateConnection, type OnChosen } from '../outbound/http/create-connection.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -20,9 +19,9 @@ interface RequestOptions {
   createConnection?: CreateConnection;
 }
 
-export function install(runtime: Runtime): void {
-  wrapModule(http, false, runtime);
-  onBuiltinLoaded('https', () => wrapModule(require('node:https') as object, true, runtime));
+export function install(outbound: Outbound): void {
+  wrapModule(http, false, outbound);
+  onBuiltinLoaded('https', () => wrapModule(require('node:https') as object, true, outbound));
 }
 
 /** A request whose connection is asked for before there is a request; or later, where a service has to be waited for. */
@@ -31,23 +30,24 @@ interface OwnCall {
   chosen: Parameters<OnChosen> | undefined;
 }
 
-function wrapModule(module: object, tls: boolean, runtime: Runtime): void {
-  const prepare = safely('http-create-connection', (args: unknown[]) => withOwnConnection(args, tls, runtime, count));
+function wrapModule(module: object, tls: boolean, outbound: Outbound): void {
+  const prepare = safely('http-create-connection', (args: unknown[]) => withOwnConnection(args, tls, outbound, count));
   const count = safely('http-create-connection traffic', ({ request, chosen }: OwnCall) => {
     // agent: false is an agent, too, which has been asked.
     if (request === undefined || chosen === undefined || (request.agent !== undefined && request.agent !== null)) return;
-    const [{ host = 'localhost', port }, tag, destination] = chosen;
-    if (destination instanceof LaneUnavailableError) {
+    const [{ host = 'localhost', port }, tag, verdict] = chosen;
+    const { traffic } = outbound.observers;
+    if (verdict.kind === 'unavailable') {
       // Such a request has an error, and no end.
-      const series = runtime.traffic?.call(host, Number(port), tag, destination);
+      const series = traffic?.call(host, Number(port), tag, verdict);
       if (series !== undefined) series.errors++;
-    } else runtime.traffic?.follow(request, host, Number(port), tag, destination);
+    } else traffic?.follow(request, host, Number(port), tag, verdict);
   });
   for (const method of ['request', 'get']) {
     wrap(module, method, (original) => {
       return function request(this: unknown, ...args: unknown[]): unknown {
-        const own = runtime.destinations.isEmpty && runtime.traffic === undefined ? undefined : prepare(args);
-        const made = Reflect.apply(original, this, args as never) as unknown;
+        const own = outbound.router.isEmpty && outbound.observers.traffic === undefined ? undefined : prepare(args);
+        const made = Reflect.apply(original, this, args) as unknown;
         if (own !== undefined) {
           own.request = made as http.ClientRequest;
           count(own);
@@ -60,7 +60,7 @@ function wrapModule(module: object, tls: boolean, runtime: Runtime): void {
 }
 
 /** Changes the arguments where the request has a connection of its own. */
-function withOwnConnection(args: unknown[], tls: boolean, runtime: Runtime, count: (own: OwnCall) => void): OwnCall | undefined {
+function withOwnConnection(args: unknown[], tls: boolean, outbound: Outbound, count: (own: OwnCall) => void): OwnCall | undefined {
   const at = typeof args[0] === 'string' || args[0] instanceof URL ? 1 : 0;
   const options = args[at] as RequestOptions | null | undefined;
   if (typeof options !== 'object' || options === null || typeof options.createConnection !== 'function') return undefined;
@@ -68,7 +68,7 @@ function withOwnConnection(args: unknown[], tls: boolean, runtime: Runtime, coun
   if (options.agent !== undefined && options.agent !== null && options.agent !== false) return undefined;
   const copy = Object.assign(Object.create(Object.getPrototypeOf(options) as object | null), options) as RequestOptions;
   const own: OwnCall = { request: undefined, chosen: undefined };
-  copy.createConnection = toRightInstance(options.createConnection, tls, runtime, (...chosen) => {
+  copy.createConnection = toRightInstance(options.createConnection, tls, outbound, (...chosen) => {
     own.chosen = chosen;
     count(own);
   });

@@ -6,19 +6,22 @@ import http from 'node:http';
 import { REQUEST_MARK, type LaneContext } from '@lane/core/model';
 import type { RequestView } from '@lane/core/rules';
 import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
-import type { InboundRequest, Runtime } from '../boot/runtime.js';
+import type { Marked, RequestLanes, RequestSource } from '../inbound/request-lanes.js';
+import type { Observers } from '../observe/observers.js';
 import { safely } from '../patching/safely.js';
 import { onServerEvent } from '../inbound/server-events.js';
 import type { TrafficRecorder } from '../observe/traffic/recorder.js';
 
-type Request = http.IncomingMessage & InboundRequest;
+type Request = http.IncomingMessage & Marked;
 
-export function install(runtime: Runtime): void {
+const SOURCE: RequestSource<http.IncomingMessage> = { remoteAddress: ({ socket }) => socket?.remoteAddress, view: viewOf };
+
+export function install({ requests, observers }: { readonly requests: RequestLanes; readonly observers: Observers }): void {
   const contextOf = safely('http-server', (args: readonly unknown[], hasResponse: boolean): LaneContext | undefined => {
     const request = args[1] as Partial<Request> | undefined;
     if (!Array.isArray(request?.rawHeaders)) return undefined;
-    const context = runtime.contextOf(request as Request, viewOf);
-    if (runtime.traffic !== undefined) count(runtime.traffic, request as Request, hasResponse ? (args[2] as http.ServerResponse) : undefined);
+    const context = requests.contextOf(request as Request, request.rawHeaders, request as Request, SOURCE);
+    if (observers.traffic !== undefined) count(observers.traffic, request as Request, hasResponse ? (args[2] as http.ServerResponse) : undefined);
     if (context === undefined) return undefined;
     keepLane(request, context);
     if (hasResponse) keepLane(args[2] as object, context);

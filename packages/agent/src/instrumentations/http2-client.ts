@@ -8,14 +8,13 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, LaneUnavailableError, writeLane } from '@lane/core/model';
+import { currentContext, UNKNOWN, writeLane, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
-import type { Destination } from '../outbound/destination.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
 import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js';
 import { copyHeaders } from '../outbound/header-forms.js';
-import type { Runtime } from '../boot/runtime.js';
+import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import type { TrafficRecorder } from '../observe/traffic/recorder.js';
 import { wrap } from '../patching/wrap.js';
@@ -23,53 +22,52 @@ import { wrap } from '../patching/wrap.js';
 type Session = http2.ClientHttp2Session;
 type Request = (this: Session, headers?: unknown, options?: unknown) => http2.ClientHttp2Stream;
 
-export function install(runtime: Runtime): void {
+export function install(outbound: Outbound): void {
   onBuiltinLoaded('http2', () => {
     const dummy = deadSession('http://lane');
-    wrap(Object.getPrototypeOf(dummy) as object, 'request', (original) => requestInLane(original as never, runtime));
+    wrap(Object.getPrototypeOf(dummy) as object, 'request', (original: Request) => requestInLane(original, outbound));
     dummy.destroy();
-    resolveServiceNames(runtime);
+    resolveServiceNames(outbound);
   });
 }
 
-function requestInLane(original: Request, runtime: Runtime): Request {
-  const { destinations } = runtime;
-  const route = safely('http2-client destination', (session: Session): Session | LaneUnavailableError | undefined => {
+function requestInLane(original: Request, outbound: Outbound): Request {
+  const { router, observers } = outbound;
+  const route = safely('http2-client destination', (session: Session): Way => {
     const tag = currentContext()?.tag;
-    const right = (candidate: Session): Destination => {
+    const judge = (candidate: Session): SettledVerdict => {
       const remote = remoteOf(candidate, tag);
-      return remote === undefined ? undefined : destinations.choose(remote.ip, remote.port, tag, true);
+      return remote === undefined ? UNKNOWN : settled(router.judge(remote.ip, remote.port, tag, true));
     };
-    const destination = right(session);
-    if (destination === undefined || destination instanceof Promise) return siblingOf(session, tag, undefined, right);
-    return destination instanceof LaneUnavailableError ? destination : siblingOf(session, tag, destination.instance, right);
+    const isRight = (candidate: Session): boolean => {
+      const { kind } = judge(candidate);
+      return kind === 'unknown' || kind === 'as-is';
+    };
+    const verdict = judge(session);
+    if (verdict.kind === 'unavailable') return { through: undefined, verdict };
+    const through = siblingOf(session, tag, verdict.kind === 'redirect' ? verdict.instance : undefined, isRight);
+    return { through: through ?? session, verdict };
   });
   const withLane = safely('http2-client headers', (session: Session, given: unknown): unknown => {
     const context = currentContext();
-    if (context === undefined || (context.tag !== undefined && !runtime.propagation.allows(authorityOf(session).host))) return given;
+    if (context === undefined || (context.tag !== undefined && !outbound.propagation.allows(authorityOf(session).host))) return given;
     const headers = copyHeaders(given);
-    writeLane(context, runtime.codec, headers);
+    writeLane(context, outbound.codec, headers);
     return headers.toHeaders();
   });
 
-  const count = safely('http2-client traffic', (traffic: TrafficRecorder, session: Session, through: Session | LaneUnavailableError) => {
+  const count = safely('http2-client traffic', (traffic: TrafficRecorder, session: Session, verdict: SettledVerdict) => {
     const { host, port } = authorityOf(session);
-    const remote = through instanceof LaneUnavailableError ? undefined : remoteOf(through, currentContext()?.tag);
-    return traffic.call(
-      remote?.ip ?? host,
-      remote?.port ?? port,
-      currentContext()?.tag,
-      through instanceof LaneUnavailableError ? through : undefined,
-    );
+    return traffic.call(host, port, currentContext()?.tag, verdict);
   });
 
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
     if (isGrpc(headers)) return original.call(this, headers, options);
     const prepared = withLane(this, headers) ?? headers;
-    const through = destinations.isEmpty ? this : (route(this) ?? this);
-    const { traffic } = runtime;
-    const series = traffic === undefined ? undefined : count(traffic, this, through);
-    if (!(through instanceof LaneUnavailableError)) {
+    const { through, verdict }: Way = (router.isEmpty ? undefined : route(this)) ?? { through: this, verdict: UNKNOWN };
+    const { traffic } = observers;
+    const series = traffic === undefined ? undefined : count(traffic, this, verdict);
+    if (through !== undefined) {
       const made = original.call(through, prepared, options);
       if (series !== undefined) traffic?.followStream(made, series);
       return made;
@@ -77,10 +75,13 @@ function requestInLane(original: Request, runtime: Runtime): Request {
     if (series !== undefined) series.errors++;
     const dead = deadSession('http://lane');
     const stream = original.call(dead, prepared, options);
-    process.nextTick(() => dead.destroy(through));
+    process.nextTick(() => dead.destroy(unavailableError(verdict)));
     return stream;
   };
 }
+
+/** The session that a request is made on, and why; none where nothing may serve it. */
+type Way = { readonly through: Session; readonly verdict: SettledVerdict } | { readonly through: undefined; readonly verdict: Unavailable };
 
 function isGrpc(headers: unknown): boolean {
   const agent = (headers as Record<string, unknown> | null | undefined)?.['user-agent'];

@@ -26,7 +26,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   undici: {
     library: 'undici, global fetch',
     versions: '5 to 8, and what Node 20.19 and later have built in',
-    patches: 'DispatcherBase.prototype.dispatch; globalThis.fetch, to know when it is first used',
+    patches: 'DispatcherBase.prototype.dispatch; the global dispatcher, to know when the copy inside Node comes',
     install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
     files: ['undici/lib/dispatcher/dispatcher-base.js', 'undici/lib/dispatcher-base.js'],
     patch: (loaded) => (require('./undici.js') as typeof import('./undici.js')).patch(loaded),

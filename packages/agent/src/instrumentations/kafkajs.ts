@@ -22,7 +22,7 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
   wrap(prototype, 'consumer', (original) => {
     return function consumer(this: Kafka, ...args: unknown[]): unknown {
       const isolated = isolateConfig(this, args[0] as ConsumerConfig | undefined, dialect, runtime);
-      const made = Reflect.apply(original, this, (isolated === undefined ? args : [isolated.config, ...args.slice(1)]) as never) as object;
+      const made = Reflect.apply(original, this, isolated === undefined ? args : [isolated.config, ...args.slice(1)]) as object;
       changeConsumer(made as Parameters<typeof changeConsumer>[0], isolated === undefined ? undefined : { group: isolated.group, dialect }, runtime);
       return made;
     };

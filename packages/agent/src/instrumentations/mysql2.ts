@@ -26,7 +26,7 @@ export function patch({ exports, file }: LoadedFile): void {
         if (typeof command.onResult === 'function') command.onResult = bindLane(command.onResult as () => unknown);
         if (typeof command.emit === 'function') command.emit = bindLane(command.emit as () => unknown);
       }
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
 }

@@ -3,8 +3,7 @@
  * the lane. The class is native; its prototype is patched like any other.
  */
 import type { LoadedFile } from '../patching/instrumentation.js';
-import { decorateSdk } from '../discovery/nacos-link.js';
 
 export function patch({ exports, runtime }: LoadedFile): void {
-  decorateSdk('nacos-sdk-rust-binding-node', exports, runtime);
+  runtime.nacos.decorateSdk('nacos-sdk-rust-binding-node', exports);
 }

@@ -7,7 +7,6 @@
  */
 import { startInBackground } from '../patching/in-background.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
-import { decorateSdk } from '../discovery/nacos-link.js';
 
 export function patch({ exports, file, runtime }: LoadedFile): void {
   // A client begins its beats as it is made, perhaps by a request.
@@ -15,5 +14,5 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     startInBackground((exports as { prototype: object }).prototype, '_startBeat');
     return;
   }
-  decorateSdk('nacos', exports, runtime);
+  runtime.nacos.decorateSdk('nacos', exports);
 }

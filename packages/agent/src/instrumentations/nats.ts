@@ -58,16 +58,15 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
   );
   wrap(prototype, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): unknown {
-      return Reflect.apply(original, this, [args[0], args[1], withLane(args[2] as Options) ?? args[2]] as never);
+      return Reflect.apply(original, this, [args[0], args[1], withLane(args[2] as Options) ?? args[2]]);
     };
   });
   wrap(prototype, 'subscribe', (original) => {
     return function subscribe(this: unknown, ...args: unknown[]): unknown {
-      const subscription = args[0] as Subscription & { callback?: Callback };
+      const subscription = args[0] as Subscription;
       const takes = runtime.isolates ? isolate(subscription, (this as { publisher: Connection }).publisher) : undefined;
-      const { callback } = subscription;
-      if (typeof callback === 'function') {
-        subscription.callback = function called(this: unknown, error, message): unknown {
+      wrap(subscription, 'callback', (callback: Callback) => {
+        return function called(this: unknown, error: unknown, message: { headers?: Headers }): unknown {
           const context = message === undefined || message === null ? undefined : laneOf(message);
           if (context === undefined) return callback.call(this, error, message);
           const handle = (): unknown => handleInLane(context, callback, this, [error, message]);
@@ -75,8 +74,8 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
           if (typeof taken === 'boolean') return taken ? handle() : undefined;
           return taken.then((isTaken) => (isTaken ? handle() : undefined));
         };
-      }
-      return Reflect.apply(original, this, args as never);
+      });
+      return Reflect.apply(original, this, args);
     };
   });
 }

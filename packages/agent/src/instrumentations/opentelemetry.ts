@@ -6,7 +6,8 @@
  * tagged requests, when an SDK has had the time to register. Nothing of it is loaded.
  */
 import { currentContext, type LaneContext, type Tag } from '@lane/core/model';
-import type { Runtime } from '../boot/runtime.js';
+import type { AgentOptions } from '@lane/core/agent';
+import type { RequestLanes } from '../inbound/request-lanes.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -32,14 +33,14 @@ interface Api {
   readonly context?: { active(): Context };
 }
 
-export function install(runtime: Runtime): void {
+export function install({ requests, options }: { readonly requests: RequestLanes; readonly options: Pick<AgentOptions, 'baggageKey'> }): void {
   const scope = globalThis as { [API]?: Api };
   let tries = 0;
   let patched = false;
-  runtime.onTagged = safely('opentelemetry', ({ tag }: LaneContext) => {
+  requests.onTagged = safely('opentelemetry', ({ tag }: LaneContext) => {
     const api = scope[API];
     if (api === undefined) return;
-    if (!patched && tries++ < MAX_TRIES) patched = patch(api, runtime.options.baggageKey);
+    if (!patched && tries++ < MAX_TRIES) patched = patch(api, options.baggageKey);
     // The span of the request, where OpenTelemetry heard of it before us.
     if (patched) (api.context?.active().getValue(SPAN) as Span | undefined)?.setAttribute('lane.tag', tag as string);
   });

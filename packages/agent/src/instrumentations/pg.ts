@@ -30,7 +30,7 @@ export function patch({ exports, file }: LoadedFile): void {
           if (typeof given.emit === 'function') given.emit = bindLane(given.emit as () => unknown);
         }
       }
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
 }

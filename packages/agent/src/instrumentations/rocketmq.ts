@@ -4,9 +4,10 @@
  * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
  */
 import { createRequire } from 'node:module';
+import type { ConsumerClass } from '../messages/isolation/rocketmq.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Messaging } from '../messages/messaging.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -35,15 +36,15 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
   wrap(ConsumeService.prototype, 'consumeMessage', (original) => {
     return function consumeMessage(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Message);
-      return context === undefined ? Reflect.apply(original, this, args as never) : handleInLane(context, original as never, this, args);
+      return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
     };
   });
 }
 
-function isolate(exports: object, filename: string, runtime: Runtime): void {
+function isolate(exports: object, filename: string, runtime: Messaging): void {
   const { isolatePushConsumers } = require('../messages/isolation/rocketmq.js') as typeof import('../messages/isolation/rocketmq.js');
   const { ConsumeResult } = createRequire(filename)('./ConsumeResult') as { ConsumeResult: { SUCCESS: unknown } };
-  wrap(exports, 'PushConsumer', (original) => isolatePushConsumers(original as never, () => ConsumeResult.SUCCESS, runtime) as never);
+  wrap(exports, 'PushConsumer', (original: ConsumerClass) => isolatePushConsumers(original, () => ConsumeResult.SUCCESS, runtime));
 }
 
 function headersOf({ properties }: Message): MessageHeaders {

@@ -4,12 +4,13 @@
  * `DispatcherBase.prototype.dispatch` is called in the caller's context; later, a pool makes the request when its queue
  * drains, in somebody else's. So the lane is fixed here, once, and the options are marked: an Agent dispatches to a Pool,
  * which dispatches to a Client. Untagged calls are marked too, or they would take the lane of whoever drains the queue.
- * The undici inside Node is patched at the first fetch: loading it costs more than the rest of the agent.
+ * The undici inside Node is patched as it comes: loading it costs more than the rest of the agent.
  * Limits: a ProxyAgent's requests carry the tag, but the proxy is told the name that the app has; close() of a Pool does not
  * wait for requests that went to another instance than its own.
  */
+import { EventEmitter } from 'node:events';
 import type { LoadedFile } from '../patching/instrumentation.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { patchDispatcherBase } from '../outbound/undici/dispatch.js';
 import type { AgentClass } from '../outbound/undici/types.js';
@@ -21,26 +22,44 @@ export function patch({ exports, filename, runtime }: LoadedFile): void {
   patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
 }
 
-/** Patches the undici inside Node, once it is there. */
-export function install(runtime: Runtime): void {
+const DISPATCHERS = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')];
+
+/**
+ * Patches the undici inside Node as it comes: any of its globals may load it, and its dispatcher is then also that of an undici
+ * which the app has. The globals can't be watched: to ask for their descriptors loads them. But a copy of undici asks for the global
+ * dispatcher as it is loaded, and if there is none, makes one at once.
+ */
+export function install(runtime: Outbound): void {
   const scope = globalThis as Record<PropertyKey, unknown>;
-  if (typeof scope['fetch'] !== 'function') return;
-  let patched = false;
-  const patchOnce = safely('undici', () => {
-    patched = true;
-    // Reading one of its classes makes Node load it, and with it the global dispatcher.
-    void globalThis.Headers;
-    const dispatcher = (scope[Symbol.for('undici.globalDispatcher.2')] ?? scope[Symbol.for('undici.globalDispatcher.1')]) as object | undefined;
+  const patchOf = safely('undici', (dispatcher: object): void => {
     const base = prototypeWith(dispatcher, 'dispatch');
-    if (base === undefined) {
-      runtime.log.once('undici built in', 'warn', `fetch of ${process.version} could not be patched: its calls carry no tag`);
-      return;
-    }
-    patchDispatcherBase(base, runtime, () => (dispatcher as { constructor: AgentClass }).constructor);
+    if (base !== undefined) patchDispatcherBase(base, runtime, () => dispatcher.constructor as AgentClass);
+    else runtime.log.once('undici built in', 'warn', `fetch of ${process.version} could not be patched: its calls carry no tag`);
   });
-  wrap(scope, 'fetch', (original) => {
-    return function fetch(this: unknown, ...args: never[]): unknown {
-      if (!patched) patchOnce();
+  for (const symbol of DISPATCHERS) {
+    const present = scope[symbol];
+    if (present !== undefined) {
+      patchOf(present as object);
+      continue;
+    }
+    const asked = (): undefined => {
+      // For nobody who comes later.
+      Reflect.deleteProperty(scope, symbol);
+      onNextEmitter(patchOf);
+    };
+    const set = (value: unknown): void => void Object.defineProperty(scope, symbol, { value, writable: true, configurable: true });
+    Object.defineProperty(scope, symbol, { get: asked, set, configurable: true, enumerable: false });
+  }
+}
+
+/** Calls `listener` with the next dispatcher that is made, as it is made. */
+function onNextEmitter(listener: (dispatcher: object) => void): void {
+  const undo = wrap(EventEmitter, 'init', (original) => {
+    return function init(this: object, ...args: unknown[]): unknown {
+      if (typeof (this as { dispatch?: unknown }).dispatch === 'function') {
+        undo?.();
+        listener(this);
+      }
       return Reflect.apply(original, this, args);
     };
   });

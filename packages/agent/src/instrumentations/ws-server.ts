@@ -19,7 +19,7 @@ export function patch({ exports }: LoadedFile): void {
           return Reflect.apply(opened, this, given);
         };
       }
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
 }

@@ -1,12 +1,12 @@
 /** The tag in messages: written into their headers by who sends, and read by who handles them. */
 import { currentContext, enterContext, laneContext, writeLane, type HeaderLines, type LaneContext } from '@lane/core/model';
-import type { Runtime } from '../boot/runtime.js';
+import type { Messaging } from './messaging.js';
 
 /** Headers of a message as most brokers' clients have them: values are text or bytes. */
 export type MessageHeaders = Record<string, unknown>;
 
 /** The headers of a message to send, with the lane at hand; a copy, unless there is nothing to write. */
-export function withLane<H extends MessageHeaders | null | undefined>(headers: H, { codec }: Runtime): H | MessageHeaders {
+export function withLane<H extends MessageHeaders | null | undefined>(headers: H, { codec }: Messaging): H | MessageHeaders {
   const context = currentContext();
   if (context === undefined) return headers;
   const copy: MessageHeaders = {};
@@ -21,7 +21,7 @@ export function withLane<H extends MessageHeaders | null | undefined>(headers: H
 }
 
 /** The lane in which a message is handled: its tag's, or base. */
-export function laneOfMessage(headers: MessageHeaders | null | undefined, { codec, tables }: Runtime): LaneContext {
+export function laneOfMessage(headers: MessageHeaders | null | undefined, { codec, tables }: Messaging): LaneContext {
   const tag = headers === null || headers === undefined ? undefined : codec.read((name) => linesOf(headers[name]));
   return laneContext(tag !== undefined && tables.rules?.isDisabledTag(tag) === true ? undefined : tag);
 }

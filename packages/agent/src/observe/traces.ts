@@ -1,24 +1,34 @@
 /** LANE_TRACES: has @lane/traces export spans, and tells it where calls went. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { CallRoutes } from './routes.js';
-import type { Runtime } from '../boot/runtime.js';
+import type { AgentOptions } from '@lane/core/agent';
+import type { AgentLog } from '../boot/log.js';
+import type { OwnService } from '../discovery/own-service.js';
+import { CallVerdicts } from './call-verdicts.js';
+import type { Observers } from './observers.js';
 
 /** Loaded from beside the agent, else from the app's working folder. */
-export function startTraces(runtime: Runtime, to: 'otlp' | 'zipkin'): void {
-  const { log, options } = runtime;
+/** What spans are made of. */
+export interface TraceParts {
+  readonly options: Pick<AgentOptions, 'nacosServer'>;
+  readonly own: OwnService;
+  readonly observers: Observers;
+  readonly log: AgentLog;
+}
+
+export function startTraces({ log, options, own, observers }: TraceParts, to: 'otlp' | 'zipkin'): void {
   const traces = load();
   if (traces === undefined) {
     log.error(`LANE_TRACES=${to} needs the package @lane/traces: npm install @lane/traces. The app runs without traces.`);
     return;
   }
-  const routes = new CallRoutes();
-  runtime.routes = routes;
+  const verdicts = new CallVerdicts();
+  observers.verdicts = verdicts;
   const servers = new Set((options.nacosServer ?? '').split(',').map((server) => server.trim()));
   traces.startTraces({
     to,
-    service: runtime.service,
-    routeOf: (request) => routes.of(request),
+    service: own.name,
+    verdictOn: (request) => verdicts.of(request),
     isOwn: (host, port) => servers.has(`${host}:${port}`),
     log,
   });

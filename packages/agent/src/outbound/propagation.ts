@@ -1,5 +1,6 @@
 import type { AgentOptions } from '@lane/core/agent';
 import type { AgentLog } from '../boot/log.js';
+import { normalizeHost } from './host-name.js';
 
 /** Decides where tags are sent (LANE_PROPAGATE_TO). */
 export interface Propagation {
@@ -16,8 +17,8 @@ export function createPropagation(to: AgentOptions['propagateTo'], isKnown: (hos
   const remembered = new Map<string, boolean>();
 
   function decide(host: string): boolean {
-    const name = host.toLowerCase();
-    const allowed = isInternalHost(name) || patterns.some((pattern) => matchesPattern(name, pattern));
+    const name = normalizeHost(host);
+    const allowed = name !== undefined && (isInternal(name) || patterns.some((pattern) => matchesPattern(name, pattern)));
     if (remembered.size < MAX_REMEMBERED_HOSTS) remembered.set(host, allowed);
     return allowed;
   }
@@ -44,25 +45,44 @@ function matchesPattern(host: string, pattern: string): boolean {
 
 const INTERNAL_SUFFIXES = ['.svc', '.local', '.internal', '.cluster.local', '.localhost'];
 
-/** Loopback, private and link-local addresses, single-label names, and the suffixes of cluster and private DNS. `host` in lower case. */
+/**
+ * Loopback, private and link-local addresses in any spelling, single-label names, and the suffixes of cluster and private DNS.
+ * A host that can't be understood is not internal.
+ */
 export function isInternalHost(host: string): boolean {
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-  const v4 = /^(?:::ffff:)?(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}$/.exec(bare);
-  if (v4 !== null) {
-    const first = Number(v4[1]);
-    const second = Number(v4[2]);
-    return (
-      first === 127 ||
-      first === 10 ||
-      first === 0 ||
-      (first === 172 && second >= 16 && second <= 31) ||
-      (first === 192 && second === 168) ||
-      (first === 169 && second === 254) ||
-      // Shared address space (RFC 6598): where cloud providers put pods and load balancers.
-      (first === 100 && second >= 64 && second <= 127)
-    );
-  }
-  if (bare.includes(':')) return bare === '::1' || bare === '::' || /^f[cd]/.test(bare) || /^fe[89ab]/.test(bare);
-  const name = bare.endsWith('.') ? bare.slice(0, -1) : bare;
+  const name = normalizeHost(host);
+  return name !== undefined && isInternal(name);
+}
+
+/** `name` as `normalizeHost` gives it. */
+function isInternal(name: string): boolean {
+  if (name.includes(':')) return isInternalIpv6(name);
+  const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(name);
+  if (v4 !== null) return isInternalIpv4(Number(v4[1]), Number(v4[2]));
   return !name.includes('.') || INTERNAL_SUFFIXES.some((suffix) => name.endsWith(suffix));
+}
+
+function isInternalIpv4(first: number, second: number): boolean {
+  return (
+    first === 127 ||
+    first === 10 ||
+    first === 0 ||
+    (first === 172 && second >= 16 && second <= 31) ||
+    (first === 192 && second === 168) ||
+    (first === 169 && second === 254) ||
+    // Shared address space (RFC 6598): where cloud providers put pods and load balancers.
+    (first === 100 && second >= 64 && second <= 127)
+  );
+}
+
+function isInternalIpv6(address: string): boolean {
+  const mapped = /^::ffff:([\da-f]+):[\da-f]+$/.exec(address);
+  if (mapped !== null) {
+    const high = parseInt(mapped[1] as string, 16);
+    return isInternalIpv4(high >> 8, high & 255);
+  }
+  if (address === '::1' || address === '::') return true;
+  const first = address.startsWith(':') ? 0 : parseInt(address, 16);
+  // Unique local (RFC 4193) and link-local (RFC 4291).
+  return (first & 0xfe00) === 0xfc00 || (first & 0xffc0) === 0xfe80;
 }

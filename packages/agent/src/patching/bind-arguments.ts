@@ -12,7 +12,7 @@ export function bindArguments(target: object, method: PropertyKey, count = Infin
       if (hasEnteredLane()) {
         for (let i = 0; i < args.length && i < count; i++) if (typeof args[i] === 'function') args[i] = bindLane(args[i] as () => unknown);
       }
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
 }

@@ -1,6 +1,9 @@
 /**
  * Tells when an ES module of interest has been loaded. It can't be patched once it is there, and no file of it is loaded by
  * CommonJS: a line at its end hands out what it has declared. Needs module.registerHooks (Node 22.15 and later).
+ *
+ * The line must never keep a file from loading: it is added to what the loader says is an ES module alone, since `import.meta` is an
+ * error in CommonJS, which passes here too; and it names nothing that need be there.
  */
 import module from 'node:module';
 import { safely } from './safely.js';
@@ -8,6 +11,7 @@ import { safely } from './safely.js';
 const TOLD = Symbol.for('lane.modules.v1');
 
 interface Loaded {
+  format?: unknown;
   source?: unknown;
 }
 type RegisterHooks = (hooks: { load(url: string, context: object, next: (url: string, context: object) => Loaded): Loaded }) => unknown;
@@ -25,7 +29,9 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
   listeners.set(file, { names, listener: safely('es-module', listener) });
   if (listeners.size > 1) return;
   Object.defineProperty(globalThis, TOLD, {
-    value: (told: string, declared: Record<string, unknown>, url: string) => listeners.get(told)?.listener(declared, url),
+    value: (told: string, declared: Record<string, unknown>, url: string) => {
+      if (Object.values(declared).every((value) => value !== undefined)) listeners.get(told)?.listener(declared, url);
+    },
   });
   registerHooks({
     load(url, context, next) {
@@ -33,12 +39,10 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       const at = url.lastIndexOf(FOLDER);
       const inside = at === -1 ? undefined : url.slice(at + FOLDER.length);
       const known = inside === undefined ? undefined : listeners.get(inside);
-      if (known === undefined || loaded.source === undefined || loaded.source === null) return loaded;
+      if (known === undefined || loaded.format !== 'module' || loaded.source === undefined || loaded.source === null) return loaded;
       const source = typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source as Uint8Array);
-      return {
-        ...loaded,
-        source: `${source}\n;globalThis[Symbol.for('lane.modules.v1')]?.('${inside}', { ${known.names.join(', ')} }, import.meta.url);\n`,
-      };
+      const declared = known.names.map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`).join(', ');
+      return { ...loaded, source: `${source}\n;globalThis[Symbol.for('lane.modules.v1')]?.('${inside}', { ${declared} }, import.meta.url);\n` };
     },
   });
 }

@@ -8,8 +8,8 @@ import { wrap, type Undo } from './wrap.js';
 export function startInBackground(target: object, method: PropertyKey): Undo | undefined {
   return wrap(target, method, (original) => {
     return function started(this: unknown, ...args: unknown[]): unknown {
-      if (!hasEnteredLane()) return Reflect.apply(original, this, args as never);
-      return enterContext(laneContext(backgroundLane()), original as (...args: unknown[]) => unknown, this, args);
+      if (!hasEnteredLane()) return Reflect.apply(original, this, args);
+      return enterContext(laneContext(backgroundLane()), original, this, args);
     };
   });
 }

@@ -44,7 +44,7 @@ function install(): void {
     'load',
     (original) =>
       function load(this: NodeJS.Module, ...args: unknown[]): unknown {
-        const result = Reflect.apply(original, this, args as never);
+        const result = Reflect.apply(original, this, args);
         tell(this, args[0] as string);
         for (const listener of eachFile) listener();
         return result;

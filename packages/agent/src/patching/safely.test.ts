@@ -23,7 +23,7 @@ describe('a hook', () => {
     });
     for (const cause of [new Error('one'), new Error('one'), new TypeError('two'), 'three', undefined, null]) expect(hook(cause)).toBeUndefined();
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toMatch(/^lane error: a defect in the agent's broken hook; the call went on without it error=Error: one\n/);
+    expect(lines[0]).toMatch(/^lane error: a defect in the agent's broken hook; the call went on without it error=Error: one\\n/);
   });
 
   test('that fails too often in a row is not called again, which is told', () => {

@@ -24,9 +24,9 @@ export function beforeSocketConnects(hook: SocketHook): void {
       let waits: Promise<void> | undefined;
       const options = ownOptions(args);
       for (const each of hooks) waits = each(this, options) ?? waits;
-      if (waits === undefined) return Reflect.apply(original, this, args as never);
+      if (waits === undefined) return Reflect.apply(original, this, args);
       (this as { connecting: boolean }).connecting = true;
-      void waits.then(() => this.destroyed || Reflect.apply(original, this, args as never));
+      void waits.then(() => this.destroyed || Reflect.apply(original, this, args));
       return this;
     };
   });

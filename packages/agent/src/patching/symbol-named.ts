@@ -1,7 +1,13 @@
-/** The property that a library keeps under a symbol of that description, which it does not give out. */
+const found = new Map<string, symbol>();
+
+/** The property that a library keeps under a symbol of that description, which it does not give out. The symbol last found is tried first. */
 export function symbolNamed(object: object, description: string): unknown {
+  const known = found.get(description);
+  if (known !== undefined && Object.hasOwn(object, known)) return (object as Record<symbol, unknown>)[known];
   for (const symbol of Object.getOwnPropertySymbols(object)) {
-    if (symbol.description === description) return (object as Record<symbol, unknown>)[symbol];
+    if (symbol.description !== description) continue;
+    found.set(description, symbol);
+    return (object as Record<symbol, unknown>)[symbol];
   }
   return undefined;
 }

@@ -1,25 +1,25 @@
 /** `lane console` as people start it: where it listens, whom it asks, and how it ends. Its pages are those that were built. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { connectNacos } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
+import { CLEAN, temporaryFolder, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const TOKEN = 'a-token-that-is-long-enough';
 
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 'lane-cli-'));
-  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
-
 const refused = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(['console', '--port', '0', ...args], { env });
 
-async function start(args: readonly string[], env: Record<string, string> = {}): Promise<{ url: string; stop(): Promise<number | null> }> {
+async function start(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ url: string; nacos: string; stop(): Promise<number | null> }> {
   const nacos = await startEmbeddedNacos({ port: 0 });
   onTestFinished(() => nacos.close());
   const child = spawn(process.execPath, [LANE, 'console', '--port', '0', '--json', '--nacos', nacos.address, ...args], {
@@ -30,6 +30,7 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   return {
     url: (JSON.parse(line) as { url: string }).url,
+    nacos: nacos.address,
     async stop() {
       child.kill('SIGTERM');
       const [code] = (await once(child, 'exit')) as [number | null];
@@ -58,7 +59,7 @@ describe('lane console', () => {
   });
 
   test('accounts come from a file, and the log goes to one', async () => {
-    const files = folder();
+    const files = temporaryFolder();
     const tokens = join(files, 'tokens');
     const log = join(files, 'audit.jsonl');
     writeFileSync(tokens, `vera viewer ${TOKEN}\n`);
@@ -69,5 +70,34 @@ describe('lane console', () => {
     expect((await fetch(`${url}/api/groups/shop`, { method: 'DELETE', headers: { authorization } })).status).toBe(403);
     await stop();
     expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({ who: 'vera', action: 'change-refused' });
+  });
+
+  test('with 60 MB of heap it outlives twenty instances that tell 1.84 MiB each', async () => {
+    const told = JSON.stringify({
+      requests: [],
+      calls: Array.from({ length: 24_000 }, (_, i) => ({ peer: `made-up-${i}`, tag: null, route: 'base', count: 1, errors: 0 })),
+    });
+    const instances = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const server = http.createServer((_, response) => response.end(told));
+        await once(server.listen(0, '127.0.0.1'), 'listening');
+        onTestFinished(() => {
+          server.close();
+          server.closeAllConnections();
+        });
+        return (server.address() as AddressInfo).port;
+      }),
+    );
+    const { url, nacos, stop } = await start([], { NODE_OPTIONS: '--max-old-space-size=60' });
+    const connection = connectNacos({ server: nacos });
+    onTestFinished(() => connection.close());
+    for (const [i, port] of instances.entries()) {
+      const metadata = { 'lane.admin': `127.0.0.1:${port}` };
+      await connection.register({ name: `liar-${i}`, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: 9_000 + i, metadata });
+    }
+    const look = async () => (await (await fetch(`${url}/api/traffic`)).json()) as { sources: { tooLarge: number } };
+    await expect.poll(async () => (await look()).sources.tooLarge, { timeout: 15_000 }).toBe(20);
+    await Promise.all(Array.from({ length: 50 }, look));
+    expect(await stop()).toBe(0);
   });
 });

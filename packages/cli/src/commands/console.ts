@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -21,19 +22,22 @@ export function consoleCommand(): Command {
     )
     .addOption(new Option('--audit-log <file>', 'add to this file who did what, a JSON object a line').env('LANE_CONSOLE_AUDIT_LOG'))
     .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
+    .option('--behind-tls', "a proxy before it ends TLS: browsers send the session's cookie by TLS only")
     .option('--tls-cert <file>', 'certificate for TLS, PEM')
     .option('--tls-key <file>', 'its key, PEM')
+    .addOption(formatsOption())
     .option('--json', 'say where it listens as JSON')
     .action(console_);
 }
 
-interface ConsoleArguments extends NacosArguments {
+interface ConsoleArguments extends NacosArguments, FormatsArguments {
   port: number;
   host: string;
   token?: string;
   tokensFile?: string;
   auditLog?: string;
   allowedHost: string[];
+  behindTls?: boolean;
   tlsCert?: string;
   tlsKey?: string;
   json?: boolean;
@@ -54,11 +58,13 @@ async function console_(given: ConsoleArguments): Promise<void> {
     const running = await startConsole({
       connection,
       serviceGroup: given.nacosGroup,
+      formats: given.formats,
       port: given.port,
       host: given.host,
       accounts,
       allowedHosts: given.allowedHost,
       auditLog: given.auditLog,
+      isBehindTls: given.behindTls,
       log: TERMINAL_LOG,
       ...(given.tlsCert === undefined || given.tlsKey === undefined
         ? {}
@@ -66,7 +72,7 @@ async function console_(given: ConsoleArguments): Promise<void> {
     });
     const check = await connection.check();
     if (!check.ok) console.error(`lane console: ${check.problem}; the pages say so until then`);
-    if (accounts.length > 0 && running.url.startsWith('http:') && !running.url.includes('127.0.0.1')) {
+    if (accounts.length > 0 && running.url.startsWith('http:') && given.behindTls !== true && !running.url.includes('127.0.0.1')) {
       console.error('lane console: tokens travel in the clear: put TLS before it, or give --tls-cert and --tls-key');
     }
     const { url, port } = running;

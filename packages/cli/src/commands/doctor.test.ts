@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,10 +12,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { examine, type Examination, type Given } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { wordsOf } from '../doctor/preloads.js';
-import { CLEAN, runLane, runProgram, type Result } from '../testing/lane.js';
+import { CLEAN, freePort, runProgram, type Result } from '@lane/testing';
+import { AGENT, runLane } from '@lane/testing/programs';
 
 const ROOT = join(__dirname, '../../../..');
-const AGENT = join(ROOT, 'packages/agent/dist/register.js');
 const APP = join(ROOT, 'examples/shop/c.js');
 const SERVICE = 'spring-cloud-c';
 
@@ -168,10 +167,7 @@ describe('beside a running app', () => {
 
 describe('in the environment of an app', () => {
   test('that is right, it finds nothing, and does not become an app itself', async () => {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as AddressInfo;
-    probe.close();
+    const port = await freePort();
     const { code, stdout, stderr } = await lane(['doctor'], { ...GOOD(), LANE_ADMIN_PORT: String(port) });
     expect(stdout).toContain(`nothing answers at 127.0.0.1:${port} (ECONNREFUSED)`);
     expect(stdout).toMatch(/^nothing wrong$/m);

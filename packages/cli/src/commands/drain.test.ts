@@ -3,28 +3,17 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, runLane, type Result } from '../testing/lane.js';
+import { CLEAN, freePort, portOf, type Result } from '@lane/testing';
+import { AGENT, runLane } from '@lane/testing/programs';
 
-const AGENT = join(__dirname, '../../../agent/dist/register.js');
 const APP = join(__dirname, '../../../../examples/shop/c.js');
 
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
-
-/** A port where nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 describe('lane drain', () => {
   test('takes the instance of the app out of Nacos, and tells so, as text or as JSON', async () => {
@@ -81,7 +70,7 @@ describe('lane drain', () => {
     const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
-    const { code, stderr } = await lane(['drain', '--port', String((server.address() as AddressInfo).port)]);
+    const { code, stderr } = await lane(['drain', '--port', String(portOf(server))]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^lane: http:\S+ answered 200: hello\. Is that the LANE_ADMIN_PORT of the app\?\n$/);
   });
@@ -92,7 +81,7 @@ describe('lane drain', () => {
     const server = createServer((_, response) => response.end(`{"state":"withdrawing"}\n${JSON.stringify(report)}\n`)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
-    const { code, stdout, stderr } = await lane(['drain', '--json', '--port', String((server.address() as AddressInfo).port)]);
+    const { code, stdout, stderr } = await lane(['drain', '--json', '--port', String(portOf(server))]);
     expect(code).toBe(1);
     expect(stderr).toBe(`lane: ${problems.join('; ')}\n`);
     expect(JSON.parse(stdout)).toEqual({ ok: false, code: 'ELANE_DRAIN', message: problems.join('; '), problems });

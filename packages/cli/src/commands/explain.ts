@@ -4,6 +4,8 @@ import {
   decideRequestTag,
   explainHop,
   isTag,
+  surveyServices,
+  tablesOf,
   TAG_RULE,
   type HopExplanation,
   type InstanceRole,
@@ -11,9 +13,9 @@ import {
   type Tag,
 } from '@lane/core/model';
 import { explainEntry, requestView, type EntryExplanation, type LaneRules, type RuleTrial } from '@lane/core/rules';
-import { surveyServices, tablesOf } from '@lane/nacos-registry';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { printJson, styled, table } from '../output.js';
 import { withRegistry, withRegistryOptions, type RegistryArguments } from '../registry-options.js';
 import { readAll } from './status.js';
@@ -35,11 +37,12 @@ export function explainCommand(): Command {
     .option('--tag <tag>', 'a tag that it has already', parseTag)
     .option('--via <services>', 'the services that it passes, in order: a comma list; default: those of the entry’s group', parseServices)
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
+    .addOption(formatsOption())
     .option('--json', 'as JSON')
     .action(explain);
 }
 
-interface Given extends RegistryArguments {
+interface Given extends RegistryArguments, FormatsArguments {
   host?: string;
   header?: Pair[];
   cookie?: Pair[];
@@ -77,8 +80,8 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
     if (hops.length === 0)
       throw new CliError('there are no lane groups to tell which services it passes: name them with --via a,b,c', 'ELANE_USAGE', EXIT.usage);
     const strangers = hops.filter((service) => known(service) === undefined);
-    const survey = await surveyServices(opened.registry, { group: opened.group, services: strangers });
-    const others = tablesOf(survey, rules);
+    const survey = await surveyServices(opened.registry, { group: opened.group, formats: given.formats, services: strangers });
+    const others = tablesOf(survey, rules, { formats: given.formats });
     const explained = hops.map((service) => explainHop((known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>, entered.tag));
     if (given.json === true) {
       const { entry, tag, source, rule, ignoredTag } = entered;
@@ -94,7 +97,7 @@ function enter(rules: LaneRules, service: string | undefined, given: Given & { p
   const query = new URLSearchParams((given.query ?? []).map(([name, value]): [string, string] => [name, value])).toString();
   const url = query === '' ? given.path : `${given.path}${given.path.includes('?') ? '&' : '?'}${query}`;
   const request = requestView({ method: given.method.toUpperCase(), url, headers, clientIp: given.clientIp });
-  const inbound = given.tag ?? createTagCodec().read((name) => headers[name]);
+  const inbound = given.tag ?? createTagCodec({ formats: given.formats }).read((name) => headers[name]);
   const asked = service === undefined || given.from !== undefined ? undefined : explainEntry(rules.document, service, request, Math.random);
   const decided = decideRequestTag(inbound, () => request, {
     rules,

@@ -1,25 +1,28 @@
+import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { FORMAT_NAMES, isTag, type FormatName, type Instance } from '@lane/core/model';
+import { isTag, nearest, type Instance } from '@lane/core/model';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
-import type { ExportTarget, GatewayRoute } from '@lane/gateway';
+import type { GatewayRoute } from '@lane/gateway';
+import { EXPORT_TARGETS, exportRules, exportTarget, exportTargetOf, type ExportTarget } from '@lane/gateway/export';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
+import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { printJson } from '../output.js';
-
-const TARGETS: readonly ExportTarget[] = ['nginx', 'haproxy', 'envoy', 'spring-cloud-gateway', 'istio', 'higress', 'apisix'];
 
 /** `lane gateway export`. */
 export function gatewayExportCommand(): Command {
   return withNacosOptions(new Command('export'))
     .description('write the entry rules of the lane groups, and routes, for a gateway that you run already')
-    .addArgument(new Argument('<gateway>', 'which one').choices(TARGETS))
+    .addArgument(targetArgument())
     .option(
       '--route <host[/path]=service[:tag]>',
       'where requests go; may be given several times. Default: all to the one service that is an entry',
@@ -34,15 +37,56 @@ export function gatewayExportCommand(): Command {
     )
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
-    .option('--formats <list>', `formats in which the tag is written: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
+    .addOption(formatsOption('formats in which the tag is written, and the tags of instances are read'))
     .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80)
     .option('--json', 'the text and what it does not say, as JSON')
     .option('--strict', 'exit with 1 where something can’t be expressed')
+    .addHelpText(
+      'after',
+      `\nWhat is written:\n${EXPORT_TARGETS.map(({ name, title, output }) => `  ${name.padEnd(22)}${output}, for ${title}`).join('\n')}`,
+    )
     .action(exportGateway);
 }
 
-interface ExportArguments extends NacosArguments {
+/** Ours are offered by the completion; a package of somebody else is found out when it is loaded. */
+function targetArgument(): Argument {
+  const names = EXPORT_TARGETS.map(({ name }) => name);
+  return new Argument('<gateway>', 'which one, or a package (or a file, ./target.js) that exports one as exportTarget')
+    .choices(names)
+    .argParser((text) => text);
+}
+
+/** A target of ours, or the one that a package exports: as it is installed where the command is run, else beside the command. */
+async function targetOf(name: string): Promise<ExportTarget> {
+  const ours = exportTarget(name);
+  if (ours !== undefined) return ours;
+  const known = EXPORT_TARGETS.map((target) => target.name);
+  const file = resolveFrom(join(process.cwd(), 'package.json'), name) ?? resolveFrom(__filename, name);
+  if (file === undefined) {
+    const meant = nearest(name, known);
+    throw new CliError(
+      `${JSON.stringify(name)} is no gateway${meant === undefined ? '' : `: did you mean ${meant}?`} Allowed choices are ${known.join(', ')}, or the name of an installed package that exports one`,
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
+  }
+  try {
+    return exportTargetOf(await import(pathToFileURL(file).href), name);
+  } catch (error) {
+    throw new CliError(`${name} can't be used: ${(error as Error).message}`, 'ELANE_USAGE', EXIT.usage);
+  }
+}
+
+function resolveFrom(from: string, name: string): string | undefined {
+  try {
+    return createRequire(from).resolve(name);
+  } catch {
+    return undefined;
+  }
+}
+
+interface ExportArguments extends NacosArguments, FormatsArguments {
   route?: GatewayRoute[];
   ingress?: string[];
   mend?: boolean;
@@ -50,14 +94,13 @@ interface ExportArguments extends NacosArguments {
   upstream?: Map<string, Instance[]>;
   rules?: string;
   service: string;
-  formats: FormatName[];
   baggageKey: string;
   listen: number;
   strict?: boolean;
 }
 
-async function exportGateway(target: ExportTarget, given: ExportArguments): Promise<void> {
-  const { exportRules } = await import('@lane/gateway');
+async function exportGateway(name: string, given: ExportArguments): Promise<void> {
+  const target = await targetOf(name);
   const { readLaneGroupsFile } = await import('../lane-groups-file.js');
   const addresses = new Map<string, readonly Instance[]>(given.upstream ?? []);
   const exported = await withNacos(given, async (connection) => {
@@ -65,7 +108,7 @@ async function exportGateway(target: ExportTarget, given: ExportArguments): Prom
     const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
     const routes = asked.length > 0 ? asked.filter(({ problem }) => problem === undefined) : [{ host: '*', service: onlyEntry(document) }];
     for (const { service, group = given.nacosGroup ?? 'DEFAULT_GROUP' } of routes) {
-      if (addresses.has(service) || !needsAddresses(target)) continue;
+      if (addresses.has(service) || !target.needsAddresses) continue;
       addresses.set(service, await connection.list({ name: service, group }));
     }
     return exportRules(target, {
@@ -86,11 +129,6 @@ async function exportGateway(target: ExportTarget, given: ExportArguments): Prom
       console.error(`${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
   }
   if (given.strict === true && remarks.some(({ kind }) => kind === 'gap')) process.exitCode = EXIT.failed;
-}
-
-/** Those of Kubernetes name Services. */
-function needsAddresses(target: ExportTarget): boolean {
-  return target !== 'istio' && target !== 'higress';
 }
 
 async function inForce(connection: NacosConnection): Promise<LaneGroupsDocument> {

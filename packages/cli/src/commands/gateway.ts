@@ -1,12 +1,12 @@
 import { Command, Option } from 'commander';
-import { FORMAT_NAMES, type FormatName } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
 import { parseDuration, parsePort, parseTrust } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { gather, parseBaggageKey, parseFormats, parseRoute } from '../gateway-arguments.js';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
+import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
@@ -42,7 +42,7 @@ export function gatewayCommand(): Command {
         parseTrust,
         'none',
       )
-      .option('--formats <list>', `formats in which the tag is sent on: a comma list of ${FORMAT_NAMES.join(', ')}`, parseFormats, ['baggage'])
+      .addOption(formatsOption('formats in which the tag is sent on, and the tags of instances are read'))
       .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
@@ -64,7 +64,7 @@ function time(name: string, description: string, usual: string): Option {
   return new Option(`--${name} <time>`, description).argParser(parseDuration).default(parseDuration(usual), usual);
 }
 
-interface GatewayArguments extends RegistryArguments {
+interface GatewayArguments extends RegistryArguments, FormatsArguments {
   port: number;
   host: string;
   entry: 'hosts' | 'rules';
@@ -73,7 +73,6 @@ interface GatewayArguments extends RegistryArguments {
   mend?: boolean;
   service: string;
   trust: 'none' | 'all' | string[];
-  formats: FormatName[];
   baggageKey: string;
   tlsCert?: string;
   tlsKey?: string;

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nextState } from '@lane/kubernetes/injector';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, LANE, runLane, type Result } from '../testing/lane.js';
+import { CLEAN, type Result } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 const folder = mkdtempSync(join(tmpdir(), 'lane-injector-'));
 const at = (name: string): string => join(folder, name);

@@ -6,7 +6,8 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore, publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runLane, type Result } from '../testing/lane.js';
+import type { Result } from '@lane/testing';
+import { runLane } from '@lane/testing/programs';
 
 const SHOP = {
   name: 'shop',

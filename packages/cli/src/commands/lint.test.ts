@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { runLane, type Result } from '../testing/lane.js';
+import type { Result } from '@lane/testing';
+import { runLane } from '@lane/testing/programs';
 
 const SCENARIO = join(__dirname, '../../../kubernetes/src/lint/testing/scenario');
 const GOOD = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: good }\ndata: { a: "1" }\n';

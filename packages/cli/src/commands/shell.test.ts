@@ -9,7 +9,8 @@ import { connectNacos } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, LANE, runLane, runProgram } from '../testing/lane.js';
+import { CLEAN, runProgram } from '@lane/testing';
+import { LANE, runLane } from '@lane/testing/programs';
 
 describe('completion in bash', () => {
   let nacos: EmbeddedNacos;

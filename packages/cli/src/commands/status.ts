@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { laneStatus, type GroupStatus, type LaneCell, type LaneHead } from '@lane/core/model';
+import { laneStatus, surveyServices, tablesOf, type GroupStatus, type LaneCell, type LaneHead } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
-import { surveyServices, tablesOf } from '@lane/nacos-registry';
+import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { printJson, styled, table } from '../output.js';
 import { readRules, withRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { untilAskedToStop } from '../terminal.js';
@@ -12,12 +12,13 @@ export function statusCommand(): Command {
     .description('services × lanes: how many instances can serve, and who falls back')
     .argument('[group]', 'only this lane group')
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
+    .addOption(formatsOption())
     .option('--watch', 'show it again at each change, until Ctrl-C')
     .option('--json', 'as JSON; with --watch one line for each state')
     .action(status);
 }
 
-interface Given extends RegistryArguments {
+interface Given extends RegistryArguments, FormatsArguments {
   watch?: boolean;
   json?: boolean;
 }
@@ -59,11 +60,12 @@ async function look(opened: Opened, group: string | undefined, given: Given): Pr
 /** The lane groups, and all that the registry knows of their services. */
 export async function readAll(
   opened: Opened,
-  given: RegistryArguments,
+  given: RegistryArguments & FormatsArguments,
 ): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf> }> {
   const rules = await readRules(opened, given);
-  const survey = await surveyServices(opened.registry, { group: opened.group, services: [...rules.services] });
-  return { rules, tableOf: tablesOf(survey, rules) };
+  const { formats } = given;
+  const survey = await surveyServices(opened.registry, { group: opened.group, formats, services: [...rules.services] });
+  return { rules, tableOf: tablesOf(survey, rules, { formats }) };
 }
 
 function tell(groups: readonly GroupStatus[]): string {

@@ -1,10 +1,10 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
 import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
-import { isUsable, laneStatus, nearest, tagOfMetadata } from '@lane/core/model';
+import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, tagOfMetadata, type SurveyedService } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';
-import { surveyServices, tablesOf, type NacosConnection, type NacosInstance, type SurveyedService } from '@lane/nacos-registry';
+import type { NacosConnection, NacosInstance } from '@lane/nacos-registry';
 import { counted } from '../output.js';
 import type { Findings } from './finding.js';
 import { pathOf, type Examined } from './subject.js';
@@ -29,7 +29,11 @@ export async function checkLanes(check: LaneCheck, findings: Findings): Promise<
     return;
   }
   const groups = rules.document.groups.filter(({ services }) => services.includes(service));
-  const survey = await surveyServices(connection, { group, services: [...new Set([service, ...groups.flatMap(({ services }) => services)])] });
+  const survey = await surveyServices(connection, {
+    group,
+    formats: listedFormats(examined.options),
+    services: [...new Set([service, ...groups.flatMap(({ services }) => services)])],
+  });
   const own = survey.find(({ name }) => name === service);
   await checkInstances(check, service, own?.instances ?? [], findings);
   checkTag(examined, service, own?.instances ?? [], rules, findings);
@@ -148,7 +152,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   const { status, options } = examined;
   const tag = status === undefined ? options.tag : (status.tag ?? undefined);
   const shown = tag ?? 'none (base)';
-  const reading = { nepxion: options.formats.includes('nepxion') };
+  const formats = listedFormats(options);
   if (status !== undefined && options.tag !== undefined && options.tag !== tag) {
     findings.warning(
       'tag',
@@ -158,7 +162,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   }
   const own = ownInstances(examined, instances);
   for (const one of own) {
-    const registered = tagOfMetadata(one.metadata, reading);
+    const registered = tagOfMetadata(one.metadata, formats);
     if (registered === tag) findings.ok('tag', `the tag is ${shown}, and so it is in the metadata of ${addressOf(one)}`);
     else {
       findings.error(
@@ -169,10 +173,10 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
     }
   }
   if (own.length === 0 && instances.length > 0) {
-    const count = instances.filter((one) => tagOfMetadata(one.metadata, reading) === tag).length;
+    const count = instances.filter((one) => tagOfMetadata(one.metadata, formats) === tag).length;
     if (count > 0) findings.ok('tag', `the tag is ${shown}, as that of ${counted(count, 'instance')} of ${service} in Nacos`);
     else {
-      const carried = [...new Set(instances.map((one) => tagOfMetadata(one.metadata, reading) ?? 'none (base)'))];
+      const carried = [...new Set(instances.map((one) => tagOfMetadata(one.metadata, formats) ?? 'none (base)'))];
       findings.warning(
         'tag',
         `the tag is ${shown}, but no instance of ${service} in Nacos carries it: there are ${carried.join(', ')}`,
@@ -202,12 +206,13 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
 
 /** Base must be there: it serves whoever has no tag, and falls in for lanes. */
 function checkBase(survey: readonly SurveyedService[], service: string, rules: LaneRules, { options }: Examined, findings: Findings): void {
-  const tableOf = tablesOf(survey, rules, { fallback: options.fallback, baseMode: options.baseMode });
+  const formats = listedFormats(options);
+  const tableOf = tablesOf(survey, rules, { formats, fallback: options.fallback, baseMode: options.baseMode });
   const services = laneStatus(rules, tableOf).flatMap((group) => group.services);
   const counts = new Map(services.map((one) => [one.service, one.base]));
   if (!counts.has(service)) {
     const instances = survey.find(({ name }) => name === service)?.instances ?? [];
-    const base = instances.filter(({ metadata }) => tagOfMetadata(metadata) === undefined);
+    const base = instances.filter(({ metadata }) => tagOfMetadata(metadata, formats) === undefined);
     counts.set(service, { usable: base.filter(isUsable).length, total: base.length });
   }
   const surveyed = new Set(survey.map(({ name }) => name));

@@ -1,7 +1,7 @@
 /** All that the doctor looks at, in order. */
 import { dirname, isAbsolute, join } from 'node:path';
 import { SILENT_LOG } from '@lane/core/model';
-import type { AgentOptions, Environment } from '@lane/core/agent';
+import type { AgentOptions, Environment, StatusReport } from '@lane/core/agent';
 import { connectNacos, NacosError, type NacosConnection } from '@lane/nacos-registry';
 import { askAgent } from './agent-status.js';
 import { checkAgent, checkInstrumentations, checkNode } from './check-agent.js';
@@ -157,10 +157,11 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
   }
   try {
     const reached = await checkNacos(connection, asked, findings);
-    if (status?.nacos?.reachable === false) {
+    const told = nacosOf(status);
+    if (told?.reachable === false) {
       findings.error(
         'nacos',
-        `the agent itself does not reach Nacos at ${status.nacos.server}: it goes by what it knew last`,
+        `the agent itself does not reach Nacos at ${told.server}: it goes by what it knew last`,
         'look at the network between the two',
       );
     }
@@ -177,22 +178,28 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
   }
 }
 
+/** What the agent says of Nacos, where it learns services from it. */
+function nacosOf(status: StatusReport | undefined): NonNullable<StatusReport['registry']> | undefined {
+  return status?.registry?.kind === 'nacos' ? status.registry : undefined;
+}
+
 function target(examined: Examined, given: Given): NacosTarget {
   const { options, status } = examined;
+  const told = nacosOf(status);
   const [server, from] =
     given.nacos !== undefined
       ? [given.nacos, '--nacos']
-      : status?.nacos !== null && status?.nacos !== undefined
-        ? [status.nacos.server, 'the agent says so']
+      : told !== undefined
+        ? [told.server, 'the agent says so']
         : options.nacosServer !== undefined
           ? [options.nacosServer, 'LANE_NACOS_SERVER']
           : [DEFAULT_NACOS, 'the default of this command'];
-  const transport = given.nacosTransport ?? status?.nacos?.transport ?? options.nacosTransport;
+  const transport = given.nacosTransport ?? (told === undefined ? options.nacosTransport : told.transport === 'grpc' ? 'grpc' : 'http');
   return {
     server,
     from,
     isCertain: server !== DEFAULT_NACOS || from !== 'the default of this command',
-    namespace: given.namespace ?? status?.nacos?.namespace ?? options.nacosNamespace ?? 'public',
+    namespace: given.namespace ?? told?.namespace ?? options.nacosNamespace ?? 'public',
     transport,
     usesGrpc:
       status === undefined

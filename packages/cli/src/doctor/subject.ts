@@ -80,20 +80,17 @@ export function optionsTold({ options }: StatusReport): AgentOptions {
 /** Reads the options as the agent does. */
 export function optionsOf(subject: Subject): Pick<Examined, 'options' | 'problems'> {
   const { environment } = subject;
-  const unreadable: OptionProblem[] = [];
-  const { options, problems } = readAgentOptions({ environment, file: readFile(subject, unreadable), labels: readLabels(subject) });
-  return { options, problems: [...unreadable, ...problems] };
+  return readAgentOptions({ environment, file: readFile(subject), labels: readLabels(subject) });
 }
 
-function readFile(subject: Subject, problems: OptionProblem[]): OptionSources['file'] {
+function readFile(subject: Subject): OptionSources['file'] {
   const path = subject.environment[CONFIG_VARIABLE];
   if (path === undefined || path === '') return undefined;
   try {
     const text = readFileSync(pathOf(subject, path), 'utf8');
     return { path, content: path.endsWith('.json') ? JSON.parse(text) : (require('yaml') as typeof import('yaml')).parse(text) };
   } catch (error) {
-    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be read: ${(error as Error).message.split('\n')[0]}` });
-    return undefined;
+    return { path, unreadable: (error as Error).message.split('\n')[0] as string };
   }
 }
 

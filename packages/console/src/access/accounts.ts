@@ -4,6 +4,9 @@ import { ConsoleError } from '../console-error.js';
 /** A viewer sees everything, an editor changes it, too. */
 export type Role = 'viewer' | 'editor';
 
+/** What a route needs. `anyone`: no account. */
+export type Access = Role | 'anyone';
+
 /** Somebody who uses the console. */
 export interface User {
   readonly name: string;

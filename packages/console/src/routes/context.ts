@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type {
   FastifyInstance,
   FastifyRequest,
@@ -10,8 +11,8 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
 import type { AuditLog, AuditEntry } from '../audit-log.js';
-import type { Access, Gate } from '../access/gate.js';
-import type { User } from '../access/accounts.js';
+import type { Gate } from '../access/gate.js';
+import type { Access, User } from '../access/accounts.js';
 import type { Surveyor } from '../survey.js';
 import type { TrafficCollector } from '../traffic/collect.js';
 
@@ -27,11 +28,13 @@ export interface RouteContext {
   readonly surveyor: Surveyor;
   readonly traffic: TrafficCollector;
   readonly version: string;
+  /** Whether browsers reach the console by TLS: its own, or that of a proxy before it. */
+  readonly isByTls: boolean;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may ask. Default: a viewer may read, only an editor anything else. */
+    /** Who may ask. There is no default: a route that says nothing is not added (access/declared.ts). */
     access?: Access;
   }
   interface FastifyRequest {
@@ -43,4 +46,9 @@ declare module 'fastify' {
 export function audit(context: RouteContext, request: FastifyRequest, entry: Omit<AuditEntry, 'at' | 'who' | 'role' | 'from'>): void {
   const { user } = request;
   context.audit.add({ who: user?.name ?? '-', ...(user === undefined ? {} : { role: user.role }), from: request.ip, ...entry });
+}
+
+/** The md5 by which Nacos compares documents, in hex. */
+export function md5Of(text: string): string {
+  return createHash('md5').update(text).digest('hex');
 }

@@ -1,69 +1,19 @@
-/** The document as a whole: writing it, its history, and the way back. */
-import { createHash } from 'node:crypto';
-import { parseLaneGroups } from '@lane/core/rules';
-import { InvalidLaneGroupsError } from '@lane/storage';
-import { ConsoleError } from '../console-error.js';
-import {
-  AuditSchema,
-  ChangedSchema,
-  DocumentBodySchema,
-  DryRun,
-  ErrorSchema,
-  HistorySchema,
-  Preconditions,
-  VersionParameters,
-  VersionSchema,
-} from '../schemas.js';
-import { audit, type Api, type RouteContext } from './context.js';
+/** The history of the document, and the way back. */
+import { ChangedSchema, ErrorSchema, HistorySchema, VersionParameters, VersionSchema } from '../schemas.js';
+import { audit, md5Of, type Api, type RouteContext } from './context.js';
 
 const SHOWN_VERSIONS = 50;
-const SHOWN_ENTRIES = 200;
 
-/** Routes of the document and its history. */
+/** Routes of its versions. */
 export function historyRoutes(api: Api, context: RouteContext): void {
   const { store } = context;
 
-  api.put(
-    '/api/document',
-    {
-      schema: {
-        tags: ['document'],
-        summary: 'Publish the whole document',
-        description: 'With If-Match (or If-None-Match: *), which is the md5 of the document in quotes.',
-        querystring: DryRun,
-        headers: Preconditions,
-        body: DocumentBodySchema,
-        response: { 200: ChangedSchema, '4xx': ErrorSchema },
-      },
-    },
-    async (request) => {
-      const parsed = parseLaneGroups(request.body.text);
-      if (request.query.dryRun === true) return { md5: md5Of(request.body.text), problems: parsed.ok ? [] : [...parsed.problems] };
-      if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
-      const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
-      const casMd5 = ifNoneMatch === '*' ? '' : ifMatch?.replace(/^"|"$/g, '');
-      if (casMd5 === undefined) {
-        throw new ConsoleError('ELANE_BAD_REQUEST', 'the whole document is only replaced with If-Match, the md5 of what was read, in quotes');
-      }
-      try {
-        const changed = await store.replace(parsed.document, { casMd5, by: request.user?.name });
-        if (changed.isChanged) audit(context, request, { action: 'document-changed', md5After: changed.md5 });
-        return { md5: changed.md5, etag: `"${changed.md5}"` };
-      } catch (error) {
-        if ((error as { code?: unknown }).code !== 'ELANE_CONFLICT') throw error;
-        const { text, md5 = '' } = await store.read();
-        const changedBy = context.audit.changeTo(md5)?.who;
-        throw new ConsoleError('ELANE_CONFLICT', (error as Error).message, {
-          ...(md5 === '' ? {} : { current: { text }, etag: `"${md5}"` }),
-          ...(changedBy === undefined ? {} : { changedBy }),
-        });
-      }
-    },
-  );
-
   api.get(
     '/api/history',
-    { schema: { tags: ['document'], summary: 'Changes of the document, the latest first', response: { 200: HistorySchema, '4xx': ErrorSchema } } },
+    {
+      config: { access: 'viewer' },
+      schema: { tags: ['document'], summary: 'Changes of the document, the latest first', response: { 200: HistorySchema, '4xx': ErrorSchema } },
+    },
     async () => {
       const [{ versions }, stored] = await Promise.all([store.history({ limit: SHOWN_VERSIONS }), store.read()]);
       // Nacos says who and when; what it was for, this console's own log does.
@@ -114,6 +64,7 @@ export function historyRoutes(api: Api, context: RouteContext): void {
   api.get(
     '/api/history/:version',
     {
+      config: { access: 'viewer' },
       schema: {
         tags: ['document'],
         summary: 'The document after and before a change',
@@ -133,6 +84,7 @@ export function historyRoutes(api: Api, context: RouteContext): void {
   api.post(
     '/api/history/:version/rollback',
     {
+      config: { access: 'editor' },
       schema: {
         tags: ['document'],
         summary: 'Go back to a version',
@@ -147,12 +99,4 @@ export function historyRoutes(api: Api, context: RouteContext): void {
       return { md5: changed.md5 };
     },
   );
-
-  api.get('/api/audit', { schema: { tags: ['document'], summary: 'Who did what', response: { 200: AuditSchema } } }, () => ({
-    entries: [...context.audit.latest(SHOWN_ENTRIES)],
-  }));
-}
-
-function md5Of(text: string): string {
-  return createHash('md5').update(text).digest('hex');
 }

@@ -7,7 +7,7 @@ import { audit, type Api, type RouteContext } from './context.js';
 
 /** Who is signed in; signing in and out. */
 export function sessionRoutes(api: Api, context: RouteContext): void {
-  const { gate, connection, version } = context;
+  const { gate, connection, version, isByTls } = context;
   const describe = (user: User | undefined) => ({
     user: user ?? null,
     authentication: gate.authentication,
@@ -15,9 +15,9 @@ export function sessionRoutes(api: Api, context: RouteContext): void {
     ...(user === undefined ? {} : { nacos: { server: connection.server, namespace: connection.namespace } }),
     version,
   });
-  /** Pages can't read it, and other sites can't have it sent. */
+  /** Pages can't read it, other sites can't have it sent, and where there is TLS it never goes without. */
   const cookie = (value: string, maxAge: number): string =>
-    stringifySetCookie(SESSION_COOKIE, value, { httpOnly: true, sameSite: 'strict', path: '/', maxAge });
+    stringifySetCookie(SESSION_COOKIE, value, { httpOnly: true, sameSite: 'strict', secure: isByTls, path: '/', maxAge });
 
   api.get(
     '/api/session',
@@ -29,6 +29,8 @@ export function sessionRoutes(api: Api, context: RouteContext): void {
     '/api/session',
     {
       config: { access: 'anyone' },
+      // Nobody is known yet, and a token is short.
+      bodyLimit: 8 * 1024,
       schema: { tags: ['session'], summary: 'Sign in with a token', body: SignInSchema, response: { 200: SessionSchema, '4xx': ErrorSchema } },
     },
     async (request, reply) => {

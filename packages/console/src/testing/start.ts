@@ -1,11 +1,10 @@
 /** A console of a test's own, on an embedded Nacos of its own, and real requests to it. */
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http, { type IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
+import { ask as send, temporaryFolder } from '@lane/testing';
 import { onTestFinished } from 'vitest';
 import { parseAccounts, startConsole, type ConsoleOptions, type RunningConsole } from '../index.js';
 
@@ -34,13 +33,6 @@ export interface Started {
   register(service: string, registration: Registration): Promise<void>;
 }
 
-/** A folder that goes away with the test. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lane-console-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
 /** A build of pages as small as can be. */
 export function smallPages(): string {
   const folder = temporaryFolder();
@@ -67,26 +59,14 @@ export async function start(options: Partial<ConsoleOptions> = {}): Promise<Star
 /** Sends a request just as given. */
 export async function ask(port: number, method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
-  const request = http.request({
-    port,
-    host: '127.0.0.1',
-    method,
-    path,
-    agent: false,
-    headers: {
-      ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) }),
-      ...headers,
-    },
-  });
-  request.end(payload);
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  let text = '';
-  for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
+  const own = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) };
+  const answer = await send(port, { method, path, headers: { ...own, ...headers }, ...(payload === undefined ? {} : { body: payload }) });
+  const { status, body: text } = answer;
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
     parsed = undefined;
   }
-  return { status: response.statusCode ?? 0, headers: response.headers, text, body: parsed };
+  return { status, headers: answer.headers, text, body: parsed };
 }

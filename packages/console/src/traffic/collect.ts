@@ -1,301 +1,184 @@
 /**
- * Asks the instances for their figures, and adds them up. Only instances that the registry lists are asked, at an address of the very
- * host that they are registered with: whoever may register an instance can't make the console call anything else.
+ * Asks the instances for their figures, and adds them up. Only instances that the registry lists are asked, and only at their own address:
+ * whoever may register an instance can't make the console call anything else (admin-address.ts). What they tell is bounded in size, of one
+ * and of all, in time, in number, and in how many are read at once; what is left out is counted.
  */
-import { ADMIN_METADATA_KEY, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
-import { tagOfMetadata } from '@lane/core/model';
-import type { SurveyedService } from '@lane/nacos-registry';
-import { readJson } from './read-json.js';
+import { ADMIN_METADATA_KEY } from '@lane/core/agent';
+import type { SurveyedService } from '@lane/core/model';
+import type { Surveyor } from '../survey.js';
+import { adminAddressOf, type AdminAddress } from './admin-address.js';
+import { decisionsOf, figuresOf, type Traffic, type TrafficDecision } from './figures.js';
+import { readText, TooLargeError, type Budget } from './read-text.js';
+import { optional, Sum, type Look, type Teller } from './sum.js';
 
 const MAX_SOURCES = 500;
 const CONCURRENCY = 16;
 /** However many pages are open, the instances are not asked more often. */
 const KEPT_MS = 1_000;
-/** Rates are told between two looks that are not further apart. */
-const MAX_RATE_SPAN_MS = 20_000;
+/** For one instance, and for all of them. */
+const SOURCE_TIMEOUT_MS = 2_000;
+const LOOK_TIMEOUT_MS = 8_000;
+/** An agent at the limits of its own tells some hundred kilobytes. */
+const MAX_TRAFFIC_BYTES = 512 * 1024;
+const MAX_DECISIONS_BYTES = 64 * 1024;
+const MAX_LOOK_BYTES = 16 * 1024 * 1024;
 const MAX_DECISIONS = 200;
+const MAX_DECISIONS_OF_ONE = 100;
+const MAX_PROBLEMS = 100;
 
-/** How many, and how many of them failed. */
-export interface Counts {
-  readonly count: number;
-  readonly errors: number;
-  /** Per second since the look before; undefined at the first. */
-  readonly perSecond?: number;
+/** Instances of one process, which announces where its figures are: they may be of several services. */
+interface Source {
+  readonly admin: AdminAddress;
+  readonly tellers: Teller[];
 }
 
-/** The instances of a service in a lane, or in base. */
-export interface TrafficNode extends Counts {
-  readonly service: string;
-  readonly tag?: string;
-  /** Instances that told figures. */
-  readonly instances: number;
+/** How traffic is collected. */
+export interface CollectOptions {
+  /** Whether instances that are registered with a loopback address are on this machine. */
+  readonly isLoopbackOurs: boolean;
 }
 
-/** Calls of one service's instances to another service, of one tag, that went the same way. */
-export interface TrafficEdge extends Counts {
-  readonly from: { readonly service: string; readonly tag?: string };
-  /** The tag is that of the instances which served: undefined for base. */
-  readonly to: { readonly service: string; readonly tag?: string };
-  /** The tag of the requests. */
-  readonly tag?: string;
-  readonly route: TrafficRoute;
-}
-
-/** A decision of an instance. */
-export interface TrafficDecision {
-  readonly at: string;
-  readonly service: string;
-  readonly serviceTag?: string;
-  readonly peer: string;
-  readonly tag?: string;
-  readonly outcome: TrafficRoute;
-  readonly instance?: string;
-}
-
-/** All that the instances tell. */
-export interface Traffic {
-  readonly at: string;
-  readonly nodes: readonly TrafficNode[];
-  readonly edges: readonly TrafficEdge[];
-  /** The latest first. */
-  readonly decisions: readonly TrafficDecision[];
-  readonly sources: {
-    readonly asked: number;
-    readonly answered: number;
-    /** Instances that announce nothing: LANE_ADMIN_PORT is not set there. */
-    readonly silent: number;
-    readonly problems: ReadonlyArray<{ readonly service: string; readonly instance: string; readonly problem: string }>;
-  };
-}
-
-/** Lists instances by service. */
-export type ListInstances = () => Promise<readonly SurveyedService[]>;
-
-/** An instance that announces where its figures are. */
-interface TrafficSource {
-  readonly service: string;
-  /** The instance's tag, undefined for base. */
-  readonly tag: string | undefined;
-  /** `ip:port` of the instance, as registered. */
-  readonly instance: string;
-  /** `host:port` of its figures. */
-  readonly admin: string;
-}
-
-/** As much of a report as is used; agents of other versions may tell more, or less. */
-type Figures = Pick<TrafficReport, 'requests' | 'calls'>;
-
-interface Answer {
-  readonly source: TrafficSource;
-  readonly traffic?: Figures;
-  readonly decisions?: readonly DecisionReport[];
-  readonly problem?: string;
+/** What one look has found so far. */
+interface Found {
+  readonly sum: Sum;
+  readonly decisions: Array<TrafficDecision & { readonly atMs: number }>;
+  readonly budget: Budget;
+  readonly problems: Array<Traffic['sources']['problems'][number]>;
+  asked: number;
+  answered: number;
+  tooLarge: number;
 }
 
 /** Collects traffic when asked to. */
 export class TrafficCollector {
-  readonly #list: ListInstances;
+  readonly #surveyor: Pick<Surveyor, 'survey' | 'tagOf'>;
+  readonly #isLoopbackOurs: boolean;
   #latest: { readonly atMs: number; readonly traffic: Promise<Traffic> } | undefined;
-  /** Counters of the look before, by instance and what is counted: an instance that comes or goes is no traffic. */
-  #before: { readonly atMs: number; readonly counters: ReadonlyMap<string, number> } | undefined;
+  #before: Look | undefined;
 
-  constructor(list: ListInstances) {
-    this.#list = list;
+  constructor(surveyor: Pick<Surveyor, 'survey' | 'tagOf'>, { isLoopbackOurs }: CollectOptions) {
+    this.#surveyor = surveyor;
+    this.#isLoopbackOurs = isLoopbackOurs;
   }
 
-  /** What the instances tell, now or within the last second. */
+  /** What the instances tell, now or within the last second. There is one look at a time. */
   collect(): Promise<Traffic> {
-    const nowMs = performance.now();
-    if (this.#latest !== undefined && nowMs - this.#latest.atMs < KEPT_MS) return this.#latest.traffic;
+    if (this.#latest !== undefined && performance.now() - this.#latest.atMs < KEPT_MS) return this.#latest.traffic;
     const traffic = this.#look();
-    const latest = (this.#latest = { atMs: nowMs, traffic });
-    // A failure is not kept.
-    traffic.catch(() => {
-      if (this.#latest === latest) this.#latest = undefined;
-    });
+    const latest = (this.#latest = { atMs: Number.POSITIVE_INFINITY, traffic });
+    traffic.then(
+      () => {
+        if (this.#latest === latest) this.#latest = { atMs: performance.now(), traffic };
+      },
+      // A failure is not kept.
+      () => {
+        if (this.#latest === latest) this.#latest = undefined;
+      },
+    );
     return traffic;
   }
 
   async #look(): Promise<Traffic> {
-    const services = await this.#list();
-    const { sources, silent } = sourcesOf(services);
-    const answers = await askAll(sources.slice(0, MAX_SOURCES));
-    const atMs = performance.now();
-    const sum = new Sum(services, this.#before, atMs);
-    for (const answer of answers) if (answer.traffic !== undefined) sum.add(answer.source, answer.traffic);
-    this.#before = { atMs, counters: sum.counters };
+    const services = await this.#surveyor.survey();
+    const { sources, silent, elsewhere } = this.#sourcesOf(services);
+    const sum = new Sum(services, this.#before, performance.now());
+    const found: Found = { sum, decisions: [], budget: { bytes: MAX_LOOK_BYTES }, problems: [], asked: 0, answered: 0, tooLarge: 0 };
+    await askAll(sources.slice(0, MAX_SOURCES), found);
+    this.#before = sum.look;
     return {
       at: new Date().toISOString(),
       nodes: sum.nodes(),
       edges: sum.edges(),
-      decisions: answers
-        .flatMap(({ source, decisions = [] }) => decisions.map((decision) => decisionOf(source, decision)))
-        .sort((a, b) => b.at.localeCompare(a.at))
-        .slice(0, MAX_DECISIONS),
+      decisions: found.decisions.map(({ atMs: _, ...decision }) => decision),
       sources: {
-        asked: answers.length,
-        answered: answers.filter(({ problem }) => problem === undefined).length,
+        asked: found.asked,
+        answered: found.answered,
         silent,
-        problems: answers.flatMap(({ source: { service, instance }, problem }) => (problem === undefined ? [] : [{ service, instance, problem }])),
+        elsewhere,
+        tooLarge: found.tooLarge,
+        leftOut: sources.reduce((all, { tellers }) => all + tellers.length, 0) - found.asked,
+        ignored: sum.ignored,
+        problems: found.problems,
       },
     };
   }
-}
 
-function sourcesOf(services: readonly SurveyedService[]): { sources: TrafficSource[]; silent: number } {
-  const sources: TrafficSource[] = [];
-  let silent = 0;
-  for (const { name: service, instances } of services) {
-    for (const { ip, port, metadata, healthy } of instances) {
+  #sourcesOf(services: readonly SurveyedService[]): { sources: Source[]; silent: number; elsewhere: number } {
+    const byAddress = new Map<string, Source>();
+    let silent = 0;
+    let elsewhere = 0;
+    for (const [service, instance] of inTurn(services)) {
+      const { ip, port, metadata, healthy } = instance;
       if (!healthy) continue;
-      const admin = metadata[ADMIN_METADATA_KEY];
-      if (admin === undefined || !isAtHost(admin, ip)) silent++;
-      else sources.push({ service, tag: tagOfMetadata(metadata), instance: `${ip}:${port}`, admin });
+      const announced = metadata[ADMIN_METADATA_KEY];
+      const admin = announced === undefined ? undefined : adminAddressOf(announced, ip, this.#isLoopbackOurs);
+      if (admin === undefined) {
+        silent++;
+        if (announced !== undefined) elsewhere++;
+        continue;
+      }
+      const key = `${admin.host} ${admin.port}`;
+      let source = byAddress.get(key);
+      if (source === undefined) byAddress.set(key, (source = { admin, tellers: [] }));
+      source.tellers.push({ service, tag: this.#surveyor.tagOf(instance), instance: `${ip}:${port}` });
     }
+    return { sources: [...byAddress.values()], silent, elsewhere };
   }
-  return { sources, silent };
 }
 
-function isAtHost(admin: string, ip: string): boolean {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s/@?#]+):(\d{1,5})$/.exec(admin);
-  return match !== null && match[1]?.replace(/^\[|\]$/g, '') === ip;
+/** The first instance of each service, then the second of each: a service with very many does not keep others from being asked. */
+function* inTurn(services: readonly SurveyedService[]): Generator<readonly [service: string, SurveyedService['instances'][number]]> {
+  let rest = services.filter(({ instances }) => instances.length > 0);
+  for (let i = 0; rest.length > 0; i++) {
+    for (const { name, instances } of rest) yield [name, instances[i] as SurveyedService['instances'][number]];
+    rest = rest.filter(({ instances }) => instances.length > i + 1);
+  }
 }
 
-async function askAll(sources: readonly TrafficSource[]): Promise<Answer[]> {
-  const answers: Answer[] = Array.from({ length: sources.length });
+async function askAll(sources: readonly Source[], found: Found): Promise<void> {
+  const late = AbortSignal.timeout(LOOK_TIMEOUT_MS);
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < sources.length) {
-      const i = next++;
-      answers[i] = await ask(sources[i] as TrafficSource);
-    }
+    for (let source = sources[next++]; source !== undefined && !late.aborted; source = sources[next++]) await ask(source, found, late);
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, sources.length) }, worker));
-  return answers;
 }
 
-async function ask(source: TrafficSource): Promise<Answer> {
+async function ask({ admin, tellers }: Source, found: Found, late: AbortSignal): Promise<void> {
+  found.asked += tellers.length;
+  const { budget } = found;
+  const signal = AbortSignal.any([late, AbortSignal.timeout(SOURCE_TIMEOUT_MS)]);
   try {
-    const [traffic, decisions] = await Promise.all([readJson(source.admin, '/traffic'), readJson(source.admin, '/decisions')]);
-    if (!isTraffic(traffic)) return { source, problem: 'its figures have another form' };
-    return { source, traffic, decisions: Array.isArray(decisions) ? decisions.filter(isDecision) : [] };
+    const traffic = await readText(admin, '/traffic', { maxBytes: MAX_TRAFFIC_BYTES, budget, signal });
+    const decisions = await readText(admin, '/decisions', { maxBytes: MAX_DECISIONS_BYTES, budget, signal });
+    // From here on in one go: what was parsed is added up, and gone before the next answer is.
+    const figures = figuresOf(traffic);
+    if (figures === undefined) throw new Error('its figures have another form');
+    for (const teller of tellers) found.sum.add(teller, figures);
+    addDecisions(found, tellers[0] as Teller, decisions);
+    found.answered += tellers.length;
   } catch (error) {
-    return { source, problem: (error as Error).message };
+    if (error instanceof TooLargeError) found.tooLarge += tellers.length;
+    const { message } = error as Error;
+    for (const { service, instance } of tellers)
+      if (found.problems.length < MAX_PROBLEMS) found.problems.push({ service, instance, problem: message });
   }
 }
 
-function isTraffic(value: unknown): value is Figures {
-  const { requests, calls } = (value ?? {}) as Partial<Record<'requests' | 'calls', unknown>>;
-  const areCounted = (list: unknown): boolean =>
-    Array.isArray(list) &&
-    list.every((one: { count?: unknown; errors?: unknown } | null) => Number.isFinite(one?.count) && Number.isFinite(one?.errors));
-  return areCounted(requests) && areCounted(calls);
-}
-
-function isDecision(value: unknown): value is DecisionReport {
-  const { at, peer, outcome } = (value ?? {}) as Partial<Record<keyof DecisionReport, unknown>>;
-  return typeof at === 'string' && !Number.isNaN(Date.parse(at)) && typeof peer === 'string' && isRoute(outcome);
-}
-
-function isRoute(value: unknown): value is TrafficRoute {
-  return (TRAFFIC_ROUTES as readonly unknown[]).includes(value);
-}
-
-function decisionOf({ service, tag: serviceTag }: TrafficSource, { at, peer, tag, outcome, instance }: DecisionReport): TrafficDecision {
-  return {
-    at: new Date(at).toISOString(),
-    service,
-    ...optional('serviceTag', serviceTag),
-    peer,
-    ...optional('tag', tag),
-    outcome,
-    ...optional('instance', instance),
-  };
-}
-
-function optional<Key extends string>(key: Key, value: string | null | undefined): Partial<Record<Key, string>> {
-  return value === undefined || value === null || value === '' ? {} : ({ [key]: value } as Record<Key, string>);
-}
-
-interface Added<Identity> {
-  readonly identity: Identity;
-  count: number;
-  errors: number;
-  perSecond: number;
-}
-
-/** Adds up what instances tell. */
-class Sum {
-  readonly counters = new Map<string, number>();
-  readonly #nodes = new Map<string, Added<Pick<TrafficNode, 'service' | 'tag'>> & { instances: number }>();
-  readonly #edges = new Map<string, Added<Pick<TrafficEdge, 'from' | 'to' | 'tag' | 'route'>>>();
-  readonly #before: ReadonlyMap<string, number> | undefined;
-  readonly #seconds: number;
-  /** The tags that instances carry, by service. */
-  readonly #lanes: ReadonlyMap<string, ReadonlySet<string>>;
-
-  constructor(
-    services: readonly SurveyedService[],
-    before: { readonly atMs: number; readonly counters: ReadonlyMap<string, number> } | undefined,
-    nowMs: number,
-  ) {
-    this.#lanes = new Map(services.map(({ name, tags }) => [name, new Set(tags)]));
-    const isRecent = before !== undefined && nowMs - before.atMs <= MAX_RATE_SPAN_MS;
-    this.#before = isRecent ? before.counters : undefined;
-    this.#seconds = isRecent ? (nowMs - before.atMs) / 1_000 : 1;
+/** Keeps the latest of all. */
+function addDecisions({ decisions }: Found, { service, tag: serviceTag }: Teller, text: string): void {
+  for (const { at, peer, tag, outcome, instance } of decisionsOf(text, MAX_DECISIONS_OF_ONE)) {
+    decisions.push({
+      atMs: Date.parse(at),
+      at: new Date(at).toISOString(),
+      service,
+      ...optional('serviceTag', serviceTag),
+      peer,
+      ...optional('tag', tag),
+      outcome,
+      ...optional('instance', instance),
+    });
   }
-
-  add(source: TrafficSource, { requests, calls }: Figures): void {
-    const from = { service: source.service, ...optional('tag', source.tag) };
-    const node = this.#node(from);
-    node.instances++;
-    for (const { tag, source: origin, count, errors } of requests) {
-      this.#count(node, `${source.instance} request ${tag ?? ''} ${origin ?? ''}`, count, errors);
-    }
-    for (const { peer, tag, route, count, errors } of calls) {
-      // Hosts that are no services, and what an agent of a later version tells.
-      if (route === 'outside' || !isRoute(route)) continue;
-      const to = { service: peer, ...(this.#isServedByLane(peer, tag, route) ? optional('tag', tag) : {}) };
-      const identity = { from, to, ...optional('tag', tag), route };
-      const key = JSON.stringify(identity);
-      let edge = this.#edges.get(key);
-      if (edge === undefined) this.#edges.set(key, (edge = { identity, count: 0, errors: 0, perSecond: 0 }));
-      this.#count(edge, `${source.instance} call ${key}`, count, errors);
-      this.#node(to);
-    }
-  }
-
-  nodes(): TrafficNode[] {
-    return [...this.#nodes.values()].map((node) => ({ ...node.identity, instances: node.instances, ...this.#counts(node) }));
-  }
-
-  edges(): TrafficEdge[] {
-    return [...this.#edges.values()].map((edge) => ({ ...edge.identity, ...this.#counts(edge) }));
-  }
-
-  #node(identity: Pick<TrafficNode, 'service' | 'tag'>): Added<Pick<TrafficNode, 'service' | 'tag'>> & { instances: number } {
-    const key = JSON.stringify(identity);
-    let node = this.#nodes.get(key);
-    if (node === undefined) this.#nodes.set(key, (node = { identity, instances: 0, count: 0, errors: 0, perSecond: 0 }));
-    return node;
-  }
-
-  #count(into: Added<unknown>, counter: string, count: number, errors: number): void {
-    into.count += count;
-    into.errors += errors;
-    this.counters.set(counter, (this.counters.get(counter) ?? 0) + count);
-    // What starts anew counts from 0 again.
-    const before = this.#before?.get(counter) ?? 0;
-    if (this.#before !== undefined) into.perSecond += (count >= before ? count - before : count) / this.#seconds;
-  }
-
-  #counts({ count, errors, perSecond }: Added<unknown>): Counts {
-    return { count, errors, ...(this.#before === undefined ? {} : { perSecond: Math.round(perSecond * 100) / 100 }) };
-  }
-
-  /** A call that was corrected may have fallen back, too: then its lane has no instance of the service. */
-  #isServedByLane(peer: string, tag: string | null, route: TrafficRoute): boolean {
-    if (route === 'base' || route === 'fallback') return false;
-    return route !== 'corrected' || (tag !== null && this.#lanes.get(peer)?.has(tag) === true);
-  }
+  decisions.sort((a, b) => b.atMs - a.atMs);
+  decisions.length = Math.min(decisions.length, MAX_DECISIONS);
 }

@@ -18,6 +18,7 @@ export { DURATION_BOUNDS_SECONDS, OTHER, TrafficCounters, type Series, type Traf
 export {
   ADMIN_METADATA_KEY,
   TRAFFIC_ROUTES,
+  trafficRouteOf,
   type CallFigures,
   type DecisionReport,
   type DrainReport,
@@ -28,3 +29,4 @@ export {
   type TrafficReport,
   type TrafficRoute,
 } from './reports.js';
+export { wrap, type Method, type Replaceable, type Undo } from './wrap.js';

@@ -5,6 +5,8 @@
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
 import { FORMAT_NAMES, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
+import { isRegistryPackage } from '../routing/registry.js';
+import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
 import type { Trust } from '../rules/trust.js';
 import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
 
@@ -28,7 +30,8 @@ export interface AgentOptions {
   readonly propagateTo: 'internal' | 'all' | readonly string[];
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
-  readonly registry: 'nacos' | 'kubernetes';
+  /** `nacos`, `kubernetes`, or the package of a third party's registry. */
+  readonly registry: string;
   /** Folder of a service account; undefined: that of the pod. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
@@ -65,6 +68,11 @@ interface Row<T> {
   readonly fallback: T;
   /** undefined: not usable. */
   readonly parse: (text: string) => T | undefined;
+  /**
+   * Only of options that keep somebody out. What holds instead of what can't be used, as narrow as can be, and what that comes to:
+   * whoever set the option wanted less than the default. No further source is asked, as it may be wider.
+   */
+  readonly whenUnusable?: { readonly value: T; readonly meaning: string };
 }
 
 /** Builds a row; lets the type of the default be wider than its value. */
@@ -95,7 +103,24 @@ function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
 }
 
-const CIDR = /^[0-9a-fA-F:.]+(\/\d{1,3})?$/;
+function trust(value: string): Trust | undefined {
+  const networks = words(value);
+  return oneOf('all', 'none')(value) ?? (networks.length > 0 && networks.every(isNetworkText) ? networks : undefined);
+}
+
+function hostPatterns(value: string): readonly string[] | undefined {
+  const patterns = words(value.toLowerCase());
+  const isPattern = (pattern: string): boolean => isHost(pattern.startsWith('*.') ? pattern.slice(2) : pattern);
+  return patterns.every(isPattern) ? patterns : undefined;
+}
+
+/** An address without brackets, or a name that can't be taken for an address in another spelling (`0`, `0x7f.1`). */
+function isHost(value: string): boolean {
+  if (isIpv4Text(value) || isIpv6Text(value)) return true;
+  const labels = (value.endsWith('.') ? value.slice(0, -1) : value).split('.');
+  return labels.every((label) => /^[\p{L}\p{N}_-]+$/u.test(label)) && !/^(?:\d+|0x[\da-f]*)$/i.test(labels[labels.length - 1] as string);
+}
+
 const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
 
 /** All options, in the order of the documentation. A test holds README's table against these rows. */
@@ -135,14 +160,15 @@ export const OPTION_ROWS = {
     variable: 'LANE_TRUST',
     accepts: 'all, none, or a comma list of CIDRs such as 10.0.0.0/8',
     fallback: 'all',
-    parse: (value) =>
-      oneOf('all', 'none')(value) ?? (words(value).length > 0 && words(value).every((word) => CIDR.test(word)) ? words(value) : undefined),
+    parse: trust,
+    whenUnusable: { value: 'none', meaning: 'No tag of a caller is believed' },
   }),
   propagateTo: row<'internal' | 'all' | readonly string[]>({
     variable: 'LANE_PROPAGATE_TO',
     accepts: 'internal, all, or a comma list of host patterns such as *.corp.example',
     fallback: 'internal',
-    parse: (value) => oneOf('internal', 'all')(value) ?? words(value.toLowerCase()),
+    parse: (value) => oneOf('internal', 'all')(value) ?? hostPatterns(value),
+    whenUnusable: { value: 'internal', meaning: 'Tags go to internal hosts only' },
   }),
   services: row<ReadonlyArray<readonly [string, string]>>({
     variable: 'LANE_SERVICES',
@@ -157,9 +183,9 @@ export const OPTION_ROWS = {
   }),
   registry: row<AgentOptions['registry']>({
     variable: 'LANE_REGISTRY',
-    accepts: 'nacos or kubernetes',
+    accepts: 'nacos, kubernetes, or a package of the app such as @acme/lane-consul',
     fallback: 'nacos',
-    parse: oneOf('nacos', 'kubernetes'),
+    parse: (value) => oneOf('nacos', 'kubernetes')(value) ?? (isRegistryPackage(value) ? value : undefined),
   }),
   kubernetesAccount: row<string | undefined>({ variable: 'LANE_KUBERNETES_ACCOUNT', accepts: 'a folder', fallback: undefined, parse: text }),
   kubernetesServer: row<string | undefined>({
@@ -204,8 +230,20 @@ export const OPTION_ROWS = {
     parse: oneOf('none', 'otlp', 'zipkin'),
   }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
-  adminPort: row<number | undefined>({ variable: 'LANE_ADMIN_PORT', accepts: 'a port, or 0 for any free one', fallback: undefined, parse: port }),
-  adminHost: row<string>({ variable: 'LANE_ADMIN_HOST', accepts: 'an address or a host name', fallback: '127.0.0.1', parse: text }),
+  adminPort: row<number | undefined>({
+    variable: 'LANE_ADMIN_PORT',
+    accepts: 'a port, or 0 for any free one',
+    fallback: undefined,
+    parse: port,
+    whenUnusable: { value: undefined, meaning: 'There is no admin port' },
+  }),
+  adminHost: row<string>({
+    variable: 'LANE_ADMIN_HOST',
+    accepts: 'an address or a host name',
+    fallback: '127.0.0.1',
+    parse: (value) => (isHost(value) ? value : undefined),
+    whenUnusable: { value: '127.0.0.1', meaning: 'The admin port is for this machine only' },
+  }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
   logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
@@ -234,16 +272,19 @@ export function kubernetesServerOf(environment: Environment): string | undefined
 /** Where options come from, in the order in which they count. */
 export interface OptionSources {
   readonly environment: Environment;
-  /** What the file of LANE_CONFIG has, parsed. */
-  readonly file?: { readonly path: string; readonly content: unknown } | undefined;
+  /** What the file of LANE_CONFIG has, parsed; or why it can't be read. */
+  readonly file?: { readonly path: string; readonly content: unknown } | { readonly path: string; readonly unreadable: string } | undefined;
   /** The pod's labels: lines of `key="value"`. */
   readonly labels?: { readonly path: string; readonly text: string } | undefined;
 }
 
-/** Reads all options. Never throws: what can't be used is told in `problems` and left at its default. */
+/**
+ * Reads all options. Never throws: what can't be used is told in `problems` and left at its default, or closed where the option keeps
+ * somebody out. A file that can't be read may have had such options: they are closed, too, unless the environment has them.
+ */
 export function readAgentOptions({ environment, file, labels }: OptionSources): { options: AgentOptions; problems: OptionProblem[] } {
   const problems: OptionProblem[] = [];
-  const fileValues = file === undefined ? {} : valuesOfFile(file.path, file.content, problems);
+  const fileValues = file === undefined ? {} : valuesOfFile(file, problems);
   const options: Record<string, unknown> = {};
   for (const [key, definition] of Object.entries(OPTION_ROWS) as Array<[string, Row<unknown>]>) {
     options[key] = readRow(definition, environment, fileValues, problems);
@@ -254,26 +295,49 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   return { options: options as unknown as AgentOptions, problems };
 }
 
-function readRow(definition: Row<unknown>, environment: Environment, file: Environment, problems: OptionProblem[]): unknown {
+/** `file` is undefined where it can't be read. */
+function readRow(definition: Row<unknown>, environment: Environment, file: Environment | undefined, problems: OptionProblem[]): unknown {
+  const { whenUnusable } = definition;
   const variables = [definition.variable, ...(definition.aliases ?? [])];
   for (const source of [environment, file]) {
+    if (source === undefined) {
+      if (whenUnusable !== undefined) return whenUnusable.value;
+      continue;
+    }
     for (const variable of variables) {
       const value = source[variable]?.trim();
       if (value === undefined || value === '') continue;
       const parsed = definition.parse(value);
       if (parsed !== undefined) return parsed;
       const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
-      problems.push({ message: `${variable}=${shown} can't be used: accepted is ${definition.accepts}. The app runs without this setting.` });
+      problems.push({
+        message: `${variable}=${shown} can't be used: accepted is ${definition.accepts}. ${whenUnusable?.meaning ?? 'The app runs without this setting'}.`,
+      });
+      if (whenUnusable !== undefined) return whenUnusable.value;
     }
   }
   return definition.fallback;
 }
 
-/** The options file as if it were an environment: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
-function valuesOfFile(path: string, content: unknown, problems: OptionProblem[]): Environment {
+/** The variables of the options that close. */
+const CLOSING = Object.values(OPTION_ROWS as Record<string, Row<unknown>>)
+  .filter(({ whenUnusable }) => whenUnusable !== undefined)
+  .map(({ variable }) => variable);
+const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags go to internal hosts only, and there is no admin port.`;
+
+/** The options file as if it were an environment, undefined where it is none: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
+function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: OptionProblem[]): Environment | undefined {
+  const { path } = file;
+  if ('unreadable' in file) {
+    problems.push({
+      message: `${CONFIG_VARIABLE}=${path} can't be read: ${file.unreadable}. The app runs with the environment's settings alone. ${CLOSED_WITH_FILE}`,
+    });
+    return undefined;
+  }
+  const { content } = file;
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
-    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be used: accepted is a JSON or YAML object of options.` });
-    return {};
+    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be used: accepted is a JSON or YAML object of options. ${CLOSED_WITH_FILE}` });
+    return undefined;
   }
   const values: Record<string, string> = {};
   const known = new Map<string, string>();
@@ -287,7 +351,8 @@ function valuesOfFile(path: string, content: unknown, problems: OptionProblem[])
       problems.push({
         message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: known are ${Object.keys(OPTION_ROWS).join(', ')}.`,
       });
-    else if (value !== null && value !== undefined) values[variable] = Array.isArray(value) ? value.join(',') : String(value);
+    // An empty list is a value, not the want of one.
+    else if (value !== null && value !== undefined) values[variable] = Array.isArray(value) ? value.join(',') || ',' : String(value);
   }
   return values;
 }

@@ -1,5 +1,8 @@
 /** What an agent tells at its admin port (LANE_ADMIN_PORT), as JSON. The console, the gateway and `lane` read these shapes. */
 import type { Tag } from '../names/tag.js';
+import type { Reason } from '../routing/lane-index.js';
+import type { RegistryState } from '../routing/registry.js';
+import type { SettledVerdict } from '../routing/verdict.js';
 import type { TagSource } from '../rules/request-tag.js';
 
 /** Key in an instance's metadata under which its admin port is announced, as `host:port`. */
@@ -18,6 +21,29 @@ export type TrafficRoute = (typeof TRAFFIC_ROUTES)[number];
 
 /** All of them. */
 export const TRAFFIC_ROUTES = ['lane', 'base', 'fallback', 'corrected', 'none', 'outside'] as const;
+
+/** The verdict on a call in the words of figures, decisions and spans. */
+export function trafficRouteOf(verdict: SettledVerdict): TrafficRoute {
+  switch (verdict.kind) {
+    case 'unknown':
+      return 'outside';
+    case 'unavailable':
+      return 'none';
+    case 'redirect':
+      return verdict.byName ? ROUTES[verdict.reason] : 'corrected';
+    case 'as-is':
+      return ROUTES[verdict.reason];
+  }
+}
+
+const ROUTES: Readonly<Record<Reason, TrafficRoute>> = {
+  base: 'base',
+  'in-lane': 'lane',
+  'fell-back-to-base': 'fallback',
+  'lane-not-here': 'fallback',
+  // Nothing usable is there, and the instance that was addressed is base.
+  none: 'base',
+};
 
 /** Requests of one tag that got it from the same source. */
 export interface RequestFigures {
@@ -115,8 +141,8 @@ export interface StatusReport {
     /** Of the newest document, where it was refused; the last good one is in force. */
     readonly problems: ReadonlyArray<{ readonly path: string; readonly message: string }>;
   };
-  /** null: the agent has no connection of its own. */
-  readonly nacos: { readonly server: string; readonly namespace: string; readonly transport: 'http' | 'grpc'; readonly reachable: boolean } | null;
+  /** Where services are learnt from; null: nothing has been asked of it yet. */
+  readonly registry: Omit<RegistryState, 'addresses'> | null;
   /** What the app has registered. */
   readonly registrations: ReadonlyArray<{ readonly service: string; readonly address: string; readonly withdrawn: boolean }>;
   /** `on`; `waiting`: its library has not been loaded; `disabled` by LANE_DISABLE; `failed`: it could not be installed, or took itself out. */

@@ -1,6 +1,7 @@
-/** Why a call goes to which instances, for people. The decision itself is that of {@link route}, never a second one. */
+/** Why a call goes to which instances, for people. The verdict is that which a call gets, never a second one. */
 import type { Instance } from './instance.js';
 import { route, type Decision, type Fallback, type Reason } from './lane-index.js';
+import { judgeByName, type Redirect, type Unavailable } from './verdict.js';
 import { isBaseInstance, type ServiceTable } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
@@ -27,6 +28,8 @@ export interface ExplainedInstance {
 export interface HopExplanation {
   readonly service: string;
   readonly tag: Tag | undefined;
+  /** What becomes of such a call where it is made by name. */
+  readonly verdict: (Redirect | Unavailable)['kind'];
   readonly reason: Reason;
   /** What holds where the lane has no instance; undefined for untagged calls, and where the lane is not here. */
   readonly fallback: Fallback | undefined;
@@ -36,13 +39,15 @@ export interface HopExplanation {
 /** Explains which instances of a service a call with this tag may go to. */
 export function explainHop(table: ServiceTable, tag: Tag | undefined): HopExplanation {
   const { index, key, instances } = table;
+  const { kind, reason } = judgeByName(table, tag);
   const decision = route(index, tag);
   const policy = tag === undefined ? undefined : index.rules.policyOf(tag);
   const shareOf = sharesOf(decision);
   return {
     service: key.name,
     tag,
-    reason: decision.reason,
+    verdict: kind,
+    reason,
     fallback: policy?.use === 'lane' ? policy.fallback : undefined,
     instances: instances.map((instance) => ({
       instance,

@@ -1,7 +1,8 @@
 /** The table of design "which instances may serve it", and laws that hold whatever the instances and rules. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { tagOfMetadata, type Instance } from './instance.js';
+import type { Instance } from './instance.js';
+import { DEFAULT_FORMATS, tagOfMetadata } from '../wire/formats.js';
 import { buildChances, buildLaneIndex, isUsable, pick, route, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 
 /**
@@ -25,7 +26,7 @@ interface RuleOptions {
 function rules({ fallback = 'base', enabled, baseMode = 'untagged' }: RuleOptions = {}): IndexRules {
   const isEnabled = (tag: string): boolean => enabled === undefined || enabled.includes(tag);
   return {
-    tagOf: ({ metadata }) => tagOfMetadata(metadata),
+    tagOf: ({ metadata }) => tagOfMetadata(metadata, DEFAULT_FORMATS),
     policyOf: (tag) => (isEnabled(tag) ? { use: 'lane', fallback } : { use: 'base' }),
     isEnabledLane: isEnabled,
     baseMode,

@@ -1,15 +1,74 @@
+import type { Log } from '../log.js';
 import type { Instance } from './instance.js';
 import type { ServiceKey } from './service-tables.js';
 
-/** Where instances are found: Nacos, or another registry behind the same interface. */
+/** Told all instances of a service, healthy or not; undefined: there is no such service, and what is called so is somebody else. */
+export type InstanceListener = (instances: readonly Instance[] | undefined) => void;
+
+/** Which hosts are services. Asked on the request path: a look-up, without waiting. */
+export interface ServiceNames {
+  /** Whether no host can be a service, so that none need be asked about. */
+  readonly isEmpty: boolean;
+  /** The service that is called by this host and port; undefined: the host is not ours. */
+  find(host: string, port: number): ServiceKey | undefined;
+  /** Whether a host belongs to the call chain, and may have the tag, by its name alone. */
+  isInternal(host: string): boolean;
+}
+
+/** How a registry does, for status and figures. */
+export interface RegistryState {
+  /** Such as `nacos`; a third party's is the name of its package. */
+  readonly kind: string;
+  readonly server: string;
+  readonly namespace: string;
+  /** Such as `http` or `grpc`. */
+  readonly transport: string;
+  /** Its servers. Calls to them are nobody's traffic. */
+  readonly addresses: ReadonlyArray<{ readonly host: string; readonly port: number }>;
+  readonly reachable: boolean;
+}
+
+/**
+ * Where instances are found: Nacos, Kubernetes, or another registry behind the same interface. The agent learns services from it at their
+ * first call, and keeps observing them; the gateway and the commands use it, too.
+ */
 export interface Registry {
-  /** Calls `listener` with all instances of a service, healthy or not: once they are known, then at each change. Outages are ridden out. */
-  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe;
+  /** Which hosts are services. Absent: the services of the lane groups, and of LANE_SERVICES. */
+  readonly names?: ServiceNames | undefined;
+  /** undefined: it has not been asked for anything yet. */
+  readonly state: RegistryState | undefined;
+  /** Group of services where none is named. */
+  readonly defaultGroup: string;
+  /** Calls `listener` once a service is known, or known not to be there, then at each change. Outages are ridden out. */
+  observe(key: ServiceKey, listener: InstanceListener): Unsubscribe;
+
   /** All instances of a service, asked for now. Rejects where the registry can't be reached. */
   list(key: ServiceKey): Promise<readonly Instance[]>;
   /** Names of all services of a group. Rejects where the registry can't be reached. */
   services(group?: string): Promise<readonly string[]>;
   close(): Promise<void>;
+}
+
+/** What a registry of a third party is made with. */
+export interface RegistryOptions {
+  readonly log: Log;
+  /** Whether what is asked for keeps the process alive, as a command needs it. Inside somebody's app nothing does. */
+  readonly holdProcess: boolean;
+}
+
+/** What the package of a third party's registry exports as `createRegistry`. It is named by LANE_REGISTRY. */
+export type CreateRegistry = (options: RegistryOptions) => Registry;
+
+/** Makes the registry of a package, given what it exports. Throws where that is none, or the package can't make it. */
+export function registryFrom(exported: unknown, options: RegistryOptions): Registry {
+  const { createRegistry } = (exported ?? {}) as { readonly createRegistry?: CreateRegistry };
+  if (typeof createRegistry !== 'function') throw new TypeError('it exports no function createRegistry');
+  return createRegistry(options);
+}
+
+/** Whether a setting names the package of a third party's registry: with a scope, as a word alone is more likely a mistyped one. */
+export function isRegistryPackage(name: string): boolean {
+  return /^@[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/i.test(name);
 }
 
 /** A document kept beside the registry. */

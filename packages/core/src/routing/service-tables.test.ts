@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instance } from './instance.js';
 import type { CompiledLane, LaneRules } from '../rules/types.js';
+import { DEFAULT_FORMATS } from '../wire/formats.js';
 import { isInRightLane, ServiceTables, type KnownAddress, type ServiceKey } from './service-tables.js';
 
 const A: ServiceKey = { name: 'a', group: 'DEFAULT_GROUP' };
@@ -36,7 +38,7 @@ function rulesOf(...lanes: string[]): LaneRules {
 
 describe('what is known', () => {
   test('a service that nobody told of has no decision', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     expect(tables.isEmpty).toBe(true);
     expect(tables.route(A, 'gray')).toBe(undefined);
     expect(tables.get(A)).toBe(undefined);
@@ -44,14 +46,14 @@ describe('what is known', () => {
   });
 
   test('a service with no instance is known, and can not be served', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, []);
     expect(tables.isEmpty).toBe(false);
     expect(tables.route(A, undefined)).toMatchObject({ reason: 'none', instances: [] });
   });
 
   test('an update replaces what was known, for that service alone', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second, other] = [instance(), instance(), instance()];
     tables.update(B, [other]);
     tables.update(A, [first]);
@@ -65,7 +67,7 @@ describe('what is known', () => {
   });
 
   test('services of the same name in two groups are two', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second] = [instance(), instance()];
     tables.update(A, [first]);
     tables.update({ name: 'a', group: 'OTHER' }, [second]);
@@ -74,7 +76,7 @@ describe('what is known', () => {
   });
 
   test('a snapshot serves until the registry speaks, and never after', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [old, older, told] = [instance(), instance(), instance()];
     expect(tables.update(A, [older], 'snapshot').origin).toBe('snapshot');
     expect(tables.update(A, [old], 'snapshot').instances).toEqual([old]);
@@ -89,8 +91,8 @@ describe('what is known', () => {
 
   test('Nepxion metadata is read where the format is listed', () => {
     const tagged = instance(undefined, { metadata: { version: '1.1' } });
-    const plain = new ServiceTables();
-    const nepxion = new ServiceTables({ nepxion: true });
+    const plain = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const nepxion = new ServiceTables({ formats: ['baggage', 'nepxion'] });
     expect(plain.update(A, [tagged]).index.tags.get(tagged)).toBe(undefined);
     expect(nepxion.update(A, [tagged]).index.tags.get(tagged)).toBe('1.1');
     expect(nepxion.tagOf(tagged)).toBe('1.1');
@@ -109,7 +111,7 @@ describe('lane groups', () => {
     ['the lane in a group without this service', rulesOf('b/gray'), 'lane-not-here', [base]],
     ['another lane with this service', rulesOf('a/blue'), 'lane-not-here', [base]],
   ])('%s', (_, rules, reason, instances) => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.setRules(rules);
     tables.update(A, [base, gray]);
     expect(tables.route(A, 'gray')).toMatchObject({ reason, instances });
@@ -117,7 +119,7 @@ describe('lane groups', () => {
   });
 
   test('put in force later, they are in force for every service at once', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, [base, gray]);
     tables.update(B, [base, gray], 'snapshot');
     expect(tables.route(A, 'gray')?.reason).toBe('in-lane');
@@ -139,14 +141,14 @@ describe('lane groups', () => {
     ['option base, lane none', 'base', rulesOf('a/blue:none'), 'none'],
     ['option none, but the lane is not here', 'none', rulesOf('b/blue:none'), 'lane-not-here'],
   ])('fallback: %s', (_, fallback, rules, reason) => {
-    const tables = new ServiceTables(fallback === undefined ? {} : { fallback });
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, ...(fallback === undefined ? {} : { fallback }) });
     tables.setRules(rules);
     tables.update(A, [base, gray]);
     expect(tables.route(A, 'blue')?.reason).toBe(reason);
   });
 
   test('outside-enabled-lanes: instances of a lane that is not enabled serve base', () => {
-    const tables = new ServiceTables({ baseMode: 'outside-enabled-lanes' });
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' });
     tables.update(A, [base, gray]);
     expect(tables.route(A, undefined)?.instances).toEqual([base]);
     tables.setRules(rulesOf());
@@ -156,7 +158,7 @@ describe('lane groups', () => {
   });
 
   test('any list of instances can be indexed under the rules in force', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.setRules(rulesOf('a/gray'));
     expect(tables.buildIndex('a', [gray]).byTag.get('gray')?.reason).toBe('in-lane');
     expect(tables.buildIndex('b', [base, gray]).byTag.get('gray')?.reason).toBe('lane-not-here');
@@ -166,7 +168,7 @@ describe('lane groups', () => {
 
 describe('addresses', () => {
   test('an instance is found by host and port, whether it can serve or not', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
     const table = tables.update(A, [healthy, down]);
     expect(tables.findByAddress(healthy.ip, healthy.port)).toEqual({ instance: healthy, table });
@@ -178,7 +180,7 @@ describe('addresses', () => {
   });
 
   test('an address that two services share is nobody’s, however often either has it', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const shared = instance();
     const [again, other] = [{ ...shared }, { ...shared }];
     tables.update(A, [shared, again]);
@@ -194,13 +196,116 @@ describe('addresses', () => {
   });
 
   test('is found in the table of now after the rules change', () => {
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const gray = instance('gray');
     tables.update(A, [gray]);
     tables.findByAddress(gray.ip, gray.port);
     tables.setRules(rulesOf());
     expect(tables.findByAddress(gray.ip, gray.port)?.table).toBe(tables.get(A));
   });
+});
+
+describe('a push that says the same', () => {
+  const copyOf = (list: readonly Instance[]): Instance[] => list.map((one) => ({ ...one, metadata: { ...one.metadata } }));
+  const list = [instance(), instance('gray'), instance('gray', { healthy: false })];
+
+  test('changes nothing: same table, same decisions, same addresses, in whatever order it comes', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const table = tables.update(A, list);
+    const decisions = ['gray', 'blue', undefined].map((tag) => tables.route(A, tag));
+    const known = tables.findByAddress(list[1]?.ip as string, list[1]?.port as number);
+    for (const said of [list, copyOf(list), copyOf(list).toReversed()]) {
+      expect(tables.update({ ...A }, said)).toBe(table);
+      expect(tables.get(A)).toBe(table);
+      expect(['gray', 'blue', undefined].map((tag) => tables.route(A, tag))).toEqual(decisions);
+      expect(tables.route(A, 'blue')).toBe(decisions[1]);
+      expect(tables.findByAddress(list[1]?.ip as string, list[1]?.port as number)).toBe(known);
+    }
+  });
+
+  test.each<[what: string, change: Partial<Instance> & { readonly cluster?: string }]>([
+    ['weight', { weight: 2 }],
+    ['health', { healthy: false }],
+    ['enabled', { enabled: false }],
+    ['the tag', { metadata: { lane: 'blue' } }],
+    ['other metadata', { metadata: { zone: 'a' } }],
+    ['metadata that is gone', { metadata: {} }],
+    ['the port', { port: 1 }],
+    ['what only one registry tells', { cluster: 'B' }],
+  ])('does not say the same with another %s', (_, change) => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const before = instance('gray');
+    const table = tables.update(A, [before, list[0] as Instance]);
+    const said = [list[0] as Instance, { ...before, ...change }];
+    expect(tables.update(A, said)).not.toBe(table);
+    expect(tables.get(A)?.instances).toBe(said);
+  });
+
+  test('does not say the same where the registry repeats what a snapshot said: from then on it is the registry that has said it', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    tables.update(A, list, 'snapshot');
+    expect(tables.update(A, copyOf(list)).origin).toBe('registry');
+    expect(tables.findByAddress(list[0]?.ip as string, list[0]?.port as number)?.table).toBe(tables.get(A));
+  });
+
+  test('of an address that is listed twice the later counts, also when the two change places', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const first = instance('gray');
+    const later = { ...first, metadata: { lane: 'blue' } };
+    tables.update(A, [first, later]);
+    expect(tables.findByAddress(first.ip, first.port)?.instance).toBe(later);
+    tables.update(A, [later, first]);
+    expect(tables.findByAddress(first.ip, first.port)?.instance).toBe(first);
+  });
+});
+
+test('after any history, what is known of addresses is what tables made anew would know', () => {
+  const address = fc.record({
+    ip: fc.constantFrom('10.0.0.1', '10.0.0.2', '::1'),
+    port: fc.integer({ min: 1, max: 3 }),
+    lane: fc.constantFrom('', 'gray'),
+  });
+  const push = fc.record({
+    name: fc.constantFrom('a', 'b', 'c'),
+    group: fc.constantFrom('DEFAULT_GROUP', 'OTHER'),
+    instances: fc.array(address, { maxLength: 5 }),
+    origin: fc.constantFrom('registry' as const, 'snapshot' as const),
+  });
+  const rules = fc.constantFrom(undefined, rulesOf('a/gray'), rulesOf());
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.oneof(
+          push,
+          rules.map((value) => ({ rules: value })),
+        ),
+        { maxLength: 20 },
+      ),
+      (history) => {
+        const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+        for (const step of history) {
+          if ('rules' in step) tables.setRules(step.rules);
+          else {
+            const { name, group, origin } = step;
+            const said = step.instances.map(({ ip, port, lane }) => instance(lane, { ip, port }));
+            tables.update({ name, group }, said, origin);
+          }
+          const anew = new ServiceTables({ formats: DEFAULT_FORMATS });
+          anew.setRules(tables.rules);
+          for (const table of tables.all()) anew.update(table.key, table.instances, table.origin);
+          for (const ip of ['10.0.0.1', '10.0.0.2', '::1']) {
+            expect(tables.hasHost(ip)).toBe(anew.hasHost(ip));
+            for (const port of [1, 2, 3]) {
+              const known = tables.findByAddress(ip, port);
+              const wanted = anew.findByAddress(ip, port);
+              expect(known?.instance).toBe(wanted?.instance);
+              expect(known?.table).toBe(wanted && tables.get(wanted.table.key));
+            }
+          }
+        }
+      },
+    ),
+  );
 });
 
 describe('isInRightLane', () => {
@@ -223,7 +328,7 @@ describe('isInRightLane', () => {
       tag: string | undefined,
       instances: Instance[],
       rules: LaneRules | undefined,
-      options: ConstructorParameters<typeof ServiceTables>[0],
+      options: Omit<ConstructorParameters<typeof ServiceTables>[0], 'formats'>,
       right: string[],
     ]
   >([
@@ -260,7 +365,7 @@ describe('isInRightLane', () => {
       ['base down', 'gray down'],
     ],
   ])('%s', (_, tag, instances, rules, options, right) => {
-    const tables = new ServiceTables(options);
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, ...options });
     tables.setRules(rules);
     tables.update(A, instances);
     const decision = tables.route(A, tag);

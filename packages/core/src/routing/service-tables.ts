@@ -1,5 +1,6 @@
 import type { LaneRules } from '../rules/types.js';
-import { tagOfMetadata, type Instance, type MetadataReading } from './instance.js';
+import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
+import type { Instance } from './instance.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 import type { Tag } from '../names/tag.js';
 
@@ -29,24 +30,30 @@ export interface KnownAddress {
 }
 
 /** Options of {@link ServiceTables}. */
-export interface ServiceTablesOptions extends MetadataReading {
+export interface ServiceTablesOptions {
+  /** All formats listed, written or read: metadata with common keys is a tag only where its format is among them. */
+  readonly formats: readonly FormatName[];
   readonly baseMode?: BaseMode;
   readonly fallback?: Fallback;
 }
 
 /**
- * All services that this process knows, ready for routing: rebuilt when the registry pushes or the lane groups change, so
- * that a request costs one look-up.
+ * All services that this process knows, ready for routing: tables and addresses are made when the registry pushes or the lane groups
+ * change, never by a request, which costs look-ups and puts no text together.
  */
 export class ServiceTables {
   readonly #options: ServiceTablesOptions;
+  readonly #readTag: InstanceTagReader;
+  /** By name, then by group. */
+  readonly #services = new Map<string, Map<string, ServiceTable>>();
+  /** By id, in the order in which the services came. */
   readonly #tables = new Map<string, ServiceTable>();
-  /** host, then port: no key has to be put together at request time. An address that several services share is null: it can't be told whose it is. */
-  #addresses: Map<string, Map<number, KnownAddress | null>> | undefined;
+  readonly #addresses = new Addresses();
   #rules: LaneRules | undefined;
 
-  constructor(options: ServiceTablesOptions = {}) {
+  constructor(options: ServiceTablesOptions) {
     this.#options = options;
+    this.#readTag = instanceTagReader(options.formats);
   }
 
   /** The lane groups in force, or undefined where none are known. */
@@ -56,18 +63,30 @@ export class ServiceTables {
 
   /** Puts other lane groups in force. */
   setRules(rules: LaneRules | undefined): void {
+    if (rules === this.#rules) return;
     this.#rules = rules;
-    for (const table of this.#tables.values()) this.update(table.key, table.instances, table.origin);
+    for (const table of this.#tables.values()) this.#build(table.key, table.instances, table.origin, table);
   }
 
-  /** Takes what the registry says about a service now. A snapshot never replaces what the registry said. */
+  /**
+   * Takes what the registry says about a service now. A snapshot never replaces what the registry said. What says the same as before, in
+   * whatever order, changes nothing: the table stays the one it was. Lists are kept: who gives one changes it no more.
+   */
   update(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin = 'registry'): ServiceTable {
-    const id = serviceIdOf(key);
-    const known = this.#tables.get(id);
-    if (origin === 'snapshot' && known?.origin === 'registry') return known;
+    const known = this.get(key);
+    if (known !== undefined && origin === 'snapshot' && known.origin === 'registry') return known;
+    if (known !== undefined && known.origin === origin && saySame(known.instances, instances)) return known;
+    return this.#build(key, instances, origin, known);
+  }
+
+  #build(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {
     const table: ServiceTable = { key, instances, index: this.buildIndex(key.name, instances), origin };
-    this.#tables.set(id, table);
-    this.#addresses = undefined;
+    if (before !== undefined) this.#addresses.remove(before);
+    this.#addresses.add(table);
+    this.#tables.set(serviceIdOf(key), table);
+    let groups = this.#services.get(key.name);
+    if (groups === undefined) this.#services.set(key.name, (groups = new Map()));
+    groups.set(key.group, table);
     return table;
   }
 
@@ -90,11 +109,11 @@ export class ServiceTables {
 
   /** The tag of an instance by its metadata; undefined: base. */
   tagOf(instance: Pick<Instance, 'metadata'>): Tag | undefined {
-    return tagOfMetadata(instance.metadata, this.#options);
+    return this.#readTag(instance.metadata);
   }
 
   get(key: ServiceKey): ServiceTable | undefined {
-    return this.#tables.get(serviceIdOf(key));
+    return this.#services.get(key.name)?.get(key.group);
   }
 
   all(): Iterable<ServiceTable> {
@@ -112,28 +131,94 @@ export class ServiceTables {
     return this.#tables.size === 0;
   }
 
-  /** The instance at an address, or undefined where it is none that is known. */
+  /** The instance at an address, or undefined where it is none that is known, or that of several services. */
   findByAddress(host: string, port: number): KnownAddress | undefined {
-    return (this.#addresses ??= this.#collectAddresses()).get(host)?.get(port) ?? undefined;
+    return this.#addresses.find(host, port);
   }
 
   /** Whether any instance is at this host, whatever its port. */
   hasHost(host: string): boolean {
-    return (this.#addresses ??= this.#collectAddresses()).has(host);
+    return this.#addresses.has(host);
+  }
+}
+
+/**
+ * Whose an address is: host, then port, so that no key has to be put together at request time. It is kept up service by service. An
+ * address that several services share is nobody's while they do, since it can't be told whose it is.
+ */
+class Addresses {
+  readonly #hosts = new Map<string, Map<number, KnownAddress | KnownAddress[]>>();
+
+  find(host: string, port: number): KnownAddress | undefined {
+    const known = this.#hosts.get(host)?.get(port);
+    return known === undefined || Array.isArray(known) ? undefined : known;
   }
 
-  #collectAddresses(): Map<string, Map<number, KnownAddress | null>> {
-    const addresses = new Map<string, Map<number, KnownAddress | null>>();
-    for (const table of this.#tables.values()) {
-      for (const instance of table.instances) {
-        let ports = addresses.get(instance.ip);
-        if (ports === undefined) addresses.set(instance.ip, (ports = new Map()));
-        const known = ports.get(instance.port);
-        ports.set(instance.port, known === undefined || known?.table === table ? { instance, table } : null);
-      }
-    }
-    return addresses;
+  has(host: string): boolean {
+    return this.#hosts.has(host);
   }
+
+  add(table: ServiceTable): void {
+    for (const instance of table.instances) {
+      let ports = this.#hosts.get(instance.ip);
+      if (ports === undefined) this.#hosts.set(instance.ip, (ports = new Map()));
+      const known = ports.get(instance.port);
+      // Of an address that one service lists twice the later counts.
+      const others = ownersOf(known).filter((owner) => owner.table !== table);
+      const owner = { instance, table };
+      ports.set(instance.port, others.length === 0 ? owner : [...others, owner]);
+    }
+  }
+
+  remove(table: ServiceTable): void {
+    for (const { ip, port } of table.instances) {
+      const ports = this.#hosts.get(ip);
+      if (ports === undefined) continue;
+      const [first, ...rest] = ownersOf(ports.get(port)).filter((owner) => owner.table !== table);
+      if (first !== undefined) ports.set(port, rest.length === 0 ? first : [first, ...rest]);
+      else if (ports.delete(port) && ports.size === 0) this.#hosts.delete(ip);
+    }
+  }
+}
+
+function ownersOf(known: KnownAddress | KnownAddress[] | undefined): readonly KnownAddress[] {
+  return known === undefined ? [] : Array.isArray(known) ? known : [known];
+}
+
+/**
+ * Whether two lists say the same. In whatever order, since Nacos promises none and no decision depends on it; but for an address that is
+ * listed twice, of which the later counts: there the order has to be the same.
+ */
+function saySame(before: readonly Instance[], now: readonly Instance[]): boolean {
+  if (before.length !== now.length) return false;
+  if (before.every((instance, i) => isSame(instance, now[i] as Instance))) return true;
+  const byAddress = new Map(before.map((instance) => [addressOf(instance), instance]));
+  if (byAddress.size < before.length || new Set(now.map(addressOf)).size < now.length) return false;
+  return now.every((instance) => {
+    const known = byAddress.get(addressOf(instance));
+    return known !== undefined && isSame(known, instance);
+  });
+}
+
+function addressOf({ ip, port }: Instance): string {
+  return `${ip} ${port}`;
+}
+
+/** In all that there is of them, also what only one registry has, such as a cluster: whoever reads a table finds what was last told. */
+function isSame(a: Instance, b: Instance): boolean {
+  return a === b || (a.ip === b.ip && a.port === b.port && isSameRecord(a, b) && isSameRecord(a.metadata, b.metadata));
+}
+
+/** But for `metadata`, which is a record of its own. */
+function isSameRecord(a: object | undefined, b: object | undefined): boolean {
+  if (a === b) return true;
+  const left = (a ?? {}) as Readonly<Record<string, unknown>>;
+  const right = (b ?? {}) as Readonly<Record<string, unknown>>;
+  const keys = Object.keys(left);
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => (key === 'metadata' && typeof left[key] === 'object') || (Object.hasOwn(right, key) && Object.is(left[key], right[key])))
+  );
 }
 
 /** A service as one text: the key of tables and snapshots. */

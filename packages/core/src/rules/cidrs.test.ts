@@ -49,6 +49,28 @@ describe('a network', () => {
   });
 });
 
+test('is what it is for the parser, too: nothing that may be written matches nobody', () => {
+  const piece = fc.constantFrom(
+    ...['0', '1', '10', '010', '255', '256', 'ffff', 'g', '12345', '.', '.', '.', ':', ':', '::', '/', '/8', '/33', '/128', '/129', '%e', ' ', ''],
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.array(piece, { maxLength: 14 }).map((pieces) => pieces.join('')),
+        fc.ipV4(),
+        fc.ipV6(),
+        fc.ipV4Extended(),
+      ),
+      (text) => {
+        const address = text.split('/')[0] as string;
+        // The address of a network is in that network.
+        expect(compileCidrs([text])(address)).toBe(isCidr(text));
+      },
+    ),
+    { numRuns: 20_000 },
+  );
+});
+
 describe('an address', () => {
   test.each<[networks: readonly string[], address: string, isIn: boolean]>([
     [['10.0.0.0/8'], '10.0.0.0', true],

@@ -1,3 +1,5 @@
+import { isNetworkText } from './network-syntax.js';
+
 /** Tells whether an address is in one of several networks (IPv4, IPv6, IPv4-mapped IPv6). */
 export type CidrTest = (address: string) => boolean;
 
@@ -8,9 +10,9 @@ type Network = readonly [address: Address, bits: number];
 // Loaded where there are networks to compare with: few apps have any, and it costs 2 ms of their start.
 const load = (): IpAddr => require('ipaddr.js') as IpAddr;
 
-/** Whether a text is a network in CIDR notation, or a single address. */
+/** Whether a text is a network in CIDR notation, or a single address; nothing is loaded for that. */
 export function isCidr(text: string): boolean {
-  return parseNetwork(text, load()) !== undefined;
+  return isNetworkText(text);
 }
 
 /**
@@ -35,15 +37,11 @@ export function compileCidrs(networks: readonly string[]): CidrTest {
 }
 
 function parseNetwork(text: string, ip: IpAddr): Network | undefined {
+  if (!isNetworkText(text)) return undefined;
   const slash = text.indexOf('/');
-  const written = slash === -1 ? text : text.slice(0, slash);
-  // A zone belongs to an interface of one machine; networks are told to many.
-  const address = written.includes('%') ? undefined : parseAddress(written, ip);
+  const address = parseAddress(slash === -1 ? text : text.slice(0, slash), ip);
   if (address === undefined) return undefined;
-  const most = address.kind() === 'ipv4' ? 32 : 128;
-  const length = slash === -1 ? String(most) : text.slice(slash + 1);
-  if (!/^(?:0|[1-9]\d{0,2})$/.test(length) || Number(length) > most) return undefined;
-  const bits = Number(length);
+  const bits = slash === -1 ? (address.kind() === 'ipv4' ? 32 : 128) : Number(text.slice(slash + 1));
   if (address.kind() === 'ipv6' && bits >= 96 && (address as InstanceType<IpAddr['IPv6']>).isIPv4MappedAddress())
     return [unmapped(address) as Address, bits - 96];
   return [address, bits];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compileKey, compileMatcher, compileRegex, compileStringMatch } from './matchers.js';
+import { compileKey, compileMatcher, compileRegex, compileStringMatch, MAX_REGEX_INPUT } from './matchers.js';
 import { requestView, type RequestLike } from './request-view.js';
 import type { Matcher, RequestKey, StringMatch } from './types.js';
 
@@ -122,4 +122,10 @@ describe('a key', () => {
   ])('of the client %s is %s, whatever the server listens on', (clientIp, value) => {
     expect(compileKey({ clientIp: true })(view({ clientIp }))).toBe(value);
   });
+});
+
+test('a value of more than 512 characters matches no regular expression; a shorter one does', () => {
+  const matches = compileRegex('a$');
+  expect(matches('a'.repeat(MAX_REGEX_INPUT))).toBe(true);
+  expect(matches('a'.repeat(MAX_REGEX_INPUT + 1))).toBe(false);
 });

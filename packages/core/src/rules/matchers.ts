@@ -80,6 +80,9 @@ export function compileStringMatch(match: StringMatch, ignoreCase = false): Valu
   return (value) => !test(value);
 }
 
+/** Longer values match no regular expression: linear time is not short time, and clients say how long a value is. */
+export const MAX_REGEX_INPUT = 512;
+
 type Re2 = typeof import('re2js');
 
 /**
@@ -90,7 +93,14 @@ export function compileRegex(source: string, ignoreCase = false): (value: string
   // Loaded only for documents with a regular expression: it costs 8 to 10 ms, and is as large as the rest of the agent.
   const { RE2JS } = require('re2js') as Re2;
   const pattern = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
-  return (value) => pattern.matcher(value).find();
+  // Not by test(): its automaton remembers states by the megabyte, and takes longer for values that are made to meet new ones.
+  return (value) => value.length <= MAX_REGEX_INPUT && pattern.matcher(value).find();
+}
+
+/** How many instructions the program of a regular expression has. Throws as {@link compileRegex} does. */
+export function regexProgramOf(source: string): number {
+  const { RE2JS } = require('re2js') as Re2;
+  return RE2JS.compile(source, RE2JS.CASE_INSENSITIVE).programSize();
 }
 
 /** Makes a reader of a named value. */

@@ -4,7 +4,7 @@ import Ajv from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { laneGroupsToJson, MAX_PROBLEMS, parseLaneGroups } from './parse.js';
-import { LANE_GROUPS_SCHEMA, LIMITS } from './schema.js';
+import { LANE_GROUPS_SCHEMA, LIMITS, UNPRINTABLE_CHARACTERS } from './schema.js';
 import type { LaneGroupsDocument } from './types.js';
 
 const DOCUMENT: LaneGroupsDocument = {
@@ -295,6 +295,100 @@ describe('the text of a document', () => {
   });
 });
 
+describe('names', () => {
+  const places: ReadonlyArray<[path: string, value: (name: string) => unknown]> = [
+    ['/groups/0/name', (name) => name],
+    ['/groups/0/services/0', (name) => name],
+    ['/groups/0/entry/services/0', (name) => name],
+    [`${LANE}/name`, (name) => name],
+    [`${RULE}/name`, (name) => name],
+    [`${RULE}/match`, (name) => ({ header: name, exact: 'a' })],
+    [`${RULE}/match`, (name) => ({ all: [{ not: { cookie: name, exact: 'a' } }] })],
+    [`${RULE}/match`, (name) => ({ query: name, exact: 'a' })],
+    [`${LANE}/rules/2/by`, (name) => ({ header: name })],
+    [`${LANE}/rules/2/by`, (name) => ({ cookie: name })],
+    [`${LANE}/rules/2/by`, (name) => ({ query: name })],
+  ];
+  const schema = new Ajv({ strict: true, strictRequired: false }).compile(LANE_GROUPS_SCHEMA);
+
+  test.each(places)('at %s hold no control character, line break or half a surrogate pair', (path, value) => {
+    for (const code of [0x00, 0x09, 0x0a, 0x0d, 0x1b, 0x1f, 0x7f, 0x80, 0x85, 0x9f, 0x2028, 0x2029, 0xd800, 0xdfff]) {
+      const document = changed(path, value(`a${String.fromCharCode(code)}b`));
+      const parsed = parseLaneGroups(document);
+      const told = parsed.ok ? [] : parsed.problems.map(({ message }) => message);
+      expect(told, `U+${code.toString(16)}`).toEqual([
+        expect.stringContaining('has a control character, a line break or half a surrogate pair in it'),
+      ]);
+      // What is told is fit for a terminal.
+      expect(told.join()).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
+      expect(schema(document)).toBe(false);
+    }
+    for (const character of [' ', '~', '\u00a0', '\u2027', '\u202a', '商', '\u{1f600}', '"', '\\', '{', '}'])
+      expect(parseLaneGroups(changed(path, value(`a${character}b`))).ok, character).toBe(true);
+  });
+});
+
+describe('what the rules of an entry can cost a request', () => {
+  const withRules = (rules: readonly object[]): unknown => ({
+    version: 1,
+    groups: [{ name: 'g', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', rules }] }],
+  });
+  const regexes = (count: number, regex: string): object[] =>
+    Array.from({ length: count }, (_, i) => ({ name: `r${i}`, match: { header: 'x-user', regex } }));
+
+  test('of 20 rules that take seconds is refused, with the rule, what it costs, and the remedy', () => {
+    const parsed = parseLaneGroups(withRules([...regexes(19, 'ab'), { name: 'bomb', match: { header: 'x-user', regex: '(a?){500}a{500}$' } }]));
+    expect(parsed).toEqual({
+      ok: false,
+      problems: [
+        {
+          path: '/groups/0/lanes/0/rules/19',
+          message: expect.stringMatching(
+            /^the rules of the entry "a" can cost a request 13 ms, and 1 ms is the most: of that, rule "bomb" costs 13 ms\. Shorten/,
+          ),
+        },
+      ],
+    });
+    expect(parseLaneGroups(withRules(regexes(20, '(a?){500}a{500}$'))).ok).toBe(false);
+  });
+
+  test('is counted over all groups of an entry, and not where nobody asks the rules', () => {
+    const some = regexes(10, '[a-z]+@example[.]com');
+    expect(parseLaneGroups(withRules(some)).ok).toBe(true);
+    const two = withRules(some) as { groups: object[] };
+    expect(parseLaneGroups({ version: 1, groups: [...two.groups, { ...two.groups[0], name: 'h' }] }).ok).toBe(false);
+    expect(parseLaneGroups({ version: 1, groups: [...two.groups, { ...two.groups[0], name: 'h', entry: { services: ['b'] } }] }).ok).toBe(true);
+  });
+
+  test('is next to nothing for what is compared from its beginning without repetitions', () => {
+    expect(parseLaneGroups(withRules(regexes(50, '^(?:alice|bob)@www\\.example\\.com$'))).ok).toBe(true);
+    expect(parseLaneGroups(withRules(regexes(50, '(?:alice|bob)@www\\.example\\.com$'))).ok).toBe(false);
+    // The first alternative alone is held by the anchor.
+    expect(parseLaneGroups(withRules(regexes(50, '^alice@example|bob@www\\.example\\.com$'))).ok).toBe(false);
+  });
+
+  test('of 1,000 lanes of 500 services with a rule each is accepted, whatever the rule but for a regular expression', () => {
+    for (const rule of [
+      { match: { clientIp: { in: ['10.0.0.0/8'] } } },
+      { percent: 5, by: { cookie: 'uid' } },
+      { match: { header: 'x-user', in: ['a', 'b'] }, percent: 5 },
+    ]) {
+      const lanes = Array.from({ length: 1000 }, (_, i) => ({ name: `lane${i}`, tag: `lane${i}`, rules: [{ name: `r${i}`, ...rule }] }));
+      const services = Array.from({ length: 500 }, (_, i) => `service${i}`);
+      expect(parseLaneGroups(JSON.stringify({ version: 1, groups: [{ name: 'g', services, entry: { services: ['gateway'] }, lanes }] })).ok).toBe(
+        true,
+      );
+    }
+  });
+
+  test('of one regular expression is bounded by its length, too', () => {
+    const parsed = parseLaneGroups(withRules([{ name: 'long', match: { path: { regex: 'a'.repeat(LIMITS.regexLength + 1) } } }]));
+    expect(parsed.ok ? [] : parsed.problems).toEqual([
+      { path: `${RULE}/match/path/regex`, message: expect.stringContaining('1000 characters at most') },
+    ]);
+  });
+});
+
 describe('the JSON Schema', () => {
   const validate = new Ajv({ strict: true, strictRequired: false, allErrors: true }).compile(LANE_GROUPS_SCHEMA);
 
@@ -304,7 +398,7 @@ describe('the JSON Schema', () => {
   });
 
   // What a schema can't say is left out of the comparison: uniqueness by field, regular expressions, networks, depth.
-  const BEYOND_SCHEMA = /must be unique|no regular expression|no network|nested deeper|steps of 0\.01/;
+  const BEYOND_SCHEMA = /must be unique|no regular expression|no network|nested deeper|steps of 0\.01|can cost a request/;
   const isAcceptedBySchemaRules = (document: unknown): boolean => {
     const parsed = parseLaneGroups(document);
     return parsed.ok || parsed.problems.every(({ message }) => BEYOND_SCHEMA.test(message));
@@ -394,7 +488,9 @@ describe('the JSON Schema', () => {
   /** Whatever is good: every field, operator and condition there is. */
   const goodName = fc.oneof(
     fc.constantFrom('a', 'b', 'shop'),
-    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter((text) => text.trim() !== ''),
+    fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
+      .filter((text) => text.trim() !== '' && !new RegExp(UNPRINTABLE_CHARACTERS, 'u').test(text)),
   );
   const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 });
   const comparison = fc.letrec<{ comparison: object }>((tie) => ({

@@ -5,10 +5,11 @@
 import { nearest } from '../names/nearest.js';
 import { isTag, TAG_RULE } from '../names/tag.js';
 import { isCidr } from './cidrs.js';
+import { costProblems } from './cost.js';
 import { findJsonError, lineAndColumn } from './json-syntax.js';
 import { compileRegex } from './matchers.js';
 import { isWholeSteps } from './percentage.js';
-import { LIMITS } from './schema.js';
+import { LIMITS, UNPRINTABLE_CHARACTERS } from './schema.js';
 import type { LaneGroupsDocument, Problem } from './types.js';
 
 /** A valid document, or all that is wrong with it. */
@@ -34,6 +35,7 @@ export function parseLaneGroups(source: unknown): ParsedLaneGroups {
   checkDocument(value, (path, message) => {
     if (problems.length < MAX_PROBLEMS) problems.push({ path, message });
   });
+  if (problems.length === 0) problems.push(...costProblems(value as LaneGroupsDocument).slice(0, MAX_PROBLEMS));
   return problems.length === 0 ? { ok: true, document: value as LaneGroupsDocument } : { ok: false, problems };
 }
 
@@ -218,6 +220,10 @@ function checkOperators(match: Fields, path: string, report: Report, depth: numb
 }
 
 function checkRegex(source: string, path: string, report: Report): void {
+  if (codePoints(source) > LIMITS.regexLength) {
+    report(path, `must have ${LIMITS.regexLength} characters at most: compare whole values by "in"`);
+    return;
+  }
   try {
     compileRegex(source);
   } catch (error) {
@@ -228,7 +234,14 @@ function checkRegex(source: string, path: string, report: Report): void {
 function checkName(value: unknown, path: string, report: Report): void {
   if (typeof value !== 'string' || value.trim() === '') report(path, `must be a text that is not empty, not ${show(value)}`);
   else if (codePoints(value) > LIMITS.nameLength) report(path, `must have ${LIMITS.nameLength} characters at most`);
+  else if (UNPRINTABLE.test(value))
+    report(
+      path,
+      `${show(value)} has a control character, a line break or half a surrogate pair in it: names are written into logs, headers and configurations`,
+    );
 }
+
+const UNPRINTABLE = new RegExp(UNPRINTABLE_CHARACTERS, 'u');
 
 function checkNames(value: unknown, path: string, report: Report): void {
   list(value, path, report, checkName, 1);
@@ -296,7 +309,12 @@ function has(fields: Fields, field: string): boolean {
 function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0 ? '{}' : 'an object';
-  if (typeof value === 'string') return JSON.stringify(value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value);
+  // JSON writes C1 and U+2028 as they are, and terminals would obey them.
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value).replace(
+      /[\u007f-\u009f\u2028\u2029]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
   return value === undefined ? 'nothing' : typeof value === 'function' ? 'a function' : String(value as number | boolean | null);
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hashText, isKeyWithin, isRandomWithin, isWholeSteps } from './percentage.js';
+import { hashText, isKeyWithin, isRandomWithin, isWholeSteps, shareOfKey } from './percentage.js';
 
 describe('the hash', () => {
   // Published for MurmurHash3_x86_32 (Wikipedia's table, and https://stackoverflow.com/a/31929528): those of an even number of bytes.
@@ -97,4 +97,9 @@ describe('a percentage', () => {
     }
     expect([0.001, 0.009, 33.333, 99.999, 5e-324].map(isWholeSteps)).toEqual([false, false, false, false, false]);
   });
+});
+
+test('of a key the first 256 characters count', () => {
+  expect(shareOfKey('rule', `${'k'.repeat(256)}1`)).toBe(shareOfKey('rule', `${'k'.repeat(256)}2`));
+  expect(shareOfKey('rule', `${'k'.repeat(255)}1`)).not.toBe(shareOfKey('rule', `${'k'.repeat(255)}2`));
 });

@@ -43,9 +43,12 @@ export function isKeyWithin(percent: number, rule: string, key: string): boolean
   return stepOfKey(rule, key) < Math.round(percent * 100);
 }
 
+/** Of longer keys the beginning counts: a client could make each of a thousand rules hash all that a header holds. */
+export const MAX_KEY_LENGTH = 256;
+
 function stepOfKey(rule: string, key: string): number {
   // A zero between the two: rule "ab" with key "c" is another thing than rule "a" with key "bc".
-  return hashText(`${rule}\0${key}`) % STEPS;
+  return hashText(`${rule}\0${key.length > MAX_KEY_LENGTH ? key.slice(0, MAX_KEY_LENGTH) : key}`) % STEPS;
 }
 
 /** Where a key is among all keys for rules of this name, 0 to 99.99: it is within every percentage above that. */

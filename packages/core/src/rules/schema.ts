@@ -5,11 +5,22 @@ export const LIMITS = {
   /** Groups, lanes of a group, services of a group, rules of a lane, parts of a condition. */
   items: 1000,
   nameLength: 128,
+  /** Of a regular expression. */
+  regexLength: 1000,
   /** How deep conditions may be nested. */
   depth: 16,
 } as const;
 
-const name = { type: 'string', minLength: 1, maxLength: LIMITS.nameLength, pattern: '\\S' } as const;
+/** What no name may hold, as a class of a regular expression with the flag u: C0, DEL, C1, the separators of lines, and halves of surrogate pairs. */
+export const UNPRINTABLE_CHARACTERS = '[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]';
+
+const name = {
+  type: 'string',
+  minLength: 1,
+  maxLength: LIMITS.nameLength,
+  pattern: '\\S',
+  not: { pattern: UNPRINTABLE_CHARACTERS },
+} as const;
 
 const operators = {
   exact: { title: 'Equal to', type: 'string', description: 'The whole value.' },
@@ -19,7 +30,8 @@ const operators = {
     title: 'Regular expression',
     type: 'string',
     minLength: 1,
-    description: 'RE2 syntax (linear time); found anywhere in the value unless anchored with ^ and $.',
+    maxLength: LIMITS.regexLength,
+    description: 'RE2 syntax (linear time); found anywhere in the value unless anchored with ^ and $. Values of more than 512 characters match none.',
   },
   in: { title: 'One of', type: 'array', items: { type: 'string' }, minItems: 1, maxItems: LIMITS.items, description: 'One of these values.' },
   present: { title: 'Present', type: 'boolean', description: 'true: there is a value, whatever it is, be it empty; false: there is none.' },

@@ -3,6 +3,11 @@
  *
  * The header belongs to everybody. What we do to it is find one entry, and write one entry: all other entries pass
  * through byte for byte, in their order. So there is no general parse-and-serialize on the request path.
+ *
+ * A key is ours if any peer would read it as ours, since peers write anew what they have read: OpenTelemetry trims all of Unicode's
+ * white space and percent-decodes keys in JavaScript (`parsePairKeyValue`), decodes, takes `+` for a space and trims again in Python
+ * (`W3CBaggagePropagator.extract`), trims UTF-8's white space in Go (`parseMember`), and takes keys as they stand in Java (`Element`).
+ * Keys that are plain tokens, as nearly all are, are compared as they stand.
  */
 
 /** Name of the header, lower case. */
@@ -35,6 +40,7 @@ export interface BaggageEntry {
 const TAB = 9;
 const SPACE = 32;
 const PERCENT = 37;
+const PLUS = 43;
 const COMMA = 44;
 const SEMICOLON = 59;
 const EQUALS = 61;
@@ -56,6 +62,7 @@ export function readBaggageEntry(lines: HeaderLines, key: string): string | unde
 
 /** Searches from the end, so the last of a duplicate key is met first and no more is looked at than needed. */
 function readFromLine(line: string, key: string): string | undefined {
+  if (hasOddKey(line)) return readOddLine(line, key);
   let from = line.length;
   while (from >= 0) {
     const at = from === 0 ? -1 : line.lastIndexOf(key, from - 1);
@@ -65,6 +72,75 @@ function readFromLine(line: string, key: string): string | undefined {
     from = at;
   }
   return undefined;
+}
+
+/** Reads from a line in which some key may be ours in another spelling: member by member. */
+function readOddLine(line: string, key: string): string | undefined {
+  let value: string | undefined;
+  for (let start = 0; start <= line.length;) {
+    const end = endOfMember(line, start);
+    if (isOddMember(line, start, end, key)) value = readValue(line, endOfKey(line, start, end) + 1);
+    start = end + 1;
+  }
+  return value;
+}
+
+function endOfMember(line: string, start: number): number {
+  const comma = line.indexOf(',', start);
+  return comma === -1 ? line.length : comma;
+}
+
+/** Where the key of a member ends: at `=`, or where it has none, at `;` or its end. */
+function endOfKey(line: string, start: number, end: number): number {
+  let at = start;
+  while (at < end && line.charCodeAt(at) !== EQUALS && line.charCodeAt(at) !== SEMICOLON) at++;
+  return at;
+}
+
+/** Whether any key of a line is written in another way than as the W3C text wants it: with `%` or `+`, or beyond visible ASCII. */
+function hasOddKey(line: string): boolean {
+  let start = 0;
+  while (start < line.length) {
+    for (let at = start; at < line.length; at++) {
+      const code = line.charCodeAt(at);
+      if (code === EQUALS || code === SEMICOLON || code === COMMA) break;
+      if (code === PERCENT || code === PLUS || code > 126 || (code < 33 && !isBlank(code))) return true;
+    }
+    const comma = line.indexOf(',', start);
+    if (comma === -1) return false;
+    start = comma + 1;
+  }
+  return false;
+}
+
+/** Whether what stands before `=` is this key to any peer. */
+function isKey(text: string, key: string): boolean {
+  if (isReadAs(text, key)) return true;
+  return text.indexOf('+') !== -1 || key.indexOf('+') !== -1 ? isReadAs(text.replaceAll('+', ' '), trimSpace(key.replaceAll('+', ' '))) : false;
+}
+
+function isReadAs(text: string, key: string): boolean {
+  // Node gives a header's bytes as Latin-1; a peer may have them as UTF-8.
+  return trimSpace(text) === key || trimSpace(decodePercent(trimSpace(text))) === key || trimSpace(decodePercent(percentOfBytes(text))) === key;
+}
+
+function percentOfBytes(text: string): string {
+  return text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+}
+
+/** Trims what `String.trim` does, and what only Python's `str.strip` and Go's `strings.TrimSpace` do. */
+function trimSpace(text: string): string {
+  let start = 0;
+  let end = text.length;
+  // Not by a regular expression: one that is anchored at the end takes quadratic time for blanks in the middle.
+  while (start < end && isSpace(text.charAt(start))) start++;
+  while (end > start && isSpace(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isSpace(character: string): boolean {
+  const code = character.charCodeAt(0);
+  return character.trim() === '' || code === 0x85 || (code >= 0x1c && code <= 0x1f);
 }
 
 /** Where the value of the entry whose key stands at `at` starts, or -1 if what stands there is not an entry's key. */
@@ -115,15 +191,15 @@ export function removeBaggageEntry(lines: HeaderLines, key: string): string | un
 }
 
 function removeFromLine(line: string, key: string): string | undefined {
-  if (line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
+  const odd = hasOddKey(line);
+  if (odd ? readOddLine(line, key) === undefined : line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
   let kept: string | undefined;
   let start = 0;
   while (start <= line.length) {
-    let end = line.indexOf(',', start);
-    if (end === -1) end = line.length;
+    const end = endOfMember(line, start);
     let keyStart = start;
     while (keyStart < end && isBlank(line.charCodeAt(keyStart))) keyStart++;
-    const ours = line.startsWith(key, keyStart) && valueStartOf(line, keyStart, key.length) !== -1;
+    const ours = odd ? isOddMember(line, start, end, key) : line.startsWith(key, keyStart) && valueStartOf(line, keyStart, key.length) !== -1;
     if (!ours && keyStart < end) {
       const member = line.slice(start, end);
       kept = kept === undefined ? member : `${kept},${member}`;
@@ -131,6 +207,11 @@ function removeFromLine(line: string, key: string): string | undefined {
     start = end + 1;
   }
   return kept;
+}
+
+function isOddMember(line: string, start: number, end: number, key: string): boolean {
+  const equals = endOfKey(line, start, end);
+  return line.charCodeAt(equals) === EQUALS && equals < end && isKey(line.slice(start, equals), key);
 }
 
 /** The text of one entry, for {@link mergeBaggageEntry}. Values are percent-encoded where the W3C text asks for it; tags never need it. */
@@ -177,7 +258,8 @@ function trimBlanks(text: string, start: number, end: number): string {
   return text.slice(start, end);
 }
 
-function decodePercent(text: string): string {
+/** Percent-decodes a text; one that can't be decoded stays as it is. */
+export function decodePercent(text: string): string {
   if (text.indexOf('%') === -1) return text;
   try {
     return decodeURIComponent(text);

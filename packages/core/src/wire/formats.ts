@@ -1,5 +1,8 @@
-import { BAGGAGE_HEADER, baggageEntry, readBaggageEntry, type HeaderLines } from './baggage.js';
-import { LANE_METADATA_KEY, MSE_BASE, NEPXION_BASE } from '../routing/instance.js';
+/**
+ * All that is known of a format, in one table: where a tag stands in a request, how it is read there and written, by which metadata
+ * an instance tells it, and what word means base. A format is one row; whatever knows formats goes by this table.
+ */
+import { BAGGAGE_HEADER, decodePercent } from './baggage.js';
 import { isTag, type Tag } from '../names/tag.js';
 
 /** How a tag is written into a carrier. */
@@ -8,220 +11,200 @@ export type FormatName = 'baggage' | 'mse' | 'polaris' | 'dubbo' | 'asm' | 'nepx
 /** All formats, as LANE_FORMATS accepts them. */
 export const FORMAT_NAMES: readonly FormatName[] = ['baggage', 'mse', 'polaris', 'dubbo', 'asm', 'nepxion'];
 
+/** The formats of whoever lists none. */
+export const DEFAULT_FORMATS: readonly FormatName[] = ['baggage'];
+
 /** Key of our entry in the `baggage` header unless told otherwise. */
 export const DEFAULT_BAGGAGE_KEY = 'lane';
 
-interface Format {
-  /** A header of its own, lower case. */
-  readonly header?: string;
-  /** An entry of the `baggage` header; null stands for the configured key. */
-  readonly entry?: string | null;
-  /** Instance metadata written at registration. */
-  readonly metadataKey: string;
-  /** The word by which others name base where we say nothing. */
-  readonly base?: string;
+/** The metadata key we write. */
+export const LANE_METADATA_KEY = 'lane';
+
+/** The lane group of tags that no lane group has, for formats that name it. */
+export const DEFAULT_LANE_GROUP = 'default';
+
+type Metadata = Readonly<Record<string, string>>;
+
+/** One place of a request where a tag stands: a header of its own, or an entry of the `baggage` header. */
+export interface Carrier {
+  /** Name of the header, lower case. */
+  readonly header: string;
+  /** Key of the entry; undefined: the header is ours as a whole. */
+  readonly entry: string | undefined;
+  /** The text of the tag in what stands there, which need not be one; undefined: this place tells no tag, it only goes along. */
+  readonly read: ((value: string) => string) | undefined;
+  /** What to put there. An entry of baggage is percent-encoded by whoever writes it; a header of its own has to be visible ASCII. */
+  readonly write: (tag: Tag, group: string) => string;
 }
+
+/** How instances tell their tag. */
+export interface MetadataForm {
+  /** The key written at registration. */
+  readonly key: string;
+  /** The text of the tag in each form that is known, the first to count first. It need not be a tag. */
+  readonly read: ReadonlyArray<(metadata: Metadata) => string | undefined>;
+  /** The key is a common word, which others use for other things: it is read only where the format is listed. */
+  readonly onlyWhereListed: boolean;
+}
+
+/** A format. */
+export interface Format {
+  /** All of them are written; they are read in this order. */
+  readonly carriers: readonly Carrier[];
+  readonly metadata: MetadataForm;
+  /** The word by which others name base where we say nothing, in carriers and in metadata. */
+  readonly base: string | undefined;
+  /** Whether what is written names the lane group of the tag, which is another one when the lane groups change. */
+  readonly namesGroup: boolean;
+}
+
+/** What a row of the table goes by. */
+export interface FormatSettings {
+  /** LANE_BAGGAGE_KEY. */
+  readonly baggageKey: string;
+}
+
+const tagItself = (value: string): string => value;
+const header = (name: string): Carrier => ({ header: name, entry: undefined, read: tagItself, write: tagItself });
+const entry = (key: string): Carrier => ({ header: BAGGAGE_HEADER, entry: key, read: tagItself, write: tagItself });
+const valueOf = (key: string) => (metadata: Metadata) => metadata[key];
+const ours = valueOf(LANE_METADATA_KEY);
 
 /**
- * Sources: MSE and OpenSergo, Alibaba Cloud documentation; polaris, Spring Cloud Tencent's lane header; dubbo, Apache Dubbo's
- * TagRouter; asm, Alibaba Service Mesh; nepxion, Nepxion Discovery's version header.
+ * The table.
+ *
+ * Sources: MSE and OpenSergo, Alibaba Cloud documentation, and its agent for Go (alibaba/sentinel-golang, core/route/consts.go), which
+ * sends base as a tag; polaris, Spring Cloud Tencent's lane header (`LaneRouter.TRAFFIC_STAIN_LABEL`), which its receivers
+ * percent-decode (`ServletMetadataProvider`); dubbo, Apache Dubbo's TagRouter; asm, Alibaba Service Mesh; nepxion, Nepxion Discovery's
+ * version header, whose instances without a version have the version `default` (`DiscoveryConstant.DEFAULT`).
  */
-const FORMATS: Readonly<Record<FormatName, Format>> = {
-  baggage: { entry: null, metadataKey: LANE_METADATA_KEY },
-  mse: { header: 'x-mse-tag', entry: 'x-mse-gray-tag', metadataKey: 'alicloud.service.tag', base: MSE_BASE },
-  polaris: { header: 'service-lane', metadataKey: LANE_METADATA_KEY },
-  dubbo: { header: 'dubbo.tag', metadataKey: 'dubbo.tag' },
-  asm: { header: 'x-asm-prefer-tag', metadataKey: 'ASM_TRAFFIC_TAG' },
-  nepxion: { header: 'n-d-version', metadataKey: 'version', base: NEPXION_BASE },
+const FORMATS: Readonly<Record<FormatName, (settings: FormatSettings) => Format>> = {
+  baggage: ({ baggageKey }) => ({
+    carriers: [entry(baggageKey)],
+    metadata: { key: LANE_METADATA_KEY, read: [ours], onlyWhereListed: false },
+    base: undefined,
+    namesGroup: false,
+  }),
+  mse: () => ({
+    carriers: [header('x-mse-tag'), entry('x-mse-gray-tag')],
+    metadata: { key: 'alicloud.service.tag', read: [valueOf('alicloud.service.tag'), openSergoTag, mseEnvTag], onlyWhereListed: false },
+    base: 'base',
+    namesGroup: false,
+  }),
+  polaris: () => ({
+    carriers: [{ header: 'service-lane', entry: undefined, read: afterGroup, write: (tag, group) => `${encodeGroup(group)}/${tag}` }],
+    metadata: { key: LANE_METADATA_KEY, read: [ours], onlyWhereListed: false },
+    base: undefined,
+    namesGroup: true,
+  }),
+  dubbo: () => ({
+    carriers: [header('dubbo.tag')],
+    metadata: { key: 'dubbo.tag', read: [valueOf('dubbo.tag')], onlyWhereListed: false },
+    base: undefined,
+    namesGroup: false,
+  }),
+  asm: () => ({
+    carriers: [header('x-asm-prefer-tag')],
+    metadata: { key: 'ASM_TRAFFIC_TAG', read: [valueOf('ASM_TRAFFIC_TAG')], onlyWhereListed: false },
+    base: undefined,
+    namesGroup: false,
+  }),
+  nepxion: () => ({
+    carriers: [header('n-d-version')],
+    metadata: { key: 'version', read: [valueOf('version')], onlyWhereListed: true },
+    base: 'default',
+    namesGroup: false,
+  }),
 };
 
-/** What reading tags met that somebody should know of. */
-export interface ReadingCounts {
-  /** Two formats named different tags; the first listed won. */
-  conflicts: number;
-  /** A carrier held something that can't be a tag; it counted as none. */
-  malformed: number;
+/** The row of a format. */
+export function formatOf(name: FormatName, settings: FormatSettings = { baggageKey: DEFAULT_BAGGAGE_KEY }): Format {
+  return FORMATS[name](settings);
 }
 
-/** What is written for one tag: made once per tag, then shared by all requests. */
-export interface WireTag {
-  readonly tag: Tag;
-  /** Whole headers, name (lower case) and value. */
-  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
-  /** Entries to merge into the `baggage` header: key, and the whole `key=value`. */
-  readonly entries: ReadonlyArray<readonly [key: string, entry: string]>;
+/** All formats of a process: those it writes, and those it only reads. */
+export function listedFormats({
+  formats,
+  formatsIn,
+}: {
+  readonly formats: readonly FormatName[];
+  readonly formatsIn: readonly FormatName[];
+}): readonly FormatName[] {
+  return [...new Set([...formats, ...formatsIn])];
 }
 
-/** Options of {@link createTagCodec}. */
-export interface TagCodecOptions {
-  /** Formats written. Default `baggage`. */
-  readonly formats?: readonly FormatName[];
-  /** Formats read, in this order. Default: those written. */
-  readonly formatsIn?: readonly FormatName[];
-  readonly baggageKey?: string;
-  /** The lane group of a tag, for `polaris`, which names both. */
-  readonly groupOf?: (tag: Tag) => string | undefined;
-}
+/** Reads the tag of an instance from its metadata; undefined: base. */
+export type InstanceTagReader = (metadata: Metadata | undefined) => Tag | undefined;
 
-/** Reads and writes tags in the formats asked for. Made once; its methods run on the request path. */
-export interface TagCodec {
-  readonly counts: ReadingCounts;
-  /** Reads the tag out of Node's flat `rawHeaders`; undefined where there is none. */
-  readRaw(rawHeaders: readonly string[]): Tag | undefined;
-  /** Reads the tag through a header look-up by lower-case name. */
-  read(header: (name: string) => HeaderLines): Tag | undefined;
-  /** What to write for a tag. */
-  wire(tag: Tag): WireTag;
-  /** Instance metadata to register for a tag. */
-  metadata(tag: Tag): Record<string, string>;
-  /** Headers of ours besides `baggage`, lower case: an entry takes them from clients it does not trust. */
-  readonly ownHeaders: readonly string[];
-  /** Keys of ours in the `baggage` header. */
-  readonly ownEntries: readonly string[];
-}
-
-/** Tags that clients make up must not fill the memory. */
-const MAX_REMEMBERED_WIRES = 256;
-
-/** Makes a codec for some formats. */
-export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
-  const written = options.formats ?? ['baggage'];
-  const readIn = options.formatsIn ?? written;
-  const baggageKey = options.baggageKey ?? DEFAULT_BAGGAGE_KEY;
-  const counts: ReadingCounts = { conflicts: 0, malformed: 0 };
-  const entryKey = (format: Format): string | undefined => (format.entry === null ? baggageKey : format.entry);
-
-  /** In the order of the formats: where to look, and how. */
-  const sources = readIn.flatMap((name) => {
-    const format = FORMATS[name];
-    const key = entryKey(format);
-    return [
-      ...(format.header === undefined ? [] : [{ header: format.header, key: undefined, polaris: name === 'polaris', base: format.base }]),
-      ...(key === undefined ? [] : [{ header: BAGGAGE_HEADER, key, polaris: false, base: format.base }]),
-    ];
-  });
-  const headerNames = [...new Set(sources.map((source) => source.header))];
-  const readsOnlyBaggage = sources.length === 1 && sources[0]?.key !== undefined;
-  const onlyKey = readsOnlyBaggage ? (sources[0]?.key as string) : '';
-  // One bit for each length of an interesting header name: most headers are dismissed by their length alone.
-  let lengths = 0;
-  for (const name of headerNames) lengths |= 1 << (name.length & 31);
-
-  function tagIn(value: string): Tag | undefined {
-    if (isTag(value)) return value;
-    counts.malformed++;
+/**
+ * Makes the reader of instances' tags: in every known form, and in those with a common key where their format is listed.
+ * Of several forms the first of the table counts; one that can't be a tag does not hide the next.
+ * Runs when the registry pushes, never at request time.
+ */
+export function instanceTagReader(formats: readonly FormatName[]): InstanceTagReader {
+  const forms: Array<{ readonly read: MetadataForm['read'][number]; readonly base: string | undefined }> = [];
+  for (const name of FORMAT_NAMES) {
+    const { metadata, base } = formatOf(name);
+    if (metadata.onlyWhereListed && !formats.includes(name)) continue;
+    for (const read of metadata.read) if (!forms.some((form) => form.read === read)) forms.push({ read, base });
+  }
+  return (metadata) => {
+    if (metadata === undefined || metadata === null) return undefined;
+    for (const { read, base } of forms) {
+      const text = read(metadata);
+      if (text !== base && isTag(text)) return text;
+    }
     return undefined;
-  }
-
-  function read(header: (name: string) => HeaderLines): Tag | undefined {
-    let found: Tag | undefined;
-    for (const source of sources) {
-      const lines = header(source.header);
-      if (lines === undefined) continue;
-      let value: string | undefined;
-      if (source.key !== undefined) value = readBaggageEntry(lines, source.key);
-      else value = firstOf(typeof lines === 'string' ? lines : lines[0]);
-      if (value === undefined || value === source.base) continue;
-      if (source.polaris) value = value.slice(value.lastIndexOf('/') + 1);
-      const tag = tagIn(value);
-      if (tag === undefined) continue;
-      if (found === undefined) found = tag;
-      else if (found !== tag) {
-        counts.conflicts++;
-        return found;
-      }
-    }
-    return found;
-  }
-
-  // On the request path, change with care: for a request without a tag this loop is all there is.
-  function readRaw(rawHeaders: readonly string[]): Tag | undefined {
-    let hits = 0;
-    for (let i = 0; i < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i] as string;
-      if (((lengths >>> (name.length & 31)) & 1) === 1 && isInteresting(name)) hits++;
-    }
-    if (hits === 0) return undefined;
-    if (readsOnlyBaggage) {
-      const value = readBaggageEntry(linesOf(rawHeaders, BAGGAGE_HEADER), onlyKey);
-      return value === undefined ? undefined : tagIn(value);
-    }
-    return read((name) => linesOf(rawHeaders, name));
-  }
-
-  function isInteresting(name: string): boolean {
-    for (let i = 0; i < headerNames.length; i++) {
-      const wanted = headerNames[i] as string;
-      if (name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) return true;
-    }
-    return false;
-  }
-
-  const wires = new Map<Tag, WireTag>();
-  // polaris alone names the group, which is another one when the lane groups change: known only later, or renamed.
-  const namesGroup = written.includes('polaris');
-  const groups = new Map<Tag, string>();
-
-  function wire(tag: Tag): WireTag {
-    const known = wires.get(tag);
-    if (!namesGroup) return known ?? makeWire(tag, '');
-    const group = options.groupOf?.(tag) ?? 'default';
-    return known !== undefined && groups.get(tag) === group ? known : makeWire(tag, group);
-  }
-
-  function makeWire(tag: Tag, group: string): WireTag {
-    const headers: Array<readonly [string, string]> = [];
-    const entries: Array<readonly [string, string]> = [];
-    for (const name of written) {
-      const format = FORMATS[name];
-      if (format.header !== undefined) headers.push([format.header, name === 'polaris' ? `${group}/${tag}` : tag]);
-      const key = entryKey(format);
-      if (key !== undefined) entries.push([key, baggageEntry(key, tag)]);
-    }
-    const made: WireTag = Object.freeze({ tag, headers, entries });
-    if (wires.size < MAX_REMEMBERED_WIRES || wires.has(tag)) {
-      wires.set(tag, made);
-      if (namesGroup) groups.set(tag, group);
-    }
-    return made;
-  }
-
-  function metadata(tag: Tag): Record<string, string> {
-    const keys: Record<string, string> = { [LANE_METADATA_KEY]: tag };
-    for (const name of written) keys[FORMATS[name].metadataKey] = tag;
-    return keys;
-  }
-
-  const own = [...new Set([...written, ...readIn])].map((name) => FORMATS[name]);
-  return {
-    counts,
-    readRaw,
-    read,
-    wire,
-    metadata,
-    ownHeaders: own.flatMap((format) => (format.header === undefined ? [] : [format.header])),
-    ownEntries: [...new Set(own.flatMap((format) => entryKey(format) ?? []))],
   };
 }
 
-/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. */
-function firstOf(line: string | undefined): string | undefined {
-  if (line === undefined) return undefined;
-  const comma = line.indexOf(',');
-  return (comma === -1 ? line : line.slice(0, comma)).trim();
+/** The tag of one instance from its metadata; for many of them {@link instanceTagReader} makes the reader once. */
+export function tagOfMetadata(metadata: Metadata | undefined, formats: readonly FormatName[]): Tag | undefined {
+  return instanceTagReader(formats)(metadata);
 }
 
-/** All lines of one header in Node's flat `rawHeaders`. */
-export function linesOf(rawHeaders: readonly string[], lowerCaseName: string): HeaderLines {
-  let first: string | undefined;
-  let lines: string[] | undefined;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
-    if (name.length !== lowerCaseName.length || (name !== lowerCaseName && name.toLowerCase() !== lowerCaseName)) continue;
-    const value = rawHeaders[i + 1] as string;
-    if (first === undefined) first = value;
-    else if (lines === undefined) lines = [first, value];
-    else lines.push(value);
+const OPENSERGO_PREFIX = 'opensergo.io/canary-';
+
+/** The key's presence is the tag; `opensergo.io/canary` alone means base. */
+function openSergoTag(metadata: Metadata): string | undefined {
+  for (const key in metadata) {
+    if (!key.startsWith(OPENSERGO_PREFIX)) continue;
+    const tag = key.slice(OPENSERGO_PREFIX.length);
+    if (isTag(tag)) return tag;
   }
-  return lines ?? first;
+  return undefined;
+}
+
+/** `__micro.service.env__`: a JSON array of {tag, type, priority, desc}; only entries whose type is `tag` name a lane, the highest priority first. */
+function mseEnvTag(metadata: Metadata): string | undefined {
+  const json = metadata['__micro.service.env__'];
+  if (json === undefined || json === '') return undefined;
+  let entries: unknown;
+  try {
+    entries = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(entries)) return undefined;
+  let best: { tag: Tag; priority: number } | undefined;
+  for (const one of entries as Array<{ tag?: unknown; type?: unknown; priority?: unknown } | null>) {
+    if (one?.type !== 'tag' || !isTag(one.tag)) continue;
+    const priority = Number(one.priority ?? 0) || 0;
+    if (best === undefined || priority > best.priority) best = { tag: one.tag, priority };
+  }
+  return best?.tag;
+}
+
+/** Of `group/lane` the lane, percent-decoded as Spring Cloud Tencent does. */
+function afterGroup(value: string): string {
+  const decoded = decodePercent(value);
+  return decoded.slice(decoded.lastIndexOf('/') + 1);
+}
+
+/**
+ * A group's name as it may stand in a header: as it is where that is visible ASCII. What else there is, and what decoding would make
+ * another of or a list (`%`, `+`, `,`), is percent-encoded. Half a surrogate pair can't be encoded, and becomes U+FFFD.
+ */
+function encodeGroup(group: string): string {
+  return group.replace(/\p{Surrogate}/gu, '\ufffd').replace(/[^\x21-\x24\x26-\x2a\x2d-\x7e]+/gu, encodeURIComponent);
 }

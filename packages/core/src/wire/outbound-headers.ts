@@ -1,6 +1,6 @@
 import { BAGGAGE_HEADER, mergeBaggageEntry, removeBaggageEntry, type HeaderLines } from './baggage.js';
 import type { LaneContext } from '../context.js';
-import type { TagCodec } from './formats.js';
+import type { TagCodec } from './tag-codec.js';
 import type { Tag } from '../names/tag.js';
 
 /** Reads and writes the headers of one outbound request, whatever form they have. Names are lower case. */

@@ -3,8 +3,8 @@
  * it was found: whoever doubts one looks there.
  */
 import { describe, expect, test } from 'vitest';
-import { createTagCodec, linesOf, type FormatName } from './formats.js';
-import { tagOfMetadata } from '../routing/instance.js';
+import { tagOfMetadata, type FormatName } from './formats.js';
+import { createTagCodec, linesOf } from './tag-codec.js';
 
 type Headers = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -101,7 +101,7 @@ describe('instances', () => {
     ['nepxionInstances', 'no version', { group: 'shop', 'spring.application.type': 'service' }, undefined],
     ['nepxionInstances', 'the version of what has none', { group: 'shop', version: 'default' }, undefined],
   ])('%s: %s', (source, _, metadata, tag) => {
-    expect(tagOfMetadata(metadata, { nepxion: source === 'nepxionInstances' }), SOURCES[source]).toBe(tag);
+    expect(tagOfMetadata(metadata, source === 'nepxionInstances' ? ['nepxion'] : ['baggage']), SOURCES[source]).toBe(tag);
   });
 
   test.each<[source: Source, format: FormatName, key: string]>([

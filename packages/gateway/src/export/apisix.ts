@@ -2,30 +2,39 @@
  * APISIX: an apisix.yaml for standalone mode; the same objects can be sent to its Admin API. Conditions are expressions of
  * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
  */
-import { stringify } from 'yaml';
 import type { Tag } from '@lane/core/model';
-import { searchedRegex, type Condition, type Leaf } from './condition.js';
-import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import { leavesOf, searchedRegex, type Condition, type Leaf } from './condition.js';
+import { luaSet, luaText } from './lua.js';
+import { orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import type { ExportTarget } from './target.js';
+import { toYaml } from './yaml.js';
+
+/** Apache APISIX. */
+export const apisix: ExportTarget = {
+  name: 'apisix',
+  title: 'APISIX 3',
+  output: 'apisix.yaml, standalone',
+  file: 'apisix.yaml',
+  needsAddresses: true,
+  // What a file has to end with for APISIX to take it.
+  write: (plan) => `${toYaml(configurationOf(plan))}#END\n`,
+};
 
 type Expression = readonly unknown[];
 
-/** Writes the configuration. */
-export function exportApisix(plan: Plan): string {
+function configurationOf(plan: Plan): object {
   const routes: object[] = [];
-  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
-  const rest = plan.routes.find(({ isDefault }) => isDefault);
-  const all = rest === undefined ? ordered : [...ordered, rest];
+  const all = orderedRoutes(plan);
   const most = all.reduce((count, { rules }) => count + rules.length + 1, 0);
   let shares = 0;
   const add = (route: PlannedRoute, tag: Tag | undefined, name: string, vars: Expression | undefined): void => {
     const upstream = route.upstreamOf(tag);
-    const isAll = route.isDefault || (route.path === '/' && route.pathType === 'prefix');
     routes.push({
       id: `lane-${routes.length + 1}`,
       name,
       // The higher one is tried first.
       priority: most - routes.length,
-      uris: isAll ? ['/*'] : route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/*`],
+      uris: takesEveryPath(route) ? ['/*'] : route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/*`],
       ...(route.isDefault || route.host === '*' ? {} : { hosts: [route.host] }),
       ...(vars === undefined ? {} : { vars }),
       enable_websocket: true,
@@ -46,6 +55,11 @@ export function exportApisix(plan: Plan): string {
         plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
         continue;
       }
+      const problem = rule.condition === undefined ? undefined : problemOf(rule.condition);
+      if (problem !== undefined) {
+        plan.gap(`${problem}; the rule is left out`, rule);
+        continue;
+      }
       const parts: Expression[] = [];
       if (rule.condition !== undefined) parts.push(expressionOf(plan, rule.condition, rule));
       if (rule.percent !== undefined) parts.push(shareOf(rule.percent, shares++ % 7));
@@ -56,20 +70,24 @@ export function exportApisix(plan: Plan): string {
     }
     add(route, route.tag, route.service, undefined);
   }
-  const configuration = {
+  return {
     routes,
     upstreams: plan.upstreams.map(({ name, instances }) => {
       const weights = wholeWeights(instances);
       return { id: name, type: 'roundrobin', nodes: instances.map(({ ip, port }, i) => ({ host: ip, port, weight: weights[i] })) };
     }),
   };
-  return [
-    '# Lane: entry rules and routes for APISIX 3, standalone (conf/apisix.yaml), written by `lane gateway export apisix`.',
-    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
-    stringify(configuration, { lineWidth: 0 }),
-    // What a file has to end with for APISIX to take it.
-    '#END\n',
-  ].join('\n');
+}
+
+/** Why a condition can't be said; undefined: it can. */
+function problemOf(condition: Condition): string | undefined {
+  for (const { subject, comparison } of leavesOf(condition)) {
+    if (comparison.op === 'regex' && comparison.onlyRe2 !== undefined)
+      return `a regular expression with ${comparison.onlyRe2}, which APISIX reads in another way`;
+    if (subject.kind === 'header' && /[^a-z0-9-]/.test(subject.name))
+      return `header ${subject.name}: APISIX has variables only for names of letters, digits and dashes`;
+  }
+  return undefined;
 }
 
 function isOperator(expression: Expression): boolean {
@@ -128,17 +146,16 @@ function below(digit: number): string {
 }
 
 function luaOf(plan: Plan, tag: Tag | undefined): string {
-  const own = plan.ownEntries.map((key) => `[${JSON.stringify(key)}] = true`).join(', ');
-  const written = tag === undefined ? [] : plan.writtenEntries.map((key) => `  kept[#kept + 1] = ${JSON.stringify(`${key}=${tag}`)}`);
+  const written = tag === undefined ? [] : plan.writtenEntries.map((key) => `  kept[#kept + 1] = ${luaText(`${key}=${tag}`)}`);
   const headers = new Map(plan.writtenHeaders.map((header) => [header.name, header]));
   const set = plan.ownHeaders.map((name) => {
     const header = headers.get(name);
     return tag === undefined || header === undefined
-      ? `  ngx.req.clear_header(${JSON.stringify(name)})`
-      : `  ngx.req.set_header(${JSON.stringify(name)}, ${JSON.stringify(header.valueOf(tag))})`;
+      ? `  ngx.req.clear_header(${luaText(name)})`
+      : `  ngx.req.set_header(${luaText(name)}, ${luaText(header.valueOf(tag))})`;
   });
   return `return function(conf, ctx)
-  local own = { ${own} }
+  local own = ${luaSet(plan.ownEntries)}
   local kept = {}
   local lines = ngx.req.get_headers()["baggage"]
   if type(lines) == "string" then lines = { lines } end
@@ -152,8 +169,4 @@ ${[...written, ...set].join('\n')}
   if #kept > 0 then ngx.req.set_header("baggage", table.concat(kept, ",")) else ngx.req.clear_header("baggage") end
 end
 `;
-}
-
-function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
-  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
 }

@@ -1,5 +1,8 @@
 /** Conditions of entry rules in a form that other gateways' languages can be written from. */
 import type { Matcher, StringMatch } from '@lane/core/rules';
+import { escapeRegex, portableRegex } from './regex.js';
+
+export { escapeRegex } from './regex.js';
 
 /** What of a request is looked at. */
 export type Subject =
@@ -9,7 +12,9 @@ export type Subject =
 
 /** How it is compared. */
 export type Comparison =
-  | { readonly op: 'exact' | 'prefix' | 'suffix' | 'regex'; readonly value: string }
+  | { readonly op: 'exact' | 'prefix' | 'suffix'; readonly value: string }
+  /** RE2 syntax, without names of groups. `onlyRe2`: what of it means something else to PCRE or Java. */
+  | { readonly op: 'regex'; readonly value: string; readonly onlyRe2: string | undefined }
   | { readonly op: 'in'; readonly values: readonly string[] }
   | { readonly op: 'present' };
 
@@ -44,7 +49,10 @@ function leaf(subject: Subject, match: StringMatch, negated: boolean): Leaf {
   if (match.exact !== undefined) return made({ op: 'exact', value: match.exact });
   if (match.prefix !== undefined) return made({ op: 'prefix', value: match.prefix });
   if (match.suffix !== undefined) return made({ op: 'suffix', value: match.suffix });
-  if (match.regex !== undefined) return made({ op: 'regex', value: match.regex });
+  if (match.regex !== undefined) {
+    const { text, onlyRe2 } = portableRegex(match.regex);
+    return made({ op: 'regex', value: text, onlyRe2 });
+  }
   if (match.in !== undefined) return made({ op: 'in', values: match.in });
   return made({ op: 'present' }, match.present === negated);
 }
@@ -85,17 +93,25 @@ export function alternativesOf(condition: Condition): ReadonlyArray<readonly Lea
   return all;
 }
 
+/** Whether a header can have this name (a token of RFC 9110, 5.6.2). */
+export function isHeaderName(name: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
+}
+
+/** Why a condition can be written for nobody; undefined: it can. */
+export function unwritable(condition: Condition): string | undefined {
+  for (const { subject, comparison } of leavesOf(condition)) {
+    if (subject.kind === 'header' && !isHeaderName(subject.name)) return `no header can have the name ${JSON.stringify(subject.name)}`;
+    const values = comparison.op === 'present' ? [] : comparison.op === 'in' ? comparison.values : [comparison.value];
+    // Most configurations are read as texts that end there, and half a character is nothing that can be written.
+    if (values.some((value) => value.includes('\0') || /\p{Surrogate}/u.test(value))) return 'a value with NUL or half a surrogate pair in it';
+  }
+  return undefined;
+}
+
 /** All comparisons in a condition. */
 export function leavesOf(condition: Condition): readonly Leaf[] {
   return condition.kind === 'leaf' ? [condition] : condition.of.flatMap(leavesOf);
-}
-
-/** A text as a regular expression. */
-export function escapeRegex(text: string): string {
-  return text
-    .replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
-    .replaceAll('\\/', '/')
-    .replaceAll('\\-', '-');
 }
 
 /** A comparison as a regular expression that is searched for. `textOf` writes a literal. */

@@ -2,87 +2,86 @@
  * Envoy: a bootstrap with one listener. A rule is a route for each of its alternatives, tried in order; the route's metadata names the
  * lane, and a filter in Lua writes it into the baggage.
  */
-import { stringify } from 'yaml';
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice, type HeaderTest } from './envoy-match.js';
-import { envoyLua } from './lua-baggage.js';
-import { hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import { envoyLua } from './lua.js';
+import { orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule, type Upstream } from './plan.js';
+import type { ExportTarget } from './target.js';
+import { toYaml } from './yaml.js';
 
 const LUA = 'envoy.filters.http.lua';
 const TYPES = 'type.googleapis.com/envoy.extensions';
 
-/** Writes the configuration. */
-export function exportEnvoy(plan: Plan): string {
+/** Envoy. */
+export const envoy: ExportTarget = {
+  name: 'envoy',
+  title: 'Envoy 1.31 or later',
+  output: 'a bootstrap',
+  file: 'envoy.yaml',
+  needsAddresses: true,
+  write: (plan) => toYaml({ layered_runtime: RUNTIME, static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
+};
+
+/** Regular expressions of more than 100 instructions are refused unless this is said, and with them the whole configuration; 32,768 is what Istio says. */
+const RUNTIME = { layers: [{ name: 'lane', static_layer: { 're2.max_program_size.error_level': 32_768 } }] };
+
+/** The listener, with all routes; protobuf's JSON of envoy.config.listener.v3.Listener. */
+export function envoyListener(plan: Plan, routes: object = { route_config: envoyRoutes(plan) }): object {
+  const typed_config = {
+    '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'lane',
+    use_remote_address: true,
+    upgrade_configs: [{ upgrade_type: 'websocket' }],
+    ...routes,
+    http_filters: [
+      {
+        name: LUA,
+        typed_config: {
+          '@type': `${TYPES}.filters.http.lua.v3.Lua`,
+          default_source_code: { inline_string: envoyLua(plan, 'handle:metadata():get("lane")') },
+          clear_route_cache: false,
+        },
+      },
+      { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
+    ],
+  };
+  return {
+    name: 'lane',
+    address: { socket_address: { address: '0.0.0.0', port_value: plan.port } },
+    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config }] }],
+  };
+}
+
+/** All routes; protobuf's JSON of envoy.config.route.v3.RouteConfiguration. */
+export function envoyRoutes(plan: Plan): object {
   const routes: object[] = [];
-  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
-  const rest = plan.routes.find(({ isDefault }) => isDefault);
-  for (const route of rest === undefined ? ordered : [...ordered, rest]) {
+  for (const route of orderedRoutes(plan)) {
     for (const { alternative, rule, threshold } of branchesOf(plan, route)) routes.push(routeOf(route, rule.tag, alternative, threshold));
     routes.push(routeOf(route, route.tag, [], undefined));
   }
   for (const { name } of plan.writtenHeaders) plan.gap(`the header ${name} is not written: only baggage is`);
-  const configuration = {
-    static_resources: {
-      listeners: [
-        {
-          name: 'lane',
-          address: { socket_address: { address: '0.0.0.0', port_value: plan.port } },
-          filter_chains: [
-            {
-              filters: [
-                {
-                  name: 'envoy.filters.network.http_connection_manager',
-                  typed_config: {
-                    '@type': `${TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                    stat_prefix: 'lane',
-                    use_remote_address: true,
-                    upgrade_configs: [{ upgrade_type: 'websocket' }],
-                    route_config: { name: 'lane', virtual_hosts: [{ name: 'lane', domains: ['*'], routes }] },
-                    http_filters: [
-                      {
-                        name: LUA,
-                        typed_config: {
-                          '@type': `${TYPES}.filters.http.lua.v3.Lua`,
-                          default_source_code: { inline_string: envoyLua(plan, 'handle:metadata():get("lane")') },
-                          clear_route_cache: false,
-                        },
-                      },
-                      { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPES}.filters.http.router.v3.Router` } },
-                    ],
-                  },
-                },
-              ],
-            },
-          ],
-        },
-      ],
-      clusters: plan.upstreams.map(({ name, instances }) => {
-        const weights = wholeWeights(instances);
-        return {
-          name,
-          type: instances.every(({ ip }) => /^[\d.]+$|:/.test(ip)) ? 'STATIC' : 'STRICT_DNS',
-          connect_timeout: '3s',
-          load_assignment: {
-            cluster_name: name,
-            endpoints: [
-              {
-                lb_endpoints: instances.map(({ ip, port }, i) => ({
-                  endpoint: { address: { socket_address: { address: ip, port_value: port } } },
-                  load_balancing_weight: weights[i],
-                })),
-              },
-            ],
-          },
-        };
-      }),
-    },
-  };
-  return [
-    '# Lane: entry rules and routes for Envoy 1.31 or later, written by `lane gateway export envoy`.',
-    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
-    stringify(configuration, { lineWidth: 0 }),
-  ].join('\n');
+  return { name: 'lane', virtual_hosts: [{ name: 'lane', domains: ['*'], routes }] };
+}
+
+/** All clusters; protobuf's JSON of envoy.config.cluster.v3.Cluster. */
+export function envoyClusters(plan: Plan): object[] {
+  return plan.upstreams.map((upstream) => ({
+    name: upstream.name,
+    type: upstream.instances.every(({ ip }) => /^[\d.]+$|:/.test(ip)) ? 'STATIC' : 'STRICT_DNS',
+    connect_timeout: '3s',
+    load_assignment: envoyEndpoints(upstream),
+  }));
+}
+
+/** The instances of an upstream; protobuf's JSON of envoy.config.endpoint.v3.ClusterLoadAssignment. */
+export function envoyEndpoints({ name, instances }: Upstream): object {
+  const weights = wholeWeights(instances);
+  const lb_endpoints = instances.map(({ ip, port }, i) => ({
+    endpoint: { address: { socket_address: { address: ip, port_value: port } } },
+    load_balancing_weight: weights[i],
+  }));
+  return { cluster_name: name, endpoints: [{ lb_endpoints }] };
 }
 
 /** One alternative of a rule, as a target without nesting needs it. */
@@ -135,11 +134,7 @@ export function branchesOf(plan: Plan, route: PlannedRoute): Branch[] {
 function routeOf(route: PlannedRoute, tag: Tag | undefined, tests: readonly HeaderTest[], threshold: number | undefined): object {
   const headers = [...hostTest(route), ...tests].map(headerMatcher);
   const match = {
-    ...(route.isDefault || (route.path === '/' && route.pathType === 'prefix')
-      ? { prefix: '/' }
-      : route.pathType === 'exact'
-        ? { path: route.path }
-        : { path_separated_prefix: route.path }),
+    ...(takesEveryPath(route) ? { prefix: '/' } : route.pathType === 'exact' ? { path: route.path } : { path_separated_prefix: route.path }),
     ...(headers.length === 0 ? {} : { headers }),
     ...(threshold === undefined ? {} : { runtime_fraction: { default_value: { numerator: threshold, denominator: 'TEN_THOUSAND' } } }),
   };
@@ -164,8 +159,4 @@ function headerMatcher({ name, match, negated }: HeaderTest): object {
   const string_match = 'regex' in match ? { safe_regex: match } : match;
   // A header that is not there fulfils what is negated.
   return { name, string_match, ...(negated ? { invert_match: true, treat_missing_header_as_empty: true } : {}) };
-}
-
-function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
-  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
 }

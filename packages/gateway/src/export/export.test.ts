@@ -1,21 +1,12 @@
 /** What exports say, where no program of the target is at hand; nginx, HAProxy, Envoy and Spring Cloud Gateway run in test/interop/entries. */
 import type { EntryRule, Lane, LaneGroupsDocument } from '@lane/core/rules';
-import type { Instance } from '@lane/core/model';
 import fc from 'fast-check';
+import { instanceAt as instance } from '@lane/testing';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { hexBelow } from './apisix.js';
-import { EXPORT_TARGETS, exportRules, type Exported, type ExportSource, type ExportTarget } from './index.js';
+import { EXPORT_TARGETS, exportRules, type Exported, type ExportSource } from './index.js';
 
-const instance = (port: number, tag?: string, more: Partial<Instance> = {}): Instance => ({
-  ip: '10.0.0.1',
-  port,
-  weight: 1,
-  healthy: true,
-  enabled: true,
-  metadata: tag === undefined ? {} : { lane: tag },
-  ...more,
-});
 const INSTANCES = [instance(20001), instance(20002, 'gray')];
 
 /** A lane group whose entry is the gateway. */
@@ -26,18 +17,25 @@ const shop = (rules: readonly EntryRule[], lane: Partial<Lane> = {}): LaneGroups
 const BY_HOST: EntryRule = { name: 'by-host', match: { host: { exact: 'www.example.com' } } };
 
 function source(document: LaneGroupsDocument | undefined, more: Partial<ExportSource> = {}): ExportSource {
-  return { document, routes: [{ host: '*', service: 'a' }], instancesOf: (service) => (service === 'a' ? INSTANCES : undefined), ...more };
+  return {
+    document,
+    formats: ['baggage'],
+    routes: [{ host: '*', service: 'a' }],
+    instancesOf: (service) => (service === 'a' ? INSTANCES : undefined),
+    ...more,
+  };
 }
 /** Those that name Services of Kubernetes need no addresses. */
-const OF_KUBERNETES: readonly ExportTarget[] = ['istio', 'higress'];
-const exported = (target: ExportTarget, rules: readonly EntryRule[], more: Partial<ExportSource> = {}): Exported =>
+const TARGETS = EXPORT_TARGETS.map(({ name }) => name);
+const OF_KUBERNETES = EXPORT_TARGETS.filter(({ needsAddresses }) => !needsAddresses).map(({ name }) => name);
+const exported = (target: string, rules: readonly EntryRule[], more: Partial<ExportSource> = {}): Exported =>
   exportRules(target, source(shop(rules), { ...(OF_KUBERNETES.includes(target) ? { instancesOf: () => undefined } : {}), ...more }));
-const gapsOf = (target: ExportTarget, rules: readonly EntryRule[], more: Partial<ExportSource> = {}): string[] =>
+const gapsOf = (target: string, rules: readonly EntryRule[], more: Partial<ExportSource> = {}): string[] =>
   exported(target, rules, more)
     .remarks.filter(({ kind }) => kind === 'gap')
     .map(({ rule, message }) => `${rule ?? '-'}: ${message}`);
 
-describe.each(EXPORT_TARGETS)('an export for %s', (target) => {
+describe.each(TARGETS)('an export for %s', (target) => {
   test('starts with a comment that says what it is for, and tells in it what is not expressed', () => {
     const { text, remarks } = exported(target, [{ name: 'sticky', percent: 5, by: { cookie: 'uid' } }]);
     expect(text).toMatch(new RegExp(`^# Lane: entry rules and routes for .*, written by \`lane gateway export ${target}\``));
@@ -73,7 +71,7 @@ describe.each(EXPORT_TARGETS)('an export for %s', (target) => {
   });
 });
 
-describe.each(EXPORT_TARGETS.filter((target) => !OF_KUBERNETES.includes(target)))('addresses in an export for %s:', (target) => {
+describe.each(TARGETS.filter((target) => !OF_KUBERNETES.includes(target)))('addresses in an export for %s:', (target) => {
   test('are in one order, whatever order the registry tells them in', () => {
     const rules = [BY_HOST];
     const turned = exported(target, rules, { instancesOf: () => [...INSTANCES].reverse() });
@@ -122,7 +120,7 @@ describe('nginx', () => {
 
   test('writes the tag in each of the formats asked for', () => {
     const { text } = exported('nginx', [BY_HOST], { formats: ['mse', 'dubbo'] });
-    expect(text).toContain('x-mse-gray-tag=$lane_');
+    expect(text).toContain('x-mse-gray-tag=${lane_');
     expect(text).not.toContain('"lane=$');
     expect(text).toMatch(/proxy_set_header x-mse-tag \$lane_/);
     expect(text).toMatch(/proxy_set_header dubbo\.tag \$lane_/);

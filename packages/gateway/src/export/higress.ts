@@ -2,17 +2,28 @@
  * Higress: an Ingress for each alternative of a rule. Its annotations compare methods, headers and queries; they set and remove
  * headers, but don't edit them: the client's other baggage does not go on.
  */
-import { stringify } from 'yaml';
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, encodedText, wholeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice } from './envoy-match.js';
-import { objectName, serviceFor } from './kubernetes-service.js';
-import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import { objectNames, serviceFor } from './kubernetes-service.js';
+import { hostsOf, isHost, routesOfHost, takesEveryPath, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import type { ExportTarget } from './target.js';
+import { toYaml } from './yaml.js';
 
 const PREFIX = 'higress.io';
 
-/** Writes the configuration. */
-export function exportHigress(plan: Plan): string {
+/** Higress. */
+export const higress: ExportTarget = {
+  name: 'higress',
+  title: 'Higress 2',
+  output: 'Ingresses',
+  file: 'lane-higress.yaml',
+  needsAddresses: false,
+  write: (plan) => toYaml(...ingressesOf(plan)),
+};
+
+function ingressesOf(plan: Plan): object[] {
+  const nameOf = objectNames();
   plan.gap('the client’s other baggage is not kept: annotations can’t edit a header');
   const ingresses: object[] = [];
   const hosts = new Set(hostsOf(plan));
@@ -20,23 +31,20 @@ export function exportHigress(plan: Plan): string {
   for (const route of plan.routes)
     for (const rule of route.rules)
       for (const leaf of (rule.condition === undefined ? undefined : alternativesOf(rule.condition))?.flat() ?? [])
-        if (route.host === '*' && leaf.subject.kind === 'host' && !leaf.negated && leaf.comparison.op === 'exact') hosts.add(leaf.comparison.value);
+        if (route.host === '*' && leaf.subject.kind === 'host' && !leaf.negated && leaf.comparison.op === 'exact' && isHost(leaf.comparison.value))
+          hosts.add(leaf.comparison.value);
   for (const host of hosts) {
     for (const route of routesOfHost(plan, host)) {
       const shares = { taken: 0 };
       for (const rule of route.rules)
         for (const annotations of annotationsOf(plan, route, rule, host, shares))
-          ingresses.push(ingressOf(plan, route, rule.tag, host, annotations, `${rule.name}-${ingresses.length}`));
-      ingresses.push(ingressOf(plan, route, route.tag, host, {}, `${route.service}-${ingresses.length}`));
+          ingresses.push(ingressOf(plan, route, rule.tag, host, annotations, nameOf('lane', rule.name)));
+      ingresses.push(ingressOf(plan, route, route.tag, host, {}, nameOf('lane', route.service)));
     }
   }
   if (plan.routes.some(({ rules }) => rules.length > 1))
     plan.note('of several rules that match, Higress takes the one with more comparisons, not the first');
-  return [
-    '# Lane: entry rules and routes for Higress 2, written by `lane gateway export higress`.',
-    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
-    ingresses.map((object) => stringify(object, { lineWidth: 0 })).join('---\n'),
-  ].join('\n');
+  return ingresses;
 }
 
 function ingressOf(
@@ -58,7 +66,7 @@ function ingressOf(
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     metadata: {
-      name: objectName('lane', name),
+      name,
       annotations: {
         ...matching,
         ...(written.size === 0
@@ -75,7 +83,7 @@ function ingressOf(
           http: {
             paths: [
               {
-                path: route.isDefault ? '/' : route.path,
+                path: takesEveryPath(route) ? '/' : route.path,
                 pathType: route.pathType === 'exact' ? 'Exact' : 'Prefix',
                 backend: { service: { name: service, port: { number: port } } },
               },
@@ -112,6 +120,8 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
       }
       const made = annotationOf(leaf, route);
       if (typeof made === 'string') return leaveOut(made);
+      if (!isAnnotation(made[0]))
+        return leaveOut(`${JSON.stringify(leaf.subject.kind === 'query' ? leaf.subject.name : made[0])} can be no part of an annotation’s name`);
       if (Object.hasOwn(annotations, made[0])) return leaveOut('two comparisons of one value');
       annotations[made[0]] = made[1];
     }
@@ -124,6 +134,11 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
   const weight = Math.round((ALL - shares.taken) * (rule.percent / 100));
   shares.taken += weight;
   return [{ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: String(weight), [`${PREFIX}/canary-weight-total`]: String(ALL) }];
+}
+
+/** Whether Kubernetes takes this as the name of an annotation (a qualified name): it refuses the whole object otherwise. */
+function isAnnotation(name: string): boolean {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name.slice(PREFIX.length + 1));
 }
 
 function annotationOf(leaf: Leaf, route: PlannedRoute): readonly [name: string, value: string] | string {

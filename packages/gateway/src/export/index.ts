@@ -1,33 +1,25 @@
 /** Writes entry rules and routes for gateways that people run already. */
-import { exportApisix } from './apisix.js';
-import { exportEnvoy } from './envoy.js';
-import { exportHaproxy } from './haproxy.js';
-import { exportHigress } from './higress.js';
-import { exportIstio } from './istio.js';
-import { exportNginx } from './nginx.js';
-import { planExport, type ExportSource, type Plan, type Remark } from './plan.js';
-import { exportSpringCloudGateway } from './spring-cloud-gateway.js';
+import { apisix } from './apisix.js';
+import { envoy } from './envoy.js';
+import { haproxy } from './haproxy.js';
+import { higress } from './higress.js';
+import { istio } from './istio.js';
+import { nginx } from './nginx.js';
+import { planExport, printable, type ExportSource, type Remark } from './plan.js';
+import { springCloudGateway } from './spring-cloud-gateway.js';
+import type { ExportTarget } from './target.js';
 
-export type { ExportSource, Remark } from './plan.js';
+export { ExportError, type ExportSource, type Plan, type PlannedRoute, type PlannedRule, type Remark, type Upstream } from './plan.js';
+export type { Comparison, Condition, Leaf, Subject } from './condition.js';
+export { exportTargetOf, type ExportTarget } from './target.js';
 
-const EXPORTERS = {
-  nginx: exportNginx,
-  haproxy: exportHaproxy,
-  envoy: exportEnvoy,
-  'spring-cloud-gateway': exportSpringCloudGateway,
-  apisix: exportApisix,
-  istio: exportIstio,
-  higress: exportHigress,
-} satisfies Record<string, (plan: Plan) => string>;
+/** All targets of ours. A new one is a file, and a row here: the command's help, its completion and the test of README go by it. */
+export const EXPORT_TARGETS: readonly ExportTarget[] = [nginx, haproxy, envoy, springCloudGateway, istio, higress, apisix];
 
-/** A gateway that can be written for. */
-export type ExportTarget = keyof typeof EXPORTERS;
-
-/** All of them. */
-export const EXPORT_TARGETS = Object.keys(EXPORTERS) as readonly ExportTarget[];
-
-/** Those that name Services of Kubernetes, and need no addresses. */
-const OF_KUBERNETES: ReadonlySet<ExportTarget> = new Set(['istio', 'higress']);
+/** A target of ours by its name; undefined where there is none. */
+export function exportTarget(name: string): ExportTarget | undefined {
+  return EXPORT_TARGETS.find((target) => target.name === name);
+}
 
 /** A configuration, and what it does not say, or says in its own way. */
 export interface Exported {
@@ -35,10 +27,23 @@ export interface Exported {
   readonly remarks: readonly Remark[];
 }
 
-/** Writes the configuration of a gateway: the same text for the same source. */
-export function exportRules(target: ExportTarget, source: ExportSource): Exported {
-  const plan = planExport(source, !OF_KUBERNETES.has(target));
-  // Twice: what is found out while writing stands in front of it.
-  EXPORTERS[target](plan);
-  return { text: EXPORTERS[target](plan), remarks: plan.remarks };
+/** Writes the configuration of a gateway, given by its name or as a target: the same text for the same source. Throws {@link ExportError}. */
+export function exportRules(target: string | ExportTarget, source: ExportSource): Exported {
+  const of = typeof target === 'string' ? targetNamed(target) : target;
+  const plan = planExport(source, of.needsAddresses);
+  const body = of.write(plan);
+  const lines = [
+    `Lane: entry rules and routes for ${of.title}, written by \`lane gateway export ${of.name}\`: ${of.output}.`,
+    ...plan.remarks.map(
+      ({ kind, rule, message }) => `${kind === 'gap' ? 'NOT EXPRESSED' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`,
+    ),
+  ];
+  const head = lines.map((line) => `${of.comment ?? '#'} ${printable(line)}`).join('\n');
+  return { text: `${head}\n${body}`, remarks: plan.remarks };
+}
+
+function targetNamed(name: string): ExportTarget {
+  const target = exportTarget(name);
+  if (target === undefined) throw new TypeError(`${name} is no export target: known are ${EXPORT_TARGETS.map((one) => one.name).join(', ')}`);
+  return target;
 }

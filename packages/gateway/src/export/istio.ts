@@ -2,13 +2,24 @@
  * Istio: a VirtualService for each host, and EnvoyFilters for its ingress gateway: one that cleans the client's baggage and writes the
  * tag, and one that names the lane of each route to it.
  */
-import { stringify } from 'yaml';
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, encodedText, escapeRegex, wholeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice } from './envoy-match.js';
-import { objectName, serviceFor } from './kubernetes-service.js';
-import { envoyLua } from './lua-baggage.js';
-import { hostsOf, remarkLines, routesOfHost, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import { objectNames, serviceFor } from './kubernetes-service.js';
+import { envoyLua } from './lua.js';
+import { hostsOf, routesOfHost, takesEveryPath, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
+import type { ExportTarget } from './target.js';
+import { toYaml } from './yaml.js';
+
+/** Istio. */
+export const istio: ExportTarget = {
+  name: 'istio',
+  title: 'Istio 1.22 or later',
+  output: 'VirtualServices, EnvoyFilters',
+  file: 'lane-istio.yaml',
+  needsAddresses: false,
+  write: (plan) => toYaml(...objectsOf(plan)),
+};
 
 const SELECTOR = { istio: 'ingressgateway' };
 
@@ -21,27 +32,29 @@ interface Match {
   queryParams?: Record<string, object>;
 }
 
-/** Writes the configuration. */
-export function exportIstio(plan: Plan): string {
+function objectsOf(plan: Plan): object[] {
+  const services = objectNames();
+  // The lane of a route goes by its name, whatever host it is of.
+  const nameOf = objectNames();
   const lanes = new Map<string, Tag>();
-  const services = hostsOf(plan).map((host) => {
+  const virtualServices = hostsOf(plan).map((host) => {
     const http: object[] = [];
     for (const route of routesOfHost(plan, host)) {
       for (const rule of route.rules) {
         const match = matchesOf(plan, route, rule);
         if (match === undefined) continue;
-        const name = objectName('lane', rule.tag, rule.name, String(http.length));
+        const name = nameOf('lane', rule.tag, rule.name);
         http.push(weighted(plan, route, rule, name, match));
         if (rule.percent === undefined) lanes.set(name, rule.tag);
       }
-      const name = objectName('lane', route.tag ?? 'base', route.service, String(http.length));
+      const name = nameOf('lane', route.tag ?? 'base', route.service);
       if (route.tag !== undefined) lanes.set(name, route.tag);
       http.push({ name, match: [{ uri: uriOf(route) }], route: [{ destination: destination(plan, route, route.tag) }] });
     }
     return {
       apiVersion: 'networking.istio.io/v1',
       kind: 'VirtualService',
-      metadata: { name: objectName('lane', host === '*' ? 'any' : host) },
+      metadata: { name: services('lane', host === '*' ? 'any' : host) },
       spec: { hosts: [host], gateways: ['lane-gateway'], http },
     };
   });
@@ -82,11 +95,7 @@ export function exportIstio(plan: Plan): string {
       ],
     },
   };
-  return [
-    '# Lane: entry rules and routes for Istio 1.22 or later, written by `lane gateway export istio`.',
-    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
-    [...services, filter].map((object) => stringify(object, { lineWidth: 0 })).join('---\n'),
-  ].join('\n');
+  return [...virtualServices, filter];
 }
 
 function destination(plan: Plan, route: PlannedRoute, tag: Tag | undefined): object {
@@ -112,7 +121,7 @@ function weighted(plan: Plan, route: PlannedRoute, rule: PlannedRule, name: stri
 }
 
 function uriOf(route: PlannedRoute): object {
-  if (route.isDefault || (route.path === '/' && route.pathType === 'prefix')) return { prefix: '/' };
+  if (takesEveryPath(route)) return { prefix: '/' };
   // A prefix of Istio's is one of the text; here whole segments count.
   return route.pathType === 'exact' ? { exact: route.path } : { regex: `${escapeRegex(route.path)}(?:/.*)?` };
 }

@@ -1,6 +1,6 @@
 /** Services of Kubernetes as targets: one for each lane, since a subset of a Service can't say "without a tag". */
 import type { Tag } from '@lane/core/model';
-import type { Plan, PlannedRoute } from './plan.js';
+import { uniqueNames, type Plan, type PlannedRoute } from './plan.js';
 
 /** A Service and its port. */
 export interface ServiceAddress {
@@ -21,12 +21,17 @@ export function serviceFor(plan: Plan, route: PlannedRoute, tag: Tag | undefined
   return { name, port: DEFAULT_PORT };
 }
 
-/** A name that Kubernetes takes. */
-export function objectName(...parts: readonly string[]): string {
-  return parts
-    .join('-')
-    .toLowerCase()
-    .replace(/[^a-z0-9-]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 63);
+/** Makes names that Kubernetes takes for its objects (RFC 1123 labels), of these parts, each another one. */
+export function objectNames(): (...parts: readonly string[]) => string {
+  const unique = uniqueNames(63);
+  return (...parts) => {
+    const label = parts
+      .join('-')
+      .toLowerCase()
+      .replace(/[^a-z0-9-]+/g, '-')
+      .replace(/^-+/, '')
+      .slice(0, 63)
+      .replace(/-+$/, '');
+    return unique(label);
+  };
 }

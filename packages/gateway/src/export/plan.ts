@@ -1,8 +1,17 @@
 /** What is exported, whatever for: routes, the rules that hold on them, the lanes' addresses, and what could not be said. */
-import { compileLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
-import { createTagCodec, FORMAT_NAMES, ServiceTables, type FormatName, type Instance, type Tag } from '@lane/core/model';
+import { compileLaneGroups, parseLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
+import {
+  createTagCodec,
+  FORMAT_NAMES,
+  isBaggageKey,
+  ServiceTables,
+  type FormatName,
+  type Instance,
+  type ServiceKey,
+  type Tag,
+} from '@lane/core/model';
 import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../decide/routes.js';
-import { conditionOf, type Condition } from './condition.js';
+import { conditionOf, isHeaderName, unwritable, type Condition } from './condition.js';
 
 /** What an export is made from. */
 export interface ExportSource {
@@ -12,7 +21,8 @@ export interface ExportSource {
   readonly instancesOf: (service: string) => readonly Instance[] | undefined;
   /** The name by which lane groups know the gateway as entry. Default `lane-gateway`. */
   readonly service?: string;
-  readonly formats?: readonly FormatName[];
+  /** Formats in which the tag is written, and by which instances' metadata is read, as an agent with these LANE_FORMATS does. */
+  readonly formats: readonly FormatName[];
   readonly baggageKey?: string;
   /** Port that the gateway listens on. Default 80. */
   readonly port?: number;
@@ -32,6 +42,7 @@ export interface PlannedRule {
 
 /** Addresses that serve one lane of a service, or its base. */
 export interface Upstream {
+  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first. */
   readonly name: string;
   readonly service: string;
   /** undefined: base. */
@@ -60,7 +71,7 @@ export interface Remark {
   readonly message: string;
 }
 
-/** A header to be written for a tag; `value` has {@link TAG} where the tag goes. */
+/** A header to be written, and its value for a tag. */
 export interface WrittenHeader {
   readonly name: string;
   readonly valueOf: (tag: Tag) => string;
@@ -83,48 +94,59 @@ export interface Plan {
   readonly note: (message: string, rule?: PlannedRule) => void;
 }
 
-/** Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. */
+/** Why nothing can be exported, with all problems of what was given. */
+export class ExportError extends Error {
+  readonly code = 'ELANE_EXPORT';
+}
+
+/**
+ * Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. All that comes from elsewhere is
+ * checked here, for all targets: lane groups as they are everywhere, and hosts, paths and addresses, which can only be what their
+ * grammars allow. What is left to a target is to encode texts. Throws {@link ExportError}.
+ */
 export function planExport(source: ExportSource, needsAddresses = true): Plan {
-  const { service = 'lane-gateway', formats = ['baggage'], port = 80 } = source;
+  const { service = 'lane-gateway', formats, port = 80, document } = source;
+  checkSource(source);
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
   const every = createTagCodec({ formats: FORMAT_NAMES, ...key });
   const remarks: Remark[] = [];
-  const rules = source.document === undefined ? undefined : compileLaneGroups(source.document);
+  const rules = document === undefined ? undefined : compileLaneGroups(document);
   const codec = createTagCodec({ formats, ...key, groupOf: (tag) => rules?.groupOf(tag) });
-  const tables = new ServiceTables();
+  // The instances' tags are read as an agent with these formats reads them.
+  const tables = new ServiceTables({ formats });
   tables.setRules(rules);
-  const own = rulesOfEntry(source.document, service);
-  const table = compileRoutes(source.routes);
-  const upstreams = new Map<string, Upstream>();
-
-  const upstream = (name: string, tag: Tag | undefined, instances: readonly Instance[]): Upstream => {
-    const id = tag === undefined ? name : `${name}--${tag}`;
-    let made = upstreams.get(id);
-    if (made === undefined) upstreams.set(id, (made = { name: id, service: name, tag, instances: sorted(instances) }));
-    return made;
+  const upstreams = new Upstreams();
+  const add = (kind: Remark['kind'], message: string, rule: string | undefined): void => {
+    const remark = { kind, message, rule };
+    if (!remarks.some((one) => one.kind === kind && one.message === message && one.rule === rule)) remarks.push(remark);
   };
-  const add = (kind: Remark['kind'], message: string, rule: PlannedRule | undefined): void => {
-    const remark = { kind, message, rule: rule?.name };
-    if (!remarks.some((one) => one.kind === kind && one.message === message && one.rule === remark.rule)) remarks.push(remark);
-  };
+  const gap = (message: string, rule?: PlannedRule): void => add('gap', message, rule?.name);
+  const rulesOf = (entry: string): PlannedRule[] => rulesOfEntry(document, entry, gap);
 
+  const given = source.routes.filter((route) => {
+    const problem = problemOfRoute(route);
+    if (problem !== undefined) gap(problem);
+    return problem === undefined;
+  });
+  const own = rulesOf(service);
+  const table = compileRoutes(given);
   const routes = table.routes.map((route): PlannedRoute => {
     const name = route.key.name;
     const instances = source.instancesOf(name);
-    if (instances !== undefined) tables.update(route.key, instances);
-    else if (needsAddresses) add('gap', `no address of service ${name} is known: give it by --upstream ${name}=host:port, or start it`, undefined);
-    const planned = own.length > 0 ? own : rulesOfEntry(source.document, name);
-    const given = source.routes.find((one) =>
+    if (instances !== undefined) tables.update(route.key, writableInstances(name, instances, gap));
+    else if (needsAddresses) gap(`no address of service ${name} is known: give it by --upstream ${name}=host:port, or start it`);
+    const planned = own.length > 0 ? own : rulesOf(name);
+    const asked = given.find((one) =>
       one.isDefault === true
         ? table.fallback === route
         : one.host.toLowerCase() === route.host && (one.pathType === 'exact' ? one.path : (one.path ?? '/').replace(/\/+$/, '')) === route.path,
     );
-    if ((given?.canaries ?? []).length > 0)
-      add('gap', `the canary of host ${route.host} and path ${route.path || '/'} is not exported: make it an entry rule`, undefined);
+    if ((asked?.canaries ?? []).length > 0)
+      gap(`the canary of host ${route.host} and path ${route.path || '/'} is not exported: make it an entry rule`);
     return {
       host: route.host,
       path: route.path === '' ? '/' : route.path,
-      pathType: given?.pathType ?? 'prefix',
+      pathType: asked?.pathType ?? 'prefix',
       isDefault: table.fallback === route,
       service: name,
       tag: route.tag,
@@ -133,7 +155,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
       upstreamOf: (tag) => {
         const decision = tables.route(route.key, tag);
         if (decision === undefined || decision.reason === 'none') return undefined;
-        return upstream(name, decision.reason === 'in-lane' ? tag : undefined, decision.instances);
+        return upstreams.of(route.key, decision.reason === 'in-lane' ? tag : undefined, decision.instances);
       },
     };
   });
@@ -142,7 +164,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   return {
     routes,
     get upstreams() {
-      return [...upstreams.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      return upstreams.all();
     },
     port,
     ownEntries: every.ownEntries,
@@ -150,22 +172,109 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     writtenEntries: sample.entries.map(([entry]) => entry),
     writtenHeaders: sample.headers.map(([name], i) => ({ name, valueOf: (tag) => codec.wire(tag).headers[i]?.[1] ?? tag })),
     remarks,
-    gap: (message, rule) => add('gap', message, rule),
-    note: (message, rule) => add('note', message, rule),
+    gap,
+    note: (message, rule) => add('note', message, rule?.name),
   };
 }
 
-/** The rules of an entry, in document order: those that compileLaneGroups tries. */
-function rulesOfEntry(document: LaneGroupsDocument | undefined, entry: string): PlannedRule[] {
+function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource): void {
+  const parsed = document === undefined ? undefined : parseLaneGroups(document);
+  if (parsed?.ok === false)
+    throw new ExportError(`the lane groups are not valid: ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
+  for (const name of formats)
+    if (!FORMAT_NAMES.includes(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMAT_NAMES.join(', ')}`);
+  if (baggageKey !== undefined && !isBaggageKey(baggageKey))
+    throw new ExportError(`${JSON.stringify(baggageKey)} is no key of the W3C baggage header: accepted are letters, digits and !#$%&'*+-.^_\`|~`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is no port: accepted are 1 to 65535`);
+}
+
+/** Whether a route can be of this host: a name, `*.domain`, or `*`. */
+export function isHost(text: string): boolean {
+  return HOST.test(text);
+}
+
+const HOST = /^(?:\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)$/;
+/** A path as it is on the wire (RFC 3986, 3.3), and what browsers leave as it is besides. */
+const PATH = /^\/[!"$->@-~]*$/;
+
+/** Why a route can be written for nobody; undefined: it can. */
+function problemOfRoute({ host, path, isDefault }: GatewayRoute): string | undefined {
+  if (isDefault !== true && !HOST.test(host)) return `the route of host ${JSON.stringify(host)} is left out: that is no name of a host`;
+  if (isDefault !== true && path !== undefined && !PATH.test(path))
+    return `the route of path ${JSON.stringify(path)} is left out: a path begins with / and has neither spaces nor other characters that have to be percent-encoded`;
+  return undefined;
+}
+
+/** A host name or an address of an IP version, as registries tell them. */
+const ADDRESS = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/;
+
+/** Those whose address can be written: the registry tells whatever an instance has said of itself. */
+function writableInstances(service: string, instances: readonly Instance[], gap: (message: string) => void): readonly Instance[] {
+  return instances.filter(({ ip, port }) => {
+    const isWritable = ADDRESS.test(ip) && Number.isInteger(port) && port > 0 && port <= 65_535;
+    if (!isWritable) gap(`an instance of ${service} is left out: ${JSON.stringify(`${ip}:${port}`)} is no address`);
+    return isWritable;
+  });
+}
+
+/** The upstreams of an export, each with a name that is its own and a plain word to every target. */
+class Upstreams {
+  readonly #made = new Map<string, Upstream>();
+  readonly #nameOf = uniqueNames();
+
+  of({ name, group }: ServiceKey, tag: Tag | undefined, instances: readonly Instance[]): Upstream {
+    const id = JSON.stringify([group, name, tag]);
+    let made = this.#made.get(id);
+    if (made === undefined) {
+      const word = wordOf(tag === undefined ? name : `${name}--${tag}`);
+      this.#made.set(id, (made = { name: this.#nameOf(word), service: name, tag, instances: sorted(instances) }));
+    }
+    return made;
+  }
+
+  all(): readonly Upstream[] {
+    return [...this.#made.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
+
+/** A word of letters, digits, `_`, `.` and `-` that begins with a letter, and so is no address: nginx would go there and not to the upstream. */
+function wordOf(text: string): string {
+  const word = text.replace(/[^A-Za-z0-9_.-]/g, '_');
+  return /^[A-Za-z]/.test(word) ? word : `lane-${word}`;
+}
+
+/** Makes names that differ, whatever their case, by a number at the end; `longest`: how long they may be. */
+export function uniqueNames(longest = Infinity): (name: string) => string {
+  const taken = new Set<string>();
+  return (name) => {
+    let unique = name.slice(0, longest);
+    for (let i = 2; taken.has(unique.toLowerCase()); i++) unique = `${name.slice(0, longest - String(i).length - 1)}-${i}`;
+    taken.add(unique.toLowerCase());
+    return unique;
+  };
+}
+
+/** The rules of an entry, in document order: those that compileLaneGroups tries. Which can be written for nobody are left out, and told. */
+function rulesOfEntry(document: LaneGroupsDocument | undefined, entry: string, gap: Plan['gap']): PlannedRule[] {
   const planned: PlannedRule[] = [];
   for (const group of document?.groups ?? []) {
     if (group.entry?.services.includes(entry) !== true) continue;
     for (const lane of group.lanes) {
       if (lane.enabled === false) continue;
-      for (const rule of lane.rules ?? []) planned.push(planRule(rule, `${group.name}/${lane.name}/${rule.name}`, lane.tag));
+      for (const rule of lane.rules ?? []) {
+        const made = planRule(rule, `${group.name}/${lane.name}/${rule.name}`, lane.tag);
+        const problem = problemOfRule(made);
+        if (problem === undefined) planned.push(made);
+        else gap(`${problem}; the rule is left out`, made);
+      }
     }
   }
   return planned;
+}
+
+function problemOfRule({ condition, by }: PlannedRule): string | undefined {
+  if (by?.header !== undefined && !isHeaderName(by.header)) return `no header can have the name ${JSON.stringify(by.header)}`;
+  return condition === undefined ? undefined : unwritable(condition);
 }
 
 function planRule(rule: EntryRule, name: string, tag: Tag): PlannedRule {
@@ -185,9 +294,11 @@ function sorted(instances: readonly Instance[]): readonly Instance[] {
 
 /** Weights as whole numbers from 1 to 100, in proportion; 1 each where they are all the same. */
 export function wholeWeights(instances: readonly Instance[]): readonly number[] {
-  const most = Math.max(...instances.map(({ weight }) => weight));
+  const most = instances.reduce((largest, { weight }) => Math.max(largest, weight), 0);
   if (instances.every(({ weight }) => weight === most)) return instances.map(() => 1);
-  return instances.map(({ weight }) => Math.max(1, Math.round((100 * weight) / most)));
+  // Beside an infinite weight a finite one has no share.
+  const share = (weight: number): number => (most === Infinity ? Number(weight === Infinity) : weight / most);
+  return instances.map(({ weight }) => Math.max(1, Math.round(100 * share(weight))));
 }
 
 /** `host:port`. */
@@ -195,11 +306,24 @@ export function hostPort({ ip, port }: Instance): string {
   return `${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
 }
 
-/** What has to be known of the output, as lines of a comment. */
-export function remarkLines(remarks: readonly Remark[]): string[] {
-  return remarks.map(
-    ({ kind, rule, message }) => `${kind === 'gap' ? 'NOT EXPRESSED' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`,
-  );
+/** A text without what would end a line, or steer a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** All routes in the order in which they have to be tried: hosts as in {@link hostsOf}, of a host the most special path first, the default last. */
+export function orderedRoutes(plan: Plan): readonly PlannedRoute[] {
+  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
+  return [...ordered, ...plan.routes.filter(({ isDefault }) => isDefault).slice(0, 1)];
+}
+
+/** Whether a route takes every path. */
+export function takesEveryPath({ isDefault, path, pathType }: PlannedRoute): boolean {
+  return isDefault || (path === '/' && pathType === 'prefix');
+}
+
+function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
+  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
 }
 
 /** Of the routes of a host those that take its requests, most special first: its own, those of a wildcard above it, those of any host. */
@@ -209,7 +333,7 @@ export function routesOfHost(plan: Plan, host: string): readonly PlannedRoute[] 
   const found: PlannedRoute[] = [];
   for (const one of hosts) {
     const of = plan.routes.filter((route) => !route.isDefault && route.host === one);
-    for (const route of of.sort((a, b) => b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1)))
+    for (const route of of.sort(bySpecialty))
       if (!found.some(({ path, pathType }) => path === route.path && pathType === route.pathType)) found.push(route);
   }
   const rest = plan.routes.find(({ isDefault }) => isDefault);

@@ -2,26 +2,37 @@
  * Spring Cloud Gateway: an application.yml. Predicates of a route must all hold, and there is no negation; alternatives are routes of
  * their own. Its filters can set and remove a header, not edit it: the client's other baggage does not go on.
  */
-import { stringify } from 'yaml';
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, wholeRegex, type Leaf } from './condition.js';
-import { hostPort, hostsOf, remarkLines, wholeWeights, type Plan, type PlannedRoute, type PlannedRule, type Upstream } from './plan.js';
+import { hostPort, orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule, type Upstream } from './plan.js';
+import type { ExportTarget } from './target.js';
+import { toYaml } from './yaml.js';
+
+/** Spring Cloud Gateway. */
+export const springCloudGateway: ExportTarget = {
+  name: 'spring-cloud-gateway',
+  title: 'Spring Cloud Gateway 4.1',
+  output: 'application.yml',
+  file: 'application.yml',
+  needsAddresses: true,
+  write: (plan) => toYaml(configurationOf(plan)),
+};
 
 interface Part {
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
 }
 
-/** Writes the configuration. */
-export function exportSpringCloudGateway(plan: Plan): string {
+function configurationOf(plan: Plan): object {
   plan.gap('the client’s other baggage is not kept: filters of Spring Cloud Gateway can’t edit a header');
   const routes: object[] = [];
-  const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
-  const rest = plan.routes.find(({ isDefault }) => isDefault);
-  const all = rest === undefined ? ordered : [...ordered, rest];
   let count = 0;
   const idOf = (text: string): string => `lane-${++count}-${text.replace(/[^\w.-]+/g, '-')}`;
-  for (const route of all) {
+  for (const route of orderedRoutes(plan)) {
+    if (!takesEveryPath(route) && !isPathText(route.path)) {
+      plan.gap(`the route of path ${route.path} is left out: it has characters of a pattern`);
+      continue;
+    }
     for (const rule of route.rules) {
       for (const alternative of alternatives(plan, rule)) {
         const id = idOf(rule.name);
@@ -50,7 +61,7 @@ export function exportSpringCloudGateway(plan: Plan): string {
       return [upstream.name, upstream.instances.map((one, i) => ({ uri: `http://${hostPort(one)}`, metadata: { weight: String(weights[i]) } }))];
     }),
   );
-  const configuration = {
+  return {
     server: { port: plan.port },
     spring: {
       cloud: {
@@ -59,11 +70,19 @@ export function exportSpringCloudGateway(plan: Plan): string {
       },
     },
   };
-  return [
-    '# Lane: entry rules and routes for Spring Cloud Gateway 4.1, written by `lane gateway export spring-cloud-gateway`.',
-    ...remarkLines(plan.remarks).map((line) => `# ${line}`),
-    stringify(configuration, { lineWidth: 0 }),
-  ].join('\n');
+}
+
+/**
+ * Whether Spring takes a text as it is: `${…}` is a placeholder in any value of its files, and a text from `#{` to `}` is code to Spring
+ * Cloud Gateway (ShortcutConfigurable.getValue, the way of CVE-2022-22947).
+ */
+function isPlain(text: string): boolean {
+  return !/[$#]\{/.test(text);
+}
+
+/** A regular expression in which there is nothing of that. */
+function plainRegex(regex: string): string {
+  return regex.replace(/([$#])\{/g, '$1(?:){');
 }
 
 function alternatives(plan: Plan, rule: PlannedRule): Part[][] {
@@ -92,6 +111,9 @@ function alternatives(plan: Plan, rule: PlannedRule): Part[][] {
 /** A comparison as a predicate; a text: why it can't be. */
 function predicate({ subject, comparison, negated }: Leaf): Part | string {
   if (negated) return 'a negation can’t be said';
+  if (comparison.op === 'regex' && comparison.onlyRe2 !== undefined)
+    return `a regular expression with ${comparison.onlyRe2}, which Java reads in another way`;
+  if ('name' in subject && !isPlain(subject.name)) return 'a name with ${ or #{ in it, which Spring would put something else for';
   switch (subject.kind) {
     case 'clientIp':
       return { name: 'RemoteAddr', args: { sources: comparison.op === 'in' ? comparison.values : [] } };
@@ -99,28 +121,43 @@ function predicate({ subject, comparison, negated }: Leaf): Part | string {
       return header(subject.name, comparison.op === 'present' ? '.*' : wholeRegex(comparison));
     case 'host':
       if (comparison.op === 'regex') return 'a regular expression on the host';
-      return header('Host', comparison.op === 'present' ? '.*' : `(?i)${wholeRegex(comparison).replaceAll('.*', '[^:]*')}(?::\\d+)?`);
+      return header('Host', comparison.op === 'present' ? '.*' : `(?i)${hostRegex(comparison)}(?::\\d+)?`);
     case 'cookie':
-      return { name: 'Cookie', args: { name: subject.name, regexp: comparison.op === 'present' ? '.*' : wholeRegex(comparison) } };
+      return { name: 'Cookie', args: { name: subject.name, regexp: comparison.op === 'present' ? '.*' : plainRegex(wholeRegex(comparison)) } };
     case 'query':
-      return { name: 'Query', args: { param: subject.name, ...(comparison.op === 'present' ? {} : { regexp: wholeRegex(comparison) }) } };
+      return {
+        name: 'Query',
+        args: { param: subject.name, ...(comparison.op === 'present' ? {} : { regexp: plainRegex(wholeRegex(comparison)) }) },
+      };
     case 'method': {
       const methods = comparison.op === 'exact' ? [comparison.value] : comparison.op === 'in' ? comparison.values : undefined;
-      return methods === undefined
-        ? 'only whole methods can be compared'
-        : { name: 'Method', args: { methods: methods.map((one) => one.toUpperCase()) } };
+      if (methods === undefined || !methods.every((method) => /^[A-Za-z-]+$/.test(method))) return 'only whole methods can be compared';
+      return { name: 'Method', args: { methods: methods.map((one) => one.toUpperCase()) } };
     }
-    case 'path':
+    case 'path': {
       if (comparison.op === 'present') return path(['/**']);
-      if (comparison.op === 'exact') return path([comparison.value]);
-      if (comparison.op === 'in') return path(comparison.values);
-      if (comparison.op === 'prefix') return path([`${comparison.value}*/**`, ...(comparison.value.endsWith('/') ? [`${comparison.value}**`] : [])]);
-      return 'only whole paths and prefixes can be compared';
+      const values = comparison.op === 'in' ? comparison.values : [comparison.value];
+      if (comparison.op === 'suffix' || comparison.op === 'regex') return 'only whole paths and prefixes can be compared';
+      if (!values.every(isPathText)) return 'a path that does not begin with /, or has characters of a pattern';
+      if (comparison.op !== 'prefix') return path(values);
+      return path([`${comparison.value}*/**`, ...(comparison.value.endsWith('/') ? [`${comparison.value}**`] : [])]);
+    }
   }
 }
 
+/** A host, without a port behind it. */
+function hostRegex(comparison: Exclude<Leaf['comparison'], { op: 'present' | 'regex' }>): string {
+  if (comparison.op === 'prefix') return `${escapeRegex(comparison.value)}[^:]*`;
+  return comparison.op === 'suffix' ? `[^:]*${escapeRegex(comparison.value)}` : wholeRegex(comparison);
+}
+
+/** Whether a text in a PathPattern stands for itself. */
+function isPathText(text: string): boolean {
+  return /^\/[\w./~!&'()+,;=:@%-]*$/.test(text);
+}
+
 function header(name: string, regexp: string): Part {
-  return { name: 'Header', args: { header: name, regexp } };
+  return { name: 'Header', args: { header: name, regexp: plainRegex(regexp) } };
 }
 
 /** The names of its arguments have a prefix that the shortened form `Weight=group, weight` hides. */
@@ -138,12 +175,15 @@ function routeOf(plan: Plan, route: PlannedRoute, tag: Tag | undefined, id: stri
     const pattern = route.host.startsWith('*.') ? `[^.:]+${escapeRegex(route.host.slice(1))}` : escapeRegex(route.host);
     own.push(header('Host', `(?i)${pattern}(?::\\d+)?`));
   }
-  if (route.isDefault || (route.path === '/' && route.pathType === 'prefix')) own.push(path(['/**']));
+  if (takesEveryPath(route)) own.push(path(['/**']));
   else own.push(path(route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/**`]));
   const written = new Map<string, string>();
   if (tag !== undefined) {
     if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map((key) => `${key}=${tag}`).join(','));
-    for (const { name, valueOf } of plan.writtenHeaders) written.set(name, valueOf(tag));
+    for (const { name, valueOf } of plan.writtenHeaders) {
+      if (isPlain(valueOf(tag))) written.set(name, valueOf(tag));
+      else plan.gap(`the header ${name} is not written for ${tag}: Spring would put something else for ${JSON.stringify(valueOf(tag))}`);
+    }
   }
   const upstream = route.upstreamOf(tag);
   const filters = [
@@ -160,8 +200,4 @@ function uriOf(upstream: Upstream | undefined): string {
   const [first] = upstream?.instances ?? [];
   if (upstream === undefined || first === undefined) return 'no://op';
   return upstream.instances.length === 1 ? `http://${hostPort(first)}` : `lb://${upstream.name}`;
-}
-
-function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
-  return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
 }

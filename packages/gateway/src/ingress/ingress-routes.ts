@@ -2,11 +2,10 @@
  * Routes from Kubernetes manifests: an Ingress names Services, a Service selects pods, and the labels of the pods say which service of
  * the registry they are, and in which lane. Ports and addresses are the registry's business.
  */
-import { isTag } from '@lane/core/model';
+import { isTag, nearest } from '@lane/core/model';
 import type { Canary, GatewayRoute, RouteTarget } from '../decide/routes.js';
 import { readAnnotations } from './canary.js';
 import { readManifests, type KubernetesObject, type ManifestFile, type ManifestProblem } from './manifests.js';
-import { nearestName } from './nearest-name.js';
 
 /** Options of {@link ingressRoutes}. */
 export interface IngressOptions {
@@ -135,7 +134,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
       return targetOf(service);
     }
     const here = services.filter(({ namespace }) => namespace === ingress.namespace);
-    const meant = nearestName(
+    const meant = nearest(
       name,
       here.map((one) => one.name),
     );

@@ -1,9 +1,10 @@
 /** Gateways, and real HTTP servers behind them that are registered in a real (embedded) Nacos. */
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
+import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { compileLaneGroups, type EntryRule, type Lane, type LaneRules } from '@lane/core/rules';
+import { ask as send, freePort, listen, rulesOf as rulesOfDocument, shopGroup, textOf, type RawAnswer, type RawRequest } from '@lane/testing';
+import { type EntryRule, type Lane, type LaneRules } from '@lane/core/rules';
 import type { Instance, Registry, Unsubscribe } from '@lane/core/model';
 import { beforeAll, expect, onTestFinished } from 'vitest';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
@@ -56,9 +57,7 @@ export async function startBackend(
   { tag, listener, host = '127.0.0.1', ...more }: Partial<Registration> & { tag?: string; listener?: RequestListener; host?: string } = {},
 ): Promise<Backend> {
   const server = http.createServer(listener ?? ((request, response) => void echo(name, request, response)));
-  server.listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server, host);
   const die = (): Promise<void> =>
     new Promise((resolve) => {
       server.close(() => resolve());
@@ -77,18 +76,14 @@ export async function echo(backend: string, request: IncomingMessage, response: 
   response.setHeader('content-type', 'application/json').end(JSON.stringify(seen));
 }
 
-export async function textOf(message: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const chunk of message.setEncoding('utf8')) text += chunk as string;
-  return text;
-}
-
 /** A connection that tells how many subscriptions it has. */
 export function counted(connection: NacosConnection): Registry & { subscriptions: number } {
   const registry = {
     subscriptions: 0,
-    subscribe: (...given: Parameters<Registry['subscribe']>): Unsubscribe => {
-      const unsubscribe = connection.subscribe(...given);
+    state: undefined,
+    defaultGroup: connection.defaultGroup,
+    observe: (...given: Parameters<Registry['observe']>): Unsubscribe => {
+      const unsubscribe = connection.observe(...given);
       registry.subscriptions++;
       return () => {
         registry.subscriptions--;
@@ -109,13 +104,8 @@ export async function startReadyGateway(options: Partial<GatewayOptions> & Pick<
   return gateway;
 }
 
-export interface Asked {
+export interface Asked extends RawRequest {
   readonly host?: string;
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Record<string, string | string[]>;
-  readonly body?: string | Uint8Array;
-  readonly agent?: http.Agent;
 }
 
 /** Begins a request; its body is left to the caller. */
@@ -126,11 +116,8 @@ export function begin(
   return http.request({ host: gateway.host, port: gateway.port, path, method, headers: { host, ...headers }, agent: agent ?? false });
 }
 
-export async function ask(gateway: Gateway, asked: Asked = {}): Promise<{ status: number; headers: IncomingHttpHeaders; body: string }> {
-  const request = begin(gateway, asked);
-  request.end(asked.body);
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  return { status: response.statusCode ?? 0, headers: response.headers, body: await textOf(response) };
+export function ask(gateway: Gateway, { host = 'www.example.com', headers = {}, ...asked }: Asked = {}): Promise<RawAnswer> {
+  return send(gateway.port, { headers: { host, ...headers }, ...asked }, gateway.host);
 }
 
 /** What the backend saw of a request that was served. */
@@ -143,7 +130,7 @@ export async function see(gateway: Gateway, asked: Asked = {}): Promise<Seen> {
 /** Waits until a connection has told all its subscribers of so many usable instances: those that came first were told first. */
 export function untilInstances(registry: NacosConnection, service: string, wanted: number): Promise<void> {
   return new Promise((resolve) => {
-    const unsubscribe = registry.subscribe({ name: service, group: 'DEFAULT_GROUP' }, (instances: readonly Instance[]) => {
+    const unsubscribe = registry.observe({ name: service, group: 'DEFAULT_GROUP' }, (instances: readonly Instance[]) => {
       if (instances.length !== wanted) return;
       queueMicrotask(() => unsubscribe());
       resolve();
@@ -158,25 +145,15 @@ export function arrival<T>(): { came: (value: T) => void; first: Promise<T> } {
   return { came, first };
 }
 
-/** A port where nothing listens any more. */
-export async function closedPort(): Promise<number> {
-  const server = createSocketServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Registers an address where nothing listens. */
 export async function registerDead(service: string, more: Partial<Registration> = {}): Promise<Registration> {
-  const registration = { ip: '127.0.0.1', port: await closedPort(), ...more };
+  const registration = { ip: '127.0.0.1', port: await freePort(), ...more };
   await connect().register({ name: service, group: 'DEFAULT_GROUP' }, registration);
   return registration;
 }
 
 export function rulesOf(service: string, lanes: readonly Lane[], entry = GATEWAY_SERVICE): LaneRules {
-  return compileLaneGroups({ version: 1, groups: [{ name: 'shop', services: [service], entry: { services: [entry] }, lanes }] });
+  return rulesOfDocument(shopGroup([service], entry, lanes));
 }
 
 export const BY_DOMAIN: EntryRule = { name: 'by-domain', match: { host: { exact: 'www.example.com' } } };

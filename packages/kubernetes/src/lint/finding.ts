@@ -1,5 +1,3 @@
-import type { Manifests } from './manifests.js';
-
 /** `error`: it will not do what it says; `warning`: it probably will not; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note';
 
@@ -27,11 +25,3 @@ export interface Finding extends Place {
 
 /** What a rule finds; its severity is that of the rule unless it says less. */
 export type Found = Omit<Finding, 'rule' | 'severity'> & { readonly severity?: Severity };
-
-/** A rule. */
-export interface LintRule {
-  readonly severity: Severity;
-  /** One sentence: what is wrong where it finds something. */
-  readonly about: string;
-  readonly find: (manifests: Manifests) => Iterable<Found>;
-}

@@ -1,5 +1,6 @@
 /** `lane lint`: what in manifests will not do what it says, for lanes above all. */
-import type { Finding, Found, LintRule, Severity } from './finding.js';
+import type { Finding, Found, Severity } from './finding.js';
+import type { LintRule } from './lint-rule.js';
 import { relate } from './manifests.js';
 import { deprecatedApi } from './rules/deprecated-api.js';
 import { stampingHarmful, tagWithoutBase } from './rules/lanes.js';

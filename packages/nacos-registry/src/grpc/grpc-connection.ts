@@ -15,6 +15,7 @@ import {
   type ConfigDocument,
   type Instance,
   type Log,
+  type RegistryState,
   type ServiceKey,
   type Unsubscribe,
   type ConfigChangePage,
@@ -24,6 +25,7 @@ import {
 } from '@lane/core/model';
 import {
   failedCheck,
+  stateOf,
   waitUntilReady,
   type CheckResult,
   type NacosConnection,
@@ -34,8 +36,9 @@ import {
 import { makeUnfiltered } from '../sdk/adapter.js';
 import { documentOf } from '../document.js';
 import { loadBinding, type Binding, type BindingConfig, type BindingInstance, type BindingNaming, type BindingOptions } from './grpc-binding.js';
+import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
-import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_GROUP, DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { parseServers, type ServerAddress } from '../server-address.js';
 
 type InstancesListener = (instances: readonly NacosInstance[]) => void;
@@ -95,7 +98,7 @@ export class GrpcConnection implements NacosConnection {
   #reachable: boolean | undefined;
   #downSince = 0;
   #troubleAt = -Infinity;
-  readonly #complaints = new Set<string>();
+  readonly #complaints: Complaints;
   #closed = false;
 
   constructor(options: NacosOptions, log: Log) {
@@ -104,7 +107,16 @@ export class GrpcConnection implements NacosConnection {
     this.#servers = parseServers(options.server);
     this.#options = options;
     this.#log = log;
+    this.#complaints = new Complaints(log);
     this.#holdProcess = options.holdProcess ?? false;
+  }
+
+  get state(): RegistryState {
+    return stateOf(this, this.#reachable !== false);
+  }
+
+  get defaultGroup(): string {
+    return this.#options.group ?? DEFAULT_GROUP;
   }
 
   ready(): Promise<void> {
@@ -117,7 +129,7 @@ export class GrpcConnection implements NacosConnection {
 
   // Naming
 
-  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
+  observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
     const id = groupedName(key);
     const own: InstancesListener = (instances) => listener(instances);
     let service = this.#services.get(id);
@@ -496,12 +508,8 @@ export class GrpcConnection implements NacosConnection {
     }
   }
 
-  /** Says once what is wrong beyond an outage, which has its own line. */
   #complain(error: unknown): void {
-    const message = messageOf(error);
-    if (this.#closed || this.#complaints.has(message) || (error instanceof NacosError && error.code === 'ELANE_NACOS_UNREACHABLE')) return;
-    this.#complaints.add(message);
-    this.#log.warn(message);
+    if (!this.#closed) this.#complaints.say(error);
   }
 }
 

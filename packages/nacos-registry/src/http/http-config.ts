@@ -13,8 +13,10 @@ import {
 } from '@lane/core/model';
 import { documentOf } from '../document.js';
 import { expectSuccess } from './http-naming.js';
+import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
-import { excerpt, isUnknownApi, parseJson, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { parseJson } from './bounded-json.js';
+import { excerpt, isUnknownApi, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */
 export interface HttpConfigOptions {
@@ -52,7 +54,7 @@ export class HttpConfig {
   readonly #tenant: string | undefined;
   readonly #log: Log;
   readonly #watched = new Map<string, Watched>();
-  readonly #complaints = new Set<string>();
+  readonly #complaints: Complaints;
   #watching = false;
   #poll: AbortController | undefined;
   #wake: (() => void) | undefined;
@@ -64,6 +66,7 @@ export class HttpConfig {
     // For documents the public namespace is the one without a name.
     this.#tenant = options.namespace === 'public' ? undefined : options.namespace;
     this.#log = options.log;
+    this.#complaints = new Complaints(options.log);
   }
 
   async get(dataId: string, group: string): Promise<ConfigDocument | undefined> {
@@ -246,12 +249,8 @@ export class HttpConfig {
     }
   }
 
-  /** Says once what is wrong beyond an outage, which has its own line. */
   #complain(error: unknown): void {
-    const message = messageOf(error);
-    if (this.#closed || this.#complaints.has(message) || (error instanceof NacosError && error.code === 'ELANE_NACOS_UNREACHABLE')) return;
-    this.#complaints.add(message);
-    this.#log.warn(message);
+    if (!this.#closed) this.#complaints.say(error);
   }
 }
 
@@ -270,7 +269,7 @@ function toChange({ id, opType, srcUser, srcIp, lastModifiedTime }: WireChange):
   return {
     id: String(id),
     // Padded to ten characters.
-    kind: KINDS[(opType ?? '').trim()] ?? 'changed',
+    kind: KINDS[String(opType ?? '').trim()] ?? 'changed',
     at: Number.isNaN(at.getTime()) ? undefined : at.toISOString(),
     by: srcUser === '' || srcUser === null ? undefined : srcUser,
     from: srcIp === '' || srcIp === null ? undefined : srcIp,

@@ -3,6 +3,7 @@ import {
   type ConfigDocument,
   type Instance,
   type Log,
+  type RegistryState,
   type ServiceKey,
   type Unsubscribe,
   type ConfigChangePage,
@@ -11,6 +12,7 @@ import {
 } from '@lane/core/model';
 import {
   failedCheck,
+  stateOf,
   waitUntilReady,
   type CheckResult,
   type NacosConnection,
@@ -21,7 +23,8 @@ import {
 import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { NacosError } from '../nacos-error.js';
-import { excerpt, isUnknownApi, NacosHttp, parseJson } from './nacos-http.js';
+import { parseJson } from './bounded-json.js';
+import { excerpt, isUnknownApi, NacosHttp } from './nacos-http.js';
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';
 
@@ -38,6 +41,7 @@ export class HttpConnection implements NacosConnection {
   readonly #http: NacosHttp;
   readonly #naming: HttpNaming;
   readonly #config: HttpConfig;
+  #reachable = true;
   #ready: Promise<void> | undefined;
   #closed = false;
 
@@ -55,6 +59,7 @@ export class HttpConnection implements NacosConnection {
       log,
       holdProcess: this.#holdProcess,
       onReachable: (reachable) => {
+        this.#reachable = reachable;
         try {
           options.onReachable?.(reachable);
         } catch (error) {
@@ -67,6 +72,14 @@ export class HttpConnection implements NacosConnection {
     });
     this.#naming = new HttpNaming({ http: this.#http, namespace: this.namespace, log, udpPush: options.udpPush ?? true });
     this.#config = new HttpConfig({ http: this.#http, namespace: this.namespace, log });
+  }
+
+  get state(): RegistryState {
+    return stateOf(this, this.#reachable);
+  }
+
+  get defaultGroup(): string {
+    return this.#group;
   }
 
   ready(): Promise<void> {
@@ -106,7 +119,7 @@ export class HttpConnection implements NacosConnection {
     return this.namespace === 'public' ? {} : { tenant: this.namespace };
   }
 
-  subscribe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
+  observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
     return runInLane(undefined, () => this.#naming.subscribe(key, listener));
   }
 

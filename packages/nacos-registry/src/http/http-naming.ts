@@ -1,10 +1,14 @@
-/** Nacos's naming over the HTTP API v1: lists by polling and UDP push, registrations kept by beats. */
+/** Nacos's naming over the HTTP API v1: lists by polling, sooner where a UDP push hints at a change; registrations kept by beats. */
 import { type Log, type ServiceKey, type Unsubscribe, messageOf } from '@lane/core/model';
 import type { Registration } from '../connection.js';
+import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
-import { excerpt, isUnknownApi, parseJson, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { parseJson } from './bounded-json.js';
+import { excerpt, isUnknownApi, within, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
-import { PushReceiver } from './push-receiver.js';
+import { KnownServers } from './known-servers.js';
+import { HintPacer } from './hint-pacer.js';
+import { localAddressTowards, PushReceiver } from './push-receiver.js';
 
 /** Options of {@link HttpNaming}. */
 export interface HttpNamingOptions {
@@ -21,9 +25,6 @@ interface Service {
   readonly listeners: Set<Listener>;
   known: readonly NacosInstance[] | undefined;
   signature: string;
-  /** The server's time of what is known, and ours when we took it. */
-  lastRefTime: number;
-  takenAt: number;
   timer: NodeJS.Timeout | undefined;
   failures: number;
   asking: boolean;
@@ -38,15 +39,17 @@ interface Beat {
   sending: Promise<void> | undefined;
 }
 
-const DEFAULT_POLL_MS = 10_000;
+/** How often to ask: the server's word within reason. */
+const POLL_MS = { default: 10_000, min: 1_000, max: 60_000 };
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 10_000;
 /** An empty list that is not believed yet is asked for again this soon. */
 const DISBELIEF_POLL_MS = 2_000;
-/** A push and a poll under way can overtake each other by this much. */
-const RACE_MS = 3_000;
-const DEFAULT_BEAT_MS = 5_000;
+/** How often to send a beat: the server's word within reason; without beats instances are unhealthy after 15 s. */
+const BEAT_MS = { default: 5_000, min: 500, max: 10_000 };
 const PAGE_SIZE = 500;
+/** A server may say that there is always more. */
+const MAX_PAGES = 200;
 /** Code of the answer to a beat of an instance that the server doesn't know. */
 const UNKNOWN_INSTANCE = 20404;
 
@@ -57,19 +60,31 @@ export class HttpNaming {
   readonly #log: Log;
   readonly #services = new Map<string, Service>();
   readonly #beats = new Map<string, Beat>();
+  readonly #pacer = new HintPacer<Service>(
+    (service) => this.#refresh(service),
+    () => this.#services.values(),
+  );
   readonly #receiver: PushReceiver | undefined;
-  readonly #complaints = new Set<string>();
+  /** By server: where we are reached as long as no socket has told. */
+  readonly #likelyAddresses = new Map<string, Promise<string | undefined>>();
+  #metStranger = false;
+  readonly #complaints: Complaints;
   #closed = false;
 
   constructor(options: HttpNamingOptions) {
     this.#http = options.http;
     this.#namespace = options.namespace;
     this.#log = options.log;
+    this.#complaints = new Complaints(options.log);
     if (options.udpPush) {
-      this.#receiver = new PushReceiver(
-        (data, sender) => this.#pushed(data, sender),
-        (problem) => this.#log.debug(`UDP push of Nacos: ${problem}; polling goes on`),
-      );
+      const servers = new KnownServers(() => this.#http.hosts);
+      this.#http.onPeer = (address) => servers.add(address);
+      this.#receiver = new PushReceiver({
+        servers,
+        onHint: (service) => this.#hinted(service?.name),
+        onStranger: (address) => this.#ignored(address),
+        onTrouble: (problem) => this.#log.debug(`UDP push of Nacos: ${problem}; polling goes on`),
+      });
     }
   }
 
@@ -82,8 +97,6 @@ export class HttpNaming {
         listeners: new Set(),
         known: undefined,
         signature: '',
-        lastRefTime: 0,
-        takenAt: 0,
         timer: undefined,
         failures: 0,
         asking: false,
@@ -114,14 +127,15 @@ export class HttpNaming {
 
   async services(group: string): Promise<string[]> {
     const names: string[] = [];
-    for (let page = 1; ; page++) {
+    for (let page = 1; page <= MAX_PAGES; page++) {
       const query = { pageNo: String(page), pageSize: String(PAGE_SIZE), groupName: group, namespaceId: this.#namespace };
       const answer = expectSuccess(await this.#http.request({ method: 'GET', path: '/v1/ns/service/list', query }), 'list services');
       const { count, doms } = (parseJson(answer.body) ?? {}) as { count?: unknown; doms?: unknown };
-      const found = Array.isArray(doms) ? (doms as string[]) : [];
-      names.push(...found.map((name) => (name.includes('@@') ? parseGroupedName(name).name : name)));
-      if (found.length < PAGE_SIZE || names.length >= Number(count)) return names;
+      const found = Array.isArray(doms) ? doms.filter((name): name is string => typeof name === 'string') : [];
+      for (const name of found) names.push(name.includes('@@') ? parseGroupedName(name).name : name);
+      if (found.length < PAGE_SIZE || names.length >= Number(count)) break;
     }
+    return names;
   }
 
   async register(key: ServiceKey, registration: Registration): Promise<void> {
@@ -131,7 +145,7 @@ export class HttpNaming {
     clearTimeout(this.#beats.get(id)?.timer);
     const beat: Beat = { key, registration, timer: undefined, sending: undefined };
     this.#beats.set(id, beat);
-    this.#scheduleBeat(beat, Number(registration.metadata?.['preserved.heart.beat.interval']) || DEFAULT_BEAT_MS);
+    this.#scheduleBeat(beat, within(registration.metadata?.['preserved.heart.beat.interval'], BEAT_MS));
   }
 
   async deregister(key: ServiceKey, registration: Registration): Promise<void> {
@@ -164,6 +178,7 @@ export class HttpNaming {
     this.#closed = true;
     for (const service of this.#services.values()) clearTimeout(service.timer);
     this.#services.clear();
+    this.#pacer.close();
     this.#receiver?.close();
     await Promise.allSettled([...this.#beats.values()].map((beat) => this.deregister(beat.key, beat.registration)));
   }
@@ -181,7 +196,7 @@ export class HttpNaming {
       try {
         const list = await this.#ask(service.key);
         service.failures = 0;
-        delayMs = this.#take(service, list) ? Math.max(1_000, Number(list.cacheMillis) || DEFAULT_POLL_MS) : DISBELIEF_POLL_MS;
+        delayMs = this.#take(service, list) ? within(list.cacheMillis, POLL_MS) : DISBELIEF_POLL_MS;
       } catch (error) {
         this.#complain(error);
         delayMs = Math.min(FIRST_RETRY_MS * 2 ** service.failures++, MAX_RETRY_MS);
@@ -194,13 +209,14 @@ export class HttpNaming {
   }
 
   async #ask(key: ServiceKey): Promise<ServiceList> {
-    const udpPort = this.#receiver === undefined ? 0 : await this.#receiver.port();
+    const address = await this.#pushAddress();
+    const udpPort = this.#receiver === undefined || address === undefined ? 0 : await this.#receiver.port(address);
     const query = {
       namespaceId: this.#namespace,
       serviceName: groupedName(key),
       clusters: '',
       udpPort: String(udpPort),
-      clientIP: this.#pushAddress(),
+      clientIP: address ?? '',
       healthyOnly: 'false',
     };
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: '/v1/ns/instance/list', query }), `list ${key.name}`);
@@ -213,21 +229,19 @@ export class HttpNaming {
     return list;
   }
 
-  /** Where the server sends its pushes; our socket for them is IPv4. */
-  #pushAddress(): string {
-    const { localAddress, label } = this.#http;
-    return localAddress === undefined || localAddress.includes(':') ? likelyLocalAddress(label) : localAddress;
+  /** Where the server sends its pushes: our address on the way to it. Our socket for them is IPv4; undefined: there is no such way. */
+  async #pushAddress(): Promise<string | undefined> {
+    const { localAddress, label, host, port } = this.#http;
+    if (localAddress !== undefined && !localAddress.includes(':')) return localAddress;
+    let likely = this.#likelyAddresses.get(label);
+    if (likely === undefined) this.#likelyAddresses.set(label, (likely = localAddressTowards(host === '::1' ? '127.0.0.1' : host, port)));
+    return likely;
   }
 
   /** Takes what the server said; false where it is not believed yet. */
   #take(service: Service, list: ServiceList): boolean {
-    const lastRefTime = Number(list.lastRefTime) || 0;
-    const now = performance.now();
-    if (lastRefTime < service.lastRefTime && now - service.takenAt < RACE_MS) return true;
     const instances = toInstances(list.hosts);
     if (instances.length === 0 && (service.known?.length ?? 0) > 0 && !this.#http.believesEmpty) return false;
-    service.lastRefTime = lastRefTime;
-    service.takenAt = now;
     const signature = signatureOf(instances);
     if (service.known !== undefined && signature === service.signature) return true;
     service.known = instances;
@@ -236,14 +250,19 @@ export class HttpNaming {
     return true;
   }
 
-  #pushed(data: unknown, sender: string): void {
-    if (data === null || typeof data !== 'object') return;
-    const list = data as ServiceList & { name?: unknown; dom?: unknown };
-    const name = list.name ?? list.dom;
-    const service = typeof name === 'string' ? this.#services.get(groupedName(parseGroupedName(name))) : undefined;
-    if (service === undefined) return;
-    // Anybody can send a packet: one from elsewhere than a server of ours (or through a load balancer) is only a hint to ask.
-    if (!this.#http.peers.has(sender) || !Array.isArray(list.hosts) || !this.#take(service, list)) void this.#refresh(service);
+  /** Something has changed; `name` is that of the service, if it is known. What it has changed to is asked for. */
+  #hinted(name: string | undefined): void {
+    if (name === undefined) return this.#pacer.hintAll();
+    const service = this.#services.get(groupedName(parseGroupedName(name)));
+    if (service !== undefined) this.#pacer.hint(service);
+  }
+
+  #ignored(address: string): void {
+    if (this.#metStranger) return;
+    this.#metStranger = true;
+    this.#log.warn(
+      `a push of Nacos came from ${address}, which is no address of LANE_NACOS_SERVER, and such are ignored: without them changes are seen by polling, within ${POLL_MS.default / 1000} s. If that is a server behind a load balancer, set LANE_NACOS_SERVER to the servers themselves, as a comma list or a name that has all their addresses`,
+    );
   }
 
   #tell(listener: Listener, instances: readonly NacosInstance[]): void {
@@ -254,12 +273,8 @@ export class HttpNaming {
     }
   }
 
-  /** Says once what is wrong beyond an outage, which has its own line. */
   #complain(error: unknown): void {
-    const message = messageOf(error);
-    if (this.#closed || this.#complaints.has(message) || (error instanceof NacosError && error.code === 'ELANE_NACOS_UNREACHABLE')) return;
-    this.#complaints.add(message);
-    this.#log.warn(message);
+    if (!this.#closed) this.#complaints.say(error);
   }
 
   async #sendRegistration(key: ServiceKey, registration: Registration): Promise<void> {
@@ -281,13 +296,13 @@ export class HttpNaming {
 
   #scheduleBeat(beat: Beat, delayMs: number): void {
     clearTimeout(beat.timer);
-    beat.timer = setTimeout(() => void this.#beat(beat), Math.max(500, delayMs));
+    beat.timer = setTimeout(() => void this.#beat(beat), delayMs);
     beat.timer.unref();
   }
 
   async #beat(beat: Beat): Promise<void> {
     if (beat.sending !== undefined || !this.#isCurrent(beat)) return;
-    let delayMs = DEFAULT_BEAT_MS;
+    let delayMs = BEAT_MS.default;
     beat.sending = this.#sendBeat(beat).then(
       (intervalMs) => {
         delayMs = intervalMs;
@@ -319,7 +334,7 @@ export class HttpNaming {
     const answer = expectSuccess(await this.#http.request({ method: 'PUT', path: '/v1/ns/instance/beat', query }), `take a beat of ${key.name}`);
     const { clientBeatInterval, code } = (parseJson(answer.body) ?? {}) as { clientBeatInterval?: unknown; code?: unknown };
     if (code === UNKNOWN_INSTANCE && this.#isCurrent(beat)) await this.#sendRegistration(key, registration);
-    return Number(clientBeatInterval) || DEFAULT_BEAT_MS;
+    return within(clientBeatInterval, BEAT_MS);
   }
 }
 
@@ -327,7 +342,6 @@ export class HttpNaming {
 interface ServiceList {
   readonly hosts?: unknown;
   readonly cacheMillis?: unknown;
-  readonly lastRefTime?: unknown;
 }
 
 /** Gives the answer back if it is a success; else throws a NacosError that says what was asked. */
@@ -347,15 +361,4 @@ export function noHttpV1(answer: NacosAnswer): NacosError {
 
 function registrationId(key: ServiceKey, registration: Registration): string {
   return `${groupedName(key)}#${registration.ip}#${registration.port}`;
-}
-
-/** Our address for the first request, before a socket has told: the server sends its pushes there. */
-function likelyLocalAddress(serverLabel: string): string {
-  const host = serverLabel.slice(0, serverLabel.lastIndexOf(':'));
-  if (host === 'localhost' || host === '[::1]' || host.startsWith('127.')) return '127.0.0.1';
-  const { networkInterfaces } = require('node:os') as typeof import('node:os');
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const address of addresses ?? []) if (address.family === 'IPv4' && !address.internal) return address.address;
-  }
-  return '127.0.0.1';
 }

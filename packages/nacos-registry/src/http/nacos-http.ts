@@ -1,13 +1,21 @@
 /**
  * Requests to the HTTP API v1 of Nacos: several servers tried in turn, log-in, and one word of an outage.
  *
+ * Credentials: name and password go into the body of the log-in, the token into headers, as `HttpIdentityContextBuilder` of Nacos' auth
+ * module takes it (`accessToken`), or `NacosAuthManager` of Nacos 1 (`Authorization: Bearer`). Nacos 2.1 compares the names of headers with
+ * their case, which Tomcat has lowered: where it refuses a new token so, the token goes into the query. Name and password never do.
+ *
+ * Whatever a server answers, it is bounded in size and time. Redirects are not followed.
+ *
  * Runs inside other people's processes: sockets and timers hold no process alive unless asked to, and everything happens
  * outside any lane, whatever lane the caller is in.
  */
-import type { ClientRequest, IncomingHttpHeaders, RequestOptions } from 'node:http';
+import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { runInLane, type Log, codeOf, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
+import { parseJson } from './bounded-json.js';
+import { openRequest } from './untraced.js';
 
 /** One request; paths are relative to the context path. */
 export interface NacosCall {
@@ -45,6 +53,14 @@ export interface NacosHttpOptions {
 /** The server answers a UDP push only to those who call themselves a Java client. */
 const USER_AGENT = 'Nacos-Java-Client:v1.0.0';
 const REQUEST_TIMEOUT_MS = 5_000;
+/** An answer: 10,000 instances of a service, and far more than any document of ours. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+/** Node's own default, whatever the app is started with. */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Answers before the answer (1xx); Nacos sends none. */
+const MAX_INTERIM_ANSWERS = 10;
+/** What a token is believed to be good for, in seconds: the server's word within reason. */
+const TOKEN_TTL_S = { default: 18_000, min: 10, max: 30 * 24 * 3600 };
 /** After an outage everything is asked for at once. */
 const MAX_SOCKETS = 10;
 /** So long after trouble an empty list may be a server that has restarted and not heard the beats yet (they come every 5 s). */
@@ -55,26 +71,34 @@ const REFUSED_PAUSE_MS = 5_000;
 const NOT_SERVING = new Set([502, 503, 504]);
 const LOGIN_PATHS = ['/v1/auth/users/login', '/v1/auth/login'];
 
-type Http = typeof import('node:http');
-type Https = typeof import('node:https');
+/** What says who is asking. */
+interface Credentials {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+}
 
 /** The HTTP side of a connection. */
 export class NacosHttp {
   /** Our own address as the servers see it; undefined before the first answer. */
   localAddress: string | undefined;
-  /** Addresses of servers that have answered. */
-  readonly peers = new Set<string>();
+  /** Told the address of a server at each answer. */
+  onPeer: ((address: string) => void) | undefined;
 
   readonly #options: NacosHttpOptions;
-  readonly #agents: { http?: InstanceType<Http['Agent']>; https?: InstanceType<Https['Agent']> } = {};
+  readonly #agents: { http?: Agent; https?: Agent } = {};
   #server = 0;
   #reachable: boolean | undefined;
   #troubleAt = -Infinity;
   #downSince = 0;
   #login: Promise<void> | undefined;
   #token: { value: string; renewAt: number } | undefined;
-  /** The server knows no log-in: name and password then go with each request. */
+  /** The server does not take a token in headers. */
+  #tokenInQuery = false;
+  /** What the server answered to a log-in that it does not have. */
+  #noLogin: number | undefined;
+  /** A server without a log-in takes name and password in headers. */
   #sendsPassword = false;
+  #saidNoLogin = false;
   #refused: { error: NacosError; until: number } | undefined;
   #closed = false;
 
@@ -85,6 +109,20 @@ export class NacosHttp {
   /** The server in use, `host:port`. */
   get label(): string {
     return this.#current.label;
+  }
+
+  /** Its host: a name or an address. */
+  get host(): string {
+    return this.#current.host;
+  }
+
+  get port(): number {
+    return this.#current.port;
+  }
+
+  /** The hosts of all servers. */
+  get hosts(): readonly string[] {
+    return this.#options.servers.map(({ host }) => host);
   }
 
   get #current(): ServerAddress {
@@ -106,6 +144,7 @@ export class NacosHttp {
     return runInLane(undefined, async () => {
       this.#token = undefined;
       this.#refused = undefined;
+      this.#noLogin = undefined;
       await this.#ensureLogin();
     });
   }
@@ -119,25 +158,37 @@ export class NacosHttp {
   async #request(call: NacosCall): Promise<NacosAnswer> {
     await this.#ensureLogin();
     let answer = await this.#tryServers(call, this.#credentials());
-    if ((answer.status === 401 || answer.status === 403) && this.#token !== undefined) {
+    if (isRefusal(answer) && this.#token !== undefined) {
       // The token may be older than the server's secret, or the server.
       this.#token = undefined;
       await this.#ensureLogin();
       answer = await this.#tryServers(call, this.#credentials());
+      if (isRefusal(answer) && !this.#tokenInQuery) {
+        answer = await this.#tryServers(call, this.#credentials(true));
+        this.#tokenInQuery = !isRefusal(answer);
+      }
+    } else if (isRefusal(answer) && this.#noLogin !== undefined && !this.#sendsPassword) {
+      answer = await this.#tryServers(call, this.#passwordHeaders());
+      this.#sendsPassword = !isRefusal(answer);
     }
-    if (answer.status === 401 || answer.status === 403) throw this.#refusal();
+    if (isRefusal(answer)) throw this.#refusal();
     return answer;
   }
 
-  #credentials(): Record<string, string> | undefined {
-    const { username, password } = this.#options;
-    if (this.#token !== undefined) return { accessToken: this.#token.value };
-    if (this.#sendsPassword && username !== undefined) return { username, password: password ?? '' };
-    return undefined;
+  #credentials(inQuery: boolean = this.#tokenInQuery): Credentials {
+    const token = this.#token?.value;
+    if (token === undefined) return this.#sendsPassword ? this.#passwordHeaders() : {};
+    return inQuery ? { query: { accessToken: token } } : { headers: { accessToken: token, authorization: `Bearer ${token}` } };
+  }
+
+  /** Identity as headers have it (`identityNames` of the default auth plugin): for servers whose plugin has no log-in. */
+  #passwordHeaders(): Credentials {
+    const { username = '', password = '' } = this.#options;
+    return isHeaderValue(username) && isHeaderValue(password) ? { headers: { username, password } } : {};
   }
 
   async #ensureLogin(): Promise<void> {
-    if (this.#options.username === undefined || this.#sendsPassword) return;
+    if (this.#options.username === undefined || this.#noLogin !== undefined) return;
     if (this.#token !== undefined && performance.now() < this.#token.renewAt) return;
     if (this.#refused !== undefined && performance.now() < this.#refused.until) throw this.#refused.error;
     this.#login ??= this.#logIn().finally(() => {
@@ -149,22 +200,29 @@ export class NacosHttp {
   async #logIn(): Promise<void> {
     const { username, password } = this.#options;
     const form = { username: username ?? '', password: password ?? '' };
+    let status = 0;
     for (const path of LOGIN_PATHS) {
-      const answer = await this.#tryServers({ method: 'POST', path, form }, undefined);
+      const answer = await this.#tryServers({ method: 'POST', path, form }, {});
+      ({ status } = answer);
       // Nacos answers 403 to a wrong password, and 500 to a user that it doesn't know (seen with 2.2.4).
-      if (answer.status === 401 || answer.status === 403 || answer.status === 500) {
+      if (isRefusal(answer) || status === 500) {
         const error = this.#refusal();
         this.#refused = { error, until: performance.now() + REFUSED_PAUSE_MS };
         throw error;
       }
-      if (answer.status !== 200) continue;
+      if (status !== 200) continue;
       const { accessToken, tokenTtl } = (parseJson(answer.body) ?? {}) as { accessToken?: unknown; tokenTtl?: unknown };
-      if (typeof accessToken !== 'string' || accessToken === '') continue;
-      const ttlMs = (Number(tokenTtl) || 18_000) * 1000;
+      if (typeof accessToken !== 'string' || accessToken === '' || !isHeaderValue(accessToken)) continue;
+      const ttlMs = within(tokenTtl, TOKEN_TTL_S) * 1000;
       this.#token = { value: accessToken, renewAt: performance.now() + ttlMs * 0.8 };
       return;
     }
-    this.#sendsPassword = true;
+    this.#noLogin = status;
+    if (this.#saidNoLogin) return;
+    this.#saidNoLogin = true;
+    this.#options.log.warn(
+      `Nacos at ${this.label} has no log-in (it answered ${status} to ${LOGIN_PATHS.join(' and ')}), so user and password are not sent: unset LANE_NACOS_USERNAME if it wants none, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
+    );
   }
 
   #refusal(): NacosError {
@@ -177,7 +235,7 @@ export class NacosHttp {
     );
   }
 
-  async #tryServers(call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+  async #tryServers(call: NacosCall, credentials: Credentials): Promise<NacosAnswer> {
     const { servers } = this.#options;
     const first = this.#server;
     let failure: NacosError | undefined;
@@ -203,7 +261,7 @@ export class NacosHttp {
       } catch (error) {
         if (call.signal?.aborted === true || this.#closed) throw error;
         this.#troubleAt = performance.now();
-        failure = this.#unreachable(server, error);
+        failure = error instanceof NacosError ? error : this.#unreachable(server, error);
       }
     }
     if (defect !== undefined) {
@@ -244,7 +302,7 @@ export class NacosHttp {
   }
 
   /** Sends again where a connection that was kept open turns out to be closed: servers close them when they like. */
-  async #sendSurely(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+  async #sendSurely(server: ServerAddress, call: NacosCall, credentials: Credentials): Promise<NacosAnswer> {
     try {
       return await this.#send(server, call, credentials);
     } catch (error) {
@@ -254,11 +312,13 @@ export class NacosHttp {
     }
   }
 
-  #send(server: ServerAddress, call: NacosCall, credentials: Record<string, string> | undefined): Promise<NacosAnswer> {
+  #send(server: ServerAddress, call: NacosCall, credentials: Credentials): Promise<NacosAnswer> {
     if (this.#closed) return Promise.reject(new Error('the connection is closed'));
-    const query = encode({ ...call.query, ...credentials });
+    const query = encode({ ...call.query, ...credentials.query });
     const form = call.form === undefined ? undefined : encode(call.form);
     const options: RequestOptions = {
+      protocol: server.secure ? 'https:' : 'http:',
+      agent: this.#agentOf(server),
       host: server.host,
       port: server.port,
       method: call.method,
@@ -271,17 +331,34 @@ export class NacosHttp {
           ? {}
           : { 'content-type': 'application/x-www-form-urlencoded;charset=UTF-8', 'content-length': Buffer.byteLength(form) }),
         ...call.headers,
+        ...credentials.headers,
       },
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
       ...(call.signal === undefined ? {} : { signal: call.signal }),
     };
     return new Promise((resolve, reject) => {
-      const request = this.#open(server, options);
-      const timer = setTimeout(() => request.destroy(new Error('no answer in time')), call.timeoutMs ?? REQUEST_TIMEOUT_MS);
+      const request = openRequest(options);
+      const timer = setTimeout(() => giveUp(new Error('no answer in time')), call.timeoutMs ?? REQUEST_TIMEOUT_MS);
       if (!this.#options.holdProcess) timer.unref();
       const fail = (error: Error): void => {
         clearTimeout(timer);
         reject(error);
       };
+      // Before the request ends: what Node says then is only that it did.
+      const giveUp = (error: Error): void => {
+        fail(error);
+        request.destroy(error);
+      };
+      const overdone = (what: string): NacosError =>
+        new NacosError(
+          'ELANE_NACOS_ANSWER',
+          `Nacos at ${server.label} answers ${what}: is that a Nacos? Check LANE_NACOS_SERVER, and what is between`,
+        );
+      let interim = 0;
+      request.on('information', () => {
+        if (++interim > MAX_INTERIM_ANSWERS) giveUp(overdone(`more than ${MAX_INTERIM_ANSWERS} times that it will answer`));
+      });
       request.on('socket', (socket) => {
         if (!this.#options.holdProcess) socket.unref();
       });
@@ -293,9 +370,14 @@ export class NacosHttp {
         const { socket } = response;
         this.localAddress = withoutMapping(socket.localAddress) ?? this.localAddress;
         const peer = withoutMapping(socket.remoteAddress);
-        if (peer !== undefined) this.peers.add(peer);
+        if (peer !== undefined) this.onPeer?.(peer);
         const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        let bytes = 0;
+        response.on('data', (chunk: Buffer) => {
+          bytes += chunk.length;
+          if (bytes > MAX_ANSWER_BYTES) giveUp(overdone(`with more than ${MAX_ANSWER_BYTES} bytes`));
+          else chunks.push(chunk);
+        });
         response.on('error', fail);
         response.on('end', () => {
           clearTimeout(timer);
@@ -306,31 +388,37 @@ export class NacosHttp {
     });
   }
 
-  #open(server: ServerAddress, options: RequestOptions): ClientRequest {
+  #agentOf(server: ServerAddress): Agent {
     // Loaded here: an agent that never talks to Nacos must not load them.
     if (server.secure) {
-      const https = require('node:https') as Https;
-      this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-      return https.request({ ...options, agent: this.#agents.https });
+      const https = require('node:https') as typeof import('node:https');
+      return (this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }));
     }
-    const http = require('node:http') as Http;
-    this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-    return http.request({ ...options, agent: this.#agents.http });
+    const http = require('node:http') as typeof import('node:http');
+    return (this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }));
   }
 }
 
-/** The value of a JSON text, or undefined where it is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function isRefusal(answer: NacosAnswer): boolean {
+  return answer.status === 401 || answer.status === 403;
+}
+
+/** Whether a header can have this value as it is: visible ASCII and blanks. */
+function isHeaderValue(value: string): boolean {
+  return /^[\x20-\x7e]*$/.test(value);
+}
+
+/** A number of the server's, kept within bounds; the default where it is none. */
+export function within(value: unknown, bounds: { readonly default: number; readonly min: number; readonly max: number }): number {
+  return Math.min(Math.max(Number(value) || bounds.default, bounds.min), bounds.max);
 }
 
 /** The beginning of an answer, for a message. */
 export function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
+  const line = text
+    .slice(0, 1000)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
   return line.length > 160 ? `${line.slice(0, 160)}…` : line;
 }
 
@@ -346,6 +434,7 @@ function encode(values: Readonly<Record<string, string | undefined>>): string {
   return parameters.toString();
 }
 
-function withoutMapping(address: string | undefined): string | undefined {
+/** An IPv4 address as such where a dual-stack socket has it as IPv6. */
+export function withoutMapping(address: string | undefined): string | undefined {
   return address?.startsWith('::ffff:') === true ? address.slice(7) : address;
 }

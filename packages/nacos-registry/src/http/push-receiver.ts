@@ -1,80 +1,105 @@
 import type { Socket } from 'node:dgram';
 import { messageOf } from '@lane/core/model';
-import { parseJson } from './nacos-http.js';
+import type { KnownServers } from './known-servers.js';
+import { PushReader, type PushHint } from './push-reader.js';
 
-/** A packet of Nacos: `type` is `dom` for the instances of a service, in `data` as JSON. */
-interface PushPacket {
-  readonly type?: unknown;
-  readonly data?: unknown;
-  readonly lastRefTime?: unknown;
+/** Options of {@link PushReceiver}. */
+export interface PushReceiverOptions {
+  readonly servers: KnownServers;
+  /** Called for each push of a server's. */
+  readonly onHint: (service: PushHint['service']) => void;
+  /** Called where something comes from elsewhere, which is not read. */
+  readonly onStranger: (address: string) => void;
+  readonly onTrouble: (problem: string) => void;
 }
 
-/** Receives Nacos's UDP pushes on one port and acknowledges them. The socket holds no process alive. */
-export class PushReceiver {
-  readonly #onPush: (service: unknown, sender: string) => void;
-  readonly #onTrouble: (problem: string) => void;
-  #socket: Socket | undefined;
-  #port: Promise<number> | undefined;
+interface Bound {
+  readonly address: string;
+  readonly socket: Socket;
+  readonly port: Promise<number>;
+}
 
-  /** `onPush` gets the list as Nacos sends it, and the sender's address. */
-  constructor(onPush: (service: unknown, sender: string) => void, onTrouble: (problem: string) => void) {
-    this.#onPush = onPush;
-    this.#onTrouble = onTrouble;
+/**
+ * Receives Nacos's UDP pushes on one port of the interface that reaches the server, and acknowledges those of servers. Others get no answer.
+ * The socket holds no process alive.
+ */
+export class PushReceiver {
+  readonly #options: PushReceiverOptions;
+  readonly #reader = new PushReader();
+  #bound: Bound | undefined;
+  #closed = false;
+
+  constructor(options: PushReceiverOptions) {
+    this.#options = options;
   }
 
-  /** The port to tell the server; 0 where there can be none, in which case polling has to do. */
-  port(): Promise<number> {
-    return (this.#port ??= this.#listen());
+  /** The port of a local IPv4 address, to tell the server; 0 where there can be none, in which case polling has to do. */
+  port(address: string): Promise<number> {
+    if (this.#closed) return Promise.resolve(0);
+    if (this.#bound?.address !== address) {
+      this.#bound?.socket.close();
+      this.#bound = this.#bind(address);
+    }
+    return this.#bound.port;
   }
 
   close(): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    this.#port = Promise.resolve(0);
-    socket?.close();
+    this.#closed = true;
+    this.#bound?.socket.close();
+    this.#bound = undefined;
   }
 
-  #listen(): Promise<number> {
-    return new Promise((resolve) => {
-      const { createSocket } = require('node:dgram') as typeof import('node:dgram');
-      const socket = createSocket('udp4');
-      this.#socket = socket;
-      socket.unref();
+  #bind(address: string): Bound {
+    const { createSocket } = require('node:dgram') as typeof import('node:dgram');
+    const socket = createSocket('udp4');
+    socket.unref();
+    const port = new Promise<number>((resolve) => {
       socket.on('error', (error) => {
-        this.#onTrouble(messageOf(error));
-        if (this.#socket === socket) this.close();
+        this.#options.onTrouble(messageOf(error));
         resolve(0);
       });
-      socket.on('message', (packet, sender) => {
-        try {
-          this.#receive(socket, packet, sender.address, sender.port);
-        } catch (error) {
-          this.#onTrouble(messageOf(error));
-        }
-      });
+      socket.on('close', () => resolve(0));
       socket.on('listening', () => resolve(socket.address().port));
-      // Exclusive: in a worker of `cluster` the port would else belong to the primary process.
-      socket.bind({ port: 0, exclusive: true });
     });
+    socket.on('message', (packet, sender) => {
+      try {
+        this.#receive(socket, packet, sender.address, sender.port);
+      } catch (error) {
+        this.#options.onTrouble(messageOf(error));
+      }
+    });
+    // Exclusive: in a worker of `cluster` the port would else belong to the primary process.
+    socket.bind({ address, port: 0, exclusive: true });
+    return { address, socket, port };
   }
 
   #receive(socket: Socket, packet: Buffer, address: string, port: number): void {
-    const push = parseJson(unzip(packet).toString('utf8')) as PushPacket | null | undefined;
-    if (push === undefined || push === null) return;
-    const service = push.type === 'dom' && typeof push.data === 'string' ? parseJson(push.data) : undefined;
-    const type = push.type === 'dom' ? 'push-ack' : 'unknown-ack';
-    socket.send(JSON.stringify({ type, lastRefTime: push.lastRefTime, data: '' }), port, address, ignore);
-    if (service !== undefined) this.#onPush(service, address);
+    const { servers, onHint, onStranger } = this.#options;
+    if (!servers.has(address)) {
+      onStranger(address);
+      return;
+    }
+    const hint = this.#reader.read(packet);
+    if (hint === undefined) return;
+    if (hint.acknowledgement !== undefined) socket.send(hint.acknowledgement, port, address, ignore);
+    onHint(hint.service);
   }
 }
 
-function unzip(packet: Buffer): Buffer {
-  if (packet[0] !== 0x1f || packet[1] !== 0x8b) return packet;
-  const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');
-  return gunzipSync(packet, { maxOutputLength: MAX_UNZIPPED_BYTES });
-}
-
-/** Far above any list of instances, and far below what would hurt: anybody can send a packet. */
-const MAX_UNZIPPED_BYTES = 16 * 1024 * 1024;
-
 function ignore(): void {}
+
+/** The local IPv4 address from which a host is reached, as the system routes it: connecting a UDP socket sends nothing. undefined: none. */
+export function localAddressTowards(host: string, port: number): Promise<string | undefined> {
+  const { createSocket } = require('node:dgram') as typeof import('node:dgram');
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.unref();
+    const finish = (address: string | undefined): void => {
+      resolve(address);
+      socket.close();
+    };
+    socket.once('error', () => finish(undefined));
+    socket.once('connect', () => finish(socket.address().address));
+    socket.connect(port, host);
+  });
+}

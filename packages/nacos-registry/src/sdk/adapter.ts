@@ -1,3 +1,4 @@
+import { wrap, type Undo } from '@lane/core/agent';
 import { currentLane, runInLane } from '@lane/core/model';
 import type { LaneNaming } from './lane-naming.js';
 
@@ -22,9 +23,7 @@ export interface SdkAdapter {
 /** What takes the methods' places, by their names. */
 export type AdapterMethods = Readonly<Record<string, MakeMethod>>;
 
-/** Puts the function that `make` gives in the place of a method. */
-export type Wrap = (target: object, name: string, make: (original: AnyFunction) => AnyFunction) => unknown;
-
+/** By this a method of an SDK's is known as decorated already, by whichever copy of this package. */
 const DECORATED = Symbol.for('lane.nacos.decorated.v1');
 
 const ours = new WeakSet<object>();
@@ -50,60 +49,44 @@ function isOurs(client: unknown): boolean {
 }
 
 /**
- * Puts an adapter's methods in the place of the SDK's: on the client class's prototype, or on one client.
- * Returns what `wrap` gave for each; by default functions that take it back.
+ * Puts an adapter's methods in the place of the SDK's: on the client class's prototype, or on one client. Those that are decorated
+ * already are left alone. Returns what takes each of them back.
  */
-export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming, wrap: Wrap = replaceMethod): unknown[] {
-  const undos: unknown[] = [];
+export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming): Undo[] {
+  const undos: Undo[] = [];
   for (const [name, make] of Object.entries(adapter.methods)) {
-    const present = (target as Record<string, unknown>)[name];
-    // Filtered twice is filtered once, at twice the cost; and unSubscribe would miss its listener.
-    if (typeof present !== 'function' || DECORATED in present) continue;
-    undos.push(
-      wrap(target, name, (original) => {
+    const undo = wrap(
+      target,
+      name,
+      (original: AnyFunction) => {
         const method = make(lanes, original);
-        const filtered = function filtered(this: unknown, ...args: never[]): unknown {
+        return function filtered(this: unknown, ...args: never[]): unknown {
           return Reflect.apply(isOurs(this) ? original : method, this, args);
         };
-        Object.defineProperty(filtered, DECORATED, { value: true });
-        return filtered;
-      }),
+      },
+      // Filtered twice is filtered once, at twice the cost; and unSubscribe would miss its listener.
+      DECORATED,
     );
+    if (undo !== undefined) undos.push(undo);
   }
   return undos;
 }
 
-/** A stand-in for an SDK's client class that tells the adapter of each client made; undefined where the adapter has no use for it. */
-export function decorateClass<C extends abstract new (...args: never[]) => object>(
-  adapter: SdkAdapter,
-  clientClass: C,
-  lanes: LaneNaming,
-): C | undefined {
+type ClientClass = abstract new (...args: never[]) => object;
+
+/** Makes the client class among a package's exports tell the adapter of each client made; undefined where the adapter has no use for it. */
+export function decorateClass(adapter: SdkAdapter, exports: object, lanes: LaneNaming): Undo | undefined {
   const { constructed } = adapter;
   if (constructed === undefined) return undefined;
-  return new Proxy(clientClass, {
-    construct(target, args: unknown[], newTarget) {
-      const client = Reflect.construct(target, args, newTarget) as object;
-      if (!makingOurs) lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
-      return client;
-    },
-  });
-}
-
-function replaceMethod(target: object, name: string, make: (original: AnyFunction) => AnyFunction): () => void {
-  const own = Object.getOwnPropertyDescriptor(target, name);
-  const original = (target as Record<string, AnyFunction>)[name] as AnyFunction;
-  const method = make(original);
-  Object.defineProperties(method, {
-    name: { value: original.name, configurable: true },
-    length: { value: original.length, configurable: true },
-  });
-  Object.defineProperty(target, name, { value: method, writable: own?.writable ?? true, enumerable: own?.enumerable ?? false, configurable: true });
-  return () => {
-    if ((target as Record<string, unknown>)[name] !== method) return;
-    if (own === undefined) delete (target as Record<string, unknown>)[name];
-    else Object.defineProperty(target, name, own);
-  };
+  const tellOf = (original: ClientClass): ClientClass =>
+    new Proxy(original, {
+      construct(target, args: unknown[], newTarget) {
+        const client = Reflect.construct(target, args, newTarget) as object;
+        if (!makingOurs) lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
+        return client;
+      },
+    });
+  return wrap(exports, adapter.clientClass, tellOf, DECORATED);
 }
 
 /**

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { compileLaneGroups } from '@lane/core/rules';
-import { createTagCodec, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
+import { createTagCodec, DEFAULT_FORMATS, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
 import { LaneNaming, type LaneNamingOptions } from './lane-naming.js';
 import { createSnapshotStore } from '@lane/storage';
-import { RecordingLog, temporaryFolder } from '@lane/testing';
+import { instanceAt, RecordingLog, temporaryFolder } from '@lane/testing';
 
 const KEY = { group: 'DEFAULT_GROUP', name: 'orders' };
 
@@ -18,16 +18,7 @@ interface Host {
 }
 
 function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
-  return {
-    ip: '10.0.0.1',
-    port,
-    weight: 1,
-    healthy: true,
-    enabled: true,
-    clusterName: 'DEFAULT',
-    metadata: tag === undefined ? {} : { lane: tag },
-    ...rest,
-  };
+  return { ...instanceAt(port, tag), clusterName: 'DEFAULT', ...rest };
 }
 
 const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);
@@ -37,7 +28,7 @@ function laneNaming(options: Partial<LaneNamingOptions> & { formats?: TagCodecOp
   tables: ServiceTables;
   log: RecordingLog;
 } {
-  const tables = options.tables ?? new ServiceTables();
+  const tables = options.tables ?? new ServiceTables({ formats: DEFAULT_FORMATS });
   const log = new RecordingLog();
   const codec = createTagCodec(options.formats === undefined ? {} : { formats: options.formats });
   const lanes = new LaneNaming({ codec, currentTag: () => undefined, backgroundTag: () => undefined, log, ...options, tables });
@@ -102,7 +93,7 @@ describe('the view of a list', () => {
   });
 
   test('is nothing for an absent lane under fallback none', () => {
-    const { lanes } = laneNaming({ tables: new ServiceTables({ fallback: 'none' }) });
+    const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, fallback: 'none' }) });
     const hosts = [host(1)];
     lanes.observe(KEY, hosts);
     expect(lanes.view(KEY, hosts, 'gray')).toEqual([]);
@@ -110,7 +101,7 @@ describe('the view of a list', () => {
   });
 
   test('has instances of disabled lanes in base, if base is what is outside enabled lanes', () => {
-    const { lanes, tables } = laneNaming({ tables: new ServiceTables({ baseMode: 'outside-enabled-lanes' }) });
+    const { lanes, tables } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' }) });
     const lane = { name: 'gray', tag: 'gray' };
     const document = (enabled: boolean) => ({ version: 1 as const, groups: [{ name: 'shop', services: ['orders'], lanes: [{ ...lane, enabled }] }] });
     const hosts = [host(1), host(2, 'gray')];

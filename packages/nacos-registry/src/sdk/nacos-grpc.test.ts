@@ -3,7 +3,7 @@
  * tries it on real servers.
  */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createTagCodec, currentLane, runInLane, ServiceTables, type Tag } from '@lane/core/model';
+import { createTagCodec, currentLane, DEFAULT_FORMATS, runInLane, ServiceTables, type Tag } from '@lane/core/model';
 import { decorate, decorateClass, LaneNaming, nacosGrpcAdapter, type ConnectionInfo, type LaneNamingOptions } from '../../dist/index.js';
 import { Received, temporaryFolder } from '@lane/testing';
 import { createSnapshotStore } from '@lane/storage';
@@ -67,7 +67,7 @@ function useFakeTimers(): void {
 }
 
 function decorated(options: Partial<LaneNamingOptions> = {}): { client: StandIn; tables: ServiceTables } {
-  const tables = new ServiceTables();
+  const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
   const lanes = new LaneNaming({ tables, codec: createTagCodec(), currentTag: currentLane, backgroundTag: () => undefined, ...options });
   const client = new StandIn();
   decorate(nacosGrpcAdapter, client, lanes);
@@ -205,14 +205,15 @@ describe('subscriptions', () => {
 test('options of clients are told as they are made', () => {
   const told = new Received<ConnectionInfo>();
   const lanes = new LaneNaming({
-    tables: new ServiceTables(),
+    tables: new ServiceTables({ formats: DEFAULT_FORMATS }),
     codec: createTagCodec(),
     currentTag: currentLane,
     backgroundTag: () => undefined,
     onConnection: told.push,
   });
-  const Decorated = decorateClass(nacosGrpcAdapter, StandIn, lanes) as typeof StandIn;
-  const client = new Decorated({ serverAddr: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret' });
+  const exports = { NacosNamingClient: StandIn };
+  decorateClass(nacosGrpcAdapter, exports, lanes);
+  const client = new exports.NacosNamingClient({ serverAddr: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret' });
   expect(client).toBeInstanceOf(StandIn);
   expect(told.all).toEqual([{ server: '10.0.0.9:8848', namespace: 'dev', username: 'me', password: 'secret', transport: 'grpc' }]);
 });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { NacosNamingClient } from 'nacos';
-import { createTagCodec, currentLane, runInLane, ServiceTables, type Tag } from '@lane/core/model';
+import { createTagCodec, currentLane, DEFAULT_FORMATS, runInLane, ServiceTables, type Tag } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import {
   connectNacos,
@@ -55,7 +55,7 @@ function provide(server: string = nacos.address): NacosConnection {
 
 function laneNaming(options: Partial<LaneNamingOptions> = {}): LaneNaming {
   return new LaneNaming({
-    tables: new ServiceTables(),
+    tables: new ServiceTables({ formats: DEFAULT_FORMATS }),
     codec: createTagCodec(),
     currentTag: currentLane,
     backgroundTag: () => undefined,
@@ -174,7 +174,7 @@ describe('discovery', () => {
     const service = newService();
     const provider = provide();
     await provider.register({ group: GROUP, name: service }, at(1));
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const client = await decorated(laneNaming({ tables }));
     const received = new Received<readonly Host[]>();
     client.subscribe(service, received.push);
@@ -205,7 +205,7 @@ describe('discovery', () => {
     const provider = provide();
     await provider.register({ group: 'ODD', name: service }, { ...at(1), cluster: 'A' });
     await provider.register({ group: 'ODD', name: service }, { ...at(2, 'gray'), cluster: 'B' });
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const client = await decorated(laneNaming({ tables }));
     expect(ports(await client.getAllInstances(service, 'ODD', 'A'))).toEqual([1]);
     expect(await client.getAllInstances(service, 'ODD', 'B')).toEqual([]);
@@ -328,7 +328,7 @@ describe('while Nacos is down', () => {
 
   test('a new process finds what an earlier one knew, until Nacos answers', async () => {
     const { address, port, service, snapshots } = await lost();
-    const tables = new ServiceTables();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const client = await decorated(laneNaming({ tables, snapshots: snapshots() }), { serverList: address });
     const received = new Received<readonly Host[]>();
     client.subscribe(service, received.push);
@@ -390,7 +390,7 @@ describe('around the SDK', () => {
     const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map(
       (name) => [name, prototype[name]?.length, prototype[name]] as const,
     );
-    const undos = decorate(nacosAdapter, prototype, laneNaming()) as Array<() => void>;
+    const undos = decorate(nacosAdapter, prototype, laneNaming());
     for (const [name, length, method] of before) {
       expect([prototype[name]?.name, prototype[name]?.length]).toEqual([name, length]);
       expect(prototype[name]).not.toBe(method);

@@ -13,6 +13,7 @@
 import { runInLane, type ServiceKey, type Tag } from '@lane/core/model';
 import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { wrap } from '@lane/core/agent';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
 
 const WHAT = 'the nacos adapter';
@@ -54,8 +55,9 @@ interface Client {
 
 interface ServerProxy {
   serversFromEndpoint?: unknown;
-  _reqAPI?: (this: unknown, ...args: unknown[]) => Promise<unknown>;
+  _reqAPI?: RequestApi;
 }
+type RequestApi = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
 /** What we know of one client's reactor. */
 interface ReactorState {
@@ -349,8 +351,6 @@ function describe(client: Client): ConnectionInfo | undefined {
 }
 
 function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorState): void {
-  const { processServiceJSON, getServiceInfo } = reactor;
-
   // Lists that came before we did.
   for (const [id, info] of reactor._serviceInfoMap) {
     if (!Array.isArray(info.hosts) || info.hosts.length === 0) continue;
@@ -358,28 +358,32 @@ function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorSt
     lanes.observe(parseGroupedName(info.name), info.hosts, info.clusters);
   }
 
-  reactor.processServiceJSON = function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
-    const others = lanes.attempt(WHAT, () => take(lanes, this, state, json));
-    if (others === undefined) return Reflect.apply(processServiceJSON, this, [json]);
-    tellIfEmptied(lanes, this, json);
-    const result = Reflect.apply(processServiceJSON, this, [json]);
-    for (const other of others) {
-      tellIfEmptied(lanes, this, other);
-      Reflect.apply(processServiceJSON, this, [other]);
-    }
-    return result;
-  };
+  wrap(reactor, 'processServiceJSON', (original: HostReactor['processServiceJSON']) => {
+    return function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
+      const others = lanes.attempt(WHAT, () => take(lanes, this, state, json));
+      if (others === undefined) return Reflect.apply(original, this, [json]);
+      tellIfEmptied(lanes, this, json);
+      const result = Reflect.apply(original, this, [json]);
+      for (const other of others) {
+        tellIfEmptied(lanes, this, other);
+        Reflect.apply(original, this, [other]);
+      }
+      return result;
+    };
+  });
 
-  reactor.getServiceInfo = function getServiceInfoOnce(this: HostReactor, serviceName: string, clusters?: string): Promise<unknown> {
-    const id = joinKey(serviceName, clusters === undefined ? DEFAULT_CLUSTER : clusters);
-    const underWay = state.asking.get(id);
-    if (underWay !== undefined) return underWay;
-    const asked = Reflect.apply(getServiceInfo, this, [serviceName, clusters]) as Promise<unknown>;
-    if (state.told.has(id)) return asked;
-    const shared = Promise.resolve(asked).finally(() => state.asking.delete(id));
-    state.asking.set(id, shared);
-    return shared;
-  };
+  wrap(reactor, 'getServiceInfo', (original: HostReactor['getServiceInfo']) => {
+    return function getServiceInfoOnce(this: HostReactor, serviceName: string, clusters?: string): Promise<unknown> {
+      const id = joinKey(serviceName, clusters === undefined ? DEFAULT_CLUSTER : clusters);
+      const underWay = state.asking.get(id);
+      if (underWay !== undefined) return underWay;
+      const asked = Reflect.apply(original, this, [serviceName, clusters]);
+      if (state.told.has(id)) return asked;
+      const shared = Promise.resolve(asked).finally(() => state.asking.delete(id));
+      state.asking.set(id, shared);
+      return shared;
+    };
+  });
 }
 
 interface ServiceJson {
@@ -443,24 +447,25 @@ function scopeOf(clusters: string | undefined): (host: Host) => boolean {
 
 /** Failed requests make an empty list doubtful for a while. */
 function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
-  if (proxy === null || typeof proxy !== 'object' || typeof proxy._reqAPI !== 'function') return;
-  const { _reqAPI: original } = proxy;
+  if (proxy === null || typeof proxy !== 'object') return;
   let isFailing = false;
-  proxy._reqAPI = function reqAPINotingTrouble(this: unknown, ...args: unknown[]): Promise<unknown> {
-    const answered = Reflect.apply(original, this, args) as Promise<unknown>;
-    Promise.resolve(answered).then(
-      () => {
-        // An outage that has just ended counts too: the server may not know everybody yet.
-        if (isFailing) lanes.noteTrouble();
-        isFailing = false;
-      },
-      () => {
-        isFailing = true;
-        lanes.noteTrouble();
-      },
-    );
-    return answered;
-  };
+  wrap(proxy, '_reqAPI', (original: RequestApi) => {
+    return function reqAPINotingTrouble(this: unknown, ...args: unknown[]): Promise<unknown> {
+      const answered = Reflect.apply(original, this, args);
+      Promise.resolve(answered).then(
+        () => {
+          // An outage that has just ended counts too: the server may not know everybody yet.
+          if (isFailing) lanes.noteTrouble();
+          isFailing = false;
+        },
+        () => {
+          isFailing = true;
+          lanes.noteTrouble();
+        },
+      );
+      return answered;
+    };
+  });
 }
 
 function keyOf(service: unknown, group: unknown): ServiceKey {

@@ -6,7 +6,7 @@
  * Limits: a job that was put back has been `delayed` meanwhile, and is behind others; `attemptsStarted` counts it.
  */
 import type { Tag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { wrap } from '../../patching/wrap.js';
 import { createTakes, type Takes } from './takes.js';
 
@@ -36,7 +36,7 @@ export interface TakenJob {
 let made = 0;
 
 /** Isolates workers of this class. Gives what tells a worker which jobs are for it. */
-export function isolateWorkers(prototype: object, runtime: Runtime): (worker: Worker) => Takes {
+export function isolateWorkers(prototype: object, runtime: Messaging): (worker: Worker) => Takes {
   const own = runtime.options.tag;
   if (own !== undefined) {
     wrap(prototype, 'run', (original) => {
@@ -67,7 +67,7 @@ export async function putBack(job: TakenJob, token: string): Promise<never> {
   throw Object.assign(new Error('put back for a worker of its lane'), { name: 'DelayedError' });
 }
 
-function announce(worker: Worker, own: Tag, { log }: Runtime): void {
+function announce(worker: Worker, own: Tag, { log }: Messaging): void {
   const id = `${process.pid}-${made++}-${Math.random().toString(36).slice(2)}`;
   const key = keyOf(worker, own);
   const renew = async (): Promise<void> => {

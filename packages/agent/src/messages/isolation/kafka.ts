@@ -7,7 +7,7 @@
  * where it stopped, with messages that base has handled meanwhile.
  */
 import type { Tag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { createTakes, nameInLane, type Takes } from './takes.js';
 
 const HOLDS_MS = 2000;
@@ -55,7 +55,7 @@ export class IsolatedGroup {
 
   readonly #kafka: Kafka;
   readonly #base: string;
-  readonly #runtime: Runtime;
+  readonly #runtime: Messaging;
   readonly #takes: Takes;
   #admin: Promise<Admin> | undefined;
   #consumer: Consumer | undefined;
@@ -66,7 +66,7 @@ export class IsolatedGroup {
   #left = new Map<Tag, Map<string, bigint>>();
   #replays = new Map<string, Replay>();
 
-  constructor(kafka: Kafka, groupId: string, runtime: Runtime) {
+  constructor(kafka: Kafka, groupId: string, runtime: Messaging) {
     const own = runtime.options.tag;
     this.#kafka = kafka;
     this.#base = groupId;

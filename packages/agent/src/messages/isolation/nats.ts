@@ -6,7 +6,7 @@
  * Limits: JetStream, whose consumers are the server's.
  */
 import type { Tag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { createTakes, nameInLane, type Takes } from './takes.js';
 
 const PRESENCE = '_LANE.consumers';
@@ -28,7 +28,7 @@ export interface Connection {
 }
 
 /** Isolates a subscription: gives what tells which messages are for it, or undefined where it is none of the app's own. */
-export function isolateSubscription(subscription: Subscription, connection: Connection, runtime: Runtime): Takes | undefined {
+export function isolateSubscription(subscription: Subscription, connection: Connection, runtime: Messaging): Takes | undefined {
   const { subject, queue = '' } = subscription;
   if (/^[_$]/.test(subject)) return undefined;
   const own = runtime.options.tag;

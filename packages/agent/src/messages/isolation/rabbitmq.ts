@@ -9,7 +9,7 @@
  */
 import type { Tag } from '@lane/core/model';
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { wrap } from '../../patching/wrap.js';
 import { createTakes, nameInLane } from './takes.js';
 
@@ -51,11 +51,10 @@ interface OwnChannel {
 export type OwnChannelClass = new (connection: unknown) => OwnChannel;
 
 /** Isolates what consumes on channels of this class: amqplib's with promises, or with callbacks. */
-export function isolateConsumers(prototype: object, withPromises: boolean, own: () => OwnChannelClass, runtime: Runtime): void {
+export function isolateConsumers(prototype: object, withPromises: boolean, own: () => OwnChannelClass, runtime: Messaging): void {
   const { tag } = runtime.options;
   type Consume = (this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done) => unknown;
-  wrap(prototype, 'consume', (wrapped) => {
-    const original = wrapped as unknown as Consume;
+  wrap(prototype, 'consume', (original: Consume) => {
     return function consume(this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done): unknown {
       if (typeof consumer !== 'function' || !isIsolatable(queue, options)) return original.call(this, queue, consumer, options, done);
       if (tag === undefined)
@@ -64,7 +63,7 @@ export function isolateConsumers(prototype: object, withPromises: boolean, own: 
       if (withPromises) return consuming;
       consuming.catch((error: unknown) => done?.(error));
       return this;
-    } as never;
+    };
   });
 }
 
@@ -73,7 +72,7 @@ function isIsolatable(queue: unknown, options: ConsumeOptions | undefined): bool
 }
 
 /** Declares the queue of a lane beside another, and gives its name; the other's where the broker refuses, which is said. */
-async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnChannelClass, { log }: Runtime): Promise<string> {
+async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnChannelClass, { log }: Messaging): Promise<string> {
   const name = nameInLane(queue, tag);
   const options = { messageTtl: WAITS_IN_LANE_MS, expires: UNUSED_LANE_MS, deadLetterExchange: '', deadLetterRoutingKey: queue };
   try {
@@ -88,7 +87,7 @@ async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnCh
 }
 
 /** A consumer of base, which passes on what belongs to a lane. */
-function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: boolean, Own: OwnChannelClass, runtime: Runtime): Consumer {
+function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: boolean, Own: OwnChannelClass, runtime: Messaging): Consumer {
   const takes = createTakes(runtime, 'RabbitMQ', {
     ask: async (tag) => {
       const state = await onOwnChannel(channel, Own, (own) => own.checkQueue(nameInLane(queue, tag)), isNotFound);

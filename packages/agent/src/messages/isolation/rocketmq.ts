@@ -6,7 +6,7 @@
  * Limits: what a lane has not handled when it goes waits for it in its group; SimpleConsumer and LitePushConsumer share messages.
  */
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { isInRegistry } from './in-registry.js';
 import { createTakes, type Takes } from './takes.js';
 
@@ -20,10 +20,11 @@ interface Options {
   readonly consumerGroup: string;
   readonly messageListener: Listener;
 }
-type ConsumerClass = new (options: Options) => object;
+/** The class PushConsumer. */
+export type ConsumerClass = new (options: Options) => object;
 
 /** A class in the place of PushConsumer whose consumers are isolated. `leftOut` is what a listener answers for a message that is not for it. */
-export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () => unknown, runtime: Runtime): ConsumerClass {
+export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () => unknown, runtime: Messaging): ConsumerClass {
   const { tag } = runtime.options;
   const takes = createTakes(runtime, 'RocketMQ', { ask: (lane) => isInRegistry(lane, runtime), holds: 0 });
   const isolated: ConsumerClass = new Proxy(PushConsumer, {
@@ -44,7 +45,7 @@ function groupInLane(group: string, tag: string): string {
   return `${group}-lane-${tag.replaceAll('.', '|')}`;
 }
 
-function ofLane(listener: Listener, takes: Takes, leftOut: () => unknown, runtime: Runtime): Listener {
+function ofLane(listener: Listener, takes: Takes, leftOut: () => unknown, runtime: Messaging): Listener {
   return {
     consume(message) {
       const { properties } = message;

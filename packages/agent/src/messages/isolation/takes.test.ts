@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { createTakes, type Presence } from './takes.js';
 
 const told: unknown[] = [];
-const runtimeOf = (tag?: string): Runtime => ({ options: { tag }, log: { once: (...line: unknown[]) => told.push(line) } }) as unknown as Runtime;
+const runtimeOf = (tag?: string): Messaging => ({ options: { tag }, log: { once: (...line: unknown[]) => told.push(line) } }) as unknown as Messaging;
 
 let clock = 0;
 const takes = (presence: Partial<Presence>, tag?: string) =>

@@ -4,7 +4,7 @@
  * matter of each broker.
  */
 import type { Tag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 
 const MAX_LANES = 256;
 
@@ -30,7 +30,7 @@ export function nameInLane(name: string, tag: Tag): string {
 
 /** Decides by the tag of this instance, and in base by asking for the consumers of lanes. */
 export function createTakes(
-  { options, log }: Runtime,
+  { options, log }: Pick<Messaging, 'options' | 'log'>,
   what: string,
   { ask, holds, settles = 0, onGone }: Presence,
   now: () => number = Date.now,

@@ -1,6 +1,6 @@
 import type { IsolatedGroup, Kafka } from '../isolation/kafka.js';
 import { handleInLane, laneOfMessage, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
 import type { ConsumerConfig, Dialect } from './dialects.js';
@@ -33,7 +33,7 @@ export function isolateConfig(
   kafka: Kafka,
   config: ConsumerConfig = {},
   dialect: Dialect,
-  runtime: Runtime,
+  runtime: Messaging,
 ): { readonly config: ConsumerConfig; readonly group: IsolatedGroup } | undefined {
   if (!runtime.isolates) return undefined;
   const groupId = dialect.groupIdOf(config);
@@ -51,7 +51,7 @@ export function isolateConfig(
 }
 
 /** Makes a consumer run its handlers in the lane of each message, for messages that are for it. */
-export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGroup; dialect: Dialect } | undefined, runtime: Runtime): void {
+export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGroup; dialect: Dialect } | undefined, runtime: Messaging): void {
   const group = isolated?.group;
   const laneOf = safely('kafka', (message: Message) => laneOfMessage(message.headers, runtime));
   const inLane: (handler: EachMessage) => EachMessage = (handler) => (payload) => {
@@ -67,7 +67,7 @@ export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGr
       }
       if (typeof given?.eachBatch === 'function' && group !== undefined)
         changed.eachBatch = batchOfLane(given.eachBatch, group, (message) => laneOf(message)?.tag);
-      return Reflect.apply(run, this, [given === undefined ? given : changed] as never);
+      return Reflect.apply(run, this, [given === undefined ? given : changed]);
     };
   });
   if (isolated === undefined) return;
@@ -107,7 +107,7 @@ function follow(consumer: Consumer, group: IsolatedGroup): void {
   wrap(consumer, 'seek', (original) => {
     return function sought(this: unknown, ...args: unknown[]): unknown {
       group.sought(args[0] as { topic: string; partition: number });
-      return Reflect.apply(original, this, args as never);
+      return Reflect.apply(original, this, args);
     };
   });
   wrap(consumer, 'connect', (connect) => {

@@ -30,7 +30,7 @@ export const KAFKAJS: Dialect = {
     if (!group.startsNow) return;
     wrap(consumer, 'subscribe', (subscribe) => {
       return function subscribed(this: unknown, ...args: unknown[]): unknown {
-        return Reflect.apply(subscribe, this, [{ ...(args[0] as object), fromBeginning: false }, ...args.slice(1)] as never);
+        return Reflect.apply(subscribe, this, [{ ...(args[0] as object), fromBeginning: false }, ...args.slice(1)]);
       };
     });
   },

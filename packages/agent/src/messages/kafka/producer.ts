@@ -1,5 +1,5 @@
 import { withLane, type MessageHeaders } from '../messages.js';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Messaging } from '../messaging.js';
 import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
 
@@ -12,7 +12,7 @@ interface Batch {
 }
 
 /** Makes a producer, or a transaction of one, write the lane into the headers of what it sends. */
-export function changeSender(sender: object, runtime: Runtime): void {
+export function changeSender(sender: object, runtime: Messaging): void {
   const addLane = (batch: Batch): Batch => ({
     ...batch,
     ...(Array.isArray(batch.messages)
@@ -24,7 +24,7 @@ export function changeSender(sender: object, runtime: Runtime): void {
   for (const method of ['send', 'sendBatch']) {
     wrap(sender, method, (original) => {
       return function sent(this: unknown, ...args: unknown[]): unknown {
-        return Reflect.apply(original, this, [withLanes(args[0] as Batch) ?? args[0], ...args.slice(1)] as never);
+        return Reflect.apply(original, this, [withLanes(args[0] as Batch) ?? args[0], ...args.slice(1)]);
       };
     });
   }

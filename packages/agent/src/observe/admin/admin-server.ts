@@ -22,8 +22,8 @@ const MAX_URL_LENGTH = 2000;
 
 /** Listens; rejects where it can't. Each process has a port of its own, also the workers of a cluster. */
 export function listenForAdmins(host: string, port: number, routes: Routes): Promise<Listening> {
-  const server = http.createServer({ requestTimeout: 10_000 }, (request, response) => {
-    const refused = refusal(request);
+  const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+    const refused = refusal(request, host);
     if (refused !== undefined) {
       answerText(response, 403, refused);
       return;
@@ -76,11 +76,21 @@ function dispatch(routes: Routes, request: http.IncomingMessage, response: http.
 }
 
 /** Why a request is refused: pages of a browser must not get here, by whatever name they call a loopback address. */
-function refusal(request: http.IncomingMessage): string | undefined {
+function refusal(request: http.IncomingMessage, listening: string): string | undefined {
   if (request.headers.origin !== undefined || isFromOtherSite(request.headers['sec-fetch-site'])) return 'Not for pages of other origins.';
-  if (!isLoopback(request.socket.localAddress)) return undefined;
   const host = hostOf(request.headers.host);
-  return host === 'localhost' || isIP(host) !== 0 ? undefined : 'Host must be localhost or an address.';
+  return isIP(host) !== 0 || host === listening.toLowerCase() || isPrivateName(host, isLoopback(request.socket.localAddress))
+    ? undefined
+    : `Host must be an address, localhost, or a name that is no public one: by LANE_ADMIN_HOST=${listening} others are refused.`;
+}
+
+/**
+ * Whether nobody else can have a name lead here (DNS rebinding). On loopback that is `localhost`. Beyond, where a scraper may know the
+ * instance by a name: one without a dot, or below a domain that is never public (RFC 6761, RFC 6762, ICANN's `internal`, Kubernetes' `svc`).
+ */
+function isPrivateName(host: string, onLoopback: boolean): boolean {
+  if (host === 'localhost') return true;
+  return !onLoopback && host !== '' && (!host.includes('.') || /\.(?:localhost|local|internal|svc)$/.test(host));
 }
 
 function isFromOtherSite(site: string | string[] | undefined): boolean {

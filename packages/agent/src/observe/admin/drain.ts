@@ -6,7 +6,7 @@
  */
 import type { DrainReport, DrainState } from '@lane/core/agent';
 import type { AppRegistration } from '@lane/nacos-registry';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Observers } from '../observers.js';
 
 /** How long it may take, in seconds. */
 export interface DrainLimits {
@@ -23,19 +23,28 @@ export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: 10, deadlineSe
 const QUIET_MS = 1_000;
 const LOOK_MS = 100;
 
+/** What is drained. */
+export interface DrainParts {
+  /** What the app has registered, by service and address. */
+  readonly registrations: ReadonlyMap<string, AppRegistration>;
+  /** Gets what has been taken out of the registry, by service and address. */
+  readonly withdrawn: Set<string>;
+  readonly observers: Observers;
+}
+
 /** The drain of a process; there is one at most. */
 export class Drain {
-  readonly #runtime: Runtime;
+  readonly #parts: DrainParts;
   readonly #limits: DrainLimits;
   readonly #startedAt = performance.now();
   readonly #problems: string[] = [];
   readonly #ended: Promise<void>;
   #state: DrainState = 'withdrawing';
 
-  constructor(runtime: Runtime, limits: DrainLimits) {
-    this.#runtime = runtime;
+  constructor(parts: DrainParts, limits: DrainLimits) {
+    this.#parts = parts;
     this.#limits = limits;
-    if (runtime.traffic !== undefined) runtime.traffic.isDraining = true;
+    if (parts.observers.traffic !== undefined) parts.observers.traffic.isDraining = true;
     this.#ended = this.#run();
   }
 
@@ -48,14 +57,14 @@ export class Drain {
     return {
       state: this.#state,
       elapsedSeconds: Math.round((performance.now() - this.#startedAt) / 10) / 100,
-      withdrawn: this.#runtime.withdrawn.size,
-      inFlight: this.#runtime.traffic?.inFlight ?? 0,
+      withdrawn: this.#parts.withdrawn.size,
+      inFlight: this.#parts.observers.traffic?.inFlight ?? 0,
       problems: this.#problems,
     };
   }
 
   async #run(): Promise<void> {
-    const { registrations } = this.#runtime;
+    const { registrations } = this.#parts;
     const deadline = this.#startedAt + this.#limits.deadlineSeconds * 1000;
     const withdrawal = Promise.all([...registrations.values()].map((registration) => this.#withdraw(registration)));
     await Promise.race([withdrawal, pause(deadline - performance.now())]);
@@ -63,7 +72,7 @@ export class Drain {
     const settled = performance.now() + this.#limits.settleSeconds * 1000;
     for (;;) {
       const now = performance.now();
-      const { inFlight = 0, lastRequestAt = 0 } = this.#runtime.traffic ?? {};
+      const { inFlight = 0, lastRequestAt = 0 } = this.#parts.observers.traffic ?? {};
       if (now >= settled && inFlight === 0 && now - lastRequestAt >= Math.min(QUIET_MS, this.#limits.settleSeconds * 1000)) {
         this.#state = 'drained';
         return;
@@ -82,7 +91,7 @@ export class Drain {
   async #withdraw({ service, address, withdraw }: AppRegistration): Promise<void> {
     try {
       await withdraw();
-      this.#runtime.withdrawn.add(`${service} ${address}`);
+      this.#parts.withdrawn.add(`${service} ${address}`);
     } catch (error) {
       this.#problems.push(
         `${service} at ${address} could not be taken out of the registry (${error instanceof Error ? error.message : String(error)}): peers go on calling it until the registry misses it`,

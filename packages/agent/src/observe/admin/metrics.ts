@@ -52,9 +52,9 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
   text.sample('lane_groups', {}, status.laneGroups.groups);
   text.metric('lane_groups_problems', 'gauge', 'Problems of the newest lane group document; above 0 it was refused.');
   text.sample('lane_groups_problems', {}, status.laneGroups.problems.length);
-  if (status.nacos !== null) {
+  if (status.registry !== null) {
     text.metric('lane_registry_reachable', 'gauge', '1 while the registry answers the agent, else 0.');
-    text.sample('lane_registry_reachable', {}, status.nacos.reachable ? 1 : 0);
+    text.sample('lane_registry_reachable', {}, status.registry.reachable ? 1 : 0);
   }
   text.metric('lane_instrumentation_failures_total', 'counter', 'Defects of the agent that were caught, by instrumentation.');
   for (const { name, failures, state } of status.instrumentations) {

@@ -21,7 +21,7 @@ export function startAdmin(agent: RunningAgent, port: number): void {
   const { runtime } = agent;
   // Worker threads have no servers of their own to speak of; the process has one port.
   if (!isMainThread) return;
-  const traffic = (runtime.traffic ??= new TrafficRecorder(runtime));
+  const traffic = (runtime.observers.traffic ??= new TrafficRecorder(runtime));
   const host = runtime.options.adminHost;
   let announced: number | undefined;
   let pending: Promise<void> | undefined = runInLane(undefined, () => listen(agent, host, port, routesOf(agent, traffic))).then((listening) => {
@@ -72,7 +72,7 @@ function routesOf(agent: RunningAgent, traffic: TrafficRecorder): Routes {
     'GET /status': (_, response) => answerJson(response, status()),
     'GET /traffic': (_, response) => answerJson(response, trafficReport(agent, traffic)),
     'GET /decisions': (_, response, query) =>
-      answerJson(response, traffic.decisions.latest(countIn(query, 'limit') ?? DEFAULT_DECISIONS, runtime.service)),
+      answerJson(response, traffic.decisions.latest(countIn(query, 'limit') ?? DEFAULT_DECISIONS, runtime.own.name)),
     'POST /drain': (request, response, query) => {
       if (!isFromHere(request)) {
         answerText(response, 403, 'A drain is asked for on the machine itself.');
@@ -103,7 +103,7 @@ function tellDrain(drain: Drain, response: http.ServerResponse): void {
 function trafficReport({ runtime }: RunningAgent, { counters, since, inFlight }: TrafficRecorder): TrafficReport {
   return {
     since: since.toISOString(),
-    service: runtime.service,
+    service: runtime.own.name,
     tag: runtime.options.tag ?? null,
     inFlight,
     requests: [...counters.requestFigures()],

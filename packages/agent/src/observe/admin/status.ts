@@ -5,12 +5,12 @@ import type { DrainReport, StatusReport } from '@lane/core/agent';
 
 /** What is known of this process. */
 export function statusReport({ version, runtime, instrumentations }: RunningAgent, drain: DrainReport | null): StatusReport {
-  const { options, codec, laneGroups, registry, tables } = runtime;
+  const { options, codec, laneGroups, registryState: registry, tables } = runtime;
   return {
     version,
     pid: process.pid,
     node: process.version,
-    service: runtime.service,
+    service: runtime.own.name,
     tag: options.tag ?? null,
     ready: drain === null,
     drain,
@@ -18,11 +18,17 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
     options: Object.fromEntries(
       Object.entries(options).map(([name, value]) => [name, name === 'nacosPassword' && value !== undefined ? '…' : (value as unknown)]),
     ),
-    laneGroups: { ...laneGroups, groups: tables.rules?.document.groups.length ?? 0 },
-    nacos:
-      registry?.kind !== 'nacos'
+    laneGroups: { ...laneGroups.state, groups: tables.rules?.document.groups.length ?? 0 },
+    registry:
+      registry === undefined
         ? null
-        : { server: registry.server, namespace: registry.namespace, transport: registry.transport, reachable: registry.reachable },
+        : {
+            kind: registry.kind,
+            server: registry.server,
+            namespace: registry.namespace,
+            transport: registry.transport,
+            reachable: registry.reachable,
+          },
     registrations: [...runtime.registrations.values()].map(({ service, address }) => ({
       service,
       address,

@@ -7,11 +7,9 @@
 import type http from 'node:http';
 import type http2 from 'node:http2';
 import { channel } from 'node:diagnostics_channel';
-import { LaneUnavailableError, NO_TAG, REQUEST_MARK, route as routeIn, type RequestTag, type Tag } from '@lane/core/model';
-import { TrafficCounters, type Series, type TrafficRoute } from '@lane/core/agent';
-import { ROUTES, type Destination } from '../../outbound/destination.js';
+import { TrafficCounters, trafficRouteOf, type AgentOptions, type Series } from '@lane/core/agent';
+import { NO_TAG, REQUEST_MARK, type RequestTag, type ServiceTables, type SettledVerdict, type Tag } from '@lane/core/model';
 import { isInternalHost } from '../../outbound/propagation.js';
-import type { Runtime } from '../../boot/runtime.js';
 import { safely } from '../../patching/safely.js';
 import { Decisions } from './decisions.js';
 
@@ -31,6 +29,14 @@ const CANCEL = 8;
 /** Of gRPC: what its own convention for traces counts as a failure of the server. */
 const FAILED_GRPC_CODES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
+/** What figures are told apart by. */
+export interface TrafficSources {
+  readonly options: Pick<AgentOptions, 'tag'>;
+  readonly tables: ServiceTables;
+  /** Whether a call is the agent's own. */
+  isRegistry(host: string, port: number): boolean;
+}
+
 export class TrafficRecorder {
   readonly counters: TrafficCounters;
   readonly decisions = new Decisions();
@@ -43,14 +49,14 @@ export class TrafficRecorder {
   /** Where a request of undici that is being made counts its outcome. */
   dispatching: Series | undefined;
 
-  readonly #runtime: Runtime;
+  readonly #sources: TrafficSources;
   readonly #hosts = new Map<string, string>();
   readonly #responseClosed: (this: Response) => void;
   readonly #streamClosed: (this: InboundStream) => void;
 
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime;
-    this.counters = new TrafficCounters({ knows: (tag) => isKnownTag(runtime, tag) });
+  constructor(sources: TrafficSources) {
+    this.#sources = sources;
+    this.counters = new TrafficCounters({ knows: (tag) => isKnownTag(sources, tag) });
     const end = safely('traffic', this.#end.bind(this));
     // One function each for all of them.
     this.#responseClosed = function closed(this: Response): void {
@@ -91,42 +97,19 @@ export class TrafficRecorder {
   }
 
   /** A call is made; undefined: it is of no interest, as to the registry. On the request path, change with care. */
-  call(host: string, port: number, tag: Tag | undefined, destination: Destination): Series | undefined {
-    let peer: string;
-    let route: TrafficRoute;
-    let ip: string | undefined = host;
-    let at = port;
-    if (destination === undefined) {
-      const { tables } = this.#runtime;
-      const known = tables.isEmpty ? undefined : tables.findByAddress(host, port);
-      if (known === undefined) {
-        if (this.#runtime.isRegistry(host, port)) return undefined;
-        peer = this.#classOf(host);
-        route = 'outside';
-      } else {
-        peer = known.table.key.name;
-        // Nothing usable, and called all the same: it is base, or it would not have been let through.
-        route = ROUTES[routeIn(known.table.index, tag).reason] ?? 'base';
-      }
-    } else if (destination instanceof LaneUnavailableError) {
-      peer = destination.service;
-      route = 'none';
-      ip = undefined;
-    } else if (destination instanceof Promise) {
-      return undefined;
-    } else {
-      peer = destination.service;
-      route = ROUTES[destination.outcome] ?? 'none';
-      ip = destination.instance.ip;
-      at = destination.instance.port;
+  call(host: string, port: number, tag: Tag | undefined, verdict: SettledVerdict): Series | undefined {
+    const route = trafficRouteOf(verdict);
+    if (verdict.kind === 'unknown') {
+      return this.#sources.isRegistry(host, port) ? undefined : this.counters.call(this.#classOf(host), tag, route);
     }
-    if (route !== 'outside') this.decisions.note(peer, tag, route, ip, at);
-    return this.counters.call(peer, tag, route);
+    const { instance, service } = verdict;
+    this.decisions.note(service.name, tag, route, instance?.ip, instance?.port ?? port);
+    return this.counters.call(service.name, tag, route);
   }
 
   /** Counts a request of node:http, and whether it fails. */
-  follow(request: Call, host: string, port: number, tag: Tag | undefined, destination: Destination): void {
-    const series = this.call(host, port, tag, destination);
+  follow(request: Call, host: string, port: number, tag: Tag | undefined, verdict: SettledVerdict): void {
+    const series = this.call(host, port, tag, verdict);
     if (series === undefined) return;
     request[SERIES] = series;
     request.on('close', callClosed);
@@ -208,7 +191,7 @@ function streamEnded(this: CallStream): void {
 }
 
 /** Whether lane groups, or instances that are there, know a tag. */
-function isKnownTag({ options, tables }: Runtime, tag: Tag): boolean {
+function isKnownTag({ options, tables }: TrafficSources, tag: Tag): boolean {
   if (tag === options.tag || tables.rules?.groupOf(tag) !== undefined) return true;
   for (const { index } of tables.all()) if (index.byTag.get(tag)?.reason === 'in-lane') return true;
   return false;

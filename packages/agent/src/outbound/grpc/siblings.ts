@@ -1,4 +1,4 @@
-import type { Redirected } from '../destination.js';
+import type { Redirect } from '@lane/core/model';
 
 /** As much of a channel as the agent deals with. */
 export interface Channel {
@@ -8,10 +8,24 @@ export interface Channel {
   readonly internalChannel: { readonly credentials: object; readonly options: Readonly<Record<string, unknown>> };
 }
 
-type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
+/** The class of channels. */
+export type ChannelClass = new (target: string, credentials: object, options: object) => Channel;
 
-/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. */
-export function targetOf(channel: Channel): { readonly host: string; readonly port: number } | undefined {
+interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+const targets = new WeakMap<Channel, Target | null>();
+
+/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. Parsed once a channel. */
+export function targetOf(channel: Channel): Target | undefined {
+  let target = targets.get(channel);
+  if (target === undefined) targets.set(channel, (target = parseTarget(channel) ?? null));
+  return target ?? undefined;
+}
+
+function parseTarget(channel: Channel): Target | undefined {
   const match = /^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?(?:\[([^\]]+)\]|([^:,]+))(?::(\d+))?$/.exec(channel.getTarget());
   return match === null ? undefined : { host: (match[1] ?? match[2]) as string, port: Number(match[3] ?? 443) };
 }
@@ -21,7 +35,7 @@ const MAX_SIBLINGS = 64;
 
 /** Keeps channels of our own beside an app's, one for each instance. */
 export function createSiblings(channelClass: ChannelClass): {
-  of(channel: Channel, to: Redirected): Channel;
+  of(channel: Channel, to: Redirect): Channel;
   has(channel: Channel): boolean;
   close(channel: Channel): void;
 } {

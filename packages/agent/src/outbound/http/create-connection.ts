@@ -1,7 +1,6 @@
-import { currentContext, LaneUnavailableError, type Tag } from '@lane/core/model';
-import type { Destination, Redirected } from '../destination.js';
-import type { Runtime } from '../../boot/runtime.js';
+import { currentContext, type Redirect, type SettledVerdict, type Tag, type Verdict } from '@lane/core/model';
 import { safely } from '../../patching/safely.js';
+import { settled, unavailableError, type Outbound } from '../outbound.js';
 
 /** What `createConnection` is given. */
 export interface ConnectOptions {
@@ -13,39 +12,44 @@ type Connected = (error: Error | null, socket?: unknown) => void;
 export type CreateConnection = (this: unknown, options: ConnectOptions, connected: Connected) => unknown;
 
 /** Told where a connection goes, once that is known. */
-export type OnChosen = (options: ConnectOptions, tag: Tag | undefined, destination: Exclude<Destination, Promise<void>>) => void;
+export type OnChosen = (options: ConnectOptions, tag: Tag | undefined, verdict: SettledVerdict) => void;
 
 /** A `createConnection` that connects to the right instance for the lane at hand. */
-export function toRightInstance(original: CreateConnection, tls: boolean, runtime: Runtime, onChosen: OnChosen): CreateConnection {
+export function toRightInstance(
+  original: CreateConnection,
+  tls: boolean,
+  { router }: Pick<Outbound, 'router'>,
+  onChosen: OnChosen,
+): CreateConnection {
   const tag = currentContext()?.tag;
-  const choose = safely('http-create-connection destination', (options: ConnectOptions, retry: boolean): Destination =>
-    typeof options?.host === 'string' ? runtime.destinations.choose(options.host, Number(options.port), tag, retry) : undefined,
+  const judge = safely('http-create-connection destination', (options: ConnectOptions, waited: boolean): Verdict | undefined =>
+    typeof options?.host === 'string' ? router.judge(options.host, Number(options.port), tag, waited) : undefined,
   );
   return function createConnection(this: unknown, options: ConnectOptions, connected: Connected): unknown {
-    const go = (destination: Exclude<Destination, Promise<void>>): unknown => {
-      onChosen(options, tag, destination);
-      if (destination instanceof LaneUnavailableError) {
-        connected(destination);
+    const go = (verdict: SettledVerdict): unknown => {
+      onChosen(options, tag, verdict);
+      if (verdict.kind === 'unavailable') {
+        connected(unavailableError(verdict));
         return undefined;
       }
-      return original.call(this, destination === undefined ? options : addressed(options, destination, tls), connected);
+      return original.call(this, verdict.kind === 'redirect' ? addressed(options, verdict, tls) : options, connected);
     };
-    const destination = choose(options, false);
-    if (!(destination instanceof Promise)) return go(destination);
+    const verdict = judge(options, false);
+    if (verdict?.kind !== 'wait') return go(settled(verdict));
     const resume = (): void => {
       try {
-        const socket = go(choose(options, true) as Exclude<Destination, Promise<void>>);
+        const socket = go(settled(judge(options, true)));
         if (socket !== undefined && socket !== null) connected(null, socket);
       } catch (error) {
         connected(error as Error);
       }
     };
-    void destination.then(resume, resume);
+    void verdict.until.then(resume, resume);
     return undefined;
   };
 }
 
-function addressed(options: ConnectOptions, to: Redirected, tls: boolean): ConnectOptions {
+function addressed(options: ConnectOptions, to: Redirect, tls: boolean): ConnectOptions {
   const { ip, port } = to.instance;
   const changed = { ...options, host: ip, port };
   // Called by name, TLS is verified against the name.

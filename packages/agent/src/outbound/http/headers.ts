@@ -1,14 +1,15 @@
 import type http from 'node:http';
 import { currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
 import { ArrayHeaders } from '../header-forms.js';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
 import { LANE, type Request } from './request-lane.js';
 
-type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
+/** `ClientRequest.prototype._storeHeader`. */
+export type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
 
 /** Headers are stored with the lane in them. */
-export function storeHeaderWithLane(original: StoreHeader, runtime: Runtime): StoreHeader {
+export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbound, 'codec' | 'propagation'>): StoreHeader {
   const withLane = safely('http-client headers', headersWithLane);
   return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
     const made = this[LANE];
@@ -17,24 +18,29 @@ export function storeHeaderWithLane(original: StoreHeader, runtime: Runtime): St
       original.call(this, firstLine, headers);
       return;
     }
-    original.call(this, firstLine, withLane(this, headers, context, runtime) ?? headers);
+    original.call(this, firstLine, withLane(this, headers, context, outbound) ?? headers);
   };
 }
 
 /** The headers to store. Object headers are the request's own and changed in place; arrays are the app's and copied. */
-function headersWithLane(request: Request, headers: unknown, context: LaneContext, runtime: Runtime): unknown {
-  if (context.tag !== undefined && !runtime.propagation.allows(request.host)) return headers;
+function headersWithLane(
+  request: Request,
+  headers: unknown,
+  context: LaneContext,
+  { codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>,
+): unknown {
+  if (context.tag !== undefined && !propagation.allows(request.host)) return headers;
   if (Array.isArray(headers)) {
     const copy = new ArrayHeaders(headers);
-    writeLane(context, runtime.codec, copy);
+    writeLane(context, codec, copy);
     return copy.toArray();
   }
   if (headers === null || headers === undefined) {
     const added = new PlainHeaders();
-    writeLane(context, runtime.codec, added);
+    writeLane(context, codec, added);
     return added.values;
   }
-  writeLane(context, runtime.codec, new RequestHeaders(request));
+  writeLane(context, codec, new RequestHeaders(request));
   return headers;
 }
 

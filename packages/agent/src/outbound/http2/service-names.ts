@@ -1,7 +1,6 @@
 import type net from 'node:net';
-import { currentContext, LaneUnavailableError, type Tag } from '@lane/core/model';
-import type { Destination } from '../destination.js';
-import type { Runtime } from '../../boot/runtime.js';
+import { currentContext, type SettledVerdict, type Tag } from '@lane/core/model';
+import { settled, unavailableError, type Outbound } from '../outbound.js';
 import { beforeSocketConnects, type SocketOptions } from '../../patching/socket-hook.js';
 
 const GOAL = Symbol('lane.goal');
@@ -19,32 +18,32 @@ export function goalOf(socket: object | undefined): Goal | undefined {
 }
 
 /** From now on sockets that are to connect to a service name connect to an instance of the lane at hand. */
-export function resolveServiceNames({ destinations }: Runtime): void {
+export function resolveServiceNames({ router }: Pick<Outbound, 'router'>): void {
   beforeSocketConnects((socket, options) => {
-    if (destinations.isEmpty || typeof options?.host !== 'string' || options.path !== undefined) return undefined;
+    if (router.isEmpty || typeof options?.host !== 'string' || options.path !== undefined) return undefined;
     const { host, port } = options;
     const tag = currentContext()?.tag;
-    const destination = destinations.choose(host, Number(port), tag);
-    if (destination === undefined) return undefined;
+    const verdict = router.judge(host, Number(port), tag);
+    if (verdict.kind === 'unknown') return undefined;
     const goal: Goal = { tag };
-    if (!(destination instanceof Promise)) {
-      aim(socket, options, goal, destination);
+    if (verdict.kind !== 'wait') {
+      aim(socket, options, goal, verdict);
       return undefined;
     }
     (socket as { [GOAL]?: Goal })[GOAL] = goal;
-    const resume = (): void => aim(socket, options, goal, destinations.choose(host, Number(port), tag, true) as never);
-    return destination.then(resume, resume);
+    const resume = (): void => aim(socket, options, goal, settled(router.judge(host, Number(port), tag, true)));
+    return verdict.until.then(resume, resume);
   });
 }
 
-function aim(socket: net.Socket, options: SocketOptions, goal: Goal, destination: Exclude<Destination, Promise<void>>): void {
-  if (destination instanceof LaneUnavailableError) {
-    process.nextTick(() => socket.destroy(destination));
+function aim(socket: net.Socket, options: SocketOptions, goal: Goal, verdict: SettledVerdict): void {
+  if (verdict.kind === 'unavailable') {
+    process.nextTick(() => socket.destroy(unavailableError(verdict)));
     return;
   }
   // A given address is left alone here: it is corrected request by request.
-  if (destination === undefined || !destination.byName) return;
-  const { ip, port } = destination.instance;
+  if (verdict.kind !== 'redirect' || !verdict.byName) return;
+  const { ip, port } = verdict.instance;
   goal.address = { ip, port };
   (socket as { [GOAL]?: Goal })[GOAL] = goal;
   options.host = ip;

@@ -7,13 +7,27 @@ import { symbolNamed } from '../../patching/symbol-named.js';
 import { goalOf } from './service-names.js';
 
 type Session = http2.ClientHttp2Session;
-/** undefined: the session goes where requests of the tag may go. */
-type Test = (session: Session) => unknown;
+/** Whether the session goes where requests of the tag may go. */
+type Test = (session: Session) => boolean;
 
 const siblings = new WeakMap<Session, Set<Session>>();
 
-/** The name or address that the app has given. */
-export function authorityOf(session: Session): { readonly url: string; readonly host: string; readonly port: number } {
+interface Authority {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+const authorities = new WeakMap<Session, Authority>();
+
+/** The name or address that the app has given. Parsed once a session. */
+export function authorityOf(session: Session): Authority {
+  let authority = authorities.get(session);
+  if (authority === undefined) authorities.set(session, (authority = parseAuthority(session)));
+  return authority;
+}
+
+function parseAuthority(session: Session): Authority {
   const protocol = symbolNamed(session, 'protocol') as string;
   const { hostname, port, origin } = new URL(`${protocol}//${symbolNamed(session, 'authority') as string}`);
   const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
@@ -39,7 +53,7 @@ export function siblingOf(session: Session, tag: Tag | undefined, instance: Inst
   if (own === undefined) siblings.set(session, (own = keepSiblings(session)));
   for (const sibling of own) {
     if (sibling.closed || sibling.destroyed) own.delete(sibling);
-    else if (test(sibling) === undefined) return sibling;
+    else if (test(sibling)) return sibling;
   }
   const made = connectBeside(session, instance);
   if (made !== undefined) {

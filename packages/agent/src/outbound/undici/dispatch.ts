@@ -1,22 +1,22 @@
-import { LaneUnavailableError, writeLane } from '@lane/core/model';
+import { currentContext, hasEnteredLane, writeLane, type Redirect, type SettledVerdict, type Verdict } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
-import type { Destination, Redirected } from '../destination.js';
 import { copyHeaders } from '../header-forms.js';
-import type { Runtime } from '../../boot/runtime.js';
+import { settled, unavailableError, type Outbound } from '../outbound.js';
+import type { Observers } from '../../observe/observers.js';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
 import { safely } from '../../patching/safely.js';
 import { handlerInLane } from './handler.js';
 import { keepOneBaggageLine } from './one-baggage-line.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
 import { createTargetReader, type Target } from './target.js';
-import { MARK, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
+import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
 import { wrap } from '../../patching/wrap.js';
 
 /** Patches DispatcherBase.prototype of one copy of undici. */
-export function patchDispatcherBase(prototype: object, runtime: Runtime, agentClass: () => AgentClass): void {
-  keepOneBaggageLine(runtime);
+export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
+  keepOneBaggageLine(outbound);
   const substitutes = createSubstitutes(agentClass);
-  wrap(prototype, 'dispatch', (original) => dispatchInLane(original as never, runtime, substitutes));
+  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes));
   for (const method of ['close', 'destroy']) {
     wrap(prototype, method, (original) => {
       return function closed(this: Dispatcher, ...args: never[]): unknown {
@@ -27,57 +27,64 @@ export function patchDispatcherBase(prototype: object, runtime: Runtime, agentCl
   }
 }
 
-type Settled = Exclude<Destination, Promise<void>>;
-
-function dispatchInLane(original: Dispatch, runtime: Runtime, substitutes: Substitutes): Dispatch {
-  const { destinations } = runtime;
+function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes): Dispatch {
+  const { router, observers } = outbound;
   const targetOf = safely('undici', createTargetReader());
-  const choose = safely('undici destination', ({ origin, context }: Target, retry: boolean): Destination =>
-    origin === undefined || destinations.isEmpty ? undefined : destinations.choose(origin.host, origin.port, context?.tag, retry),
+  const judge = safely('undici destination', ({ origin, context }: Target, waited: boolean): Verdict | undefined =>
+    origin === undefined || router.isEmpty ? undefined : router.judge(origin.host, origin.port, context?.tag, waited),
   );
-  const explain = safely('undici route', ({ origin, context }: Target, destination: Destination) =>
-    origin === undefined ? undefined : destinations.explain(origin.host, origin.port, context?.tag, destination),
-  );
-  const count = safely('undici traffic', (traffic: TrafficRecorder, { origin, context }: Target, destination: Settled) =>
-    origin === undefined ? undefined : traffic.call(origin.host, origin.port, context?.tag, destination),
+  const count = safely('undici traffic', (traffic: TrafficRecorder, { origin, context }: Target, verdict: SettledVerdict) =>
+    origin === undefined ? undefined : traffic.call(origin.host, origin.port, context?.tag, verdict),
   );
   const prepare = safely('undici headers', prepareOptions);
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
 
-  function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, destination: Settled): boolean {
-    const series = runtime.traffic === undefined ? undefined : count(runtime.traffic, target, destination);
-    if (destination instanceof LaneUnavailableError) {
+  function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, verdict: SettledVerdict): boolean {
+    const series = observers.traffic === undefined ? undefined : count(observers.traffic, target, verdict);
+    if (verdict.kind === 'unavailable') {
+      const error = unavailableError(verdict);
       if (series !== undefined) series.errors++;
-      if (typeof handler.onError === 'function') handler.onError(destination);
-      else handler.onResponseError?.(null, destination);
+      if (typeof handler.onError === 'function') handler.onError(error);
+      else handler.onResponseError?.(null, error);
       return true;
     }
-    const through = destination !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
-    const prepared = prepare(options, target, through === undefined ? undefined : destination, series, runtime) ?? options;
+    const redirect = verdict.kind === 'redirect' ? verdict : undefined;
+    const through = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
+    const prepared = prepare(options, target, through === undefined ? undefined : redirect, series, outbound) ?? options;
     const dispatched = (): boolean =>
-      dispatchCounting(original, through ?? dispatcher, prepared, inLane(handler, target.context) ?? handler, series, runtime);
-    const writable = runtime.routes === undefined ? dispatched() : runtime.routes.during(explain(target, destination), dispatched);
+      dispatchCounting(original, through ?? dispatcher, prepared, inLane(handler, target.context) ?? handler, series, observers);
+    const writable = observers.verdicts === undefined ? dispatched() : observers.verdicts.during(verdict, dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
     return writable || (through !== undefined && through !== dispatcher);
   }
+
+  const isQuiet = (): boolean =>
+    !hasEnteredLane() && currentContext() === undefined && router.isEmpty && observers.traffic === undefined && observers.verdicts === undefined;
 
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
     // Been here, unless a redirect has since given it another origin.
     const mark = options?.[MARK];
     if (mark?.decided && (mark.origin === options.origin || options.origin === undefined))
-      return dispatchCounting(original, this, options, handler, mark.series, runtime);
+      return dispatchCounting(original, this, options, handler, mark.series, observers);
+    // Nobody is in a lane, and no destination is known: a mark that says so is all that whoever drains the queue must find.
+    if (isQuiet() && options !== null && typeof options === 'object') {
+      return Reflect.apply(original, this, [mark === QUIET ? options : { ...options, [MARK]: QUIET }, handler]);
+    }
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
-    const destination = choose(target, false);
-    if (destination instanceof Promise) {
-      const resume = (): void => void proceed(this, options, handler, target, choose(target, true) as Settled);
-      void destination.then(resume, resume);
+    const verdict = judge(target, false);
+    if (verdict?.kind === 'wait') {
+      const resume = (): void => void proceed(this, options, handler, target, settled(judge(target, true)));
+      void verdict.until.then(resume, resume);
       return true;
     }
-    return proceed(this, options, handler, target, destination);
+    return proceed(this, options, handler, target, settled(verdict));
   };
 }
+
+/** Made where there was no lane. Not decided: a destination may be known by the time it leaves its queue. */
+const QUIET: Mark = Object.freeze({ origin: undefined, context: undefined, decided: false, series: undefined });
 
 /** The request that undici makes meanwhile, or from its queue, counts its outcome on `series`. */
 function dispatchCounting(
@@ -86,7 +93,7 @@ function dispatchCounting(
   options: DispatchOptions,
   handler: DispatchHandler,
   series: Series | undefined,
-  { traffic }: Runtime,
+  { traffic }: Observers,
 ): boolean {
   if (traffic === undefined) return Reflect.apply(original, dispatcher, [options, handler]);
   const before = traffic.dispatching;
@@ -101,9 +108,9 @@ function dispatchCounting(
 function prepareOptions(
   options: DispatchOptions,
   target: Target,
-  redirect: Redirected | undefined,
+  redirect: Redirect | undefined,
   series: Series | undefined,
-  runtime: Runtime,
+  outbound: Outbound,
 ): DispatchOptions {
   const { context, origin } = target;
   const prepared: DispatchOptions = { ...options };
@@ -117,9 +124,9 @@ function prepareOptions(
     }
   }
   prepared[MARK] = { origin: prepared.origin, context, decided: origin !== undefined, series };
-  if (context !== undefined && (context.tag === undefined || origin === undefined || runtime.propagation.allows(origin.host))) {
+  if (context !== undefined && (context.tag === undefined || origin === undefined || outbound.propagation.allows(origin.host))) {
     const headers = copyHeaders(prepared.headers);
-    writeLane(context, runtime.codec, headers);
+    writeLane(context, outbound.codec, headers);
     prepared.headers = headers.toHeaders();
   }
   return prepared;

@@ -4,14 +4,15 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { BAGGAGE_HEADER, writeTag } from '@lane/core/model';
-import type { Runtime } from '../../boot/runtime.js';
+import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
+import { wrap } from '../../patching/wrap.js';
 
 /** Channels are kept only as long as somebody has them. */
 const created = channel('undici:request:create');
 let done = false;
 
-export function keepOneBaggageLine({ codec }: Runtime): void {
+export function keepOneBaggageLine({ codec }: Pick<Outbound, 'codec'>): void {
   if (done) return;
   done = true;
   const join = safely('undici baggage', (headers: unknown) => {
@@ -32,13 +33,11 @@ export function keepOneBaggageLine({ codec }: Runtime): void {
     headers[(at[0] as number) + 1] = single;
     for (const i of at.slice(1).reverse()) headers.splice(i, 2);
   });
-  Object.defineProperty(created, 'publish', {
-    configurable: true,
-    writable: true,
-    value: function publish(this: typeof created, message: { request?: { headers?: unknown } }): void {
-      // Its class changes with the first subscriber.
-      (Object.getPrototypeOf(this) as typeof created).publish.call(this, message);
-      join(message?.request?.headers);
-    },
+  // Its class changes with the first subscriber; what is inherited then is called.
+  wrap(created, 'publish', (original) => {
+    return function publish(this: unknown, ...args: unknown[]): void {
+      Reflect.apply(original, this, args);
+      join((args[0] as { request?: { headers?: unknown } } | undefined)?.request?.headers);
+    };
   });
 }

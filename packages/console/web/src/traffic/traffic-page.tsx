@@ -37,19 +37,39 @@ export function TrafficPage() {
         </Button>
       </PageHead>
       {error !== null && <Failure error={error} retry={() => void refetch()} />}
-      {data !== undefined && (data.sources.answered === 0 && data.nodes.length === 0 ? <NoTraffic /> : <Figures traffic={data} />)}
+      {data !== undefined &&
+        (data.sources.answered === 0 && data.nodes.length === 0 ? <NoTraffic sources={data.sources} /> : <Figures traffic={data} />)}
     </>
   );
 }
 
-function NoTraffic() {
+function NoTraffic({ sources }: { readonly sources: Traffic['sources'] }) {
   const t = useText();
   return (
     <Stack className="card" align="center" p="xl" py={64} gap="sm" ta="center">
       <IconTopologyStar3 size={48} stroke={1.3} aria-hidden color="var(--mantine-color-dimmed)" />
       <Title order={2}>{t.traffic.none}</Title>
       <Text c="dimmed">{t.traffic.noneLead}</Text>
+      <Text size="sm" c="dimmed">
+        <NotRead sources={sources} />
+      </Text>
     </Stack>
+  );
+}
+
+/** Instances whose figures are not among those shown, and why. */
+function NotRead({ sources }: { readonly sources: Traffic['sources'] }) {
+  const t = useText();
+  const { problems, tooLarge, leftOut, elsewhere, silent } = sources;
+  const unanswered = problems.filter(({ problem }) => problem !== 'not read: too large').length;
+  return (
+    <>
+      {unanswered > 0 && <span style={{ color: 'var(--bad)' }}> · {t.traffic.problems(unanswered)}</span>}
+      {tooLarge > 0 && <span style={{ color: 'var(--bad)' }}> · {t.traffic.tooLarge(tooLarge)}</span>}
+      {leftOut > 0 && ` · ${t.traffic.leftOut(leftOut)}`}
+      {elsewhere > 0 && ` · ${t.traffic.elsewhere(elsewhere)}`}
+      {silent > elsewhere && ` · ${t.traffic.silent(silent - elsewhere)}`}
+    </>
   );
 }
 
@@ -65,8 +85,7 @@ function Figures({ traffic }: { readonly traffic: Traffic }) {
           </Title>
           <Text size="sm" c="dimmed">
             {t.traffic.answered(sources.answered)}
-            {sources.problems.length > 0 && <span style={{ color: 'var(--bad)' }}> · {t.traffic.problems(sources.problems.length)}</span>}
-            {sources.silent > 0 && ` · ${t.traffic.silent(sources.silent)}`}
+            <NotRead sources={sources} />
           </Text>
         </Group>
         <TrafficGraph traffic={traffic} />

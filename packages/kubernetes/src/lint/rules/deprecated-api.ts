@@ -1,4 +1,4 @@
-import type { LintRule } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 
 /**
  * Versions of APIs that are gone, with the release of Kubernetes that has them no more and what to write instead.

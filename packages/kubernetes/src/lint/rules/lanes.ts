@@ -1,7 +1,11 @@
+import { nearest as nearestOf } from '@lane/core/model';
 import { MSE_TAG_LABEL } from '../../injector/names.js';
-import type { Found, LintRule } from '../finding.js';
+import type { Found } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 import { at, isSameNamespace, selects, textOf, type Manifests, type Workload } from '../manifests.js';
-import { similarName } from '../similar-name.js';
+
+/** What may be another name is not called a mistake. */
+const SURELY = { surely: true };
 
 const STAMPING = new Set(['LANE_STAMP', 'profiler.micro.service.tag.trace.enable']);
 /** What the agent takes for yes. */
@@ -36,9 +40,10 @@ export const tagWithoutBase: LintRule = {
       const bases = workloads.filter((one) => one.tag === undefined && isSameNamespace(one.resource, resource));
       if (bases.some((one) => isBaseOf(one, workload))) continue;
       const [name = resource.name] = namesOf(workload);
-      const nearest = similarName(
+      const nearest = nearestOf(
         name,
         bases.flatMap((one) => namesOf(one).slice(0, 1)),
+        SURELY,
       );
       yield {
         ...resource.place(tagPath),
@@ -92,7 +97,7 @@ function stampingProblem(
   const isEntry = leading.some(
     ({ resource }) =>
       ['NodePort', 'LoadBalancer'].includes(textOf(at(resource.value, ['spec', 'type']) ?? '')) ||
-      backends.some(({ service }) => service === resource.name || similarName(service, [resource.name]) !== undefined),
+      backends.some(({ service }) => service === resource.name || nearestOf(service, [resource.name], SURELY) !== undefined),
   );
   if (isEntry) return undefined;
   return {

@@ -1,4 +1,5 @@
-import type { Found, LintRule } from '../finding.js';
+import type { Found } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 import { at, type LintedContainer, type Workload } from '../manifests.js';
 import type { Path } from '../source-text.js';
 

@@ -1,7 +1,10 @@
-import type { LintRule } from '../finding.js';
+import { nearest as nearestOf } from '@lane/core/model';
+import type { LintRule } from '../lint-rule.js';
 import { isSameNamespace, selects, textOf } from '../manifests.js';
-import { similarName } from '../similar-name.js';
 import { REQUEST_OPTION } from '../source-text.js';
+
+/** What may be another name is not called a mistake. */
+const SURELY = { surely: true };
 
 /** An Ingress leads to a Service that is not there. Said only where one of a like name is: others may be in the cluster already. */
 export const ingressBackend: LintRule = {
@@ -11,7 +14,7 @@ export const ingressBackend: LintRule = {
     for (const { resource, service, servicePath } of backends) {
       const known = services.filter((one) => isSameNamespace(one.resource, resource)).map((one) => one.resource.name);
       if (known.includes(service)) continue;
-      const nearest = similarName(service, known);
+      const nearest = nearestOf(service, known, SURELY);
       if (nearest === undefined) continue;
       yield {
         ...resource.place(servicePath),
@@ -56,7 +59,7 @@ export const serviceSelector: LintRule = {
       for (const [label, wanted] of Object.entries(selector)) {
         const there: unknown[] = workloads.filter((one) => isSameNamespace(one.resource, resource)).flatMap(({ labels }) => labels[label] ?? []);
         if (there.includes(wanted)) continue;
-        const nearest = similarName(String(wanted), there.map(String));
+        const nearest = nearestOf(String(wanted), there.map(String), SURELY);
         if (nearest === undefined) continue;
         yield {
           ...resource.place(['spec', 'selector', label]),
@@ -83,7 +86,7 @@ export const requestHost: LintRule = {
     for (const { host, ...place } of requests) {
       if (NO_NAME.test(host)) continue;
       if (hosts.some((rule) => rule === host || (rule.startsWith('*.') && host.endsWith(rule.slice(1))))) continue;
-      const nearest = similarName(host, hosts) ?? sharingWord(host, hosts);
+      const nearest = nearestOf(host, hosts, SURELY) ?? sharingWord(host, hosts);
       yield {
         ...place,
         ...(nearest === undefined && place.file !== REQUEST_OPTION ? { severity: 'note' as const } : {}),

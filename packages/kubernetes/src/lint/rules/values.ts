@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, Scalar, type Node } from 'yaml';
-import type { LintRule } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
 import type { Path, Resource } from '../source-text.js';
 
 /**

@@ -1,0 +1,69 @@
+// A registry of one's own. FILES_REGISTRY names a folder; `stock.json` in it has the instances of the service `stock`:
+//   [{ "ip": "127.0.0.1", "port": 9001 }, { "ip": "127.0.0.1", "port": 9002, "metadata": { "lane": "gray" } }]
+// An app that has this package installed uses it with LANE_REGISTRY=@acme/lane-files and LANE_SERVICES=stock.
+'use strict';
+const { existsSync, readdirSync, readFileSync, watch } = require('node:fs');
+const { join } = require('node:path');
+
+const DEFAULTS = { weight: 1, healthy: true, enabled: true };
+
+/** @type {import('@lane/core/model').CreateRegistry} */
+exports.createRegistry = ({ log, holdProcess }) => {
+  const folder = process.env.FILES_REGISTRY;
+  if (!folder || !existsSync(folder)) throw new Error(`FILES_REGISTRY=${folder} is no folder: name the one with a JSON file for each service`);
+
+  /** @type {Map<string, Set<() => void>>} */
+  const observers = new Map();
+  let reachable = true;
+
+  /** All instances of a service; undefined: there is no such service. */
+  function read(name) {
+    const file = join(folder, `${name}.json`);
+    if (!existsSync(file)) return undefined;
+    return JSON.parse(readFileSync(file, 'utf8')).map((instance) => ({ metadata: {}, ...DEFAULTS, ...instance }));
+  }
+
+  // What is there is told at each change. Nothing here may keep an app alive that is done.
+  const watcher = watch(folder, { persistent: holdProcess }, (_event, file) => {
+    for (const look of observers.get(String(file).replace(/\.json$/, '')) ?? []) look();
+  });
+  watcher.on('error', (error) => {
+    reachable = false;
+    log.warn(`the folder ${folder} can't be watched any more: ${error.message}. What is known of services stays in force`);
+  });
+
+  return {
+    defaultGroup: 'files',
+    get state() {
+      return { kind: '@acme/lane-files', server: folder, namespace: '', transport: 'file', addresses: [], reachable };
+    },
+    observe({ name }, listener) {
+      let told;
+      const look = () => {
+        try {
+          const instances = read(name);
+          const text = JSON.stringify(instances);
+          if (told !== undefined && told.text === text) return;
+          told = { text };
+          listener(instances);
+        } catch (error) {
+          // Half a file, while somebody writes it: the next change has all of it.
+          log.debug(`${name}.json is not read: ${error.message}`);
+        }
+      };
+      if (!observers.has(name)) observers.set(name, new Set());
+      observers.get(name).add(look);
+      queueMicrotask(() => observers.get(name)?.has(look) && look());
+      return () => void observers.get(name)?.delete(look);
+    },
+    list: async ({ name }) => read(name) ?? [],
+    services: async () =>
+      readdirSync(folder)
+        .filter((file) => file.endsWith('.json'))
+        .map((file) => file.slice(0, -5)),
+    async close() {
+      observers.clear();
+      watcher.close();
+    },
+  };
+};

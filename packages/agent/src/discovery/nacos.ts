@@ -1,0 +1,185 @@
+/**
+ * Nacos as the agent's registry: decorates the SDKs that the app loads, and keeps the agent's own connection, which is made only where it is
+ * needed: for the lane groups, and for services that are called by name.
+ */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { AgentOptions } from '@lane/core/agent';
+import {
+  backgroundLane,
+  currentLane,
+  type Instance,
+  type InstanceListener,
+  type RegistryState,
+  type ServiceKey,
+  type ServiceTables,
+  type SnapshotStore,
+  type TagCodec,
+  type Unsubscribe,
+} from '@lane/core/model';
+import type { AppRegistration, ConnectionInfo, LaneNaming, NacosConnection, RegistrationAnnouncement } from '@lane/nacos-registry';
+import type { AgentLog } from '../boot/log.js';
+import type { LaneGroupsInForce } from './lane-groups-in-force.js';
+import type { ObservedRegistry } from './learner.js';
+
+type RegistryPackage = typeof import('@lane/nacos-registry');
+// Loaded when an SDK is, or when there is something to connect to: not at start.
+const registry = (): RegistryPackage => require('@lane/nacos-registry') as RegistryPackage;
+const storage = (): typeof import('@lane/storage') => require('@lane/storage') as typeof import('@lane/storage');
+
+/** What Nacos' side of the agent needs of the rest. */
+export interface NacosDiscoveryParts {
+  readonly options: AgentOptions;
+  readonly log: AgentLog;
+  readonly tables: ServiceTables;
+  readonly codec: TagCodec;
+  readonly laneGroups: LaneGroupsInForce;
+  /** Told what the app registers. */
+  readonly registered: (key: ServiceKey, registration: AppRegistration) => void;
+  /** What instances announce, where there is an admin port. */
+  readonly announcement: () => RegistrationAnnouncement | undefined;
+}
+
+/** Who asked before there was anybody to ask. */
+interface Waiting {
+  readonly key: ServiceKey;
+  readonly listener: (instances: readonly Instance[]) => void;
+  leave: Unsubscribe | undefined;
+  hasLeft: boolean;
+}
+
+/** Nacos, as the app's own client and the agent's options name it. */
+export class NacosDiscovery implements ObservedRegistry {
+  readonly names = undefined;
+  readonly snapshots: SnapshotStore = new LateSnapshots();
+  readonly #parts: NacosDiscoveryParts;
+  #naming: LaneNaming | undefined;
+  #connection: NacosConnection | undefined;
+  #isBroken = false;
+  readonly #waiting: Waiting[] = [];
+
+  constructor(parts: NacosDiscoveryParts) {
+    this.#parts = parts;
+  }
+
+  get defaultGroup(): string {
+    return this.#parts.options.nacosGroup;
+  }
+
+  get state(): RegistryState | undefined {
+    return this.#connection?.state;
+  }
+
+  /** Observes a service; before the app's client has been used, from then on. undefined: there is no client of either. */
+  observe(key: ServiceKey, listener: InstanceListener): Unsubscribe | undefined {
+    if (this.#connection === undefined) this.connect();
+    if (this.#connection !== undefined) return this.#connection.observe(key, listener);
+    if (this.#naming === undefined || this.#isBroken) return undefined;
+    const waiting: Waiting = { key, listener, leave: undefined, hasLeft: false };
+    this.#waiting.push(waiting);
+    return () => {
+      waiting.hasLeft = true;
+      waiting.leave?.();
+    };
+  }
+
+  /** Decorates the naming client among a package's exports; one that is decorated already is left alone. */
+  decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', exports: unknown): void {
+    const { decorate, decorateClass, nacosAdapter, nacosGrpcAdapter } = registry();
+    const adapter = sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter;
+    const clientClass = typeof exports === 'function' ? exports : (exports as Record<string, unknown> | null)?.[adapter.clientClass];
+    if (typeof clientClass !== 'function') {
+      this.#parts.log.once(
+        `no client in ${sdk}`,
+        'warn',
+        `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`,
+      );
+      return;
+    }
+    const naming = this.#namingOf();
+    decorate(adapter, clientClass.prototype as object, naming);
+    decorateClass(adapter, exports as object, naming);
+  }
+
+  /** Connects with the agent's own settings, where there are any. */
+  connect(): void {
+    const { nacosServer: server } = this.#parts.options;
+    if (server !== undefined) this.#open({ server, namespace: undefined, username: undefined, password: undefined, transport: 'http' });
+  }
+
+  #namingOf(): LaneNaming {
+    if (this.#naming !== undefined) return this.#naming;
+    const { options, log, tables, codec, registered, announcement } = this.#parts;
+    this.#naming = new (registry().LaneNaming)({
+      tables,
+      codec,
+      tag: options.tag,
+      currentTag: currentLane,
+      backgroundTag: backgroundLane,
+      snapshots: this.snapshots,
+      log,
+      onRegister: (key, _, registration) => registered(key, registration),
+      announcement: announcement(),
+      // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
+      onConnection: (info) => this.#open({ ...info, server: options.nacosServer ?? info.server }),
+    });
+    return this.#naming;
+  }
+
+  #open(info: ConnectionInfo): void {
+    if (this.#connection !== undefined || this.#isBroken) return;
+    const { options, log, laneGroups } = this.#parts;
+    const { connectNacos } = registry();
+    const { createSnapshotStore, defaultSnapshotDirectory, watchLaneGroups } = storage();
+    const namespace = options.nacosNamespace ?? info.namespace ?? 'public';
+    let connection: NacosConnection;
+    try {
+      connection = connectNacos({
+        server: info.server,
+        namespace,
+        group: options.nacosGroup,
+        username: options.nacosUsername ?? info.username,
+        password: options.nacosPassword ?? info.password,
+        transport: options.nacosTransport ?? info.transport,
+        log,
+        // A server that comes back is empty until instances have registered again; the app's SDK may not have noticed.
+        onReachable: () => this.#naming?.noteTrouble(),
+        resolve: createRequire(join(process.cwd(), 'index.js')),
+      });
+    } catch (error) {
+      this.#isBroken = true;
+      log.error(`the agent can't connect to Nacos, lanes follow the app's own discovery alone: ${(error as Error).message}`);
+      return;
+    }
+    this.#connection = connection;
+    (this.snapshots as LateSnapshots).become(
+      createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }),
+    );
+    for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
+    if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots: this.snapshots, log, ...laneGroups.intake });
+  }
+}
+
+/** Snapshots are kept per server and namespace, which are known only once the app's client is first used. */
+class LateSnapshots implements SnapshotStore {
+  #store: SnapshotStore | undefined;
+
+  become(store: SnapshotStore): void {
+    this.#store ??= store;
+  }
+  load(key: ServiceKey): Instance[] | undefined {
+    return this.#store?.load(key);
+  }
+  save(key: ServiceKey, instances: readonly Instance[]): void {
+    this.#store?.save(key, instances);
+  }
+  loadDocument(dataId: string): string | undefined {
+    return this.#store?.loadDocument(dataId);
+  }
+  saveDocument(dataId: string, content: string | undefined): void {
+    this.#store?.saveDocument(dataId, content);
+  }
+  flush(): Promise<void> {
+    return this.#store?.flush() ?? Promise.resolve();
+  }
+}

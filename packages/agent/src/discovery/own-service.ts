@@ -1,0 +1,33 @@
+import type { ServiceKey } from '@lane/core/model';
+import { packageNameOf } from '../boot/package-name.js';
+
+/** This very service: its name is the option, else what it registers as, else that in its package.json, else empty. */
+export class OwnService {
+  readonly #groupOfRegistry: () => string;
+  #name: string | undefined;
+  #group: string | undefined;
+  /** Read when it is asked for: only entry rules need it. */
+  #packageName: string | undefined;
+
+  constructor(name: string | undefined, groupOfRegistry: () => string) {
+    this.#name = name;
+    this.#groupOfRegistry = groupOfRegistry;
+  }
+
+  get name(): string {
+    return this.#name ?? (this.#packageName ??= packageNameOf() ?? '');
+  }
+
+  /** This service in the registry. */
+  get key(): ServiceKey {
+    return { name: this.name, group: this.#group ?? this.#groupOfRegistry() };
+  }
+
+  /** Takes the name under which the app registers, unless it has one already: then the answer is false. */
+  registeredAs(key: ServiceKey): boolean {
+    this.#group = key.group;
+    if (this.#name !== undefined) return false;
+    this.#name = key.name;
+    return true;
+  }
+}

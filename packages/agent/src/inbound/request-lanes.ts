@@ -1,0 +1,101 @@
+/** Which lane an inbound request is in: decided once for each, wherever it comes in. */
+import {
+  currentContext,
+  decideRequestTag,
+  laneContext,
+  NO_TAG,
+  REQUEST_MARK,
+  type LaneContext,
+  type RequestTag,
+  type ServiceTables,
+  type Tag,
+  type TagCodec,
+} from '@lane/core/model';
+import type { EntryRules, RequestView, Trust, TrustTest } from '@lane/core/rules';
+
+/** What keeps the decision on a request: the request itself, or the stream of HTTP/2. */
+export interface Marked {
+  /** Of HTTP/2: the stream that the request was made of, where its tag has been decided already. */
+  readonly stream?: { [REQUEST_MARK]?: RequestTag };
+  [REQUEST_MARK]?: RequestTag;
+}
+
+/** How to look at inbound requests, in whatever form a server has them. One for all requests, so that none costs an object. */
+export interface RequestSource<G> {
+  /** The peer's address; asked for only where not everybody is trusted. */
+  remoteAddress(given: G): string | undefined;
+  /** What entry rules look at; asked for only where there are any. */
+  view(given: G): RequestView;
+}
+
+/** Decides the lanes of inbound requests. */
+export class RequestLanes {
+  /** Told of each tagged request, before its handler is run. */
+  onTagged: ((context: LaneContext) => void) | undefined;
+
+  readonly #codec: TagCodec;
+  readonly #tables: ServiceTables;
+  readonly #trusts: TrustTest | undefined;
+  #entry: EntryRules | undefined;
+  #stamp: Tag | undefined;
+
+  constructor(codec: TagCodec, tables: ServiceTables, trust: Trust) {
+    this.#codec = codec;
+    this.#tables = tables;
+    this.#trusts = trustOf(trust);
+  }
+
+  /** Puts entry rules in force, and the tag that untagged requests are stamped with. */
+  use(entry: EntryRules | undefined, stamp: Tag | undefined): void {
+    this.#entry = entry;
+    this.#stamp = stamp;
+  }
+
+  /**
+   * The context to run an inbound request's handler in; undefined: leave things as they are, which is base. `given` is what `source`
+   * looks at. On the request path, change with care.
+   */
+  contextOf<G>(marked: Marked, rawHeaders: readonly string[], given: G, source: RequestSource<G>): LaneContext | undefined {
+    let mark = marked[REQUEST_MARK] ?? marked.stream?.[REQUEST_MARK];
+    let disbelieved = false;
+    if (mark === undefined) {
+      let inbound = this.#codec.readRaw(rawHeaders);
+      if (inbound !== undefined && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
+        inbound = undefined;
+        disbelieved = true;
+      }
+      mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, given, source);
+      disbelieved ||= inbound !== undefined && mark.tag !== inbound;
+      marked[REQUEST_MARK] = mark;
+    }
+    if (mark.tag !== undefined) {
+      const { context } = this.#codec.record(mark.tag);
+      this.onTagged?.(context);
+      return context;
+    }
+    // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
+    return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
+  }
+
+  #decide<G>(inbound: Tag | undefined, given: G, source: RequestSource<G>): RequestTag {
+    if (inbound !== undefined) {
+      const { rules } = this.#tables;
+      if (rules === undefined || !rules.isDisabledTag(inbound)) return this.#codec.record(inbound).mark;
+    }
+    return decideRequestTag(undefined, () => source.view(given), {
+      rules: this.#tables.rules,
+      entry: this.#entry,
+      stamp: this.#stamp,
+      random: Math.random,
+    });
+  }
+}
+
+/** undefined: everybody is trusted, and nothing has to be asked. */
+function trustOf(trust: Trust): TrustTest | undefined {
+  if (trust === 'all') return undefined;
+  if (trust === 'none') return () => false;
+  // Here and not at the top: few apps name networks.
+  const { compileTrust } = require('@lane/core/rules') as typeof import('@lane/core/rules');
+  return compileTrust(trust);
+}

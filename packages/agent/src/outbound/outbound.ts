@@ -1,0 +1,23 @@
+import { LaneUnavailableError, UNKNOWN, type Router, type SettledVerdict, type TagCodec, type Unavailable, type Verdict } from '@lane/core/model';
+import type { AgentLog } from '../boot/log.js';
+import type { Observers } from '../observe/observers.js';
+import type { Propagation } from './propagation.js';
+
+/** What hooks of clients use. */
+export interface Outbound {
+  readonly router: Router;
+  readonly propagation: Propagation;
+  readonly codec: TagCodec;
+  readonly observers: Observers;
+  readonly log: AgentLog;
+}
+
+/** The error that a caller gets in the place of its client's. */
+export function unavailableError({ service, tag }: Unavailable): LaneUnavailableError {
+  return new LaneUnavailableError(service, tag);
+}
+
+/** A verdict to act upon, after waiting: what is still not known goes as the app sends it. */
+export function settled(verdict: Verdict | undefined): SettledVerdict {
+  return verdict === undefined || verdict.kind === 'wait' ? UNKNOWN : verdict;
+}

@@ -1,0 +1,111 @@
+/** The console's HTTP application: the gate, then the routes. */
+import fastify, { type FastifyError } from 'fastify';
+import swagger, { type SwaggerOptions } from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Log } from '@lane/core/model';
+import { requireAccess, type DeclaredRoute } from './access/declared.js';
+import { authorityOf } from './access/hosts.js';
+import { ConsoleError } from './console-error.js';
+import { answerError } from './errors.js';
+import type { Pages } from './pages.js';
+import type { Api, RouteContext } from './routes/context.js';
+import { addRoutes } from './routes/index.js';
+import { SECURITY_HEADERS } from './security-headers.js';
+
+const BODY_LIMIT_BYTES = 5 * 1024 * 1024;
+/** Whole requests, headers and body: nobody holds the console by sending slowly. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** How often Node looks for those that are late. */
+const CHECK_MS = 5_000;
+/** A connection on which nothing is read or written for so long is closed. */
+const IDLE_TIMEOUT_MS = 60_000;
+/** More than all its pages open. */
+const MAX_CONNECTIONS = 1_000;
+
+/** What the application is made of. */
+export interface AppOptions {
+  readonly context: RouteContext;
+  readonly pages: Pages;
+  readonly answersTo: (host: string | undefined) => boolean;
+  readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
+  readonly log: Log;
+}
+
+/** An application, and who may use what of it. */
+export interface App {
+  readonly server: Api;
+  readonly routes: readonly DeclaredRoute[];
+}
+
+/** Makes it; it listens nowhere yet. Rejects where a route does not say who may use it. */
+export async function createApp({ context, pages, answersTo, tls, log }: AppOptions): Promise<App> {
+  const limits = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS };
+  const server = fastify({
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    forceCloseConnections: true,
+    // Fields that a schema does not know are refused or kept, never silently dropped.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+    // What the router can't read gets no further: no route, so nobody's.
+    frameworkErrors: (error, _request, reply) => {
+      reply.raw.writeHead(error.statusCode ?? 400, { ...SECURITY_HEADERS, 'content-type': 'application/json; charset=utf-8' });
+      reply.raw.end(JSON.stringify({ code: 'ELANE_BAD_REQUEST', message: 'the address of this request can’t be read' }));
+    },
+    ...(tls === undefined ? { http: limits } : { https: { ...tls, ...limits, handshakeTimeout: HEADERS_TIMEOUT_MS } as unknown as null }),
+  });
+  server.server.maxConnections = MAX_CONNECTIONS;
+  // All headers count, or one that decides could hide behind a thousand others; together they have 16 KB (Node's --max-http-header-size).
+  server.server.maxHeadersCount = 0;
+  // Fastify would take text, which forms of other sites can send.
+  server.removeContentTypeParser('text/plain');
+  const app = server.withTypeProvider<TypeBoxTypeProvider>();
+  const routes = requireAccess(app);
+  await app.register(swagger, description(context.version));
+
+  app.decorateRequest('user', undefined);
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(SECURITY_HEADERS).header('cache-control', 'no-store');
+    if (!answersTo(authorityOf(request.raw))) {
+      throw new ConsoleError(
+        'ELANE_FORBIDDEN',
+        'the console does not answer to this name: open it by its address, or start it with --allowed-host and the name',
+      );
+    }
+    context.gate.admit(request);
+  });
+  app.setErrorHandler((error: FastifyError | Error, request, reply) => answerError(error, request, reply, context.audit, log));
+  app.setNotFoundHandler(({ method }) => {
+    throw new ConsoleError('ELANE_NOT_FOUND', `there is nothing to ${method} here: pages are only read, and the API is below /api/`);
+  });
+  addRoutes(app, context, pages);
+  return { server: app, routes };
+}
+
+function description(version: string): SwaggerOptions {
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Lane console',
+        description: 'Lane groups, lanes, instances and traffic.',
+        version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'lane_session',
+            description: 'With the header x-lane-console: 1 where something is changed.',
+          },
+        },
+      },
+      security: [{ token: [] }, { session: [] }],
+    },
+  };
+}

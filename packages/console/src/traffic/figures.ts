@@ -1,0 +1,144 @@
+/** Traffic as the pages get it, and as much of what instances tell as is taken for it. */
+import { OTHER, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
+import { isTag } from '@lane/core/model';
+
+/** How many, and how many of them failed. */
+export interface Counts {
+  readonly count: number;
+  readonly errors: number;
+  /** Per second since the look before; undefined at the first. */
+  readonly perSecond?: number;
+}
+
+/** The instances of a service in a lane, or in base. */
+export interface TrafficNode extends Counts {
+  readonly service: string;
+  readonly tag?: string;
+  /** Instances that told figures. */
+  readonly instances: number;
+}
+
+/** Calls of one service's instances to another service, of one tag, that went the same way. */
+export interface TrafficEdge extends Counts {
+  readonly from: { readonly service: string; readonly tag?: string };
+  /** The tag is that of the instances which served: undefined for base. */
+  readonly to: { readonly service: string; readonly tag?: string };
+  /** The tag of the requests. */
+  readonly tag?: string;
+  readonly route: TrafficRoute;
+}
+
+/** A decision of an instance. */
+export interface TrafficDecision {
+  readonly at: string;
+  readonly service: string;
+  readonly serviceTag?: string;
+  readonly peer: string;
+  readonly tag?: string;
+  readonly outcome: TrafficRoute;
+  readonly instance?: string;
+}
+
+/** All that the instances tell. */
+export interface Traffic {
+  readonly at: string;
+  readonly nodes: readonly TrafficNode[];
+  readonly edges: readonly TrafficEdge[];
+  /** The latest first. */
+  readonly decisions: readonly TrafficDecision[];
+  readonly sources: {
+    readonly asked: number;
+    readonly answered: number;
+    /** Instances that announce no figures of their own: LANE_ADMIN_PORT is not set there. */
+    readonly silent: number;
+    /** Those of them that announce an address which is not theirs. */
+    readonly elsewhere: number;
+    /** Asked, and not read: they tell more than is read of one instance, or of all together. */
+    readonly tooLarge: number;
+    /** Not asked: there are too many, or the time was over. */
+    readonly leftOut: number;
+    /** Requests, calls and decisions that were read and are not shown: they have another form, or there are too many of them. */
+    readonly ignored: number;
+    /** At most 100. */
+    readonly problems: ReadonlyArray<{ readonly service: string; readonly instance: string; readonly problem: string }>;
+  };
+}
+
+type RequestFigure = Pick<TrafficReport['requests'][number], 'tag' | 'source' | 'count' | 'errors'>;
+type CallFigure = Pick<TrafficReport['calls'][number], 'peer' | 'tag' | 'route' | 'count' | 'errors'>;
+
+/** As much of a report as is used; agents of other versions may tell more, or less. */
+export interface Figures {
+  readonly requests: readonly RequestFigure[];
+  readonly calls: readonly CallFigure[];
+  /** Entries that were left out. */
+  readonly ignored: number;
+}
+
+/** Names of services and addresses are no longer. */
+const MAX_NAME_LENGTH = 256;
+/** Of one instance: an agent has 256 peers, of a few tags each. */
+const MAX_ENTRIES = 4_000;
+/** Clocks differ. What is said to come later than that would be the latest for ever. */
+const MAX_AHEAD_MS = 5 * 60_000;
+
+/** Reads a report; undefined where it is none. What an instance says is believed of itself, if it has the form that agents give it. */
+export function figuresOf(text: string): Figures | undefined {
+  const { requests, calls } = (parsed(text) ?? {}) as Partial<Record<'requests' | 'calls', unknown>>;
+  if (!Array.isArray(requests) || !Array.isArray(calls)) return undefined;
+  const figures = {
+    requests: requests.slice(0, MAX_ENTRIES).filter(isRequestFigure),
+    calls: calls.slice(0, MAX_ENTRIES).filter(isCallFigure),
+  };
+  return { ...figures, ignored: requests.length + calls.length - figures.requests.length - figures.calls.length };
+}
+
+/** Reads decisions; none where there are none. */
+export function decisionsOf(text: string, max: number): DecisionReport[] {
+  const list = parsed(text);
+  return Array.isArray(list) ? list.slice(0, max).filter(isDecision) : [];
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRequestFigure(value: unknown): value is RequestFigure {
+  const { tag, source } = (value ?? {}) as Partial<RequestFigure>;
+  return isCounted(value) && isTagOrNone(tag) && (source === undefined || isName(source));
+}
+
+function isCallFigure(value: unknown): value is CallFigure {
+  const { peer, tag, route } = (value ?? {}) as Partial<CallFigure>;
+  // Routes that only an agent of a later version knows are not shown.
+  return isCounted(value) && isName(peer) && isTagOrNone(tag) && isRoute(route);
+}
+
+function isDecision(value: unknown): value is DecisionReport {
+  const { at, peer, tag, outcome, instance } = (value ?? {}) as Partial<DecisionReport>;
+  const atMs = typeof at === 'string' && at.length <= 32 ? Date.parse(at) : Number.NaN;
+  const isPlace = instance === undefined || instance === null || isName(instance);
+  return atMs <= Date.now() + MAX_AHEAD_MS && isName(peer) && isTagOrNone(tag) && isRoute(outcome) && isPlace;
+}
+
+/** Whole and exact: sums of others would be no JSON. */
+function isCounted(value: unknown): boolean {
+  const { count, errors } = (value ?? {}) as { count?: unknown; errors?: unknown };
+  return Number.isSafeInteger(count) && Number.isSafeInteger(errors) && (count as number) >= 0 && (errors as number) >= 0;
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_NAME_LENGTH;
+}
+
+function isTagOrNone(value: unknown): boolean {
+  return value === undefined || value === null || value === OTHER || (typeof value === 'string' && isTag(value));
+}
+
+function isRoute(value: unknown): value is TrafficRoute {
+  return (TRAFFIC_ROUTES as readonly unknown[]).includes(value);
+}

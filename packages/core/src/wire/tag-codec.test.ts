@@ -1,0 +1,433 @@
+import { validateHeaderValue } from 'node:http';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { mergeBaggageEntry } from './baggage.js';
+import { FORMAT_NAMES, tagOfMetadata, type FormatName } from './formats.js';
+import { createTagCodec, linesOf, type TagCodec, type WireTag } from './tag-codec.js';
+import { laneContext } from '../context.js';
+import { isTag } from '../names/tag.js';
+
+type Header = readonly [name: string, value: string];
+
+/** Reads the same headers in both ways, which must agree. */
+function readBoth(codec: TagCodec, headers: readonly Header[]): string | undefined {
+  const raw = headers.flat();
+  const before = { ...codec.counts };
+  const tag = codec.readRaw(raw);
+  const counted = { conflicts: codec.counts.conflicts - before.conflicts, malformed: codec.counts.malformed - before.malformed };
+  const between = { ...codec.counts };
+  expect(codec.read((name) => linesOf(raw, name))).toBe(tag);
+  expect({ conflicts: codec.counts.conflicts - between.conflicts, malformed: codec.counts.malformed - between.malformed }).toEqual(counted);
+  return tag;
+}
+
+/** The headers that carry a tag, as a client sends them. */
+function headersOf(wire: WireTag, baggage?: string): Header[] {
+  let lines = baggage;
+  for (const [key, entry] of wire.entries) lines = mergeBaggageEntry(lines, key, entry);
+  return lines === undefined ? [...wire.headers] : [...wire.headers, ['baggage', lines]];
+}
+
+const codecOf = (...formatsIn: FormatName[]): TagCodec => createTagCodec({ formatsIn });
+
+describe('one format', () => {
+  test.each<[format: FormatName, headers: readonly Header[], tag: string | undefined]>([
+    ['baggage', [['baggage', 'user=42,lane=gray']], 'gray'],
+    ['baggage', [['baggage', 'x-mse-gray-tag=gray']], undefined],
+    ['baggage', [['x-mse-tag', 'gray']], undefined],
+    ['mse', [['x-mse-tag', 'gray']], 'gray'],
+    ['mse', [['baggage', 'user=42,x-mse-gray-tag=gray']], 'gray'],
+    ['mse', [['baggage', 'lane=gray']], undefined],
+    ['polaris', [['service-lane', 'shop/gray']], 'gray'],
+    ['polaris', [['service-lane', 'shop/a/gray']], 'gray'],
+    ['polaris', [['service-lane', 'gray']], 'gray'],
+    ['polaris', [['service-lane', 'shop/']], undefined],
+    ['dubbo', [['dubbo.tag', 'gray']], 'gray'],
+    ['asm', [['x-asm-prefer-tag', 'gray']], 'gray'],
+    ['nepxion', [['n-d-version', '1.1']], '1.1'],
+    ['nepxion', [['version', '1.1']], undefined],
+  ])('%s reads %j as %j', (format, headers, tag) => {
+    expect(readBoth(codecOf(format), headers)).toBe(tag);
+  });
+
+  test.each<[format: FormatName, name: string]>([
+    ['baggage', 'Baggage'],
+    ['baggage', 'BAGGAGE'],
+    ['mse', 'X-Mse-Tag'],
+    ['polaris', 'Service-Lane'],
+    ['dubbo', 'Dubbo.Tag'],
+    ['asm', 'X-ASM-Prefer-Tag'],
+    ['nepxion', 'N-D-Version'],
+  ])('%s: the header %s is read in any case', (format, name) => {
+    expect(
+      readBoth(codecOf(format), [
+        ['host', 'a'],
+        [name, format === 'baggage' ? 'lane=gray' : 'gray'],
+        ['accept', '*/*'],
+      ]),
+    ).toBe('gray');
+  });
+
+  test('a header of the same length as ours, or with our name as its value, is not ours', () => {
+    const codec = codecOf('baggage');
+    expect(
+      readBoth(codec, [
+        ['package', 'lane=gray'],
+        ['x-other', 'baggage'],
+        ['upgrade', 'lane=gray'],
+      ]),
+    ).toBe(undefined);
+    expect(codec.readRaw([])).toBe(undefined);
+  });
+
+  test('baggage is read under another key where one is configured, and no longer under `lane`', () => {
+    const codec = createTagCodec({ baggageKey: 'canary' });
+    expect(readBoth(codec, [['baggage', 'lane=blue,canary=gray']])).toBe('gray');
+    expect(readBoth(codec, [['baggage', 'lane=blue']])).toBe(undefined);
+    expect(codec.wire('gray').entries).toEqual([['canary', 'canary=gray']]);
+    expect(codec.ownEntries).toEqual(['canary']);
+  });
+});
+
+describe('duplicates', () => {
+  test('several baggage lines are all read, and the last entry wins', () => {
+    const codec = codecOf('baggage');
+    expect(
+      readBoth(codec, [
+        ['baggage', 'lane=gray'],
+        ['Baggage', 'user=42'],
+      ]),
+    ).toBe('gray');
+    expect(
+      readBoth(codec, [
+        ['baggage', 'lane=blue'],
+        ['host', 'a'],
+        ['baggage', 'lane=gray'],
+      ]),
+    ).toBe('gray');
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
+  });
+
+  test('of a whole header that comes twice the first counts, joined by Node or not', () => {
+    for (const format of FORMAT_NAMES) {
+      const [name, value] = createTagCodec({ formats: [format] }).wire('gray').headers[0] ?? [];
+      if (name === undefined || value === undefined) continue;
+      const codec = codecOf(format);
+      const other = value.replace('gray', 'blue');
+      expect(
+        readBoth(codec, [
+          [name, value],
+          [name, other],
+        ]),
+      ).toBe('gray');
+      // What `request.headers` of node:http makes of two lines.
+      expect(readBoth(codec, [[name, `${value}, ${other}`]])).toBe('gray');
+      expect(codec.counts.malformed).toBe(0);
+    }
+  });
+});
+
+describe('several formats', () => {
+  const everywhere: readonly Header[] = [
+    ['n-d-version', 'of-nepxion'],
+    ['x-asm-prefer-tag', 'of-asm'],
+    ['dubbo.tag', 'of-dubbo'],
+    ['service-lane', 'shop/of-polaris'],
+    ['x-mse-tag', 'of-mse'],
+    ['baggage', 'x-mse-gray-tag=of-mse,lane=of-baggage'],
+  ];
+
+  test('if two disagree the first listed wins, wherever it stands in the request, and it is counted once a request', () => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 2 }),
+        fc.shuffledSubarray([...everywhere], { minLength: everywhere.length }),
+        (formatsIn, headers) => {
+          const codec = createTagCodec({ formatsIn });
+          expect(codec.readRaw(headers.flat())).toBe(`of-${formatsIn[0]}`);
+          expect(codec.counts).toEqual({ conflicts: 1, malformed: 0 });
+        },
+      ),
+    );
+  });
+
+  test('formats that agree, and formats that say nothing, are no conflict', () => {
+    const codec = codecOf('asm', 'mse', 'baggage');
+    expect(
+      readBoth(codec, [
+        ['x-mse-tag', 'gray'],
+        ['baggage', 'lane=gray'],
+      ]),
+    ).toBe('gray');
+    expect(readBoth(codec, [['baggage', 'lane=gray']])).toBe('gray');
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
+  });
+
+  test('the two carriers of mse can disagree: the header wins', () => {
+    const codec = codecOf('mse');
+    expect(codec.readRaw(['baggage', 'x-mse-gray-tag=blue', 'x-mse-tag', 'gray'])).toBe('gray');
+    expect(codec.counts.conflicts).toBe(1);
+  });
+
+  test('a malformed tag counts as none: it is counted, and the next format is asked', () => {
+    const codec = codecOf('mse', 'baggage');
+    expect(codec.readRaw(['x-mse-tag', 'gr ay', 'baggage', 'lane=gray'])).toBe('gray');
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 1 });
+    expect(codec.readRaw(['x-mse-tag', 'gr ay', 'baggage', 'lane=gr%20ay'])).toBe(undefined);
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 3 });
+  });
+
+  test('formats written are not read unless listed', () => {
+    const codec = createTagCodec({ formats: ['mse'], formatsIn: ['baggage'] });
+    expect(readBoth(codec, [['x-mse-tag', 'gray']])).toBe(undefined);
+    expect(readBoth(codec, [['baggage', 'lane=gray']])).toBe('gray');
+    expect(codec.wire('gray').headers).toEqual([['x-mse-tag', 'gray']]);
+  });
+});
+
+describe('malformed', () => {
+  test.each(['', 'gr ay', 'gray/', 'x'.repeat(65), 'gräy', '"gray"'])('%j is counted and is no tag', (value) => {
+    for (const format of FORMAT_NAMES) {
+      if (format === 'baggage') continue;
+      const codec = codecOf(format);
+      expect(
+        codec.readRaw(headersOf({ ...createTagCodec({ formats: [format] }).wire('gray'), entries: [] }).flatMap(([name]) => [name, value])),
+      ).toBe(undefined);
+      expect(codec.counts).toEqual({ conflicts: 0, malformed: 1 });
+    }
+    const codec = codecOf('baggage');
+    expect(codec.readRaw(['baggage', `lane=${value}`])).toBe(undefined);
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 1 });
+  });
+
+  test('no header at all is not malformed', () => {
+    const codec = codecOf(...FORMAT_NAMES);
+    expect(
+      readBoth(codec, [
+        ['host', 'a'],
+        ['baggage', 'user=42'],
+      ]),
+    ).toBe(undefined);
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
+  });
+
+  test('a header without lines is no header', () => {
+    const codec = codecOf(...FORMAT_NAMES);
+    expect(codec.read(() => [])).toBe(undefined);
+    expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
+  });
+
+  test('blanks around a tag do no harm', () => {
+    for (const format of FORMAT_NAMES) {
+      const codec = createTagCodec({ formats: [format] });
+      expect(
+        readBoth(
+          codec,
+          headersOf(codec.wire('gray')).map(([name, value]) => [name, ` ${value}\t`]),
+        ),
+      ).toBe('gray');
+    }
+  });
+});
+
+describe('writing', () => {
+  test.each<[format: FormatName, headers: readonly Header[], entries: readonly Header[], metadata: Record<string, string>]>([
+    ['baggage', [], [['lane', 'lane=gray']], { lane: 'gray' }],
+    ['mse', [['x-mse-tag', 'gray']], [['x-mse-gray-tag', 'x-mse-gray-tag=gray']], { lane: 'gray', 'alicloud.service.tag': 'gray' }],
+    ['polaris', [['service-lane', 'shop/gray']], [], { lane: 'gray' }],
+    ['dubbo', [['dubbo.tag', 'gray']], [], { lane: 'gray', 'dubbo.tag': 'gray' }],
+    ['asm', [['x-asm-prefer-tag', 'gray']], [], { lane: 'gray', ASM_TRAFFIC_TAG: 'gray' }],
+    ['nepxion', [['n-d-version', 'gray']], [], { lane: 'gray', version: 'gray' }],
+  ])('%s', (format, headers, entries, metadata) => {
+    const codec = createTagCodec({ formats: [format], groupOf: () => 'shop' });
+    expect(codec.wire('gray')).toEqual({ tag: 'gray', headers, entries });
+    expect(codec.metadata('gray')).toEqual(metadata);
+  });
+
+  test('polaris names the group of the tag, else `default`', () => {
+    const codec = createTagCodec({ formats: ['polaris'], groupOf: (tag) => (tag === 'gray' ? 'shop' : undefined) });
+    expect(codec.wire('gray').headers).toEqual([['service-lane', 'shop/gray']]);
+    expect(codec.wire('blue').headers).toEqual([['service-lane', 'default/blue']]);
+    expect(createTagCodec({ formats: ['polaris'] }).wire('gray').headers).toEqual([['service-lane', 'default/gray']]);
+  });
+
+  test('polaris follows the lane groups: a group that is known only later, and one that is renamed', () => {
+    let group: string | undefined;
+    const codec = createTagCodec({ formats: ['baggage', 'polaris'], groupOf: () => group });
+    const header = (): string | undefined => codec.wire('gray').headers[0]?.[1];
+    expect(header()).toBe('default/gray');
+    group = 'shop';
+    expect(header()).toBe('shop/gray');
+    expect(codec.wire('gray')).toBe(codec.wire('gray'));
+    group = 'store';
+    expect(header()).toBe('store/gray');
+  });
+
+  test('what is written in any formats is read back by each of them, and from the metadata', () => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 1 }),
+        fc.string({ unit: fc.constantFrom(...'azAZ09._-'), minLength: 1, maxLength: 64 }),
+        fc.constantFrom(undefined, 'user=42', 'lane=other,x-mse-gray-tag=other', 'x=1;lane=y,bad,,'),
+        (formats, tag, baggage) => {
+          expect(isTag(tag)).toBe(true);
+          const codec = createTagCodec({ formats });
+          const headers = headersOf(codec.wire(tag), baggage);
+          // A baggage that we don't write stays as it came, with another's tag in it.
+          const relevant = codec.wire(tag).entries.length > 0 ? headers : headers.filter(([name]) => name !== 'baggage');
+          expect(readBoth(codec, relevant)).toBe(tag);
+          for (const format of formats) expect(readBoth(codecOf(format), relevant)).toBe(tag);
+          expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
+
+          const metadata = codec.metadata(tag);
+          for (const key of Object.keys(metadata)) expect(tagOfMetadata({ [key]: metadata[key] as string }, formats)).toBe(tag);
+        },
+      ),
+    );
+  });
+
+  test('one object per tag is shared by all requests, and made-up tags do not fill the memory', () => {
+    const codec = createTagCodec();
+    const gray = codec.wire('gray');
+    expect(codec.wire('gray')).toBe(gray);
+    const anew = Array.from({ length: 5000 }, (_, i) => `made-up-${i}`).filter((tag) => codec.wire(tag) !== codec.wire(tag)).length;
+    expect(anew).toBeGreaterThan(4000);
+    expect(codec.wire('made-up-4999').entries).toEqual([['lane', 'lane=made-up-4999']]);
+    expect(codec.wire('gray')).toBe(gray);
+  });
+});
+
+describe('what can be written', () => {
+  const group = fc.oneof(
+    fc.constantFrom('商店', 'a b', '100%', 'a/b', 'a,b', '\ud800', '\r\nx-evil: 1', '\u0000', '', '+'),
+    fc.string({ unit: 'binary' }),
+    fc.string(),
+  );
+
+  test('is a legal header, of any format, tag and lane group, and read back by whoever reads the format', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...FORMAT_NAMES),
+        fc.string({ unit: fc.constantFrom(...'azAZ09._-'), minLength: 1, maxLength: 64 }),
+        group,
+        (format, tag, name) => {
+          const unwritable: string[] = [];
+          const codec = createTagCodec({ formats: [format], groupOf: () => name, onUnwritable: (message) => unwritable.push(message) });
+          const headers = headersOf(codec.wire(tag));
+          expect(unwritable).toEqual([]);
+          expect(headers.length).toBeGreaterThan(0);
+          for (const [header, text] of headers) {
+            expect(text).toMatch(/^[\x21-\x7e]+$/);
+            validateHeaderValue(header, text);
+          }
+
+          expect(readBoth(codec, headers)).toBe(tag);
+        },
+      ),
+    );
+  });
+
+  test.each([
+    ['商店', '%E5%95%86%E5%BA%97/gray'],
+    ['a b', 'a%20b/gray'],
+    ['100%', '100%25/gray'],
+    ['a+b', 'a%2Bb/gray'],
+    ['shop', 'shop/gray'],
+    ['\ud800', '%EF%BF%BD/gray'],
+  ])('lane group %s in polaris: %s, which Spring Cloud Tencent decodes', (name, value) => {
+    expect(createTagCodec({ formats: ['polaris'], groupOf: () => name }).wire('gray').headers).toEqual([['service-lane', value]]);
+  });
+
+  test('Spring Cloud Tencent encodes the whole header', () => {
+    expect(readBoth(codecOf('polaris'), [['service-lane', 'shop%2Fgray']])).toBe('gray');
+    expect(readBoth(codecOf('polaris'), [['service-lane', '%E5%95%86%E5%BA%97%2Fgray']])).toBe('gray');
+  });
+
+  test('what can not be written is left out, and told of once', () => {
+    const unwritable: string[] = [];
+    const codec = createTagCodec({ formats: ['dubbo', 'baggage'], baggageKey: 'bäd', onUnwritable: (message) => unwritable.push(message) });
+    for (const tag of ['gray', 'blue', 'gray']) expect(codec.wire(tag)).toMatchObject({ headers: [['dubbo.tag', tag]], entries: [] });
+    expect(unwritable).toEqual([expect.stringMatching(/^format baggage can't write the entry bäd of header baggage/)]);
+  });
+});
+
+test('a request of a tag costs one look-up: context, mark and what calls carry are one record', () => {
+  const codec = createTagCodec({ formats: ['polaris'], groupOf: () => 'shop' });
+  const record = codec.record('gray');
+  expect(codec.record('gray')).toBe(record);
+  expect(record.context).toBe(laneContext('gray'));
+  expect(record.context).toEqual({ tag: 'gray' });
+  expect(record.mark).toEqual({ tag: 'gray', source: 'inbound' });
+  expect(record.wire).toBe(codec.wire('gray'));
+});
+
+describe('what is ours', () => {
+  test.each<[formats: FormatName[], formatsIn: FormatName[], headers: string[], entries: string[]]>([
+    [['baggage'], ['baggage'], [], ['lane']],
+    [['mse'], ['mse'], ['x-mse-tag'], ['x-mse-gray-tag']],
+    [['baggage'], ['mse', 'asm'], ['x-mse-tag', 'x-asm-prefer-tag'], ['lane', 'x-mse-gray-tag']],
+    [['polaris', 'dubbo', 'nepxion'], ['polaris'], ['service-lane', 'dubbo.tag', 'n-d-version'], []],
+  ])('%j written and %j read: headers %j, baggage entries %j', (formats, formatsIn, headers, entries) => {
+    const codec = createTagCodec({ formats, formatsIn });
+    expect([...codec.ownHeaders].toSorted()).toEqual([...headers].toSorted());
+    expect([...codec.ownEntries].toSorted()).toEqual([...entries].toSorted());
+  });
+});
+
+describe('readRaw', () => {
+  test('finds what a look-up by name finds, in any headers', () => {
+    const name = fc.constantFrom(
+      'baggage',
+      'Baggage',
+      'x-mse-tag',
+      'X-MSE-Tag',
+      'service-lane',
+      'dubbo.tag',
+      'x-asm-prefer-tag',
+      'n-d-version',
+      'host',
+      'package',
+      'cookie',
+      'x-other-a',
+    );
+    const value = fc.constantFrom(
+      'gray',
+      'blue',
+      '',
+      ' gray',
+      'gr ay',
+      'gray, blue',
+      'shop/gray',
+      'lane=gray',
+      'lane=blue,user=42',
+      'x-mse-gray-tag=gray,lane=blue',
+      'lane=gr%20ay',
+      'user=42',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(name, value), { maxLength: 8 }),
+        fc.shuffledSubarray([...FORMAT_NAMES], { minLength: 1 }),
+        (headers, formatsIn) => {
+          readBoth(createTagCodec({ formatsIn }), headers);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('linesOf', () => {
+  test.each<[raw: string[], lines: string | string[] | undefined]>([
+    [[], undefined],
+    [['a', 'baggage'], undefined],
+    [['baggage', ''], ''],
+    [['A', '1', 'BAGGAGE', 'x', 'b', '2'], 'x'],
+    [
+      ['baggage', 'x', 'a', '1', 'Baggage', 'y', 'baggage', 'z'],
+      ['x', 'y', 'z'],
+    ],
+  ])('%j gives %j', (raw, lines) => {
+    expect(linesOf(raw, 'baggage')).toEqual(lines);
+  });
+});

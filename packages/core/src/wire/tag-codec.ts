@@ -1,0 +1,263 @@
+/** Reads and writes the tags of requests in the formats listed, by the table of formats. */
+import { BAGGAGE_HEADER, baggageEntry, readBaggageEntry, type HeaderLines } from './baggage.js';
+import {
+  DEFAULT_BAGGAGE_KEY,
+  DEFAULT_FORMATS,
+  DEFAULT_LANE_GROUP,
+  formatOf,
+  LANE_METADATA_KEY,
+  listedFormats,
+  type Carrier,
+  type Format,
+  type FormatName,
+} from './formats.js';
+import { laneContext, type LaneContext } from '../context.js';
+import { isTag, type Tag } from '../names/tag.js';
+import type { RequestTag } from '../rules/request-tag.js';
+
+/** What reading tags met that somebody should know of. */
+export interface ReadingCounts {
+  /** Two formats named different tags; the first listed won. */
+  conflicts: number;
+  /** A carrier held something that can't be a tag; it counted as none. */
+  malformed: number;
+}
+
+/** What is written for one tag: made once per tag, then shared by all requests. */
+export interface WireTag {
+  readonly tag: Tag;
+  /** Whole headers, name (lower case) and value. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  /** Entries to merge into the `baggage` header: key, and the whole `key=value`. */
+  readonly entries: ReadonlyArray<readonly [key: string, entry: string]>;
+}
+
+/** All that requests of one tag share: made once per tag, so that a request costs one look-up. */
+export interface LaneRecord {
+  /** What work of this tag runs in: the one of this process, whoever's copy of this package made it. */
+  readonly context: LaneContext;
+  /** The mark of requests that came with the tag. */
+  readonly mark: RequestTag;
+  /** What calls of this tag carry. */
+  readonly wire: WireTag;
+}
+
+/** Options of {@link createTagCodec}. */
+export interface TagCodecOptions {
+  /** Formats written. Default `baggage`. */
+  readonly formats?: readonly FormatName[];
+  /** Formats read, in this order. Default: those written. */
+  readonly formatsIn?: readonly FormatName[];
+  readonly baggageKey?: string;
+  /** The lane group of a tag, for `polaris`, which names both. */
+  readonly groupOf?: (tag: Tag) => string | undefined;
+  /** Told once of each carrier that can't be written for a tag, and is left out. */
+  readonly onUnwritable?: (message: string) => void;
+}
+
+/** Reads and writes tags in the formats asked for. Made once; its methods run on the request path. */
+export interface TagCodec {
+  readonly counts: ReadingCounts;
+  /** Reads the tag out of Node's flat `rawHeaders`; undefined where there is none. */
+  readRaw(rawHeaders: readonly string[]): Tag | undefined;
+  /** Reads the tag through a header look-up by lower-case name. */
+  read(header: (name: string) => HeaderLines): Tag | undefined;
+  /** All that requests of a tag share. */
+  record(tag: Tag): LaneRecord;
+  /** What to write for a tag. */
+  wire(tag: Tag): WireTag;
+  /** Instance metadata to register for a tag. */
+  metadata(tag: Tag): Record<string, string>;
+  /** Headers of ours besides `baggage`, lower case: an entry takes them from clients it does not trust. */
+  readonly ownHeaders: readonly string[];
+  /** Keys of ours in the `baggage` header. */
+  readonly ownEntries: readonly string[];
+}
+
+/** Tags that clients make up must not fill the memory. */
+const MAX_REMEMBERED_TAGS = 256;
+
+/** What a record is made of; its wire is another one when the tag's lane group is. */
+interface GroupedRecord extends LaneRecord {
+  wire: WireTag;
+  group: string;
+}
+
+/** Makes a codec for some formats. */
+export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
+  const written = options.formats ?? DEFAULT_FORMATS;
+  const readIn = options.formatsIn ?? written;
+  const settings = { baggageKey: options.baggageKey ?? DEFAULT_BAGGAGE_KEY };
+  const writtenFormats = written.map((name) => formatOf(name, settings));
+  const counts: ReadingCounts = { conflicts: 0, malformed: 0 };
+
+  /** In the order of the formats: where to look, and how. */
+  const sources = readIn.flatMap((name) => {
+    const { carriers, base } = formatOf(name, settings);
+    return carriers.flatMap(({ header, entry, read: readTag }) => (readTag === undefined ? [] : [{ header, entry, readTag, base }]));
+  });
+  const headerNames = [...new Set(sources.map((source) => source.header))];
+  // One bit for each length of an interesting header name: most headers are dismissed by their length alone.
+  let lengths = 0;
+  for (const name of headerNames) lengths |= 1 << (name.length & 31);
+  const [only] = sources;
+  const readsOnlyBaggage = sources.length === 1 && only?.entry !== undefined;
+
+  function read(header: (name: string) => HeaderLines): Tag | undefined {
+    let found: Tag | undefined;
+    for (const source of sources) {
+      const lines = header(source.header);
+      if (lines === undefined) continue;
+      const tag = tagIn(lines, source);
+      if (tag === undefined) continue;
+      if (found === undefined) found = tag;
+      else if (found !== tag) {
+        counts.conflicts++;
+        return found;
+      }
+    }
+    return found;
+  }
+
+  function tagIn(lines: HeaderLines, source: (typeof sources)[number]): Tag | undefined {
+    const value = source.entry === undefined ? firstOf(lines) : readBaggageEntry(lines, source.entry);
+    if (value === undefined || value === source.base) return undefined;
+    const tag = source.readTag(value);
+    if (isTag(tag)) return tag === source.base ? undefined : tag;
+    counts.malformed++;
+    return undefined;
+  }
+
+  // On the request path, change with care: for a request without a tag this loop is all there is.
+  function readRaw(rawHeaders: readonly string[]): Tag | undefined {
+    let hits = 0;
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] as string;
+      if (((lengths >>> (name.length & 31)) & 1) === 1 && isInteresting(name)) hits++;
+    }
+    if (hits === 0) return undefined;
+    if (readsOnlyBaggage) return tagIn(linesOf(rawHeaders, BAGGAGE_HEADER), only as (typeof sources)[number]);
+    return read((name) => linesOf(rawHeaders, name));
+  }
+
+  function isInteresting(name: string): boolean {
+    for (let i = 0; i < headerNames.length; i++) {
+      const wanted = headerNames[i] as string;
+      if (name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted)) return true;
+    }
+    return false;
+  }
+
+  const records = new Map<Tag, GroupedRecord>();
+  const namesGroup = writtenFormats.some((format) => format.namesGroup);
+
+  function record(tag: Tag): LaneRecord {
+    const known = records.get(tag);
+    if (known === undefined) return makeRecord(tag);
+    if (namesGroup) {
+      // The group is another one when the lane groups change: known only later, or renamed.
+      const group = groupOf(tag);
+      if (group !== known.group) {
+        known.wire = makeWire(tag, group);
+        known.group = group;
+      }
+    }
+    return known;
+  }
+
+  function makeRecord(tag: Tag): LaneRecord {
+    const group = namesGroup ? groupOf(tag) : DEFAULT_LANE_GROUP;
+    const made: GroupedRecord = {
+      context: laneContext(tag),
+      mark: Object.freeze({ tag, source: 'inbound' }),
+      wire: makeWire(tag, group),
+      group,
+    };
+    if (records.size < MAX_REMEMBERED_TAGS) records.set(tag, made);
+    return made;
+  }
+
+  function groupOf(tag: Tag): string {
+    return options.groupOf?.(tag) ?? DEFAULT_LANE_GROUP;
+  }
+
+  const told = new Set<string>();
+
+  function makeWire(tag: Tag, group: string): WireTag {
+    const headers: Array<readonly [string, string]> = [];
+    const entries: Array<readonly [string, string]> = [];
+    for (let i = 0; i < writtenFormats.length; i++) {
+      for (const carrier of (writtenFormats[i] as Format).carriers) {
+        const text = writtenInto(carrier, tag, group);
+        if (text === undefined) tellUnwritable(written[i] as FormatName, carrier, group);
+        else if (carrier.entry === undefined) headers.push([carrier.header, text]);
+        else entries.push([carrier.entry, text]);
+      }
+    }
+    return Object.freeze({ tag, headers, entries });
+  }
+
+  function tellUnwritable(name: FormatName, { header, entry }: Carrier, group: string): void {
+    const place = entry === undefined ? `header ${header}` : `entry ${entry} of header ${header}`;
+    const message = `format ${name} can't write the ${place} for tags of lane group ${JSON.stringify(group)}: calls go without it. Name the group in ASCII, or take ${name} out of LANE_FORMATS`;
+    if (told.has(message) || told.size >= MAX_REMEMBERED_TAGS) return;
+    told.add(message);
+    options.onUnwritable?.(message);
+  }
+
+  function metadata(tag: Tag): Record<string, string> {
+    const keys: Record<string, string> = { [LANE_METADATA_KEY]: tag };
+    for (const format of writtenFormats) keys[format.metadata.key] = tag;
+    return keys;
+  }
+
+  const own = listedFormats({ formats: written, formatsIn: readIn }).flatMap((name) => formatOf(name, settings).carriers);
+  return {
+    counts,
+    readRaw,
+    read,
+    record,
+    wire: (tag) => record(tag).wire,
+    metadata,
+    ownHeaders: [...new Set(own.flatMap(({ header, entry }) => (entry === undefined ? [header] : [])))],
+    ownEntries: [...new Set(own.flatMap(({ entry }) => entry ?? []))],
+  };
+}
+
+/** What a carrier is given for a tag, an entry as a whole; undefined: it would be no legal header, which Node refuses at each request. */
+function writtenInto({ entry, write }: Carrier, tag: Tag, group: string): string | undefined {
+  const text = entry === undefined ? write(tag, group) : baggageEntry(entry, write(tag, group));
+  return isVisibleAscii(text) ? text : undefined;
+}
+
+/** Whether a text may be a header's value in every version of HTTP, whatever sends it (RFC 9110, 5.5, without what is only tolerated). */
+function isVisibleAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x21 || code > 0x7e) return false;
+  }
+  return text.length > 0;
+}
+
+/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. */
+function firstOf(lines: HeaderLines): string | undefined {
+  const line = typeof lines === 'string' ? lines : lines?.[0];
+  if (line === undefined) return undefined;
+  const comma = line.indexOf(',');
+  return (comma === -1 ? line : line.slice(0, comma)).trim();
+}
+
+/** All lines of one header in Node's flat `rawHeaders`. */
+export function linesOf(rawHeaders: readonly string[], lowerCaseName: string): HeaderLines {
+  let first: string | undefined;
+  let lines: string[] | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length !== lowerCaseName.length || (name !== lowerCaseName && name.toLowerCase() !== lowerCaseName)) continue;
+    const value = rawHeaders[i + 1] as string;
+    if (first === undefined) first = value;
+    else if (lines === undefined) lines = [first, value];
+    else lines.push(value);
+  }
+  return lines ?? first;
+}

@@ -1,0 +1,44 @@
+/** The code in Lua that takes a client's own lane away and merges the tag into its baggage, for gateways that run Lua. */
+import type { Plan } from './plan.js';
+
+/** A text in Lua 5.1: other characters than printable ones of ASCII as the bytes that they are in UTF-8. */
+export function luaText(text: string): string {
+  let written = '';
+  for (const byte of new TextEncoder().encode(text)) {
+    const character = String.fromCharCode(byte);
+    written +=
+      character === '"' || character === '\\' ? `\\${character}` : byte >= 0x20 && byte < 0x7f ? character : `\\${String(byte).padStart(3, '0')}`;
+  }
+  return `"${written}"`;
+}
+
+/** A table whose keys are these texts. */
+export function luaSet(texts: readonly string[]): string {
+  return `{ ${texts.map((text) => `[${luaText(text)}] = true`).join(', ')} }`;
+}
+
+/** For Envoy: `lane` expressed as Lua, such as the route's metadata; `nil` for a request without one. */
+export function envoyLua(plan: Plan, lane: string): string {
+  return `local own_entries = ${luaSet(plan.ownEntries)}
+local own_headers = { ${plan.ownHeaders.map(luaText).join(', ')} }
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local kept = {}
+  for i = 0, headers:getNumValues("baggage") - 1 do
+    for member in string.gmatch(headers:getAtIndex("baggage", i), "[^,]+") do
+      local key = string.match(member, "^%s*([^=%s]*)%s*=")
+      if string.find(member, "%S") and not (key and own_entries[key]) then
+        kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$")
+      end
+    end
+  end
+  headers:remove("baggage")
+  for _, name in ipairs(own_headers) do headers:remove(name) end
+  local lane = ${lane}
+  if lane then
+${plan.writtenEntries.map((key) => `    kept[#kept + 1] = ${luaText(`${key}=`)} .. lane`).join('\n')}
+  end
+  if #kept > 0 then headers:add("baggage", table.concat(kept, ",")) end
+end
+`;
+}

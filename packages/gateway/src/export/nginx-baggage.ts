@@ -1,0 +1,45 @@
+/** The baggage header for nginx, which can't edit one: maps that take an entry out of it, and put one behind it. */
+import { escapeRegex } from './condition.js';
+import { quote, type Variables } from './nginx-syntax.js';
+import type { Plan } from './plan.js';
+
+/** How often one baggage header may name the lane; with more it is dropped whole. */
+const PASSES = 4;
+
+/** A variable with the client's baggage, without what only an entry may say. */
+export function clientBaggage(plan: Plan, variables: Variables): string {
+  const keys = plan.ownEntries.map(escapeRegex).join('|');
+  let rest = '$http_baggage';
+  for (let pass = 0; pass < PASSES; pass++) {
+    const [before, after] = [variables.capture(), variables.capture()];
+    const pattern = `~^(?<${before}>(?:.*,)?)[ \\t]*(?:${keys})[ \\t]*=[^,]*,?(?<${after}>.*)$`;
+    rest = variables.define('map', rest, [`default ${rest}`, `${quote(pattern)} $${before}$${after}`]);
+  }
+  plan.note('of several baggage lines nginx before 1.23 keeps the first');
+  const kept = variables.capture();
+  return variables.define('map', rest, [
+    `${quote(`~(?:^|,)[ \\t]*(?:${keys})[ \\t]*=`)} ""`,
+    `${quote(`~^[ \\t,]*(?<${kept}>.*?)[ \\t,]*$`)} $${kept}`,
+    'default ""',
+  ]);
+}
+
+/** A variable with the client's baggage and the tag that the variable `lane` has. */
+export function baggageVariable(plan: Plan, variables: Variables, lane: string, rest: string): string {
+  if (plan.writtenEntries.length === 0) return rest;
+  return variables.once(`baggage of ${lane}`, () => {
+    const [alone, tag, both, second] = [variables.capture(), variables.capture(), variables.capture(), variables.capture()];
+    // Variables stand outside of the quotes' text: a key may hold a dollar.
+    const written = (variable: string): string => plan.writtenEntries.map((key) => `${inner(variables.literal(`${key}=`))}\${${variable}}`).join(',');
+    return variables.define('map', `"${lane}|${rest}"`, [
+      'default ""',
+      `${quote(`~^\\|(?<${alone}>.*)$`)} $${alone}`,
+      `${quote(`~^(?<${tag}>[^|]+)\\|$`)} "${written(tag)}"`,
+      `${quote(`~^(?<${both}>[^|]+)\\|(?<${second}>.+)$`)} "\${${second}},${written(both)}"`,
+    ]);
+  });
+}
+
+function inner(quoted: string): string {
+  return quoted.slice(1, -1);
+}

@@ -1,0 +1,9 @@
+/** YAML by a library, whatever is in the texts. */
+
+type Yaml = typeof import('yaml');
+
+/** Some documents. The library is loaded at the first one: the command's help does not need it. */
+export function toYaml(...documents: readonly object[]): string {
+  const { stringify } = require('yaml') as Yaml;
+  return documents.map((document) => stringify(document, { lineWidth: 0 })).join('---\n');
+}

@@ -1,0 +1,75 @@
+import { parseJson } from './bounded-json.js';
+
+/** What a packet comes to. */
+export interface PushHint {
+  /** The service that has changed, `GROUP@@NAME`, and the clusters that were asked for; undefined: some service. */
+  readonly service: { readonly name: string; readonly clusters: string } | undefined;
+  /** What the server wants to hear; undefined: nothing. Never longer than the packet. */
+  readonly acknowledgement: string | undefined;
+}
+
+/** A packet of Nacos: `type` is `dom` for the instances of a service, in `data` as JSON. */
+interface PushPacket {
+  readonly type?: unknown;
+  readonly data?: unknown;
+  readonly lastRefTime?: unknown;
+}
+
+/** 500 instances; of a longer list it is only known that there is one. */
+const MAX_TEXT_BYTES = 256 * 1024;
+/** What is read in a time: 5 ms of work, whoever sends. */
+const WINDOW_MS = 200;
+const MAX_PACKETS = 50;
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * Reads Nacos' UDP pushes. Their senders can be forged, so that a push is a hint to ask again, and never what is known of a service; and
+ * reading them takes a bounded part of the time. What is not read any more is a hint, too, if a less exact one.
+ */
+export class PushReader {
+  #windowStart = -Infinity;
+  #packets = 0;
+  #bytes = 0;
+
+  /** undefined: it is no push. */
+  read(packet: Buffer): PushHint | undefined {
+    const now = performance.now();
+    if (now - this.#windowStart > WINDOW_MS) {
+      this.#windowStart = now;
+      this.#packets = 0;
+      this.#bytes = 0;
+    }
+    if (++this.#packets > MAX_PACKETS || this.#bytes > MAX_BYTES) return UNREAD;
+    const text = unzip(packet);
+    this.#bytes += text?.length ?? MAX_TEXT_BYTES;
+    if (text === undefined) return UNREAD;
+    const push = parseJson(text) as PushPacket | null | undefined;
+    if (push?.type !== 'dom' || typeof push.data !== 'string') return undefined;
+    const list = parseJson(push.data) as { name?: unknown; dom?: unknown; clusters?: unknown } | null | undefined;
+    const name = list?.name ?? list?.dom;
+    if (typeof name !== 'string') return undefined;
+    const clusters = typeof list?.clusters === 'string' ? list.clusters : '';
+    return { service: { name, clusters }, acknowledgement: acknowledge(push.lastRefTime, packet.length) };
+  }
+}
+
+const UNREAD: PushHint = { service: undefined, acknowledgement: undefined };
+
+/** The text of a packet; undefined: it is longer than what is read, or can't be unzipped. */
+function unzip(packet: Buffer): string | undefined {
+  if (packet[0] !== 0x1f || packet[1] !== 0x8b) return packet.toString('utf8');
+  const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');
+  try {
+    return gunzipSync(packet, { maxOutputLength: MAX_TEXT_BYTES }).toString('utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nacos 2 has the time as a number, Nacos 1 as a text. */
+function acknowledge(lastRefTime: unknown, longest: number): string | undefined {
+  const isTime = typeof lastRefTime === 'string' ? /^\d{1,20}$/.test(lastRefTime) : Number.isSafeInteger(lastRefTime);
+  if (!isTime) return undefined;
+  const text = JSON.stringify({ type: 'push-ack', lastRefTime, data: '' });
+  return text.length <= longest ? text : undefined;
+}

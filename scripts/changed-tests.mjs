@@ -1,0 +1,76 @@
+/**
+ * Which tests may come out differently after a change. vitest follows the imports of one package's sources; packages see each other as
+ * they are built, and programs are started by path. Hence what stands for a changed package: its entry files, and the tests that name it.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** Everything hangs on these. */
+const ALL = /^(?:package\.json|pnpm-.*\.yaml|tsconfig.*\.json|vitest\.config\.mts|scripts\/.*|test\/package\.json)$/;
+
+/**
+ * What changed in the working tree since a commit, files that git does not know yet included.
+ * Gives all: true, or the files for `vitest related`; none at all where no test depends on what changed.
+ */
+export function changedTests(root, since = 'HEAD') {
+  const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
+  const changed = [...new Set([...git('diff', '--name-only', since, '--'), ...git('ls-files', '--others', '--exclude-standard')])];
+  if (changed.some((file) => ALL.test(file))) return { all: true, changed, packages: [], files: [] };
+
+  const packages = workspace(root);
+  const affected = new Set();
+  const visit = (name) => {
+    if (affected.has(name)) return;
+    affected.add(name);
+    for (const other of packages.values()) if (other.uses.has(name)) visit(other.name);
+  };
+  for (const file of changed) {
+    const [, folder, rest] = /^packages\/([^/]+)\/(.*)$/.exec(file) ?? [];
+    // A test, or what only tests have, changes nothing that is built.
+    if (folder !== undefined && !/\.test\.ts$|^src\/testing\/|\.md$/.test(rest) && packages.has(folder) && folder !== 'testing') visit(folder);
+    if (file.startsWith('examples/shop/')) visit('cli');
+  }
+
+  const files = new Set(changed.filter((file) => existsSync(join(root, file))));
+  for (const name of affected) for (const entry of packages.get(name).entries) files.add(`packages/${name}/${entry}`);
+  if (affected.has('cli') || affected.has('agent')) files.add('packages/testing/src/programs.ts').add('test/agent/run-app.ts');
+
+  const names = [...affected].map((name) => name.replaceAll('-', '\\-')).join('|');
+  const named = affected.size === 0 ? undefined : new RegExp(`require\\.resolve\\('@lane/(?:${names})'|(?:^|/)(?:${names})/dist/`, 'm');
+  // What is no module is found by its name.
+  const others = changed.filter((file) => !/\.(?:ts|mts|tsx)$/.test(file)).map((file) => basename(file));
+  for (const test of testFiles(root)) {
+    const text = readFileSync(join(root, test), 'utf8');
+    const [, own] = /^packages\/([^/]+)\//.exec(test) ?? [];
+    if (named?.test(text) || (affected.has(own) && /['/]dist\//.test(text)) || others.some((name) => text.includes(name))) files.add(test);
+  }
+  return { all: false, changed, packages: [...affected], files: [...files] };
+}
+
+/** Our packages by folder: what each uses, also for its tests, and the files that others import. */
+function workspace(root) {
+  return new Map(
+    readdirSync(join(root, 'packages'))
+      .filter((name) => existsSync(join(root, 'packages', name, 'package.json')))
+      .map((name) => {
+        const {
+          dependencies,
+          devDependencies,
+          exports: exported,
+          main,
+        } = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+        const uses = Object.keys({ ...dependencies, ...devDependencies }).flatMap((one) => (one.startsWith('@lane/') ? [one.slice(6)] : []));
+        const entries = [...new Set(JSON.stringify([exported, main]).match(/(?<="(?:\.\/)?)dist\/[^"*]+\.js(?=")/g) ?? [])];
+        return [name, { name, uses: new Set(uses), entries }];
+      }),
+  );
+}
+
+function testFiles(root) {
+  return ['packages', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules') && !/^(?:matrix|interop)\//.test(file))
+      .map((file) => `${folder}/${file}`),
+  );
+}

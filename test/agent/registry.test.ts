@@ -1,0 +1,72 @@
+/** Services called by name: the first call, and registries of third parties. */
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { nodeVersions } from './nodes.js';
+import { startPeer, type Peer } from './peer.js';
+import { runApp } from './run-app.js';
+
+const KEY = { name: 'stock', group: 'DEFAULT_GROUP' };
+let nacos: EmbeddedNacos;
+let connection: NacosConnection;
+let base: Peer;
+let gray: Peer;
+
+beforeAll(async () => {
+  [nacos, base, gray] = await Promise.all([startEmbeddedNacos({ port: 0 }), startPeer('base'), startPeer('gray')]);
+  connection = connectNacos({ server: nacos.address });
+  await connection.register(KEY, { ip: '127.0.0.1', port: base.port });
+  await connection.register(KEY, { ip: '127.0.0.1', port: gray.port, metadata: { lane: 'gray' } });
+});
+afterAll(async () => {
+  await connection?.close();
+  await Promise.all([nacos?.close(), base?.close(), gray?.close()]);
+});
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  const ask = (env: Record<string, string>, cwd?: string): Promise<{ code: number | null; stdout: string; stderr: string }> =>
+    runApp({ node, script: 'first-call.cjs', ...(cwd === undefined ? {} : { cwd }), env: { LANE_SERVICES: 'stock', CALL: 'http://stock/', ...env } });
+
+  test.each([
+    ['in the first tick', {}],
+    ['later, with nothing else alive', { LATER: '300' }],
+  ])('the first call by name, %s, waits for the registry, and the process with it', async (_, env) => {
+    const { code, stdout, stderr } = await ask({ LANE_NACOS_SERVER: nacos.address, ...env });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'base' });
+  });
+
+  test('a third party’s registry is found by its package, and keeps lanes apart', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lane-third-party-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    cpSync(join(__dirname, '../../examples/registry-from-files'), join(folder, 'node_modules/@acme/lane-files'), { recursive: true });
+    writeFileSync(
+      join(folder, 'stock.json'),
+      JSON.stringify([
+        { ip: '127.0.0.1', port: base.port },
+        { ip: '127.0.0.1', port: gray.port, metadata: { lane: 'gray' } },
+      ]),
+    );
+    for (const [tag, name] of [
+      [undefined, 'base'],
+      ['gray', 'gray'],
+    ] as const) {
+      const { code, stdout, stderr } = await ask(
+        { LANE_REGISTRY: '@acme/lane-files', FILES_REGISTRY: folder, ...(tag === undefined ? {} : { LANE_TAG: tag }) },
+        folder,
+      );
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(JSON.parse(stdout)).toMatchObject({ name });
+    }
+  });
+
+  test('one that can’t be had is said, with the remedy, and the app runs', async () => {
+    const { code, stdout, stderr } = await ask({ LANE_REGISTRY: '@acme/nowhere' });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/failed: (ENOTFOUND|EAI_AGAIN)/);
+    expect(stderr).toMatch(/LANE_REGISTRY=@acme\/nowhere can't be used: .*exports createRegistry/);
+  });
+});

@@ -1,0 +1,5 @@
+// The embedded Nacos as a process that can be killed. DOCUMENTS stands for what a real one has on disk.
+const { startEmbeddedNacos } = require('@lane/embedded-nacos');
+
+const documents = JSON.parse(process.env.DOCUMENTS ?? '[]');
+void startEmbeddedNacos({ port: Number(process.env.PORT ?? 0), documents }).then(({ port }) => process.send({ port }));

@@ -1,0 +1,264 @@
+/**
+ * A proxy between clients and a Nacos (HTTP API v1) that goes wrong when told to, and right again. Pushes, which a server sends to a
+ * client's UDP port directly, pass through it, too: the port that a client names in its list queries is replaced by a relay's.
+ * Limits: no gRPC; bodies are held whole.
+ */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once, setMaxListeners } from 'node:events';
+import { Agent, createServer, request as send, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+
+/** An instance as Nacos lists it. */
+export interface ListedHost {
+  healthy: boolean;
+  enabled: boolean;
+  metadata: Record<string, string>;
+}
+
+/** Which calls a fault is about: all; those that read; lists of instances; documents of the configuration. */
+export type Calls = 'all' | 'reads' | 'lists' | 'documents';
+
+/** What a call that a fault is about comes to. */
+export type Answer =
+  /** Is kept until the fault is over, then goes on. */
+  | { readonly how: 'hang' }
+  | { readonly how: 'delay'; readonly ms: number }
+  | { readonly how: 'status'; readonly status: number; readonly body: string }
+  | { readonly how: 'reset' }
+  /** Half of the body, then the end of the connection. */
+  | { readonly how: 'truncated' }
+  /** The list as it is, but with these hosts; pushes likewise. */
+  | { readonly how: 'hosts'; readonly edit: (hosts: ListedHost[]) => ListedHost[] };
+
+/** What goes wrong. */
+export interface Fault {
+  readonly calls?: Calls;
+  readonly answer?: Answer;
+  /** What becomes of pushes; default: they pass. */
+  readonly pushes?: 'drop' | { readonly delayMs: number };
+}
+
+/** A running one. */
+export interface FaultyNacos {
+  readonly port: number;
+  /** `host:port` for clients. */
+  readonly address: string;
+  /** Begins a fault, instead of the one before. */
+  set(fault: Fault): void;
+  /** Ends the fault: calls that hang go on. */
+  clear(): void;
+  /** From now on access tokens handed out so far are refused, as expired ones are. */
+  expireTokens(): void;
+  /** Refuses connections, and cuts those that are open, as a process that was killed does. */
+  down(): Promise<void>;
+  /** Takes connections again, on the same port; `upstream`: another server than before. */
+  up(upstream?: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const isDocument = (path: string): boolean => path.includes('/cs/configs');
+const isListener = (path: string): boolean => path.endsWith('/cs/configs/listener');
+const isList = (path: string): boolean => path.endsWith('/ns/instance/list');
+
+function isAbout(calls: Calls, method: string, path: string): boolean {
+  if (calls === 'all') return true;
+  if (calls === 'lists') return isList(path);
+  if (calls === 'documents') return isDocument(path);
+  return method === 'GET' || isListener(path);
+}
+
+/**
+ * Starts one before `upstream` (`host:port`), on a free port of loopback. `cacheMillis`: how often clients are told to ask for lists,
+ * instead of what the server says, in milliseconds.
+ */
+export async function startFaultyNacos(upstream: string, cacheMillis?: number): Promise<FaultyNacos> {
+  let server: Server;
+  let target = new URL(`http://${upstream}`);
+  let fault: Fault = {};
+  let over = new AbortController();
+  setMaxListeners(0, over.signal);
+  const tokens = new Set<string>();
+  const expired = new Set<string>();
+  const relays = new Map<number, Promise<UdpSocket>>();
+  const agent = new Agent({ keepAlive: true });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on('error', () => {});
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const url = new URL(request.url ?? '/', 'http://nacos');
+    const path = url.pathname;
+    const udpPort = Number(url.searchParams.get('udpPort') ?? 0);
+    if (udpPort > 0) url.searchParams.set('udpPort', String((await relayOf(udpPort)).address().port));
+    const token = url.searchParams.get('accessToken');
+    if (token !== null && expired.has(token)) return answer(response, 403, '{"status":403,"error":"Forbidden","message":"token expired!"}');
+
+    const { answer: wrong } = fault;
+    if (wrong === undefined || !isAbout(fault.calls ?? 'all', request.method ?? 'GET', path)) return forward(request, response, url, body);
+    // A server whose answers are others has changes to tell: those who wait for one are answered, and come back to ask.
+    if (isListener(path) && wrong.how === 'status' && fault.calls === 'documents') return listen(request, response, body);
+    switch (wrong.how) {
+      case 'hang':
+        await until(over.signal);
+        return forward(request, response, url, body);
+      case 'delay':
+        await new Promise((resolve) => setTimeout(resolve, wrong.ms));
+        return forward(request, response, url, body);
+      case 'status':
+        return answer(response, wrong.status, wrong.body);
+      case 'reset':
+        return void request.socket.resetAndDestroy();
+      case 'truncated':
+        return forward(request, response, url, body, (whole) => {
+          response.writeHead(200, { 'content-type': 'application/json', 'content-length': whole.length + 1 });
+          response.write(whole.subarray(0, whole.length >> 1), () => request.socket.destroy());
+        });
+      case 'hosts':
+        if (!isList(path)) return forward(request, response, url, body);
+        return forward(request, response, url, body, (whole, status) => answer(response, status, edited(whole.toString(), wrong.edit, cacheMillis)));
+    }
+  }
+
+  /** Tells a client that knows a document that it has changed, once a fault; others wait until it is over. */
+  async function listen(_request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+    const [first = ''] = (new URLSearchParams(body.toString()).get('Listening-Configs') ?? '').split('\x01');
+    const [dataId, group, md5 = '', tenant] = first.split('\x02');
+    if (md5 === '') await until(over.signal);
+    const changed = [dataId, group, ...(tenant === undefined || tenant === '' ? [] : [tenant])].join('\x02');
+    answer(response, 200, `${encodeURIComponent(`${changed}\x01`)}\n`);
+  }
+
+  function forward(request: IncomingMessage, response: ServerResponse, url: URL, body: Buffer, take?: (body: Buffer, status: number) => void): void {
+    const onward = send(
+      {
+        ...{ agent, host: target.hostname, port: target.port, method: request.method, path: url.pathname + url.search },
+        headers: { ...request.headers, host: target.host, 'content-length': String(body.length) },
+      },
+      (answered) => {
+        const chunks: Buffer[] = [];
+        answered.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answered.on('error', () => request.socket.destroy());
+        answered.on('end', () => {
+          const whole = Buffer.concat(chunks);
+          const status = answered.statusCode ?? 502;
+          if (url.pathname.includes('/auth/'))
+            for (const [, token] of whole.toString().matchAll(/"accessToken":"([^"]+)"/g)) tokens.add(token as string);
+          if (take !== undefined) return take(whole, status);
+          if (cacheMillis !== undefined && isList(url.pathname) && status === 200)
+            return answer(response, status, changed(whole.toString(), { cacheMillis }));
+          const { 'transfer-encoding': _framing, connection: _connection, ...headers } = answered.headers;
+          response.writeHead(status, { ...headers, 'content-length': whole.length }).end(whole);
+        });
+      },
+    );
+    onward.on('error', () => request.socket.resetAndDestroy());
+    response.on('close', () => onward.destroy());
+    // A wait that was begun before the fault must not outlast its beginning or end: the client asks again.
+    if (isListener(url.pathname)) over.signal.addEventListener('abort', () => answer(response, 200, ''), { once: true });
+    onward.end(body);
+  }
+
+  /** The socket that stands for a client's port: what comes from there are acknowledgements, all else are pushes. */
+  function relayOf(clientPort: number): Promise<UdpSocket> {
+    let relay = relays.get(clientPort);
+    if (relay === undefined) relays.set(clientPort, (relay = openRelay(clientPort)));
+    return relay;
+  }
+
+  async function openRelay(clientPort: number): Promise<UdpSocket> {
+    const socket = createSocket('udp4');
+    let serverPort = 0;
+    socket.on('error', () => {});
+    socket.on('message', (packet, from) => {
+      if (from.port === clientPort) {
+        if (serverPort > 0) socket.send(packet, serverPort, '127.0.0.1', () => {});
+        return;
+      }
+      serverPort = from.port;
+      const { pushes, answer: wrong } = fault;
+      if (pushes === 'drop') return;
+      const passed = wrong?.how === 'hosts' ? editedPush(packet, wrong.edit) : packet;
+      const pass = (): void => socket.send(passed, clientPort, '127.0.0.1', () => {});
+      if (pushes === undefined) pass();
+      else setTimeout(pass, pushes.delayMs).unref();
+    });
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    socket.unref();
+    return socket;
+  }
+
+  function change(next: Fault): void {
+    fault = next;
+    const before = over;
+    over = new AbortController();
+    setMaxListeners(0, over.signal);
+    before.abort();
+  }
+
+  async function listenOn(port: number): Promise<void> {
+    server = createServer((request, response) => {
+      handle(request, response).catch(() => request.socket.destroy());
+    });
+    server.keepAliveTimeout = 30_000;
+    server.on('clientError', (_error, socket) => socket.destroy());
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  }
+
+  async function down(): Promise<void> {
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  await listenOn(0);
+  const { port } = (server! as Server).address() as AddressInfo;
+  return {
+    port,
+    address: `127.0.0.1:${port}`,
+    set: change,
+    clear: () => change({}),
+    expireTokens() {
+      for (const token of tokens) expired.add(token);
+    },
+    down,
+    async up(next) {
+      if (next !== undefined) target = new URL(`http://${next}`);
+      await listenOn(port);
+    },
+    async close() {
+      change({});
+      if (server.listening) await down();
+      for (const relay of relays.values()) (await relay).close();
+      agent.destroy();
+    },
+  };
+}
+
+function answer(response: ServerResponse, status: number, body: string): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': 'application/json;charset=UTF-8', 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+function changed(list: string, changes: object): string {
+  return JSON.stringify({ ...(JSON.parse(list) as object), ...changes });
+}
+
+function edited(list: string, edit: (hosts: ListedHost[]) => ListedHost[], cacheMillis?: number): string {
+  const { hosts } = JSON.parse(list) as { hosts: ListedHost[] };
+  return changed(list, { hosts: edit(hosts), ...(cacheMillis === undefined ? {} : { cacheMillis }) });
+}
+
+function editedPush(packet: Buffer, edit: (hosts: ListedHost[]) => ListedHost[]): Buffer {
+  const text = (packet[0] === 0x1f && packet[1] === 0x8b ? gunzipSync(packet) : packet).toString();
+  const push = JSON.parse(text) as { type: string; data: string };
+  return push.type === 'dom' ? Buffer.from(JSON.stringify({ ...push, data: edited(push.data, edit) })) : packet;
+}
+
+async function until(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}

@@ -1,0 +1,352 @@
+/**
+ * The rig of the faults: services A → B → C as processes of their own under the agent, base and gray, before one Nacos that goes wrong
+ * when told to; requests come at a constant rate, whatever becomes of the ones before, and each answer's trail is checked.
+ */
+import http from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManagedProcess } from '@lane/cli';
+import { startFaultyNacos, type FaultyNacos } from './faulty-nacos.js';
+
+/** How the rig is set up. */
+export interface RigOptions {
+  /** Requests a second. */
+  readonly rate: number;
+  /** Beats, and what depends on them, go this much faster than Nacos' 5, 15 and 30 s; so do faults that are held. */
+  readonly speed: number;
+}
+
+/** What became of the requests around a fault. */
+export interface Measured {
+  readonly requests: number;
+  readonly wrong: number;
+  readonly failed: number;
+  /** Seconds from the fault's beginning to the last answer that was wrong or failed; 0: there was none. */
+  readonly untilRightS: number;
+  /** Of these, by entry and way of discovery: answers that were wrong or failed. */
+  readonly by: Readonly<Record<string, number>>;
+  /** One answer that was not right. */
+  readonly example: string | undefined;
+}
+
+/** A fault as the rig carries it out. */
+export interface RigFault {
+  /** Services of which base may serve a tagged request meanwhile, having no gray instance left. */
+  readonly mayFallBack?: readonly string[];
+  /** How long it is held, in seconds at speed 1. */
+  readonly seconds: number;
+  begin(rig: Rig, holdS: number): void | Promise<void>;
+  end?(rig: Rig): void | Promise<void>;
+}
+
+const AGENT = require.resolve('@lane/agent');
+const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
+const app = (name: string): string => join(__dirname, 'apps', name);
+const WAYS = ['/select', '/cached', '/name'] as const;
+const TAGGED = { baggage: 'lane=gray' };
+/** So long nothing may be wrong before it counts as right again. */
+const QUIET_S = 3;
+const REQUEST_TIMEOUT_MS = 7_000;
+
+const DOCUMENT = JSON.stringify({
+  version: 1,
+  groups: [
+    {
+      name: 'chaos',
+      services: ['A', 'B', 'C'].map((letter) => `service-${letter.toLowerCase()}`),
+      entry: { services: ['service-a', 'lane-gateway'] },
+      lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'user', match: { header: 'x-user', exact: 'alice' } }] }],
+    },
+  ],
+});
+
+/** An instance of a service, at an address that it keeps. */
+export interface RigInstance {
+  readonly letter: string;
+  readonly lane: 'base' | 'gray';
+  readonly port: number;
+  process: ManagedProcess;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly port: () => number;
+  readonly headers: Record<string, string>;
+  readonly lanes: readonly [a: string, b: string, c: string];
+}
+
+/** The running rig. */
+export class Rig {
+  readonly instances: RigInstance[] = [];
+  readonly nacos: FaultyNacos;
+  readonly #options: RigOptions;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'lane-chaos-'));
+  readonly #http = new http.Agent({ keepAlive: true });
+  #server: ManagedProcess;
+  #gateway: ManagedProcess | undefined;
+  #gatewayPort = 0;
+  #nacosPort: number;
+
+  private constructor(options: RigOptions, server: ManagedProcess, port: number, nacos: FaultyNacos) {
+    this.#options = options;
+    this.#server = server;
+    this.#nacosPort = port;
+    this.nacos = nacos;
+  }
+
+  static async start(options: RigOptions): Promise<Rig> {
+    const server = startServer(0, true);
+    const { port } = await server.message<{ port: number }>();
+    const rig = new Rig(
+      options,
+      server,
+      port,
+      await startFaultyNacos(`127.0.0.1:${port}`, options.speed === 1 ? undefined : Math.round(10_000 / options.speed)),
+    );
+    for (const [letter, replicas] of [
+      ['C', 1],
+      ['B', 2],
+      ['A', 1],
+    ] as const) {
+      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => rig.#add(letter, lane)));
+      await Promise.all(started);
+    }
+    rig.#gateway = new ManagedProcess({
+      name: 'gateway',
+      script: LANE,
+      args: ['gateway', '--port', '0', '--nacos', rig.nacos.address, '--entry', 'rules', '--route', '*=service-a'],
+    });
+    rig.#gatewayPort = (await rig.#gateway.message<{ port: number }>()).port;
+    return rig;
+  }
+
+  /** How much faster than Nacos' own times everything goes. */
+  get speed(): number {
+    return this.#options.speed;
+  }
+
+  /** The instances of a service in a lane, in the order of their start. */
+  of(letter: string, lane: 'base' | 'gray'): RigInstance[] {
+    return this.instances.filter((one) => one.letter === letter && one.lane === lane);
+  }
+
+  /** Starts an instance at its address; resolves when it is registered. `as`: another service or lane than it was. */
+  async startAt(instance: RigInstance, as: { letter?: string; lane?: 'base' | 'gray' } = {}, env: Record<string, string> = {}): Promise<void> {
+    instance.process = this.#spawn(as.letter ?? instance.letter, as.lane ?? instance.lane, instance.port, env);
+    await instance.process.message();
+  }
+
+  /** Kills Nacos as a crash would. */
+  async killNacos(): Promise<void> {
+    await this.nacos.down();
+    await this.#server.kill();
+  }
+
+  /** Starts it again; its documents are there, or nothing is. Instances are never: a real one keeps those in memory, too. */
+  async startNacos(documents: 'kept' | 'wiped' = 'kept'): Promise<void> {
+    this.#server = startServer(this.#nacosPort, documents === 'kept');
+    await this.#server.message();
+    await this.nacos.up();
+  }
+
+  /** Sends a signal to Nacos. */
+  signalNacos(signal: NodeJS.Signals): void {
+    process.kill(this.#server.pid, signal);
+  }
+
+  /** Publishes the lane groups, as whoever owns them does after a loss. */
+  async publishDocument(): Promise<void> {
+    const body = new URLSearchParams({ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT });
+    await fetch(`http://127.0.0.1:${this.#nacosPort}/nacos/v1/cs/configs`, { method: 'POST', body });
+  }
+
+  /** Waits, under load, until each entry and way has been right for a while. */
+  async untilRight(timeoutS = 60): Promise<void> {
+    const deadline = Date.now() + timeoutS * 1_000;
+    for (let quiet = 0; quiet < QUIET_S;) {
+      const { wrong, failed, example } = await this.#load(1, []);
+      quiet = wrong + failed === 0 ? quiet + 1 : 0;
+      if (Date.now() > deadline) throw new Error(`the rig is not right without a fault: ${example}`);
+    }
+  }
+
+  /** Carries a fault out under load, and measures. */
+  async measure(fault: RigFault, seconds = fault.seconds / this.#options.speed): Promise<Measured> {
+    const load = new Load(this.#options.rate, (index) => this.#ask(index, fault.mayFallBack ?? []));
+    const startedAt = performance.now();
+    await Promise.resolve(fault.begin(this, seconds));
+    await pause(Math.max(0, seconds * 1_000 - (performance.now() - startedAt)));
+    await fault.end?.(this);
+    // As long as Nacos takes to forget who does not beat, for what comes late; then until it is quiet.
+    const endedAt = performance.now();
+    const settleMs = (QUIET_S + 30 / this.#options.speed) * 1_000;
+    const giveUpAt = endedAt + settleMs + (60 / this.#options.speed) * 1_000;
+    while (performance.now() < giveUpAt) {
+      await pause(250);
+      const last = load.lastBadAt;
+      if (performance.now() > Math.max(endedAt + settleMs, last + QUIET_S * 1_000)) break;
+    }
+    return load.stop(startedAt);
+  }
+
+  async close(): Promise<void> {
+    await this.nacos.close();
+    for (const { process: one } of this.instances) await one.kill();
+    await this.#gateway?.kill();
+    await this.#server.kill();
+    this.#http.destroy();
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #load(seconds: number, mayFallBack: readonly string[]): Promise<Measured> {
+    const load = new Load(this.#options.rate, (index) => this.#ask(index, mayFallBack));
+    await pause(seconds * 1_000);
+    return load.stop(0);
+  }
+
+  async #add(letter: string, lane: 'base' | 'gray'): Promise<void> {
+    const port = await freePort();
+    const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, {}) };
+    this.instances.push(instance);
+    await instance.process.message();
+  }
+
+  #spawn(letter: string, lane: 'base' | 'gray', port: number, env: Record<string, string>): ManagedProcess {
+    const { speed } = this.#options;
+    const next = { A: 'service-b', B: 'service-c', C: undefined }[letter];
+    const beats = {
+      'preserved.heart.beat.interval': String(Math.round(5_000 / speed)),
+      'preserved.heart.beat.timeout': String(Math.round(15_000 / speed)),
+      'preserved.ip.delete.timeout': String(Math.round(30_000 / speed)),
+    };
+    return new ManagedProcess({
+      name: `${letter}.${lane}`,
+      script: app('shop.cjs'),
+      preload: [AGENT],
+      env: {
+        NAME: `${letter}.${lane}`,
+        SERVICE: `service-${letter.toLowerCase()}`,
+        PORT: String(port),
+        SERVER: this.nacos.address,
+        LANE_NACOS_SERVER: this.nacos.address,
+        LANE_SERVICES: 'service-a,service-b,service-c',
+        LANE_LOG: 'silent',
+        LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
+        ...(lane === 'gray' ? { LANE_TAG: 'gray' } : {}),
+        ...(next === undefined ? {} : { NEXT: next, PEERS: '1' }),
+        ...(speed === 1 ? {} : { BEATS: JSON.stringify(beats) }),
+        ...env,
+      },
+    });
+  }
+
+  #entries(): Entry[] {
+    const a = (lane: 'base' | 'gray') => (): number => this.of('A', lane)[0]!.port;
+    const gateway = (): number => this.#gatewayPort;
+    const base = ['base', 'base', 'base'] as const;
+    const gray = ['gray', 'gray', 'gray'] as const;
+    return [
+      { name: 'untagged', port: a('base'), headers: {}, lanes: base },
+      { name: 'tagged', port: a('gray'), headers: TAGGED, lanes: gray },
+      { name: 'by rule', port: a('base'), headers: { 'x-user': 'alice' }, lanes: ['base', 'gray', 'gray'] },
+      { name: 'gateway, untagged', port: gateway, headers: {}, lanes: base },
+      { name: 'gateway, by rule', port: gateway, headers: { 'x-user': 'alice' }, lanes: gray },
+    ];
+  }
+
+  async #ask(index: number, mayFallBack: readonly string[]): Promise<Outcome> {
+    const entries = this.#entries();
+    const entry = entries[index % entries.length] as Entry;
+    const way = WAYS[Math.floor(index / entries.length) % WAYS.length] as string;
+    const name = `${entry.name} ${way}`;
+    const sentAt = performance.now();
+    const { status, body } = await this.#get(entry.port(), way, entry.headers);
+    if (status !== 200) return { name, sentAt, kind: 'failed', said: `${name}: ${status} ${body}` };
+    const hops = body.split(' ');
+    const isRight =
+      hops.length === 3 &&
+      ['A', 'B', 'C'].every(
+        (letter, i) => hops[i] === `${letter}.${entry.lanes[i]}` || (mayFallBack.includes(letter) && hops[i] === `${letter}.base`),
+      );
+    return { name, sentAt, kind: isRight ? 'right' : 'wrong', said: `${name}: ${body}` };
+  }
+
+  #get(port: number, path: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+    return new Promise((resolve) => {
+      const fail = (error: Error): void => resolve({ status: 0, body: error.message });
+      const request = http.get({ host: '127.0.0.1', port, path, agent: this.#http, headers, timeout: REQUEST_TIMEOUT_MS }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body })).on('error', fail);
+      });
+      request.on('timeout', () => request.destroy(new Error('no answer in time'))).on('error', fail);
+    });
+  }
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly sentAt: number;
+  readonly kind: 'right' | 'wrong' | 'failed';
+  readonly said: string;
+}
+
+/** Requests at a constant rate: an open loop, which does not wait for answers. */
+class Load {
+  lastBadAt = 0;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #outcomes = { right: 0, wrong: 0, failed: 0 };
+  readonly #by: Record<string, number> = {};
+  readonly #timer: NodeJS.Timeout;
+  #example: string | undefined;
+  #sent = 0;
+
+  constructor(rate: number, ask: (index: number) => Promise<Outcome>) {
+    const startedAt = performance.now();
+    this.#timer = setInterval(() => {
+      // Timers come late on a busy machine; what was due is sent all the same.
+      for (const due = ((performance.now() - startedAt) / 1_000) * rate; this.#sent < due;) this.#send(ask(this.#sent++));
+    }, 5);
+  }
+
+  async stop(since: number): Promise<Measured> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#pending);
+    const { wrong, failed } = this.#outcomes;
+    const untilRightS = wrong + failed === 0 ? 0 : Math.max(0, Math.round((this.lastBadAt - since) / 100) / 10);
+    return { requests: this.#sent, wrong, failed, untilRightS, by: this.#by, example: this.#example };
+  }
+
+  #send(asked: Promise<Outcome>): void {
+    const pending = asked.then(({ name, sentAt, kind, said }) => {
+      this.#pending.delete(pending);
+      this.#outcomes[kind]++;
+      if (kind === 'right') return;
+      this.lastBadAt = Math.max(this.lastBadAt, sentAt);
+      this.#by[name] = (this.#by[name] ?? 0) + 1;
+      this.#example ??= said;
+    });
+    this.#pending.add(pending);
+  }
+}
+
+function startServer(port: number, withDocuments: boolean): ManagedProcess {
+  const documents = withDocuments ? [{ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT }] : [];
+  return new ManagedProcess({ name: 'nacos', script: app('nacos.cjs'), env: { PORT: String(port), DOCUMENTS: JSON.stringify(documents) } });
+}
+
+/** Resolves after so many milliseconds. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

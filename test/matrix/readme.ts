@@ -1,0 +1,34 @@
+/** The matrix as README shows it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const README = join(__dirname, '../../README.md');
+export const BEGIN = '<!-- matrix: printed by `npm run matrix` -->';
+export const END = '<!-- end of matrix -->';
+
+/** The lines of an area's table in README, without its head. */
+function rowsOf(area: string): string[] {
+  const readme = readFileSync(README, 'utf8');
+  const matrix = readme.slice(readme.indexOf(BEGIN), readme.indexOf(END));
+  const lines = matrix.split('\n');
+  const from = lines.indexOf(`#### ${area}`);
+  const to = lines.findIndex((line, i) => i > from && line.startsWith('#### '));
+  return lines
+    .slice(from, to === -1 ? undefined : to)
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| |') && !line.startsWith('| ---'));
+}
+
+/** The cells of a row in README, without their notes; undefined where README has no row of this name and version. */
+export function shownCells(area: string, label: string): string[] | undefined {
+  const line = rowsOf(area).find(
+    (row) =>
+      row
+        .slice(2)
+        .replace(/<sup>\d+<\/sup>/g, '')
+        .split(' | ')[0] === label,
+  );
+  return line
+    ?.replace(/<sup>\d+<\/sup>/g, '')
+    .split(' | ')
+    .slice(1, -1);
+}
