@@ -267,7 +267,9 @@ class Parts {
     const exchange = this.#decider.take(request);
     if (onAccess !== undefined) {
       response.once('close', () => {
-        const left = !response.writableFinished && exchange.problem === undefined;
+        // Over HTTP/2 Node says `finish` of what was reset, too.
+        const isWhole = isHttp2(request) ? response.writableEnded : response.writableFinished;
+        const left = !isWhole && exchange.problem === undefined;
         if (left && exchange.status === 0) exchange.status = CLIENT_LEFT;
         if (left) exchange.problem = 'the client left';
         onAccess(exchange.entry());

@@ -37,7 +37,8 @@ export function limitSession(session: ServerHttp2Session): void {
   const control = new Allowance(CONTROL_FRAMES);
   const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR } = http2.constants;
   const calm = (): void => {
-    if (!session.destroyed) session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    // A code alone: beside `undefined` Node takes it for no error.
+    if (!session.destroyed) session.destroy(NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
   };
   session.on('stream', (stream) => {
     stream.once('close', () => {

@@ -2,7 +2,7 @@
  * The side of the gateway that clients see: HTTP/1.1, and HTTP/2 on the same port, by ALPN with TLS and by prior knowledge without.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import https from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
@@ -102,7 +102,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   server.on(event, (socket: Socket & { alpnProtocol?: string | false | null }) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    if (socket.alpnProtocol === 'h2') http2Server.emit('connection', socket);
+    if (socket.alpnProtocol === 'h2') serveHttp2(socket);
     else if (certificate !== undefined) serveHttp1.call(server, socket);
     else chooseByFirstBytes(socket);
   });
@@ -111,6 +111,12 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     // Later: TLS is about to take it over.
     if (!options.connections.enter(socket)) setImmediate(() => socket.destroy());
   });
+
+  /** Nobody half-closes a connection of HTTP/2: whose end has come is gone, with all streams. Sockets of node:http stay half open else. */
+  function serveHttp2(socket: Socket): void {
+    socket.once('end', () => socket.destroy());
+    http2Server.emit('connection', socket);
+  }
 
   /** HTTP/2 without TLS begins with its preface (RFC 9113, 3.3). */
   function chooseByFirstBytes(socket: Socket): void {
@@ -134,7 +140,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       socket.setTimeout(0);
       waiting.delete(socket);
       socket.unshift(held);
-      if (isPreface) http2Server.emit('connection', socket);
+      if (isPreface) serveHttp2(socket);
       else serveHttp1.call(server, socket);
     };
     socket.on('readable', look);
@@ -209,17 +215,22 @@ function withoutUpgrade(connection: string): string {
     .join(',');
 }
 
-const streamsOf = new WeakMap<ServerHttp2Session, number>();
+const streamsOf = new WeakMap<ServerHttp2Session, Set<ServerHttp2Stream>>();
 
 function countStreams(session: ServerHttp2Session): void {
+  const open = new Set<ServerHttp2Stream>();
+  streamsOf.set(session, open);
   session.on('stream', (stream) => {
-    streamsOf.set(session, (streamsOf.get(session) ?? 0) + 1);
-    stream.once('close', () => streamsOf.set(session, (streamsOf.get(session) ?? 1) - 1));
+    open.add(stream);
+    stream.once('close', () => open.delete(stream));
+  });
+  session.once('close', () => {
+    for (const stream of open) stream.destroy();
   });
 }
 
 function hasStreams(session: ServerHttp2Session): boolean {
-  return (streamsOf.get(session) ?? 0) > 0;
+  return (streamsOf.get(session)?.size ?? 0) > 0;
 }
 
 async function listen(server: http.Server, port: number, host: string): Promise<void> {
