@@ -23,7 +23,7 @@ import { eventually } from '../servers/eventually.js';
 
 /** What the product promises. */
 const IN_FORCE_MS = 2_000;
-const CHANGES = 100;
+const CHANGES = 50;
 const AGENT = require.resolve('@lane/agent');
 const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
 

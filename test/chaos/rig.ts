@@ -27,9 +27,13 @@ export interface Measured {
   readonly untilRightS: number;
   /** Of these, by entry and way of discovery: answers that were wrong or failed. */
   readonly by: Readonly<Record<string, number>>;
+  /** Calls to Nacos and pushes from it that the fault met; 0 for a fault of instances. */
+  readonly met: number;
   /** One answer that was not right. */
   readonly example: string | undefined;
 }
+
+type Outcomes = Omit<Measured, 'met'>;
 
 /** A fault as the rig carries it out. */
 export interface RigFault {
@@ -178,6 +182,7 @@ export class Rig {
     const startedAt = performance.now();
     await Promise.resolve(fault.begin(this, seconds));
     await pause(Math.max(0, seconds * 1_000 - (performance.now() - startedAt)));
+    const { met } = this.nacos;
     await fault.end?.(this);
     // As long as Nacos takes to forget who does not beat, for what comes late; then until it is quiet.
     const endedAt = performance.now();
@@ -188,7 +193,7 @@ export class Rig {
       const last = load.lastBadAt;
       if (performance.now() > Math.max(endedAt + settleMs, last + QUIET_S * 1_000)) break;
     }
-    return load.stop(startedAt);
+    return { ...(await load.stop(startedAt)), met };
   }
 
   async close(): Promise<void> {
@@ -200,7 +205,7 @@ export class Rig {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  async #load(seconds: number, mayFallBack: readonly string[]): Promise<Measured> {
+  async #load(seconds: number, mayFallBack: readonly string[]): Promise<Outcomes> {
     const load = new Load(this.#options.rate, (index) => this.#ask(index, mayFallBack));
     await pause(seconds * 1_000);
     return load.stop(0);
@@ -311,7 +316,7 @@ class Load {
     }, 5);
   }
 
-  async stop(since: number): Promise<Measured> {
+  async stop(since: number): Promise<Outcomes> {
     clearInterval(this.#timer);
     await Promise.all(this.#pending);
     const { wrong, failed } = this.#outcomes;
