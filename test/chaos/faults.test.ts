@@ -1,30 +1,32 @@
-/** The short form of the table: each fault that must not reach a request, under load. expected.ts says which those are by now. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXPECTED, QUICK } from './expected.js';
-import { FAULTS } from './faults.js';
+/**
+ * Faults of Nacos that no request may notice, under load, in the short form of the table. Only those are here that are right each
+ * time on a busy machine; `npm run chaos` carries out all of them, and prints what became of the requests.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { FAULTS, QUICK } from './faults.js';
 import { Rig, type RigFault } from './rig.js';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await Rig.start(QUICK);
+  // None of these faults is about beats.
+  rig = await Rig.start({ ...QUICK, beatSpeed: 1 });
+  await rig.untilRight();
 });
+// What one fault has left behind is not the next one's.
+afterEach(({ task }) => (task.result?.state === 'fail' ? rig.untilRight() : undefined));
 afterAll(() => rig.close());
 
-test('each fault has its expectation', () => {
-  expect(Object.keys(EXPECTED)).toEqual(Object.keys(FAULTS));
-});
-
-describe('no request strays or fails', () => {
-  for (const [name, { today, goal }] of Object.entries(EXPECTED)) {
-    const isReached = today !== undefined && today.wrong <= goal.wrong && today.failed <= goal.failed;
-    if (!isReached) {
-      test.todo(`${name}: today ${today === undefined ? 'not measured' : `${today.wrong} in the wrong lane, ${today.failed} failed`}`);
-      continue;
-    }
-    test(name, async () => {
-      await rig.untilRight();
-      const { wrong, failed, example } = await rig.measure(FAULTS[name] as RigFault);
-      expect({ wrong: Math.max(wrong, goal.wrong), failed: Math.max(failed, goal.failed) }, example).toEqual(goal);
-    });
-  }
+describe('no request strays or fails while Nacos', () => {
+  test.each([
+    ['hangs when it is asked', 'reads hang'],
+    ['answers 500', 'reads 500'],
+    ['answers 403', 'reads 403'],
+    ['answers 404', 'reads 404'],
+    ['answers a web page', 'reads garbage'],
+    ['gives lane groups that are none', 'lane groups garbage'],
+  ])('%s', async (_what, name) => {
+    const { wrong, failed, met, example } = await rig.measure(FAULTS[name] as RigFault);
+    expect(met, 'calls that the fault met').toBeGreaterThan(0);
+    expect({ wrong, failed }, example).toEqual({ wrong: 0, failed: 0 });
+  });
 });

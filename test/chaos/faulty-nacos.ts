@@ -44,6 +44,8 @@ export interface FaultyNacos {
   readonly port: number;
   /** `host:port` for clients. */
   readonly address: string;
+  /** How many calls and pushes the fault has met: one that meets none shows nothing. */
+  readonly met: number;
   /** Begins a fault, instead of the one before. */
   set(fault: Fault): void;
   /** Ends the fault: calls that hang go on. */
@@ -77,6 +79,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
   let target = new URL(`http://${upstream}`);
   let fault: Fault = {};
   let over = new AbortController();
+  let met = 0;
   setMaxListeners(0, over.signal);
   const tokens = new Set<string>();
   const expired = new Set<string>();
@@ -92,11 +95,13 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
     const path = url.pathname;
     const udpPort = Number(url.searchParams.get('udpPort') ?? 0);
     if (udpPort > 0) url.searchParams.set('udpPort', String((await relayOf(udpPort)).address().port));
-    const token = url.searchParams.get('accessToken');
-    if (token !== null && expired.has(token)) return answer(response, 403, '{"status":403,"error":"Forbidden","message":"token expired!"}');
+    const token = url.searchParams.get('accessToken') ?? request.headers['accesstoken'];
+    if (typeof token === 'string' && expired.has(token))
+      return answer(response, 403, '{"status":403,"error":"Forbidden","message":"token expired!"}');
 
     const { answer: wrong } = fault;
     if (wrong === undefined || !isAbout(fault.calls ?? 'all', request.method ?? 'GET', path)) return forward(request, response, url, body);
+    met++;
     // A server whose answers are others has changes to tell: those who wait for one are answered, and come back to ask.
     if (isListener(path) && wrong.how === 'status' && fault.calls === 'documents') return listen(request, response, body);
     switch (wrong.how) {
@@ -178,6 +183,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
       }
       serverPort = from.port;
       const { pushes, answer: wrong } = fault;
+      if (pushes !== undefined) met++;
       if (pushes === 'drop') return;
       const passed = wrong?.how === 'hosts' ? editedPush(packet, wrong.edit) : packet;
       const pass = (): void => socket.send(passed, clientPort, '127.0.0.1', () => {});
@@ -192,6 +198,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
 
   function change(next: Fault): void {
     fault = next;
+    met = 0;
     const before = over;
     over = new AbortController();
     setMaxListeners(0, over.signal);
@@ -220,6 +227,9 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
   return {
     port,
     address: `127.0.0.1:${port}`,
+    get met() {
+      return met;
+    },
     set: change,
     clear: () => change({}),
     expireTokens() {

@@ -9,16 +9,37 @@ import { load } from '../bench/injector/typescript.mjs';
 
 const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 const { Rig } = load(join(here, 'rig.ts'));
-const { FAULTS } = load(join(here, 'faults.ts'));
+const { FAULTS, QUICK } = load(join(here, 'faults.ts'));
 const { values } = parseArgs({
-  options: { fault: { type: 'string', multiple: true }, seconds: { type: 'string' }, quick: { type: 'boolean' }, rate: { type: 'string' } },
+  options: {
+    fault: { type: 'string', multiple: true },
+    seconds: { type: 'string' },
+    quick: { type: 'boolean' },
+    rate: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
 });
+if (values.help) {
+  console.log(`Carries faults out on services A → B → C under load, and prints how many requests went astray or failed.
+
+Usage: npm run chaos -- [options]
+
+  --fault NAME   only this fault; may be given several times. Default: all
+  --quick        Nacos' times and the faults' a tenth as long: some 12 s a fault instead of a minute or more
+  --seconds N    how long a fault is held
+  --rate N       requests a second. Default 90, with --quick 45
+
+Faults:
+${Object.keys(FAULTS)
+  .map((name) => `  ${name}`)
+  .join('\n')}`);
+  process.exit(0);
+}
 const unknown = (values.fault ?? []).filter((name) => !Object.hasOwn(FAULTS, name));
 if (unknown.length > 0) {
   console.error(`There is no fault ${unknown.join(', ')}. Faults: ${Object.keys(FAULTS).join('; ')}`);
   process.exit(2);
 }
-const { QUICK } = load(join(here, 'expected.ts'));
 const options = values.quick ? QUICK : { rate: 90, speed: 1 };
 const rig = await Rig.start({ ...options, ...(values.rate && { rate: Number(values.rate) }) });
 const results = {};

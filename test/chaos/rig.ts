@@ -16,6 +16,8 @@ export interface RigOptions {
   readonly rate: number;
   /** Beats, and what depends on them, go this much faster than Nacos' 5, 15 and 30 s; so do faults that are held. */
   readonly speed: number;
+  /** Beats instead go this much faster, where a busy machine must not make instances look dead. */
+  readonly beatSpeed?: number;
 }
 
 /** What became of the requests around a fault. */
@@ -27,9 +29,13 @@ export interface Measured {
   readonly untilRightS: number;
   /** Of these, by entry and way of discovery: answers that were wrong or failed. */
   readonly by: Readonly<Record<string, number>>;
+  /** Calls to Nacos and pushes from it that the fault met; 0 for a fault of instances. */
+  readonly met: number;
   /** One answer that was not right. */
   readonly example: string | undefined;
 }
+
+type Outcomes = Omit<Measured, 'met'>;
 
 /** A fault as the rig carries it out. */
 export interface RigFault {
@@ -178,6 +184,7 @@ export class Rig {
     const startedAt = performance.now();
     await Promise.resolve(fault.begin(this, seconds));
     await pause(Math.max(0, seconds * 1_000 - (performance.now() - startedAt)));
+    const { met } = this.nacos;
     await fault.end?.(this);
     // As long as Nacos takes to forget who does not beat, for what comes late; then until it is quiet.
     const endedAt = performance.now();
@@ -188,7 +195,7 @@ export class Rig {
       const last = load.lastBadAt;
       if (performance.now() > Math.max(endedAt + settleMs, last + QUIET_S * 1_000)) break;
     }
-    return load.stop(startedAt);
+    return { ...(await load.stop(startedAt)), met };
   }
 
   async close(): Promise<void> {
@@ -200,7 +207,7 @@ export class Rig {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  async #load(seconds: number, mayFallBack: readonly string[]): Promise<Measured> {
+  async #load(seconds: number, mayFallBack: readonly string[]): Promise<Outcomes> {
     const load = new Load(this.#options.rate, (index) => this.#ask(index, mayFallBack));
     await pause(seconds * 1_000);
     return load.stop(0);
@@ -214,12 +221,12 @@ export class Rig {
   }
 
   #spawn(letter: string, lane: 'base' | 'gray', port: number, env: Record<string, string>): ManagedProcess {
-    const { speed } = this.#options;
+    const { speed, beatSpeed = speed } = this.#options;
     const next = { A: 'service-b', B: 'service-c', C: undefined }[letter];
     const beats = {
-      'preserved.heart.beat.interval': String(Math.round(5_000 / speed)),
-      'preserved.heart.beat.timeout': String(Math.round(15_000 / speed)),
-      'preserved.ip.delete.timeout': String(Math.round(30_000 / speed)),
+      'preserved.heart.beat.interval': String(Math.round(5_000 / beatSpeed)),
+      'preserved.heart.beat.timeout': String(Math.round(15_000 / beatSpeed)),
+      'preserved.ip.delete.timeout': String(Math.round(30_000 / beatSpeed)),
     };
     return new ManagedProcess({
       name: `${letter}.${lane}`,
@@ -236,7 +243,7 @@ export class Rig {
         LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
         ...(lane === 'gray' ? { LANE_TAG: 'gray' } : {}),
         ...(next === undefined ? {} : { NEXT: next, PEERS: '1' }),
-        ...(speed === 1 ? {} : { BEATS: JSON.stringify(beats) }),
+        ...(beatSpeed === 1 ? {} : { BEATS: JSON.stringify(beats) }),
         ...env,
       },
     });
@@ -311,7 +318,7 @@ class Load {
     }, 5);
   }
 
-  async stop(since: number): Promise<Measured> {
+  async stop(since: number): Promise<Outcomes> {
     clearInterval(this.#timer);
     await Promise.all(this.#pending);
     const { wrong, failed } = this.#outcomes;

@@ -13,7 +13,7 @@ let beating;
 
 function ask(host, port, path) {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host, port, path, agent, timeout: 2_000 }, (response) => {
+    const request = http.get({ host, port, path, agent, timeout: 5_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk) => (body += chunk));
       response.on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(body)))).on('error', reject);
@@ -58,7 +58,7 @@ async function start() {
 process.on('SIGTERM', async () => {
   clearInterval(beating);
   await naming.deregisterInstance(SERVICE, { ip: '127.0.0.1', port: port }).catch(() => {});
-  setTimeout(() => process.exit(0), 1_500);
+  setTimeout(() => process.exit(0), 3_000);
 });
 // The port closes, and opens again at the next signal; beats go on.
 process.on('SIGUSR2', () => {
@@ -73,6 +73,9 @@ process.on('SIGHUP', () => {
   if (resets) server.closeAllConnections();
 });
 server.prependListener('connection', (socket) => resets && socket.resetAndDestroy());
+
+// A connection that is closed for being idle just as it is used again would count as the fault's.
+server.keepAliveTimeout = 0;
 
 const port = Number(PORT);
 // LISTEN_AFTER_MS: registered before it listens, as one whose start is slow.

@@ -1,0 +1,71 @@
+/** Clients that wait for a change of documents ("long polling"). */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { idOf, type ConfigId } from '../config-store.js';
+import { send } from './send.js';
+
+const MIN_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** The server answers a little before the client would give up. */
+const TIMEOUT_MARGIN_MS = 500;
+/** Far above what clients ask for, and far below what a timer can hold. */
+const MAX_TIMEOUT_MS = 600_000;
+
+interface Waiter {
+  /** Documents by identity, with how the client wrote them. */
+  readonly documents: ReadonlyMap<string, string>;
+  readonly answer: (changed: string) => void;
+}
+
+/** Those who wait. `timeoutMs`: how long, in milliseconds; undefined: as each client asks. */
+export class ConfigWaiters {
+  readonly #timeoutMs: number | undefined;
+  readonly #waiting = new Set<Waiter>();
+
+  constructor(timeoutMs: number | undefined) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Answers as soon as one of these documents (by identity, with how the client wrote it) changes, or with nothing when the time is over. */
+  add(request: IncomingMessage, response: ServerResponse, documents: ReadonlyMap<string, string>): void {
+    const waiter: Waiter = {
+      documents,
+      answer: (changed) => {
+        this.#waiting.delete(waiter);
+        clearTimeout(timer);
+        if (!response.writableEnded && !response.destroyed) sendChanged(response, changed);
+      },
+    };
+    const timer = setTimeout(() => waiter.answer(''), this.#timeoutMs ?? timeoutMsOf(request));
+    timer.unref();
+    this.#waiting.add(waiter);
+    response.on('close', () => {
+      this.#waiting.delete(waiter);
+      clearTimeout(timer);
+    });
+  }
+
+  /** Tells those who wait for a document. */
+  changed(key: ConfigId): void {
+    const id = idOf(key);
+    for (const waiter of [...this.#waiting]) {
+      const echoed = waiter.documents.get(id);
+      if (echoed !== undefined) waiter.answer(echoed);
+    }
+  }
+
+  /** Answers everybody who waits. */
+  close(): void {
+    for (const waiter of [...this.#waiting]) waiter.answer('');
+  }
+}
+
+/** Answers which documents have changed; empty: none has. */
+export function sendChanged(response: ServerResponse, changed: string): void {
+  send(response, 200, changed === '' ? '' : `${encodeURIComponent(changed)}\n`, 'application/json');
+}
+
+function timeoutMsOf({ headers }: IncomingMessage): number {
+  const asked = Number(headers['long-pulling-timeout'] ?? DEFAULT_TIMEOUT_MS);
+  const timeoutMs = (Number.isFinite(asked) ? asked : DEFAULT_TIMEOUT_MS) - TIMEOUT_MARGIN_MS;
+  return Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, timeoutMs));
+}

@@ -1,0 +1,100 @@
+/** `/cs/configs`: documents, read and written; and who waits for a change of them. */
+import { badRequest, NacosApiError } from '../api-error.js';
+import { idOf, type StoredConfig } from '../config-store.js';
+import type { Call, Resources } from './call.js';
+import { sendChanged } from './config-waiters.js';
+import { configOf, pageOf, parameter, publicIsNone, tenantOf } from './parameters.js';
+import { send } from './send.js';
+
+const VALID_NAME = /^[A-Za-z0-9_.:-]+$/;
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  json: 'application/json',
+  xml: 'application/xml',
+  html: 'text/html',
+  yaml: 'text/plain',
+  properties: 'text/plain',
+  text: 'text/plain',
+  toml: 'text/plain',
+};
+
+/** `GET /cs/configs`: one document, or with `search` those whose names fit. */
+export function getConfig(call: Call, resources: Resources): unknown {
+  const { response, parameters } = call;
+  if (parameters.has('search')) return searchConfigs(call, resources);
+  const config = resources.configs.get(configOf(parameters));
+  if (config === undefined) {
+    // Not JSON; it is what the real server says.
+    send(response, 404, 'config data not exist\n', 'application/json');
+    return undefined;
+  }
+  response.setHeader('Config-Type', config.type);
+  response.setHeader('Content-MD5', config.md5);
+  send(response, 200, config.content, CONTENT_TYPES[config.type] ?? 'text/plain');
+  return undefined;
+}
+
+/** `POST /cs/configs`; the header `casMd5` makes it depend on what is there. */
+export function publishConfig({ request, parameters }: Call, { configs }: Resources): boolean {
+  const key = configOf(parameters);
+  const content = parameter(parameters, 'content');
+  if (content.trim() === '') throw badRequest(`content is blank : ${content}`);
+  if (!VALID_NAME.test(key.dataId)) throw badRequest(`invalid dataId : ${key.dataId}`);
+  if (!VALID_NAME.test(key.group)) throw badRequest(`invalid group : ${key.group}`);
+  // By a header, as from Nacos 2.3 on: the form's casMd5 was never looked at over HTTP.
+  const casMd5 = request.headers['casmd5'];
+  const published = configs.publish(key, content, {
+    type: typeOf(parameters),
+    appName: parameters.get('appName') ?? '',
+    casMd5: typeof casMd5 === 'string' && casMd5 !== '' ? casMd5 : undefined,
+    srcIp: request.socket.remoteAddress ?? '',
+    srcUser: parameters.get('src_user') ?? '',
+  });
+  if (!published) throw new NacosApiError(500, 'Cas publish fail, server md5 may have changed.');
+  return true;
+}
+
+/** `DELETE /cs/configs` */
+export function removeConfig({ request, parameters }: Call, { configs }: Resources): boolean {
+  configs.remove(configOf(parameters), request.socket.remoteAddress ?? '', '');
+  return true;
+}
+
+/** `GET /cs/history/configs`: all documents of a tenant. */
+export function listConfigs({ parameters }: Call, { configs }: Resources): unknown {
+  return configs.search(tenantOf(parameters), '', '', true).map(rowOf);
+}
+
+/** `POST /cs/configs/listener`: answers at once where the client is behind, else at the next change. */
+export function listenToConfigs({ request, response, parameters }: Call, { configs, waiters }: Resources): undefined {
+  const listening = parameters.get('Listening-Configs');
+  if (listening === null || listening === '') throw badRequest('invalid probeModify');
+  const documents = new Map<string, string>();
+  const behind: string[] = [];
+  for (const line of listening.split('\x01')) {
+    if (line === '') continue;
+    const [dataId = '', group = '', md5 = '', tenant = ''] = line.split('\x02');
+    const echoed = `${[dataId, group, ...(tenant === '' ? [] : [tenant])].join('\x02')}\x01`;
+    const key = { tenant: publicIsNone(tenant), group, dataId };
+    documents.set(idOf(key), echoed);
+    if ((configs.get(key)?.md5 ?? '') !== md5) behind.push(echoed);
+  }
+  if (behind.length > 0 || request.headers['long-pulling-timeout-no-hangup'] === 'true') sendChanged(response, behind.join(''));
+  else waiters.add(request, response, documents);
+}
+
+function searchConfigs({ parameters }: Call, { configs }: Resources): unknown {
+  const blur = parameters.get('search') === 'blur';
+  const found = configs.search(tenantOf(parameters), parameters.get('dataId') ?? '', parameters.get('group') ?? '', blur);
+  return pageOf(found.map(rowOf), parameters);
+}
+
+/** An unknown type of a document is text. */
+function typeOf(parameters: URLSearchParams): string {
+  const type = parameters.get('type') ?? '';
+  return Object.hasOwn(CONTENT_TYPES, type) ? type : 'text';
+}
+
+function rowOf(config: StoredConfig): unknown {
+  const { id, key, content, md5, type, appName } = config;
+  return { id, dataId: key.dataId, group: key.group, content, md5, tenant: key.tenant, appName, type };
+}
