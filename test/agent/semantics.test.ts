@@ -190,7 +190,6 @@ describe('settings that can’t be used', () => {
     [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. The app runs without this setting.\n'],
     [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
     [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
-    [{ LANE_CONFIG: '/nowhere/lane.yaml' }, /^lane error: LANE_CONFIG=\/nowhere\/lane.yaml can't be read: ENOENT.*\n$/],
     [
       { LANE_TRACES: 'jaeger' },
       'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. The app runs without this setting.\n',
@@ -201,6 +200,13 @@ describe('settings that can’t be used', () => {
     await withApp(env, async (app) => {
       expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('lane=blue');
       expect(app.stderr()).toMatch(line instanceof RegExp ? line : new RegExp(`^${line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`));
+    });
+  });
+
+  test('a LANE_CONFIG that can’t be read closes what it may have closed: one line, and no tag is believed', async () => {
+    await withApp({ LANE_CONFIG: '/nowhere/lane.yaml' }, async (app) => {
+      expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('');
+      expect(app.stderr()).toMatch(/^lane error: LANE_CONFIG=\/nowhere\/lane.yaml can't be read: ENOENT.*\n$/);
     });
   });
 });

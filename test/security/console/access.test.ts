@@ -56,7 +56,7 @@ beforeAll(async () => {
   const nacos = await startEmbeddedNacos({ port: 0 });
   const connection = connectNacos({ server: nacos.address });
   const audit = new AuditLog(undefined, () => {});
-  const surveyor = new Surveyor(connection, undefined, ['baggage']);
+  const surveyor = new Surveyor(connection, 'DEFAULT_GROUP', ['baggage']);
   app = await createApp({
     context: {
       connection,

@@ -1,6 +1,6 @@
 import { rulesOf } from '@lane/testing';
 import { requestView, type LaneRules } from '@lane/core/rules';
-import { currentLane, enterContext, laneContext, REQUEST_MARK } from '@lane/core/model';
+import { currentLane, enterContext, laneContext, REQUEST_MARK, writeLane } from '@lane/core/model';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createLog } from './log.js';
 import { readOptions } from './options.js';
@@ -72,6 +72,25 @@ describe('an inbound request', () => {
     const runtime = runtimeOf({ LANE_TRUST });
     // Twice: the answer for an address is remembered.
     for (let i = 0; i < 2; i++) expect(decided(runtime, { baggage: 'lane=gray' }, from)).toEqual(expected);
+  });
+
+  test('that is not believed is expressly base in whatever spelling peers read the tag, so that nothing of it is sent on', () => {
+    const runtime = runtimeOf({ LANE_TRUST: 'none', LANE_FORMATS: 'baggage,polaris' });
+    for (const headers of [
+      { baggage: '%6cane=gray' },
+      { baggage: 'a=1,\u00a0lane=gray' },
+      { baggage: '+lane=gray' },
+      { 'service-lane': 'shop%2Fgray' },
+    ] as Array<Record<string, string>>) {
+      expect(decided(runtime, headers)).toEqual(['base', 'none']);
+      const left = new Map(Object.entries(headers));
+      writeLane(laneContext(undefined), runtime.codec, {
+        get: (name) => left.get(name),
+        set: (name, value) => left.set(name, value),
+        remove: (name) => left.delete(name),
+      });
+      expect([...left]).toEqual(headers['baggage']?.startsWith('a=1') === true ? [['baggage', 'a=1']] : []);
+    }
   });
 
   test('to an instance that stamps gets its tag, unless it has one', () => {

@@ -59,8 +59,11 @@ export class RequestLanes {
     let mark = marked[REQUEST_MARK] ?? marked.stream?.[REQUEST_MARK];
     let disbelieved = false;
     if (mark === undefined) {
+      const { malformed } = this.#codec.counts;
       let inbound = this.#codec.readRaw(rawHeaders);
-      if (inbound !== undefined && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
+      // What is no tag to us may be one to the app's OpenTelemetry, which would send it on.
+      const carries = inbound !== undefined || this.#codec.counts.malformed !== malformed;
+      if (carries && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
         inbound = undefined;
         disbelieved = true;
       }

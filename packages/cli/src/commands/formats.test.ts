@@ -70,8 +70,9 @@ describe.each(LISTED)('listed by %s', (_, [option, env]) => {
   });
 
   test('lane gateway export: it is in no base upstream', async () => {
-    const text = await say(['gateway', 'export', 'nginx', '--route', '*=a', ...option], env);
-    expect(text).not.toContain('127.0.0.1:1;');
+    const exported = (...more: readonly string[]): string[] => ['gateway', 'export', 'nginx', '--route', '*=a', ...more];
+    expect(await say(exported('--formats', 'baggage'), env)).toContain('127.0.0.1:1');
+    expect(await say(exported(...option), env)).not.toContain('127.0.0.1:1');
   });
 });
 

@@ -116,7 +116,7 @@ describe('HAProxy', () => {
   });
 
   test('a percent sign in a header’s value begins no variable', () => {
-    expect(linesOf(BY_HEADER, '%[env(SECRET)]', { formats: ['polaris'] })).toContain('set-header service-lane "%%[env(SECRET)]/gray"');
+    expect(linesOf(BY_HEADER, '%[env(SECRET)]', { formats: ['polaris'] })).toContain('set-header service-lane "%%25[env(SECRET)]/gray"');
   });
 
   test('a line has no more words than are read, however many values are compared', () => {
