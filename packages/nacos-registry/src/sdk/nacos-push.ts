@@ -7,6 +7,7 @@
  * Limits: the SDK's port stays open on all interfaces. A server whose pushes come from an address that is none of its name's, as
  * behind a load balancer, is polled only, every 10 s.
  */
+import { wrap } from '@lane/core/agent';
 import { HintPacer } from '../http/hint-pacer.js';
 import { KnownServers } from '../http/known-servers.js';
 import { PushReader } from '../http/push-reader.js';
@@ -22,7 +23,7 @@ interface Sender {
 }
 
 interface Receiver {
-  _handlePushMessage: (this: Receiver, packet: Buffer, sender: Sender) => void;
+  readonly _handlePushMessage: unknown;
   readonly _server?: { send(text: string, port: number, address: string, done: () => void): void } | null;
 }
 
@@ -74,9 +75,11 @@ export function hearPushes(lanes: LaneNaming, reactor: object, servers: () => st
     if (cache.has(id)) pacer.hint(id);
   };
   // The SDK's socket looks this up at each packet.
-  receiver._handlePushMessage = function hearPush(packet: Buffer, sender: Sender): void {
-    outsideLane(() => lanes.attempt(WHAT, () => receive(packet, sender)), undefined, []);
-  };
+  wrap(receiver, '_handlePushMessage', () => {
+    return function hearPush(packet: Buffer, sender: Sender): void {
+      outsideLane(() => lanes.attempt(WHAT, () => receive(packet, sender)), undefined, []);
+    };
+  });
 
   forgetUnasked(reactor);
   // Of what was asked for, too, a list may have come by a push.
