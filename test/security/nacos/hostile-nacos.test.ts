@@ -1,30 +1,10 @@
 /** What strangers send to the agent's UDP port, and what a hostile Nacos answers: bounded in what it costs, and believed by nobody. */
-import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import http from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
-
-const KEY = { group: 'DEFAULT_GROUP', name: 'shop' };
-const hostsAt = (port: number): unknown[] => [{ ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} }];
-
-/** A Nacos with one list, which notes what it is asked. */
-async function startNacos(): Promise<{ address: string; asked: URL[]; serve: (port: number) => void }> {
-  const asked: URL[] = [];
-  let hosts = hostsAt(1001);
-  const server = http.createServer((request, response) => {
-    asked.push(new URL(request.url ?? '', 'http://nacos'));
-    response.end(JSON.stringify({ hosts, cacheMillis: 60_000 }));
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked, serve: (port) => (hosts = hostsAt(port)) };
-}
+import { hostsAt, KEY, push, startNacos, udpFrom, type FakeNacos } from './fake-nacos.js';
 
 function connect(server: string): NacosConnection {
   const connection = connectNacos({ server });
@@ -32,16 +12,8 @@ function connect(server: string): NacosConnection {
   return connection;
 }
 
-async function udpFrom(address: string): Promise<Socket> {
-  const socket = createSocket('udp4');
-  socket.bind(0, address);
-  await once(socket, 'listening');
-  onTestFinished(() => void socket.close());
-  return socket;
-}
-
 /** Subscribes, and gives the UDP port that the server was told, with the lists as they come. */
-async function subscribe(nacos: Awaited<ReturnType<typeof startNacos>>): Promise<{ port: number; lists: number[][]; next: () => Promise<void> }> {
+async function subscribe(nacos: FakeNacos): Promise<{ port: number; lists: number[][]; next: () => Promise<void> }> {
   const lists: number[][] = [];
   let wake = (): void => {};
   connect(nacos.address).observe(KEY, (instances) => {
@@ -52,9 +24,6 @@ async function subscribe(nacos: Awaited<ReturnType<typeof startNacos>>): Promise
   await next();
   return { port: Number(nacos.asked[0]?.searchParams.get('udpPort')), lists, next };
 }
-
-const push = (hosts: unknown[]): string =>
-  JSON.stringify({ type: 'dom', data: JSON.stringify({ name: 'DEFAULT_GROUP@@shop', clusters: '', hosts }), lastRefTime: 1 });
 
 describe('a push', () => {
   test("of a server's address makes the agent ask, at once, and what it says is not believed", async () => {

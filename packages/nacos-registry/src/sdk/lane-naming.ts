@@ -149,7 +149,7 @@ export class LaneNaming {
       else dropped.push(`${name}=${value}`);
     }
     if (dropped.length > 0) {
-      this.#warnOnce(
+      this.warnOnce(
         `the app registers with metadata of another lane (${dropped.join(', ')}); this instance is in lane ${tag}, so that metadata is left out: remove it, or change LANE_TAG`,
       );
     }
@@ -237,7 +237,7 @@ export class LaneNaming {
       this.#recalled.set(id, recalled);
       if (recalled.instances !== undefined) {
         tables.update(key, recalled.instances, 'snapshot');
-        this.#warnOnce(
+        this.warnOnce(
           `Nacos can't be asked for ${key.name}: going on with the ${recalled.instances.length} instances remembered from an earlier run`,
         );
       }
@@ -261,7 +261,8 @@ export class LaneNaming {
     }
   }
 
-  #warnOnce(message: string): void {
+  /** Says in the log what the operator should know, once. */
+  warnOnce(message: string): void {
     if (this.#said.has(message) || this.#said.size >= MAX_SAID) return;
     this.#said.add(message);
     this.#log.warn(message);

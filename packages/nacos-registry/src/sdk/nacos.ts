@@ -2,8 +2,9 @@
  * `nacos` 2.x (HTTP API v1): the methods of its naming client.
  *
  * Mechanism: what the app registers gets the tag; what it discovers is filtered by the lane of the work at hand, in copies.
- * At the first use of a client its `_hostReactor`, where there is one, gets three changes (all found missing in 2.6.3):
+ * At the first use of a client its `_hostReactor`, where there is one, gets four changes (all found missing in 2.6.3):
  * - an empty list is believed. The SDK drops it, so a service's last instance stays in its cache for ever.
+ * - a push is a hint, not a list (`nacos-push.ts`).
  * - calls for a service that is being asked for share one answer. In the SDK the second one rejects after 30 s if the
  *   service turns out to be empty.
  * - an answer for some clusters of a service is also one for the cache entries of others. The SDK keeps an entry for each
@@ -15,6 +16,7 @@ import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { wrap } from '@lane/core/agent';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
+import { hearPushes } from './nacos-push.js';
 
 const WHAT = 'the nacos adapter';
 
@@ -313,6 +315,7 @@ function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
   if (state === undefined) {
     state = { told: new Set(), asking: new Map() };
     reactorStates.set(reactor, state);
+    hearPushes(lanes, reactor, () => describe(client)?.server);
     changeReactor(lanes, reactor, state);
     watchTrouble(lanes, client._serverProxy as ServerProxy | undefined);
   }
