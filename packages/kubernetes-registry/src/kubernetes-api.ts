@@ -9,6 +9,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import { kubernetesServerOf, type Environment } from '@lane/core/agent';
 import { runInLane } from '@lane/core/model';
 import { KubernetesError } from './kubernetes-error.js';
+import { serviceAccountOf, type ServiceAccount } from './service-account.js';
 
 /** Where the API server is, and who asks. */
 export interface KubernetesAccess {
@@ -123,12 +124,27 @@ export class KubernetesApi {
     }
   }
 
+  /** Whose token it asks with, for messages; undefined where that does not tell. */
+  get account(): ServiceAccount | undefined {
+    try {
+      return serviceAccountOf(this.#token());
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Ends its connections. */
   close(): void {
     this.#agent?.destroy();
     this.#watchAgent?.destroy();
     this.#agent = undefined;
     this.#watchAgent = undefined;
+  }
+
+  /** Read anew each time: the kubelet rotates it. Throws where its file is gone. */
+  #token(): string | undefined {
+    const { token, tokenFile } = this.#access;
+    return tokenFile === undefined ? token : readFileSync(tokenFile, 'utf8').trim();
   }
 
   #send(
@@ -142,7 +158,7 @@ export class KubernetesApi {
       new http.Agent({ keepAlive: true, maxSockets, ...(this.#access.ca === undefined ? {} : { ca: this.#access.ca }) } as never);
     const agent = signal === undefined ? (this.#agent ??= connect(10)) : (this.#watchAgent ??= connect(Infinity));
     const content = body === undefined ? undefined : JSON.stringify(body);
-    const token = this.#access.tokenFile === undefined ? this.#access.token : readFileSync(this.#access.tokenFile, 'utf8').trim();
+    const token = this.#token();
     const options: RequestOptions = {
       agent,
       host: this.#url.hostname.replace(/^\[(.*)\]$/, '$1'),

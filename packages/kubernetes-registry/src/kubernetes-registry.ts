@@ -21,7 +21,7 @@ export interface KubernetesRegistryOptions {
   readonly log?: Log;
   /** Whether watches keep the process alive. Default false. */
   readonly holdProcess?: boolean;
-  /** Of the account that asks, for the remedy where it may not. Default `default`. */
+  /** Of the account that asks, for the remedy where it may not and its token does not tell. Default `default`. */
   readonly namespace?: string;
   /** Told once why a service that is observed is not there; by default the log is. */
   readonly onAbsent?: (key: ServiceKey, absence: Absence, description: string) => void;
@@ -104,8 +104,7 @@ export class KubernetesRegistry implements Registry {
       } else {
         searching ??= setInterval(() => this.#lookAgain(key), LOOK_AGAIN_MS).unref();
         if (absent === before) return;
-        const { namespace, port } = partsOf(key);
-        this.#onAbsent(key, absent, describeAbsence(absent, { name: key.name, namespace, port }, this.#namespace));
+        this.#onAbsent(key, absent, this.#describe(absent, key));
       }
       listener('instances' in state ? state.instances : undefined);
     });
@@ -123,6 +122,10 @@ export class KubernetesRegistry implements Registry {
   /** Takes the right to list Services, which nothing else here does. */
   services(namespace = this.#namespace): Promise<readonly string[]> {
     return listServices(this.#api, namespace);
+  }
+
+  #describe(absent: Absence, key: ServiceKey): string {
+    return describeAbsence(absent, { name: key.name, ...partsOf(key) }, { namespace: this.#namespace, account: this.#api.account });
   }
 
   #lookAgain(key: ServiceKey): void {

@@ -138,7 +138,7 @@ test('one who may not look is told so, with the name of the role', async () => {
   let known: readonly Instance[] | undefined | 'untold' = 'untold';
   registry.observe(serviceKeyOf('b', namespace), (instances) => (known = instances));
   await eventually(() => expect(known).toBeUndefined(), SOON);
-  expect(warned).toEqual([expect.stringContaining(`--namespace ${namespace} --clusterrole lane-registry --group system:serviceaccounts:default`)]);
+  expect(warned).toEqual([expect.stringContaining(`--namespace ${namespace} --clusterrole lane-registry --serviceaccount default:nobody`)]);
 });
 
 test('the gateway sends hosts into lanes, to pods as they come and go, also to a Service that is made later', async () => {

@@ -6,10 +6,10 @@ import { dataFolder } from '../../servers/process.js';
 
 const CHART = join(__dirname, '../../../packages/kubernetes/chart');
 
-/** Gives the service account `app` of a namespace what the chart gives them with registry.kind=kubernetes. */
-export async function grantRegistry(kubernetes: RunningKubernetes, namespace: string): Promise<void> {
+/** Gives service accounts of a namespace what the chart gives them with registry.kind=kubernetes; `lane-registry` has it in any case. */
+export async function grantRegistry(kubernetes: RunningKubernetes, namespace: string, accounts: readonly string[] = ['app']): Promise<void> {
   const home = dataFolder('helm');
-  const values = `registry.kind=kubernetes,registry.namespaces={${namespace}},registry.serviceAccounts={app}`;
+  const values = `registry.kind=kubernetes,registry.namespaces={${namespace}}${accounts.length === 0 ? '' : `,registry.serviceAccounts={${accounts.join()}}`}`;
   const args = [
     'template',
     'lane',

@@ -197,9 +197,16 @@ describe('what decides is in the request once', () => {
     expect(text).toMatch(/^HTTP\/1\.1 (?:400|403) /);
   });
 
+  test.each(['http://attacker.example/api/session', 'http://127.0.0.1:PORT@attacker.example/api/session'])(
+    'the target %s, beside a Host of ours: refused',
+    async (target) => {
+      expect(await raw(target, 'GET', {})).toEqual({ status: 403, route: undefined });
+    },
+  );
+
   test('a header behind a thousand others counts', async () => {
     const junk = Object.fromEntries(Array.from({ length: 2_200 }, (_, i) => [`a${i}`, '']));
-    expect((await raw('/api/session', 'POST', { ...junk, 'sec-fetch-site': 'cross-site', 'x-lane-console': '1' })).status).toBe(403);
+    expect((await raw('/api/session', 'POST', { 'x-lane-console': '1', ...junk, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
   });
 });
 

@@ -8,22 +8,29 @@ const EVIL = 'a\u001b]0;owned\u0007\u001b[2J\u009b31m\u202eb\r';
 // oxlint-disable-next-line no-control-regex -- what may not be there
 const RAW = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
+const DOCUMENT = JSON.stringify({ version: 1, groups: [{ name: EVIL, services: [EVIL], lanes: [] }] });
+
 test.each([
-  ['status', { NO_COLOR: '1' }],
-  ['group list', { NO_COLOR: '1' }],
-  ['group export', { NO_COLOR: '1' }],
-  ['status', { FORCE_COLOR: '1' }],
-])('lane %s with %j', async (command, env) => {
+  ['status', DOCUMENT, { NO_COLOR: '1' }],
+  ['status', DOCUMENT, { FORCE_COLOR: '1' }],
+  ['group list', DOCUMENT, { NO_COLOR: '1' }],
+  ['group show', DOCUMENT, { NO_COLOR: '1' }],
+  ['group show --json', DOCUMENT, { NO_COLOR: '1' }],
+  // What can't be read is shown as it is.
+  ['group show', `not a document: ${EVIL}`, { NO_COLOR: '1' }],
+])('lane %s of %j with %j', async (command, stored, env) => {
   const nacos = await startEmbeddedNacos({ port: 0 });
   onTestFinished(() => nacos.close());
   const connection = connectNacos({ server: nacos.address, holdProcess: true });
   onTestFinished(() => connection.close());
   // Somebody wrote it without our checks.
-  await connection.publish('lane-groups', 'LANE', JSON.stringify({ version: 1, groups: [{ name: EVIL, services: [EVIL], lanes: [] }] }));
-  const { stdout, stderr } = await runLane([...command.split(' '), '--nacos', nacos.address], { env });
+  await connection.publish('lane-groups', 'LANE', stored);
+  const { code, stdout, stderr } = await runLane([...command.split(' '), '--nacos', nacos.address], { env });
   // Only what the command itself styles.
   // oxlint-disable-next-line no-control-regex
   const plain = (stdout + stderr).replace(/\u001b\[(?:1|2|22|3[1-6]|39)m/g, '');
   expect(plain).not.toMatch(RAW);
-  expect(plain).not.toBe('');
+  // The command has been carried out, and has come to the name.
+  expect([code, stderr]).toEqual([0, '']);
+  expect(plain).toMatch(/owned/);
 });

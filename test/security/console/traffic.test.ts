@@ -1,10 +1,12 @@
 /** What instances may do to a console that asks them: lie without end, hang, or lead it elsewhere. */
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { adminAddressOf, isLoopbackServer } from '../../../packages/console/src/traffic/admin-address.js';
 import { start, type Started } from '../../../packages/console/src/testing/start.js';
+import { TLS } from '../../agent/peer.js';
 
 /** Serves figures just as told. */
 async function startInstance(answer: http.RequestListener): Promise<number> {
@@ -29,10 +31,13 @@ const lies = (bytes: number): string => {
   return JSON.stringify({ requests: [], calls });
 };
 
+/** Their order is that of the registry. */
+const serviceOf = (i: number): string => `service-${String(i).padStart(2, '0')}`;
+
 async function sourcesOf(started: Started, answers: readonly http.RequestListener[]) {
   for (const [i, answer] of answers.entries()) {
     const port = await startInstance(answer);
-    await started.register(`service-${i}`, { ip: '127.0.0.1', port: 9_000 + i, metadata: { 'lane.admin': `127.0.0.1:${port}` } });
+    await started.register(serviceOf(i), { ip: '127.0.0.1', port: 9_000 + i, metadata: { 'lane.admin': `127.0.0.1:${port}` } });
   }
   await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length, { timeout: 10_000 }).toBe(answers.length);
   return (await started.ask('GET', '/api/traffic')).body;
@@ -49,7 +54,7 @@ describe('what is told is bounded', () => {
     ]);
     expect(body.sources).toMatchObject({ asked: 3, answered: 1, tooLarge: 2 });
     expect(body.sources.problems.map(({ problem }: { problem: string }) => problem)).toEqual(['not read: too large', 'not read: too large']);
-    expect(body.nodes).toMatchObject([{ service: 'service-2', count: 3 }]);
+    expect(body.nodes).toMatchObject([{ service: serviceOf(2), count: 3 }]);
   });
 
   test('in all: forty that tell just as much as one may', async () => {
@@ -77,7 +82,7 @@ describe('what is told is bounded', () => {
         response.end(request.url === '/traffic' ? text : '[{"at":"9999-12-31T00:00:00Z","peer":"p","tag":null,"outcome":"base","instance":null}]'),
       (request, response) => response.end(request.url === '/traffic' ? GOOD : '[]'),
     ]);
-    expect(body.nodes.find(({ service }: { service: string }) => service === 'service-1')).toMatchObject({ count: 3 });
+    expect(body.nodes.find(({ service }: { service: string }) => service === serviceOf(1))).toMatchObject({ count: 3 });
     expect([body.edges, body.decisions]).toEqual([[], []]);
   });
 
@@ -92,6 +97,15 @@ describe('what is told is bounded', () => {
       (request, response) => response.end(request.url === '/traffic' ? GOOD : '[]'),
     ]);
     expect(body.sources).toMatchObject({ asked: 4, answered: 1, problems: [{}, {}, {}] });
+  });
+
+  test('more that hang than are asked at once do not keep the others from being asked', async () => {
+    const body = await sourcesOf(await start(), [
+      ...Array.from({ length: 20 }, (): http.RequestListener => () => {}),
+      (request, response) => response.end(request.url === '/traffic' ? GOOD : '[]'),
+    ]);
+    expect(body.sources).toMatchObject({ asked: 21, answered: 1, leftOut: 0 });
+    expect(body.nodes).toMatchObject([{ service: serviceOf(20), count: 3 }]);
   });
 });
 
@@ -189,6 +203,25 @@ describe('clients of the console', () => {
     const { ask } = await start({ accounts: [{ name: 'a', role: 'editor', token }], ...options });
     const [cookie = ''] = (await ask('POST', '/api/session', { token })).headers['set-cookie'] ?? [];
     expect([/; Secure/.test(cookie), /; HttpOnly/.test(cookie), /; SameSite=Strict/.test(cookie)]).toEqual([isSecure, true, true]);
+  });
+
+  test('the session’s cookie is Secure under the console’s own TLS', async () => {
+    const token = 'a-token-that-is-long-enough';
+    const { running } = await start({ accounts: [{ name: 'a', role: 'editor', token }], tls: TLS });
+    expect(running.url).toBe(`https://127.0.0.1:${running.port}`);
+    const request = https.request({
+      port: running.port,
+      host: '127.0.0.1',
+      ca: TLS.cert,
+      method: 'POST',
+      path: '/api/session',
+      agent: false,
+      headers: { 'x-lane-console': '1', 'content-type': 'application/json' },
+    });
+    request.end(JSON.stringify({ token }));
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+    response.resume();
+    expect([response.statusCode, response.headers['set-cookie']]).toEqual([200, [expect.stringMatching(/; Secure(?:;|$)/)]]);
   });
 
   test('an instance of `version: gray` is gray where nepxion is listed, and base where it is not', async () => {
