@@ -78,11 +78,12 @@ type ClientClass = abstract new (...args: never[]) => object;
 export function decorateClass(adapter: SdkAdapter, exports: object, lanes: LaneNaming): Undo | undefined {
   const { constructed } = adapter;
   if (constructed === undefined) return undefined;
+  const hook = `${adapter.sdk} constructor`;
   const tellOf = (original: ClientClass): ClientClass =>
     new Proxy(original, {
       construct(target, args: unknown[], newTarget) {
         const client = Reflect.construct(target, args, newTarget) as object;
-        if (!makingOurs) lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
+        if (!makingOurs) lanes.attempt(hook, () => constructed(lanes, client, args[0]));
         return client;
       },
     });
@@ -105,14 +106,15 @@ export function withMetadata<T extends object>(instance: T, metadata: unknown): 
   return copy;
 }
 
-/** Calls an app's listener in the lane of background work. */
+/** Calls an app's listener in the lane of background work. `hook` is what the guard is told of finding that lane. */
 export function callInBackground<A extends unknown[]>(
   lanes: LaneNaming,
+  hook: string,
   listener: (this: unknown, ...args: A) => unknown,
   self: unknown,
   args: A,
 ): unknown {
-  const tag = lanes.attempt('the background lane', () => lanes.backgroundTag());
+  const tag = lanes.attempt(hook, () => lanes.backgroundTag());
   if (currentLane() === tag) return Reflect.apply(listener, self, args);
   return runInLane(tag, () => Reflect.apply(listener, self, args));
 }
