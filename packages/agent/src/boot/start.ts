@@ -5,12 +5,13 @@ import { INSTRUMENTATIONS } from '../instrumentations/index.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { onModuleLoaded } from '../patching/es-module-hook.js';
 import { isLaneCommand } from './lane-command.js';
-import { createLog } from './log.js';
+import { createLog, type AgentLog } from './log.js';
 import { whenMetered } from '../observe/meter-provider.js';
 import { onFileLoaded } from '../patching/module-hook.js';
 import { readOptions } from './options.js';
 import { Runtime } from './runtime.js';
 import { reportFailuresTo, safely } from '../patching/safely.js';
+import { isSupported, packageOf } from '../patching/supported-version.js';
 import type { MeterProvider } from '../observe/traffic/opentelemetry-metrics.js';
 
 /** Where the agent of this process announces itself: a second copy, of whatever version, does nothing. */
@@ -56,7 +57,7 @@ export function start(): void {
       (require('../observe/admin/start-admin.js') as typeof import('../observe/admin/start-admin.js')).startAdmin(agent, adminPort),
     )();
 
-  for (const [name, { install, files = [], modules = {}, patch }] of Object.entries(INSTRUMENTATIONS)) {
+  for (const [name, { install, versions, files = [], modules = {}, patch }] of Object.entries(INSTRUMENTATIONS)) {
     if (options.disable.includes(name)) {
       instrumentations.set(name, 'disabled');
       continue;
@@ -65,11 +66,13 @@ export function start(): void {
     if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
     if (patch === undefined) continue;
     // One that fails must not keep another from the same file.
-    const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile) => {
+    const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile, isLate = false) => {
+      if (!isSupported(loaded.file, loaded.filename, versions, log)) return;
+      if (isLate) tellOfLateness(packageOf(loaded.file), log);
       instrumentations.set(name, 'on');
       patch(loaded);
     });
-    for (const file of files) onFileLoaded(file, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
+    for (const file of files) onFileLoaded(file, (exports, filename, isLate) => patchSafely({ exports, file, filename, runtime }, isLate));
     for (const [file, names] of Object.entries(modules))
       onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
   }
@@ -92,6 +95,14 @@ export function start(): void {
     ).unref();
   }
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
+}
+
+function tellOfLateness(library: string, log: AgentLog): void {
+  log.once(
+    `late for ${library}`,
+    'warn',
+    `${library} was loaded before the agent: what has been taken from it already follows no lane. Put --require @lane/agent before whatever loads it`,
+  );
 }
 
 function meter(provider: MeterProvider, { runtime, version }: RunningAgent): void {

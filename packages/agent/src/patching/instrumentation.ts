@@ -13,9 +13,9 @@ export interface LoadedFile {
 
 /** Knowledge of one library: a row of the table says what it is for, a file of the same name holds the code. */
 export interface Instrumentation {
-  /** The library and the versions it is for. */
   readonly library: string;
-  readonly versions: string;
+  /** By package: the versions that it is for (`isInRange`). A copy of another version is not patched. */
+  readonly versions: Readonly<Record<string, string>>;
   /** What it patches, in words. */
   readonly patches: string;
   /** Patches what is there at start. */
