@@ -52,9 +52,9 @@ export function start(): void {
 
   installAll(INSTRUMENTATIONS, agent);
   if (options.instrumentations.length > 0) {
-    const { loadInstrumentations } = require('./third-party.js') as typeof import('./third-party.js');
     // After our own: what the packages load is patched, too.
-    installAll(loadInstrumentations(options.instrumentations, INSTRUMENTATIONS, log), agent);
+    const load = (require('./third-party.js') as typeof import('./third-party.js')).loadInstrumentations;
+    installAll(load(options.instrumentations, INSTRUMENTATIONS, log), agent);
   }
   for (const name of options.disable) {
     if (!instrumentations.has(name))

@@ -68,7 +68,7 @@ function toolsFor(name: string, log: AgentLog): InstrumentationTools {
   // A party of its own: what another has wrapped already may be wrapped once more.
   const party = Symbol.for(`lane.instrumentation.${name}.v1`);
   return {
-    wrap: (target, method, make, by = party) => wrap(target, method, make, by),
+    wrap: (target, method, make) => wrap(target, method, make, party),
     safely: (hook) => safely(name, hook),
     log,
     currentContext,

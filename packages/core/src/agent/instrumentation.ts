@@ -1,7 +1,7 @@
 /** What the knowledge of one library looks like, to the agent and to packages of third parties (LANE_INSTRUMENTATIONS). Types alone. */
 import type { bindLane, currentContext, enterContext } from '../context.js';
 import type { Log } from '../log.js';
-import type { wrap } from './wrap.js';
+import type { Method, Replaceable, Undo } from './wrap.js';
 
 /** A file of a package that has just been loaded. */
 export interface FileOfPackage {
@@ -16,7 +16,7 @@ export interface FileOfPackage {
 /** What the agent lends to an instrumentation of a third party. */
 export interface InstrumentationTools {
   /** The one way to patch: puts a function in the place of a method, and keeps what others see of it. */
-  readonly wrap: typeof wrap;
+  readonly wrap: <F extends Replaceable = Method>(target: object, name: PropertyKey, make: (original: F) => Replaceable) => Undo | undefined;
   /**
    * Wraps what is done beside the original call, so that a defect in it never reaches the app: gives undefined where `hook` throws. Failures
    * are counted under the instrumentation's name; after 100 in a row the hook is not called again.

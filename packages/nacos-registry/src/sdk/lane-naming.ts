@@ -39,6 +39,9 @@ export interface RegistrationAnnouncement {
   metadataFor(ip: string): Readonly<Record<string, string>>;
 }
 
+/** A piece of work of ours within a call of the app's: the SDK's package, and which one it is. */
+export type SdkHook = `${'nacos' | 'nacos-sdk-rust-binding-node'} ${string}`;
+
 /** Options of {@link LaneNaming}. */
 export interface LaneNamingOptions {
   /** Gets what the app's own client learns. */
@@ -46,9 +49,9 @@ export interface LaneNamingOptions {
   readonly codec: TagCodec;
   /**
    * Runs code of ours within a call of the app's, so that a defect never reaches the app: gives undefined where `work` throws, or
-   * has thrown so often that it is not called again. `what` is a constant, the SDK's package and the hook: `nacos subscribe`.
+   * has thrown so often that it is not called again. `what` is one of few constants.
    */
-  readonly guard: <R>(what: string, work: () => R) => R | undefined;
+  readonly guard: <R>(what: SdkHook, work: () => R) => R | undefined;
   /** The tag of this instance; undefined: base, and metadata is left alone. */
   readonly tag?: Tag | undefined;
   /** The tag of the work at hand. */
@@ -251,7 +254,7 @@ export class LaneNaming {
   }
 
   /** Runs code of ours within a call of the app's, under the guard; undefined where it failed, or is out. */
-  attempt<R>(what: string, work: () => R): R | undefined {
+  attempt<R>(what: SdkHook, work: () => R): R | undefined {
     return this.#options.guard(what, work);
   }
 
