@@ -10,6 +10,7 @@ import { whenMetered } from '../observe/meter-provider.js';
 import { onFileLoaded } from '../patching/module-hook.js';
 import { readOptions } from './options.js';
 import { Runtime } from './runtime.js';
+import { loadInstrumentations } from './third-party.js';
 import { reportFailuresTo, safely } from '../patching/safely.js';
 import { isSupported, packageOf } from '../patching/supported-version.js';
 import type { MeterProvider } from '../observe/traffic/opentelemetry-metrics.js';
@@ -53,8 +54,7 @@ export function start(): void {
   installAll(INSTRUMENTATIONS, agent);
   if (options.instrumentations.length > 0) {
     // After our own: what the packages load is patched, too.
-    const load = (require('./third-party.js') as typeof import('./third-party.js')).loadInstrumentations;
-    installAll(load(options.instrumentations, INSTRUMENTATIONS, log), agent);
+    installAll(loadInstrumentations(options.instrumentations, INSTRUMENTATIONS, log), agent);
   }
   for (const name of options.disable) {
     if (!instrumentations.has(name))
