@@ -4,6 +4,10 @@ import { cp, mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { StatusReport } from '@lane/core/agent';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos } from '@lane/nacos-registry';
+import { eventually } from '@lane/testing';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
@@ -47,6 +51,42 @@ describe('a defect of ours', () => {
       expect(lines.some((line) => /failed 100 times in a row and is off/.test(line))).toBe(true);
     },
   );
+
+  test('in the adapter of an SDK: the app gets what the SDK gives, and it is counted under the name of the instrumentation', async () => {
+    const nacos = await startEmbeddedNacos({ port: 0 });
+    const connection = connectNacos({ server: nacos.address });
+    const instances = [
+      { ip: '127.0.0.1', port: 1001, metadata: {} },
+      { ip: '127.0.0.1', port: 1002, metadata: { lane: 'gray' } },
+    ];
+    for (const instance of instances) await connection.register({ name: 'stock', group: 'DEFAULT_GROUP' }, instance);
+    const app = await startApp({
+      script: 'discovery.cjs',
+      preload: ['break-hooks.cjs'],
+      env: { BREAK: 'tagOf', SDK: 'nacos', NACOS: nacos.address, NAMESPACE: 'public', LANE_ADMIN_PORT: '0', LANE_LOG: 'info' },
+    });
+    try {
+      for (let i = 0; i < 130; i++) {
+        const { status, body } = await send(app.port, '/metadata?service=stock', { baggage: 'lane=gray' });
+        expect(status).toBe(200);
+        expect((JSON.parse(body) as Array<{ port: number }>).map(({ port }) => port).sort((a, b) => a - b)).toEqual([1001, 1002]);
+      }
+      const port = await eventually(() => {
+        const found = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr())?.[1];
+        if (found === undefined) throw new Error('no admin port yet');
+        return found;
+      });
+      const status = (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as StatusReport;
+      expect(status.instrumentations.find(({ name }) => name === 'nacos')).toMatchObject({ state: 'failed' });
+      expect(status.instrumentations.find(({ name }) => name === 'nacos')?.failures).toBeGreaterThanOrEqual(100);
+      expect(app.stderr().match(/a defect in the agent's nacos view hook/g)).toHaveLength(1);
+      expect(app.stderr()).toContain('nacos view hook failed 100 times in a row and is off');
+    } finally {
+      await app.stop();
+      await connection.close();
+      await nacos.close();
+    }
+  });
 });
 
 describe.each(nodeVersions())('$name', ({ path: node, major }) => {

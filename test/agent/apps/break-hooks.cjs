@@ -13,6 +13,8 @@ const breaks = {
     runtime.tables.update({ name: 'x', group: 'g' }, []);
     runtime.router.judge = broken;
   },
+  // All that the Nacos adapters filter and tag by.
+  tagOf: () => (runtime.tables.tagOf = broken),
   allows: () => (runtime.propagation.allows = broken),
 };
 for (const name of process.env.BREAK.split(',')) breaks[name]();

@@ -35,6 +35,7 @@ async function startApp(nacos: FakeNacos): Promise<App> {
   const lanes = new LaneNaming({
     tables: new ServiceTables({ formats: DEFAULT_FORMATS }),
     codec: createTagCodec(),
+    guard: (_, work) => work(),
     currentTag: () => undefined,
     backgroundTag: () => undefined,
     log,

@@ -2,15 +2,17 @@
 import { isPackageManager } from '@lane/core/agent';
 import { tellOfBundledNacos } from '../discovery/bundled-nacos.js';
 import { INSTRUMENTATIONS } from '../instrumentations/index.js';
-import type { LoadedFile } from '../patching/instrumentation.js';
+import type { Instrumentation, LoadedFile } from '../patching/instrumentation.js';
 import { onModuleLoaded } from '../patching/es-module-hook.js';
 import { isLaneCommand } from './lane-command.js';
-import { createLog } from './log.js';
+import { createLog, type AgentLog } from './log.js';
 import { whenMetered } from '../observe/meter-provider.js';
 import { onFileLoaded } from '../patching/module-hook.js';
 import { readOptions } from './options.js';
 import { Runtime } from './runtime.js';
+import { loadInstrumentations } from './third-party.js';
 import { reportFailuresTo, safely } from '../patching/safely.js';
+import { isSupported, packageOf } from '../patching/supported-version.js';
 import type { MeterProvider } from '../observe/traffic/opentelemetry-metrics.js';
 
 /** Where the agent of this process announces itself: a second copy, of whatever version, does nothing. */
@@ -21,7 +23,7 @@ export interface RunningAgent {
   readonly version: string;
   readonly runtime: Runtime;
   /** Of each, by name: `waiting` until its library is loaded. */
-  readonly instrumentations: ReadonlyMap<string, InstrumentationState>;
+  readonly instrumentations: Map<string, InstrumentationState>;
 }
 
 /** Whether an instrumentation is in force. */
@@ -36,13 +38,6 @@ export function start(): void {
   const log = createLog(options.log, options.logFormat === 'json');
   for (const { message } of problems) log.error(message);
   if (options.disable.includes('all')) return;
-  for (const name of options.disable) {
-    if (!(name in INSTRUMENTATIONS))
-      log.error(
-        `LANE_DISABLE names ${JSON.stringify(name)}, which is no instrumentation: accepted are ${Object.keys(INSTRUMENTATIONS).join(', ')}, all.`,
-      );
-  }
-
   reportFailuresTo(log);
   const runtime = new Runtime(options, log);
   const instrumentations = new Map<string, InstrumentationState>();
@@ -56,22 +51,16 @@ export function start(): void {
       (require('../observe/admin/start-admin.js') as typeof import('../observe/admin/start-admin.js')).startAdmin(agent, adminPort),
     )();
 
-  for (const [name, { install, files = [], modules = {}, patch }] of Object.entries(INSTRUMENTATIONS)) {
-    if (options.disable.includes(name)) {
-      instrumentations.set(name, 'disabled');
-      continue;
-    }
-    instrumentations.set(name, install === undefined ? 'waiting' : 'on');
-    if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
-    if (patch === undefined) continue;
-    // One that fails must not keep another from the same file.
-    const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile) => {
-      instrumentations.set(name, 'on');
-      patch(loaded);
-    });
-    for (const file of files) onFileLoaded(file, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
-    for (const [file, names] of Object.entries(modules))
-      onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
+  installAll(INSTRUMENTATIONS, agent);
+  if (options.instrumentations.length > 0) {
+    // After our own: what the packages load is patched, too.
+    installAll(loadInstrumentations(options.instrumentations, INSTRUMENTATIONS, log), agent);
+  }
+  for (const name of options.disable) {
+    if (!instrumentations.has(name))
+      log.error(
+        `LANE_DISABLE names ${JSON.stringify(name)}, which is no instrumentation: accepted are ${[...instrumentations.keys()].join(', ')}, all.`,
+      );
   }
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
@@ -92,6 +81,37 @@ export function start(): void {
     ).unref();
   }
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
+}
+
+function installAll(table: Readonly<Record<string, Instrumentation>>, { runtime, instrumentations }: RunningAgent): void {
+  const { log, options } = runtime;
+  for (const [name, { install, versions, files = [], modules = {}, patch }] of Object.entries(table)) {
+    if (options.disable.includes(name)) {
+      instrumentations.set(name, 'disabled');
+      continue;
+    }
+    instrumentations.set(name, install === undefined ? 'waiting' : 'on');
+    if (install !== undefined) safely(`installation of ${name}`, install)(runtime);
+    if (patch === undefined) continue;
+    // One that fails must not keep another from the same file.
+    const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile, isLate = false) => {
+      if (!isSupported(loaded.file, loaded.filename, versions, log)) return;
+      if (isLate) tellOfLateness(packageOf(loaded.file), log);
+      instrumentations.set(name, 'on');
+      patch(loaded);
+    });
+    for (const file of files) onFileLoaded(file, (exports, filename, isLate) => patchSafely({ exports, file, filename, runtime }, isLate));
+    for (const [file, names] of Object.entries(modules))
+      onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
+  }
+}
+
+function tellOfLateness(library: string, log: AgentLog): void {
+  log.once(
+    `late for ${library}`,
+    'warn',
+    `${library} was loaded before the agent: what has been taken from it already follows no lane. Put --require @lane/agent before whatever loads it`,
+  );
 }
 
 function meter(provider: MeterProvider, { runtime, version }: RunningAgent): void {

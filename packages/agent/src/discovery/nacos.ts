@@ -17,8 +17,9 @@ import {
   type TagCodec,
   type Unsubscribe,
 } from '@lane/core/model';
-import type { AppRegistration, ConnectionInfo, LaneNaming, NacosConnection, RegistrationAnnouncement } from '@lane/nacos-registry';
+import type { AppRegistration, ConnectionInfo, LaneNaming, LaneNamingOptions, NacosConnection, RegistrationAnnouncement } from '@lane/nacos-registry';
 import type { AgentLog } from '../boot/log.js';
+import { safely } from '../patching/safely.js';
 import type { LaneGroupsInForce } from './lane-groups-in-force.js';
 import type { ObservedRegistry } from './learner.js';
 
@@ -113,6 +114,7 @@ export class NacosDiscovery implements ObservedRegistry {
     this.#naming = new (registry().LaneNaming)({
       tables,
       codec,
+      guard: createGuard(),
       tag: options.tag,
       currentTag: currentLane,
       backgroundTag: backgroundLane,
@@ -158,6 +160,23 @@ export class NacosDiscovery implements ObservedRegistry {
     for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
     if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots: this.snapshots, log, ...laneGroups.intake });
   }
+}
+
+/** The names in LANE_DISABLE, by the SDK's package. */
+const INSTRUMENTATION_OF: Readonly<Record<string, string>> = { nacos: 'nacos', 'nacos-sdk-rust-binding-node': 'nacos-grpc' };
+
+/** Guards the hooks of SDK adapters, each on its own, under the names of their instrumentations. */
+function createGuard(): LaneNamingOptions['guard'] {
+  const guards = new Map<string, (work: () => unknown) => unknown>();
+  return <R>(what: string, work: () => R): R | undefined => {
+    let guard = guards.get(what);
+    if (guard === undefined) {
+      const [sdk = '', ...hook] = what.split(' ');
+      guard = safely([INSTRUMENTATION_OF[sdk] ?? sdk, ...hook].join(' '), (guarded: () => unknown) => guarded());
+      guards.set(what, guard);
+    }
+    return guard(work) as R | undefined;
+  };
 }
 
 /** Snapshots are kept per server and namespace, which are known only once the app's client is first used. */

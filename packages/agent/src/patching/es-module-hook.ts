@@ -19,18 +19,21 @@ type RegisterHooks = (hooks: { load(url: string, context: object, next: (url: st
 /** What a module has declared, by name. */
 export type ModuleListener = (declared: Readonly<Record<string, unknown>>, url: string) => void;
 
-const listeners = new Map<string, { readonly names: readonly string[]; readonly listener: ModuleListener }>();
+const listeners = new Map<string, Array<{ readonly names: readonly string[]; readonly listener: ModuleListener }>>();
+let installed = false;
 const FOLDER = '/node_modules/';
 
 /** Calls `listener` with the declarations of those names when the module `package/path/within.js` has been loaded. */
 export function onModuleLoaded(file: string, names: readonly string[], listener: ModuleListener): void {
   const { registerHooks } = module as unknown as { registerHooks?: RegisterHooks };
   if (registerHooks === undefined) return;
-  listeners.set(file, { names, listener: safely('es-module', listener) });
-  if (listeners.size > 1) return;
+  listeners.set(file, [...(listeners.get(file) ?? []), { names, listener: safely('es-module', listener) }]);
+  if (installed) return;
+  installed = true;
   Object.defineProperty(globalThis, TOLD, {
     value: (told: string, declared: Record<string, unknown>, url: string) => {
-      if (Object.values(declared).every((value) => value !== undefined)) listeners.get(told)?.listener(declared, url);
+      for (const { names: wanted, listener: tell } of listeners.get(told) ?? [])
+        if (wanted.every((name) => declared[name] !== undefined)) tell(declared, url);
     },
   });
   registerHooks({
@@ -41,7 +44,9 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       const known = inside === undefined ? undefined : listeners.get(inside);
       if (known === undefined || loaded.format !== 'module' || loaded.source === undefined || loaded.source === null) return loaded;
       const source = typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source as Uint8Array);
-      const declared = known.names.map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`).join(', ');
+      const declared = [...new Set(known.flatMap(({ names: wanted }) => wanted))]
+        .map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`)
+        .join(', ');
       return { ...loaded, source: `${source}\n;globalThis[Symbol.for('lane.modules.v1')]?.('${inside}', { ${declared} }, import.meta.url);\n` };
     },
   });

@@ -7,8 +7,8 @@ import Module from 'node:module';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** Called with what the file exports and where it is. */
-export type FileListener = (exports: unknown, filename: string) => void;
+/** Called with what the file exports, where it is, and whether it was there before anybody listened. */
+export type FileListener = (exports: unknown, filename: string, isLate: boolean) => void;
 
 /** By `package/path/within.js`. */
 const listeners = new Map<string, FileListener[]>();
@@ -19,7 +19,7 @@ export function onFileLoaded(file: string, listener: FileListener): void {
   listeners.set(file, [...(listeners.get(file) ?? []), listener]);
   if (!installed) install();
   for (const filename of Object.keys(require.cache)) {
-    if (insidePackage(filename) === file) listener((require.cache[filename] as NodeJS.Module).exports, filename);
+    if (insidePackage(filename) === file) listener((require.cache[filename] as NodeJS.Module).exports, filename, true);
   }
 }
 
@@ -36,7 +36,7 @@ function install(): void {
   const tell = safely('module', (loaded: NodeJS.Module, filename: string) => {
     const file = insidePackage(filename);
     if (file === undefined) return;
-    for (const listener of listeners.get(file) ?? []) listener(loaded.exports, filename);
+    for (const listener of listeners.get(file) ?? []) listener(loaded.exports, filename, false);
   });
   const prototype = (Module as unknown as { prototype: object }).prototype;
   wrap(

@@ -13,6 +13,7 @@ export {
   type OptionProblem,
   type OptionSources,
 } from './options.js';
+export type { FileOfPackage, Instrumentation, InstrumentationPackage, InstrumentationTools, LoadedFile } from './instrumentation.js';
 export { isPackageManager } from './package-manager.js';
 export { DURATION_BOUNDS_SECONDS, OTHER, TrafficCounters, type Series, type TrafficCountersOptions } from './figures.js';
 export {

@@ -50,6 +50,8 @@ export interface AgentOptions {
   /** undefined: no admin port; 0: any free one. */
   readonly adminPort: number | undefined;
   readonly adminHost: string;
+  /** Packages of the app's that have further instrumentations. */
+  readonly instrumentations: readonly string[];
   readonly disable: readonly string[];
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
@@ -86,6 +88,11 @@ const oneOf =
   (text: string): T | undefined =>
     values.find((value) => value === text.toLowerCase());
 const text = (value: string): string | undefined => value;
+
+function packages(value: string): readonly string[] | undefined {
+  const names = words(value);
+  return names.every((name) => /^(?:@[a-z\d][\w.-]*\/)?[a-z\d][\w.-]*$/i.test(name)) ? names : undefined;
+}
 
 function formats(value: string): readonly FormatName[] | undefined {
   const names = words(value.toLowerCase());
@@ -243,6 +250,12 @@ export const OPTION_ROWS = {
     fallback: '127.0.0.1',
     parse: (value) => (isHost(value) ? value : undefined),
     whenUnusable: { value: '127.0.0.1', meaning: 'The admin port is for this machine only' },
+  }),
+  instrumentations: row<readonly string[]>({
+    variable: 'LANE_INSTRUMENTATIONS',
+    accepts: 'a comma list of packages of the app, such as @acme/lane-foo',
+    fallback: [],
+    parse: packages,
   }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),

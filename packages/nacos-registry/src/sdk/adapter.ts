@@ -1,6 +1,6 @@
 import { wrap, type Undo } from '@lane/core/agent';
 import { currentLane, runInLane } from '@lane/core/model';
-import type { LaneNaming } from './lane-naming.js';
+import type { LaneNaming, SdkHook } from './lane-naming.js';
 
 /** A function of an SDK's, as it is patched. */
 export type AnyFunction = (this: unknown, ...args: never[]) => unknown;
@@ -11,7 +11,7 @@ export type MakeMethod = (lanes: LaneNaming, original: AnyFunction) => AnyFuncti
 /** Knowledge of one SDK: which methods of its naming client are filtered or tagged, and how. One file each, all of this shape. */
 export interface SdkAdapter {
   /** Its package. */
-  readonly sdk: string;
+  readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node';
   /** The export whose prototype has the methods. */
   readonly clientClass: string;
   /** By name; those that a version of the SDK does not have are passed over. */
@@ -78,11 +78,12 @@ type ClientClass = abstract new (...args: never[]) => object;
 export function decorateClass(adapter: SdkAdapter, exports: object, lanes: LaneNaming): Undo | undefined {
   const { constructed } = adapter;
   if (constructed === undefined) return undefined;
+  const hook = `${adapter.sdk} constructor` as const;
   const tellOf = (original: ClientClass): ClientClass =>
     new Proxy(original, {
       construct(target, args: unknown[], newTarget) {
         const client = Reflect.construct(target, args, newTarget) as object;
-        if (!makingOurs) lanes.attempt(`the ${adapter.sdk} adapter`, () => constructed(lanes, client, args[0]));
+        if (!makingOurs) lanes.attempt(hook, () => constructed(lanes, client, args[0]));
         return client;
       },
     });
@@ -105,14 +106,15 @@ export function withMetadata<T extends object>(instance: T, metadata: unknown): 
   return copy;
 }
 
-/** Calls an app's listener in the lane of background work. */
+/** Calls an app's listener in the lane of background work. `hook` is what the guard is told of finding that lane. */
 export function callInBackground<A extends unknown[]>(
   lanes: LaneNaming,
+  hook: SdkHook,
   listener: (this: unknown, ...args: A) => unknown,
   self: unknown,
   args: A,
 ): unknown {
-  const tag = lanes.attempt('the background lane', () => lanes.backgroundTag());
+  const tag = lanes.attempt(hook, () => lanes.backgroundTag());
   if (currentLane() === tag) return Reflect.apply(listener, self, args);
   return runInLane(tag, () => Reflect.apply(listener, self, args));
 }

@@ -9,7 +9,6 @@ import {
   type ServiceTables,
   type Tag,
   type TagCodec,
-  messageOf,
   type SnapshotStore,
 } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
@@ -40,11 +39,19 @@ export interface RegistrationAnnouncement {
   metadataFor(ip: string): Readonly<Record<string, string>>;
 }
 
+/** A piece of work of ours within a call of the app's: the SDK's package, and which one it is. */
+export type SdkHook = `${'nacos' | 'nacos-sdk-rust-binding-node'} ${string}`;
+
 /** Options of {@link LaneNaming}. */
 export interface LaneNamingOptions {
   /** Gets what the app's own client learns. */
   readonly tables: ServiceTables;
   readonly codec: TagCodec;
+  /**
+   * Runs code of ours within a call of the app's, so that a defect never reaches the app: gives undefined where `work` throws, or
+   * has thrown so often that it is not called again. `what` is one of few constants.
+   */
+  readonly guard: <R>(what: SdkHook, work: () => R) => R | undefined;
   /** The tag of this instance; undefined: base, and metadata is left alone. */
   readonly tag?: Tag | undefined;
   /** The tag of the work at hand. */
@@ -246,19 +253,9 @@ export class LaneNaming {
     return names === undefined ? recalled.instances : recalled.instances?.filter((instance) => names.includes(instance.cluster));
   }
 
-  /** Runs code of ours within a call of the app's: a defect is logged once, and gives undefined. */
-  attempt<R>(what: string, work: () => R): R | undefined {
-    try {
-      return work();
-    } catch (error) {
-      const line = `a defect in ${what}; the call went on without it`;
-      const id = `${line} ${messageOf(error)}`;
-      if (!this.#said.has(id) && this.#said.size < MAX_SAID) {
-        this.#said.add(id);
-        this.#log.error(line, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-      }
-      return undefined;
-    }
+  /** Runs code of ours within a call of the app's, under the guard; undefined where it failed, or is out. */
+  attempt<R>(what: SdkHook, work: () => R): R | undefined {
+    return this.#options.guard(what, work);
   }
 
   /** Says in the log what the operator should know, once. */

@@ -68,7 +68,14 @@ function useFakeTimers(): void {
 
 function decorated(options: Partial<LaneNamingOptions> = {}): { client: StandIn; tables: ServiceTables } {
   const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
-  const lanes = new LaneNaming({ tables, codec: createTagCodec(), currentTag: currentLane, backgroundTag: () => undefined, ...options });
+  const lanes = new LaneNaming({
+    tables,
+    codec: createTagCodec(),
+    guard: (_, work) => work(),
+    currentTag: currentLane,
+    backgroundTag: () => undefined,
+    ...options,
+  });
   const client = new StandIn();
   decorate(nacosGrpcAdapter, client, lanes);
   return { client, tables };
@@ -207,6 +214,7 @@ test('options of clients are told as they are made', () => {
   const lanes = new LaneNaming({
     tables: new ServiceTables({ formats: DEFAULT_FORMATS }),
     codec: createTagCodec(),
+    guard: (_, work) => work(),
     currentTag: currentLane,
     backgroundTag: () => undefined,
     onConnection: told.push,

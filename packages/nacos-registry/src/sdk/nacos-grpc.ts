@@ -12,7 +12,22 @@ import type { Clusters, ConnectionInfo, Described, LaneNaming } from './lane-nam
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
 
-const WHAT = 'the nacos-sdk-rust-binding-node adapter';
+/** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
+const HOOKS = {
+  register: 'nacos-sdk-rust-binding-node registerInstance',
+  registerBatch: 'nacos-sdk-rust-binding-node batchRegisterInstance',
+  discover: 'nacos-sdk-rust-binding-node discovery',
+  view: 'nacos-sdk-rust-binding-node view',
+  recall: 'nacos-sdk-rust-binding-node snapshot',
+  current: 'nacos-sdk-rust-binding-node current lane',
+  choose: 'nacos-sdk-rust-binding-node selectOneHealthyInstance',
+  subscribe: 'nacos-sdk-rust-binding-node subscribe',
+  unsubscribe: 'nacos-sdk-rust-binding-node unSubscribe',
+  listener: 'nacos-sdk-rust-binding-node listener',
+  listenerView: "nacos-sdk-rust-binding-node listener's view",
+  background: 'nacos-sdk-rust-binding-node background lane',
+  follow: 'nacos-sdk-rust-binding-node following',
+} as const;
 
 /** An instance as the SDK has it. */
 interface Host extends Described {
@@ -63,7 +78,7 @@ export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
       return announced(lanes, () => {
-        const tagged = lanes.attempt(WHAT, () => tagInstances(args, (instance) => tagInstance(lanes, this as object, args, instance)));
+        const tagged = lanes.attempt(HOOKS.register, () => tagInstances(args, (instance) => tagInstance(lanes, this as object, args, instance)));
         return outsideLane(original as AnyMethod, this, tagged ?? args);
       });
     },
@@ -71,7 +86,7 @@ export const methods: AdapterMethods = {
   batchRegisterInstance: (lanes, original) =>
     function batchRegisterInstance(this: unknown, ...args: unknown[]) {
       return announced(lanes, () => {
-        const tagged = lanes.attempt(WHAT, () =>
+        const tagged = lanes.attempt(HOOKS.registerBatch, () =>
           tagInstances(args, (list) => (Array.isArray(list) ? list.map((instance) => tagInstance(lanes, this as object, args, instance)) : list)),
         );
         return outsideLane(original as AnyMethod, this, tagged ?? args);
@@ -96,11 +111,11 @@ export const methods: AdapterMethods = {
 
   selectOneHealthyInstance: (lanes, original) =>
     async function selectOneHealthyInstance(this: unknown, ...args: unknown[]) {
-      const tag = lanes.attempt(WHAT, () => ({ is: lanes.currentTag() }));
+      const tag = lanes.attempt(HOOKS.current, () => ({ is: lanes.currentTag() }));
       const getAll = getAllByLanes.get(lanes);
       if (getAll === undefined || tag === undefined) return outsideLane(original as AnyMethod, this, args);
       const hosts = await discover(lanes, this as object, getAll, args.slice(0, 4));
-      const chosen = lanes.attempt(WHAT, () => choose(lanes, keyOf(args), clustersOf(args[2]), hosts, tag.is));
+      const chosen = lanes.attempt(HOOKS.choose, () => choose(lanes, keyOf(args), clustersOf(args[2]), hosts, tag.is));
       if (chosen instanceof LaneUnavailableError) throw chosen;
       return chosen ?? outsideLane(original as AnyMethod, this, args);
     },
@@ -109,14 +124,14 @@ export const methods: AdapterMethods = {
     function subscribe(this: unknown, ...args: unknown[]) {
       const listener = args[3];
       const wrapped =
-        typeof listener === 'function' ? lanes.attempt(WHAT, () => listen(lanes, this as object, args, listener as Listener)) : undefined;
+        typeof listener === 'function' ? lanes.attempt(HOOKS.subscribe, () => listen(lanes, this as object, args, listener as Listener)) : undefined;
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], args[1], args[2], wrapped, ...args.slice(4)]);
     },
 
   unSubscribe: (lanes, original) =>
     function unSubscribe(this: unknown, ...args: unknown[]) {
       // The SDK's own does nothing; the wrapped listener falls silent all the same.
-      const wrapped = lanes.attempt(WHAT, () => forget(this as object, args));
+      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(this as object, args));
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], args[1], args[2], wrapped, ...args.slice(4)]);
     },
 };
@@ -152,13 +167,13 @@ function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[]
 async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, args: unknown[]): Promise<readonly Host[]> {
   const key = keyOf(args);
   const clusters = clustersOf(args[2]);
-  const before = lanes.attempt(WHAT, () => ({ tag: lanes.currentTag(), followed: follow(lanes, client, key) }));
+  const before = lanes.attempt(HOOKS.discover, () => ({ tag: lanes.currentTag(), followed: follow(lanes, client, key) }));
   const ask = (fromCache: unknown): Promise<readonly Host[]> =>
     outsideLane(getAll as AnyMethod, client, [args[0], args[1], args[2], fromCache]) as Promise<readonly Host[]>;
   if (before === undefined) return ask(args[3]);
   const { tag, followed } = before;
   const remembered = (): readonly Host[] | undefined =>
-    lanes.attempt(WHAT, () =>
+    lanes.attempt(HOOKS.recall, () =>
       followed.told === undefined ? lanes.recall(key, clusters)?.map((instance) => toHost(key, instance)) : inClusters(followed.told.hosts, clusters),
     );
 
@@ -179,7 +194,9 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
     isRemembered = true;
   }
   const list = hosts;
-  return lanes.attempt(WHAT, () => lanes.view(key, isRemembered ? list : reconcile(lanes, followed, list, clusters), tag, { clusters })) ?? list;
+  return (
+    lanes.attempt(HOOKS.view, () => lanes.view(key, isRemembered ? list : reconcile(lanes, followed, list, clusters), tag, { clusters })) ?? list
+  );
 }
 
 /** The newer of the SDK's list and the server's word. */
@@ -288,7 +305,7 @@ async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstan
     // Calls hang during an outage. One that has just ended is as good as one: the server may not know everybody yet.
     if (followed.isLost || performance.now() - since > PATIENCE_MS) lanes.noteTrouble();
     followed.isLost = false;
-    lanes.attempt(WHAT, () => {
+    lanes.attempt(HOOKS.follow, () => {
       if (!lanes.observe(followed.key, hosts)) return;
       followed.told = { hosts, cached };
       followed.seen = undefined;
@@ -337,23 +354,23 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
   if (earlier !== undefined) earlier.isActive = false;
 
   const view = (hosts: readonly Host[]): readonly Host[] =>
-    lanes.attempt(WHAT, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters })) ?? hosts;
+    lanes.attempt(HOOKS.listenerView, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters })) ?? hosts;
   const told: FollowedListener = {
     clusters,
     signature: undefined,
-    tell: (hosts) => callInBackground(lanes, listener, undefined, [null, view(hosts)]),
+    tell: (hosts) => callInBackground(lanes, HOOKS.background, listener, undefined, [null, view(hosts)]),
   };
   const wrapped: Listener = function wrapped(this: unknown, error, hosts, ...rest) {
     if (!subscription.isActive) return undefined;
-    if (!Array.isArray(hosts)) return callInBackground(lanes, listener, this, [error, hosts, ...rest]);
-    const isKept = lanes.attempt(WHAT, () => {
+    if (!Array.isArray(hosts)) return callInBackground(lanes, HOOKS.background, listener, this, [error, hosts, ...rest]);
+    const isKept = lanes.attempt(HOOKS.listener, () => {
       if (clusters.length === 0 && !lanes.observe(key, hosts)) return false;
       told.signature = signatureOf(toInstances(hosts));
       return true;
     });
     // Empty right after an outage: the app goes on with what it has, as with any cache.
     if (isKept === false) return undefined;
-    return callInBackground(lanes, listener, this, [error, view(hosts), ...rest]);
+    return callInBackground(lanes, HOOKS.background, listener, this, [error, view(hosts), ...rest]);
   };
   const followed = follow(lanes, client, key);
   const subscription: Subscription = { wrapped, followed, listener: told, isActive: true };

@@ -15,7 +15,7 @@ import { parseServers } from '../server-address.js';
 import { outsideLane } from './adapter.js';
 import type { LaneNaming } from './lane-naming.js';
 
-const WHAT = 'the nacos adapter';
+const HOOK = 'nacos push';
 
 interface Sender {
   readonly address: string;
@@ -77,7 +77,7 @@ export function hearPushes(lanes: LaneNaming, reactor: object, servers: () => st
   // The SDK's socket looks this up at each packet.
   wrap(receiver, '_handlePushMessage', () => {
     return function hearPush(packet: Buffer, sender: Sender): void {
-      outsideLane(() => lanes.attempt(WHAT, () => receive(packet, sender)), undefined, []);
+      outsideLane(() => lanes.attempt(HOOK, () => receive(packet, sender)), undefined, []);
     };
   });
 

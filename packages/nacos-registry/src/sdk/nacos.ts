@@ -11,14 +11,26 @@
  *   combination, and the server pushes to the latest only.
  * Limits: an app with clients of several servers or namespaces should not have services of the same name in them.
  */
-import { runInLane, type ServiceKey, type Tag } from '@lane/core/model';
+import { runInLane, type ServiceKey } from '@lane/core/model';
 import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { wrap } from '@lane/core/agent';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
 import { hearPushes } from './nacos-push.js';
 
-const WHAT = 'the nacos adapter';
+/** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
+const HOOKS = {
+  register: 'nacos registerInstance',
+  discover: 'nacos discovery',
+  view: 'nacos view',
+  recall: 'nacos snapshot',
+  subscribe: 'nacos subscribe',
+  unsubscribe: 'nacos unSubscribe',
+  listener: 'nacos listener',
+  background: 'nacos background lane',
+  pushed: 'nacos pushed list',
+  emptied: 'nacos emptied list',
+} as const;
 
 /** An instance as the SDK has it. */
 interface Host extends Described {
@@ -79,7 +91,7 @@ export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
       const register = (): unknown => {
-        const tagged = lanes.attempt(WHAT, () => {
+        const tagged = lanes.attempt(HOOKS.register, () => {
           meet(lanes, this as Client);
           return tagInstance(lanes, this as Client, args);
         });
@@ -114,15 +126,16 @@ export const methods: AdapterMethods = {
     function subscribe(this: unknown, ...args: unknown[]) {
       const client = this as Client;
       const listener = args[1];
-      const wrapped = typeof listener === 'function' ? lanes.attempt(WHAT, () => listen(lanes, client, args[0], listener as Listener)) : undefined;
+      const wrapped =
+        typeof listener === 'function' ? lanes.attempt(HOOKS.subscribe, () => listen(lanes, client, args[0], listener as Listener)) : undefined;
       const result = outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], wrapped, ...args.slice(2)]);
-      if (wrapped !== undefined) lanes.attempt(WHAT, () => tellSnapshotIfUntold(lanes, client, args[0], listener as Listener));
+      if (wrapped !== undefined) lanes.attempt(HOOKS.recall, () => tellSnapshotIfUntold(lanes, client, args[0], listener as Listener));
       return result;
     },
 
   unSubscribe: (lanes, original) =>
     function unSubscribe(this: unknown, ...args: unknown[]) {
-      const wrapped = lanes.attempt(WHAT, () => forget(this as Client, args[0], args[1] as Listener | undefined));
+      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(this as Client, args[0], args[1] as Listener | undefined));
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], wrapped, ...args.slice(2)]);
     },
 };
@@ -152,22 +165,20 @@ interface Discovery {
 }
 
 async function discover(lanes: LaneNaming, client: Client, original: AnyFunction, args: unknown[], discovery: Discovery): Promise<unknown> {
-  let tag: Tag | undefined;
-  let state: ReactorState | undefined;
-  lanes.attempt(WHAT, () => {
-    tag = lanes.currentTag();
-    state = meet(lanes, client);
-  });
+  const before = lanes.attempt(HOOKS.discover, () => ({ tag: lanes.currentTag(), state: meet(lanes, client) }));
+  // Not known which lane asks: the SDK's whole list is better than base's.
+  if (before === undefined) return outsideLane(original as AnyMethod, client, args);
+  const { tag, state } = before;
   const { key, clusters, lasting, keeps } = discovery;
   let list: unknown;
   try {
     list = await outsideLane(original as AnyMethod, client, args);
   } catch (error) {
-    list = lanes.attempt(WHAT, () => recall(lanes, key, clusters, keeps));
+    list = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters, keeps));
     if (list === undefined) throw error;
   }
   if (!Array.isArray(list)) return list;
-  const result = lanes.attempt(WHAT, () => {
+  const result = lanes.attempt(HOOKS.view, () => {
     let hosts = list as readonly Host[];
     if (state === undefined) {
       // Nothing of the SDK's inner workings to listen to: what it gives is what there is.
@@ -241,7 +252,7 @@ function listenersOf(client: object, id: string): Map<Listener, Subscription> {
 
 function wrapListener(lanes: LaneNaming, listener: Listener, key: ServiceKey, clusters: string, isObserved: boolean): Listener {
   const filter = (hosts: readonly Host[], rest: unknown[]): [readonly Host[], ...unknown[]] =>
-    lanes.attempt(WHAT, () => {
+    lanes.attempt(HOOKS.listener, () => {
       if (!isObserved) lanes.observe(key, hosts, clusters);
       const view = lanes.view(key, hosts, lanes.backgroundTag(), { clusters, lasting: true });
       // Behind the list comes the SDK's own record, which has the list too.
@@ -255,7 +266,7 @@ function wrapListener(lanes: LaneNaming, listener: Listener, key: ServiceKey, cl
     };
   }
   return function wrapped(this: unknown, hosts: readonly Host[], ...rest: unknown[]): unknown {
-    return callInBackground(lanes, listener, this, filter(hosts, rest));
+    return callInBackground(lanes, HOOKS.background, listener, this, filter(hosts, rest));
   };
 }
 
@@ -292,7 +303,7 @@ function tellSnapshotIfUntold(lanes: LaneNaming, client: Client, info: unknown, 
   const tell = (): void => {
     const subscription = listenersOf(client, id).get(listener);
     if (state.told.has(id) || subscription === undefined) return;
-    const hosts = lanes.attempt(WHAT, () => recall(lanes, key, clusters, () => true));
+    const hosts = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters, () => true));
     if (hosts !== undefined && hosts.length > 0) setImmediate(() => Reflect.apply(subscription.wrapped, client, [hosts]));
   };
   runInLane(undefined, () => void asking.then(tell, tell));
@@ -363,7 +374,7 @@ function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorSt
 
   wrap(reactor, 'processServiceJSON', (original: HostReactor['processServiceJSON']) => {
     return function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
-      const others = lanes.attempt(WHAT, () => take(lanes, this, state, json));
+      const others = lanes.attempt(HOOKS.pushed, () => take(lanes, this, state, json));
       if (others === undefined) return Reflect.apply(original, this, [json]);
       tellIfEmptied(lanes, this, json);
       const result = Reflect.apply(original, this, [json]);
@@ -414,7 +425,7 @@ function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json
 
 /** Does what the SDK does not do itself if a list is empty: its cache and the app's listeners get to know. */
 function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string): void {
-  const emptied = lanes.attempt(WHAT, () => {
+  const emptied = lanes.attempt(HOOKS.emptied, () => {
     const data = JSON.parse(json) as ServiceJson;
     const id = joinKey(data.name ?? data.dom ?? '', data.clusters ?? '');
     const known = reactor._serviceInfoMap.get(id);

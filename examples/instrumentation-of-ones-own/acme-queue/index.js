@@ -1,0 +1,15 @@
+'use strict';
+
+/** Calls back in order, all of them from one immediate, which belongs to whoever came first. */
+class Queue {
+  #waiting = [];
+
+  push(value, done) {
+    this.#waiting.push(() => done(value));
+    if (this.#waiting.length > 1) return;
+    setImmediate(() => {
+      for (const call of this.#waiting.splice(0)) call();
+    });
+  }
+}
+module.exports = { Queue };

@@ -1,0 +1,70 @@
+/** LANE_INSTRUMENTATIONS: packages of the app's teach the agent further libraries, and can't do it harm. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions } from './nodes.js';
+import { runApp } from './run-app.js';
+
+const EXAMPLE = join(__dirname, '../../examples/instrumentation-of-ones-own');
+let folder: string;
+
+/** A package that exports this. */
+function install(name: string, text: string): void {
+  mkdirSync(join(folder, 'node_modules', name), { recursive: true });
+  writeFileSync(join(folder, 'node_modules', name, 'index.js'), text);
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lane-instrumentations-'));
+  cpSync(EXAMPLE, join(folder, 'node_modules/@acme/lane-queue'), { recursive: true });
+  cpSync(join(EXAMPLE, 'acme-queue'), join(folder, 'node_modules/acme-queue'), { recursive: true });
+  const row = (hooks: string): string =>
+    `library: 'acme-queue', versions: { 'acme-queue': '1.x' }, patches: '', files: ['acme-queue/index.js'], ${hooks}`;
+  install('throws-loading', `throw new Error('broken by itself');`);
+  install('exports-nothing', '');
+  install('throws-patching', `exports.instrumentations = { mine: { ${row(`patch() { throw new Error('broken patch'); }`)} } };`);
+  install('throws-installing', `exports.instrumentations = { mine: { ${row(`install() { throw new Error('broken install'); }`)} } };`);
+  install('takes-a-name', `exports.instrumentations = { pg: { ${row('patch() {}')} } };`);
+  install('no-versions', `exports.instrumentations = { mine: { library: 'acme-queue', patches: '', files: [], patch() {} } };`);
+  install('caret', `exports.instrumentations = { mine: { library: '', versions: { a: '^1.0.0' }, patches: '', patch() {} } };`);
+  install(
+    'throws-called',
+    `exports.instrumentations = { mine: { ${row(`patch({ exports, tools: { wrap, safely } }) {
+      const work = safely(() => { throw new Error('broken hook'); });
+      wrap(exports.Queue.prototype, 'push', (original) => function push(...args) { work(); return Reflect.apply(original, this, args); });
+    }`)} } };`,
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = (packages: string, env: Record<string, string> = {}, node = process.execPath): ReturnType<typeof runApp> =>
+  runApp({ node, script: 'own-queue.cjs', cwd: folder, env: { LANE_INSTRUMENTATIONS: packages, ...env } });
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  test('a library that loses the lane keeps it by an instrumentation of a third party', async () => {
+    expect(await run('', {}, node)).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
+    expect(await run('@acme/lane-queue', {}, node)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
+  });
+});
+
+test('it is left out by its name in LANE_DISABLE', async () => {
+  expect(await run('@acme/lane-queue', { LANE_DISABLE: 'acme-queue' })).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
+});
+
+test.each([
+  ['@acme/not-there', /LANE_INSTRUMENTATIONS: @acme\/not-there can't be used: Cannot find module .* is it installed in the app/],
+  ['throws-loading', /throws-loading can't be used: broken by itself/],
+  ['exports-nothing', /exports-nothing can't be used: it does not export an object `instrumentations`/],
+  ['throws-patching', /a defect in the agent's installation of mine hook; .*broken patch/],
+  ['throws-installing', /a defect in the agent's installation of mine hook; .*broken install/],
+  ['throws-called', /a defect in the agent's mine hook; .*broken hook/],
+  ['takes-a-name', /"pg": that name is taken/],
+  ['no-versions', /"mine": `versions` has a range for each package/],
+  ['caret', /"\^1\.0\.0" is no range of versions: accepted are/],
+])('%s is one line in the log, the app runs, and the packages beside it are used', async (name, expected) => {
+  const { code, stdout, stderr } = await run(`${name},@acme/lane-queue`);
+  expect([code, stdout]).toEqual([0, 'gray,blue']);
+  expect(stderr).toMatch(expected);
+  expect(stderr.match(/^lane /gm)).toHaveLength(1);
+});
