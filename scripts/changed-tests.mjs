@@ -34,13 +34,17 @@ export function changedTests(root, since = 'HEAD') {
 
   const files = new Set(changed.filter((file) => existsSync(join(root, file))));
   for (const name of affected) for (const entry of packages.get(name).entries) files.add(`packages/${name}/${entry}`);
-  if (affected.has('cli') || affected.has('agent')) files.add('packages/testing/src/programs.ts').add('test/agent/run-app.ts');
+  if (affected.has('cli') || affected.has('agent')) files.add('packages/testing/src/programs.ts');
+  if (affected.has('agent')) files.add('test/agent/run-app.ts');
 
   const names = [...affected].map((name) => name.replaceAll('-', '\\-')).join('|');
   const named = affected.size === 0 ? undefined : new RegExp(`require\\.resolve\\('@lane/(?:${names})'|(?:^|/)(?:${names})/dist/`, 'm');
   // What is no module is found by its name.
   const others = changed.filter((file) => !/\.(?:ts|mts|tsx)$/.test(file)).map((file) => basename(file));
-  for (const test of testFiles(root)) {
+  const tests = git('ls-files', '--cached', '--others', '--exclude-standard', '--', 'packages/**/*.test.ts', 'test/**/*.test.ts');
+  for (const test of tests) {
+    // These run by commands of their own.
+    if (/^test\/(?:matrix|interop)\//.test(test) || !existsSync(join(root, test))) continue;
     const text = readFileSync(join(root, test), 'utf8');
     const [, own] = /^packages\/([^/]+)\//.exec(test) ?? [];
     if (named?.test(text) || (affected.has(own) && /['/]dist\//.test(text)) || others.some((name) => text.includes(name))) files.add(test);
@@ -64,13 +68,5 @@ function workspace(root) {
         const entries = [...new Set(JSON.stringify([exported, main]).match(/(?<="(?:\.\/)?)dist\/[^"*]+\.js(?=")/g) ?? [])];
         return [name, { name, uses: new Set(uses), entries }];
       }),
-  );
-}
-
-function testFiles(root) {
-  return ['packages', 'test'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules') && !/^(?:matrix|interop)\//.test(file))
-      .map((file) => `${folder}/${file}`),
   );
 }

@@ -4,11 +4,11 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-/** What programs keep there on purpose, for the next start: Node's compiled code, esbuild's and vite's caches, the agents' snapshots. */
+/** What programs keep there on purpose: Node's compiled code, esbuild's and vite's caches, the agents' snapshots; vitest, as it is killed, a folder named by 21 letters. */
 const KEPT =
-  /^(?:node-compile-cache|v8-compile-cache.*|esbuild.*|vite.*|vitest.*|node-jiti|lane-(?:\d+|user)|npm-.*|pnpm-.*|corepack.*|hsperfdata_.*)$/;
+  /^(?:[\w-]{21}|node-compile-cache|v8-compile-cache.*|esbuild.*|vite.*|vitest.*|node-jiti|lane-(?:\d+|user)|npm-.*|pnpm-.*|corepack.*|hsperfdata_.*)$/;
 /** Others write there at any time, package managers above all. */
-const CACHES = /^\.(?:npm|cache|config|local|m2|java|node_repl_history|bash_history|lesshst|viminfo|pnpm.*|vscode.*|claude.*)$/;
+const CACHES = /^\.(?:npm|cache|config|local|m2|java|node_repl_history|bash_history|lesshst|viminfo|pnpm.*|vscode.*)$/;
 /** How long processes that were told to end may take. */
 const PATIENCE_MS = 3_000;
 
