@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 
 /** Closes something when the test is over. */
 export function closing<T extends { close(): unknown }>(value: T): T {
@@ -12,9 +12,10 @@ export function closing<T extends { close(): unknown }>(value: T): T {
   return value;
 }
 
-/** A folder of the test's own. */
+/** A folder of the test's own, named after it: if something is left there, the end of the run says of which test. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lane-test-'));
+  const name = (expect.getState().currentTestName ?? '').replaceAll(/[^\w]+/g, '-').slice(0, 60);
+  const folder = mkdtempSync(join(tmpdir(), `lane-test-${name}-`));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { NacosNamingClient } from 'nacos';
 import { createTagCodec, currentLane, DEFAULT_FORMATS, runInLane, ServiceTables, type Tag } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
@@ -318,13 +318,19 @@ describe('while Nacos is down', () => {
     const provider = provide(own.address);
     await provider.register({ group: GROUP, name: service }, at(1));
     await provider.register({ group: GROUP, name: service }, at(2, 'gray'));
-    const snapshots = createSnapshotStore(options);
+    // What they still have to write would make the folder anew after the test.
+    const open = (): ReturnType<typeof createSnapshotStore> => {
+      const store = createSnapshotStore(options);
+      onTestFinished(() => store.flush());
+      return store;
+    };
+    const snapshots = open();
     const client = await decorated(laneNaming({ snapshots }), { serverList: own.address });
     expect(ports(await client.getAllInstances(service))).toEqual([1]);
     await snapshots.flush();
     await provider.close();
     await own.close();
-    return { address: own.address, port: own.port, service, snapshots: () => createSnapshotStore(options) };
+    return { address: own.address, port: own.port, service, snapshots: open };
   }
 
   test('a new process finds what an earlier one knew, until Nacos answers', async () => {
