@@ -50,23 +50,25 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
     () => performance.now(),
   );
   const configs = new ConfigStore((key) => api.configChanged(key));
-  // Before the first request, which may ask for pushes.
-  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters));
+  const server = createServer();
+  // Clients keep connections open between their beats, which come every 5 s.
+  server.keepAliveTimeout = 30_000;
+  server.on('clientError', (_error, socket) => socket.destroy());
+  // A request that comes before the port of pushes is open may ask for them: it waits.
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  server.on('request', (request, response) => void opened.then(() => api.handle(request, response)));
+  await listen(server, port, host);
+
+  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters)).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
   const api = createApi({ naming, configs, push, auth, longPollTimeoutMs, allowedHosts: [host, ...allowedHosts], log: log ?? (() => {}) });
   for (const { content, ...key } of documents) {
     configs.publish({ tenant: '', ...key }, content, { type: 'text', appName: '', casMd5: undefined, srcIp: '', srcUser: '' });
   }
-  const server = createServer(api.handle);
-  // Clients keep connections open between their beats, which come every 5 s.
-  server.keepAliveTimeout = 30_000;
-  server.on('clientError', (_error, socket) => socket.destroy());
-
-  try {
-    await listen(server, port, host);
-  } catch (error) {
-    push.close();
-    throw error;
-  }
+  open();
   if (!isLoopback(host)) {
     const line = `the embedded Nacos listens on ${host}, not on this machine alone: who reaches it ${auth === undefined ? 'may change everything in it, as it asks nobody for a password' : 'and knows the password may change everything in it'}; leave out the host to keep it on 127.0.0.1`;
     if (log === undefined) process.emitWarning(line, { code: 'ELANE_NACOS_EXPOSED' });
