@@ -22,6 +22,7 @@ import { OwnService } from '../discovery/own-service.js';
 import { RequestLanes } from '../inbound/request-lanes.js';
 import type { Messaging } from '../messages/messaging.js';
 import type { Observers } from '../observe/observers.js';
+import { Connecting, createInstanceMemory } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
 import type { AgentLog } from './log.js';
@@ -35,6 +36,7 @@ export class Runtime implements Outbound, Messaging {
   readonly own: OwnService;
   readonly requests: RequestLanes;
   readonly router: Router;
+  readonly connecting: Connecting;
   readonly propagation: Propagation;
   readonly observers: Observers = { traffic: undefined, verdicts: undefined };
   readonly laneGroups = new LaneGroupsInForce((rules) => this.setRules(rules));
@@ -84,7 +86,10 @@ export class Runtime implements Outbound, Messaging {
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
     this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
-    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
+    const now = performance.now.bind(performance);
+    const memory = createInstanceMemory(now);
+    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key), memory);
+    this.connecting = new Connecting({ router: this.router, tables: this.tables, memory, log, now });
     this.setRules(undefined);
   }
 

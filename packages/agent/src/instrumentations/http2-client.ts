@@ -45,7 +45,8 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     };
     const verdict = judge(session);
     if (verdict.kind === 'unavailable') return { through: undefined, verdict };
-    const through = siblingOf(session, tag, verdict.kind === 'redirect' ? verdict.instance : undefined, isRight);
+    const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict, tag) : undefined;
+    const through = siblingOf(session, tag, begin, isRight);
     return { through: through ?? session, verdict };
   });
   const withLane = safely('http2-client headers', (session: Session, given: unknown): unknown => {

@@ -2,8 +2,9 @@
  * Where a call goes, and why: one verdict from one look-up, which clients act upon, and of which figures, spans, decisions and explanations
  * speak. Names of services are resolved; addresses of instances in the wrong lane are corrected.
  */
+import { decide, nextCandidate, NOTHING_AVOIDED, pickUnlessAvoided, type Avoided, type Candidate } from './candidates.js';
 import type { Instance } from './instance.js';
-import { pick, route, type Decision, type Reason } from './lane-index.js';
+import { route, type Decision, type Reason } from './lane-index.js';
 import type { ServiceNames } from './registry.js';
 import { isInRightLane, type ServiceKey, type ServiceTable, type ServiceTables } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
@@ -79,13 +80,20 @@ export interface Router {
   readonly isEmpty: boolean;
   /** What becomes of a call. `waited`: the service has been waited for; take what is known. On the request path, change with care. */
   judge(host: string, port: number, tag: Tag | undefined, waited?: boolean): Verdict;
+  /** Where a call goes that could not be connected, as {@link nextCandidate}. */
+  next(service: ServiceKey, tag: Tag | undefined, skipped: Avoided, isLaneSpent: boolean): Candidate | undefined;
 }
 
 /**
  * Makes a router. `learn` begins to learn a service that no table holds yet, and gives a promise that settles when it is known or can't
- * be; undefined: there is nobody to ask, or the service is known not to be there.
+ * be; undefined: there is nobody to ask, or the service is known not to be there. `avoided` are passed over while there are others.
  */
-export function createRouter(tables: ServiceTables, names: ServiceNames, learn: (key: ServiceKey) => Promise<void> | undefined): Router {
+export function createRouter(
+  tables: ServiceTables,
+  names: ServiceNames,
+  learn: (key: ServiceKey) => Promise<void> | undefined,
+  avoided: Avoided = NOTHING_AVOIDED,
+): Router {
   return {
     get isEmpty() {
       return tables.isEmpty && names.isEmpty;
@@ -94,29 +102,33 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
       const known = tables.findByAddress(host, port);
       if (known !== undefined) {
         const { table, instance } = known;
-        const decision = route(table.index, tag);
+        const decision = decide(table.index, tag, avoided);
         if (isInRightLane(known, decision, tag)) return { kind: 'as-is', service: table.key, reason: decision.reason, instance };
-        return verdictOf(table.key, decision, tag, false);
+        return verdictOf(table.key, decision, tag, false, avoided);
       }
       const key = names.find(host, port);
       if (key === undefined) return UNKNOWN;
       const table = tables.get(key);
-      if (table !== undefined) return judgeByName(table, tag);
+      if (table !== undefined) return verdictOf(table.key, decide(table.index, tag, avoided), tag, true, avoided);
       // Nobody knows the service: after waiting in vain the name goes the way it would go without us (DNS).
       if (waited) return UNKNOWN;
       const until = learn(key);
       return until === undefined ? UNKNOWN : { kind: 'wait', service: key, reason: undefined, instance: undefined, until };
+    },
+    next(service, tag, skipped, isLaneSpent) {
+      const table = tables.get(service);
+      return table === undefined ? undefined : nextCandidate(table.index, tag, skipped, isLaneSpent, Math.random);
     },
   };
 }
 
 /** What becomes of a call by name to a service that is known. */
 export function judgeByName(table: ServiceTable, tag: Tag | undefined): Redirect | Unavailable {
-  return verdictOf(table.key, route(table.index, tag), tag, true);
+  return verdictOf(table.key, route(table.index, tag), tag, true, NOTHING_AVOIDED);
 }
 
-function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean): Redirect | Unavailable {
-  const instance = pick(decision, Math.random);
+function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean, avoided: Avoided): Redirect | Unavailable {
+  const instance = pickUnlessAvoided(decision, avoided, Math.random);
   return instance === undefined
     ? { kind: 'unavailable', service, reason: 'none', instance: undefined, tag }
     : { kind: 'redirect', service, reason: decision.reason, instance, byName };
