@@ -1,0 +1,192 @@
+/** Instances that are registered and gone: what refuses a connection is tried elsewhere, before anybody notices. */
+import { once } from 'node:events';
+import http from 'node:http';
+import { join } from 'node:path';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { freePort } from '@lane/testing/ports';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { nodeVersions } from './nodes.js';
+import { send, startApp, type App } from './run-app.js';
+
+const SERVICES = ['stock', 'stock-h2', 'shop-b', 'stock-rpc'] as const;
+const WAYS = ['http', 'https', 'http without an agent', 'fetch', 'agent', 'pool', 'http2', 'http2 over TLS', 'grpc'] as const;
+type Kind = 'base' | 'gray' | 'blue';
+const KINDS: readonly Kind[] = ['base', 'gray', 'blue'];
+const headersOf = (kind: Kind): Record<string, string> => (kind === 'base' ? {} : { baggage: `lane=${kind}` });
+
+interface Answer {
+  readonly way: string;
+  readonly kind: Kind;
+  readonly name?: string;
+  readonly body?: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+async function ask(app: App, kind: Kind, way: string, agent: http.Agent): Promise<Answer> {
+  const { body } = await send(app.port, `/?way=${encodeURIComponent(way)}`, headersOf(kind), agent);
+  return { kind, way, ...(JSON.parse(body) as object) };
+}
+
+/** What each kind was answered by, of each way; right is one name a kind. */
+function namesOf(answers: readonly Answer[]): Record<string, string[]> {
+  const names: Record<string, Set<string>> = {};
+  for (const { kind, way, name, error } of answers) {
+    (names[kind] ??= new Set()).add(name ?? `${way}: ${error?.code} ${error?.message}`);
+  }
+  return Object.fromEntries(Object.entries(names).map(([kind, set]) => [kind, [...set].toSorted()]));
+}
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  let nacos: EmbeddedNacos;
+  let registrar: NacosConnection;
+  let instances: Record<string, App>;
+  const client = new http.Agent({ keepAlive: true });
+
+  beforeAll(async () => {
+    nacos = await startEmbeddedNacos({ port: 0 });
+  });
+  afterAll(async () => {
+    client.destroy();
+    await nacos?.close();
+  });
+  beforeEach(async () => {
+    // Who registers is not who serves: what dies stays registered.
+    registrar = connectNacos({ server: nacos.address });
+    const started = await Promise.all(
+      [
+        ['base', 'base'],
+        ['gray-1', 'gray'],
+        ['gray-2', 'gray'],
+        ['blue', 'blue'],
+      ].map(async ([name, tag]) => {
+        const instance = await startApp({ script: 'instance.cjs', args: [name as string], load: 'none' });
+        for (const service of SERVICES) {
+          await registrar.register(
+            { name: service, group: 'DEFAULT_GROUP' },
+            { ip: '127.0.0.1', port: instance.ports[service] as number, metadata: tag === 'base' ? {} : { lane: tag as string } },
+          );
+        }
+        return [name, instance] as const;
+      }),
+    );
+    instances = Object.fromEntries(started);
+  });
+  afterEach(async () => {
+    await registrar?.close();
+    await Promise.all(Object.values(instances).map((instance) => instance.stop()));
+  });
+
+  async function startCaller(env: Record<string, string> = {}): Promise<App> {
+    const app = await startApp({
+      node,
+      script: 'caller.cjs',
+      env: { LANE_NACOS_SERVER: nacos.address, LANE_SERVICES: SERVICES.join(), NODE_EXTRA_CA_CERTS: join(__dirname, 'tls/cert.pem'), ...env },
+    });
+    onTestFinished(() => app.stop());
+    return app;
+  }
+
+  async function kill(...names: string[]): Promise<void> {
+    await Promise.all(
+      names.map((name) => {
+        const { child } = instances[name] as App;
+        child.kill('SIGKILL');
+        return once(child, 'exit');
+      }),
+    );
+  }
+
+  /** Load of three kinds in all ways, until told to stop. What was under way at a death is told apart: it was sent. */
+  function load(app: App): { killing(names: string[]): Promise<void>; after(count: number): Promise<Answer[]> } {
+    let answers: Answer[] = [];
+    let phase = 0;
+    let isOver = false;
+    let wake = (): void => {};
+    const worker = async (from: number): Promise<void> => {
+      for (let i = from; !isOver; i++) {
+        const begun = phase;
+        const answer = await ask(app, KINDS[i % 3] as Kind, WAYS[Math.floor(i / 3) % WAYS.length] as string, client);
+        if (begun !== phase) continue;
+        answers.push(answer);
+        wake();
+      }
+    };
+    const workers = Promise.allSettled(Array.from({ length: 9 }, async (_, i) => worker(i * 7)));
+    onTestFinished(async () => {
+      isOver = true;
+      await workers;
+    });
+    return {
+      async killing(names) {
+        await kill(...names);
+        phase++;
+        answers = [];
+      },
+      async after(count) {
+        while (answers.length < count) await new Promise<void>((resolve) => (wake = resolve));
+        return answers.splice(0);
+      },
+    };
+  }
+
+  test.each([
+    ['called by name', false],
+    ['addresses of base that the app keeps', true],
+  ])('%s: a dead replica of a lane is not noticed, a dead lane is served by base', async (_, isCached) => {
+    const cached = Object.fromEntries(SERVICES.map((service) => [service, instances['base']?.ports[service]]));
+    const app = await startCaller(isCached ? { CACHED: JSON.stringify(cached) } : {});
+    await ask(app, 'base', 'learn', client);
+    const under = load(app);
+    expect(namesOf(await under.after(120))).toEqual({ base: ['base'], gray: ['gray-1', 'gray-2'], blue: ['blue'] });
+    await under.killing(['gray-1']);
+    const oneLeft = await under.after(200);
+    expect(namesOf(oneLeft)).toEqual({ base: ['base'], gray: ['gray-2'], blue: ['blue'] });
+    await under.killing(['gray-2']);
+    const noneLeft = await under.after(200);
+    expect(namesOf(noneLeft)).toEqual({ base: ['base'], gray: ['base'], blue: ['blue'] });
+  });
+
+  test('a call made first of all finds its way past dead replicas, and sends what it has once', async () => {
+    await kill('gray-1', 'gray-2', 'blue');
+    const app = await startCaller();
+    const answers = await Promise.all(WAYS.flatMap((way) => KINDS.map((kind) => ask(app, kind, way, client))));
+    expect(namesOf(answers)).toEqual({ base: ['base'], gray: ['base'], blue: ['base'] });
+    expect(new Set(answers.flatMap(({ body }) => body || []))).toEqual(new Set(['sent once']));
+  });
+
+  test('without a fallback, the caller gets the error of the connection', async () => {
+    await kill('gray-1', 'gray-2');
+    const app = await startCaller({ LANE_FALLBACK: 'none' });
+    for (const way of WAYS) {
+      const { error } = await ask(app, 'gray', way, client);
+      expect(`${error?.code} ${error?.message}`).toMatch(/ECONNREFUSED/);
+      expect((await ask(app, 'base', way, client)).name).toBe('base');
+    }
+  });
+
+  test('lanes are kept apart from the first call on, however many come at once', async () => {
+    // Each kind is called in each way, and by whom first is up to chance.
+    const calls = fc.shuffledSubarray(
+      Array.from({ length: 54 }, (_, i) => [KINDS[i % 3], WAYS[Math.floor(i / 3) % WAYS.length]] as [Kind, string]),
+      { minLength: 50 },
+    );
+    await fc.assert(
+      fc.asyncProperty(calls, async (made) => {
+        const app = await startCaller();
+        const answers = await Promise.all(made.map(([kind, way]) => ask(app, kind, way, client)));
+        await app.stop();
+        expect(answers.filter(({ kind, name }) => name?.replace(/-\d$/, '') !== kind)).toEqual([]);
+      }),
+      { numRuns: 3 },
+    );
+  });
+
+  test('calls that the agent did not choose the destination of are left alone', async () => {
+    const port = await freePort();
+    const app = await startCaller({ CACHED: JSON.stringify({ stock: port }) });
+    for (const way of ['http', 'fetch', 'agent', 'pool'])
+      expect((await ask(app, 'gray', way, client)).error?.message).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
+  });
+});
