@@ -43,11 +43,16 @@ export {
   type LanePolicy,
   type Reason,
 } from './routing/lane-index.js';
+export { type Doubt, type RememberedInstance } from './routing/instance-memory.js';
 export {
   isBaseInstance,
   isInRightLane,
   serviceIdOf,
   ServiceTables,
+  SYSTEM_CLOCK,
+  type Clock,
+  type ServiceMemory,
+  type TableListener,
   type KnownAddress,
   type ServiceKey,
   type ServiceTable,

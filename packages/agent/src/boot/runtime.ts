@@ -67,6 +67,7 @@ export class Runtime implements Outbound, Messaging {
       baseMode: options.baseMode,
       fallback: options.fallback,
       formats: listedFormats(options),
+      holdMs: () => options.registryHoldMs ?? this.#registry.holdMs ?? 0,
     });
     this.nacos = new NacosDiscovery({
       options,
@@ -78,6 +79,7 @@ export class Runtime implements Outbound, Messaging {
       announcement: () => this.announcement,
     });
     this.#registry = registryOf(options, log, this.nacos);
+    this.#registry.watchTrouble?.((isReachable) => this.tables.trouble(isReachable));
     this.own = new OwnService(options.service, () => this.#registry.defaultGroup);
     this.#declared = new DeclaredNames(this.tables, options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup, options.services);
     const names: ServiceNames = this.#registry.names ?? this.#declared;
