@@ -160,7 +160,8 @@ export class NacosDiscovery implements ObservedRegistry {
       createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }),
     );
     for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
-    if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots: this.snapshots, log, ...laneGroups.intake });
+    if (options.rules === 'nacos')
+      watchLaneGroups(connection, { snapshots: this.snapshots, log, holdMs: options.registryHoldMs, ...laneGroups.intake });
   }
 }
 

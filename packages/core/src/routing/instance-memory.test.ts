@@ -156,7 +156,10 @@ describe('whatever a registry says, and in whatever order', () => {
   const NAMES = ['b1', 'b2', 'b3', 'g1', 'g2', 'u1'];
   const listed = fc.constantFrom('gone', 'there', 'unhealthy', 'disabled', 'untagged', 'other') as fc.Arbitrary<string>;
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant('list' as const), says: fc.array(listed, { minLength: NAMES.length, maxLength: NAMES.length }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant('list' as const), says: fc.array(listed, { minLength: NAMES.length, maxLength: NAMES.length }) }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('forgets' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('trouble' as const), isReachable: fc.boolean() }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('refused' as const), who: fc.constantFrom(...NAMES) }) },
@@ -208,23 +211,20 @@ describe('whatever a registry says, and in whatever order', () => {
   test('no lane that lives loses its last instance to a registry that forgets for less than the hold', () => {
     // The instances live on, and are told as they are; between such lists come lists that lack some of them.
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.integer({ min: 100, max: 9_000 }), fc.subarray(NAMES)), { minLength: 1, maxLength: 20 }),
-        (lists) => {
-          const memory = memoryOf(...NAMES);
-          let nowMs = 1_000;
-          let toldMs = nowMs;
-          for (const [pauseMs, names] of lists) {
-            nowMs += pauseMs;
-            // Beats bring everybody back within 30 s.
-            const isWhole = nowMs - toldMs >= 30_000;
-            if (isWhole) toldMs = nowMs;
-            memory.trouble(true, nowMs);
-            const used = memory.tell(all(...(isWhole ? NAMES : names)), 'registry', nowMs);
-            expect(served(used)).toBe(served(all(...NAMES)));
-          }
-        },
-      ),
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 100, max: 9_000 }), fc.subarray(NAMES)), { minLength: 1, maxLength: 20 }), (lists) => {
+        const memory = memoryOf(...NAMES);
+        let nowMs = 1_000;
+        let toldMs = nowMs;
+        for (const [pauseMs, names] of lists) {
+          nowMs += pauseMs;
+          // Beats bring everybody back within 30 s.
+          const isWhole = nowMs - toldMs >= 30_000;
+          if (isWhole) toldMs = nowMs;
+          memory.trouble(true, nowMs);
+          const used = memory.tell(all(...(isWhole ? NAMES : names)), 'registry', nowMs);
+          expect(served(used)).toBe(served(all(...NAMES)));
+        }
+      }),
       { numRuns: 1_000 },
     );
   });

@@ -128,7 +128,11 @@ export class ServiceTables {
     const known = this.get(key);
     if (known !== undefined && origin === 'snapshot' && known.origin !== 'snapshot') return known;
     const used = this.#believe(key, instances, origin);
-    if (known !== undefined && (known.origin === 'snapshot') === (origin === 'snapshot') && (used === known.instances || saySame(known.instances, used)))
+    if (
+      known !== undefined &&
+      (known.origin === 'snapshot') === (origin === 'snapshot') &&
+      (used === known.instances || saySame(known.instances, used))
+    )
       return known;
     return this.#change(key, used, origin, known);
   }

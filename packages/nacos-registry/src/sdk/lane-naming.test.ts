@@ -23,7 +23,9 @@ function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
 }
 
 /** How an instance that the SDK's list lacks is shown. */
-const SHOWN = { toHost: ({ cluster, ...instance }: NacosInstance): Host => ({ ...instance, metadata: { ...instance.metadata }, clusterName: cluster }) };
+const SHOWN = {
+  toHost: ({ cluster, ...instance }: NacosInstance): Host => ({ ...instance, metadata: { ...instance.metadata }, clusterName: cluster }),
+};
 
 const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);
 

@@ -359,7 +359,9 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
   if (earlier !== undefined) earlier.isActive = false;
 
   const view = (hosts: readonly Host[]): readonly Host[] =>
-    lanes.attempt(HOOKS.listenerView, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters, toHost: (instance) => toHost(key, instance) })) ?? hosts;
+    lanes.attempt(HOOKS.listenerView, () =>
+      lanes.view(key, hosts, lanes.backgroundTag(), { clusters, toHost: (instance) => toHost(key, instance) }),
+    ) ?? hosts;
   const told: FollowedListener = {
     clusters,
     signature: undefined,
