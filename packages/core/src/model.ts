@@ -43,7 +43,8 @@ export {
   type LanePolicy,
   type Reason,
 } from './routing/lane-index.js';
-export { type Doubt, type RememberedInstance } from './routing/instance-memory.js';
+export { DoubtLog, type ServiceDoubts } from './routing/doubt-log.js';
+export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,
   isInRightLane,
@@ -57,7 +58,6 @@ export {
   type ServiceKey,
   type ServiceTable,
   type ServiceTablesOptions,
-  type TableOrigin,
 } from './routing/service-tables.js';
 export { explainHop, type ExplainedInstance, type HopExplanation, type InstanceRole } from './routing/explain-hop.js';
 export {

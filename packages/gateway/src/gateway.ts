@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
-import { createTagCodec, DEFAULT_FORMATS, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
+import { createTagCodec, DEFAULT_FORMATS, DoubtLog, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { Decider } from './decide/decide.js';
 import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
@@ -202,9 +202,12 @@ class Parts {
     this.#log = log;
     const routes = (this.#routes = compileRoutes(options.routes));
     const { registry, registryHoldMs } = options;
+    const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
+    const doubts = new DoubtLog(log, holdMs);
     const tables = (this.tables = new ServiceTables({
       formats: formats ?? DEFAULT_FORMATS,
-      holdMs: () => registryHoldMs ?? registry.holdMs ?? 0,
+      holdMs,
+      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
     }));
     const unwatch = registry.watchTrouble?.((isReachable) => tables.trouble(isReachable));
     if (unwatch !== undefined) this.#unsubscribes.push(unwatch);

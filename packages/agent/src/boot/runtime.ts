@@ -2,6 +2,7 @@
 import {
   createRouter,
   createTagCodec,
+  DoubtLog,
   listedFormats,
   ServiceTables,
   setBackgroundLane,
@@ -63,11 +64,14 @@ export class Runtime implements Outbound, Messaging {
       groupOf: (tag) => this.tables.rules?.groupOf(tag),
       onUnwritable: (message) => log.warn(message),
     });
+    const holdMs = (): number => options.registryHoldMs ?? this.#registry.holdMs ?? 0;
+    const doubts = new DoubtLog(log, holdMs);
     this.tables = new ServiceTables({
       baseMode: options.baseMode,
       fallback: options.fallback,
       formats: listedFormats(options),
-      holdMs: () => options.registryHoldMs ?? this.#registry.holdMs ?? 0,
+      holdMs,
+      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
     });
     this.nacos = new NacosDiscovery({
       options,

@@ -22,6 +22,9 @@ import { isUsable } from './lane-index.js';
 import type { Instance } from './instance.js';
 import type { Tag } from '../names/tag.js';
 
+/** Who told a list: the registry itself, the app's own client of it, or an earlier run of this process. */
+export type TableOrigin = 'registry' | 'sdk' | 'snapshot';
+
 /** At most so many times the hold trouble that doesn't end can keep an instance in use. */
 const MAX_HOLDS = 3;
 
@@ -38,7 +41,7 @@ export interface RememberedInstance {
   readonly instance: Instance | undefined;
   readonly address: string;
   /** Who listed it last. */
-  readonly source: string;
+  readonly source: TableOrigin;
   /** When it was listed last. */
   readonly listedAtMs: number;
   /** Why it would be taken away, if the registry were believed; undefined: nothing is in doubt. */
@@ -51,7 +54,7 @@ export interface RememberedInstance {
 interface Known {
   /** The newest word; undefined: it is not listed. */
   said: Instance | undefined;
-  source: string;
+  source: TableOrigin;
   listedAtMs: number;
   /** As it was last usable and believed. */
   believed: Instance;
@@ -79,7 +82,7 @@ export class InstanceMemory {
   }
 
   /** Takes a whole list, and gives the instances to use. Of an address that is listed twice the later counts. */
-  tell(list: readonly Instance[], source: string, nowMs: number): readonly Instance[] {
+  tell(list: readonly Instance[], source: TableOrigin, nowMs: number): readonly Instance[] {
     this.#expire(nowMs);
     const before = this.#inUse(nowMs);
     const listed = new Map(list.map((instance) => [addressOf(instance), instance]));
@@ -151,6 +154,13 @@ export class InstanceMemory {
     return instances;
   }
 
+  /** How many instances are in use against the last word. */
+  get doubted(): number {
+    let count = 0;
+    for (const { doubt } of this.#known.values()) if (doubt !== undefined) count++;
+    return count;
+  }
+
   /** Whether what is in use is what was told last. */
   isAsTold(nowMs: number): boolean {
     for (const { doubt, refusedUntilMs } of this.#known.values()) if (doubt !== undefined || refusedUntilMs > nowMs) return false;
@@ -170,7 +180,7 @@ export class InstanceMemory {
     }));
   }
 
-  #hear(address: string, instance: Instance, source: string, nowMs: number): void {
+  #hear(address: string, instance: Instance, source: TableOrigin, nowMs: number): void {
     const known = this.#known.get(address);
     if (known === undefined) {
       this.#known.set(address, {

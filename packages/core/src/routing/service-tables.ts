@@ -1,7 +1,7 @@
 import type { LaneRules } from '../rules/types.js';
 import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
 import type { Instance } from './instance.js';
-import { InstanceMemory, type RememberedInstance } from './instance-memory.js';
+import { InstanceMemory, type RememberedInstance, type TableOrigin } from './instance-memory.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 import type { Tag } from '../names/tag.js';
 
@@ -43,10 +43,9 @@ export const SYSTEM_CLOCK: Clock = {
 export interface ServiceMemory {
   readonly key: ServiceKey;
   readonly instances: readonly RememberedInstance[];
+  /** The time that these speak of, by the clock. */
+  readonly nowMs: number;
 }
-
-/** Who told what a table holds: the registry itself, the app's own client of it, or an earlier run of this process. */
-export type TableOrigin = 'registry' | 'sdk' | 'snapshot';
 
 /** An address that is known as an instance. */
 export interface KnownAddress {
@@ -65,6 +64,8 @@ export interface ServiceTablesOptions {
    * {@link InstanceMemory}; asked for each service once. Default 0: it is believed at once, and no refusal is remembered.
    */
   readonly holdMs?: () => number;
+  /** Told when something of a service comes into doubt, and when nothing is any more: how many instances of those in use. */
+  readonly onDoubt?: (key: ServiceKey, doubted: number, of: number) => void;
   /** Default {@link SYSTEM_CLOCK}. */
   readonly clock?: Clock;
 }
@@ -78,6 +79,7 @@ interface Remembered {
   told: readonly Instance[];
   origin: TableOrigin;
   isAsTold: boolean;
+  isDoubted: boolean;
 }
 
 /**
@@ -169,7 +171,7 @@ export class ServiceTables {
   /** What is remembered of services whose registry may forget; times are those of the clock. */
   memories(): ServiceMemory[] {
     const nowMs = this.#clock.nowMs();
-    return Array.from(this.#remembered.values(), ({ key, memory }) => ({ key, instances: memory.describe(nowMs) }));
+    return Array.from(this.#remembered.values(), ({ key, memory }) => ({ key, instances: memory.describe(nowMs), nowMs }));
   }
 
   /** Calls `listener` with each table that says something else than before; not where other lane groups come into force. */
@@ -186,7 +188,14 @@ export class ServiceTables {
     if (holdMs === 0) return told;
     const nowMs = this.#clock.nowMs();
     if (remembered === undefined) {
-      remembered = { key, memory: new InstanceMemory(holdMs as number, (instance) => this.tagOf(instance)), told, origin, isAsTold: true };
+      remembered = {
+        key,
+        memory: new InstanceMemory(holdMs as number, (instance) => this.tagOf(instance)),
+        told,
+        origin,
+        isAsTold: true,
+        isDoubted: false,
+      };
       remembered.memory.trouble(this.#isReachable, this.#troubleAtMs);
       this.#remembered.set(id, remembered);
     } else if (saySame(remembered.told, told) && (remembered.origin === 'snapshot') === (origin === 'snapshot')) {
@@ -200,6 +209,7 @@ export class ServiceTables {
     this.#wake();
     // Where nothing is doubted the list is kept that came, which others may have, too.
     remembered.isAsTold = remembered.memory.isAsTold(nowMs);
+    this.#tellDoubt(remembered, used.length);
     return remembered.isAsTold ? told : used;
   }
 
@@ -210,9 +220,17 @@ export class ServiceTables {
     const nowMs = this.#clock.nowMs();
     const used = memory.instances(nowMs);
     remembered.isAsTold = memory.isAsTold(nowMs);
+    this.#tellDoubt(remembered, used.length);
     if (known !== undefined && !saySame(known.instances, used)) this.#change(key, remembered.isAsTold ? told : used, origin, known);
     this.#watch(remembered);
     this.#wake();
+  }
+
+  #tellDoubt(remembered: Remembered, of: number): void {
+    const { doubted } = remembered.memory;
+    if (doubted > 0 === remembered.isDoubted) return;
+    remembered.isDoubted = doubted > 0;
+    this.#options.onDoubt?.(remembered.key, doubted, of);
   }
 
   #watch(remembered: Remembered): void {
