@@ -98,18 +98,22 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     );
   }
 
-  /** Load of three kinds in all ways, until told to stop. What was under way at a death is told apart: it was sent. */
-  function load(app: App): { killing(names: string[]): Promise<void>; after(count: number): Promise<Answer[]> } {
+  /** Load of three kinds in all ways, until the test ends. While replicas are killed nothing is under way: what was sent is lost with them. */
+  function load(app: App): { killing(names: string[]): Promise<void>; next(count: number): Promise<Answer[]> } {
     let answers: Answer[] = [];
-    let phase = 0;
-    let isOver = false;
     let wake = (): void => {};
+    const until = async (holds: () => boolean): Promise<void> => {
+      while (!holds()) await new Promise<void>((resolve) => (wake = resolve));
+    };
+    let open: Promise<void> | undefined;
+    let underWay = 0;
+    let isOver = false;
     const worker = async (from: number): Promise<void> => {
       for (let i = from; !isOver; i++) {
-        const begun = phase;
-        const answer = await ask(app, KINDS[i % 3] as Kind, WAYS[Math.floor(i / 3) % WAYS.length] as string, client);
-        if (begun !== phase) continue;
-        answers.push(answer);
+        await open;
+        underWay++;
+        answers.push(await ask(app, KINDS[i % 3] as Kind, WAYS[Math.floor(i / 3) % WAYS.length] as string, client));
+        underWay--;
         wake();
       }
     };
@@ -120,12 +124,16 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
     return {
       async killing(names) {
+        let reopen = (): void => {};
+        open = new Promise((resolve) => (reopen = resolve));
+        await until(() => underWay === 0);
         await kill(...names);
-        phase++;
+        await ask(app, 'base', 'turns', client);
         answers = [];
+        reopen();
       },
-      async after(count) {
-        while (answers.length < count) await new Promise<void>((resolve) => (wake = resolve));
+      async next(count) {
+        await until(() => answers.length >= count);
         return answers.splice(0);
       },
     };
@@ -139,12 +147,12 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     const app = await startCaller(isCached ? { CACHED: JSON.stringify(cached) } : {});
     await ask(app, 'base', 'learn', client);
     const under = load(app);
-    expect(namesOf(await under.after(120))).toEqual({ base: ['base'], gray: ['gray-1', 'gray-2'], blue: ['blue'] });
+    expect(namesOf(await under.next(120))).toEqual({ base: ['base'], gray: ['gray-1', 'gray-2'], blue: ['blue'] });
     await under.killing(['gray-1']);
-    const oneLeft = await under.after(200);
+    const oneLeft = await under.next(200);
     expect(namesOf(oneLeft)).toEqual({ base: ['base'], gray: ['gray-2'], blue: ['blue'] });
     await under.killing(['gray-2']);
-    const noneLeft = await under.after(200);
+    const noneLeft = await under.next(200);
     expect(namesOf(noneLeft)).toEqual({ base: ['base'], gray: ['base'], blue: ['blue'] });
   });
 
@@ -156,13 +164,24 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(new Set(answers.flatMap(({ body }) => body || []))).toEqual(new Set(['sent once']));
   });
 
-  test('without a fallback, the caller gets the error of the connection', async () => {
+  test('who has refused is not asked again by the calls that follow', async () => {
     await kill('gray-1', 'gray-2');
-    const app = await startCaller({ LANE_FALLBACK: 'none' });
+    const app = await startCaller();
+    for (let i = 0; i < 10; i++) expect(await ask(app, 'gray', 'http without an agent', client)).toMatchObject({ name: 'base' });
+    const { attempts } = (await ask(app, 'base', 'attempts', client)) as unknown as { attempts: Record<string, number> };
+    expect(['gray-1', 'gray-2', 'base'].map((name) => attempts[instances[name]?.ports['stock'] as number])).toEqual([1, 1, 10]);
+  });
+
+  test('without a fallback, the caller gets the error of the connection, and then that nothing is there', async () => {
+    await kill('gray-1', 'gray-2');
     for (const way of WAYS) {
+      const app = await startCaller({ LANE_FALLBACK: 'none' });
       const { error } = await ask(app, 'gray', way, client);
-      expect(`${error?.code} ${error?.message}`).toMatch(/ECONNREFUSED/);
+      expect(`${error?.code} ${error?.message}`).toContain('ECONNREFUSED');
+      const { error: later } = await ask(app, 'gray', way, client);
+      expect(`${later?.code} ${later?.message}`).toContain('ELANE_UNAVAILABLE');
       expect((await ask(app, 'base', way, client)).name).toBe('base');
+      await app.stop();
     }
   });
 

@@ -105,7 +105,7 @@ export type {
 } from './routing/registry.js';
 export { codeOf, messageOf } from './error-text.js';
 export type { SnapshotStore } from './routing/snapshots.js';
-export { NOTHING_AVOIDED, type Avoided, type Candidate } from './routing/candidates.js';
+export { nextCandidate, type Candidate } from './routing/candidates.js';
 export {
   createRouter,
   judgeByName,

@@ -1,9 +1,18 @@
 'use strict';
 // Calls an instance in the way that a request asks for, by name or at the address that its environment says, and passes on the answer.
 
+const { subscribe } = require('node:diagnostics_channel');
 const http = require('node:http');
 const http2 = require('node:http2');
 const grpc = require('@grpc/grpc-js');
+
+const attempts = {};
+const counted = new WeakSet();
+subscribe('net.client.socket', ({ socket }) => {
+  // Told of at each `connect`.
+  if (!counted.has(socket)) socket.on('connectionAttempt', (_, port) => (attempts[port] = (attempts[port] ?? 0) + 1));
+  counted.add(socket);
+});
 
 const at = JSON.parse(process.env.CACHED ?? '{}');
 const urlOf = (service) => `${service === 'shop-b' ? 'https' : 'http'}://${at[service] === undefined ? service : `127.0.0.1:${at[service]}`}`;
@@ -58,6 +67,13 @@ const viaName = (service) =>
   new Promise((resolve) => http.get(`http://${service}/`, (response) => response.resume().on('end', resolve)).on('error', resolve));
 
 const WAYS = {
+  // What has come until now has been dealt with after this.
+  turns: async () => {
+    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    return '{}';
+  },
+  // How often each port has been connected to.
+  attempts: async () => JSON.stringify({ attempts }),
   // Of services that nobody has called by name the agent knows no address.
   learn: async () => {
     await Promise.all(['stock', 'stock-h2', 'shop-b', 'stock-rpc'].map(viaName));

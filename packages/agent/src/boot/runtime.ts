@@ -23,7 +23,7 @@ import { OwnService } from '../discovery/own-service.js';
 import { RequestLanes } from '../inbound/request-lanes.js';
 import type { Messaging } from '../messages/messaging.js';
 import type { Observers } from '../observe/observers.js';
-import { Connecting, createInstanceMemory } from '../outbound/connecting/connecting.js';
+import { Connecting } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
 import type { AgentLog } from './log.js';
@@ -92,10 +92,8 @@ export class Runtime implements Outbound, Messaging {
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
     this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
-    const now = performance.now.bind(performance);
-    const memory = createInstanceMemory(now);
-    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key), memory);
-    this.connecting = new Connecting({ router: this.router, tables: this.tables, memory, log, now });
+    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
+    this.connecting = new Connecting(this.router, this.tables, log, performance.now.bind(performance));
     this.setRules(undefined);
   }
 

@@ -2,9 +2,9 @@
  * Where a call goes, and why: one verdict from one look-up, which clients act upon, and of which figures, spans, decisions and explanations
  * speak. Names of services are resolved; addresses of instances in the wrong lane are corrected.
  */
-import { decide, nextCandidate, NOTHING_AVOIDED, pickUnlessAvoided, type Avoided, type Candidate } from './candidates.js';
+import { nextCandidate, type Candidate } from './candidates.js';
 import type { Instance } from './instance.js';
-import { route, type Decision, type Reason } from './lane-index.js';
+import { pick, route, type Decision, type Reason } from './lane-index.js';
 import type { ServiceNames } from './registry.js';
 import { isInRightLane, type ServiceKey, type ServiceTable, type ServiceTables } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
@@ -81,19 +81,14 @@ export interface Router {
   /** What becomes of a call. `waited`: the service has been waited for; take what is known. On the request path, change with care. */
   judge(host: string, port: number, tag: Tag | undefined, waited?: boolean): Verdict;
   /** Where a call goes that could not be connected, as {@link nextCandidate}. */
-  next(service: ServiceKey, tag: Tag | undefined, skipped: Avoided, isLaneSpent: boolean): Candidate | undefined;
+  next(service: ServiceKey, tag: Tag | undefined, isTried: (instance: Instance) => boolean, isLaneSpent: boolean): Candidate | undefined;
 }
 
 /**
  * Makes a router. `learn` begins to learn a service that no table holds yet, and gives a promise that settles when it is known or can't
- * be; undefined: there is nobody to ask, or the service is known not to be there. `avoided` are passed over while there are others.
+ * be; undefined: there is nobody to ask, or the service is known not to be there.
  */
-export function createRouter(
-  tables: ServiceTables,
-  names: ServiceNames,
-  learn: (key: ServiceKey) => Promise<void> | undefined,
-  avoided: Avoided = NOTHING_AVOIDED,
-): Router {
+export function createRouter(tables: ServiceTables, names: ServiceNames, learn: (key: ServiceKey) => Promise<void> | undefined): Router {
   return {
     get isEmpty() {
       return tables.isEmpty && names.isEmpty;
@@ -102,33 +97,33 @@ export function createRouter(
       const known = tables.findByAddress(host, port);
       if (known !== undefined) {
         const { table, instance } = known;
-        const decision = decide(table.index, tag, avoided);
+        const decision = route(table.index, tag);
         if (isInRightLane(known, decision, tag)) return { kind: 'as-is', service: table.key, reason: decision.reason, instance };
-        return verdictOf(table.key, decision, tag, false, avoided);
+        return verdictOf(table.key, decision, tag, false);
       }
       const key = names.find(host, port);
       if (key === undefined) return UNKNOWN;
       const table = tables.get(key);
-      if (table !== undefined) return verdictOf(table.key, decide(table.index, tag, avoided), tag, true, avoided);
+      if (table !== undefined) return judgeByName(table, tag);
       // Nobody knows the service: after waiting in vain the name goes the way it would go without us (DNS).
       if (waited) return UNKNOWN;
       const until = learn(key);
       return until === undefined ? UNKNOWN : { kind: 'wait', service: key, reason: undefined, instance: undefined, until };
     },
-    next(service, tag, skipped, isLaneSpent) {
+    next(service, tag, isTried, isLaneSpent) {
       const table = tables.get(service);
-      return table === undefined ? undefined : nextCandidate(table.index, tag, skipped, isLaneSpent, Math.random);
+      return table === undefined ? undefined : nextCandidate(table.index, tag, isTried, isLaneSpent, Math.random);
     },
   };
 }
 
 /** What becomes of a call by name to a service that is known. */
 export function judgeByName(table: ServiceTable, tag: Tag | undefined): Redirect | Unavailable {
-  return verdictOf(table.key, route(table.index, tag), tag, true, NOTHING_AVOIDED);
+  return verdictOf(table.key, route(table.index, tag), tag, true);
 }
 
-function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean, avoided: Avoided): Redirect | Unavailable {
-  const instance = pickUnlessAvoided(decision, avoided, Math.random);
+function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean): Redirect | Unavailable {
+  const instance = pick(decision, Math.random);
   return instance === undefined
     ? { kind: 'unavailable', service, reason: 'none', instance: undefined, tag }
     : { kind: 'redirect', service, reason: decision.reason, instance, byName };

@@ -41,12 +41,11 @@ type Connect = (options?: object) => void;
 
 /** From now on routed sockets are connected by their routes. */
 export function connectRoutedSockets(connecting: Connecting): void {
-  const { tables } = connecting.parts;
   beforeSocketConnects((socket, options: RoutedOptions | undefined) => {
     if (options === undefined || typeof options.host !== 'string') return undefined;
     const route = options[ROUTE];
     if (route !== undefined && leadsTo(route, options)) return takeOver(connecting, route, socket, options);
-    return tables.isEmpty ? undefined : noteOutcome(connecting, socket, options.host, Number(options.port));
+    return noteOutcome(connecting, socket, options.host, Number(options.port));
   });
 }
 
@@ -124,7 +123,7 @@ function connectSomewhere(
       return true;
     },
     () => {
-      connecting.answered(attempt.instance);
+      connecting.answered(attempt.service, attempt.instance);
       if (isElsewhere) retire(socket);
     },
   );
@@ -142,7 +141,7 @@ function noteOutcome(connecting: Connecting, socket: net.Socket, host: string, p
       connecting.refused(service, address, error);
       return false;
     },
-    () => connecting.answered(address),
+    () => connecting.answered(service, address),
   );
   return undefined;
 }

@@ -1,4 +1,4 @@
-import { FIRST_AVOIDED_MS, type Address } from '../connecting/refusals.js';
+import type { Address } from '../connecting/connecting.js';
 
 /** As much of a channel as the agent deals with. */
 export interface Channel {
@@ -36,12 +36,14 @@ function parseTarget(channel: Channel): Target | undefined {
 /** Instances come and go; channels to those that are gone need not stay. */
 const MAX_SIBLINGS = 64;
 
-/** Milliseconds until a channel connects again at the latest: grpc-js would let two minutes pass, in which a lane that is back stays empty. */
+/** Until when a channel connects again at the latest: grpc-js would let two minutes pass, in which a lane that is back stays empty. */
 const MAX_BACKOFF = 'grpc.max_reconnect_backoff_ms';
+/** As long as an instance is left alone that has refused once. */
+const MAX_BACKOFF_MS = 5_000;
 
 function backoffOf(options: Readonly<Record<string, unknown>>): number {
   const asked = options[MAX_BACKOFF];
-  return typeof asked === 'number' ? Math.min(asked, FIRST_AVOIDED_MS) : FIRST_AVOIDED_MS;
+  return typeof asked === 'number' ? Math.min(asked, MAX_BACKOFF_MS) : MAX_BACKOFF_MS;
 }
 
 /** Keeps channels of our own beside an app's, one for each instance. */

@@ -1,7 +1,6 @@
 import { currentContext, type LaneUnavailableError, type SettledVerdict, type Tag } from '@lane/core/model';
 import { beforeSocketConnects } from '../../patching/socket-hook.js';
-import type { Address } from '../connecting/refusals.js';
-import type { Attempt } from '../connecting/connecting.js';
+import type { Address, Attempt } from '../connecting/connecting.js';
 import { Learning, ROUTE, takeOver, type RoutedOptions } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
 
