@@ -174,14 +174,19 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
 
   test('without a fallback, the caller gets the error of the connection, and then that nothing is there', async () => {
     await kill('gray-1', 'gray-2');
-    for (const way of WAYS) {
+    // One way to each service: whoever is refused first keeps the others from trying.
+    for (const ways of [
+      ['http', 'https', 'http2', 'grpc'],
+      ['fetch', 'http2 over TLS'],
+    ]) {
       const app = await startCaller({ LANE_FALLBACK: 'none' });
-      const { error } = await ask(app, 'gray', way, client);
-      expect(`${error?.code} ${error?.message}`).toContain('ECONNREFUSED');
-      const { error: later } = await ask(app, 'gray', way, client);
-      expect(`${later?.code} ${later?.message}`).toContain('ELANE_UNAVAILABLE');
-      expect((await ask(app, 'base', way, client)).name).toBe('base');
-      await app.stop();
+      for (const way of ways) {
+        const { error } = await ask(app, 'gray', way, client);
+        expect(`${error?.code} ${error?.message}`).toContain('ECONNREFUSED');
+        const { error: later } = await ask(app, 'gray', way, client);
+        expect(`${later?.code} ${later?.message}`).toContain('ELANE_UNAVAILABLE');
+        expect((await ask(app, 'base', way, client)).name).toBe('base');
+      }
     }
   });
 
@@ -198,7 +203,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
         await app.stop();
         expect(answers.filter(({ kind, name }) => name?.replace(/-\d$/, '') !== kind)).toEqual([]);
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 

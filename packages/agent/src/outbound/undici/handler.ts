@@ -10,7 +10,12 @@ import type { DispatchHandler } from './types.js';
 export function handlerInLane(handler: DispatchHandler, context: LaneContext = laneContext(undefined)): DispatchHandler {
   // Those of undici's request, stream and pipeline see to it themselves; that of fetch, a literal, settles a promise.
   if (!hasEnteredLane() || handler instanceof AsyncResource || (Object.hasOwn(handler, 'abort') && Object.hasOwn(handler, 'body'))) return handler;
-  return standIn(handler, (_, method) => (...args) => enterContext(context, method, handler, args));
+  return standIn(
+    handler,
+    (_, method) =>
+      (...args) =>
+        enterContext(context, method, handler, args),
+  );
 }
 
 /** Hands the request on elsewhere, and says whether it has; if not, its own handler is told. */
