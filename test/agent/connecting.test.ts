@@ -4,6 +4,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { eventually } from '@lane/testing';
 import { freePort } from '@lane/testing/ports';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -11,7 +12,18 @@ import { nodeVersions } from './nodes.js';
 import { send, startApp, type App } from './run-app.js';
 
 const SERVICES = ['stock', 'stock-h2', 'shop-b', 'stock-rpc'] as const;
-const WAYS = ['http', 'https', 'http without an agent', 'fetch', 'agent', 'pool', 'http2', 'http2 over TLS', 'grpc'] as const;
+const WAYS = [
+  'http',
+  'http through one socket',
+  'https',
+  'http without an agent',
+  'fetch',
+  'agent',
+  'pool',
+  'http2',
+  'http2 over TLS',
+  'grpc',
+] as const;
 type Kind = 'base' | 'gray' | 'blue';
 const KINDS: readonly Kind[] = ['base', 'gray', 'blue'];
 const headersOf = (kind: Kind): Record<string, string> => (kind === 'base' ? {} : { baggage: `lane=${kind}` });
@@ -24,8 +36,9 @@ interface Answer {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-async function ask(app: App, kind: Kind, way: string, agent: http.Agent): Promise<Answer> {
-  const { body } = await send(app.port, `/?way=${encodeURIComponent(way)}`, headersOf(kind), agent);
+/** `together`: the app makes its call once it has so many to make. */
+async function ask(app: App, kind: Kind, way: string, agent: http.Agent, together = 1): Promise<Answer> {
+  const { body } = await send(app.port, `/?way=${encodeURIComponent(way)}&together=${together}`, headersOf(kind), agent);
   return { kind, way, ...(JSON.parse(body) as object) };
 }
 
@@ -51,25 +64,28 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     client.destroy();
     await nacos?.close();
   });
+  async function startInstance(name: string, tag: string | undefined, ports: Readonly<Record<string, number>> = {}): Promise<App> {
+    const instance = await startApp({ script: 'instance.cjs', args: [name], load: 'none', env: { PORTS: JSON.stringify(ports) } });
+    for (const service of SERVICES) {
+      const port = instance.ports[service] as number;
+      await registrar.register(
+        { name: service, group: 'DEFAULT_GROUP' },
+        { ip: '127.0.0.1', port, metadata: tag === undefined ? {} : { lane: tag } },
+      );
+    }
+    return instance;
+  }
+
   beforeEach(async () => {
     // Who registers is not who serves: what dies stays registered.
     registrar = connectNacos({ server: nacos.address });
     const started = await Promise.all(
       [
-        ['base', 'base'],
+        ['base', undefined],
         ['gray-1', 'gray'],
         ['gray-2', 'gray'],
         ['blue', 'blue'],
-      ].map(async ([name, tag]) => {
-        const instance = await startApp({ script: 'instance.cjs', args: [name as string], load: 'none' });
-        for (const service of SERVICES) {
-          await registrar.register(
-            { name: service, group: 'DEFAULT_GROUP' },
-            { ip: '127.0.0.1', port: instance.ports[service] as number, metadata: tag === 'base' ? {} : { lane: tag as string } },
-          );
-        }
-        return [name, instance] as const;
-      }),
+      ].map(async ([name, tag]) => [name, await startInstance(name as string, tag)] as const),
     );
     instances = Object.fromEntries(started);
   });
@@ -172,6 +188,31 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(['gray-1', 'gray-2', 'base'].map((name) => attempts[instances[name]?.ports['stock'] as number])).toEqual([1, 1, 10]);
   });
 
+  test('a lane that is back is served by itself at once, whatever served it meanwhile', async () => {
+    await kill('gray-1', 'gray-2');
+    const app = await startCaller();
+    await ask(app, 'base', 'learn', client);
+    const answered = async (): Promise<Record<string, string[]>> => {
+      const answers: Answer[] = [];
+      for (const way of WAYS) for (let i = 0; i < 5; i++) answers.push(await ask(app, 'gray', way, client));
+      return namesOf(answers);
+    };
+    // The first of each service is connected to base in the place of gray.
+    expect(await answered()).toEqual({ gray: ['base'] });
+    const before = ['gray-1', 'gray-2'].map((name) => [name, (instances[name] as App).ports] as const);
+    for (const [, ports] of before) {
+      for (const service of SERVICES) {
+        await registrar.deregister({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: ports[service] as number });
+      }
+    }
+    await eventually(async () => {
+      const { known } = (await ask(app, 'base', 'known', client)) as unknown as { known: number[] };
+      expect(before.flatMap(([, ports]) => Object.values(ports)).filter((port) => known.includes(port))).toEqual([]);
+    });
+    for (const [name, ports] of before) instances[name] = await startInstance(name, 'gray', ports);
+    await eventually(async () => expect(await answered()).toEqual({ gray: ['gray-1', 'gray-2'] }));
+  });
+
   test('without a fallback, the caller gets the error of the connection, and then that nothing is there', async () => {
     await kill('gray-1', 'gray-2');
     // One way to each service: whoever is refused first keeps the others from trying.
@@ -193,13 +234,13 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('lanes are kept apart from the first call on, however many come at once', async () => {
     // Each kind is called in each way, and by whom first is up to chance.
     const calls = fc.shuffledSubarray(
-      Array.from({ length: 54 }, (_, i) => [KINDS[i % 3], WAYS[Math.floor(i / 3) % WAYS.length]] as [Kind, string]),
+      Array.from({ length: 3 * 2 * WAYS.length }, (_, i) => [KINDS[i % 3], WAYS[Math.floor(i / 3) % WAYS.length]] as [Kind, string]),
       { minLength: 50 },
     );
     await fc.assert(
       fc.asyncProperty(calls, async (made) => {
         const app = await startCaller();
-        const answers = await Promise.all(made.map(([kind, way]) => ask(app, kind, way, client)));
+        const answers = await Promise.all(made.map(([kind, way]) => ask(app, kind, way, client, made.length)));
         await app.stop();
         expect(answers.filter(({ kind, name }) => name?.replace(/-\d$/, '') !== kind)).toEqual([]);
       }),

@@ -66,11 +66,17 @@ const viaHttp = (service, options) =>
 const viaName = (service) =>
   new Promise((resolve) => http.get(`http://${service}/`, (response) => response.resume().on('end', resolve)).on('error', resolve));
 
+const few = new http.Agent({ keepAlive: true, maxSockets: 1 });
 const WAYS = {
   // What has come until now has been dealt with after this.
   turns: async () => {
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
     return '{}';
+  },
+  // Ports of the instances that the agent has in use.
+  known: async () => {
+    const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
+    return JSON.stringify({ known: [...runtime.tables.all()].flatMap(({ instances }) => instances.map(({ port }) => port)) });
   },
   // How often each port has been connected to.
   attempts: async () => JSON.stringify({ attempts }),
@@ -80,6 +86,7 @@ const WAYS = {
     return '{}';
   },
   http: () => viaHttp('stock', { agent: keep }),
+  'http through one socket': () => viaHttp('stock', { agent: few }),
   https: () => viaHttp('shop-b', { agent: keepTls() }),
   'http without an agent': () => viaHttp('stock', { createConnection: (options) => require('node:net').connect(options) }),
   fetch: async () => (await fetch(urlOf('stock'), { method: 'POST', body: 'sent once' })).text(),
@@ -93,9 +100,19 @@ const WAYS = {
     }),
 };
 
+/** Resolves for so many at once. */
+const held = [];
+const together = (count) =>
+  new Promise((resolve) => {
+    held.push(resolve);
+    if (held.length >= count) for (const release of held.splice(0)) release();
+  });
+
 const server = http.createServer(async (request, response) => {
   for await (const _ of request);
-  const way = new URL(request.url, 'http://app').searchParams.get('way');
+  const { searchParams } = new URL(request.url, 'http://app');
+  const way = searchParams.get('way');
+  await together(Number(searchParams.get('together') ?? 1));
   const answer = await WAYS[way]().catch((error) => {
     const { code, message, stack } = error.cause ?? error;
     return JSON.stringify({ error: { code, message, stack } });

@@ -15,7 +15,7 @@ const answer = (request, response) => {
   request.on('data', (chunk) => (body += chunk));
   request.on('end', () => response.end(JSON.stringify({ name, body })));
 };
-const plain = http.createServer(answer);
+const plain = http.createServer({ keepAliveTimeout: 60_000 }, answer);
 const pem = (file) => fs.readFileSync(`${__dirname}/../tls/${file}.pem`);
 const secure = http2.createSecureServer({ key: pem('key'), cert: pem('cert'), allowHTTP1: true }, answer);
 const multiplexed = http2.createServer();
@@ -40,10 +40,13 @@ remote.addService(
   { who: (_, done) => done(null, Buffer.from(JSON.stringify({ name }))) },
 );
 
-const listen = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+const wanted = JSON.parse(process.env.PORTS ?? '{}');
+const listen = (server, service) => new Promise((resolve) => server.listen(wanted[service] ?? 0, '127.0.0.1', () => resolve(server.address().port)));
 Promise.all([
-  listen(plain),
-  listen(multiplexed),
-  listen(secure),
-  new Promise((resolve) => remote.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (_, port) => resolve(port))),
+  listen(plain, 'stock'),
+  listen(multiplexed, 'stock-h2'),
+  listen(secure, 'shop-b'),
+  new Promise((resolve) =>
+    remote.bindAsync(`127.0.0.1:${wanted['stock-rpc'] ?? 0}`, grpc.ServerCredentials.createInsecure(), (_, port) => resolve(port)),
+  ),
 ]).then(([port, h2, tls, rpc]) => process.send({ port, ports: { stock: port, 'stock-h2': h2, 'shop-b': tls, 'stock-rpc': rpc } }));

@@ -9,8 +9,10 @@ const GOAL = Symbol('lane.goal');
 /** Where a socket that was given a service name goes. */
 export interface Goal {
   readonly tag: Tag | undefined;
-  /** Absent while the service is being learnt. */
-  attempt?: Attempt | undefined;
+  /** Whether the service is being learnt. */
+  isPending: boolean;
+  /** Absent while it is not known where the socket goes. */
+  attempt: Attempt | undefined;
 }
 
 /** The goal of a socket, if it was given a service name. */
@@ -37,7 +39,7 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
     const verdict = router.judge(host, Number(port), tag);
     // A given address is left alone here: it is corrected request by request.
     if (verdict.kind === 'unknown' || verdict.kind === 'as-is' || (verdict.kind === 'redirect' && !verdict.byName)) return undefined;
-    const goal: Goal = { tag };
+    const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt: undefined };
     withGoal(socket, goal);
     if (verdict.kind === 'redirect') {
       const attempt = (goal.attempt = connecting.begin(verdict, tag));
@@ -47,6 +49,7 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
     }
     const settle = (): Attempt | LaneUnavailableError | undefined => {
       const found: SettledVerdict = verdict.kind === 'wait' ? settled(router.judge(host, Number(port), tag, true)) : verdict;
+      goal.isPending = false;
       if (found.kind === 'unavailable') return unavailableError(found);
       if (found.kind === 'redirect') goal.attempt = connecting.begin(found, tag);
       return goal.attempt;

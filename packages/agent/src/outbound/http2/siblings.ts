@@ -44,7 +44,13 @@ export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip:
   const aimedAt = goal === undefined ? undefined : addressOfGoal(goal);
   if (aimedAt !== undefined) return aimedAt;
   const { host, port } = authorityOf(session);
-  return goal !== undefined && goal.tag === tag ? undefined : { ip: host, port };
+  return goal?.isPending === true && goal.tag === tag ? undefined : { ip: host, port };
+}
+
+/** Whether a session will go where another tag's requests may go: its service is being learnt. */
+function isForAnother(session: Session, tag: Tag | undefined): boolean {
+  const goal = goalOf(socketOf(session));
+  return goal?.isPending === true && goal.tag !== tag;
 }
 
 /**
@@ -52,14 +58,12 @@ export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip:
  * instance to connect to.
  */
 export function siblingOf(session: Session, tag: Tag | undefined, begin: (() => Attempt) | undefined, test: Test): Session | undefined {
-  const goal = goalOf(socketOf(session));
-  const undecided = goal !== undefined && goal.attempt === undefined && goal.tag !== tag;
-  if (begin === undefined && !undecided) return undefined;
+  if (begin === undefined && !isForAnother(session, tag)) return undefined;
   let own = siblings.get(session);
   if (own === undefined) siblings.set(session, (own = keepSiblings(session)));
   for (const sibling of own) {
     if (sibling.closed || sibling.destroyed) own.delete(sibling);
-    else if (test(sibling)) return sibling;
+    else if (!isForAnother(sibling, tag) && test(sibling)) return sibling;
   }
   const made = connectBeside(session, tag, begin?.());
   if (made !== undefined) {
@@ -95,13 +99,13 @@ function connectBeside(session: Session, tag: Tag | undefined, attempt: Attempt 
   const byName = net.isIP(host) === 0;
   const shown = byName ? url : `${url.slice(0, url.indexOf('//'))}//${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
   const to = { host: ip, port, [ROUTE]: attempt };
-  if (!url.startsWith('https:')) return connect(shown, { createConnection: () => withGoal(net.connect(to), { tag, attempt }) });
+  if (!url.startsWith('https:')) return connect(shown, { createConnection: () => withGoal(net.connect(to), { tag, isPending: false, attempt }) });
   const options = tlsOptionsOf(session);
   if (options === undefined) return undefined;
   const { connect: connectTls } = require('node:tls') as typeof tls;
   return connect(shown, {
     createConnection: () =>
-      withGoal(connectTls({ ...options, ...to, ...(byName ? { servername: options.servername ?? host } : {}) }), { tag, attempt }),
+      withGoal(connectTls({ ...options, ...to, ...(byName ? { servername: options.servername ?? host } : {}) }), { tag, isPending: false, attempt }),
   });
 }
 
