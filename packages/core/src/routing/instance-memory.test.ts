@@ -85,11 +85,11 @@ describe('what is said of one instance is believed at once', () => {
     expect(served(memoryOf(...FOUR).tell(list, 'registry', 1_000))).toBe(now);
   });
 
-  test('as is the last of a lane, where its others left one by one', () => {
-    const memory = memoryOf('b1', 'b2', 'g1', 'g2', 'g3');
-    memory.tell(all('b1', 'b2', 'g2', 'g3'), 'registry', 1_000);
-    memory.tell(all('b1', 'b2', 'g3'), 'registry', 11_000);
-    expect(served(memory.tell(all('b1', 'b2'), 'registry', 21_000))).toBe('b1 b2');
+  test('as is that a lane has gone which was disabled before', () => {
+    const memory = memoryOf(...FOUR);
+    memory.tell([...all('b1', 'b2', 'g1'), one('g2', { enabled: false })], 'registry', 1_000);
+    memory.tell([...all('b1', 'b2'), one('g1', { enabled: false }), one('g2', { enabled: false })], 'registry', 2_000);
+    expect(served(memory.tell(all('b1', 'b2'), 'registry', 3_000))).toBe('b1 b2');
   });
 });
 
@@ -201,6 +201,8 @@ describe('whatever a registry says, and in whatever order', () => {
         const list = listOf(last);
         memory.tell(list, 'registry', nowMs);
         nowMs += 3 * HOLD_MS;
+        // A look at the registry, whatever is thought of the way to it.
+        memory.heardAgain(nowMs);
         expect(served(memory.instances(nowMs))).toBe(served(list));
         expect(memory.dueMs).toBeUndefined();
       }),

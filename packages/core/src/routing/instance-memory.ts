@@ -5,12 +5,14 @@
  *
  * - **Silence about many is doubted.** A lane (or base) that vanishes as a whole, or most of the service at once, or anything soon after
  *   trouble with the registry: such instances stay in use as they were last known.
- * - **Silence about one is believed**: it deregistered, or crashed, and others of its lane are there. So is the last of a lane whose others
- *   left one by one just before: that is a scale-down.
+ * - **Silence about one is believed**: it deregistered, or crashed, and others of its lane are there.
  * - **A word about an instance is believed**: disabled, weight 0, another tag; unless it is said of all of them, or of a whole lane that all
  *   at once has no tag.
  * - **Doubt ends** when the instance is listed again, when the registry has said the same for the hold, or when the instance refuses
  *   connections.
+ *
+ * So a scale-down to nothing is told from forgetting by its order: who is drained is disabled first, which is a word, and gone later. A last
+ * instance that goes without a word is doubted, as nobody can tell.
  *
  * What an error costs: an instance that is gone and kept costs one refused connection, as the call then goes elsewhere; one that lives
  * and was taken out on purpose gets its requests for the hold more. Push-empty protection of Nacos' Java client (since 2.1) is the
@@ -69,8 +71,6 @@ export class InstanceMemory {
   readonly #holdMs: number;
   readonly #tagOf: (instance: Instance) => Tag | undefined;
   readonly #known = new Map<string, Known>();
-  /** By lane: when one of its instances left that was believed to. */
-  readonly #departedAtMs = new Map<Tag | undefined, number>();
   #toldAtMs = -Infinity;
   #troubleAtMs = -Infinity;
   #isReachable = true;
@@ -83,7 +83,6 @@ export class InstanceMemory {
 
   /** Takes a whole list, and gives the instances to use. Of an address that is listed twice the later counts. */
   tell(list: readonly Instance[], source: TableOrigin, nowMs: number): readonly Instance[] {
-    this.#expire(nowMs);
     const before = this.#inUse(nowMs);
     const listed = new Map(list.map((instance) => [addressOf(instance), instance]));
     for (const [address, known] of this.#known) {
@@ -91,7 +90,7 @@ export class InstanceMemory {
       known.listedAtMs = this.#toldAtMs;
       known.said = undefined;
     }
-    this.heardAgain(nowMs);
+    this.#toldAtMs = nowMs;
     for (const [address, instance] of listed) this.#hear(address, instance, source, nowMs);
     this.#judge(before, [...listed.values()], nowMs);
     return this.instances(nowMs);
@@ -100,12 +99,13 @@ export class InstanceMemory {
   /** The same list was told again. */
   heardAgain(nowMs: number): void {
     this.#toldAtMs = nowMs;
-    // Somebody answers, even if another way to the registry is closed.
-    if (!this.#isReachable) this.trouble(true, nowMs);
+    this.#expire(nowMs, true);
   }
 
   /** The registry stopped answering, or answers again: for a while it may not know everybody. */
   trouble(isReachable: boolean, nowMs: number): void {
+    // Nobody said anything meanwhile.
+    if (isReachable && !this.#isReachable) for (const known of this.#known.values()) known.doubtedSinceMs = nowMs;
     this.#isReachable = isReachable;
     this.#troubleAtMs = nowMs;
   }
@@ -226,17 +226,18 @@ export class InstanceMemory {
     const areAllUntagged = lanesNow.size === 1 && lanesNow.has(undefined) && this.#hasOtherBase(before, usableNow);
     for (const { known, tag, doubt } of lost) {
       const isWholeLane = !lanesNow.has(tag);
+      const isOver = known.doubt !== undefined && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs);
       const isDoubted =
-        doubt === 'disabled'
+        !isOver &&
+        (doubt === 'disabled'
           ? !isAnybodyThere || known.doubt !== undefined
           : doubt === 'untagged'
             ? isWholeLane && areAllUntagged
-            : known.doubt !== undefined || isSoonAfterTrouble || isMost || (isWholeLane && !(silent === 1 && this.#isScalingDown(tag, nowMs)));
+            : known.doubt !== undefined || isSoonAfterTrouble || isMost || isWholeLane);
       if (isDoubted) {
         if (known.doubt === undefined) known.doubtedSinceMs = nowMs;
         known.doubt = doubt;
       } else {
-        if (doubt === 'absent') this.#departedAtMs.set(tag, nowMs);
         believe(known);
       }
     }
@@ -263,10 +264,6 @@ export class InstanceMemory {
     });
   }
 
-  #isScalingDown(tag: Tag | undefined, nowMs: number): boolean {
-    return nowMs - (this.#departedAtMs.get(tag) ?? -Infinity) < this.#holdMs;
-  }
-
   /** The usable instances in use, by address. */
   #inUse(nowMs: number): Map<string, Instance> {
     return new Map(
@@ -280,9 +277,10 @@ export class InstanceMemory {
     return Math.min(Math.max(sinceMs, this.#troubleAtMs) + this.#holdMs, sinceMs + MAX_HOLDS * this.#holdMs);
   }
 
-  #expire(nowMs: number): void {
+  /** `isTold`: by a word of somebody who can reach the registry, if not of the one who tells of trouble with it. */
+  #expire(nowMs: number, isTold = false): void {
     for (const [address, known] of this.#known) {
-      if (known.doubt !== undefined && this.#isReachable && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs)) believe(known);
+      if (known.doubt !== undefined && (this.#isReachable || isTold) && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs)) believe(known);
       if (known.refusedUntilMs <= nowMs) known.refusedUntilMs = -Infinity;
       if (known.said === undefined && known.doubt === undefined) this.#known.delete(address);
     }

@@ -200,6 +200,7 @@ export class ServiceTables {
       this.#remembered.set(id, remembered);
     } else if (saySame(remembered.told, told) && (remembered.origin === 'snapshot') === (origin === 'snapshot')) {
       remembered.memory.heardAgain(nowMs);
+      if (remembered.isDoubted) this.#review(remembered);
       return this.get(key)?.instances ?? told;
     }
     remembered.told = told;
