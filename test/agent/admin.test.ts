@@ -290,9 +290,12 @@ describe('in Nacos', () => {
     await app.stop();
   });
 
-  test('a drain loses no request: peers go elsewhere before it ends, and what is in flight is waited for', async () => {
+  test.each([
+    ['one of two', {}, undefined],
+    ['the last of its lane', { LANE_TAG: 'gray' }, 'gray'],
+  ])('a drain of %s loses no request: peers go elsewhere before it ends, and what is in flight is waited for', async (_, env, tag) => {
     const [leaving, staying, caller] = await Promise.all([
-      start({ DELAY_MS: '50' }),
+      start({ DELAY_MS: '50', ...env }),
       start({ DELAY_MS: '50' }),
       start({ SERVICE: 'shop-a', LANE_SERVICES: 'shop-b', LANE_NACOS_SERVER: nacos.address }),
     ]);
@@ -302,7 +305,9 @@ describe('in Nacos', () => {
       let stopped = false;
       const callers = Array.from({ length: 4 }, async () => {
         while (!stopped) {
-          const response = await fetch(`http://127.0.0.1:${caller.port}/?url=${encodeURIComponent('http://shop-b/')}`).catch(() => undefined);
+          const response = await fetch(`http://127.0.0.1:${caller.port}/?url=${encodeURIComponent('http://shop-b/')}`, {
+            headers: tag === undefined ? {} : { baggage: `lane=${tag}` },
+          }).catch(() => undefined);
           if (response?.status === 200) await response.text();
           else failed++;
         }

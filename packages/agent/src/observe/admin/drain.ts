@@ -77,9 +77,16 @@ export class Drain {
     await pause(Math.min(ANNOUNCED_MS, (settled - performance.now()) / 2));
     await all((registration) => this.#withdraw(registration));
     this.#state = 'settling';
+    // A beat under way registers an instance anew that it overtakes: the SDK waits for none.
+    let isTakenOutAgain = false;
     for (;;) {
       const now = performance.now();
       const { inFlight = 0, lastRequestAt = 0 } = this.#parts.observers.traffic ?? {};
+      if (!isTakenOutAgain && now >= settled) {
+        isTakenOutAgain = true;
+        await all((registration) => registration.withdraw().catch(() => {}));
+        continue;
+      }
       if (now >= settled && inFlight === 0 && now - lastRequestAt >= Math.min(QUIET_MS, this.#limits.settleSeconds * 1000)) {
         this.#state = 'drained';
         return;
