@@ -291,13 +291,13 @@ describe('in Nacos', () => {
   });
 
   test.each([
-    ['one of two', {}, undefined],
-    ['the last of its lane', { LANE_TAG: 'gray' }, 'gray'],
-  ])('a drain of %s loses no request: peers go elsewhere before it ends, and what is in flight is waited for', async (_, env, tag) => {
+    ['one of two', 'shop-b', {}, undefined],
+    ['the last of its lane', 'shop-c', { LANE_TAG: 'gray' }, 'gray'],
+  ])('a drain of %s loses no request: peers go elsewhere before it ends, and what is in flight is waited for', async (_, service, env, tag) => {
     const [leaving, staying, caller] = await Promise.all([
-      start({ DELAY_MS: '50', ...env }),
-      start({ DELAY_MS: '50' }),
-      start({ SERVICE: 'shop-a', LANE_SERVICES: 'shop-b', LANE_NACOS_SERVER: nacos.address }),
+      start({ SERVICE: service, DELAY_MS: '50', ...env }),
+      start({ SERVICE: service, DELAY_MS: '50' }),
+      start({ SERVICE: 'shop-a', LANE_SERVICES: service, LANE_NACOS_SERVER: nacos.address }),
     ]);
     try {
       const admin = await adminOf(leaving);
@@ -305,7 +305,7 @@ describe('in Nacos', () => {
       let stopped = false;
       const callers = Array.from({ length: 4 }, async () => {
         while (!stopped) {
-          const response = await fetch(`http://127.0.0.1:${caller.port}/?url=${encodeURIComponent('http://shop-b/')}`, {
+          const response = await fetch(`http://127.0.0.1:${caller.port}/?url=${encodeURIComponent(`http://${service}/`)}`, {
             headers: tag === undefined ? {} : { baggage: `lane=${tag}` },
           }).catch(() => undefined);
           if (response?.status === 200) await response.text();
@@ -324,8 +324,7 @@ describe('in Nacos', () => {
       expect(lines.at(-1)).toMatchObject({ state: 'drained', withdrawn: 1, inFlight: 0, problems: [] });
       expect(lines[0]?.state).toBe('withdrawing');
       expect((await read<StatusReport>(admin, '/status')).ready).toBe(false);
-      // Those of another test may be listed still.
-      const listed = (await connection.list(key)).map(({ port }) => port);
+      const listed = (await connection.list({ ...key, name: service })).map(({ port }) => port);
       expect(listed).toContain(staying.port);
       expect(listed).not.toContain(leaving.port);
       const atEnd = await count();
