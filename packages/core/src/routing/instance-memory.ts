@@ -58,8 +58,12 @@ interface Known {
   said: Instance | undefined;
   source: TableOrigin;
   listedAtMs: number;
+  saidTag: Tag | undefined;
+  /** The list that it was in last. */
+  list: number;
   /** As it was last usable and believed. */
   believed: Instance;
+  believedTag: Tag | undefined;
   doubt: Doubt | undefined;
   doubtedSinceMs: number;
   refusals: number;
@@ -71,6 +75,8 @@ export class InstanceMemory {
   readonly #holdMs: number;
   readonly #tagOf: (instance: Instance) => Tag | undefined;
   readonly #known = new Map<string, Known>();
+  /** Lists are counted, so that it is known who is not in the newest. */
+  #list = 0;
   #toldAtMs = -Infinity;
   #troubleAtMs = -Infinity;
   #isReachable = true;
@@ -81,19 +87,26 @@ export class InstanceMemory {
     this.#tagOf = tagOf;
   }
 
-  /** Takes a whole list, and gives the instances to use. Of an address that is listed twice the later counts. */
-  tell(list: readonly Instance[], source: TableOrigin, nowMs: number): readonly Instance[] {
-    const before = this.#inUse(nowMs);
-    const listed = new Map(list.map((instance) => [addressOf(instance), instance]));
-    for (const [address, known] of this.#known) {
-      if (known.said === undefined || listed.has(address)) continue;
-      known.listedAtMs = this.#toldAtMs;
-      known.said = undefined;
-    }
+  /** Takes a whole list. Of an address that is listed twice the later counts. */
+  tell(list: readonly Instance[], source: TableOrigin, nowMs: number): void {
+    this.#expire(nowMs);
+    const keepsBase = this.#keepsBase(nowMs);
+    const before: Known[] = [];
+    for (const known of this.#known.values()) if (isUsable(formOf(known)) && this.#isUsed(known, keepsBase, nowMs)) before.push(known);
+    const saidBeforeMs = this.#toldAtMs;
     this.#toldAtMs = nowMs;
-    for (const [address, instance] of listed) this.#hear(address, instance, source, nowMs);
-    this.#judge(before, [...listed.values()], nowMs);
-    return this.instances(nowMs);
+    this.#list++;
+    for (const instance of list) this.#hear(instance, source, nowMs);
+    const lanesNow = new Set<Tag | undefined>();
+    for (const known of this.#known.values()) {
+      if (known.list === this.#list) {
+        if (isUsable(known.said as Instance)) lanesNow.add(known.saidTag);
+      } else if (known.said !== undefined) {
+        known.said = undefined;
+        known.listedAtMs = saidBeforeMs;
+      }
+    }
+    this.#judge(before, lanesNow, nowMs);
   }
 
   /** The same list was told again. */
@@ -140,18 +153,25 @@ export class InstanceMemory {
   /** The instances to use now. */
   instances(nowMs: number): readonly Instance[] {
     this.#expire(nowMs);
-    const all = [...this.#known.values()];
-    const isRefused = (known: Known): boolean => known.refusedUntilMs > nowMs;
-    const isBase = (known: Known): boolean => this.#tagOf(formOf(known)) === undefined;
-    // Base is what everybody falls back to: refusals never take all of it, so that callers are told by the connection itself.
-    const keepsBase = !all.some((known) => isBase(known) && !isRefused(known) && isUsable(formOf(known)));
+    const keepsBase = this.#keepsBase(nowMs);
     const instances: Instance[] = [];
-    for (const known of all) {
+    for (const known of this.#known.values()) {
       const form = formOf(known);
-      if (!isRefused(known) || (keepsBase && isBase(known))) instances.push(form);
+      if (this.#isUsed(known, keepsBase, nowMs)) instances.push(form);
       else if (known.said !== undefined) instances.push(form.healthy ? { ...form, healthy: false } : form);
     }
     return instances;
+  }
+
+  #isUsed(known: Known, keepsBase: boolean, nowMs: number): boolean {
+    return known.refusedUntilMs <= nowMs || (keepsBase && formTagOf(known) === undefined);
+  }
+
+  /** Base is what everybody falls back to: refusals never take all of it, so that callers are told by the connection itself. */
+  #keepsBase(nowMs: number): boolean {
+    for (const known of this.#known.values())
+      if (known.refusedUntilMs <= nowMs && formTagOf(known) === undefined && isUsable(formOf(known))) return false;
+    return true;
   }
 
   /** How many instances are in use against the last word. */
@@ -180,14 +200,19 @@ export class InstanceMemory {
     }));
   }
 
-  #hear(address: string, instance: Instance, source: TableOrigin, nowMs: number): void {
+  #hear(instance: Instance, source: TableOrigin, nowMs: number): void {
+    const address = addressOf(instance);
+    const tag = this.#tagOf(instance);
     const known = this.#known.get(address);
     if (known === undefined) {
       this.#known.set(address, {
         said: instance,
+        saidTag: tag,
+        list: this.#list,
         source,
         listedAtMs: nowMs,
         believed: instance,
+        believedTag: tag,
         doubt: undefined,
         doubtedSinceMs: nowMs,
         refusals: 0,
@@ -198,34 +223,34 @@ export class InstanceMemory {
     // It has registered anew.
     if (known.said === undefined) known.refusedUntilMs = -Infinity;
     known.said = instance;
+    known.saidTag = tag;
+    known.list = this.#list;
     known.source = source;
   }
 
-  /** Decides for each instance in use whether what is now said of it is believed. `before`: by address, as they were in use. */
-  #judge(before: ReadonlyMap<string, Instance>, list: readonly Instance[], nowMs: number): void {
-    const usableNow = list.filter(isUsable);
-    const lanesNow = new Set(usableNow.map((instance) => this.#tagOf(instance)));
-    const lost: Array<{ known: Known; tag: Tag | undefined; doubt: Doubt }> = [];
+  /** Decides for each instance that was in use, as it was believed to be, whether what is now said of it is believed. */
+  #judge(before: readonly Known[], lanesNow: ReadonlySet<Tag | undefined>, nowMs: number): void {
+    const lost: Array<{ readonly known: Known; readonly doubt: Doubt }> = [];
     let silent = 0;
-    for (const [address, instance] of before) {
-      const known = this.#known.get(address) as Known;
-      const tag = this.#tagOf(instance);
-      const doubt = this.#lossOf(known, tag);
+    let hasOtherBase = false;
+    for (const known of before) {
+      const doubt = lossOf(known);
       if (doubt === undefined) {
-        known.doubt = undefined;
-        known.believed = known.said as Instance;
+        // Somebody who was base before is so still.
+        if (known.believedTag === undefined && known.saidTag === undefined) hasOtherBase = true;
+        believe(known);
         continue;
       }
-      lost.push({ known, tag, doubt });
+      lost.push({ known, doubt });
       if (doubt !== 'disabled' && known.doubt === undefined) silent++;
     }
     const isSoonAfterTrouble = nowMs - this.#troubleAtMs < this.#holdMs;
-    const isMost = silent >= 2 && silent * 2 > before.size;
-    const isAnybodyThere = usableNow.length > 0;
+    const isMost = silent >= 2 && silent * 2 > before.length;
+    const isAnybodyThere = lanesNow.size > 0;
     // Tags are lost by mistake where all are, and somebody else is base: else it is a promotion.
-    const areAllUntagged = lanesNow.size === 1 && lanesNow.has(undefined) && this.#hasOtherBase(before, usableNow);
-    for (const { known, tag, doubt } of lost) {
-      const isWholeLane = !lanesNow.has(tag);
+    const areAllUntagged = lanesNow.size === 1 && lanesNow.has(undefined) && hasOtherBase;
+    for (const { known, doubt } of lost) {
+      const isWholeLane = !lanesNow.has(known.believedTag);
       const isOver = known.doubt !== undefined && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs);
       const isDoubted =
         !isOver &&
@@ -241,36 +266,12 @@ export class InstanceMemory {
         believe(known);
       }
     }
-    // Those that were not in use, and are new or were known to be away, are as they are said to be.
+    const judged = new Set(before);
     for (const [address, known] of this.#known) {
-      if (!before.has(address) && known.said !== undefined) believe(known);
+      // Those that were not in use, and are new or were known to be away, are as they are said to be.
+      if (known.said !== undefined && !judged.has(known)) believe(known);
       if (known.said === undefined && known.doubt === undefined) this.#known.delete(address);
     }
-  }
-
-  /** What would take an instance in use away; undefined: nothing does. */
-  #lossOf({ said }: Known, tag: Tag | undefined): Doubt | undefined {
-    if (said === undefined) return 'absent';
-    if (!said.enabled || !(said.weight > 0)) return 'disabled';
-    if (!said.healthy) return 'unhealthy';
-    return tag !== undefined && this.#tagOf(said) === undefined ? 'untagged' : undefined;
-  }
-
-  /** Whether somebody who was base before is so still. */
-  #hasOtherBase(before: ReadonlyMap<string, Instance>, usableNow: readonly Instance[]): boolean {
-    return usableNow.some((instance) => {
-      const earlier = before.get(addressOf(instance));
-      return earlier !== undefined && this.#tagOf(earlier) === undefined;
-    });
-  }
-
-  /** The usable instances in use, by address. */
-  #inUse(nowMs: number): Map<string, Instance> {
-    return new Map(
-      this.instances(nowMs)
-        .filter(isUsable)
-        .map((instance) => [addressOf(instance), instance]),
-    );
   }
 
   #doubtEndsMs(sinceMs: number): number {
@@ -289,12 +290,27 @@ export class InstanceMemory {
 
 function believe(known: Known): void {
   known.doubt = undefined;
-  if (known.said !== undefined) known.believed = known.said;
+  if (known.said === undefined) return;
+  known.believed = known.said;
+  known.believedTag = known.saidTag;
 }
 
 /** How an instance is used: as it was last believed, while what is said of it now is doubted. */
 function formOf({ doubt, believed, said }: Known): Instance {
   return doubt === undefined ? (said ?? believed) : believed;
+}
+
+function formTagOf({ doubt, believedTag, said, saidTag }: Known): Tag | undefined {
+  return doubt === undefined && said !== undefined ? saidTag : believedTag;
+}
+
+/** What would take an instance in use away; undefined: nothing does. */
+function lossOf(known: Known): Doubt | undefined {
+  const { said, saidTag } = known;
+  if (said === undefined) return 'absent';
+  if (!said.enabled || !(said.weight > 0)) return 'disabled';
+  if (!said.healthy) return 'unhealthy';
+  return known.believedTag !== undefined && saidTag === undefined ? 'untagged' : undefined;
 }
 
 /** The key of an instance. */
