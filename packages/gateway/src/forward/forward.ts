@@ -33,8 +33,6 @@ export interface ForwardOptions {
   readonly tagOf: (exchange: Exchange) => string | undefined;
 }
 
-/** How often a request is tried on another instance, where nothing of it was sent: so often in its lane, and again in base. */
-export const MAX_TRIES = 3;
 /** Informational answers to one request that are put up with. */
 const MAX_INFORMATIONAL = 32;
 
@@ -164,8 +162,7 @@ class Passage {
     const { decider, log } = this.#options;
     const failed = exchange.instance;
     const failedDecision = exchange.decision;
-    const next =
-      this.#tried.size < MAX_TRIES * 2 && !this.#isOver && this.#mayTryMore() ? decider.choose(exchange, this.#target, this.#tried) : undefined;
+    const next = this.#isOver ? undefined : decider.choose(exchange, this.#target, this.#tried);
     if (next === undefined) {
       exchange.instance = failed;
       exchange.decision = failedDecision;
@@ -180,13 +177,6 @@ class Passage {
       request: exchange.requestId,
     });
     this.#try();
-  }
-
-  /** Three instances of the lane, and where they were all there is, three of base. */
-  #mayTryMore(): boolean {
-    const { decision } = this.#exchange;
-    if (this.#tried.size < MAX_TRIES) return true;
-    return decision?.reason === 'in-lane' && decision.instances.every((one) => this.#tried.has(one));
   }
 
   /** A connection is there; nothing of the client's body has been read before. */
