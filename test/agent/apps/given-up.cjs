@@ -11,7 +11,7 @@ const undici = require(process.env.UNDICI ?? 'undici');
 const same = (value) => value;
 const rpc = (name) => new grpc.Client(`dns:${name}`, grpc.credentials.createInsecure());
 const unary = (client, options, done) => client.makeUnaryRequest('/a.B/C', same, same, Buffer.from(''), options, done);
-const soon = (work) => setTimeout(work, 20);
+const soon = (work) => setTimeout(() => work(), 20);
 class Filter extends http.Agent {
   createConnection({ host }) {
     throw new Error(`not allowed: ${host}`);

@@ -74,7 +74,7 @@ function waitAndConnect(
 ): void {
   const { lookup } = options;
   if (lookup === undefined || typeof lookup === 'function') {
-    options.lookup = (...[host, lookupOptions, done]: Parameters<Lookup>): void => {
+    const lookupLane: Lookup = (host, lookupOptions, done) => {
       const go = (): void => {
         if (socket.destroyed) return;
         try {
@@ -91,6 +91,7 @@ function waitAndConnect(
       };
       void learning.until.then(go, go);
     };
+    options.lookup = lookupLane;
   }
   connect();
   // Node has taken it. Whoever connects next has no name to look up, or looks up another.
@@ -196,7 +197,7 @@ function reopen(socket: net.Socket): boolean {
   if (owner === undefined || typeof reinitialize !== 'function') return false;
   // 0: a socket, not a server (TCPConstants.SOCKET).
   const fresh = new failed.constructor(0);
-  Object.defineProperty(fresh, owner, { value: socket, writable: true, enumerable: true, configurable: true });
+  Object.assign(fresh, { [owner]: socket });
   Reflect.apply(reinitialize, socket, [fresh]);
   return true;
 }
