@@ -9,7 +9,7 @@ import { freePort } from '@lane/testing/ports';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
-import { send, startApp, type App } from './run-app.js';
+import { runApp, send, startApp, type App } from './run-app.js';
 
 const SERVICES = ['stock', 'stock-h2', 'shop-b', 'stock-rpc'] as const;
 const WAYS = [
@@ -172,9 +172,9 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(namesOf(noneLeft)).toEqual({ base: ['base'], gray: ['base'], blue: ['blue'] });
   });
 
-  test('a call made first of all finds its way past dead replicas, and sends what it has once', async () => {
+  test.each(['undici', 'undici6'])('a call made first of all finds its way past dead replicas, and sends what it has once (%s)', async (undici) => {
     await kill('gray-1', 'gray-2', 'blue');
-    const app = await startCaller();
+    const app = await startCaller({ UNDICI: undici });
     const answers = await Promise.all(WAYS.flatMap((way) => KINDS.map((kind) => ask(app, kind, way, client))));
     expect(namesOf(answers)).toEqual({ base: ['base'], gray: ['base'], blue: ['base'] });
     expect(new Set(answers.flatMap(({ body }) => body || []))).toEqual(new Set(['sent once']));
@@ -211,6 +211,18 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
     for (const [name, ports] of before) instances[name] = await startInstance(name, 'gray', ports);
     await eventually(async () => expect(await answered()).toEqual({ gray: ['gray-1', 'gray-2'] }));
+  });
+
+  test('a connection made in the place of a refused one keeps no process alive that has let go of it', async () => {
+    const port = instances['base']?.ports['stock-h2'] as number;
+    const known = [{ name: 'stock-h2', instances: [{ port }, { port: await freePort(), metadata: { lane: 'gray' } }] }];
+    const { code, stdout } = await runApp({
+      node,
+      script: 'lets-go.cjs',
+      preload: ['known-instances.cjs'],
+      env: { KNOWN: JSON.stringify(known), PEER: `http://127.0.0.1:${port}` },
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: JSON.stringify({ name: 'base' }) });
   });
 
   test('without a fallback, the caller gets the error of the connection, and then that nothing is there', async () => {

@@ -21,7 +21,7 @@ const lazy = (make) => {
   let made;
   return () => (made ??= make());
 };
-const undici = () => require('undici');
+const undici = () => require(process.env.UNDICI ?? 'undici');
 const keep = new http.Agent({ keepAlive: true });
 const keepTls = lazy(() => new (require('node:https').Agent)({ keepAlive: true }));
 const agent = lazy(() => new (undici().Agent)());

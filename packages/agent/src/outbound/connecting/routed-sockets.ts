@@ -181,7 +181,12 @@ export function isRefusal(error: unknown): error is Error {
   return REFUSALS.has(code) && (syscall === 'connect' || error instanceof AggregateError);
 }
 
-type Handle = object & { readonly constructor: new (type: number) => Handle; readonly _parent?: Handle };
+type Handle = object & {
+  readonly constructor: new (type: number) => Handle;
+  readonly _parent?: Handle;
+  hasRef?(): boolean;
+  unref?(): void;
+};
 
 /** The symbol of that description among the methods of sockets. */
 const REINITIALIZE = Object.getOwnPropertySymbols(net.Socket.prototype).find(({ description }) => description === 'kReinitializeHandle');
@@ -198,6 +203,8 @@ function reopen(socket: net.Socket): boolean {
   // 0: a socket, not a server (TCPConstants.SOCKET).
   const fresh = new failed.constructor(0);
   Object.assign(fresh, { [owner]: socket });
+  // Who let go of the socket did not mean its first handle.
+  if (failed.hasRef?.() === false) fresh.unref?.();
   Reflect.apply(reinitialize, socket, [fresh]);
   return true;
 }
