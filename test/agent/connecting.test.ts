@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { join } from 'node:path';
+import type { TrafficReport } from '@lane/core/agent';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { eventually } from '@lane/testing';
@@ -211,6 +212,24 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
     for (const [name, ports] of before) instances[name] = await startInstance(name, 'gray', ports);
     await eventually(async () => expect(await answered()).toEqual({ gray: ['gray-1', 'gray-2'] }));
+  });
+
+  test('figures have each such call once, and as none that failed', async () => {
+    await kill('gray-1', 'gray-2');
+    const app = await startCaller({ LANE_ADMIN_PORT: '0', LANE_LOG: 'info' });
+    // A stream that is made while its service is being learnt is counted as one to a name.
+    await ask(app, 'base', 'learn', client);
+    // Those of undici first, whose tries it counts itself.
+    for (const way of WAYS.toReversed()) expect((await ask(app, 'gray', way, client)).name).toBe('base');
+    const [, admin] = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr()) ?? [];
+    const { calls } = (await (await fetch(`http://127.0.0.1:${admin}/traffic`)).json()) as TrafficReport;
+    const sums = { count: 0, errors: 0 };
+    for (const { tag, peer, count, errors } of calls) {
+      if (tag !== 'gray' || !SERVICES.some((service) => service === peer)) continue;
+      sums.count += count;
+      sums.errors += errors;
+    }
+    expect(sums).toEqual({ count: WAYS.length, errors: 0 });
   });
 
   test('a connection made in the place of a refused one keeps no process alive that has let go of it', async () => {
