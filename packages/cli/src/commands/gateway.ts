@@ -12,13 +12,14 @@ import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js'
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
+import { gatewayXdsCommand } from './gateway-xds.js';
 
 /** `lane gateway`. */
 export function gatewayCommand(): Command {
   return (
     withRegistryOptions(new Command('gateway'))
       .description('start the entry gateway')
-      // Options behind `export` are its own.
+      // Options behind `export` and `xds` are their own.
       .enablePositionalOptions()
       .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
       .option('--host <host>', 'address to listen on', '127.0.0.1')
@@ -56,6 +57,7 @@ export function gatewayCommand(): Command {
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
       .option('--json', 'say where it listens as JSON')
       .addCommand(gatewayExportCommand())
+      .addCommand(gatewayXdsCommand())
       .action(gateway)
   );
 }

@@ -5,5 +5,5 @@ type Yaml = typeof import('yaml');
 /** Some documents. The library is loaded at the first one: the command's help does not need it. */
 export function toYaml(...documents: readonly object[]): string {
   const { stringify } = require('yaml') as Yaml;
-  return documents.map((document) => stringify(document, { lineWidth: 0 })).join('---\n');
+  return documents.map((document) => stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n');
 }
