@@ -68,19 +68,22 @@ export class Load {
         this.#failed.push(`${what}: ${problem}`);
         resolve();
       };
-      const request = http.request({ host: '127.0.0.1', port, path: '/a', headers: { host, ...headers }, agent: kept ? this.#agent : false }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-        response.on('error', (error) => fail(error.message));
-        response.on('end', () => {
-          if (response.statusCode !== 200) {
-            fail(`${response.statusCode} ${body}`);
-            return;
-          }
-          if (!isRight(JSON.parse(body) as Got)) this.#wrong.push(`${what}: ${body}`);
-          resolve();
-        });
-      });
+      const request = http.request(
+        { host: '127.0.0.1', port, path: '/a', headers: { host, ...headers }, agent: kept ? this.#agent : false },
+        (response) => {
+          let body = '';
+          response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+          response.on('error', (error) => fail(error.message));
+          response.on('end', () => {
+            if (response.statusCode !== 200) {
+              fail(`${response.statusCode} ${body}`);
+              return;
+            }
+            if (!isRight(JSON.parse(body) as Got)) this.#wrong.push(`${what}: ${body}`);
+            resolve();
+          });
+        },
+      );
       request.on('error', (error) => fail(error.message)).end();
     });
   }

@@ -96,8 +96,7 @@ interface Given extends ExportArguments {
 async function exportGateway(name: string, given: Given, command: Command): Promise<void> {
   const target = await targetOf(name);
   const { output, watch = false } = given;
-  if (watch && output === undefined)
-    throw new CliError('--watch needs the file that it is to write: give --output FILE', 'ELANE_USAGE', EXIT.usage);
+  if (watch && output === undefined) throw new CliError('--watch needs the file that it is to write: give --output FILE', 'ELANE_USAGE', EXIT.usage);
   for (const option of ['reload', 'check'] as const)
     if (!watch && given[option] !== undefined) throw new CliError(`--${option} belongs to --watch: give both`, 'ELANE_USAGE', EXIT.usage);
   if (watch && (given.json === true || given.strict === true))

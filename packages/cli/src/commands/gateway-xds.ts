@@ -56,7 +56,9 @@ async function serve(given: Given, command: Command): Promise<void> {
   }
   const server = await startXdsServer({ port, host, log: TERMINAL_LOG });
   if (!isLoopback(host))
-    console.error(`warning: whoever reaches ${host}:${server.port} reads rules and addresses there: let only the Envoys through (a NetworkPolicy, a firewall)`);
+    console.error(
+      `warning: whoever reaches ${host}:${server.port} reads rules and addresses there: let only the Envoys through (a NetworkPolicy, a firewall)`,
+    );
   let inForce: ReturnType<typeof summaryOf> | undefined;
   let remarked = '';
   const source = await watchSource(given, command, (next) => {
@@ -70,7 +72,9 @@ async function serve(given: Given, command: Command): Promise<void> {
       console.log(`${new Date().toISOString()} routes ${resources.routes.version}`);
       for (const line of changes) console.log(`  ${onOneLine(line)}`);
     }
-    const remarks = plan.remarks.map(({ kind, rule, message }) => `${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
+    const remarks = plan.remarks.map(
+      ({ kind, rule, message }) => `${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`,
+    );
     if (remarks.join('\n') !== remarked) for (const line of remarks) console.error(onOneLine(line));
     remarked = remarks.join('\n');
   });

@@ -20,7 +20,12 @@ export function summaryOf(plan: Plan): PlanSummary {
     for (const tag of [undefined, ...route.tags])
       targets.set(`${nameOf(route)} in ${tag === undefined ? 'base' : `lane ${tag}`}`, route.upstreamOf(tag)?.name ?? 'nothing (503)');
   }
-  const upstreams = new Map(plan.upstreams.map(({ name, instances }) => [name, new Set(instances.map(({ ip, port, weight }) => `${ip}:${port}${weight === 1 ? '' : ` of weight ${weight}`}`))]));
+  const upstreams = new Map(
+    plan.upstreams.map(({ name, instances }) => [
+      name,
+      new Set(instances.map(({ ip, port, weight }) => `${ip}:${port}${weight === 1 ? '' : ` of weight ${weight}`}`)),
+    ]),
+  );
   return { rules, upstreams, targets };
 }
 
@@ -32,12 +37,14 @@ function nameOf({ host, path, isDefault }: PlannedRoute): string {
 export function changesBetween(before: PlanSummary | undefined, after: PlanSummary): readonly string[] {
   const lines: string[] = [];
   const { rules = new Map<string, string>(), upstreams = new Map<string, ReadonlySet<string>>(), targets = new Map<string, string>() } = before ?? {};
-  for (const [name, rule] of after.rules)
-    if (rules.get(name) !== rule) lines.push(`rule ${name} ${rules.has(name) ? 'changed' : 'added'}`);
+  for (const [name, rule] of after.rules) if (rules.get(name) !== rule) lines.push(`rule ${name} ${rules.has(name) ? 'changed' : 'added'}`);
   for (const name of rules.keys()) if (!after.rules.has(name)) lines.push(`rule ${name} removed`);
   for (const [name, addresses] of after.upstreams) {
     const known = upstreams.get(name) ?? new Set<string>();
-    const changes = [...[...addresses].filter((one) => !known.has(one)).map((one) => `+${one}`), ...[...known].filter((one) => !addresses.has(one)).map((one) => `-${one}`)];
+    const changes = [
+      ...[...addresses].filter((one) => !known.has(one)).map((one) => `+${one}`),
+      ...[...known].filter((one) => !addresses.has(one)).map((one) => `-${one}`),
+    ];
     if (changes.length > 0) lines.push(`upstream ${name}: ${known.size} → ${addresses.size} instances (${changes.join(', ')})`);
   }
   for (const name of upstreams.keys()) if (!after.upstreams.has(name)) lines.push(`upstream ${name} removed`);

@@ -9,7 +9,17 @@ import { planExport, printable, type ExportSource, type Plan, type Remark } from
 import { springCloudGateway } from './spring-cloud-gateway.js';
 import type { ExportTarget } from './target.js';
 
-export { ExportError, isComplete, planExport, type ExportSource, type Plan, type PlannedRoute, type PlannedRule, type Remark, type Upstream } from './plan.js';
+export {
+  ExportError,
+  isComplete,
+  planExport,
+  type ExportSource,
+  type Plan,
+  type PlannedRoute,
+  type PlannedRule,
+  type Remark,
+  type Upstream,
+} from './plan.js';
 export type { Comparison, Condition, Leaf, Subject } from './condition.js';
 export { changesBetween, summaryOf, type PlanSummary } from './changes.js';
 export { exportTargetOf, type ExportTarget } from './target.js';

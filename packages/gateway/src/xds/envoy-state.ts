@@ -89,9 +89,8 @@ export class EnvoyState {
   #has(version: string): void {
     const names = this.#namesOf.get(version);
     if (names === undefined) return;
-    this.#clusters.clear();
     for (const name of names) this.#clusters.add(name);
-    for (const name of this.#warm) if (!this.#clusters.has(name)) this.#warm.delete(name);
+    this.#keep(new Set(names));
   }
 
   /** What to do about a request. */
@@ -105,13 +104,24 @@ export class EnvoyState {
     }
     if (ask.kind === 'clusters' && isStranger && nowMs - this.metAtMs < INTRODUCTION_MS) return { waitMs: this.metAtMs + INTRODUCTION_MS - nowMs };
     const told = this.#told.get(keyOf(ask.kind, ask.name));
-    if (told?.version !== answer.version) return { answer };
+    if (told?.version !== answer.version) return { answer: this.#hand(ask, answer) };
     // One that was started anew has refused nothing.
     const isRefused = ask.version !== '' || ask.kind !== 'clusters' || nowMs - told.atMs < REPEAT_MS;
     const problem = isRefused && !told.isReported ? { problem: refusalOf(ask, told.version) } : {};
     if (isRefused) told.isReported = true;
     const waitMs = told.atMs + REPEAT_MS - nowMs;
-    return isRefused && waitMs > 0 ? { ...problem, waitMs } : { ...problem, answer };
+    return isRefused && waitMs > 0 ? { ...problem, waitMs } : { ...problem, answer: this.#hand(ask, answer) };
+  }
+
+  /** From now on until its next request it is sure to have only what both this answer and the one before say. */
+  #hand({ kind }: Ask, answer: Answer): Answer {
+    if (kind === 'routes') this.#routes = undefined;
+    if (kind === 'clusters') this.#keep(new Set(this.#namesOf.get(answer.version)));
+    return answer;
+  }
+
+  #keep(names: ReadonlySet<string>): void {
+    for (const set of [this.#clusters, this.#warm]) for (const name of set) if (!names.has(name)) set.delete(name);
   }
 
   #answer({ kind, name }: Ask, resources: XdsResources, known: KnownResources, isStranger: boolean): Answer | undefined {

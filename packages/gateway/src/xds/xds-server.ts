@@ -58,18 +58,21 @@ export async function startXdsServer({ port, host = '127.0.0.1', log = SILENT_LO
   server.keepAliveTimeout = 65_000;
   server.on('clientError', (_error, socket) => socket.destroy());
   await listen(server, port, host);
+  let closing: Promise<void> | undefined;
   return {
     host,
     port: (server.address() as AddressInfo).port,
     serve: (resources) => controller.serve(resources),
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      controller.close();
-      server.closeIdleConnections();
-      await closed;
-    },
+    close: () => (closing ??= close(server, controller)),
   };
+}
+
+async function close(server: http.Server, controller: Controller): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  controller.close();
+  server.closeIdleConnections();
+  await closed;
 }
 
 /** A request that is not answered yet. */
