@@ -93,10 +93,14 @@ export async function watchSource(
     given.rules === undefined
       ? watchLaneGroups(nacos ?? noLaneGroups(), watching)
       : watchLaneGroupsFile(given.rules, { ...watching, parse: parseLaneGroupsText });
-  const check = (await nacos?.check()) ?? { ok: true };
-  if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing is told until then`);
+  // Connections to a registry hold no process, as it is in somebody's app.
+  const hold = setInterval(() => {}, 2 ** 30);
+  const isAsked = given.rules === undefined || given.upstream === undefined;
+  const check = (isAsked ? await nacos?.check() : undefined) ?? { ok: true };
+  if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing changes until then`);
   return {
     async close() {
+      clearInterval(hold);
       unwatch();
       live.close();
       await opened.close();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { LaneGroupsDocument } from '@lane/core/rules';
-import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { publishLaneGroups } from '@lane/storage';
 import { listen } from '@lane/testing/ports';
@@ -14,7 +14,7 @@ const HEARD_MS = 2_500;
 
 /** An instance that is registered. */
 export interface Steered {
-  readonly port: number;
+  readonly registration: Registration;
   readonly served: () => number;
   /** Leaves Nacos, serves those who have not heard, and ends. */
   leave(): Promise<void>;
@@ -79,7 +79,7 @@ export class Registry {
       await closed;
     };
     const steered = {
-      port,
+      registration,
       served: () => served,
       stop,
       leave: async () => {
@@ -93,11 +93,20 @@ export class Registry {
     return steered;
   }
 
-  /** Ends Nacos, and starts it anew with nothing in it, where it was. Instances come back with their next beats. */
+  /** Ends Nacos, and starts it anew with nothing in it, where it was: without instances until they {@link comeBack}. */
   async forget(): Promise<void> {
     const { port } = this.nacos;
     await this.nacos.close();
     this.nacos = await startEmbeddedNacos({ port });
+    await Promise.all(this.#instances.map(({ registration }) => this.connection.deregister(SERVICE, registration)));
+  }
+
+  /** Instances come back, one after the other. */
+  async comeBack(): Promise<void> {
+    for (const { registration } of this.#instances) {
+      await this.connection.register(SERVICE, registration);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
 
   async stop(): Promise<void> {
