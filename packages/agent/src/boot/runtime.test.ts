@@ -155,7 +155,7 @@ describe('lane groups', () => {
   });
 
   test('that lose a service leave its name to those who call it, as long as the registry has it', () => {
-    const runtime = runtimeOf();
+    const runtime = runtimeOf({ LANE_REGISTRY_HOLD: 'off' });
     const key = { name: 'shop-b', group: 'DEFAULT_GROUP' };
     const kindOf = (host: string): string => runtime.router.judge(host, 80, undefined).kind;
     runtime.setRules(shop());
