@@ -25,6 +25,7 @@ export interface ExportArguments extends RegistryArguments, FormatsArguments {
   service: string;
   baggageKey: string;
   listen: number;
+  registryHold?: number;
 }
 
 /** Adds the options of {@link ExportArguments}. */
@@ -49,6 +50,9 @@ export function withExportOptions(command: Command): Command {
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80);
 }
 
+/** How long a watcher that has just been started does not believe that a service has no instance. */
+const DEFAULT_HOLD_MS = 40_000;
+
 type Route = GatewayRoute & { readonly problem?: string | undefined };
 
 /** The source of an export at this moment. */
@@ -67,11 +71,14 @@ export function sourceNow(given: ExportArguments, command: Command, needsAddress
   });
 }
 
-/** Watches what an export is made from, until it is closed. What is wrong at the start is thrown; later the last good state stays. */
+/**
+ * Watches what an export is made from, until it is closed. What is wrong at the start is thrown; later the last good state stays.
+ * `isSettled`: false in the first seconds, when a registry that has been started anew may not know everybody yet.
+ */
 export async function watchSource(
   given: ExportArguments,
   command: Command,
-  onSource: (source: ExportSource) => void,
+  onSource: (source: ExportSource, isSettled: boolean) => void,
 ): Promise<{ close(): Promise<void> }> {
   if (given.rules === '-')
     throw new CliError('--rules takes a file, which is read again when it changes: give one instead of -', 'ELANE_USAGE', EXIT.usage);
@@ -80,27 +87,41 @@ export async function watchSource(
   const { LiveSource } = await import('@lane/gateway');
   const opened = await openRegistry(given, command);
   const { nacos, registry } = opened;
+  let last: ExportSource | undefined;
+  let isSettled = false;
+  // It holds the process, too: connections to a registry do not, as it is in somebody's app.
+  const settling = setInterval(
+    () => {
+      if (isSettled) return;
+      isSettled = true;
+      if (last !== undefined) onSource(last, true);
+    },
+    given.registryHold ?? registry.holdMs ?? DEFAULT_HOLD_MS,
+  );
   const live: LiveSource = new LiveSource({
     registry,
     routesOf: (document) => routesUnder(document, asked, opened, given),
     rest: restOf(given),
     given: given.upstream ?? new Map<string, readonly Instance[]>(),
-    onSource,
+    registryHoldMs: given.registryHold,
+    onSource: (source) => {
+      last = source;
+      onSource(source, isSettled);
+    },
     log: TERMINAL_LOG,
   });
+  const { registryHold: holdMs } = given;
   const watching = { log: TERMINAL_LOG, onRules: (rules: LaneRules | undefined) => live.setDocument(rules?.document) };
   const unwatch =
     given.rules === undefined
-      ? watchLaneGroups(nacos ?? noLaneGroups(), watching)
+      ? watchLaneGroups(nacos ?? noLaneGroups(), { ...watching, holdMs })
       : watchLaneGroupsFile(given.rules, { ...watching, parse: parseLaneGroupsText });
-  // Connections to a registry hold no process, as it is in somebody's app.
-  const hold = setInterval(() => {}, 2 ** 30);
   const isAsked = given.rules === undefined || given.upstream === undefined;
   const check = (isAsked ? await nacos?.check() : undefined) ?? { ok: true };
   if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing changes until then`);
   return {
     async close() {
-      clearInterval(hold);
+      clearInterval(settling);
       unwatch();
       live.close();
       await opened.close();

@@ -19,6 +19,7 @@ import {
 } from '@lane/gateway/export';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
+import { registryHoldOption } from '../gateway-arguments.js';
 import { sourceNow, watchSource, withExportOptions, type ExportArguments } from '../export-arguments.js';
 import { printJson } from '../output.js';
 import { untilAskedToStop } from '../terminal.js';
@@ -32,6 +33,7 @@ export function gatewayExportCommand(): Command {
     .option('-o, --output <file>', 'write to this file, in one step, instead of standard output')
     .option('--watch', 'with --output: go on, and write it anew and reload when rules or instances change')
     .option('--reload <command>', 'with --watch: makes the gateway read its file again; a shell runs it, $LANE_FILE is the file. Default: below')
+    .addOption(registryHoldOption())
     .option('--check <command>', 'with --watch: says whether the gateway accepts the file; if not, the old one comes back. Default: below')
     .option('--json', 'the text and what it does not say, as JSON')
     .option('--strict', 'exit with 1 where something can’t be expressed')
@@ -123,13 +125,13 @@ async function watchExport(target: ExportTarget, given: Given, command: Command,
   const file = new WatchedFile({ path, check: given.check ?? target.check, reload: given.reload ?? target.reload });
   let inForce: PlanSummary | undefined;
   let remarked = '';
-  const source = await watchSource(given, command, (next) => {
+  const source = await watchSource(given, command, (next, isSettled) => {
     const plan = planExport(next, target.needsAddresses);
     const exported = exportPlan(target, plan);
     if (JSON.stringify(exported.remarks) !== remarked) tellRemarks(exported);
     remarked = JSON.stringify(exported.remarks);
-    if (target.needsAddresses && inForce === undefined && file.exists && !isComplete(plan)) {
-      console.error(`${path} stays as it is until there is an instance of every service: the registry may have forgotten them`);
+    if (!isSettled && target.needsAddresses && inForce === undefined && file.exists && !isComplete(plan)) {
+      console.error(`${path} stays as it is until there is an instance of every service, or for a while: the registry may have forgotten them`);
       return;
     }
     const summary = summaryOf(plan);

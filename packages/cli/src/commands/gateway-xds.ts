@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
 import { onOneLine } from '@lane/core/model';
 import { parsePort } from '../arguments.js';
+import { registryHoldOption } from '../gateway-arguments.js';
 import { sourceOfOptions, watchSource, withExportOptions, type ExportArguments } from '../export-arguments.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
@@ -13,6 +14,7 @@ export function gatewayXdsCommand(): Command {
     .description('steer Envoys as the entry: serve them clusters, endpoints and routes, as rules and instances change')
     .option('--port <port>', 'port to serve Envoys on; 0 takes a free one', parsePort, 8910)
     .option('--host <host>', 'address to serve Envoys on', '127.0.0.1')
+    .addOption(registryHoldOption())
     .option('--bootstrap', 'print the file that an Envoy starts with, and end')
     .option('--address <host:port>', 'with --bootstrap: where the Envoy reaches this. Default: --host and --port', parseAddress)
     .option('--node <id>', 'with --bootstrap: the Envoy’s name, which no other has. Default: made of the host’s name and a number')
@@ -61,8 +63,9 @@ async function serve(given: Given, command: Command): Promise<void> {
     );
   let inForce: ReturnType<typeof summaryOf> | undefined;
   let remarked = '';
-  const source = await watchSource(given, command, (next) => {
-    const resources = xdsResources(next);
+  const source = await watchSource(given, command, (next, isSettled) => {
+    const known = xdsResources(next);
+    const resources = { ...known, isComplete: known.isComplete || isSettled };
     const { plan } = resources;
     server.serve(resources);
     const summary = summaryOf(plan);

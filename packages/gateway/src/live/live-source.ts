@@ -1,13 +1,28 @@
-/** What an export is made from, as it changes: lane groups and instances, the last ones known where the registry has forgotten them. */
-import { messageOf, type Instance, type Log, type Registry, type ServiceKey, type Unsubscribe } from '@lane/core/model';
+/**
+ * What an export is made from, as it changes: lane groups and instances. A registry that forgets is not believed (core's instance memory),
+ * and of a service without any instance the last ones stay: whoever asks would get nothing instead of what is there most probably.
+ */
+import {
+  DoubtLog,
+  isUsable,
+  messageOf,
+  ServiceTables,
+  type Clock,
+  type Instance,
+  type Log,
+  type Registry,
+  type ServiceKey,
+  type Unsubscribe,
+} from '@lane/core/model';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { GatewayRoute } from '../decide/routes.js';
 import type { ExportSource } from '../export/plan.js';
-import { InstanceMemory } from './instance-memory.js';
 
 /** Options of {@link LiveSource}. */
 export interface LiveSourceOptions {
-  readonly registry: Pick<Registry, 'observe'>;
+  readonly registry: Pick<Registry, 'observe' | 'watchTrouble' | 'holdMs'>;
+  /** So long instances that the registry takes away in bulk stay, in milliseconds; 0: not at all. Default: as the registry has it. */
+  readonly registryHoldMs?: number | undefined;
   /** The routes under these lane groups. Throws where they leave it open which service is meant; then the last ones stay. */
   readonly routesOf: (document: LaneGroupsDocument | undefined) => readonly GatewayRoute[];
   /** All else that an export is made from. */
@@ -17,6 +32,8 @@ export interface LiveSourceOptions {
   /** Told once everything is known, then after each change, when nothing more has changed for a moment. */
   readonly onSource: (source: ExportSource) => void;
   readonly log: Log;
+  /** Default: the time of the process. */
+  readonly clock?: Clock;
 }
 
 /** Changes come together, as when all instances of a service are started. */
@@ -25,17 +42,18 @@ const SETTLE_MS = 100;
 const MAX_SETTLE_MS = 500;
 
 interface Observed {
-  readonly memory: InstanceMemory;
-  readonly stop: Unsubscribe;
+  readonly key: ServiceKey;
+  stop: Unsubscribe;
+  /** undefined: the registry has not told yet. */
   instances: readonly Instance[] | undefined;
-  again: NodeJS.Timeout | undefined;
-  isToldOf: boolean;
 }
 
 /** Observes the registry for the services that routes lead to. */
 export class LiveSource {
   readonly #options: LiveSourceOptions;
+  readonly #tables: ServiceTables;
   readonly #observed = new Map<string, Observed>();
+  readonly #unwatch: Unsubscribe;
   #document: LaneGroupsDocument | undefined;
   #routes: readonly GatewayRoute[] | undefined;
   #settling: NodeJS.Timeout | undefined;
@@ -43,16 +61,24 @@ export class LiveSource {
   #isClosed = false;
 
   constructor(options: LiveSourceOptions) {
+    const { registry, registryHoldMs, rest, log, clock } = options;
     this.#options = options;
+    const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
+    const time = clock === undefined ? {} : { clock };
+    const doubts = new DoubtLog(log, holdMs, clock);
+    this.#tables = new ServiceTables({
+      formats: rest.formats,
+      holdMs,
+      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
+      ...time,
+    });
+    this.#tables.onChange(({ key, instances }) => this.#take(key, instances));
+    this.#unwatch = registry.watchTrouble?.((isReachable) => this.#tables.trouble(isReachable)) ?? (() => {});
   }
 
-  /** Takes the lane groups in force; undefined: there are none (any more). */
+  /** Takes the lane groups in force; undefined: there are none. */
   setDocument(document: LaneGroupsDocument | undefined): void {
     const { log, routesOf, given } = this.#options;
-    if (document === undefined && this.#document !== undefined) {
-      log.warn('the lane groups are gone, and the last ones stay in force: to have none, publish lane groups without a group');
-      return;
-    }
     try {
       this.#routes = routesOf(document);
     } catch (error) {
@@ -60,10 +86,10 @@ export class LiveSource {
       return;
     }
     this.#document = document;
-    const wanted = new Map(this.#routes.map(({ service, group = 'DEFAULT_GROUP' }) => [idOf(service, group), { name: service, group }]));
-    for (const [id, observed] of this.#observed) {
+    const wanted = new Map(this.#routes.map(({ service, group = 'DEFAULT_GROUP' }) => [idOf({ name: service, group }), { name: service, group }]));
+    for (const [id, { stop }] of this.#observed) {
       if (wanted.has(id)) continue;
-      this.#stop(observed);
+      stop();
       this.#observed.delete(id);
     }
     for (const [id, key] of wanted) if (!this.#observed.has(id) && given?.has(key.name) !== true) this.#observe(id, key);
@@ -71,33 +97,26 @@ export class LiveSource {
   }
 
   #observe(id: string, key: ServiceKey): void {
-    // A registry may tell before `observe` returns.
-    const observed: { -readonly [Name in keyof Observed]: Observed[Name] } = {
-      memory: new InstanceMemory(),
-      stop: () => {},
-      instances: undefined,
-      again: undefined,
-      isToldOf: false,
-    };
+    const observed: Observed = { key, stop: () => {}, instances: undefined };
     this.#observed.set(id, observed);
-    observed.stop = this.#options.registry.observe(key, (instances) => {
-      this.#take(key, observed, instances ?? []);
+    observed.stop = this.#options.registry.observe(key, (instances = []) => {
+      if (this.#isClosed) return;
+      const { instances: used } = this.#tables.update(key, instances);
+      // The first list may be what an earlier observation has left.
+      if (observed.instances === undefined) this.#take(key, used);
     });
   }
 
-  /** Takes a list of instances, or looks once more at the last one. */
-  #take(key: ServiceKey, observed: Observed, list?: readonly Instance[]): void {
-    if (this.#isClosed) return;
-    clearTimeout(observed.again);
-    const now = Date.now();
-    const { instances, kept, againInMs } = list === undefined ? observed.memory.look(now) : observed.memory.take(list, now);
-    if (kept > 0 && !observed.isToldOf)
+  #take(key: ServiceKey, instances: readonly Instance[]): void {
+    const observed = this.#observed.get(idOf(key));
+    if (observed === undefined) return;
+    const before = observed.instances ?? [];
+    const isKept = before.length > 0 && !instances.some(isUsable);
+    if (isKept)
       this.#options.log.warn(
-        `the registry lists ${instances.length - kept} of the ${instances.length} instances of ${key.name}: the others stay ${againInMs === undefined ? 'until it lists some' : 'for 30 s'}, in case it has forgotten them`,
+        `no instance of ${key.name} is there any more: the last ${before.length} stay where they are until there is one, for requests would have nowhere else to go`,
       );
-    observed.isToldOf = kept > 0;
-    if (againInMs !== undefined) observed.again = setTimeout(() => this.#take(key, observed), againInMs);
-    observed.instances = instances;
+    observed.instances = isKept ? before : instances;
     this.#changed();
   }
 
@@ -118,23 +137,19 @@ export class LiveSource {
       ...rest,
       document: this.#document,
       routes: this.#routes ?? [],
-      instancesOf: (service, group) => given?.get(service) ?? observed.get(idOf(service, group)),
+      instancesOf: (service, group) => given?.get(service) ?? observed.get(idOf({ name: service, group })),
     });
-  }
-
-  #stop({ stop, again }: Observed): void {
-    stop();
-    clearTimeout(again);
   }
 
   /** Stops observing. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#settling);
-    for (const observed of this.#observed.values()) this.#stop(observed);
+    this.#unwatch();
+    for (const { stop } of this.#observed.values()) stop();
   }
 }
 
-function idOf(service: string, group: string): string {
-  return JSON.stringify([group, service]);
+function idOf({ group, name }: ServiceKey): string {
+  return JSON.stringify([group, name]);
 }
