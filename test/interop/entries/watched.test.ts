@@ -121,7 +121,7 @@ describe.each<Reloaded>([
     await registry.forget();
     await eventually(() => expect(said).toContain('The lane groups stay in force for'), { timeoutMs: 60_000 });
     expect(readFileSync(path, 'utf8')).toBe(before);
-    await eventually(() => expect(said).toContain('the registry takes away many instances at once: 3 of 3 of spring-cloud-a'), { timeoutMs: 60_000 });
+    await eventually(() => expect(said).toContain('the registry takes away 3 of 3 instances of spring-cloud-a at once'), { timeoutMs: 60_000 });
     await registry.comeBack();
     await registry.publish(turnedTo(true, 'back'));
     await inForce({ host: 'www.aliyundoc.com', headers: { 'x-who': 'back' } }, 'gray');

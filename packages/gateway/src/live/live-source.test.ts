@@ -1,4 +1,4 @@
-/** What an export is made from while the registry changes; how long it is not believed is tried in core (instance-memory.test.ts). */
+/** What an export is made from while the registry changes; how long it is not believed is tried in bulk-doubt.test.ts. */
 import { eventually, instanceAt, ManualClock, RecordingLog } from '@lane/testing';
 import { closing } from '@lane/testing/cleanup';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { ExportSource } from '../export/plan.js';
 import { LiveSource } from './live-source.js';
 
-const portsOf = (instances: readonly Instance[] | undefined): number[] => (instances ?? []).map(({ port }) => port).sort();
+const portsOf = (instances: readonly Instance[] | undefined): number[] => (instances ?? []).map(({ port }) => port).sort((a, b) => a - b);
 const several = (...ports: number[]): Instance[] => ports.map((port) => instanceAt(port));
 
 describe('a live source', () => {
@@ -93,7 +93,8 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2, 3, 4]));
     one.observed.get('a')?.(several(1));
     one.observed.get('a')?.(several(1, 2));
-    expect(one.sources).toHaveLength(1);
+    await eventually(() => expect(one.sources).toHaveLength(2));
+    expect(lastPorts(one)).toEqual([1, 2, 3, 4]);
     one.clock.pass(30_000);
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2]));
   });
@@ -105,10 +106,12 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2]));
     one.observed.get('a')?.([]);
     one.clock.pass(60_000);
-    expect(one.log.matching(/no instance of a is there any more: the last 2 stay/)).toHaveLength(1);
+    expect(one.log.matching(/takes away 2 of 2 instances of a at once\. .*: they stay until it knows one/)).toHaveLength(1);
     await eventually(() => expect(one.sources).toHaveLength(2));
     expect(lastPorts(one)).toEqual([1, 2]);
     one.observed.get('a')?.(several(3));
+    await eventually(() => expect(lastPorts(one)).toEqual([1, 2, 3]));
+    one.clock.pass(30_000);
     await eventually(() => expect(lastPorts(one)).toEqual([3]));
   });
 

@@ -1,12 +1,8 @@
-/**
- * What an export is made from, as it changes: lane groups and instances. A registry that forgets is not believed (core's instance memory),
- * and of a service without any instance the last ones stay: whoever asks would get nothing instead of what is there most probably.
- */
+/** What an export is made from, as it changes: lane groups and instances, those that a registry may have forgotten among them. */
 import {
-  DoubtLog,
   isUsable,
   messageOf,
-  ServiceTables,
+  SYSTEM_CLOCK,
   type Clock,
   type Instance,
   type Log,
@@ -17,6 +13,7 @@ import {
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { GatewayRoute } from '../decide/routes.js';
 import type { ExportSource } from '../export/plan.js';
+import { BulkDoubt, type Held } from './bulk-doubt.js';
 
 /** Options of {@link LiveSource}. */
 export interface LiveSourceOptions {
@@ -43,7 +40,10 @@ const MAX_SETTLE_MS = 500;
 
 interface Observed {
   readonly key: ServiceKey;
+  readonly doubt: BulkDoubt;
   stop: Unsubscribe;
+  cancel: () => void;
+  isDoubted: boolean;
   /** undefined: the registry has not told yet. */
   instances: readonly Instance[] | undefined;
 }
@@ -51,7 +51,7 @@ interface Observed {
 /** Observes the registry for the services that routes lead to. */
 export class LiveSource {
   readonly #options: LiveSourceOptions;
-  readonly #tables: ServiceTables;
+  readonly #clock: Clock;
   readonly #observed = new Map<string, Observed>();
   readonly #unwatch: Unsubscribe;
   #document: LaneGroupsDocument | undefined;
@@ -61,19 +61,12 @@ export class LiveSource {
   #isClosed = false;
 
   constructor(options: LiveSourceOptions) {
-    const { registry, registryHoldMs, rest, log, clock } = options;
     this.#options = options;
-    const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
-    const time = clock === undefined ? {} : { clock };
-    const doubts = new DoubtLog(log, holdMs, clock);
-    this.#tables = new ServiceTables({
-      formats: rest.formats,
-      holdMs,
-      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
-      ...time,
-    });
-    this.#tables.onChange(({ key, instances }) => this.#take(key, instances));
-    this.#unwatch = registry.watchTrouble?.((isReachable) => this.#tables.trouble(isReachable)) ?? (() => {});
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    const trouble = (): void => {
+      for (const { doubt } of this.#observed.values()) doubt.trouble(this.#clock.nowMs());
+    };
+    this.#unwatch = options.registry.watchTrouble?.(trouble) ?? (() => {});
   }
 
   /** Takes the lane groups in force; undefined: there are none. */
@@ -87,9 +80,10 @@ export class LiveSource {
     }
     this.#document = document;
     const wanted = new Map(this.#routes.map(({ service, group = 'DEFAULT_GROUP' }) => [idOf({ name: service, group }), { name: service, group }]));
-    for (const [id, { stop }] of this.#observed) {
+    for (const [id, { stop, cancel }] of this.#observed) {
       if (wanted.has(id)) continue;
       stop();
+      cancel();
       this.#observed.delete(id);
     }
     for (const [id, key] of wanted) if (!this.#observed.has(id) && given?.has(key.name) !== true) this.#observe(id, key);
@@ -97,26 +91,29 @@ export class LiveSource {
   }
 
   #observe(id: string, key: ServiceKey): void {
-    const observed: Observed = { key, stop: () => {}, instances: undefined };
+    const { registry, registryHoldMs } = this.#options;
+    const doubt = new BulkDoubt(registryHoldMs ?? registry.holdMs ?? 0);
+    const observed: Observed = { key, doubt, stop: () => {}, cancel: () => {}, isDoubted: false, instances: undefined };
     this.#observed.set(id, observed);
-    observed.stop = this.#options.registry.observe(key, (instances = []) => {
-      if (this.#isClosed) return;
-      const { instances: used } = this.#tables.update(key, instances);
-      // The first list may be what an earlier observation has left.
-      if (observed.instances === undefined) this.#take(key, used);
+    observed.stop = registry.observe(key, (instances = []) => {
+      this.#take(observed, doubt.take(instances.filter(isUsable), this.#clock.nowMs()));
     });
   }
 
-  #take(key: ServiceKey, instances: readonly Instance[]): void {
-    const observed = this.#observed.get(idOf(key));
-    if (observed === undefined) return;
-    const before = observed.instances ?? [];
-    const isKept = before.length > 0 && !instances.some(isUsable);
-    if (isKept)
+  #take(observed: Observed, { instances, kept, againInMs }: Held): void {
+    if (this.#isClosed) return;
+    const { key, doubt } = observed;
+    observed.cancel();
+    if (kept > 0 && !observed.isDoubted)
       this.#options.log.warn(
-        `no instance of ${key.name} is there any more: the last ${before.length} stay where they are until there is one, for requests would have nowhere else to go`,
+        `the registry takes away ${kept} of ${instances.length} instances of ${key.name} at once. It may have forgotten them: they stay ` +
+          (againInMs === undefined
+            ? 'until it knows one, as requests would have nowhere else to go'
+            : `until it has said so for ${againInMs / 1_000} s`),
       );
-    observed.instances = isKept ? before : instances;
+    observed.isDoubted = kept > 0;
+    if (againInMs !== undefined) observed.cancel = this.#clock.after(againInMs, () => this.#take(observed, doubt.look(this.#clock.nowMs())));
+    observed.instances = instances;
     this.#changed();
   }
 
@@ -146,7 +143,10 @@ export class LiveSource {
     this.#isClosed = true;
     clearTimeout(this.#settling);
     this.#unwatch();
-    for (const { stop } of this.#observed.values()) stop();
+    for (const { stop, cancel } of this.#observed.values()) {
+      stop();
+      cancel();
+    }
   }
 }
 
