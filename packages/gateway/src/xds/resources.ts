@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ServiceKey, Tag } from '@lane/core/model';
-import { envoyCluster, envoyEndpoints, envoyListener, envoyRoutes, ENVOY_RUNTIME, hasNumbersOnly } from '../export/envoy.js';
+import { ENVOY_DNS, envoyCluster, envoyEndpoints, envoyListener, envoyRoutes, ENVOY_RUNTIME, hasNumbersOnly } from '../export/envoy.js';
 import { isComplete, planExport, type ExportSource, type Plan } from '../export/plan.js';
 
 /** The cluster by which an Envoy finds its controller, and so the Host of its requests. */
@@ -40,7 +40,7 @@ export function xdsResources(source: ExportSource): XdsResources {
       clusters.set(name, clusterByEndpoints(name));
       endpoints.set(name, resource({ '@type': typeUrl('config.endpoint.v3.ClusterLoadAssignment'), ...envoyEndpoints(upstream) }));
     } else {
-      const resolved = { type: 'STRICT_DNS', load_assignment: envoyEndpoints(upstream) };
+      const resolved = { ...ENVOY_DNS, load_assignment: envoyEndpoints(upstream) };
       clusters.set(name, resource({ '@type': CLUSTER_TYPE, ...envoyCluster(name, resolved) }));
     }
   }
@@ -106,7 +106,7 @@ export function xdsBootstrap(source: ExportSource, { host, port, node }: Bootstr
   const address = { socket_address: { address: host, port_value: port } };
   const controller = {
     name: XDS_CLUSTER,
-    type: isIP(host) !== 0 ? 'STATIC' : 'STRICT_DNS',
+    ...(isIP(host) !== 0 ? { type: 'STATIC' } : ENVOY_DNS),
     connect_timeout: '1s',
     load_assignment: { cluster_name: XDS_CLUSTER, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
   };
