@@ -37,18 +37,26 @@ test('a registry that was started anew, and gets to know them one by one, takes 
 test('soon after trouble not even one goes at once', () => {
   const doubt = doubtOf(1, 2, 3, 4);
   doubt.trouble(1_000);
-  expect(doubt.take(several(1, 2, 3), 20_000)).toMatchObject({ kept: 1, againInMs: 30_000 });
+  expect(doubt.take(several(1, 2, 3), 20_000)).toMatchObject({ kept: several(4), againInMs: 30_000 });
   expect(portsOf(doubt.look(50_000).instances)).toEqual([1, 2, 3]);
   expect(portsOf(doubt.take(several(1, 2), 60_000).instances)).toEqual([1, 2]);
 });
 
 test('those that do not come back in time go', () => {
   const doubt = doubtOf(1, 2, 3, 4);
-  expect(doubt.take(several(1), 1_000)).toMatchObject({ kept: 3, againInMs: 30_000 });
-  expect(doubt.take(several(1, 2), 20_000)).toMatchObject({ kept: 2, againInMs: 11_000 });
-  expect(doubt.look(30_999)).toMatchObject({ kept: 2 });
+  expect(doubt.take(several(1), 1_000)).toMatchObject({ kept: several(2, 3, 4), againInMs: 30_000 });
+  expect(doubt.take(several(1, 2), 20_000)).toMatchObject({ kept: several(3, 4), againInMs: 11_000 });
+  expect(doubt.look(30_999)).toMatchObject({ kept: several(3, 4) });
   expect(portsOf(doubt.look(31_000).instances)).toEqual([1, 2]);
   expect(portsOf(doubt.take(several(1), 32_000).instances)).toEqual([1]);
+});
+
+test('one of them that refuses connections goes at once, and does not come back by itself', () => {
+  const doubt = doubtOf(1, 2, 3, 4);
+  doubt.take(several(1), 1_000);
+  doubt.refused(instanceAt(3));
+  expect(portsOf(doubt.look(2_000).instances)).toEqual([1, 2, 4]);
+  expect(portsOf(doubt.take(several(1, 3), 3_000).instances)).toEqual([1, 2, 3, 4]);
 });
 
 test('one that comes back as something else is what it is now', () => {

@@ -1,15 +1,16 @@
 /**
  * What holds of a service's instances for those who only write configuration, and see no connection refused: core's instance memory, which
  * agents and the gateway go by, ends its doubt by refusals, and may so doubt that a single lane is gone. Here that is believed at once, as a
- * canary that is taken away would else be asked for as long as the registry is doubted.
+ * canary that is taken away would else be asked for as long as the registry is doubted. Whether those that are kept are still there is
+ * looked at by whoever keeps them.
  */
 import type { Instance } from '@lane/core/model';
 
 /** What holds after a list has come. */
 export interface Held {
   readonly instances: readonly Instance[];
-  /** How many of them the registry does not list any more. */
-  readonly kept: number;
+  /** Those of them that the registry does not list any more. */
+  readonly kept: readonly Instance[];
   /** When to look again, in milliseconds; undefined: at the next list. */
   readonly againInMs: number | undefined;
 }
@@ -39,6 +40,11 @@ export class BulkDoubt {
     this.#troubleAtMs = nowMs;
   }
 
+  /** An instance that is not listed refused a connection, and is gone for certain. */
+  refused({ ip, port }: Instance): void {
+    this.#known.delete(`${ip} ${port}`);
+  }
+
   /** Says what holds now. */
   look(nowMs: number): Held {
     const listed = new Map(this.#listed.map((instance) => [`${instance.ip} ${instance.port}`, instance]));
@@ -53,7 +59,7 @@ export class BulkDoubt {
     this.#known = listed;
     return {
       instances: [...listed.values()],
-      kept: isKept ? gone.length : 0,
+      kept: isKept ? gone.map(([, instance]) => instance) : [],
       againInMs: isKept && this.#listed.length > 0 ? doubtEndsMs - nowMs : undefined,
     };
   }

@@ -20,6 +20,7 @@ describe('a live source', () => {
     readonly sources: ExportSource[];
     readonly log: RecordingLog;
     readonly clock: ManualClock;
+    readonly refusing: Set<number>;
     readonly observed: Map<string, InstanceListener>;
   }
   function rig(given?: ReadonlyMap<string, readonly Instance[]>): Rig {
@@ -27,6 +28,7 @@ describe('a live source', () => {
     const observed = new Map<string, InstanceListener>();
     const log = new RecordingLog();
     const clock = new ManualClock();
+    const refusing = new Set<number>();
     const live = closing(
       new LiveSource({
         registry: {
@@ -46,10 +48,18 @@ describe('a live source', () => {
         onSource: (source) => void sources.push(source),
         log,
         clock,
+        refuses: ({ port }) => Promise.resolve(refusing.has(port)),
       }),
     );
-    return { live, sources, log, clock, observed };
+    return { live, sources, log, clock, observed, refusing };
   }
+  /** Lets seconds pass, one after the other, as work is done in each. */
+  const passing = async (clock: ManualClock, seconds: number): Promise<void> => {
+    for (let i = 0; i < seconds; i++) {
+      clock.pass(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
   const lastPorts = ({ sources }: Rig, service = 'a'): number[] => portsOf(sources.at(-1)?.instancesOf(service, 'DEFAULT_GROUP'));
 
   test('tells nothing before all is known, and several changes as one', async () => {
@@ -95,8 +105,18 @@ describe('a live source', () => {
     one.observed.get('a')?.(several(1, 2));
     await eventually(() => expect(one.sources).toHaveLength(2));
     expect(lastPorts(one)).toEqual([1, 2, 3, 4]);
-    one.clock.pass(30_000);
+    await passing(one.clock, 30);
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2]));
+  });
+
+  test('lets those go at once that refuse connections, as when a whole canary was taken away', async () => {
+    const one = rig();
+    one.live.setDocument(documentOf('a'));
+    one.observed.get('a')?.(several(1, 2, 3, 4));
+    one.observed.get('a')?.(several(1));
+    one.refusing.add(2).add(3);
+    await passing(one.clock, 1);
+    await eventually(() => expect(lastPorts(one)).toEqual([1, 4]));
   });
 
   test('keeps the last instances of a service that has none any more, however long, and says so', async () => {
@@ -111,7 +131,7 @@ describe('a live source', () => {
     expect(lastPorts(one)).toEqual([1, 2]);
     one.observed.get('a')?.(several(3));
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2, 3]));
-    one.clock.pass(30_000);
+    await passing(one.clock, 30);
     await eventually(() => expect(lastPorts(one)).toEqual([3]));
   });
 

@@ -1,4 +1,5 @@
 /** What an export is made from, as it changes: lane groups and instances, those that a registry may have forgotten among them. */
+import { connect } from 'node:net';
 import {
   isUsable,
   messageOf,
@@ -31,10 +32,14 @@ export interface LiveSourceOptions {
   readonly log: Log;
   /** Default: the time of the process. */
   readonly clock?: Clock;
+  /** Whether nobody takes connections there any more. Default: by a connection. */
+  readonly refuses?: (instance: Instance) => Promise<boolean>;
 }
 
 /** Changes come together, as when all instances of a service are started. */
 const SETTLE_MS = 100;
+/** How often instances that are kept against the registry's word are looked at. */
+const PROBE_MS = 1_000;
 /** While they never stop coming, what there is is told all the same. */
 const MAX_SETTLE_MS = 500;
 
@@ -102,19 +107,31 @@ export class LiveSource {
 
   #take(observed: Observed, { instances, kept, againInMs }: Held): void {
     if (this.#isClosed) return;
-    const { key, doubt } = observed;
+    const { key } = observed;
     observed.cancel();
-    if (kept > 0 && !observed.isDoubted)
+    if (kept.length > 0 && !observed.isDoubted)
       this.#options.log.warn(
-        `the registry takes away ${kept} of ${instances.length} instances of ${key.name} at once. It may have forgotten them: they stay ` +
+        `the registry takes away ${kept.length} of ${instances.length} instances of ${key.name} at once. It may have forgotten them: they stay ` +
           (againInMs === undefined
             ? 'until it knows one, as requests would have nowhere else to go'
             : `until it has said so for ${againInMs / 1_000} s`),
       );
-    observed.isDoubted = kept > 0;
-    if (againInMs !== undefined) observed.cancel = this.#clock.after(againInMs, () => this.#take(observed, doubt.look(this.#clock.nowMs())));
+    observed.isDoubted = kept.length > 0;
+    // Where the registry knows nobody there is nothing better to be had.
+    if (againInMs !== undefined) observed.cancel = this.#clock.after(Math.min(againInMs, PROBE_MS), () => void this.#probe(observed, kept));
     observed.instances = instances;
     this.#changed();
+  }
+
+  /** Lets those go of which a connection tells that they are gone, and looks at what holds then. */
+  async #probe(observed: Observed, kept: readonly Instance[]): Promise<void> {
+    const { refuses = refusesConnections } = this.#options;
+    let isCancelled = false;
+    observed.cancel = () => (isCancelled = true);
+    const gone = await Promise.all(kept.map(refuses));
+    if (isCancelled) return;
+    for (const [i, instance] of kept.entries()) if (gone[i] === true) observed.doubt.refused(instance);
+    this.#take(observed, observed.doubt.look(this.#clock.nowMs()));
   }
 
   #changed(): void {
@@ -148,6 +165,19 @@ export class LiveSource {
       cancel();
     }
   }
+}
+
+/** A connection that is not answered says nothing: the way there may be closed to us alone. */
+function refusesConnections({ ip, port }: Instance): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: ip, port, timeout: PROBE_MS });
+    const end = (isRefused: boolean) => () => {
+      socket.destroy();
+      resolve(isRefused);
+    };
+    socket.on('connect', end(false)).on('timeout', end(false));
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'ECONNREFUSED')());
+  });
 }
 
 function idOf({ group, name }: ServiceKey): string {
