@@ -55,7 +55,8 @@ export class Learner {
       isAnswered = true;
       if (instances !== undefined) {
         learnt.absentSince = undefined;
-        this.#registry.snapshots?.save(key, this.#tables.update(key, instances).instances);
+        const inUse = this.#tables.update(key, instances).instances;
+        this.#registry.snapshots?.save(key, inUse);
       } else if (this.#tables.get(key) === undefined) {
         learnt.absentSince = performance.now();
         // It may call back before it returns.

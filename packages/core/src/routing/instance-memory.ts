@@ -5,12 +5,14 @@
  *
  * - **Silence about many is doubted.** A lane (or base) that vanishes as a whole, or most of the service at once, or anything soon after
  *   trouble with the registry: such instances stay in use as they were last known.
- * - **Silence about one is believed**: it deregistered, or crashed, and others of its lane are there. So is the last of a lane whose others
- *   left one by one just before: that is a scale-down.
+ * - **Silence about one is believed**: it deregistered, or crashed, and others of its lane are there.
  * - **A word about an instance is believed**: disabled, weight 0, another tag; unless it is said of all of them, or of a whole lane that all
  *   at once has no tag.
  * - **Doubt ends** when the instance is listed again, when the registry has said the same for the hold, or when the instance refuses
  *   connections.
+ *
+ * So a scale-down to nothing is told from forgetting by its order: who is drained is disabled first, which is a word, and gone later. A last
+ * instance that goes without a word is doubted, as nobody can tell.
  *
  * What an error costs: an instance that is gone and kept costs one refused connection, as the call then goes elsewhere; one that lives
  * and was taken out on purpose gets its requests for the hold more. Push-empty protection of Nacos' Java client (since 2.1) is the
@@ -56,8 +58,12 @@ interface Known {
   said: Instance | undefined;
   source: TableOrigin;
   listedAtMs: number;
+  saidTag: Tag | undefined;
+  /** The list that it was in last. */
+  list: number;
   /** As it was last usable and believed. */
   believed: Instance;
+  believedTag: Tag | undefined;
   doubt: Doubt | undefined;
   doubtedSinceMs: number;
   refusals: number;
@@ -69,8 +75,8 @@ export class InstanceMemory {
   readonly #holdMs: number;
   readonly #tagOf: (instance: Instance) => Tag | undefined;
   readonly #known = new Map<string, Known>();
-  /** By lane: when one of its instances left that was believed to. */
-  readonly #departedAtMs = new Map<Tag | undefined, number>();
+  /** Lists are counted, so that it is known who is not in the newest. */
+  #list = 0;
   #toldAtMs = -Infinity;
   #troubleAtMs = -Infinity;
   #isReachable = true;
@@ -81,31 +87,38 @@ export class InstanceMemory {
     this.#tagOf = tagOf;
   }
 
-  /** Takes a whole list, and gives the instances to use. Of an address that is listed twice the later counts. */
-  tell(list: readonly Instance[], source: TableOrigin, nowMs: number): readonly Instance[] {
+  /** Takes a whole list. Of an address that is listed twice the later counts. */
+  tell(list: readonly Instance[], source: TableOrigin, nowMs: number): void {
     this.#expire(nowMs);
-    const before = this.#inUse(nowMs);
-    const listed = new Map(list.map((instance) => [addressOf(instance), instance]));
-    for (const [address, known] of this.#known) {
-      if (known.said === undefined || listed.has(address)) continue;
-      known.listedAtMs = this.#toldAtMs;
-      known.said = undefined;
+    const keepsBase = this.#keepsBase(nowMs);
+    const before: Known[] = [];
+    for (const known of this.#known.values()) if (isUsable(formOf(known)) && this.#isUsed(known, keepsBase, nowMs)) before.push(known);
+    const saidBeforeMs = this.#toldAtMs;
+    this.#toldAtMs = nowMs;
+    this.#list++;
+    for (const instance of list) this.#hear(instance, source, nowMs);
+    const lanesNow = new Set<Tag | undefined>();
+    for (const known of this.#known.values()) {
+      if (known.list === this.#list) {
+        if (isUsable(known.said as Instance)) lanesNow.add(known.saidTag);
+      } else if (known.said !== undefined) {
+        known.said = undefined;
+        known.listedAtMs = saidBeforeMs;
+      }
     }
-    this.heardAgain(nowMs);
-    for (const [address, instance] of listed) this.#hear(address, instance, source, nowMs);
-    this.#judge(before, [...listed.values()], nowMs);
-    return this.instances(nowMs);
+    this.#judge(before, lanesNow, nowMs);
   }
 
   /** The same list was told again. */
   heardAgain(nowMs: number): void {
     this.#toldAtMs = nowMs;
-    // Somebody answers, even if another way to the registry is closed.
-    if (!this.#isReachable) this.trouble(true, nowMs);
+    this.#expire(nowMs, true);
   }
 
   /** The registry stopped answering, or answers again: for a while it may not know everybody. */
   trouble(isReachable: boolean, nowMs: number): void {
+    // Nobody said anything meanwhile.
+    if (isReachable && !this.#isReachable) for (const known of this.#known.values()) known.doubtedSinceMs = nowMs;
     this.#isReachable = isReachable;
     this.#troubleAtMs = nowMs;
   }
@@ -140,18 +153,25 @@ export class InstanceMemory {
   /** The instances to use now. */
   instances(nowMs: number): readonly Instance[] {
     this.#expire(nowMs);
-    const all = [...this.#known.values()];
-    const isRefused = (known: Known): boolean => known.refusedUntilMs > nowMs;
-    const isBase = (known: Known): boolean => this.#tagOf(formOf(known)) === undefined;
-    // Base is what everybody falls back to: refusals never take all of it, so that callers are told by the connection itself.
-    const keepsBase = !all.some((known) => isBase(known) && !isRefused(known) && isUsable(formOf(known)));
+    const keepsBase = this.#keepsBase(nowMs);
     const instances: Instance[] = [];
-    for (const known of all) {
+    for (const known of this.#known.values()) {
       const form = formOf(known);
-      if (!isRefused(known) || (keepsBase && isBase(known))) instances.push(form);
+      if (this.#isUsed(known, keepsBase, nowMs)) instances.push(form);
       else if (known.said !== undefined) instances.push(form.healthy ? { ...form, healthy: false } : form);
     }
     return instances;
+  }
+
+  #isUsed(known: Known, keepsBase: boolean, nowMs: number): boolean {
+    return known.refusedUntilMs <= nowMs || (keepsBase && formTagOf(known) === undefined);
+  }
+
+  /** Base is what everybody falls back to: refusals never take all of it, so that callers are told by the connection itself. */
+  #keepsBase(nowMs: number): boolean {
+    for (const known of this.#known.values())
+      if (known.refusedUntilMs <= nowMs && formTagOf(known) === undefined && isUsable(formOf(known))) return false;
+    return true;
   }
 
   /** How many instances are in use against the last word. */
@@ -180,14 +200,19 @@ export class InstanceMemory {
     }));
   }
 
-  #hear(address: string, instance: Instance, source: TableOrigin, nowMs: number): void {
+  #hear(instance: Instance, source: TableOrigin, nowMs: number): void {
+    const address = addressOf(instance);
+    const tag = this.#tagOf(instance);
     const known = this.#known.get(address);
     if (known === undefined) {
       this.#known.set(address, {
         said: instance,
+        saidTag: tag,
+        list: this.#list,
         source,
         listedAtMs: nowMs,
         believed: instance,
+        believedTag: tag,
         doubt: undefined,
         doubtedSinceMs: nowMs,
         refusals: 0,
@@ -198,91 +223,65 @@ export class InstanceMemory {
     // It has registered anew.
     if (known.said === undefined) known.refusedUntilMs = -Infinity;
     known.said = instance;
+    known.saidTag = tag;
+    known.list = this.#list;
     known.source = source;
   }
 
-  /** Decides for each instance in use whether what is now said of it is believed. `before`: by address, as they were in use. */
-  #judge(before: ReadonlyMap<string, Instance>, list: readonly Instance[], nowMs: number): void {
-    const usableNow = list.filter(isUsable);
-    const lanesNow = new Set(usableNow.map((instance) => this.#tagOf(instance)));
-    const lost: Array<{ known: Known; tag: Tag | undefined; doubt: Doubt }> = [];
+  /** Decides for each instance that was in use, as it was believed to be, whether what is now said of it is believed. */
+  #judge(before: readonly Known[], lanesNow: ReadonlySet<Tag | undefined>, nowMs: number): void {
+    const lost: Array<{ readonly known: Known; readonly doubt: Doubt }> = [];
     let silent = 0;
-    for (const [address, instance] of before) {
-      const known = this.#known.get(address) as Known;
-      const tag = this.#tagOf(instance);
-      const doubt = this.#lossOf(known, tag);
+    let hasOtherBase = false;
+    for (const known of before) {
+      const doubt = lossOf(known);
       if (doubt === undefined) {
-        known.doubt = undefined;
-        known.believed = known.said as Instance;
+        // Somebody who was base before is so still.
+        if (known.believedTag === undefined && known.saidTag === undefined) hasOtherBase = true;
+        believe(known);
         continue;
       }
-      lost.push({ known, tag, doubt });
+      lost.push({ known, doubt });
       if (doubt !== 'disabled' && known.doubt === undefined) silent++;
     }
     const isSoonAfterTrouble = nowMs - this.#troubleAtMs < this.#holdMs;
-    const isMost = silent >= 2 && silent * 2 > before.size;
-    const isAnybodyThere = usableNow.length > 0;
+    const isMost = silent >= 2 && silent * 2 > before.length;
+    const isAnybodyThere = lanesNow.size > 0;
     // Tags are lost by mistake where all are, and somebody else is base: else it is a promotion.
-    const areAllUntagged = lanesNow.size === 1 && lanesNow.has(undefined) && this.#hasOtherBase(before, usableNow);
-    for (const { known, tag, doubt } of lost) {
-      const isWholeLane = !lanesNow.has(tag);
+    const areAllUntagged = lanesNow.size === 1 && lanesNow.has(undefined) && hasOtherBase;
+    for (const { known, doubt } of lost) {
+      const isWholeLane = !lanesNow.has(known.believedTag);
+      const isOver = known.doubt !== undefined && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs);
       const isDoubted =
-        doubt === 'disabled'
+        !isOver &&
+        (doubt === 'disabled'
           ? !isAnybodyThere || known.doubt !== undefined
           : doubt === 'untagged'
             ? isWholeLane && areAllUntagged
-            : known.doubt !== undefined || isSoonAfterTrouble || isMost || (isWholeLane && !(silent === 1 && this.#isScalingDown(tag, nowMs)));
+            : known.doubt !== undefined || isSoonAfterTrouble || isMost || isWholeLane);
       if (isDoubted) {
         if (known.doubt === undefined) known.doubtedSinceMs = nowMs;
         known.doubt = doubt;
       } else {
-        if (doubt === 'absent') this.#departedAtMs.set(tag, nowMs);
         believe(known);
       }
     }
-    // Those that were not in use, and are new or were known to be away, are as they are said to be.
+    const judged = new Set(before);
     for (const [address, known] of this.#known) {
-      if (!before.has(address) && known.said !== undefined) believe(known);
+      // Those that were not in use, and are new or were known to be away, are as they are said to be.
+      if (known.said !== undefined && !judged.has(known)) believe(known);
       if (known.said === undefined && known.doubt === undefined) this.#known.delete(address);
     }
-  }
-
-  /** What would take an instance in use away; undefined: nothing does. */
-  #lossOf({ said }: Known, tag: Tag | undefined): Doubt | undefined {
-    if (said === undefined) return 'absent';
-    if (!said.enabled || !(said.weight > 0)) return 'disabled';
-    if (!said.healthy) return 'unhealthy';
-    return tag !== undefined && this.#tagOf(said) === undefined ? 'untagged' : undefined;
-  }
-
-  /** Whether somebody who was base before is so still. */
-  #hasOtherBase(before: ReadonlyMap<string, Instance>, usableNow: readonly Instance[]): boolean {
-    return usableNow.some((instance) => {
-      const earlier = before.get(addressOf(instance));
-      return earlier !== undefined && this.#tagOf(earlier) === undefined;
-    });
-  }
-
-  #isScalingDown(tag: Tag | undefined, nowMs: number): boolean {
-    return nowMs - (this.#departedAtMs.get(tag) ?? -Infinity) < this.#holdMs;
-  }
-
-  /** The usable instances in use, by address. */
-  #inUse(nowMs: number): Map<string, Instance> {
-    return new Map(
-      this.instances(nowMs)
-        .filter(isUsable)
-        .map((instance) => [addressOf(instance), instance]),
-    );
   }
 
   #doubtEndsMs(sinceMs: number): number {
     return Math.min(Math.max(sinceMs, this.#troubleAtMs) + this.#holdMs, sinceMs + MAX_HOLDS * this.#holdMs);
   }
 
-  #expire(nowMs: number): void {
+  /** `isTold`: by a word of somebody who can reach the registry, if not of the one who tells of trouble with it. */
+  #expire(nowMs: number, isTold = false): void {
     for (const [address, known] of this.#known) {
-      if (known.doubt !== undefined && this.#isReachable && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs)) believe(known);
+      if (known.doubt !== undefined && (this.#isReachable || isTold) && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs)) believe(known);
       if (known.refusedUntilMs <= nowMs) known.refusedUntilMs = -Infinity;
       if (known.said === undefined && known.doubt === undefined) this.#known.delete(address);
     }
@@ -291,12 +290,27 @@ export class InstanceMemory {
 
 function believe(known: Known): void {
   known.doubt = undefined;
-  if (known.said !== undefined) known.believed = known.said;
+  if (known.said === undefined) return;
+  known.believed = known.said;
+  known.believedTag = known.saidTag;
 }
 
 /** How an instance is used: as it was last believed, while what is said of it now is doubted. */
 function formOf({ doubt, believed, said }: Known): Instance {
   return doubt === undefined ? (said ?? believed) : believed;
+}
+
+function formTagOf({ doubt, believedTag, said, saidTag }: Known): Tag | undefined {
+  return doubt === undefined && said !== undefined ? saidTag : believedTag;
+}
+
+/** What would take an instance in use away; undefined: nothing does. */
+function lossOf(known: Known): Doubt | undefined {
+  const { said, saidTag } = known;
+  if (said === undefined) return 'absent';
+  if (!said.enabled || !(said.weight > 0)) return 'disabled';
+  if (!said.healthy) return 'unhealthy';
+  return known.believedTag !== undefined && saidTag === undefined ? 'untagged' : undefined;
 }
 
 /** The key of an instance. */

@@ -200,17 +200,19 @@ export class ServiceTables {
       this.#remembered.set(id, remembered);
     } else if (saySame(remembered.told, told) && (remembered.origin === 'snapshot') === (origin === 'snapshot')) {
       remembered.memory.heardAgain(nowMs);
+      if (remembered.isDoubted) this.#review(remembered);
       return this.get(key)?.instances ?? told;
     }
     remembered.told = told;
     remembered.origin = origin;
-    const used = remembered.memory.tell(told, origin, nowMs);
+    remembered.memory.tell(told, origin, nowMs);
     this.#watch(remembered);
     this.#wake();
     // Where nothing is doubted the list is kept that came, which others may have, too.
     remembered.isAsTold = remembered.memory.isAsTold(nowMs);
+    const used = remembered.isAsTold ? told : remembered.memory.instances(nowMs);
     this.#tellDoubt(remembered, used.length);
-    return remembered.isAsTold ? told : used;
+    return used;
   }
 
   /** Something else is in use of a service than before, without a word of the registry. */

@@ -11,7 +11,7 @@ import {
   type TagCodec,
   type SnapshotStore,
 } from '@lane/core/model';
-import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_CLUSTER, groupedName, LEAVING_METADATA_KEY, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 
 /** The Nacos that an app's own client talks to. */
 export interface ConnectionInfo {
@@ -27,8 +27,17 @@ export interface AppRegistration {
   readonly service: string;
   /** `ip:port`. */
   readonly address: string;
+  /** Registers it as one that leaves, by the app's own client: peers under Lane call it no more. Rejects where that can't be done. */
+  readonly announceLeave: () => Promise<void>;
   /** Takes it out of the registry, by the app's own client. Rejects where that can't be done. */
   readonly withdraw: () => Promise<void>;
+}
+
+/** What an app's own client can do with what it has registered. */
+export interface RegisteredBy {
+  /** Registers the instance again, with this metadata. */
+  register(metadata: Readonly<Record<string, string>>): unknown;
+  deregister(): unknown;
 }
 
 /** Metadata that instances announce beside their tag. */
@@ -173,8 +182,13 @@ export class LaneNaming {
   }
 
   /** Notes a registration that goes out. */
-  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, withdraw: () => unknown): void {
-    this.#options.onRegister?.(key, metadata ?? {}, { service: key.name, address, withdraw: async () => void (await withdraw()) });
+  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, by: RegisteredBy): void {
+    this.#options.onRegister?.(key, metadata ?? {}, {
+      service: key.name,
+      address,
+      announceLeave: async () => void (await by.register({ ...metadata, [LEAVING_METADATA_KEY]: 'true' })),
+      withdraw: async () => void (await by.deregister()),
+    });
   }
 
   /** Something went wrong between the app and Nacos: for a while it may not know everybody. */

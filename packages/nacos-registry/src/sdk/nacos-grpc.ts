@@ -157,9 +157,11 @@ function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[]
   if (instance === null || typeof instance !== 'object') return instance;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
-  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, () =>
-    outsideLane((client as { deregisterInstance: AnyMethod }).deregisterInstance, client, [args[0], args[1], instance]),
-  );
+  const { registerInstance, deregisterInstance } = client as { registerInstance: AnyMethod; deregisterInstance: AnyMethod };
+  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, {
+    register: (changed) => outsideLane(registerInstance, client, [args[0], args[1], withMetadata(instance, changed)]),
+    deregister: () => outsideLane(deregisterInstance, client, [args[0], args[1], instance]),
+  });
   return tagged === metadata ? instance : withMetadata(instance, tagged);
 }
 

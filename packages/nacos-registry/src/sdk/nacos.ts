@@ -67,6 +67,7 @@ interface Client {
   readonly options?: Record<string, unknown>;
   readonly _hostReactor?: unknown;
   readonly _serverProxy?: unknown;
+  registerInstance?(...args: unknown[]): unknown;
   deregisterInstance?(...args: unknown[]): unknown;
 }
 
@@ -172,9 +173,10 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
   if (instance === null || typeof instance !== 'object') return undefined;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
-  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, () =>
-    outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
-  );
+  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, {
+    register: (changed) => outsideLane(client.registerInstance as AnyMethod, client, [service, withMetadata(instance, changed), group]),
+    deregister: () => outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
+  });
   if (tagged === metadata) return undefined;
   return [service, withMetadata(instance, tagged), group, ...rest];
 }

@@ -51,13 +51,14 @@ const MAX_INSTANCES_TOLD = 100;
 function servicesIn(tables: ServiceTables): KnownServiceReport[] {
   const seconds = (ms: number): number => Math.round(ms / 1_000);
   return tables.memories().map(({ key, instances, nowMs }) => {
+    const tags = tables.get(key)?.index.tags;
     const told = instances.toSorted((a, b) => Number(b.doubt !== undefined) - Number(a.doubt !== undefined)).slice(0, MAX_INSTANCES_TOLD);
     return {
       service: key.name,
       group: key.group,
       instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs }) => ({
         address,
-        tag: (instance === undefined ? undefined : tables.tagOf(instance)) ?? null,
+        tag: (instance === undefined ? undefined : tags?.get(instance)) ?? null,
         usable: instance !== undefined && isUsable(instance) && refusedUntilMs === undefined,
         source,
         listedSecondsAgo: seconds(nowMs - listedAtMs),
