@@ -141,12 +141,34 @@ const TASKS = {
       '--pack-destination',
       packed,
     ]);
-    return sequence(
-      readdirSync(packed).flatMap((tarball) => [
+    const sboms = join(root, '.cache/sbom');
+    rmSync(sboms, { recursive: true, force: true });
+    mkdirSync(sboms, { recursive: true });
+    await step('listing what is in them (CycloneDX)', 'npx', [
+      ...PNPM,
+      '--recursive',
+      '--filter',
+      './packages/**',
+      '--filter',
+      '!@lane/testing',
+      'sbom',
+      '--sbom-format',
+      'cyclonedx',
+      '--sbom-spec-version',
+      '1.6',
+      '--prod',
+      '--exclude-peers',
+      '--split',
+      '--out',
+      join(sboms, '%s-%v.cdx.json'),
+    ]);
+    return sequence([
+      ['packages of others', join(root, 'scripts/third-party.mjs'), ['--sbom', sboms]],
+      ...readdirSync(packed).flatMap((tarball) => [
         [`publint ${tarball}`, bin('publint', 'publint'), ['run', join(packed, tarball), '--strict']],
         [`attw ${tarball}`, bin('@arethetypeswrong/cli', 'attw'), [join(packed, tarball), '--profile', 'node16', '--quiet']],
       ]),
-    );
+    ]);
   },
 };
 

@@ -1,5 +1,6 @@
 export { laneGroupsToJson, parseLaneGroups, type ParsedLaneGroups } from './parse.js';
 export { compileLaneGroups } from './compile.js';
+export { compileRegex } from './matchers.js';
 export {
   groupNamed,
   LANE_NOT_FOUND,

@@ -450,4 +450,17 @@ describe('Envoy', () => {
       'shop/gray/rule: the condition has too many alternatives; the rule is left out',
     ]);
   });
+
+  test.each<[pattern: string, gaps: number]>([
+    // Those that JavaScript reads in another way, or not at all, are asked of RE2, too.
+    ['(?i)x', 0],
+    ['\\pL{2}', 0],
+    ['[[:alpha:]]', 0],
+    ['x', 0],
+    ['(?i)x*', 1],
+    ['(?P<word>\\PL?)', 1],
+    ['^$', 1],
+  ])('negates the regular expression %s only where a header that is not there does not match it', (pattern, gaps) => {
+    expect(gapsOf('envoy', [{ name: 'rule', match: { not: { header: 'x-a', regex: pattern } } }])).toHaveLength(gaps);
+  });
 });

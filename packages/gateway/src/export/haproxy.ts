@@ -15,6 +15,7 @@ export const haproxy: ExportTarget = {
   output: 'haproxy.cfg',
   file: 'haproxy.cfg',
   needsAddresses: true,
+  check: 'haproxy -c -q -f "$LANE_FILE"',
   reload: 'systemctl reload haproxy',
   write: exportHaproxy,
 };

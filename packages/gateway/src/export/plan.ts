@@ -17,8 +17,8 @@ import { conditionOf, isHeaderName, unwritable, type Condition } from './conditi
 export interface ExportSource {
   readonly document: LaneGroupsDocument | undefined;
   readonly routes: readonly GatewayRoute[];
-  /** All instances of a service, or addresses given for it; undefined: none are known. */
-  readonly instancesOf: (service: string) => readonly Instance[] | undefined;
+  /** All instances of a service of a group, or addresses given for it; undefined: none are known. */
+  readonly instancesOf: (service: string, group: string) => readonly Instance[] | undefined;
   /** The name by which lane groups know the gateway as entry. Default `lane-gateway`. */
   readonly service?: string;
   /** Formats in which the tag is written, and by which instances' metadata is read, as an agent with these LANE_FORMATS does. */
@@ -42,7 +42,7 @@ export interface PlannedRule {
 
 /** Addresses that serve one lane of a service, or its base. */
 export interface Upstream {
-  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first. */
+  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first (unless the plan was asked for other names). */
   readonly name: string;
   readonly service: string;
   /** undefined: base. */
@@ -102,9 +102,10 @@ export class ExportError extends Error {
 /**
  * Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. All that comes from elsewhere is
  * checked here, for all targets: lane groups as they are everywhere, and hosts, paths and addresses, which can only be what their
- * grammars allow. What is left to a target is to encode texts. Throws {@link ExportError}.
+ * grammars allow. What is left to a target is to encode texts. `nameOf`: other names of upstreams than the plain words. Throws
+ * {@link ExportError}.
  */
-export function planExport(source: ExportSource, needsAddresses = true): Plan {
+export function planExport(source: ExportSource, needsAddresses = true, nameOf?: UpstreamName): Plan {
   const { service = 'lane-gateway', formats, port = 80, document } = source;
   checkSource(source);
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
@@ -115,7 +116,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   // The instances' tags are read as an agent with these formats reads them.
   const tables = new ServiceTables({ formats });
   tables.setRules(rules);
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(nameOf);
   const add = (kind: Remark['kind'], message: string, rule: string | undefined): void => {
     const remark = { kind, message, rule };
     if (!remarks.some((one) => one.kind === kind && one.message === message && one.rule === rule)) remarks.push(remark);
@@ -132,7 +133,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   const table = compileRoutes(given);
   const routes = table.routes.map((route): PlannedRoute => {
     const name = route.key.name;
-    const instances = source.instancesOf(name);
+    const instances = source.instancesOf(name, route.key.group);
     if (instances !== undefined) tables.update(route.key, writableInstances(name, instances, gap));
     else if (needsAddresses) gap(`no address of service ${name} is known: give it by --upstream ${name}=host:port, or start it`);
     const planned = own.length > 0 ? own : rulesOf(name);
@@ -177,6 +178,14 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   };
 }
 
+/**
+ * Whether every route leads to instances, of whatever lane. Where one does not, the registry may have forgotten them, and what was in force
+ * before should stay so.
+ */
+export function isComplete(plan: Plan): boolean {
+  return plan.routes.every((route) => [undefined, ...route.tags].some((tag) => route.upstreamOf(tag) !== undefined));
+}
+
 function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource): void {
   const parsed = document === undefined ? undefined : parseLaneGroups(document);
   if (parsed?.ok === false)
@@ -217,17 +226,26 @@ function writableInstances(service: string, instances: readonly Instance[], gap:
   });
 }
 
-/** The upstreams of an export, each with a name that is its own and a plain word to every target. */
+/** Names the instances of a tag (undefined: of base) of a service: a name for each, and no two the same. */
+export type UpstreamName = (key: ServiceKey, tag: Tag | undefined) => string;
+
+/** A plain word to every target; which of two that are alike gets a number depends on what else is there. */
+function plainNames(): UpstreamName {
+  const unique = uniqueNames();
+  return ({ name }, tag) => unique(wordOf(tag === undefined ? name : `${name}--${tag}`));
+}
+
+/** The upstreams of an export. */
 class Upstreams {
   readonly #made = new Map<string, Upstream>();
-  readonly #nameOf = uniqueNames();
+
+  constructor(private readonly nameOf: UpstreamName = plainNames()) {}
 
   of({ name, group }: ServiceKey, tag: Tag | undefined, instances: readonly Instance[]): Upstream {
     const id = JSON.stringify([group, name, tag]);
     let made = this.#made.get(id);
     if (made === undefined) {
-      const word = wordOf(tag === undefined ? name : `${name}--${tag}`);
-      this.#made.set(id, (made = { name: this.#nameOf(word), service: name, tag, instances: sorted(instances) }));
+      this.#made.set(id, (made = { name: this.nameOf({ name, group }, tag), service: name, tag, instances: sorted(instances) }));
     }
     return made;
   }

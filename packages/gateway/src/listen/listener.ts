@@ -233,7 +233,8 @@ function hasStreams(session: ServerHttp2Session): boolean {
   return (streamsOf.get(session)?.size ?? 0) > 0;
 }
 
-async function listen(server: http.Server, port: number, host: string): Promise<void> {
+/** Listens. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function listen(server: http.Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');
