@@ -350,6 +350,7 @@ test('a faulty frame ends its connection, and what its client had under way', as
   request.on('error', () => {});
   client.write(data('\x04abc', padded));
   await Promise.all([gone, once(client.resume(), 'close')]);
+  expect(request.complete).toBe(false);
   await gateway.close(0);
   server.close();
 });

@@ -9,8 +9,8 @@ import type { CompiledTarget } from '../decide/routes.js';
 import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
-import { MAX_TRIES, type ForwardOptions } from '../forward/forward.js';
-import { agentOf, connectInstance, InstanceTimeoutError, type NotConnectedError } from '../forward/instance-connection.js';
+import { mayTryMore, type ForwardOptions } from '../forward/forward.js';
+import { agentOf, busy, connectInstance, InstanceTimeoutError, type NotConnectedError } from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
 /** What upgrades need. */
@@ -70,7 +70,7 @@ class Upgrade {
     this.#tried.add(instance);
     const address = addressOf(instance);
     if (!load.enter(address)) {
-      this.#refuse({ status: 503, message: `${target.key.name} has as many requests under way as it may: try again later` });
+      this.#notConnected(busy(load.limit));
       return;
     }
     connectInstance({ host: instance.ip, port: instance.port }, connectMs, (error, connection) => {
@@ -89,7 +89,7 @@ class Upgrade {
   #notConnected(error: NotConnectedError): void {
     const { options, exchange, target } = this;
     const failed = exchange.instance;
-    const next = this.#tried.size < MAX_TRIES ? options.decider.choose(exchange, target, this.#tried) : undefined;
+    const next = mayTryMore(exchange, this.#tried) ? options.decider.choose(exchange, target, this.#tried) : undefined;
     exchange.instance = failed;
     if (next === undefined) {
       this.#refuse(failureOf(exchange, error, options.log));
