@@ -16,7 +16,7 @@ import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
-import { printJson } from '../output.js';
+import { printForProgram, printJson } from '../output.js';
 
 /** `lane gateway export`. */
 export function gatewayExportCommand(): Command {
@@ -124,7 +124,7 @@ async function exportGateway(name: string, given: ExportArguments): Promise<void
   const { text, remarks } = exported;
   if (given.json === true) printJson(exported);
   else {
-    process.stdout.write(text);
+    printForProgram(text);
     for (const { kind, rule, message } of remarks)
       console.error(`${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
   }

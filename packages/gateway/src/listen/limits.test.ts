@@ -66,6 +66,7 @@ describe('requests under way to one instance', () => {
     const coming = came();
     const first = begin(gateway).on('error', () => {});
     const answered = once(first.end(), 'response') as Promise<[IncomingMessage]>;
+    answered.catch(() => {});
     await coming;
     const letGo = async (): Promise<void> => {
       held[0]?.end('done');
