@@ -65,7 +65,7 @@ interface Outcome {
   readonly seen: readonly string[];
 }
 
-const isTaken = ({ status, seen }: Outcome): boolean => /^2/.test(status) && seen.length > 0;
+const isTaken = ({ status, seen }: Outcome): boolean => status.startsWith('2') && seen.length > 0;
 const isSmuggled = ({ seen }: Outcome): boolean => seen.some((one) => one.includes('/smuggled'));
 
 async function outcomesOf(start: Start): Promise<Outcome[]> {
