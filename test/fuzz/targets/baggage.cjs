@@ -18,7 +18,6 @@ exports.fuzz = (data) => {
     [],
     'an entry that was taken out is listed',
   );
-  assert.strictEqual(removeBaggageEntry(rest, KEY), rest, 'what is left is another one when looked through again');
   const merged = mergeBaggageEntry(lines, KEY, 'lane=gray');
   assert.strictEqual(readBaggageEntry(merged, KEY), 'gray', 'an entry that was put in is not read');
   // Beyond the limits of the W3C entries may be left out.

@@ -354,3 +354,36 @@ test('a faulty frame ends its connection, and what its client had under way', as
   await gateway.close(0);
   server.close();
 });
+
+describe('a client that holds a connection open', () => {
+  test.each([
+    ['with nothing at all', Buffer.alloc(0)],
+    ['with half a head', frame(TYPE.headers, endStream, 1, BLOCK)],
+    ['with half a frame', frame(TYPE.headers, endStream | endHeaders, 1, BLOCK).subarray(0, 20)],
+    ['with PINGs that it answers', Buffer.alloc(0)],
+  ])('%s loses it when it has been idle for long', async (what, bytes) => {
+    const gateway = await gatewayTo(1, { timeouts: { keepAliveMs: 100 } });
+    const client = connect(gateway.port, gateway.host).on('error', () => {});
+    client.write(all(openingOf(), bytes));
+    if (what === 'with PINGs that it answers') client.on('data', () => void client.write(frame(TYPE.ping, 0, 0, 'abcdefgh')));
+    else client.resume();
+    await once(client, 'close');
+    expect(client.destroyed).toBe(true);
+    await gateway.close(0);
+  });
+
+  test('and no window for an answer, ends the request at the instance', async () => {
+    const server = createServer((_request, response) => void response.end(Buffer.alloc(4 * KIB * KIB))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const gateway = await gatewayTo((server.address() as AddressInfo).port, { timeouts: { idleMs: 100 } });
+    const asked = once(server, 'request') as Promise<[IncomingMessage]>;
+    const client = connect(gateway.port, gateway.host).on('error', () => {});
+    client.resume().write(all(openingOf(setting(4, 0)), fine()));
+    const [{ socket }] = await asked;
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(socket.destroyed).toBe(true);
+    client.destroy();
+    await gateway.close(0);
+    server.close();
+  });
+});

@@ -22,7 +22,11 @@ export function watchSession(session: ServerHttp2Session, idleMs: number): void 
   let asked = false;
   const look = setInterval(
     () => {
-      if (open.size === 0 && performance.now() - idleSince >= idleMs) session.close();
+      if (open.size === 0 && performance.now() - idleSince >= idleMs) {
+        // Half a head is a stream to nghttp2, for whose end it would wait.
+        if (session.closed) session.destroy();
+        else session.close();
+      }
       if (session.destroyed) return;
       const { bytesRead } = session.socket;
       if (bytesRead !== read) asked = false;
