@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const net = require('node:net');
 const { ask, expectServed, listening, startGateway } = require('./gateway.cjs');
 
+const PATIENCE_MS = 100;
 const SILENCE_MS = 30;
 
 let answer = Buffer.alloc(0);
@@ -36,9 +37,10 @@ function shakeHands(gateway) {
     let got = '';
     const socket = net.connect(gateway.port, gateway.host).setEncoding('latin1');
     socket.write('GET /fuzz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy());
     socket.on('data', (chunk) => {
       got += chunk;
-      socket.setTimeout(SILENCE_MS, () => socket.destroy());
+      socket.setTimeout(SILENCE_MS);
     });
     socket.on('error', () => {}).on('close', () => resolve(got));
   });
@@ -48,7 +50,7 @@ exports.fuzz = async (data) => {
   const gateway = await (ready ??= start());
   answer = data;
   if ((data.length & 4) === 0) {
-    const { status, body } = await ask(gateway.port, '/fuzz');
+    const { status, body } = await ask(gateway.port, '/fuzz', PATIENCE_MS);
     assert.ok(status === 0 || (status >= 200 && status <= 599), `the client got ${status}`);
     assert.ok(!String(body).includes('normal') || data.includes('normal'), 'the client got what was for another one');
   } else {

@@ -5,7 +5,7 @@ const { once } = require('node:events');
 const http = require('node:http');
 const { startGateway } = require('@lane/gateway');
 
-/** A gateway whose only route leads to `port`, with short patience. */
+/** A gateway whose only route leads to `port`. Its sessions of HTTP/2 have short lives, the rest has time: a slow machine is no finding. */
 exports.startGateway = async (port, onAccess) => {
   const instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} };
   const registry = {
@@ -19,7 +19,7 @@ exports.startGateway = async (port, onAccess) => {
     services: async () => ['web'],
     close: async () => {},
   };
-  const timeouts = { responseMs: 200, idleMs: 200, headersMs: 200, keepAliveMs: 200 };
+  const timeouts = { keepAliveMs: 200 };
   const gateway = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }], timeouts, onAccess });
   await gateway.ready();
   return gateway;
@@ -33,8 +33,8 @@ exports.listening = async (server) => {
   return server.address().port;
 };
 
-/** Asks as an ordinary client; the answer, or the code of the error. */
-exports.ask = (port, path) =>
+/** Asks as an ordinary client, which leaves after `patienceMs`; the answer, or the code of the error. */
+exports.ask = (port, path, patienceMs = 0) =>
   new Promise((resolve) => {
     const request = http.get({ port, host: '127.0.0.1', path, agent: false }, (response) => {
       let body = '';
@@ -43,6 +43,7 @@ exports.ask = (port, path) =>
       response.on('error', (error) => resolve({ status: 0, body: error.code }));
     });
     request.on('error', (error) => resolve({ status: 0, body: error.code }));
+    request.setTimeout(patienceMs, () => request.destroy());
   });
 
 /** The next client is served. */
