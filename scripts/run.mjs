@@ -93,6 +93,17 @@ const TASKS = {
     await prepare({ tests: true });
     return run(process.execPath, [join(root, 'test/chaos/main.mjs'), ...passed]);
   },
+  async fuzz() {
+    await prepare({ tests: true });
+    const folder = join(root, 'test/fuzz');
+    const installed = stampOf('fuzz');
+    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
+      await step('installing Jazzer.js', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
+      installed.write(wanted);
+    }
+    return run(process.execPath, [join(folder, 'main.mjs'), ...passed]);
+  },
   async screenshots() {
     await prepare({ tests: true });
     return run(process.execPath, [join(root, 'test/interop/console/screenshots.mjs'), ...passed]);

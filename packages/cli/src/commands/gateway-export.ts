@@ -21,7 +21,7 @@ import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { registryHoldOption } from '../gateway-arguments.js';
 import { sourceNow, watchSource, withExportOptions, type ExportArguments } from '../export-arguments.js';
-import { printJson } from '../output.js';
+import { printForProgram, printJson } from '../output.js';
 import { untilAskedToStop } from '../terminal.js';
 import { WatchedFile, type Applied } from '../watched-file.js';
 
@@ -110,7 +110,7 @@ async function exportGateway(name: string, given: Given, command: Command): Prom
 async function exportOnce(target: ExportTarget, given: Given, command: Command): Promise<void> {
   const exported = exportRules(target, await sourceNow(given, command, target.needsAddresses));
   if (given.json === true) printJson(exported);
-  else if (given.output === undefined) process.stdout.write(exported.text);
+  else if (given.output === undefined) printForProgram(exported.text);
   else await new WatchedFile({ path: given.output }).put(exported.text);
   if (given.json !== true) tellRemarks(exported);
   if (given.strict === true && exported.remarks.some(({ kind }) => kind === 'gap')) process.exitCode = EXIT.failed;

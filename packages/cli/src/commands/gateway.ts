@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { LaneRules } from '@lane/core/rules';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
-import { parseDuration, parsePort, parseTrust } from '../arguments.js';
+import { parseDuration, parseLimit, parsePort, parseTrust } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
@@ -52,6 +52,18 @@ export function gatewayCommand(): Command {
       .addOption(time('timeout-response', 'for the head of an answer', '60s'))
       .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
       .addOption(time('timeout-keep-alive', 'for the next request on a connection', '65s'))
+      .option(
+        '--max-connections-per-client <number>',
+        'connections that one address may have open, not counted for those in --trust; further ones are closed',
+        parseLimit,
+        1_000,
+      )
+      .option(
+        '--max-requests-per-instance <number>',
+        'requests under way to one instance; further ones go to another instance, or get 503',
+        parseLimit,
+        1_024,
+      )
       .option('--health-path <path>', 'a path that answers 200, and 503 from the end’s beginning on')
       .addOption(time('drain-delay', 'how long requests are still taken when asked to stop, for health checks to notice', '0s'))
       .addOption(time('drain-timeout', 'how long requests under way may take then', '10s'))
@@ -84,6 +96,8 @@ interface GatewayArguments extends RegistryArguments, FormatsArguments {
   timeoutResponse: number;
   timeoutIdle: number;
   timeoutKeepAlive: number;
+  maxConnectionsPerClient: number;
+  maxRequestsPerInstance: number;
   healthPath?: string;
   drainDelay: number;
   drainTimeout: number;
@@ -133,6 +147,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
       idleMs: given.timeoutIdle,
       keepAliveMs: given.timeoutKeepAlive,
     },
+    limits: { connectionsPerClient: given.maxConnectionsPerClient, requestsPerInstance: given.maxRequestsPerInstance },
     log: TERMINAL_LOG,
     ...(certificate === undefined ? {} : { certificate }),
     ...(given.healthPath === undefined ? {} : { healthPath: given.healthPath }),

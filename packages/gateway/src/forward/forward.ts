@@ -14,7 +14,7 @@ import type { AnyResponse } from '../listen/listener.js';
 import { answerFields, answerLines, answerProblem, reasonOf } from './answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from './failures.js';
 import { trailersOf } from './header-names.js';
-import { InstanceTimeoutError, NotConnectedError, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
+import { busy, InstanceTimeoutError, NotConnectedError, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
 import { isHttp2, type Refusal } from './request-framing.js';
 import type { RequestHeads } from './request-head.js';
 
@@ -107,7 +107,7 @@ class Passage {
     this.#tried.add(instance);
     const address = addressOf(instance);
     if (!load.enter(address)) {
-      this.#notConnected(new NotConnectedError(`${load.limit} requests are under way there`, 'ELANE_BUSY'));
+      this.#notConnected(busy(load.limit));
       return;
     }
     try {
@@ -166,9 +166,7 @@ class Passage {
     if (next === undefined) {
       exchange.instance = failed;
       exchange.decision = failedDecision;
-      if (error.code === 'ELANE_BUSY')
-        this.#refuse({ status: 503, message: `${this.#target.key.name} has as many requests under way as it may: try again later` });
-      else this.#refuse(failureOf(exchange, error, log));
+      this.#refuse(failureOf(exchange, error, log));
       return;
     }
     exchange.retries++;

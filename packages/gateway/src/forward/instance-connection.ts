@@ -17,6 +17,11 @@ export class NotConnectedError extends Error {
   }
 }
 
+/** An instance that is asked as much as it may be at a time. */
+export function busy(limit: number): NotConnectedError {
+  return new NotConnectedError(`${limit} requests are under way there`, 'ELANE_BUSY');
+}
+
 /** An instance that kept silent for too long. */
 export class InstanceTimeoutError extends Error {
   readonly code = 'ELANE_INSTANCE_TIMEOUT';

@@ -10,7 +10,7 @@ import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
 import type { ForwardOptions } from '../forward/forward.js';
-import { agentOf, connectInstance, InstanceTimeoutError, type NotConnectedError, type OutcomeListener } from '../forward/instance-connection.js';
+import { agentOf, busy, connectInstance, InstanceTimeoutError, type NotConnectedError, type OutcomeListener } from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
 /** What upgrades need. */
@@ -71,7 +71,7 @@ class Upgrade {
     this.#tried.add(instance);
     const address = addressOf(instance);
     if (!load.enter(address)) {
-      this.#refuse({ status: 503, message: `${target.key.name} has as many requests under way as it may: try again later` });
+      this.#notConnected(busy(load.limit));
       return;
     }
     connectInstance({ host: instance.ip, port: instance.port }, connectMs, heard, (error, connection) => {
