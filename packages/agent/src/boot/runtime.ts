@@ -60,8 +60,10 @@ export class Runtime implements Outbound, Messaging {
       formats: options.formats,
       formatsIn: options.formatsIn,
       baggageKey: options.baggageKey,
-      groupOf: (tag) => this.tables.rules?.groupOf(tag),
-      onUnwritable: (message) => log.warn(message),
+      fallback: options.fallback,
+      rules: () => this.tables.rules,
+      service: () => this.own.name,
+      onNotice: (message) => log.warn(message),
     });
     this.tables = new ServiceTables({
       baseMode: options.baseMode,

@@ -3,7 +3,7 @@
  * commands have to know what the agent makes of an environment. Whoever has read the sources gives them; nothing is read here.
  */
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
-import { FORMAT_NAMES, type FormatName } from '../wire/formats.js';
+import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
@@ -94,11 +94,6 @@ function packages(value: string): readonly string[] | undefined {
   return names.every((name) => /^(?:@[a-z\d][\w.-]*\/)?[a-z\d][\w.-]*$/i.test(name)) ? names : undefined;
 }
 
-function formats(value: string): readonly FormatName[] | undefined {
-  const names = words(value.toLowerCase());
-  return names.length > 0 && names.every((name) => (FORMAT_NAMES as readonly string[]).includes(name)) ? (names as FormatName[]) : undefined;
-}
-
 function boolean(value: string): boolean | undefined {
   const lower = value.toLowerCase();
   if (['true', '1', 'on', 'yes'].includes(lower)) return true;
@@ -128,7 +123,7 @@ function isHost(value: string): boolean {
   return labels.every((label) => /^[\p{L}\p{N}_-]+$/u.test(label)) && !/^(?:\d+|0x[\da-f]*)$/i.test(labels[labels.length - 1] as string);
 }
 
-const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
+const FORMAT_LIST_ACCEPTED = `a comma list of ${FORMATS_ACCEPTED}`;
 
 /** All options, in the order of the documentation. A test holds README's table against these rows. */
 export const OPTION_ROWS = {
@@ -155,8 +150,13 @@ export const OPTION_ROWS = {
     fallback: 'untagged',
     parse: oneOf('untagged', 'outside-enabled-lanes'),
   }),
-  formats: row<readonly FormatName[]>({ variable: 'LANE_FORMATS', accepts: FORMATS_ACCEPTED, fallback: ['baggage'], parse: formats }),
-  formatsIn: row<readonly FormatName[] | undefined>({ variable: 'LANE_FORMATS_IN', accepts: FORMATS_ACCEPTED, fallback: undefined, parse: formats }),
+  formats: row<readonly FormatName[]>({ variable: 'LANE_FORMATS', accepts: FORMAT_LIST_ACCEPTED, fallback: ['baggage'], parse: parseFormatNames }),
+  formatsIn: row<readonly FormatName[] | undefined>({
+    variable: 'LANE_FORMATS_IN',
+    accepts: FORMAT_LIST_ACCEPTED,
+    fallback: undefined,
+    parse: parseFormatNames,
+  }),
   baggageKey: row<string>({
     variable: 'LANE_BAGGAGE_KEY',
     accepts: BAGGAGE_KEY_ACCEPTED,
@@ -264,7 +264,8 @@ export const OPTION_ROWS = {
 
 /** The variable that names the file with further options. */
 export const CONFIG_VARIABLE = 'LANE_CONFIG';
-const LABEL_KEY = 'alicloud.service.tag';
+/** Labels of pods by which MSE, then OpenSergo, tell a tag. */
+const LABEL_KEYS = ['alicloud.service.tag', 'traffic.opensergo.io/label'];
 
 /** All variables of Lane's own that the agent reads. */
 export const AGENT_VARIABLES: readonly string[] = [...Object.values(OPTION_ROWS).map(({ variable }) => variable), CONFIG_VARIABLE];
@@ -372,16 +373,17 @@ function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: Option
 
 /** The tag from the pod's labels. */
 function tagOfLabels(path: string, content: string, problems: OptionProblem[]): Tag | undefined {
-  for (const line of content.split('\n')) {
-    if (!line.startsWith(`${LABEL_KEY}=`)) continue;
+  const lines = content.split('\n');
+  for (const key of LABEL_KEYS) {
+    const line = lines.find((one) => one.startsWith(`${key}=`));
     const value = line
-      .slice(LABEL_KEY.length + 1)
+      ?.slice(key.length + 1)
       .trim()
       .replace(/^"(.*)"$/, '$1');
     if (isTag(value)) return value;
-    if (value !== '')
+    if (value !== undefined && value !== '')
       problems.push({
-        message: `label ${LABEL_KEY}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
+        message: `label ${key}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
       });
   }
   return undefined;

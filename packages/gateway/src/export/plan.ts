@@ -2,8 +2,10 @@
 import { compileLaneGroups, parseLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
 import {
   createTagCodec,
-  FORMAT_NAMES,
+  everyFormat,
+  FORMATS_ACCEPTED,
   isBaggageKey,
+  isFormatName,
   ServiceTables,
   type FormatName,
   type Instance,
@@ -108,10 +110,10 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   const { service = 'lane-gateway', formats, port = 80, document } = source;
   checkSource(source);
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
-  const every = createTagCodec({ formats: FORMAT_NAMES, ...key });
+  const every = createTagCodec({ formats: everyFormat(formats), ...key });
   const remarks: Remark[] = [];
   const rules = document === undefined ? undefined : compileLaneGroups(document);
-  const codec = createTagCodec({ formats, ...key, groupOf: (tag) => rules?.groupOf(tag) });
+  const codec = createTagCodec({ formats, ...key, rules: () => rules });
   // The instances' tags are read as an agent with these formats reads them.
   const tables = new ServiceTables({ formats });
   tables.setRules(rules);
@@ -170,7 +172,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     ownEntries: every.ownEntries,
     ownHeaders: every.ownHeaders,
     writtenEntries: sample.entries.map(([entry]) => entry),
-    writtenHeaders: sample.headers.map(([name], i) => ({ name, valueOf: (tag) => codec.wire(tag).headers[i]?.[1] ?? tag })),
+    writtenHeaders: sample.headers.map(([name]) => ({ name, valueOf: (tag) => codec.wire(tag).headers.find(([one]) => one === name)?.[1] ?? tag })),
     remarks,
     gap,
     note: (message, rule) => add('note', message, rule?.name),
@@ -181,8 +183,7 @@ function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource)
   const parsed = document === undefined ? undefined : parseLaneGroups(document);
   if (parsed?.ok === false)
     throw new ExportError(`the lane groups are not valid: ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
-  for (const name of formats)
-    if (!FORMAT_NAMES.includes(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMAT_NAMES.join(', ')}`);
+  for (const name of formats) if (!isFormatName(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMATS_ACCEPTED}`);
   if (baggageKey !== undefined && !isBaggageKey(baggageKey))
     throw new ExportError(`${JSON.stringify(baggageKey)} is no key of the W3C baggage header: accepted are letters, digits and !#$%&'*+-.^_\`|~`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is no port: accepted are 1 to 65535`);
