@@ -79,6 +79,13 @@ export interface WrittenHeader {
   readonly valueOf: (tag: Tag) => string;
 }
 
+/** An entry of baggage to be written: a text with the tag in it, once or several times. */
+export interface WrittenEntry {
+  /** What stands around the tag: `key=` first, two pieces at least. The tag goes between each two. */
+  readonly pieces: readonly string[];
+  readonly textOf: (tag: Tag) => string;
+}
+
 /** Everything an exporter needs. */
 export interface Plan {
   readonly routes: readonly PlannedRoute[];
@@ -88,8 +95,7 @@ export interface Plan {
   readonly ownEntries: readonly string[];
   /** Our other headers, of any format: clients' own are taken away. */
   readonly ownHeaders: readonly string[];
-  /** Keys under which the tag is written into baggage. */
-  readonly writtenEntries: readonly string[];
+  readonly writtenEntries: readonly WrittenEntry[];
   readonly writtenHeaders: readonly WrittenHeader[];
   readonly remarks: readonly Remark[];
   readonly gap: (message: string, rule?: PlannedRule) => void;
@@ -162,7 +168,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     };
   });
   for (const route of routes) for (const tag of [undefined, ...route.tags]) route.upstreamOf(tag);
-  const sample = codec.wire('sample');
+  const sample = codec.wire(SAMPLE);
   return {
     routes,
     get upstreams() {
@@ -171,12 +177,20 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     port,
     ownEntries: every.ownEntries,
     ownHeaders: every.ownHeaders,
-    writtenEntries: sample.entries.map(([entry]) => entry),
+    writtenEntries: sample.entries.map(([key, text]) => entryAround(key, text)),
     writtenHeaders: sample.headers.map(([name]) => ({ name, valueOf: (tag) => codec.wire(tag).headers.find(([one]) => one === name)?.[1] ?? tag })),
     remarks,
     gap,
     note: (message, rule) => add('note', message, rule?.name),
   };
+}
+
+const SAMPLE = 'sample';
+
+function entryAround(key: string, text: string): WrittenEntry {
+  const value = text.slice(key.length + 1).split(SAMPLE);
+  const pieces = [`${key}=${value[0]}`, ...value.slice(1)];
+  return { pieces, textOf: (tag) => pieces.join(tag) };
 }
 
 function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource): void {
