@@ -119,7 +119,11 @@ describe('from one app to the next', () => {
     const [first, second] = await Promise.all(apps.map((app) => serve(app)));
     const told = await Promise.all([first, second, first].map((url) => ask(url as string, 'lane=gray')));
     const inBaggage = { accept: '*/*', baggage: 'lane=gray' };
-    expect(told).toEqual([inBaggage, { accept: '*/*', baggage: `${MSE_LIST},x-mse-gray-tag=gray`, 'x-mse-tag': 'gray', 'dubbo.tag': 'gray' }, inBaggage]);
+    expect(told).toEqual([
+      inBaggage,
+      { accept: '*/*', baggage: `${MSE_LIST},x-mse-gray-tag=gray`, 'x-mse-tag': 'gray', 'dubbo.tag': 'gray' },
+      inBaggage,
+    ]);
   });
 
   test('by fetch, with an untrusted tag held back though the app copies it', async () => {

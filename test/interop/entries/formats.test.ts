@@ -23,7 +23,7 @@ test.each([
   const { text } = exportRules(target, { ...sourceOf(instances, SHOP, port), formats: FORMATS });
   const proxy = await start(text, port);
   try {
-    const headers = { baggage: 'user=42,__microservice_tag__=x', 'x-any': 'blue', '__microservice_tag__': '[]', 'x-lane-code': 'blue' };
+    const headers = { baggage: 'user=42,__microservice_tag__=x', 'x-any': 'blue', __microservice_tag__: '[]', 'x-lane-code': 'blue' };
     const got = await ask(port, { host: 'www.example.com', path: '/a', headers });
     if (typeof got === 'number') throw new Error(`answered ${got}`);
     for (const format of FORMATS) {

@@ -1,7 +1,7 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
 import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
-import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, tagOfMetadata, type SurveyedService } from '@lane/core/model';
+import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, instanceTagReader, type SurveyedService } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection, NacosInstance } from '@lane/nacos-registry';
@@ -152,7 +152,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   const { status, options } = examined;
   const tag = status === undefined ? options.tag : (status.tag ?? undefined);
   const shown = tag ?? 'none (base)';
-  const formats = listedFormats(options);
+  const tagOf = instanceTagReader(listedFormats(options), rules.polarisLabels);
   if (status !== undefined && options.tag !== undefined && options.tag !== tag) {
     findings.warning(
       'tag',
@@ -162,7 +162,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   }
   const own = ownInstances(examined, instances);
   for (const one of own) {
-    const registered = tagOfMetadata(one.metadata, formats);
+    const registered = tagOf(one.metadata);
     if (registered === tag) findings.ok('tag', `the tag is ${shown}, and so it is in the metadata of ${addressOf(one)}`);
     else {
       findings.error(
@@ -173,10 +173,10 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
     }
   }
   if (own.length === 0 && instances.length > 0) {
-    const count = instances.filter((one) => tagOfMetadata(one.metadata, formats) === tag).length;
+    const count = instances.filter((one) => tagOf(one.metadata) === tag).length;
     if (count > 0) findings.ok('tag', `the tag is ${shown}, as that of ${counted(count, 'instance')} of ${service} in Nacos`);
     else {
-      const carried = [...new Set(instances.map((one) => tagOfMetadata(one.metadata, formats) ?? 'none (base)'))];
+      const carried = [...new Set(instances.map((one) => tagOf(one.metadata) ?? 'none (base)'))];
       findings.warning(
         'tag',
         `the tag is ${shown}, but no instance of ${service} in Nacos carries it: there are ${carried.join(', ')}`,
@@ -207,12 +207,13 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
 /** Base must be there: it serves whoever has no tag, and falls in for lanes. */
 function checkBase(survey: readonly SurveyedService[], service: string, rules: LaneRules, { options }: Examined, findings: Findings): void {
   const formats = listedFormats(options);
+  const tagOf = instanceTagReader(formats, rules.polarisLabels);
   const tableOf = tablesOf(survey, rules, { formats, fallback: options.fallback, baseMode: options.baseMode });
   const services = laneStatus(rules, tableOf).flatMap((group) => group.services);
   const counts = new Map(services.map((one) => [one.service, one.base]));
   if (!counts.has(service)) {
     const instances = survey.find(({ name }) => name === service)?.instances ?? [];
-    const base = instances.filter(({ metadata }) => tagOfMetadata(metadata, formats) === undefined);
+    const base = instances.filter(({ metadata }) => tagOf(metadata) === undefined);
     counts.set(service, { usable: base.filter(isUsable).length, total: base.length });
   }
   const surveyed = new Set(survey.map(({ name }) => name));
