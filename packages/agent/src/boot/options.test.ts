@@ -35,6 +35,7 @@ test('without any setting the app gets the documented defaults, and nothing is c
       baggageKey: 'lane',
       trust: 'all',
       propagateTo: 'internal',
+      baggageBoundary: 'keep',
       services: [],
       registry: 'nacos',
       kubernetesAccount: undefined,
@@ -202,7 +203,7 @@ describe('an option that keeps others out closes where it can not be used, and o
   test.each(['{', '[]', '"all"', ''])('in a file that holds %j, unless the environment has it', (content) => {
     const LANE_CONFIG = file('broken-too.json', content);
     const { options, problems } = read({ LANE_CONFIG });
-    expect(options).toEqual({ ...read({}).options, trust: 'none' });
+    expect(options).toEqual({ ...read({}).options, trust: 'none', baggageBoundary: 'strip' });
     expect(problems).toEqual([{ message: expect.stringMatching(/LANE_TRUST, .* no tag of a caller is believed/) }]);
     expect(read({ LANE_CONFIG, LANE_TRUST: '10.0.0.0/8' }).options.trust).toEqual(['10.0.0.0/8']);
   });
@@ -257,7 +258,7 @@ describe('the options file', () => {
     ['that is a list', 'list.json', '[]', /list\.json can't be used: accepted is a JSON or YAML object/],
   ])('%s: one line names it, and the app gets the defaults, closed where they keep others out', (_, name, content, message) => {
     const { options, problems } = read({ LANE_CONFIG: file(name, content) });
-    expect(options).toEqual({ ...read({}).options, trust: name === 'unknown.json' ? 'all' : 'none' });
+    expect(options).toEqual({ ...read({}).options, ...(name === 'unknown.json' ? {} : { trust: 'none', baggageBoundary: 'strip' }) });
     expect(problems).toEqual([{ message: expect.stringMatching(message) }]);
   });
 
@@ -272,6 +273,8 @@ describe("the pod's labels", () => {
   test.each([
     ['app="shop-a"\nalicloud.service.tag="gray"\n', 'gray', 0],
     ['app="shop-a"\n', undefined, 0],
+    ['traffic.opensergo.io/label="gray"\n', 'gray', 0],
+    ['traffic.opensergo.io/label="blue"\nalicloud.service.tag="gray"\n', 'gray', 0],
     ['alicloud.service.tag=""\n', undefined, 0],
     ['alicloud.service.tag="not a tag"\n', undefined, 1],
   ])('%j: tag %s', (labels, tag, problems) => {

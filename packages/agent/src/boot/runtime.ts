@@ -85,7 +85,7 @@ export class Runtime implements Outbound, Messaging {
     const names: ServiceNames = this.#registry.names ?? this.#declared;
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
-    this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
+    this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
     this.setRules(undefined);
   }

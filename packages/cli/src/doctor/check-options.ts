@@ -68,7 +68,7 @@ function checkEnvProxy(environment: Environment, findings: Findings): void {
   if (!isOn || proxies.length === 0) return;
   const except = valueOf('NO_PROXY') ?? '';
   findings.warning(
-    'proxy',
+    'options',
     `Node sends calls by the proxy of ${proxies.join(' and ')}${except === '' ? ', whatever their host: NO_PROXY is not set' : ` unless NO_PROXY=${except} names their host`}`,
     'name in NO_PROXY what is internal: the services that are called by name, and the addresses of their instances, such as NO_PROXY=spring-cloud-b,10.0.0.1-10.0.0.255',
   );

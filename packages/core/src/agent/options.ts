@@ -28,6 +28,8 @@ export interface AgentOptions {
   readonly baggageKey: string;
   readonly trust: Trust;
   readonly propagateTo: 'internal' | 'all' | readonly string[];
+  /** Whether the baggage of others goes to hosts to which no tag goes. */
+  readonly baggageBoundary: 'keep' | 'strip';
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
@@ -176,6 +178,13 @@ export const OPTION_ROWS = {
     fallback: 'internal',
     parse: (value) => oneOf('internal', 'all')(value) ?? hostPatterns(value),
     whenUnusable: { value: 'internal', meaning: 'Tags go to internal hosts only' },
+  }),
+  baggageBoundary: row<'keep' | 'strip'>({
+    variable: 'LANE_BAGGAGE_BOUNDARY',
+    accepts: 'keep or strip',
+    fallback: 'keep',
+    parse: oneOf('keep', 'strip'),
+    whenUnusable: { value: 'strip', meaning: 'No baggage goes to hosts that are not internal' },
   }),
   services: row<ReadonlyArray<readonly [string, string]>>({
     variable: 'LANE_SERVICES',
@@ -337,7 +346,7 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
 const CLOSING = Object.values(OPTION_ROWS as Record<string, Row<unknown>>)
   .filter(({ whenUnusable }) => whenUnusable !== undefined)
   .map(({ variable }) => variable);
-const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags go to internal hosts only, and there is no admin port.`;
+const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags and baggage go to internal hosts only, and there is no admin port.`;
 
 /** The options file as if it were an environment, undefined where it is none: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
 function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: OptionProblem[]): Environment | undefined {
