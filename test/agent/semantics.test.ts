@@ -216,15 +216,12 @@ describe('settings that can’t be used', () => {
   test.each([
     [
       { LANE_TAG: 'gr ay' },
-      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. The app runs without this setting.\n',
+      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. This instance is base.\n',
     ],
-    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. The app runs without this setting.\n'],
+    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. In force is LANE_STAMP=false.\n'],
     [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
     [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
-    [
-      { LANE_TRACES: 'jaeger' },
-      'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. The app runs without this setting.\n',
-    ],
+    [{ LANE_TRACES: 'jaeger' }, 'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. In force is LANE_TRACES=none.\n'],
     [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups, for the file \/nowhere\/groups.json can't be read .*\n$/],
     [{ LANE_CONTEXT: 'cls' }, /^lane error: LANE_CONTEXT=cls needs the package cls-hooked in the app: npm install cls-hooked\. .*\n$/],
   ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {

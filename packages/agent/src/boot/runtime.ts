@@ -48,6 +48,8 @@ export class Runtime implements Outbound, Messaging {
   readonly registrations = new Map<string, AppRegistration>();
   /** Of those, by service and address, what a drain has taken out. */
   readonly withdrawn = new Set<string>();
+  /** Called as the app registers. */
+  onRegister: (() => void) | undefined;
   readonly #registry: ObservedRegistry;
   readonly #declared: DeclaredNames;
   #addresses: RegistryState['addresses'] | undefined;
@@ -118,6 +120,7 @@ export class Runtime implements Outbound, Messaging {
 
   /** Takes note of what the app registers. */
   registered(key: ServiceKey, registration: AppRegistration): void {
+    this.onRegister?.();
     if (this.own.registeredAs(key)) this.setRules(this.tables.rules);
     this.registrations.set(`${key.group}@@${key.name} ${registration.address}`, registration);
   }

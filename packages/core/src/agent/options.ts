@@ -8,6 +8,7 @@ import type { BaseMode, Fallback } from '../routing/lane-index.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
 import type { Trust } from '../rules/trust.js';
+import { nearest } from '../names/nearest.js';
 import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
 
 /** How much the agent says, from nothing to everything. */
@@ -70,6 +71,8 @@ interface Row<T> {
   readonly aliases?: readonly string[];
   readonly accepts: string;
   readonly fallback: T;
+  /** What an instance without the option is, in words. */
+  readonly without?: string;
   /** undefined: not usable. */
   readonly parse: (text: string) => T | undefined;
   /**
@@ -135,6 +138,7 @@ export const OPTION_ROWS = {
     aliases: ['alicloud.service.tag', 'MSE_ALICLOUD_SERVICE_TAG'],
     accepts: TAG_RULE,
     fallback: undefined,
+    without: 'This instance is base',
     parse: (value) => (isTag(value) ? value : undefined),
   }),
   stamp: row<boolean>({
@@ -321,6 +325,7 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
 /** `file` is undefined where it can't be read. */
 function readRow(definition: Row<unknown>, environment: Environment, file: Environment | undefined, problems: OptionProblem[]): unknown {
   const { whenUnusable } = definition;
+  const refused: string[] = [];
   const variables = [definition.variable, ...(definition.aliases ?? [])];
   for (const source of [environment, file]) {
     if (source === undefined) {
@@ -331,15 +336,42 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
       const value = source[variable]?.trim();
       if (value === undefined || value === '') continue;
       const parsed = definition.parse(value);
-      if (parsed !== undefined) return parsed;
+      if (parsed !== undefined) return tell(parsed);
       const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
-      problems.push({
-        message: `${variable}=${shown} can't be used: accepted is ${definition.accepts}. ${whenUnusable?.meaning ?? 'The app runs without this setting'}.`,
-      });
-      if (whenUnusable !== undefined) return whenUnusable.value;
+      refused.push(`${variable}=${shown} can't be used: accepted is ${definition.accepts}`);
+      if (whenUnusable !== undefined) return tell(whenUnusable.value);
     }
   }
-  return definition.fallback;
+  return tell(definition.fallback);
+
+  function tell<T>(inForce: T): T {
+    for (const one of refused) problems.push({ message: `${one}. ${whenUnusable?.meaning ?? inForceOf(definition, inForce)}.` });
+    return inForce;
+  }
+}
+
+/** What is in force instead of a value that can't be used. */
+function inForceOf({ variable, without = 'The app runs without this setting' }: Row<unknown>, value: unknown): string {
+  if (value === undefined || variable.endsWith('PASSWORD') || (Array.isArray(value) && value.length === 0)) return without;
+  const shown = typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value);
+  return `In force is ${variable}=${shown}`;
+}
+
+/** Variables that look like an option mistyped, each with the option that was meant. Whole words apart are others' own, and left alone. */
+export function mistypedVariables(environment: Environment): ReadonlyArray<readonly [name: string, meant: string]> {
+  const found: Array<readonly [string, string]> = [];
+  for (const name in environment) {
+    if (!/^lane[_.-]/i.test(name) || AGENT_VARIABLES.includes(name)) continue;
+    const meant = nearest(name.toUpperCase(), AGENT_VARIABLES, { surely: true });
+    if (meant !== undefined && haveSameWords(name, meant)) found.push([name, meant]);
+  }
+  return found;
+}
+
+/** Whether two names have as many words, or the same letters: one with a word more is another thing's (`LANE_SERVICES_URL`). */
+function haveSameWords(name: string, variable: string): boolean {
+  const own = name.toUpperCase().split(/[_.-]/);
+  return own.length === variable.split('_').length || own.join('') === variable.replaceAll('_', '');
 }
 
 /** The variables of the options that close. */
