@@ -54,6 +54,8 @@ export interface NacosNamespace {
   /** `public` for the one that needs no id. */
   readonly id: string;
   readonly name: string;
+  /** Of an embedded Nacos, where any namespace is there as soon as somebody uses it. */
+  readonly madeOnUse?: true;
 }
 
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */

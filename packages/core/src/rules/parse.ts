@@ -140,7 +140,7 @@ const checkRule: Check = (value, path, report) => {
   if (has(rule, 'percent')) {
     if (!(typeof percent === 'number' && percent >= 0 && percent <= 100))
       report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
-    else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be told in steps of 0.01, not ${show(percent)}`);
+    else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be in steps of 0.01, not ${show(percent)}`);
   }
   if (!has(rule, 'by')) return;
   if (!has(rule, 'percent')) report(`${path}/by`, 'says what a percentage sticks to: it needs "percent" beside it');
@@ -199,7 +199,9 @@ function checkMatcher(value: unknown, path: string, report: Report, depth: numbe
     if (networks !== undefined && has(networks, 'in')) list(networks['in'], `${at}/in`, report, checkNetwork, 1);
   } else {
     const match = object(value[kind], at, report, OPERATORS, []);
-    if (match !== undefined) checkOperators(match, at, report, depth);
+    if (match === undefined) return;
+    checkOperators(match, at, report, depth);
+    if (match['exact'] === '') report(`${at}/exact`, `must not be empty: no request has an empty ${kind}`);
   }
 }
 
@@ -246,7 +248,8 @@ function checkRegex(source: string, path: string, report: Report): void {
 }
 
 function checkName(value: unknown, path: string, report: Report): void {
-  if (typeof value !== 'string' || value.trim() === '') report(path, `must be a text that is not empty, not ${show(value)}`);
+  if (typeof value !== 'string') report(path, `must be a text, not ${show(value)}`);
+  else if (value.trim() === '') report(path, 'must not be empty');
   else if (codePoints(value) > LIMITS.nameLength) report(path, `must have ${LIMITS.nameLength} characters at most`);
   else if (UNPRINTABLE.test(value))
     report(
