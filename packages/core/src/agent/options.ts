@@ -353,7 +353,7 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
 /** What is in force instead of a value that can't be used. */
 function inForceOf({ variable, without = 'The app runs without this setting' }: Row<unknown>, value: unknown): string {
   if (value === undefined || variable.endsWith('PASSWORD') || (Array.isArray(value) && value.length === 0)) return without;
-  const shown = typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value);
+  const shown = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
   return `In force is ${variable}=${shown}`;
 }
 
