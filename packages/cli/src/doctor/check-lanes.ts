@@ -38,6 +38,25 @@ export async function checkLanes(check: LaneCheck, findings: Findings): Promise<
   await checkInstances(check, service, own?.instances ?? [], findings);
   checkTag(examined, service, own?.instances ?? [], rules, findings);
   checkBase(survey, service, rules, examined, findings);
+  await checkUnnamed(check, service, rules, findings);
+}
+
+/** How many services are told by name. */
+const SERVICES_TOLD = 5;
+
+/** Services that Nacos has and that no call by name can reach: their names go to DNS, and the caller gets ENOTFOUND. */
+async function checkUnnamed({ connection, group, examined }: LaneCheck, service: string, rules: LaneRules, findings: Findings): Promise<void> {
+  const hosts = examined.options.services.flat();
+  const known = await connection.services(group).catch(() => []);
+  // Names of Dubbo's are no hosts.
+  const unnamed = known.filter((name) => name !== service && !rules.services.has(name) && !hosts.includes(name) && /^[\w.-]+$/.test(name));
+  if (unnamed.length === 0) return;
+  const shown = unnamed.slice(0, SERVICES_TOLD).join(', ');
+  findings.note(
+    'service',
+    `Nacos has ${shown}${unnamed.length > SERVICES_TOLD ? ` and ${unnamed.length - SERVICES_TOLD} more` : ''}, which no lane group and no LANE_SERVICES name: a call by name goes to DNS, and may end with ENOTFOUND`,
+    `where the app calls one by its name: LANE_SERVICES=${unnamed[0]}, or add it to a lane group`,
+  );
 }
 
 /** Reads the lane groups from where the agent does, and says what is wrong with them. Without a connection: not those in Nacos. */
