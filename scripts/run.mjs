@@ -267,7 +267,15 @@ async function step(what, command, args) {
   process.stderr.write(`${what} … `);
   const started = Date.now();
   let output = '';
+  // A step of a clone's first run may take a minute: it says that it goes on, and how far it is where the command tells that.
+  const told = setInterval(() => {
+    const progress = output.match(/Progress: [^\n]*/g)?.at(-1);
+    process.stderr.write(
+      `${Math.round((Date.now() - started) / 1000)} s${progress === undefined ? '' : ` (${progress.slice('Progress: '.length).trim()})`} … `,
+    );
+  }, 5_000);
   const code = await run(command, args, (chunk) => (output += chunk));
+  clearInterval(told);
   if (code !== 0) {
     process.stderr.write(`failed\n${output}\n`);
     process.exit(code);

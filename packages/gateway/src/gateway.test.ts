@@ -31,6 +31,9 @@ import {
   useNacos,
 } from './testing/support.js';
 
+/** The list of MSE 4, in baggage. */
+const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
+
 useNacos();
 
 describe('by host', () => {
@@ -135,7 +138,7 @@ describe('by host', () => {
     ['baggage', { baggage: 'user=42, lane=gray ,city=x' }, /^user=42,\s*city=x$/],
     ['baggage in two lines', { baggage: ['lane=gray', 'user=42'] }, /^user=42$/],
     ['nothing else in baggage', { baggage: 'lane=gray' }, undefined],
-    ['a header', { 'X-Mse-Tag': 'gray', baggage: 'x-mse-gray-tag=gray' }, undefined],
+    ['a header', { 'X-Mse-Tag': 'gray', baggage: `${MSE_LIST},x-mse-gray-tag=gray` }, undefined],
   ])('a tag that a client makes up is not believed, and does not get through: %s', async (_what, headers, left) => {
     const service = newService();
     await startBackend(service, 'base');
@@ -262,7 +265,7 @@ describe('by entry rules', () => {
     });
     expect((await see(gateway, { headers: { 'x-mse-tag': 'blue' } })).headers).toMatchObject({
       'x-mse-tag': 'gray',
-      baggage: 'x-mse-gray-tag=gray',
+      baggage: `${MSE_LIST},x-mse-gray-tag=gray`,
       'x-asm-prefer-tag': 'gray',
     });
   });

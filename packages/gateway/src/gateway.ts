@@ -215,8 +215,9 @@ class Parts {
     const codec = createTagCodec({
       ...(formats === undefined ? {} : { formats }),
       ...(baggageKey === undefined ? {} : { baggageKey }),
-      groupOf: (tag) => tables.rules?.groupOf(tag),
-      onUnwritable: (message) => log.warn(message),
+      rules: () => tables.rules,
+      service: () => service,
+      onNotice: (message) => log.warn(message),
     });
     const trusts = compileTrust(options.trust ?? 'none');
     this.connections = new ConnectionLimit(limits.connectionsPerClient ?? 1_000, trusts, log);
@@ -231,7 +232,7 @@ class Parts {
     this.#agent = new InstanceAgent(connectMs, heard);
     this.#forwarding = {
       decider: this.#decider,
-      heads: createRequestHeads(codec, baggageKey),
+      heads: createRequestHeads(codec, { formats, baggageKey }),
       agent: this.#agent,
       load: new InstanceLoad(limits.requestsPerInstance ?? 1_024),
       connectMs,

@@ -135,6 +135,7 @@ function metadataWithLane(given: Metadata, context: LaneContext | undefined, hos
   if (context === undefined || (context.tag !== undefined && host !== undefined && !propagation.allows(host))) return given;
   const metadata = given.clone();
   writeLane(context, codec, {
+    areAttachments: true,
     get: (name) => {
       const values = metadata.get(name).map(String);
       return values.length === 0 ? undefined : values;

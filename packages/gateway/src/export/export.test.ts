@@ -225,7 +225,7 @@ describe('APISIX', () => {
     const [gray, base] = routesOf([BY_HOST]).map(({ plugins }) => plugins['serverless-pre-function'].functions[0] as string) as [string, string];
     expect(gray).toContain('kept[#kept + 1] = "lane=gray"');
     expect(base).not.toContain('lane=gray');
-    for (const code of [gray, base]) expect(code).toContain('["lane"] = true, ["x-mse-gray-tag"] = true');
+    for (const code of [gray, base]) expect(code).toContain('["lane"] = true, ["__microservice_tag__"] = true, ["x-mse-gray-tag"] = true');
   });
 
   test('has the routes’ hosts and whole segments of their paths', () => {

@@ -131,7 +131,7 @@ class Rules {
     this.#rule('del-header baggage');
     for (const name of ownHeaders) this.#rule(`del-header ${name}`);
     const some = '{ var(txn.lane_rest) -m len gt 0 }';
-    const entries = writtenEntries.map((key) => `${formatText(key)}=%[var(txn.lane)]`).join(',');
+    const entries = writtenEntries.map(({ pieces }) => pieces.map(formatText).join('%[var(txn.lane)]')).join(',');
     this.#rule(`set-header baggage %[var(txn.lane_rest)] if ${some}${entries === '' ? '' : ` !${HAS_LANE}`}`);
     if (entries !== '') {
       this.#rule(`set-header baggage ${word(`%[var(txn.lane_rest)],${entries}`)} if ${HAS_LANE} ${some}`);

@@ -2,8 +2,10 @@
 import { compileLaneGroups, parseLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
 import {
   createTagCodec,
-  FORMAT_NAMES,
+  everyFormat,
+  FORMATS_ACCEPTED,
   isBaggageKey,
+  isFormatName,
   ServiceTables,
   type FormatName,
   type Instance,
@@ -77,6 +79,13 @@ export interface WrittenHeader {
   readonly valueOf: (tag: Tag) => string;
 }
 
+/** An entry of baggage to be written: a text with the tag in it, once or several times. */
+export interface WrittenEntry {
+  /** What stands around the tag: `key=` first, two pieces at least. The tag goes between each two. */
+  readonly pieces: readonly string[];
+  readonly textOf: (tag: Tag) => string;
+}
+
 /** Everything an exporter needs. */
 export interface Plan {
   readonly routes: readonly PlannedRoute[];
@@ -86,8 +95,7 @@ export interface Plan {
   readonly ownEntries: readonly string[];
   /** Our other headers, of any format: clients' own are taken away. */
   readonly ownHeaders: readonly string[];
-  /** Keys under which the tag is written into baggage. */
-  readonly writtenEntries: readonly string[];
+  readonly writtenEntries: readonly WrittenEntry[];
   readonly writtenHeaders: readonly WrittenHeader[];
   readonly remarks: readonly Remark[];
   readonly gap: (message: string, rule?: PlannedRule) => void;
@@ -109,10 +117,10 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
   const { service = 'lane-gateway', formats, port = 80, document } = source;
   checkSource(source);
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
-  const every = createTagCodec({ formats: FORMAT_NAMES, ...key });
+  const every = createTagCodec({ formats: everyFormat(formats), ...key });
   const remarks: Remark[] = [];
   const rules = document === undefined ? undefined : compileLaneGroups(document);
-  const codec = createTagCodec({ formats, ...key, groupOf: (tag) => rules?.groupOf(tag) });
+  const codec = createTagCodec({ formats, ...key, rules: () => rules });
   // The instances' tags are read as an agent with these formats reads them.
   const tables = new ServiceTables({ formats });
   tables.setRules(rules);
@@ -161,7 +169,7 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
     };
   });
   for (const route of routes) for (const tag of [undefined, ...route.tags]) route.upstreamOf(tag);
-  const sample = codec.wire('sample');
+  const sample = codec.wire(SAMPLE);
   return {
     routes,
     get upstreams() {
@@ -170,8 +178,8 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
     port,
     ownEntries: every.ownEntries,
     ownHeaders: every.ownHeaders,
-    writtenEntries: sample.entries.map(([entry]) => entry),
-    writtenHeaders: sample.headers.map(([name], i) => ({ name, valueOf: (tag) => codec.wire(tag).headers[i]?.[1] ?? tag })),
+    writtenEntries: sample.entries.map(([key, text]) => entryAround(key, text)),
+    writtenHeaders: sample.headers.map(([name]) => ({ name, valueOf: (tag) => codec.wire(tag).headers.find(([one]) => one === name)?.[1] ?? tag })),
     remarks,
     gap,
     note: (message, rule) => add('note', message, rule?.name),
@@ -186,12 +194,19 @@ export function isComplete(plan: Plan): boolean {
   return plan.routes.every((route) => [undefined, ...route.tags].some((tag) => route.upstreamOf(tag) !== undefined));
 }
 
+const SAMPLE = 'sample';
+
+function entryAround(key: string, text: string): WrittenEntry {
+  const value = text.slice(key.length + 1).split(SAMPLE);
+  const pieces = [`${key}=${value[0]}`, ...value.slice(1)];
+  return { pieces, textOf: (tag) => pieces.join(tag) };
+}
+
 function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource): void {
   const parsed = document === undefined ? undefined : parseLaneGroups(document);
   if (parsed?.ok === false)
     throw new ExportError(`the lane groups are not valid: ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
-  for (const name of formats)
-    if (!FORMAT_NAMES.includes(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMAT_NAMES.join(', ')}`);
+  for (const name of formats) if (!isFormatName(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMATS_ACCEPTED}`);
   if (baggageKey !== undefined && !isBaggageKey(baggageKey))
     throw new ExportError(`${JSON.stringify(baggageKey)} is no key of the W3C baggage header: accepted are letters, digits and !#$%&'*+-.^_\`|~`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is no port: accepted are 1 to 65535`);
