@@ -196,6 +196,8 @@ test('whatever services are called, and where they are told by a name, each is r
     const ip = i === names.length - 1 ? 'localhost' : '127.0.0.1';
     instancesOf.set(name, [{ ip, port, weight: 1, healthy: true, enabled: true, metadata: {} }]);
   }
+  // One that nobody listens at is passed over, whatever the request.
+  instancesOf.get('x')?.push({ ip: '127.0.0.1', port: await freePort(), weight: 1, healthy: true, enabled: true, metadata: {} });
   const port = await freePort();
   const source: ExportSource = {
     document: undefined,
@@ -212,6 +214,7 @@ test('whatever services are called, and where they are told by a name, each is r
   const all = (): Promise<unknown[]> => Promise.all(names.map((_name, i) => ask(port, { host: `h${i}.example` })));
   const wanted = names.map((name) => expect.objectContaining({ name }) as unknown);
   expect(await all()).toEqual(wanted);
+  for (let i = 0; i < 20; i++) expect(await ask(port, { host: `h${names.indexOf('x')}.example`, method: 'POST' })).toMatchObject({ name: 'x' });
   const text = JSON.stringify(resources.routes.content).replace('"prefix":"/"', '"safe_regex":{"regex":"("}');
   server.serve({ ...resources, routes: { version: 'broken', content: JSON.parse(text) as object } });
   const line = await log.until(/did not take the routes/);
