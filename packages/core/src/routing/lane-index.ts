@@ -78,7 +78,7 @@ export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules
     let lane = lanes.get(tag);
     if (lane === undefined) lanes.set(tag, (lane = []));
     if (usable) lane.push(instance);
-    else if (instance.refused === true && isUsable({ ...instance, healthy: true })) {
+    else if (instance.refused === true && instance.enabled && instance.weight > 0) {
       const others = refused.get(tag);
       if (others === undefined) refused.set(tag, [instance]);
       else others.push(instance);
