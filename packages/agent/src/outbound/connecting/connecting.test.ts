@@ -93,6 +93,11 @@ test('a lane of which all have refused is served by base, and by the lane again 
   expect(world.begin('gray')?.instance.port).toBe(2);
 });
 
+test('a lane without a fallback is asked by each call, whoever has refused before', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3])], 'none');
+  for (let i = 0; i < 3; i++) expect(new Set(triedBy(world, 'gray'))).toEqual(new Set([2, 3]));
+});
+
 test('base that refuses is still asked, but not in vain for ever', () => {
   const world = worldOf(list(undefined, [1, 2]));
   const tried = Array.from({ length: 1_000 }, () => triedBy(world).length);
