@@ -109,6 +109,7 @@ export type {
   VersionedConfigStore,
 } from './routing/registry.js';
 export { codeOf, messageOf } from './error-text.js';
+export { jsonNumber } from './json-number.js';
 export type { SnapshotStore } from './routing/snapshots.js';
 export { nextCandidate, type Candidate } from './routing/candidates.js';
 export {

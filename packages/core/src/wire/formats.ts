@@ -2,6 +2,7 @@
  * All that is known of a format, in one table: where a tag stands in a request, how it is read there and written, by which metadata
  * an instance tells it, and what word means base. A format is one row; whatever knows formats goes by this table.
  */
+import { jsonNumber } from '../json-number.js';
 import { BAGGAGE_HEADER, decodePercent } from './baggage.js';
 import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import { isTag, type Tag } from '../names/tag.js';
@@ -266,7 +267,7 @@ function mseEnvTag(metadata: Metadata): string | undefined {
   let best: { tag: Tag; priority: number } | undefined;
   for (const one of entries as Array<{ tag?: unknown; type?: unknown; priority?: unknown } | null>) {
     if (one?.type !== 'tag' || !isTag(one.tag)) continue;
-    const priority = Number(one.priority ?? 0) || 0;
+    const priority = jsonNumber(one.priority ?? 0) || 0;
     if (best === undefined || priority > best.priority) best = { tag: one.tag, priority };
   }
   return best?.tag;

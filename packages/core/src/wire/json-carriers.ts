@@ -2,6 +2,7 @@
  * Carriers that hold JSON: MSE's list of tags, and Nepxion's map of services to versions. What was parsed is remembered, as requests of a lane
  * say the same.
  */
+import { jsonNumber } from '../json-number.js';
 import { BAGGAGE_HEADER, decodePercent } from './baggage.js';
 import type { Carrier, Reader, TagsByService } from './carrier.js';
 import { isTag, type Tag } from '../names/tag.js';
@@ -60,7 +61,7 @@ function tagOfList(text: string): string | undefined {
   for (const one of entries as Array<{ name?: unknown; tag?: unknown; priority?: unknown } | null>) {
     const tag = one?.tag ?? one?.name;
     if (!isTag(tag)) continue;
-    const number = Number(one?.priority ?? 0);
+    const number = jsonNumber(one?.priority ?? 0);
     const priority = Number.isNaN(number) ? 0 : number;
     if (best === undefined || priority < best.priority) best = { tag, priority };
   }

@@ -10,6 +10,7 @@ import {
   type ConfigChange,
   type ConfigChangePage,
   type PublishOptions,
+  jsonNumber,
 } from '@lane/core/model';
 import { documentOf } from '../document.js';
 import { expectSuccess } from './http-naming.js';
@@ -115,7 +116,7 @@ export class HttpConfig {
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: HISTORY_PATH, query }), `list the changes of ${dataId}`);
     const { totalCount, pageItems } = (parseJson(answer.body) ?? {}) as { totalCount?: unknown; pageItems?: unknown };
     const items = Array.isArray(pageItems) ? (pageItems as WireChange[]) : [];
-    return { total: Number(totalCount) || 0, changes: items.map(toChange) };
+    return { total: jsonNumber(totalCount) || 0, changes: items.map(toChange) };
   }
 
   async contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined> {

@@ -11,7 +11,7 @@
  * outside any lane, whatever lane the caller is in.
  */
 import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
-import { runInLane, type Log, codeOf, messageOf } from '@lane/core/model';
+import { runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
 import { parseJson } from './bounded-json.js';
@@ -406,7 +406,7 @@ function isHeaderValue(value: string): boolean {
 
 /** A number of the server's, kept within bounds; the default where it is none. */
 export function within(value: unknown, bounds: { readonly default: number; readonly min: number; readonly max: number }): number {
-  return Math.min(Math.max(Number(value) || bounds.default, bounds.min), bounds.max);
+  return Math.min(Math.max(jsonNumber(value) || bounds.default, bounds.min), bounds.max);
 }
 
 /** The beginning of an answer, for a message. */
