@@ -152,12 +152,34 @@ const TASKS = {
       '--pack-destination',
       packed,
     ]);
-    return sequence(
-      readdirSync(packed).flatMap((tarball) => [
+    const sboms = join(root, '.cache/sbom');
+    rmSync(sboms, { recursive: true, force: true });
+    mkdirSync(sboms, { recursive: true });
+    await step('listing what is in them (CycloneDX)', 'npx', [
+      ...PNPM,
+      '--recursive',
+      '--filter',
+      './packages/**',
+      '--filter',
+      '!@lane/testing',
+      'sbom',
+      '--sbom-format',
+      'cyclonedx',
+      '--sbom-spec-version',
+      '1.6',
+      '--prod',
+      '--exclude-peers',
+      '--split',
+      '--out',
+      join(sboms, '%s-%v.cdx.json'),
+    ]);
+    return sequence([
+      ['packages of others', join(root, 'scripts/third-party.mjs'), ['--sbom', sboms]],
+      ...readdirSync(packed).flatMap((tarball) => [
         [`publint ${tarball}`, bin('publint', 'publint'), ['run', join(packed, tarball), '--strict']],
         [`attw ${tarball}`, bin('@arethetypeswrong/cli', 'attw'), [join(packed, tarball), '--profile', 'node16', '--quiet']],
       ]),
-    );
+    ]);
   },
 };
 
@@ -245,7 +267,15 @@ async function step(what, command, args) {
   process.stderr.write(`${what} … `);
   const started = Date.now();
   let output = '';
+  // A step of a clone's first run may take a minute: it says that it goes on, and how far it is where the command tells that.
+  const told = setInterval(() => {
+    const progress = output.match(/Progress: [^\n]*/g)?.at(-1);
+    process.stderr.write(
+      `${Math.round((Date.now() - started) / 1000)} s${progress === undefined ? '' : ` (${progress.slice('Progress: '.length).trim()})`} … `,
+    );
+  }, 5_000);
   const code = await run(command, args, (chunk) => (output += chunk));
+  clearInterval(told);
   if (code !== 0) {
     process.stderr.write(`failed\n${output}\n`);
     process.exit(code);

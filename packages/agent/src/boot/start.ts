@@ -8,7 +8,7 @@ import { isLaneCommand } from './lane-command.js';
 import { createLog, type AgentLog } from './log.js';
 import { whenMetered } from '../observe/meter-provider.js';
 import { onFileLoaded } from '../patching/module-hook.js';
-import { readOptions } from './options.js';
+import { readOptions, watchForLateOptions } from './options.js';
 import { Runtime } from './runtime.js';
 import { loadInstrumentations } from './third-party.js';
 import { reportFailuresTo, safely } from '../patching/safely.js';
@@ -80,6 +80,14 @@ export function start(): void {
       }),
     ).unref();
   }
+  // Once the app has loaded what it begins with, and again as it registers: nobody is to take an instance of a lane for base unsaid.
+  const lateOptions = watchForLateOptions();
+  const tellLateOptions = safely('late options', () => {
+    const line = lateOptions();
+    if (line !== undefined) log.warn(line);
+  });
+  setImmediate(tellLateOptions).unref();
+  runtime.onRegister = tellLateOptions;
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
 }
 

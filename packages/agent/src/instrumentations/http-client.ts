@@ -9,6 +9,7 @@
  * Requests with `createConnection` and no agent never ask an agent: http-create-connection is for them.
  */
 import http from 'node:http';
+import { connectRoutedSockets } from '../outbound/connecting/routed-sockets.js';
 import { addRequestToRightInstance, type AddRequest } from '../outbound/http/destination.js';
 import { storeHeaderWithLane, type StoreHeader } from '../outbound/http/headers.js';
 import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
@@ -16,6 +17,7 @@ import type { Outbound } from '../outbound/outbound.js';
 import { wrap } from '../patching/wrap.js';
 
 export function install(outbound: Outbound): void {
+  connectRoutedSockets(outbound.connecting);
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) => addRequestToRightInstance(original, outbound));
   const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original: StoreHeader) => storeHeaderWithLane(original, outbound));
   wrap(http.ClientRequest.prototype, 'onSocket', (original) => {

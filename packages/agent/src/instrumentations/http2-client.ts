@@ -8,7 +8,7 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, UNKNOWN, writeLane, type SettledVerdict, type Unavailable } from '@lane/core/model';
+import { BAGGAGE_HEADER, currentContext, UNKNOWN, writeLane, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
@@ -45,12 +45,19 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     };
     const verdict = judge(session);
     if (verdict.kind === 'unavailable') return { through: undefined, verdict };
-    const through = siblingOf(session, tag, verdict.kind === 'redirect' ? verdict.instance : undefined, isRight);
+    const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict, tag) : undefined;
+    const through = siblingOf(session, tag, begin, isRight);
     return { through: through ?? session, verdict };
   });
   const withLane = safely('http2-client headers', (session: Session, given: unknown): unknown => {
     const context = currentContext();
-    if (context === undefined || (context.tag !== undefined && !outbound.propagation.allows(authorityOf(session).host))) return given;
+    const { allows, strips } = outbound.propagation;
+    if (context === undefined || (context.tag !== undefined && !allows(authorityOf(session).host))) {
+      if (strips?.(authorityOf(session).host) !== true) return given;
+      const stripped = copyHeaders(given);
+      stripped.remove(BAGGAGE_HEADER);
+      return stripped.toHeaders();
+    }
     const headers = copyHeaders(given);
     writeLane(context, outbound.codec, headers);
     return headers.toHeaders();

@@ -6,13 +6,25 @@ import { normalizeHost } from './host-name.js';
 export interface Propagation {
   /** Whether a tag may go to this host. */
   allows(host: string): boolean;
+  /** Whether the baggage of others stays here, too (LANE_BAGGAGE_BOUNDARY); undefined: nobody has asked for it. */
+  readonly strips: ((host: string) => boolean) | undefined;
 }
 
 const MAX_REMEMBERED_HOSTS = 1000;
 
-/** Makes the decision table. A host is thought about once. `isKnown`: instances live there, or it is a service name. */
-export function createPropagation(to: AgentOptions['propagateTo'], isKnown: (host: string) => boolean, log: AgentLog): Propagation {
-  if (to === 'all') return { allows: () => true };
+/** The options that say what leaves. */
+type PropagationOptions = Pick<AgentOptions, 'propagateTo' | 'baggageBoundary'>;
+
+/**
+ * Makes the decision table. A host is thought about once. `isKnown`: instances live there, or it is a service name. That baggage should not cross
+ * a boundary of trust unasked is open in the specification (open-telemetry/opentelemetry-specification#3957).
+ */
+export function createPropagation(
+  { propagateTo: to, baggageBoundary }: PropagationOptions,
+  isKnown: (host: string) => boolean,
+  log: AgentLog,
+): Propagation {
+  if (to === 'all') return { allows: () => true, strips: undefined };
   const patterns = to === 'internal' ? [] : to;
   const remembered = new Map<string, boolean>();
 
@@ -23,9 +35,11 @@ export function createPropagation(to: AgentOptions['propagateTo'], isKnown: (hos
     return allowed;
   }
 
+  const isInside = (host: string): boolean => (remembered.get(host) ?? decide(host)) || isKnown(host);
   return {
+    strips: baggageBoundary === 'strip' ? (host) => !isInside(host) : undefined,
     allows(host) {
-      const allowed = (remembered.get(host) ?? decide(host)) || isKnown(host);
+      const allowed = isInside(host);
       if (!allowed) {
         log.once(
           `held back ${host}`,

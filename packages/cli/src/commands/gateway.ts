@@ -6,19 +6,20 @@ import { parseDuration, parseLimit, parsePort, parseTrust } from '../arguments.j
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
+import { gather, parseBaggageKey, parseRoute, registryHoldOption } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
+import { gatewayXdsCommand } from './gateway-xds.js';
 
 /** `lane gateway`. */
 export function gatewayCommand(): Command {
   return (
     withRegistryOptions(new Command('gateway'))
       .description('start the entry gateway')
-      // Options behind `export` are its own.
+      // Options behind `export` and `xds` are their own.
       .enablePositionalOptions()
       .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
       .option('--host <host>', 'address to listen on', '127.0.0.1')
@@ -46,11 +47,7 @@ export function gatewayCommand(): Command {
       .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
-      .option(
-        '--registry-hold <time>',
-        'how long instances that the registry takes away in bulk, and lane groups that vanish, stay in use, as it may have forgotten them: such as 40s, or off. Default: with Nacos 40s',
-        (text) => (text === 'off' ? 0 : parseDuration(text)),
-      )
+      .addOption(registryHoldOption())
       .addOption(time('timeout-connect', 'for a connection to an instance; then another one is tried', '3s'))
       .addOption(time('timeout-response', 'for the head of an answer', '60s'))
       .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
@@ -73,6 +70,7 @@ export function gatewayCommand(): Command {
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
       .option('--json', 'say where it listens as JSON')
       .addCommand(gatewayExportCommand())
+      .addCommand(gatewayXdsCommand())
       .action(gateway)
   );
 }

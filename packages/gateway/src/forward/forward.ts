@@ -33,16 +33,8 @@ export interface ForwardOptions {
   readonly tagOf: (exchange: Exchange) => string | undefined;
 }
 
-/** How often a request is tried on another instance, where nothing of it was sent: so often in its lane, and again in base. */
-const MAX_TRIES = 3;
 /** Informational answers to one request that are put up with. */
 const MAX_INFORMATIONAL = 32;
-
-/** Whether another instance may be tried: three of the lane, and where they were all there is, three of base. */
-export function mayTryMore({ decision }: Exchange, tried: ReadonlySet<Instance>): boolean {
-  if (tried.size < MAX_TRIES) return true;
-  return tried.size < MAX_TRIES * 2 && decision?.reason === 'in-lane' && decision.instances.every((one) => tried.has(one));
-}
 
 /** Sends a request on, and answers it. */
 export function forward(options: ForwardOptions, exchange: Exchange, response: AnyResponse, target: CompiledTarget): void {
@@ -170,7 +162,7 @@ class Passage {
     const { decider, log } = this.#options;
     const failed = exchange.instance;
     const failedDecision = exchange.decision;
-    const next = !this.#isOver && mayTryMore(exchange, this.#tried) ? decider.choose(exchange, this.#target, this.#tried) : undefined;
+    const next = this.#isOver ? undefined : decider.choose(exchange, this.#target, this.#tried);
     if (next === undefined) {
       exchange.instance = failed;
       exchange.decision = failedDecision;

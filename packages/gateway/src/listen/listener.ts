@@ -212,7 +212,8 @@ function withoutUpgrade(connection: string): string {
     .join(',');
 }
 
-async function listen(server: http.Server, port: number, host: string): Promise<void> {
+/** Listens. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function listen(server: http.Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');

@@ -9,13 +9,14 @@ import type { CompiledTarget } from '../decide/routes.js';
 import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
-import { mayTryMore, type ForwardOptions } from '../forward/forward.js';
-import { agentOf, busy, connectInstance, InstanceTimeoutError, type NotConnectedError } from '../forward/instance-connection.js';
+import type { ForwardOptions } from '../forward/forward.js';
+import { agentOf, busy, connectInstance, InstanceTimeoutError, type NotConnectedError, type OutcomeListener } from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
 /** What upgrades need. */
 export interface UpgradeOptions extends ForwardOptions {
   readonly connectMs: number;
+  readonly heard: OutcomeListener;
 }
 
 /** Answers a handshake by the gateway itself, and ends its connection. */
@@ -65,7 +66,7 @@ class Upgrade {
 
   try(): void {
     const { options, exchange, socket, target } = this;
-    const { decider, connectMs, load } = options;
+    const { decider, connectMs, heard, load } = options;
     const instance = decider.choose(exchange, target, this.#tried);
     if (instance === undefined) {
       this.#refuse(decider.unavailable(exchange, target));
@@ -77,7 +78,7 @@ class Upgrade {
       this.#notConnected(busy(load.limit));
       return;
     }
-    connectInstance({ host: instance.ip, port: instance.port }, connectMs, (error, connection) => {
+    connectInstance({ host: instance.ip, port: instance.port }, connectMs, heard, (error, connection) => {
       if (connection === undefined) {
         load.leave(address);
         if (!socket.destroyed) this.#notConnected(error as NotConnectedError);
@@ -93,7 +94,7 @@ class Upgrade {
   #notConnected(error: NotConnectedError): void {
     const { options, exchange, target } = this;
     const failed = exchange.instance;
-    const next = mayTryMore(exchange, this.#tried) ? options.decider.choose(exchange, target, this.#tried) : undefined;
+    const next = options.decider.choose(exchange, target, this.#tried);
     exchange.instance = failed;
     if (next === undefined) {
       this.#refuse(failureOf(exchange, error, options.log));

@@ -16,7 +16,7 @@ import { expectSuccess } from './http-naming.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from './bounded-json.js';
-import { excerpt, isUnknownApi, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { excerpt, isAbsentDocument, isUnknownApi, noNacos, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */
 export interface HttpConfigOptions {
@@ -71,7 +71,8 @@ export class HttpConfig {
 
   async get(dataId: string, group: string): Promise<ConfigDocument | undefined> {
     const answer = await this.#http.request({ method: 'GET', path: PATH, query: { dataId, group, tenant: this.#tenant } });
-    if (answer.status === 404 && !isUnknownApi(answer)) return undefined;
+    if (isAbsentDocument(answer)) return undefined;
+    if (answer.status === 404 && !isUnknownApi(answer)) throw noNacos(this.#http.label, answer);
     expectSuccess(answer, `read the document ${dataId}`);
     return documentOf(answer.body);
   }

@@ -424,6 +424,22 @@ export function isUnknownApi(answer: NacosAnswer): boolean {
   return answer.status === 404 && /^\s*[<{]/.test(answer.body);
 }
 
+/**
+ * Whether a document is not there. Nacos says so in words (alibaba/nacos, `ConfigServletInner.doGetConfig`): the 404 of any other server is no
+ * answer to the question, and must not pass for an empty list of lane groups.
+ */
+export function isAbsentDocument(answer: NacosAnswer): boolean {
+  return answer.status === 404 && /config data not exist/i.test(answer.body);
+}
+
+/** The error for a server whose 404 is not that of Nacos. */
+export function noNacos(label: string, answer: NacosAnswer): NacosError {
+  return new NacosError(
+    'ELANE_NACOS_ANSWER',
+    `${label} answered 404 (${excerpt(answer.body) || 'nothing more'}), and not as Nacos does where a document is not there: is that a Nacos? Set LANE_NACOS_SERVER to its host:port`,
+  );
+}
+
 function encode(values: Readonly<Record<string, string | undefined>>): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) if (value !== undefined) parameters.append(name, value);

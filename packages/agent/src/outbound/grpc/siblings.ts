@@ -1,10 +1,13 @@
-import type { Redirect } from '@lane/core/model';
+import type { Address } from '../connecting/connecting.js';
 
 /** As much of a channel as the agent deals with. */
 export interface Channel {
   getTarget(): string;
   close(): void;
   createCall(...args: unknown[]): unknown;
+  getConnectivityState(tryToConnect: boolean): number;
+  /** `deadline`: a date, or milliseconds of the wall clock. */
+  watchConnectivityState(currentState: number, deadline: Date | number, changed: (error?: Error) => void): void;
   readonly internalChannel: { readonly credentials: object; readonly options: Readonly<Record<string, unknown>> };
 }
 
@@ -33,9 +36,20 @@ function parseTarget(channel: Channel): Target | undefined {
 /** Instances come and go; channels to those that are gone need not stay. */
 const MAX_SIBLINGS = 64;
 
+/** Until when a channel connects again at the latest: grpc-js would let two minutes pass, in which a lane that is back stays empty. */
+const MAX_BACKOFF = 'grpc.max_reconnect_backoff_ms';
+/** As long as an instance is left alone that has refused once. */
+const MAX_BACKOFF_MS = 5_000;
+
+function backoffOf(options: Readonly<Record<string, unknown>>): number {
+  const asked = options[MAX_BACKOFF];
+  return typeof asked === 'number' ? Math.min(asked, MAX_BACKOFF_MS) : MAX_BACKOFF_MS;
+}
+
 /** Keeps channels of our own beside an app's, one for each instance. */
 export function createSiblings(channelClass: ChannelClass): {
-  of(channel: Channel, to: Redirect): Channel;
+  /** `byName`: the channel is to a service's name, which stays the authority and is what TLS is verified against. */
+  of(channel: Channel, address: Address, byName: boolean): Channel;
   has(channel: Channel): boolean;
   close(channel: Channel): void;
 } {
@@ -43,7 +57,7 @@ export function createSiblings(channelClass: ChannelClass): {
   const made = new WeakSet<Channel>();
   return {
     has: (channel) => made.has(channel),
-    of(channel, { instance: { ip, port }, byName }) {
+    of(channel, { ip, port }, byName) {
       let own = siblings.get(channel);
       if (own === undefined) siblings.set(channel, (own = new Map()));
       const target = ip.includes(':') ? `ipv6:[${ip}]:${port}` : `ipv4:${ip}:${port}`;
@@ -52,7 +66,7 @@ export function createSiblings(channelClass: ChannelClass): {
       const { credentials, options } = channel.internalChannel;
       const name = targetOf(channel)?.host;
       const named = byName ? { 'grpc.default_authority': name, 'grpc.ssl_target_name_override': name } : {};
-      sibling = new channelClass(target, credentials, { ...named, ...options });
+      sibling = new channelClass(target, credentials, { ...named, ...options, [MAX_BACKOFF]: backoffOf(options) });
       made.add(sibling);
       own.set(target, sibling);
       const [oldest] = own;

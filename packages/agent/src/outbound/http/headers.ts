@@ -1,5 +1,5 @@
 import type http from 'node:http';
-import { currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { BAGGAGE_HEADER, currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
 import { ArrayHeaders } from '../header-forms.js';
 import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
@@ -14,7 +14,7 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
   return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
     const made = this[LANE];
     const context = made === undefined ? currentContext() : made;
-    if (context === undefined || context === null) {
+    if ((context === undefined || context === null) && outbound.propagation.strips === undefined) {
       original.call(this, firstLine, headers);
       return;
     }
@@ -26,10 +26,12 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
 function headersWithLane(
   request: Request,
   headers: unknown,
-  context: LaneContext,
+  context: LaneContext | null | undefined,
   { codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>,
 ): unknown {
-  if (context.tag !== undefined && !propagation.allows(request.host)) return headers;
+  const strips = propagation.strips?.(request.host) === true;
+  if (context === undefined || context === null || (context.tag !== undefined && !propagation.allows(request.host)))
+    return strips ? withoutBaggage(request, headers) : headers;
   if (Array.isArray(headers)) {
     const copy = new ArrayHeaders(headers);
     writeLane(context, codec, copy);
@@ -42,6 +44,17 @@ function headersWithLane(
   }
   writeLane(context, codec, new RequestHeaders(request));
   return headers;
+}
+
+/** The headers to store without any baggage. */
+function withoutBaggage(request: Request, headers: unknown): unknown {
+  if (!Array.isArray(headers)) {
+    if (headers !== null && headers !== undefined) request.removeHeader(BAGGAGE_HEADER);
+    return headers;
+  }
+  const copy = new ArrayHeaders(headers);
+  copy.remove(BAGGAGE_HEADER);
+  return copy.toArray();
 }
 
 class RequestHeaders implements OutboundHeaders {

@@ -5,30 +5,47 @@ import { settled, unavailableError, type Outbound } from '../outbound.js';
 import type { Observers } from '../../observe/observers.js';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
 import { safely } from '../../patching/safely.js';
-import { handlerInLane } from './handler.js';
+import { handlerInLane, handlerUntilConnected } from './handler.js';
 import { keepOneBaggageLine } from './one-baggage-line.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
 import { createTargetReader, type Target } from './target.js';
 import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
+import { createWaitingDispatches, type WaitingDispatch, type WaitingDispatches } from './waiting.js';
 import { wrap } from '../../patching/wrap.js';
 
 /** Patches DispatcherBase.prototype of one copy of undici. */
 export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
   keepOneBaggageLine(outbound);
   const substitutes = createSubstitutes(agentClass);
-  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes));
-  for (const method of ['close', 'destroy']) {
-    wrap(prototype, method, (original) => {
-      return function closed(this: Dispatcher, ...args: never[]): unknown {
-        substitutes.close(this);
+  const waiting = createWaitingDispatches();
+  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes, waiting));
+  // Both, called without a callback, call themselves with one.
+  wrap(prototype, 'close', (original) => {
+    return function close(this: Dispatcher, ...args: unknown[]): unknown {
+      if (typeof args[0] !== 'function') return Reflect.apply(original, this, args);
+      const proceed = (): unknown => {
+        substitutes.end(this, 'close');
         return Reflect.apply(original, this, args);
       };
-    });
-  }
+      // It waits for what was asked for before, and so for what waits.
+      const settledFirst = waiting.settled(this);
+      if (settledFirst === undefined) return proceed();
+      void settledFirst.then(proceed);
+      return undefined;
+    };
+  });
+  wrap(prototype, 'destroy', (original) => {
+    return function destroy(this: Dispatcher, ...args: unknown[]): unknown {
+      const result = Reflect.apply(original, this, args);
+      substitutes.end(this, 'destroy');
+      waiting.abandon(this, args[0] instanceof Error ? args[0] : undefined);
+      return result;
+    };
+  });
 }
 
-function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes): Dispatch {
-  const { router, observers } = outbound;
+function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes, waiting: WaitingDispatches): Dispatch {
+  const { router, connecting, observers } = outbound;
   const targetOf = safely('undici', createTargetReader());
   const judge = safely('undici destination', ({ origin, context }: Target, waited: boolean): Verdict | undefined =>
     origin === undefined || router.isEmpty ? undefined : router.judge(origin.host, origin.port, context?.tag, waited),
@@ -39,21 +56,42 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
   const prepare = safely('undici headers', prepareOptions);
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
+  const begin = safely('undici tries', connecting.begin.bind(connecting));
 
   function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, verdict: SettledVerdict): boolean {
     const series = observers.traffic === undefined ? undefined : count(observers.traffic, target, verdict);
     if (verdict.kind === 'unavailable') {
-      const error = unavailableError(verdict);
       if (series !== undefined) series.errors++;
-      if (typeof handler.onError === 'function') handler.onError(error);
-      else handler.onResponseError?.(null, error);
+      fail(handler, unavailableError(verdict));
       return true;
     }
+    const told = inLane(handler, target.context) ?? handler;
+    if (verdict.kind !== 'redirect') return send(dispatcher, options, told, target, verdict, series);
+    const attempt = begin(verdict, target.context?.tag);
+    if (attempt === undefined) return send(dispatcher, options, told, target, verdict, series);
+    const handedOn = handlerUntilConnected(told, () => {
+      const instance = attempt.next();
+      if (instance === undefined) return false;
+      // undici has counted a failure: of a try, not of the call.
+      if (series !== undefined) series.errors--;
+      send(dispatcher, options, handedOn, target, { ...verdict, instance }, series);
+      return true;
+    });
+    return send(dispatcher, options, handedOn, target, verdict, series);
+  }
+
+  function send(
+    dispatcher: Dispatcher,
+    options: DispatchOptions,
+    handler: DispatchHandler,
+    target: Target,
+    verdict: SettledVerdict,
+    series: Series | undefined,
+  ): boolean {
     const redirect = verdict.kind === 'redirect' ? verdict : undefined;
     const through = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
     const prepared = prepare(options, target, through === undefined ? undefined : redirect, series, outbound) ?? options;
-    const dispatched = (): boolean =>
-      dispatchCounting(original, through ?? dispatcher, prepared, inLane(handler, target.context) ?? handler, series, observers);
+    const dispatched = (): boolean => dispatchCounting(original, through ?? dispatcher, prepared, handler, series, observers);
     const writable = observers.verdicts === undefined ? dispatched() : observers.verdicts.during(verdict, dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
     return writable || (through !== undefined && through !== dispatcher);
@@ -74,13 +112,46 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const verdict = judge(target, false);
-    if (verdict?.kind === 'wait') {
-      const resume = (): void => void proceed(this, options, handler, target, settled(judge(target, true)));
-      void verdict.until.then(resume, resume);
-      return true;
-    }
-    return proceed(this, options, handler, target, settled(verdict));
+    if (verdict?.kind !== 'wait') return proceed(this, options, handler, target, settled(verdict));
+    const goOn = (): void => void proceed(this, options, handler, target, settled(judge(target, true)));
+    const isGone = (): void => void Reflect.apply(original, this, [options, handler]);
+    waitAndGoOn(waiting, this, handler, verdict.until, goOn, isGone);
+    return true;
   };
+}
+
+/** Waits, unless the dispatcher is destroyed meanwhile. What is thrown then is told to the handler: nobody else is left to catch it. */
+function waitAndGoOn(
+  waiting: WaitingDispatches,
+  dispatcher: Dispatcher,
+  handler: DispatchHandler,
+  known: Promise<void>,
+  goOn: () => void,
+  isGone: () => void,
+): void {
+  let isOver = false;
+  const proceed = (how: () => void): void => {
+    if (isOver) return;
+    isOver = true;
+    waiting.remove(dispatcher, own);
+    try {
+      how();
+    } catch (error) {
+      fail(handler, error as Error);
+    }
+  };
+  const until = known.then(
+    () => proceed(goOn),
+    () => proceed(goOn),
+  );
+  const own: WaitingDispatch = { until, abandon: (error) => proceed(error === undefined ? isGone : () => fail(handler, error)) };
+  waiting.add(dispatcher, own);
+}
+
+/** Tells a handler, of any version, that its request has failed. */
+function fail(handler: DispatchHandler, error: Error): void {
+  if (typeof handler.onError === 'function') handler.onError(error);
+  else handler.onResponseError?.(null, error);
 }
 
 /** Made where there was no lane. Not decided: a destination may be known by the time it leaves its queue. */

@@ -12,10 +12,20 @@ import { wrap } from '../../patching/wrap.js';
 const created = channel('undici:request:create');
 let done = false;
 
-export function keepOneBaggageLine({ codec }: Pick<Outbound, 'codec'>): void {
+/** undici's `Request`, as it is published: headers are flat pairs, or in undici 5 a text of lines. */
+interface CreatedRequest {
+  readonly origin?: unknown;
+  headers?: unknown;
+}
+
+export function keepOneBaggageLine({ codec, propagation: { strips } }: Pick<Outbound, 'codec' | 'propagation'>): void {
   if (done) return;
   done = true;
-  const join = safely('undici baggage', (headers: unknown) => {
+  // undici publishes only where somebody listens.
+  if (strips !== undefined) created.subscribe(() => {});
+  const join = safely('undici baggage', (request: CreatedRequest | undefined) => {
+    if (strips !== undefined && request !== undefined && strips(new URL(String(request.origin)).hostname)) removeBaggage(request);
+    const headers = request?.headers;
     // undici 5 has them in one text, and adds lines to it that can't be told apart safely.
     if (!Array.isArray(headers)) return;
     const at: number[] = [];
@@ -37,7 +47,15 @@ export function keepOneBaggageLine({ codec }: Pick<Outbound, 'codec'>): void {
   wrap(created, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): void {
       Reflect.apply(original, this, args);
-      join((args[0] as { request?: { headers?: unknown } } | undefined)?.request?.headers);
+      join((args[0] as { request?: CreatedRequest } | undefined)?.request);
     };
   });
+}
+
+/** Takes all baggage from a request to a host outside (LANE_BAGGAGE_BOUNDARY). */
+function removeBaggage(request: CreatedRequest): void {
+  const { headers } = request;
+  if (typeof headers === 'string') request.headers = headers.replace(/^baggage:.*\r\n/gim, '');
+  if (!Array.isArray(headers)) return;
+  for (let i = headers.length - 2; i >= 0; i -= 2) if (String(headers[i]).toLowerCase() === BAGGAGE_HEADER) headers.splice(i, 2);
 }

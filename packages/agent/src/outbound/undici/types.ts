@@ -29,6 +29,7 @@ export interface DispatchHandler {
 export interface Dispatcher {
   dispatch(options: DispatchOptions, handler: DispatchHandler): boolean;
   close(): unknown;
+  destroy(): unknown;
 }
 
 export type Dispatch = (this: Dispatcher, options: DispatchOptions, handler: DispatchHandler) => boolean;
