@@ -10,7 +10,14 @@ import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
 import type { ForwardOptions } from '../forward/forward.js';
-import { agentOf, busy, connectInstance, InstanceTimeoutError, type NotConnectedError, type OutcomeListener } from '../forward/instance-connection.js';
+import {
+  agentOf,
+  busy,
+  connectInstance,
+  InstanceTimeoutError,
+  type NotConnectedError,
+  type OutcomeListener,
+} from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
 /** What upgrades need. */
