@@ -3,6 +3,7 @@
 const assert = require('node:assert');
 const { once } = require('node:events');
 const http = require('node:http');
+const net = require('node:net');
 const { startGateway } = require('@lane/gateway');
 
 /** A gateway whose only route leads to `port`. Its sessions of HTTP/2 have short lives, the rest has time: a slow machine is no finding. */
@@ -20,14 +21,19 @@ exports.startGateway = async (port, onAccess) => {
     close: async () => {},
   };
   const timeouts = { keepAliveMs: 200 };
+  // A fuzzer or a test ends when it likes: no server holds it up.
+  const { listen } = net.Server.prototype;
+  net.Server.prototype.listen = function (...args) {
+    return listen.apply(this, args).unref();
+  };
   const gateway = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }], timeouts, onAccess });
+  net.Server.prototype.listen = listen;
   await gateway.ready();
   return gateway;
 };
 
 exports.listening = async (server) => {
   server.listen(0, '127.0.0.1');
-  // A fuzzer or a test ends when it likes.
   server.unref();
   await once(server, 'listening');
   return server.address().port;

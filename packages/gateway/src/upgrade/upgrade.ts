@@ -50,6 +50,10 @@ function headText(status: number, reason: string | undefined, lines: readonly st
 
 /** Sends a handshake on. */
 export function upgrade(options: UpgradeOptions, exchange: Exchange, socket: Socket, head: Buffer, target: CompiledTarget): void {
+  // A tunnel may be half closed; before it is one, the client has left.
+  socket.once('end', () => {
+    if (exchange.status !== 101) socket.destroy();
+  });
   new Upgrade(options, exchange, socket, head, target).try();
 }
 
@@ -172,6 +176,7 @@ class Upgrade {
     exchange.status = answer.statusCode as number;
     socket.write(text, 'latin1');
     this.#on(answer, 'error', () => socket.destroy());
+    socket.setTimeout(this.options.idleMs, () => socket.destroy());
     answer.pipe(socket);
   }
 
