@@ -8,11 +8,12 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, UNKNOWN, writeLane, type SettledVerdict, type Unavailable } from '@lane/core/model';
+import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
 import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js';
+import { carryLane } from '../outbound/carry-lane.js';
 import { copyHeaders } from '../outbound/header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
@@ -50,9 +51,9 @@ function requestInLane(original: Request, outbound: Outbound): Request {
   });
   const withLane = safely('http2-client headers', (session: Session, given: unknown): unknown => {
     const context = currentContext();
-    if (context === undefined || (context.tag !== undefined && !outbound.propagation.allows(authorityOf(session).host))) return given;
+    if (context === undefined) return given;
     const headers = copyHeaders(given);
-    writeLane(context, outbound.codec, headers);
+    carryLane(context, outbound, headers, authorityOf(session).host);
     return headers.toHeaders();
   });
 

@@ -1,5 +1,6 @@
 import type http from 'node:http';
-import { currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { currentContext, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { carryLane } from '../carry-lane.js';
 import { ArrayHeaders } from '../header-forms.js';
 import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
@@ -23,24 +24,19 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
 }
 
 /** The headers to store. Object headers are the request's own and changed in place; arrays are the app's and copied. */
-function headersWithLane(
-  request: Request,
-  headers: unknown,
-  context: LaneContext,
-  { codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>,
-): unknown {
-  if (context.tag !== undefined && !propagation.allows(request.host)) return headers;
+function headersWithLane(request: Request, headers: unknown, context: LaneContext, outbound: Pick<Outbound, 'codec' | 'propagation'>): unknown {
+  const { host, path } = request;
   if (Array.isArray(headers)) {
     const copy = new ArrayHeaders(headers);
-    writeLane(context, codec, copy);
+    carryLane(context, outbound, copy, host, path);
     return copy.toArray();
   }
   if (headers === null || headers === undefined) {
     const added = new PlainHeaders();
-    writeLane(context, codec, added);
+    carryLane(context, outbound, added, host, path);
     return added.values;
   }
-  writeLane(context, codec, new RequestHeaders(request));
+  carryLane(context, outbound, new RequestHeaders(request), host, path);
   return headers;
 }
 
