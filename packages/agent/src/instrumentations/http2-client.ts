@@ -8,7 +8,8 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
+import { currentContext, hasEnteredLane, laneContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
+import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
@@ -16,8 +17,10 @@ import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js'
 import { carryLane } from '../outbound/carry-lane.js';
 import { copyHeaders } from '../outbound/header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
+import { isPatchedDispatcher } from '../outbound/undici/dispatch.js';
 import { safely } from '../patching/safely.js';
 import type { TrafficRecorder } from '../observe/traffic/recorder.js';
+import { symbolNamed } from '../patching/symbol-named.js';
 import { wrap } from '../patching/wrap.js';
 
 type Session = http2.ClientHttp2Session;
@@ -63,13 +66,14 @@ function requestInLane(original: Request, outbound: Outbound): Request {
   });
 
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
-    if (isGrpc(headers)) return original.call(this, headers, options);
+    if (isGrpc(headers) || isOfDispatcher(this)) return original.call(this, headers, options);
     const prepared = withLane(this, headers) ?? headers;
     const { through, verdict }: Way = (router.isEmpty ? undefined : route(this)) ?? { through: this, verdict: UNKNOWN };
     const { traffic } = observers;
     const series = traffic === undefined ? undefined : count(traffic, this, verdict);
     if (through !== undefined) {
       const made = original.call(through, prepared, options);
+      if (hasEnteredLane()) emitOfCaller(made);
       if (series !== undefined) traffic?.followStream(made, series);
       return made;
     }
@@ -79,6 +83,28 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     process.nextTick(() => dead.destroy(unavailableError(verdict)));
     return stream;
   };
+}
+
+const owners = new WeakMap<Session, boolean>();
+
+/**
+ * Whether a session is that of a dispatcher of undici, which makes requests when its queue is worked off: lane, headers and destination of
+ * each have been decided as it was dispatched.
+ */
+function isOfDispatcher(session: Session): boolean {
+  let isOwned = owners.get(session);
+  if (isOwned === undefined) {
+    const client = symbolNamed(session, 'client') as { readonly dispatch?: unknown } | undefined;
+    isOwned = typeof client?.dispatch === 'function' && isPatchedDispatcher(client);
+    owners.set(session, isOwned);
+  }
+  return isOwned;
+}
+
+/** A stream's events come from its session, in the lane of whoever opened that. */
+function emitOfCaller(stream: http2.ClientHttp2Stream): void {
+  keepLane(stream, currentContext() ?? laneContext(undefined));
+  emitInLane(Object.getPrototypeOf(stream) as object);
 }
 
 /** The session that a request is made on, and why; none where nothing may serve it. */

@@ -70,6 +70,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patches: 'net.Server.prototype.emit; ServerHttp2Stream emit, from the first tagged request on',
     install: (runtime) => (require('./http2-server.js') as typeof import('./http2-server.js')).install(runtime),
   },
+  'http2-wrapper': {
+    library: 'http2-wrapper, got 11 - 14',
+    versions: { 'http2-wrapper': '1 - 2' },
+    patches: 'Agent.prototype.getSession: what it calls',
+    files: ['http2-wrapper/source/agent.js'],
+    patch: (loaded) => (require('./http2-wrapper.js') as typeof import('./http2-wrapper.js')).patch(loaded),
+  },
   'ws-server': {
     library: 'ws',
     versions: { ws: '7 - 8' },

@@ -13,10 +13,20 @@ import { createTargetReader, leadsElsewhere, originOf, type Target } from './tar
 import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
 import { wrap } from '../../patching/wrap.js';
 
+const patched = new WeakSet<object>();
+
+/** Whether what a dispatcher of undici sends has been decided upon here. */
+export function isPatchedDispatcher(dispatcher: object): boolean {
+  for (let at = Object.getPrototypeOf(dispatcher) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null)
+    if (patched.has(at)) return true;
+  return false;
+}
+
 /** Patches DispatcherBase.prototype of one copy of undici. */
 export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
   checkCreatedRequests(outbound);
   const substitutes = createSubstitutes(agentClass);
+  patched.add(prototype);
   wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes));
   for (const method of ['close', 'destroy']) {
     wrap(prototype, method, (original) => {
