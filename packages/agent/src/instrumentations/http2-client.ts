@@ -8,8 +8,7 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, hasEnteredLane, laneContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
-import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
+import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
@@ -73,7 +72,6 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     const series = traffic === undefined ? undefined : count(traffic, this, verdict);
     if (through !== undefined) {
       const made = original.call(through, prepared, options);
-      if (hasEnteredLane()) emitOfCaller(made);
       if (series !== undefined) traffic?.followStream(made, series);
       return made;
     }
@@ -99,12 +97,6 @@ function isOfDispatcher(session: Session): boolean {
     owners.set(session, isOwned);
   }
   return isOwned;
-}
-
-/** A stream's events come from its session, in the lane of whoever opened that. */
-function emitOfCaller(stream: http2.ClientHttp2Stream): void {
-  keepLane(stream, currentContext() ?? laneContext(undefined));
-  emitInLane(Object.getPrototypeOf(stream) as object);
 }
 
 /** The session that a request is made on, and why; none where nothing may serve it. */
