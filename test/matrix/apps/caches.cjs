@@ -22,10 +22,6 @@ const { setupCache } = require('axios-cache-interceptor');
 const axios = setupCache(require('axios').create(), { responseType: 'text' });
 caches['axios-cache-interceptor'] = async () => String((await axios.get(`${origin}/axios`, { responseType: 'text' })).data);
 
-const got = require('got11');
-const store = new Map();
-caches['got 11'] = async () => (await got(`${origin}/got`, { cache: store, retry: 0 })).body;
-
 const { IncrementalCache } = require('next/dist/server/lib/incremental-cache');
 caches["Next's key of a fetch"] = () => IncrementalCache.prototype.generateCacheKey.call({}, `${origin}/next`, { headers: {} });
 

@@ -2,6 +2,7 @@
  * Caches above the clients. They keep answers by URL, before there is a header of ours: base would get what gray has been told, and the
  * other way round. Where a cache has one place that makes its keys, the tag becomes part of them; where it has none, the call of a tagged
  * request goes past the cache, neither told what it holds nor leaving its answer there.
+ * Limits: the ES module of axios-cache-interceptor, got's cache, and what an app keeps itself (whole pages, memoized results).
  */
 import { currentContext } from '@lane/core/model';
 import { wrap } from '../patching/wrap.js';
@@ -22,7 +23,7 @@ export function patch({ exports, file, holder }: LoadedFile): void {
     case 'undici/lib/interceptor/deduplicate.js':
       wrap(holder, 'exports', pastInterceptor);
       return;
-    case 'axios-cache-interceptor/dist/index.cjs':
+    default:
       wrap(exports as object, 'setupCache', (original) => {
         return function setupCache(this: unknown, ...args: unknown[]): unknown {
           const made = Reflect.apply(original, this, args) as object;
@@ -30,9 +31,6 @@ export function patch({ exports, file, holder }: LoadedFile): void {
           return made;
         };
       });
-      return;
-    default:
-      wrap((exports as { prototype: object }).prototype, 'createCacheableRequest', pastCacheableRequest);
   }
 }
 
@@ -71,18 +69,5 @@ function pastInterceptor(original: (...options: unknown[]) => Interceptor): Meth
       };
     });
     return made.interceptor;
-  };
-}
-
-/** `request => (options, callback) => …`, with `cache: false` among the options to go past. */
-function pastCacheableRequest(original: Method): Method {
-  return function createCacheableRequest(this: unknown, ...args: unknown[]): unknown {
-    const request = Reflect.apply(original, this, args) as Method;
-    return function cacheableRequest(this: unknown, ...given: unknown[]): unknown {
-      const [options] = given;
-      if (currentContext()?.tag !== undefined && typeof options === 'object' && options !== null && !(options instanceof URL))
-        given[0] = { ...options, cache: false };
-      return Reflect.apply(request, this, given);
-    };
   };
 }

@@ -151,15 +151,14 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./ioredis.js') as typeof import('./ioredis.js')).patch(loaded),
   },
   caches: {
-    library: "Next's data cache, undici's cache() and deduplicate(), axios-cache-interceptor, cacheable-request (and with it got 11)",
-    versions: { next: '13 - 16', undici: '7 - 8', 'axios-cache-interceptor': '1.x', 'cacheable-request': '6 - 7' },
+    library: "Next's data cache, undici's cache() and deduplicate(), axios-cache-interceptor",
+    versions: { next: '13 - 16', undici: '7 - 8', 'axios-cache-interceptor': '1.x' },
     patches: 'what makes their keys, so that it has the tag; or what asks them, so that tagged requests go past',
     files: [
       'next/dist/server/lib/incremental-cache/index.js',
       'undici/lib/interceptor/cache.js',
       'undici/lib/interceptor/deduplicate.js',
       'axios-cache-interceptor/dist/index.cjs',
-      'cacheable-request/src/index.js',
     ],
     patch: (loaded) => (require('./caches.js') as typeof import('./caches.js')).patch(loaded),
   },
