@@ -143,6 +143,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['fastq/queue.js'],
     patch: (loaded) => (require('./fastq.js') as typeof import('./fastq.js')).patch(loaded),
   },
+  injected: {
+    library: 'light-my-request (and with it fastify.inject), serverless-http',
+    versions: { 'light-my-request': '4 - 6', 'serverless-http': '2 - 4' },
+    patches: 'what light-my-request and serverless-http call the app by',
+    files: ['light-my-request/index.js', 'serverless-http/lib/framework/get-framework.js'],
+    patch: (loaded) => (require('./injected.js') as typeof import('./injected.js')).patch(loaded),
+  },
   ioredis: {
     library: 'ioredis',
     versions: { ioredis: '4 - 6' },
