@@ -56,6 +56,9 @@ const TAGGED = { baggage: 'lane=gray' };
 const QUIET_S = 3;
 const REQUEST_TIMEOUT_MS = 7_000;
 
+/** The hold of Nacos' beats, as much faster as they are. */
+const hold = ({ speed, beatSpeed = speed }: RigOptions): string => `${Math.round(40_000 / beatSpeed)}ms`;
+
 const DOCUMENT = JSON.stringify({
   version: 1,
   groups: [
@@ -122,7 +125,7 @@ export class Rig {
     rig.#gateway = new ManagedProcess({
       name: 'gateway',
       script: LANE,
-      args: ['gateway', '--port', '0', '--nacos', rig.nacos.address, '--entry', 'rules', '--route', '*=service-a'],
+      args: ['gateway', '--port', '0', '--nacos', rig.nacos.address, '--entry', 'rules', '--route', '*=service-a', '--registry-hold', hold(options)],
     });
     rig.#gatewayPort = (await rig.#gateway.message<{ port: number }>()).port;
     return rig;
@@ -240,6 +243,7 @@ export class Rig {
         LANE_NACOS_SERVER: this.nacos.address,
         LANE_SERVICES: 'service-a,service-b,service-c',
         LANE_LOG: 'silent',
+        LANE_REGISTRY_HOLD: hold(this.#options),
         LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
         ...(lane === 'gray' ? { LANE_TAG: 'gray' } : {}),
         ...(next === undefined ? {} : { NEXT: next, PEERS: '1' }),

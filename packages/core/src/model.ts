@@ -43,16 +43,21 @@ export {
   type LanePolicy,
   type Reason,
 } from './routing/lane-index.js';
+export { DoubtLog, type ServiceDoubts } from './routing/doubt-log.js';
+export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,
   isInRightLane,
   serviceIdOf,
   ServiceTables,
+  SYSTEM_CLOCK,
+  type Clock,
+  type ServiceMemory,
+  type TableListener,
   type KnownAddress,
   type ServiceKey,
   type ServiceTable,
   type ServiceTablesOptions,
-  type TableOrigin,
 } from './routing/service-tables.js';
 export { explainHop, type ExplainedInstance, type HopExplanation, type InstanceRole } from './routing/explain-hop.js';
 export {

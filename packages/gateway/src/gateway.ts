@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
-import { createTagCodec, DEFAULT_FORMATS, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
+import { createTagCodec, DEFAULT_FORMATS, DoubtLog, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { Decider } from './decide/decide.js';
 import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
@@ -63,6 +63,8 @@ export interface GatewayOptions {
   /** Formats written, and read from trusted peers. Those of untrusted ones are taken away in every format there is. */
   readonly formats?: readonly FormatName[];
   readonly baggageKey?: string;
+  /** So long instances that the registry takes away in bulk stay in use, in milliseconds; 0: not at all. Default: as the registry has it. */
+  readonly registryHoldMs?: number | undefined;
   /** With a certificate it speaks TLS: HTTP/2 and HTTP/1.1. Without: HTTP/1.1, and HTTP/2 by prior knowledge. */
   readonly certificate?: Certificate;
   readonly timeouts?: GatewayTimeouts;
@@ -199,7 +201,16 @@ class Parts {
     this.#options = options;
     this.#log = log;
     const routes = (this.#routes = compileRoutes(options.routes));
-    const tables = (this.tables = new ServiceTables({ formats: formats ?? DEFAULT_FORMATS }));
+    const { registry, registryHoldMs } = options;
+    const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
+    const doubts = new DoubtLog(log, holdMs);
+    const tables = (this.tables = new ServiceTables({
+      formats: formats ?? DEFAULT_FORMATS,
+      holdMs,
+      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
+    }));
+    const unwatch = registry.watchTrouble?.((isReachable) => tables.trouble(isReachable));
+    if (unwatch !== undefined) this.#unsubscribes.push(unwatch);
     tables.setRules(options.rules);
     const codec = createTagCodec({
       ...(formats === undefined ? {} : { formats }),

@@ -236,25 +236,23 @@ describe('an outage', () => {
     expect(log.matching(/^info/)).toEqual([expect.stringMatching(/answers again/)]);
   });
 
-  test('that leaves the server with nothing leaves subscribers with what they knew', async () => {
-    let hosts: unknown[] = [at(1001)];
+  test('is told to whoever keeps what the server may have forgotten, as it begins and as it ends', async () => {
     let isDown = false;
-    const lists = new Received<number>();
     const server = await startServer((received, answer) => {
       if (isDown) received.socket.destroy();
-      else {
-        answer.end(JSON.stringify({ hosts, cacheMillis: 1000, lastRefTime: Date.now() }), () => lists.push(hosts.length));
-      }
+      else answer.end(JSON.stringify({ hosts: [at(1001)], cacheMillis: 1000, lastRefTime: Date.now() }));
     });
-    const reachable = new Received<boolean>();
-    const instances = subscribe(connect({ server, udpPush: false, onReachable: reachable.push }), newService());
+    const connection = connect({ server, udpPush: false });
+    const trouble = new Received<boolean>();
+    const leave = connection.watchTrouble(trouble.push);
+    const instances = subscribe(connection, newService());
     await instances.until((list) => list.length === 1);
+    expect(trouble.all).toEqual([]);
     isDown = true;
-    await reachable.until((isReachable) => !isReachable);
-    hosts = [];
+    await trouble.until((isReachable) => !isReachable);
     isDown = false;
-    await lists.until(() => lists.all.filter((length) => length === 0).length === 2);
-    expect(instances.all).toHaveLength(1);
+    await trouble.until(() => trouble.all.at(-1) === true);
+    leave();
   });
 
   test('at the start is waited out', async () => {

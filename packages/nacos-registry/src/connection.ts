@@ -12,6 +12,7 @@ import {
 import { NacosError, type NacosErrorCode } from './nacos-error.js';
 import type { NacosInstance } from './nacos-instance.js';
 import { parseServers } from './server-address.js';
+import type { TroubleListener } from './trouble.js';
 
 /** How to reach Nacos, and as whom. */
 export interface NacosOptions {
@@ -56,6 +57,12 @@ export interface NacosNamespace {
   readonly name: string;
 }
 
+/**
+ * So long Nacos may be without an instance that lives, after it has restarted or lost beats: an instance counts as lost after 30 s without
+ * a beat (`ip-delete-timeout`), and is back with its next one (5 s); and a margin. In milliseconds.
+ */
+export const NACOS_HOLD_MS = 40_000;
+
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */
 export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly code: NacosErrorCode | undefined };
 
@@ -66,6 +73,8 @@ export interface NacosConnection extends Registry, VersionedConfigStore {
   readonly namespace: string;
   readonly transport: 'http' | 'grpc';
   readonly state: RegistryState;
+  readonly holdMs: number;
+  watchTrouble(listener: TroubleListener): Unsubscribe;
   /** Calls `listener` with all instances of a service, healthy or not; of one without any with none. */
   observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe;
   /** Resolves once the server can be used. Never rejects: it waits, and says in the log what for. */

@@ -5,6 +5,12 @@ export const DEFAULT_GROUP = 'DEFAULT_GROUP';
 /** Nacos's cluster of instances that name none. */
 export const DEFAULT_CLUSTER = 'DEFAULT';
 
+/**
+ * In the metadata of an instance that leaves: it counts as disabled. Nacos has `enabled` for that, but leaves those who aren't out of its
+ * lists, so that nobody can tell a drain from a registry that has forgotten.
+ */
+export const LEAVING_METADATA_KEY = 'lane.leaving';
+
 /** An instance in Nacos, which also has a cluster. */
 export interface NacosInstance extends Instance {
   readonly cluster: string;
@@ -34,7 +40,7 @@ function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
     weight: Number.isNaN(weight) ? 1 : weight,
     // `valid` is the older name.
     healthy: (host['healthy'] ?? host['valid'] ?? true) === true,
-    enabled: (host['enabled'] ?? true) === true,
+    enabled: (host['enabled'] ?? true) === true && (metadata as Record<string, unknown> | null | undefined)?.[LEAVING_METADATA_KEY] === undefined,
     metadata: metadata !== null && typeof metadata === 'object' ? textsOf(metadata) : NO_METADATA,
     cluster: typeof clusterName === 'string' && clusterName !== '' ? clusterName : DEFAULT_CLUSTER,
   };

@@ -10,6 +10,7 @@ export {
   type LaneGroupsFileOptions,
   type LaneGroupsInfo,
   type LaneGroupsOptions,
+  type StoredLaneGroupsOptions,
 } from './source.js';
 export { LaneGroupsStore, type ChangeOptions, type ChangeResult, type LaneGroupsEdit, type StoredLaneGroups } from './store.js';
 export type { LaneGroupsVersion, LaneGroupsVersions, LaneGroupsVersionText } from './history.js';

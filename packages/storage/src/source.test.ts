@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { LaneGroupsDocument, LaneRules } from '@lane/core/rules';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { createSnapshotStore, publishLaneGroups, watchLaneGroups, watchLaneGroupsFile, type LaneGroupsInfo } from '../dist/index.js';
-import { closing, Received, RecordingLog, temporaryFolder } from '@lane/testing';
+import { closing, eventually, ManualClock, Received, RecordingLog, temporaryFolder } from '@lane/testing';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 
 let nacos: EmbeddedNacos;
@@ -43,7 +43,7 @@ describe('lane groups in Nacos', () => {
   test('are in force with every change, and none when there are none', async () => {
     const connection = connect();
     const { told, onRules, log } = recording();
-    onTestFinished(watchLaneGroups(connection, { onRules, log }));
+    onTestFinished(watchLaneGroups(connection, { onRules, log, holdMs: 0 }));
     await told.until(hasNone);
     await publishLaneGroups(connection, document('gray'));
     await told.until(hasLane('gray'));
@@ -80,12 +80,44 @@ describe('lane groups in Nacos', () => {
     expect(log.lines).toHaveLength(2);
   });
 
+  test('that are gone stay in force until that has been said for the hold: a server may have restarted with nothing', async () => {
+    const connection = connect();
+    const { told, onRules, log } = recording();
+    const clock = new ManualClock();
+    onTestFinished(watchLaneGroups(connection, { onRules, log, clock }));
+    await publishLaneGroups(connection, document('gray'));
+    await told.until(hasLane('gray'));
+    await connection.remove('lane-groups', 'LANE');
+    expect(await log.until(/is gone\./)).toMatch(/stay in force for 40 s.*publish a document without groups/);
+    // Back in time: nothing has happened.
+    await publishLaneGroups(connection, document('blue'));
+    await told.until(hasLane('blue'));
+    clock.pass(100_000);
+    await connection.remove('lane-groups', 'LANE');
+    await eventually(() => expect(log.matching(/is gone\./)).toHaveLength(2));
+    expect(told.all.filter(hasNone)).toHaveLength(1);
+    clock.pass(40_000);
+    await told.until(() => told.all.filter(hasNone).length === 2);
+    expect(log.matching(/gone for good/)).toHaveLength(1);
+  });
+
+  test('without a group are gone at once where the document is', async () => {
+    const connection = connect();
+    const { told, onRules, log } = recording();
+    onTestFinished(watchLaneGroups(connection, { onRules, log, clock: new ManualClock() }));
+    await publishLaneGroups(connection, { version: 1, groups: [] });
+    await told.until(({ rules }) => rules !== undefined);
+    await connection.remove('lane-groups', 'LANE');
+    await told.until(() => hasNone(told.last as Told));
+    expect(log.lines).toEqual([]);
+  });
+
   test('are those of the last run until Nacos answers', async () => {
     const store = { directory: temporaryFolder(), namespace: 'public' };
     const snapshots = createSnapshotStore(store);
     const connection = connect();
     const first = recording();
-    onTestFinished(watchLaneGroups(connection, { ...first, snapshots }));
+    onTestFinished(watchLaneGroups(connection, { ...first, snapshots, holdMs: 0 }));
     await publishLaneGroups(connection, document('gray'));
     await first.told.until(hasLane('gray'));
     await snapshots.flush();

@@ -1,6 +1,17 @@
 /** Where lane groups come from, and how they are published. A document that is not valid never replaces one that is. */
 import { compileLaneGroups, parseLaneGroups, type LaneRules, type ParsedLaneGroups, type Problem } from '@lane/core/rules';
-import { messageOf, runInLane, SILENT_LOG, type ConfigStore, type Log, type SnapshotStore, type Unsubscribe } from '@lane/core/model';
+import {
+  messageOf,
+  runInLane,
+  SILENT_LOG,
+  SYSTEM_CLOCK,
+  type Clock,
+  type ConfigDocument,
+  type ConfigStore,
+  type Log,
+  type SnapshotStore,
+  type Unsubscribe,
+} from '@lane/core/model';
 import { LaneGroupsError } from './lane-groups-error.js';
 
 /** Where the lane groups are in Nacos's configuration. */
@@ -15,7 +26,7 @@ export interface LaneGroupsInfo {
   readonly md5: string | undefined;
 }
 
-/** Options of {@link watchLaneGroups}. */
+/** What whoever watches lane groups gives. */
 export interface LaneGroupsOptions {
   readonly log?: Log | undefined;
   /** Gets the rules in force: once known, then at each change. undefined: there is no document. */
@@ -27,16 +38,76 @@ export interface LaneGroupsOptions {
 /** Problems told in one log line. */
 const MAX_TOLD_PROBLEMS = 3;
 
+/** Options of {@link watchLaneGroups}. */
+export interface StoredLaneGroupsOptions extends LaneGroupsOptions {
+  readonly snapshots?: SnapshotStore | undefined;
+  /**
+   * So long a store has to say that there is no document any more until that is believed, in milliseconds: one that has restarted with
+   * nothing is not one where somebody removed it. Lane groups without a group go at once. Default 40 s; 0: at once.
+   */
+  readonly holdMs?: number | undefined;
+  /** Default: the time of the process. */
+  readonly clock?: Clock | undefined;
+}
+
+const DEFAULT_HOLD_MS = 40_000;
+/** A store that can't be asked whether the document is still gone is asked again so soon. */
+const ASK_AGAIN_MS = 5_000;
+
 /** Watches the lane groups in a store. Where there are snapshots, what they remember is in force until the store answers. */
-export function watchLaneGroups(store: ConfigStore, options: LaneGroupsOptions & { readonly snapshots?: SnapshotStore | undefined }): Unsubscribe {
-  const { snapshots } = options;
-  const take = createIntake(options, `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP})`, 'publish a valid one');
+export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOptions): Unsubscribe {
+  const { snapshots, log = SILENT_LOG, holdMs = DEFAULT_HOLD_MS, clock = SYSTEM_CLOCK } = options;
+  let groups = 0;
+  let cancel = (): void => {};
+  let hasLeft = false;
+  const onRules: LaneGroupsOptions['onRules'] = (rules, info) => {
+    groups = rules?.document.groups.length ?? 0;
+    options.onRules(rules, info);
+  };
+  const take = createIntake({ ...options, onRules }, `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP})`, 'publish a valid one');
   const remembered = snapshots?.loadDocument(LANE_GROUPS_DATA_ID);
   if (remembered !== undefined) take(remembered, { origin: 'snapshot', md5: undefined });
-  return store.watch(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, (document) => {
+
+  const put = (document: ConfigDocument | undefined): void => {
     const taken = take(document?.content, { origin: 'store', md5: document?.md5 });
     if (taken) snapshots?.saveDocument(LANE_GROUPS_DATA_ID, document?.content);
+  };
+  // A new word of the store ends the wait.
+  const askIn = (ms: number): void => {
+    const stop = clock.after(ms, () => {
+      let isOver = false;
+      cancel = () => (isOver = true);
+      store.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP).then(
+        (document) => {
+          if (isOver) return;
+          if (document === undefined) log.warn(`the document ${LANE_GROUPS_DATA_ID} is gone for good: no lane group is in force any more`);
+          put(document);
+        },
+        () => {
+          if (!isOver) askIn(ASK_AGAIN_MS);
+        },
+      );
+    });
+    cancel = stop;
+  };
+  const stopWatching = store.watch(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, (document) => {
+    cancel();
+    if (hasLeft) return;
+    if (document !== undefined || groups === 0 || !(holdMs > 0)) {
+      put(document);
+      return;
+    }
+    log.warn(
+      `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP}) is gone. The lane groups stay in force for ${holdMs / 1_000} s, as the server may have forgotten it; ` +
+        'to take them out at once, publish a document without groups',
+    );
+    askIn(holdMs);
   });
+  return () => {
+    hasLeft = true;
+    cancel();
+    stopWatching();
+  };
 }
 
 const FILE_SETTLE_MS = 50;

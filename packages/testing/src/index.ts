@@ -3,6 +3,7 @@
  * Not here: `@lane/testing/programs`, so that `npm test -- --changed` can tell who runs built programs.
  */
 export * from './cleanup.js';
+export * from './clock.js';
 export * from './eventually.js';
 export * from './instances.js';
 export * from './log.js';

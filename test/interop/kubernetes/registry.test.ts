@@ -308,7 +308,7 @@ test('a process that starts while the API server is away calls as it would witho
   await way.cut();
   const a = await startHop(where, ['a', 'http://b/'], { LANE_KUBERNETES_SERVER: `https://127.0.0.1:${way.port}` });
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
-  expect(a.stderr()).toMatch(/Kubernetes did not tell of it in 3000 ms: such calls go the way they would without the agent until it does/);
+  expect(a.stderr()).toMatch(/kubernetes did not tell of it in 3000 ms: such calls go the way they would without the agent until it does/);
   await way.mend();
   await eventually(async () => expect(await call(a)).toMatch(/b-base/));
   await way.cut();

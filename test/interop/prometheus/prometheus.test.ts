@@ -75,5 +75,32 @@ describe('each query of the dashboard gives figures', () => {
 
 test('promtool accepts the alerts', () => {
   const output = execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['check', 'rules', join(DASHBOARDS, 'alerts.yaml')]).toString();
-  expect(output).toMatch(/4 rules found/);
+  expect(output).toMatch(/6 rules found/);
+});
+
+test('promtool: a registry that forgets, and instances that refuse, ring their alerts', () => {
+  const file = join(dataFolder('alerts'), 'alerts.test.yaml');
+  const alertAt = (alertname: string, exp_alerts: object[]): object => ({ eval_time: '5m', alertname, exp_alerts });
+  const firing = (summary: string): object => ({ exp_labels: { peer: 'stock', severity: 'warning' }, exp_annotations: { summary } });
+  const seriesOf = (values: (metric: string) => string): object[] =>
+    ['lane_instances_in_doubt', 'lane_instances_left_alone'].map((metric) => ({
+      series: `${metric}{service="shop",peer="stock"}`,
+      values: values(metric),
+    }));
+  const test = (values: string, forgets: object[], refuse: object[]): object => ({
+    interval: '15s',
+    input_series: seriesOf(() => values),
+    alert_rule_test: [alertAt('LaneRegistryForgets', forgets), alertAt('LaneInstancesRefuse', refuse)],
+  });
+  const tests = [
+    test(
+      '0 2x40',
+      [firing('The registry takes away instances of stock that it may have forgotten; they stay in use for now')],
+      [firing('Instances of stock refuse connections, and are still registered')],
+    ),
+    test('0x40', [], []),
+  ];
+  writeFileSync(file, JSON.stringify({ rule_files: [join(DASHBOARDS, 'alerts.yaml')], evaluation_interval: '15s', tests }));
+  const output = execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['test', 'rules', file]).toString();
+  expect(output).toMatch(/SUCCESS/);
 });

@@ -7,6 +7,7 @@ import { readOptions } from './options.js';
 import type { Marked, RequestSource } from '../inbound/request-lanes.js';
 import { Runtime } from './runtime.js';
 
+const done = (): Promise<void> => Promise.resolve();
 const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
   new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
 // The background lane is the process's.
@@ -125,9 +126,15 @@ describe('lane groups', () => {
     const runtime = runtimeOf();
     runtime.setRules(shop());
     expect(decided(runtime, { 'x-user': 'alice' })[0]).toBe('as it is');
-    runtime.registered({ name: 'shop-a', group: 'DEFAULT_GROUP' }, { service: 'shop-a', address: '10.0.0.1:80', withdraw: () => Promise.resolve() });
+    runtime.registered(
+      { name: 'shop-a', group: 'DEFAULT_GROUP' },
+      { service: 'shop-a', address: '10.0.0.1:80', announceLeave: done, withdraw: done },
+    );
     expect(decided(runtime, { 'x-user': 'alice' })).toEqual(['gray', 'rule']);
-    runtime.registered({ name: 'shop-b', group: 'DEFAULT_GROUP' }, { service: 'shop-b', address: '10.0.0.1:80', withdraw: () => Promise.resolve() });
+    runtime.registered(
+      { name: 'shop-b', group: 'DEFAULT_GROUP' },
+      { service: 'shop-b', address: '10.0.0.1:80', announceLeave: done, withdraw: done },
+    );
     expect(runtime.own.name).toBe('shop-a');
   });
 
@@ -155,7 +162,7 @@ describe('lane groups', () => {
   });
 
   test('that lose a service leave its name to those who call it, as long as the registry has it', () => {
-    const runtime = runtimeOf();
+    const runtime = runtimeOf({ LANE_REGISTRY_HOLD: 'off' });
     const key = { name: 'shop-b', group: 'DEFAULT_GROUP' };
     const kindOf = (host: string): string => runtime.router.judge(host, 80, undefined).kind;
     runtime.setRules(shop());

@@ -2,6 +2,7 @@
 import {
   createRouter,
   createTagCodec,
+  DoubtLog,
   listedFormats,
   ServiceTables,
   setBackgroundLane,
@@ -63,10 +64,14 @@ export class Runtime implements Outbound, Messaging {
       groupOf: (tag) => this.tables.rules?.groupOf(tag),
       onUnwritable: (message) => log.warn(message),
     });
+    const holdMs = (): number => options.registryHoldMs ?? this.#registry.holdMs ?? 0;
+    const doubts = new DoubtLog(log, holdMs);
     this.tables = new ServiceTables({
       baseMode: options.baseMode,
       fallback: options.fallback,
       formats: listedFormats(options),
+      holdMs,
+      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
     });
     this.nacos = new NacosDiscovery({
       options,
@@ -78,6 +83,7 @@ export class Runtime implements Outbound, Messaging {
       announcement: () => this.announcement,
     });
     this.#registry = registryOf(options, log, this.nacos);
+    this.#registry.watchTrouble?.((isReachable) => this.tables.trouble(isReachable));
     this.own = new OwnService(options.service, () => this.#registry.defaultGroup);
     this.#declared = new DeclaredNames(this.tables, options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup, options.services);
     const names: ServiceNames = this.#registry.names ?? this.#declared;

@@ -70,7 +70,10 @@ export class KubernetesDiscovery implements ObservedRegistry, ServiceNames {
     const registry = this.#connect();
     const namespace = this.#hostsOfKeys.get(key)?.namespace ?? this.#namespace;
     return registry?.observe(key, (instances) => {
-      if (instances !== undefined) this.#readable.add(namespace);
+      if (instances !== undefined) {
+        this.#readable.add(namespace);
+        this.#refusedAt.delete(namespace);
+      }
       listener(instances);
     });
   }

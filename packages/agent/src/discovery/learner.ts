@@ -3,7 +3,7 @@ import { serviceIdOf, type Registry, type ServiceKey, type ServiceTables, type S
 import type { AgentLog } from '../boot/log.js';
 
 /** A registry as the agent uses it. */
-export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'defaultGroup'> {
+export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'defaultGroup' | 'holdMs' | 'watchTrouble'> {
   /** As {@link Registry.observe}; undefined: there is nobody to ask. */
   observe(...args: Parameters<Registry['observe']>): Unsubscribe | undefined;
   /** What is remembered of an earlier run. */
@@ -55,8 +55,8 @@ export class Learner {
       isAnswered = true;
       if (instances !== undefined) {
         learnt.absentSince = undefined;
-        this.#tables.update(key, instances);
-        this.#registry.snapshots?.save(key, instances);
+        const inUse = this.#tables.update(key, instances).instances;
+        this.#registry.snapshots?.save(key, inUse);
       } else if (this.#tables.get(key) === undefined) {
         learnt.absentSince = performance.now();
         // It may call back before it returns.

@@ -52,6 +52,8 @@ interface Waiting {
 /** Nacos, as the app's own client and the agent's options name it. */
 export class NacosDiscovery implements ObservedRegistry {
   readonly names = undefined;
+  /** That of `NACOS_HOLD_MS`, of a package that is not loaded yet where the SDK is somebody else's. */
+  readonly holdMs = 40_000;
   readonly snapshots: SnapshotStore = new LateSnapshots();
   readonly #parts: NacosDiscoveryParts;
   #naming: LaneNaming | undefined;
@@ -144,8 +146,6 @@ export class NacosDiscovery implements ObservedRegistry {
         password: options.nacosPassword ?? info.password,
         transport: options.nacosTransport ?? info.transport,
         log,
-        // A server that comes back is empty until instances have registered again; the app's SDK may not have noticed.
-        onReachable: () => this.#naming?.noteTrouble(),
         resolve: createRequire(join(process.cwd(), 'index.js')),
       });
     } catch (error) {
@@ -154,11 +154,14 @@ export class NacosDiscovery implements ObservedRegistry {
       return;
     }
     this.#connection = connection;
+    // A server that comes back is empty until instances have registered again.
+    connection.watchTrouble((isReachable) => this.#parts.tables.trouble(isReachable));
     (this.snapshots as LateSnapshots).become(
       createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }),
     );
     for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
-    if (options.rules === 'nacos') watchLaneGroups(connection, { snapshots: this.snapshots, log, ...laneGroups.intake });
+    if (options.rules === 'nacos')
+      watchLaneGroups(connection, { snapshots: this.snapshots, log, holdMs: options.registryHoldMs, ...laneGroups.intake });
   }
 }
 

@@ -46,6 +46,11 @@ export function gatewayCommand(): Command {
       .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
+      .option(
+        '--registry-hold <time>',
+        'how long instances that the registry takes away in bulk, and lane groups that vanish, stay in use, as it may have forgotten them: such as 40s, or off. Default: with Nacos 40s',
+        (text) => (text === 'off' ? 0 : parseDuration(text)),
+      )
       .addOption(time('timeout-connect', 'for a connection to an instance; then another one is tried', '3s'))
       .addOption(time('timeout-response', 'for the head of an answer', '60s'))
       .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
@@ -76,6 +81,7 @@ interface GatewayArguments extends RegistryArguments, FormatsArguments {
   baggageKey: string;
   tlsCert?: string;
   tlsKey?: string;
+  registryHold?: number;
   timeoutConnect: number;
   timeoutResponse: number;
   timeoutIdle: number;
@@ -122,6 +128,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
     trust: given.trust,
     formats: given.formats,
     baggageKey: given.baggageKey,
+    registryHoldMs: given.registryHold,
     timeouts: {
       connectMs: given.timeoutConnect,
       responseMs: given.timeoutResponse,
@@ -171,7 +178,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
       },
     };
     if (given.rules !== undefined) return watchLaneGroupsFile(given.rules, { ...options, parse: parseLaneGroupsText });
-    const stopWatching = watchLaneGroups(nacos ?? noLaneGroups(), options);
+    const stopWatching = watchLaneGroups(nacos ?? noLaneGroups(), { ...options, holdMs: given.registryHold });
     if (check.ok) await first;
     return stopWatching;
   }

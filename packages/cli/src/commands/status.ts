@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { laneStatus, surveyServices, tablesOf, type GroupStatus, type LaneCell, type LaneHead } from '@lane/core/model';
+import { laneStatus, surveyServices, tablesOf, type GroupStatus, type LaneCell, type LaneHead, type SurveyedService } from '@lane/core/model';
+import type { AgentsDoubts } from '@lane/console/agents';
 import type { LaneRules } from '@lane/core/rules';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { printJson, styled, table } from '../output.js';
@@ -28,15 +29,15 @@ const LOOK_AGAIN_MS = 1_000;
 async function status(group: string | undefined, given: Given, command: Command): Promise<void> {
   await withRegistry(given, command, async (opened) => {
     if (given.watch !== true) {
-      const groups = await look(opened, group, given);
-      if (given.json === true) printJson({ groups });
-      else console.log(tell(groups));
+      const state = await look(opened, group, given);
+      if (given.json === true) printJson(state);
+      else console.log(tell(state));
       return;
     }
     const asked = untilAskedToStop().then(() => true);
     for (let last = ''; ;) {
-      const groups = await look(opened, group, given);
-      const text = given.json === true ? JSON.stringify({ groups }) : tell(groups);
+      const state = await look(opened, group, given);
+      const text = given.json === true ? JSON.stringify(state) : tell(state);
       if (text !== last) {
         if (given.json !== true && last !== '') console.log('');
         if (given.json !== true) console.log(styled('dim', new Date().toISOString()));
@@ -48,28 +49,53 @@ async function status(group: string | undefined, given: Given, command: Command)
   });
 }
 
-async function look(opened: Opened, group: string | undefined, given: Given): Promise<readonly GroupStatus[]> {
-  const { rules, tableOf } = await readAll(opened, given);
+/** What the command tells. */
+interface State {
+  readonly groups: readonly GroupStatus[];
+  /** What agents have in use against the word of the registry, and what they leave alone. */
+  readonly doubts: readonly AgentsDoubts[];
+}
+
+async function look(opened: Opened, group: string | undefined, given: Given): Promise<State> {
+  const { rules, tableOf, survey } = await readAll(opened, given);
   const groups = laneStatus(rules, tableOf);
-  if (group === undefined) return groups;
+  const { askForDoubts, isLoopbackServer } = await import('@lane/console/agents');
+  const doubts = await askForDoubts(survey, isLoopbackServer(opened.registry.state?.server ?? ''));
+  if (group === undefined) return { groups, doubts };
   const { groupNamed } = await import('@lane/core/rules');
-  groupNamed(rules.document, group);
-  return groups.filter((each) => each.group === group);
+  const services = new Set(groupNamed(rules.document, group).services);
+  return { groups: groups.filter((each) => each.group === group), doubts: doubts.filter(({ service }) => services.has(service)) };
 }
 
 /** The lane groups, and all that the registry knows of their services. */
 export async function readAll(
   opened: Opened,
   given: RegistryArguments & FormatsArguments,
-): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf> }> {
+): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf>; readonly survey: readonly SurveyedService[] }> {
   const rules = await readRules(opened, given);
   const { formats } = given;
   const survey = await surveyServices(opened.registry, { group: opened.group, formats, services: [...rules.services] });
-  return { rules, tableOf: tablesOf(survey, rules, { formats }) };
+  return { rules, survey, tableOf: tablesOf(survey, rules, { formats }) };
 }
 
-function tell(groups: readonly GroupStatus[]): string {
-  if (groups.length === 0) return 'there are no lane groups: lane group apply makes some';
+function tell({ groups, doubts }: State): string {
+  const told = groups.length === 0 ? 'there are no lane groups: lane group apply makes some' : tellGroups(groups);
+  return doubts.length === 0 ? told : `${told}\n\n${doubts.map(tellDoubts).join('\n')}`;
+}
+
+function tellDoubts({ service, agents, doubting, doubted, of, seconds, leftAlone }: AgentsDoubts): string {
+  const parts = [
+    ...(doubting > 0
+      ? [
+          `the registry took away ${doubted} of ${of} instances ${seconds} s ago, and may have forgotten them: ${doubting} of ${agents} agents asked have them in use still`,
+        ]
+      : []),
+    ...(leftAlone > 0 ? [`${leftAlone} refused connections, and are left alone for a while`] : []),
+  ];
+  return `${styled('yellow', service)}: ${parts.join('; ')}`;
+}
+
+function tellGroups(groups: readonly GroupStatus[]): string {
   return groups
     .map(({ group, entries, lanes, services }) => {
       const heads = lanes.map((lane) => `${lane.lane}${lane.enabled ? '' : ' (disabled)'}`);

@@ -26,6 +26,8 @@ export {
   type DrainState,
   type DurationFigures,
   type RequestFigures,
+  type InstanceReport,
+  type KnownServiceReport,
   type StatusReport,
   type TrafficReport,
   type TrafficRoute,

@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
   readonly registry: string;
+  /** In milliseconds; undefined: as the registry has it. */
+  readonly registryHoldMs: number | undefined;
   /** Folder of a service account; undefined: that of the pod. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
@@ -106,6 +108,13 @@ function boolean(value: string): boolean | undefined {
   if (['true', '1', 'on', 'yes'].includes(lower)) return true;
   if (['false', '0', 'off', 'no'].includes(lower)) return false;
   return undefined;
+}
+
+/** Such as 500ms, 40s or 2m; in milliseconds, a day at most. */
+function duration(value: string): number | undefined {
+  const [, count, unit = ''] = /^(\d{1,6})(ms|s|m)$/.exec(value) ?? [];
+  const milliseconds = Number(count) * ({ ms: 1, s: 1_000, m: 60_000 }[unit] ?? NaN);
+  return milliseconds <= 86_400_000 ? milliseconds : undefined;
 }
 
 function port(value: string): number | undefined {
@@ -237,6 +246,12 @@ export const OPTION_ROWS = {
     accepts: 'none, otlp or zipkin',
     fallback: 'none',
     parse: oneOf('none', 'otlp', 'zipkin'),
+  }),
+  registryHoldMs: row<number | undefined>({
+    variable: 'LANE_REGISTRY_HOLD',
+    accepts: 'a time such as 40s, or off',
+    fallback: undefined,
+    parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
   adminPort: row<number | undefined>({

@@ -1,5 +1,6 @@
 /** What an agent tells at its admin port (LANE_ADMIN_PORT), as JSON. The console, the gateway and `lane` read these shapes. */
 import type { Tag } from '../names/tag.js';
+import type { Doubt } from '../routing/instance-memory.js';
 import type { Reason } from '../routing/lane-index.js';
 import type { RegistryState } from '../routing/registry.js';
 import type { SettledVerdict } from '../routing/verdict.js';
@@ -118,6 +119,35 @@ export interface DrainReport {
   readonly problems: readonly string[];
 }
 
+/** An instance as an agent has it in use. */
+export interface InstanceReport {
+  /** `ip:port`. */
+  readonly address: string;
+  /** null: base. */
+  readonly tag: Tag | null;
+  /** Whether calls may go to it. */
+  readonly usable: boolean;
+  /** Who listed it last: the registry asked by the agent, the app's own client of it, or a snapshot of an earlier run. */
+  readonly source: 'registry' | 'sdk' | 'snapshot';
+  /** Since when the list is as it is, or since when it lacks this instance. */
+  readonly listedSecondsAgo: number;
+  /** Why it would be taken away, if the registry were believed; null: nothing is in doubt. */
+  readonly doubt: Doubt | null;
+  /** For how long it has been; null: it isn't. */
+  readonly doubtedSeconds: number | null;
+  /** So long it is left alone still, as it refused connections; null: it is not. */
+  readonly leftAloneSeconds: number | null;
+}
+
+/** A service as an agent knows it. */
+export interface KnownServiceReport {
+  readonly service: string;
+  readonly group: string;
+  readonly instances: readonly InstanceReport[];
+  /** Instances that are left out here, there being so many. */
+  readonly omitted: number;
+}
+
 /** `GET /status`. */
 export interface StatusReport {
   readonly version: string;
@@ -151,6 +181,8 @@ export interface StatusReport {
     readonly state: 'on' | 'waiting' | 'disabled' | 'failed';
     readonly failures: number;
   }>;
+  /** Services that this process has called or listed, as it has them in use; none are told where the registry never forgets. */
+  readonly services: readonly KnownServiceReport[];
   readonly tags: {
     /** Values that are no tags: ignored. */
     readonly malformed: number;

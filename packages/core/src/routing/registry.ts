@@ -39,7 +39,17 @@ export interface Registry {
   readonly state: RegistryState | undefined;
   /** Group of services where none is named. */
   readonly defaultGroup: string;
-  /** Calls `listener` once a service is known, or known not to be there, then at each change. Outages are ridden out. */
+  /**
+   * So long it may take until a registry that has forgotten its instances knows them again, in milliseconds: where beats or leases keep
+   * them. Until then what it takes away in bulk stays in use. Absent or 0: what it says is so.
+   */
+  readonly holdMs?: number | undefined;
+  /**
+   * Calls `listener` at each sign that the registry may not know everybody: false as it stops answering, true as it answers again, or
+   * another of its servers does. Absent: there is no such sign.
+   */
+  watchTrouble?(listener: (isReachable: boolean) => void): Unsubscribe;
+  /** Calls `listener` once a service is known, or known not to be there, then at each change. Outages are ridden out. Lists are given away: nobody changes them any more. */
   observe(key: ServiceKey, listener: InstanceListener): Unsubscribe;
 
   /** All instances of a service, asked for now. Rejects where the registry can't be reached. */

@@ -1,6 +1,7 @@
 import type { LaneRules } from '../rules/types.js';
 import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
 import type { Instance } from './instance.js';
+import { InstanceMemory, type RememberedInstance, type TableOrigin } from './instance-memory.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 import type { Tag } from '../names/tag.js';
 
@@ -16,12 +17,35 @@ export interface ServiceTable {
   readonly key: ServiceKey;
   readonly instances: readonly Instance[];
   readonly index: LaneIndex;
-  /** `registry`: told by the registry in this process; `snapshot`: remembered from an earlier one. */
+  /** Who told it last. */
   readonly origin: TableOrigin;
 }
 
-/** Who told what a table holds. */
-export type TableOrigin = 'registry' | 'snapshot';
+/** What time it is, and a way to be woken. */
+export interface Clock {
+  /** Milliseconds, of a clock that doesn't go back. */
+  nowMs(): number;
+  /** Calls `work` in so many milliseconds; gives a way to call that off. Must not keep the process alive. */
+  after(ms: number, work: () => void): () => void;
+}
+
+/** The time of the process. */
+export const SYSTEM_CLOCK: Clock = {
+  nowMs: () => performance.now(),
+  after: (ms, work) => {
+    const timer: unknown = setTimeout(work, ms);
+    (timer as { unref?: () => void }).unref?.();
+    return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+  },
+};
+
+/** What is remembered of a service whose registry may forget. */
+export interface ServiceMemory {
+  readonly key: ServiceKey;
+  readonly instances: readonly RememberedInstance[];
+  /** The time that these speak of, by the clock. */
+  readonly nowMs: number;
+}
 
 /** An address that is known as an instance. */
 export interface KnownAddress {
@@ -35,6 +59,27 @@ export interface ServiceTablesOptions {
   readonly formats: readonly FormatName[];
   readonly baseMode?: BaseMode;
   readonly fallback?: Fallback;
+  /**
+   * So long a registry that forgets has to say that instances are gone until that is believed, against the rules of
+   * {@link InstanceMemory}; asked for each service once. Default 0: it is believed at once, and no refusal is remembered.
+   */
+  readonly holdMs?: () => number;
+  /** Told when something of a service comes into doubt, and when nothing is any more: how many instances of those in use. */
+  readonly onDoubt?: (key: ServiceKey, doubted: number, of: number) => void;
+  /** Default {@link SYSTEM_CLOCK}. */
+  readonly clock?: Clock;
+}
+
+/** Told of each table that says something else than before. */
+export type TableListener = (table: ServiceTable) => void;
+
+interface Remembered {
+  readonly key: ServiceKey;
+  readonly memory: InstanceMemory;
+  told: readonly Instance[];
+  origin: TableOrigin;
+  isAsTold: boolean;
+  isDoubted: boolean;
 }
 
 /**
@@ -49,11 +94,20 @@ export class ServiceTables {
   /** By id, in the order in which the services came. */
   readonly #tables = new Map<string, ServiceTable>();
   readonly #addresses = new Addresses();
+  readonly #remembered = new Map<string, Remembered>();
+  /** When a doubt or refusal ends, where there is one. */
+  readonly #dueMs = new Map<Remembered, number>();
+  readonly #listeners = new Set<TableListener>();
+  readonly #clock: Clock;
   #rules: LaneRules | undefined;
+  #isReachable = true;
+  #troubleAtMs = -Infinity;
+  #alarm: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
   constructor(options: ServiceTablesOptions) {
     this.#options = options;
     this.#readTag = instanceTagReader(options.formats);
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
   }
 
   /** The lane groups in force, or undefined where none are known. */
@@ -74,9 +128,141 @@ export class ServiceTables {
    */
   update(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin = 'registry'): ServiceTable {
     const known = this.get(key);
-    if (known !== undefined && origin === 'snapshot' && known.origin === 'registry') return known;
-    if (known !== undefined && known.origin === origin && saySame(known.instances, instances)) return known;
-    return this.#build(key, instances, origin, known);
+    if (known !== undefined && origin === 'snapshot' && known.origin !== 'snapshot') return known;
+    const used = this.#believe(key, instances, origin);
+    if (
+      known !== undefined &&
+      (known.origin === 'snapshot') === (origin === 'snapshot') &&
+      (used === known.instances || saySame(known.instances, used))
+    )
+      return known;
+    return this.#change(key, used, origin, known);
+  }
+
+  /** The registry stopped answering, or answers again. Soon after that nothing it takes away is believed at once. */
+  trouble(isReachable: boolean): void {
+    const nowMs = this.#clock.nowMs();
+    this.#isReachable = isReachable;
+    this.#troubleAtMs = nowMs;
+    for (const remembered of this.#remembered.values()) {
+      remembered.memory.trouble(isReachable, nowMs);
+      this.#watch(remembered);
+    }
+    this.#wake();
+  }
+
+  /** An instance refused a connection: others are taken for a while, and it is not kept against the registry's word. */
+  refused(key: ServiceKey, ip: string, port: number): void {
+    const remembered = this.#remembered.get(serviceIdOf(key));
+    if (remembered?.memory.refused(ip, port, this.#clock.nowMs()) === true) this.#review(remembered);
+  }
+
+  /** An instance that had refused a connection took one. */
+  answered(key: ServiceKey, ip: string, port: number): void {
+    const remembered = this.#remembered.get(serviceIdOf(key));
+    if (remembered?.memory.answered(ip, port) === true) this.#review(remembered);
+  }
+
+  /** Whether what is in use of a service is what was told last; else some are in use against that, or have refused connections. */
+  isAsTold(key: ServiceKey): boolean {
+    return this.#remembered.get(serviceIdOf(key))?.isAsTold ?? true;
+  }
+
+  /** What is remembered of services whose registry may forget; times are those of the clock. */
+  memories(): ServiceMemory[] {
+    const nowMs = this.#clock.nowMs();
+    return Array.from(this.#remembered.values(), ({ key, memory }) => ({ key, instances: memory.describe(nowMs), nowMs }));
+  }
+
+  /** Calls `listener` with each table that says something else than before; not where other lane groups come into force. */
+  onChange(listener: TableListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The instances to use of what is told. */
+  #believe(key: ServiceKey, told: readonly Instance[], origin: TableOrigin): readonly Instance[] {
+    const id = serviceIdOf(key);
+    let remembered = this.#remembered.get(id);
+    const holdMs = remembered === undefined ? (this.#options.holdMs?.() ?? 0) : undefined;
+    if (holdMs === 0) return told;
+    const nowMs = this.#clock.nowMs();
+    if (remembered === undefined) {
+      remembered = {
+        key,
+        memory: new InstanceMemory(holdMs as number, (instance) => this.tagOf(instance)),
+        told,
+        origin,
+        isAsTold: true,
+        isDoubted: false,
+      };
+      remembered.memory.trouble(this.#isReachable, this.#troubleAtMs);
+      this.#remembered.set(id, remembered);
+    } else if (saySame(remembered.told, told) && (remembered.origin === 'snapshot') === (origin === 'snapshot')) {
+      remembered.memory.heardAgain(nowMs);
+      if (remembered.isDoubted) this.#review(remembered);
+      return this.get(key)?.instances ?? told;
+    }
+    remembered.told = told;
+    remembered.origin = origin;
+    remembered.memory.tell(told, origin, nowMs);
+    this.#watch(remembered);
+    this.#wake();
+    // Where nothing is doubted the list is kept that came, which others may have, too.
+    remembered.isAsTold = remembered.memory.isAsTold(nowMs);
+    const used = remembered.isAsTold ? told : remembered.memory.instances(nowMs);
+    this.#tellDoubt(remembered, used.length);
+    return used;
+  }
+
+  /** Something else is in use of a service than before, without a word of the registry. */
+  #review(remembered: Remembered): void {
+    const { key, memory, origin, told } = remembered;
+    const known = this.get(key);
+    const nowMs = this.#clock.nowMs();
+    const used = memory.instances(nowMs);
+    remembered.isAsTold = memory.isAsTold(nowMs);
+    this.#tellDoubt(remembered, used.length);
+    if (known !== undefined && !saySame(known.instances, used)) this.#change(key, remembered.isAsTold ? told : used, origin, known);
+    this.#watch(remembered);
+    this.#wake();
+  }
+
+  #tellDoubt(remembered: Remembered, of: number): void {
+    const { doubted } = remembered.memory;
+    if (doubted > 0 === remembered.isDoubted) return;
+    remembered.isDoubted = doubted > 0;
+    this.#options.onDoubt?.(remembered.key, doubted, of);
+  }
+
+  #watch(remembered: Remembered): void {
+    const { dueMs } = remembered.memory;
+    if (dueMs === undefined) this.#dueMs.delete(remembered);
+    else this.#dueMs.set(remembered, dueMs);
+  }
+
+  /** Sets the alarm for when the next doubt or refusal ends. */
+  #wake(): void {
+    let dueMs = Infinity;
+    for (const atMs of this.#dueMs.values()) dueMs = Math.min(dueMs, atMs);
+    if (this.#alarm?.atMs === dueMs) return;
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    if (dueMs === Infinity) return;
+    const ring = (): void => {
+      this.#alarm = undefined;
+      const nowMs = this.#clock.nowMs();
+      for (const [remembered, atMs] of Array.from(this.#dueMs)) if (atMs <= nowMs) this.#review(remembered);
+      this.#wake();
+    };
+    // Timers may be early by a millisecond.
+    this.#alarm = { atMs: dueMs, cancel: this.#clock.after(Math.max(0, dueMs - this.#clock.nowMs()) + 1, ring) };
+  }
+
+  #change(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {
+    const table = this.#build(key, instances, origin, before);
+    for (const listener of this.#listeners) listener(table);
+    return table;
   }
 
   #build(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {

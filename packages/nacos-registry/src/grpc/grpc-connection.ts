@@ -20,8 +20,10 @@ import {
   type ConfigChangePage,
   type PublishOptions,
 } from '@lane/core/model';
+import type { TroubleListener } from '../trouble.js';
 import {
   failedCheck,
+  NACOS_HOLD_MS,
   stateOf,
   waitUntilReady,
   type CheckResult,
@@ -39,6 +41,7 @@ import { GrpcSession, unsupported } from './grpc-session.js';
 export class GrpcConnection implements NacosConnection {
   readonly transport = 'grpc';
   readonly keepsHistory = false;
+  readonly holdMs = NACOS_HOLD_MS;
   readonly server: string;
   readonly defaultGroup: string;
   readonly #log: Log;
@@ -64,6 +67,10 @@ export class GrpcConnection implements NacosConnection {
 
   get state(): RegistryState {
     return stateOf(this, this.#session.reachable);
+  }
+
+  watchTrouble(listener: TroubleListener): Unsubscribe {
+    return this.#session.trouble.watch(listener);
   }
 
   ready(): Promise<void> {

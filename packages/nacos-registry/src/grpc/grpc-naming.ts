@@ -168,7 +168,6 @@ export class GrpcNaming {
   }
 
   #take(service: Service, instances: readonly NacosInstance[]): void {
-    if (instances.length === 0 && (service.known?.length ?? 0) > 0 && !this.#session.believesEmpty) return;
     const signature = signatureOf(instances);
     if (service.known !== undefined && signature === service.signature) return;
     service.known = instances;

@@ -1,6 +1,7 @@
 /** What naming and configuration over gRPC share: the binding's clients, calls of them, and whether the server answers. */
 import { messageOf, type Log } from '@lane/core/model';
 import { Complaints } from '../complaints.js';
+import { Trouble } from '../trouble.js';
 import type { NacosOptions } from '../connection.js';
 import { NacosError } from '../nacos-error.js';
 import { makeUnfiltered } from '../sdk/adapter.js';
@@ -11,13 +12,12 @@ import { probe } from './probe.js';
 /** gRPC is served this far above the HTTP port. */
 const GRPC_PORT_OFFSET = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
-/** So long after trouble an empty list may be a server that has restarted, and whose clients have not registered again yet (seen: 8 s). */
-const EMPTY_GRACE_MS = 15_000;
 
 /** A session with Nacos over gRPC. Everything is called outside any lane. */
 export class GrpcSession {
   /** Namespace id; `public` for the one without. */
   readonly namespace: string;
+  readonly trouble: Trouble;
   readonly #servers: readonly ServerAddress[];
   readonly #options: NacosOptions;
   readonly #log: Log;
@@ -29,7 +29,6 @@ export class GrpcSession {
   #connecting: Promise<unknown> = Promise.resolve();
   #reachable: boolean | undefined;
   #downSince = 0;
-  #troubleAt = -Infinity;
   #closed = false;
 
   /** `onRecovered`: called when the server answers again after an outage, behind `options.onReachable`. Throws a NacosError if the server's address is none. */
@@ -41,16 +40,12 @@ export class GrpcSession {
     this.#holdProcess = options.holdProcess ?? false;
     this.#onRecovered = onRecovered;
     this.#complaints = new Complaints(log);
+    this.trouble = new Trouble(log);
   }
 
   /** False during an outage; true before anything has been asked, too. */
   get reachable(): boolean {
     return this.#reachable !== false;
-  }
-
-  /** False a while after trouble. */
-  get believesEmpty(): boolean {
-    return performance.now() - this.#troubleAt >= EMPTY_GRACE_MS;
   }
 
   get closed(): boolean {
@@ -152,7 +147,7 @@ export class GrpcSession {
     if (this.#reachable === true) return;
     const wasDown = this.#reachable === false;
     if (wasDown) {
-      this.#troubleAt = performance.now();
+      this.trouble.tell(true);
       this.#log.info(`Nacos at ${this.#options.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
     }
     this.#reachable = true;
@@ -162,9 +157,9 @@ export class GrpcSession {
 
   #failed(error: NacosError): NacosError {
     if (error.code !== 'ELANE_NACOS_UNREACHABLE') return error;
-    this.#troubleAt = performance.now();
     if (this.#reachable === false || this.#closed) return error;
     this.#reachable = false;
+    this.trouble.tell(false);
     this.#downSince = performance.now();
     this.#log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
     this.#tellReachable(false);

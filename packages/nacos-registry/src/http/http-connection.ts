@@ -10,8 +10,10 @@ import {
   type PublishOptions,
   messageOf,
 } from '@lane/core/model';
+import { Trouble, type TroubleListener } from '../trouble.js';
 import {
   failedCheck,
+  NACOS_HOLD_MS,
   stateOf,
   waitUntilReady,
   type CheckResult,
@@ -32,12 +34,14 @@ import { parseServers } from '../server-address.js';
 export class HttpConnection implements NacosConnection {
   readonly transport = 'http';
   readonly keepsHistory = true;
+  readonly holdMs = NACOS_HOLD_MS;
   readonly server: string;
   readonly namespace: string;
   readonly #group: string;
   readonly #log: Log;
   readonly #holdProcess: boolean;
   readonly #username: string | undefined;
+  readonly #trouble: Trouble;
   readonly #http: NacosHttp;
   readonly #naming: HttpNaming;
   readonly #config: HttpConfig;
@@ -52,12 +56,14 @@ export class HttpConnection implements NacosConnection {
     this.#log = log;
     this.#holdProcess = options.holdProcess ?? false;
     this.#username = options.username === '' ? undefined : options.username;
+    this.#trouble = new Trouble(log);
     this.#http = new NacosHttp({
       servers: parseServers(options.server),
       username: this.#username,
       password: options.password,
       log,
       holdProcess: this.#holdProcess,
+      onTrouble: (isReachable) => this.#trouble.tell(isReachable),
       onReachable: (reachable) => {
         this.#reachable = reachable;
         try {
@@ -80,6 +86,10 @@ export class HttpConnection implements NacosConnection {
 
   get defaultGroup(): string {
     return this.#group;
+  }
+
+  watchTrouble(listener: TroubleListener): Unsubscribe {
+    return this.#trouble.watch(listener);
   }
 
   ready(): Promise<void> {

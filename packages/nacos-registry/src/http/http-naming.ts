@@ -43,8 +43,6 @@ interface Beat {
 const POLL_MS = { default: 10_000, min: 1_000, max: 60_000 };
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 10_000;
-/** An empty list that is not believed yet is asked for again this soon. */
-const DISBELIEF_POLL_MS = 2_000;
 /** How often to send a beat: the server's word within reason; without beats instances are unhealthy after 15 s. */
 const BEAT_MS = { default: 5_000, min: 500, max: 10_000 };
 const PAGE_SIZE = 500;
@@ -196,7 +194,8 @@ export class HttpNaming {
       try {
         const list = await this.#ask(service.key);
         service.failures = 0;
-        delayMs = this.#take(service, list) ? within(list.cacheMillis, POLL_MS) : DISBELIEF_POLL_MS;
+        this.#take(service, list);
+        delayMs = within(list.cacheMillis, POLL_MS);
       } catch (error) {
         this.#complain(error);
         delayMs = Math.min(FIRST_RETRY_MS * 2 ** service.failures++, MAX_RETRY_MS);
@@ -238,16 +237,14 @@ export class HttpNaming {
     return likely;
   }
 
-  /** Takes what the server said; false where it is not believed yet. */
-  #take(service: Service, list: ServiceList): boolean {
+  /** Takes what the server said. */
+  #take(service: Service, list: ServiceList): void {
     const instances = toInstances(list.hosts);
-    if (instances.length === 0 && (service.known?.length ?? 0) > 0 && !this.#http.believesEmpty) return false;
     const signature = signatureOf(instances);
-    if (service.known !== undefined && signature === service.signature) return true;
+    if (service.known !== undefined && signature === service.signature) return;
     service.known = instances;
     service.signature = signature;
     for (const listener of Array.from(service.listeners)) this.#tell(listener, instances);
-    return true;
   }
 
   /** Something has changed; `name` is that of the service, if it is known. What it has changed to is asked for. */

@@ -48,6 +48,8 @@ export interface NacosHttpOptions {
   readonly holdProcess: boolean;
   /** Told at each change between reachable and not. */
   readonly onReachable: (reachable: boolean) => void;
+  /** Told of each sign that the server may have forgotten something: whether it answers. */
+  readonly onTrouble: (isReachable: boolean) => void;
 }
 
 /** The server answers a UDP push only to those who call themselves a Java client. */
@@ -63,8 +65,6 @@ const MAX_INTERIM_ANSWERS = 10;
 const TOKEN_TTL_S = { default: 18_000, min: 10, max: 30 * 24 * 3600 };
 /** After an outage everything is asked for at once. */
 const MAX_SOCKETS = 10;
-/** So long after trouble an empty list may be a server that has restarted and not heard the beats yet (they come every 5 s). */
-const EMPTY_GRACE_MS = 15_000;
 /** Wrong credentials are not tried again sooner. */
 const REFUSED_PAUSE_MS = 5_000;
 /** Answers of a proxy without a server, and of a server that is starting. */
@@ -88,7 +88,6 @@ export class NacosHttp {
   readonly #agents: { http?: Agent; https?: Agent } = {};
   #server = 0;
   #reachable: boolean | undefined;
-  #troubleAt = -Infinity;
   #downSince = 0;
   #login: Promise<void> | undefined;
   #token: { value: string; renewAt: number } | undefined;
@@ -127,11 +126,6 @@ export class NacosHttp {
 
   get #current(): ServerAddress {
     return this.#options.servers[this.#server] as ServerAddress;
-  }
-
-  /** false for a while after trouble, when an empty list may come from a server that has just started. */
-  get believesEmpty(): boolean {
-    return performance.now() - this.#troubleAt > EMPTY_GRACE_MS;
   }
 
   /** Sends a request to the server in use, and to the others where that one fails. Rejects with a NacosError. */
@@ -260,7 +254,8 @@ export class NacosHttp {
         );
       } catch (error) {
         if (call.signal?.aborted === true || this.#closed) throw error;
-        this.#troubleAt = performance.now();
+        // Another server may know of others.
+        if (servers.length > 1) this.#options.onTrouble(true);
         failure = error instanceof NacosError ? error : this.#unreachable(server, error);
       }
     }
@@ -286,18 +281,18 @@ export class NacosHttp {
     const wasDown = this.#reachable === false;
     this.#reachable = true;
     if (wasDown) {
-      this.#troubleAt = performance.now();
+      this.#options.onTrouble(true);
       this.#options.log.info(`Nacos at ${this.label} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
     }
     this.#options.onReachable(true);
   }
 
   #failed(error: NacosError): void {
-    this.#troubleAt = performance.now();
     if (this.#reachable === false) return;
     this.#reachable = false;
     this.#downSince = performance.now();
     this.#options.log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.#options.onTrouble(false);
     this.#options.onReachable(false);
   }
 
@@ -307,7 +302,8 @@ export class NacosHttp {
       return await this.#send(server, call, credentials);
     } catch (error) {
       if ((error as { isStale?: boolean }).isStale !== true || call.repeatable === false || call.signal?.aborted === true) throw error;
-      this.#troubleAt = performance.now();
+      // Closed by a server that restarts, perhaps.
+      this.#options.onTrouble(true);
       return this.#send(server, call, credentials);
     }
   }

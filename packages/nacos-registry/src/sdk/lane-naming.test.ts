@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { compileLaneGroups } from '@lane/core/rules';
 import { createTagCodec, DEFAULT_FORMATS, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
 import { LaneNaming, type LaneNamingOptions } from './lane-naming.js';
+import type { NacosInstance } from '../nacos-instance.js';
 import { createSnapshotStore } from '@lane/storage';
-import { instanceAt, RecordingLog, temporaryFolder } from '@lane/testing';
+import { instanceAt, ManualClock, Received, RecordingLog, temporaryFolder } from '@lane/testing';
 
 const KEY = { group: 'DEFAULT_GROUP', name: 'orders' };
 
@@ -20,6 +21,11 @@ interface Host {
 function host(port: number, tag?: Tag, rest: Partial<Host> = {}): Host {
   return { ...instanceAt(port, tag), clusterName: 'DEFAULT', ...rest };
 }
+
+/** How an instance that the SDK's list lacks is shown. */
+const SHOWN = {
+  toHost: ({ cluster, ...instance }: NacosInstance): Host => ({ ...instance, metadata: { ...instance.metadata }, clusterName: cluster }),
+};
 
 const ports = (hosts: ReadonlyArray<{ port: number }>): number[] => hosts.map(({ port }) => port);
 
@@ -96,7 +102,7 @@ describe('the view of a list', () => {
     const { lanes } = laneNaming();
     lanes.observe(KEY, hosts);
     const before = structuredClone(hosts);
-    expect(ports(lanes.view(KEY, hosts, tag))).toEqual(seen);
+    expect(ports(lanes.view(KEY, hosts, tag, SHOWN))).toEqual(seen);
     expect(hosts).toEqual(before);
   });
 
@@ -104,8 +110,8 @@ describe('the view of a list', () => {
     const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, fallback: 'none' }) });
     const hosts = [host(1)];
     lanes.observe(KEY, hosts);
-    expect(lanes.view(KEY, hosts, 'gray')).toEqual([]);
-    expect(ports(lanes.view(KEY, hosts, undefined))).toEqual([1]);
+    expect(lanes.view(KEY, hosts, 'gray', SHOWN)).toEqual([]);
+    expect(ports(lanes.view(KEY, hosts, undefined, SHOWN))).toEqual([1]);
   });
 
   test('has instances of disabled lanes in base, if base is what is outside enabled lanes', () => {
@@ -115,40 +121,40 @@ describe('the view of a list', () => {
     const hosts = [host(1), host(2, 'gray')];
     lanes.observe(KEY, hosts);
     tables.setRules(compileLaneGroups(document(true)));
-    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1]);
-    expect(ports(lanes.view(KEY, hosts, 'gray', { lasting: true }))).toEqual([2]);
+    expect(ports(lanes.view(KEY, hosts, undefined, { ...SHOWN, lasting: true }))).toEqual([1]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { ...SHOWN, lasting: true }))).toEqual([2]);
     tables.setRules(compileLaneGroups(document(false)));
-    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1, 2]);
-    expect(ports(lanes.view(KEY, hosts, 'gray', { lasting: true }))).toEqual([1, 2]);
+    expect(ports(lanes.view(KEY, hosts, undefined, { ...SHOWN, lasting: true }))).toEqual([1, 2]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { ...SHOWN, lasting: true }))).toEqual([1, 2]);
   });
 
   test('is a copy each time, also of the same array', () => {
     const { lanes } = laneNaming();
     const hosts = [host(1), host(2)];
     lanes.observe(KEY, hosts);
-    lanes.view(KEY, hosts, undefined, { lasting: true }).pop();
-    expect(ports(lanes.view(KEY, hosts, undefined, { lasting: true }))).toEqual([1, 2]);
-    expect(lanes.view(KEY, hosts, undefined)).not.toBe(hosts);
+    lanes.view(KEY, hosts, undefined, { ...SHOWN, lasting: true }).pop();
+    expect(ports(lanes.view(KEY, hosts, undefined, { ...SHOWN, lasting: true }))).toEqual([1, 2]);
+    expect(lanes.view(KEY, hosts, undefined, SHOWN)).not.toBe(hosts);
   });
 
   test('of a list that is behind what was observed shows what the list has', () => {
     const { lanes } = laneNaming();
     lanes.observe(KEY, [host(1), host(2, 'gray')]);
-    expect(ports(lanes.view(KEY, [host(1)], 'gray'))).toEqual([1]);
+    expect(ports(lanes.view(KEY, [host(1)], 'gray', SHOWN))).toEqual([1]);
   });
 
   test('of a service never observed goes by the list', () => {
     const { lanes } = laneNaming();
-    expect(ports(lanes.view(KEY, [host(1), host(2, 'gray')], 'gray'))).toEqual([2]);
+    expect(ports(lanes.view(KEY, [host(1), host(2, 'gray')], 'gray', SHOWN))).toEqual([2]);
   });
 
   test('of some clusters looks for the lane in those', () => {
     const { lanes } = laneNaming();
     const hosts = [host(1), host(2, undefined, { clusterName: 'B' }), host(3, 'gray', { clusterName: 'B' })];
     lanes.observe(KEY, hosts);
-    expect(ports(lanes.view(KEY, hosts.slice(0, 1), 'gray', { clusters: 'DEFAULT' }))).toEqual([1]);
-    expect(ports(lanes.view(KEY, hosts.slice(1), 'gray', { clusters: ['B'] }))).toEqual([3]);
-    expect(ports(lanes.view(KEY, hosts, 'gray', { clusters: 'B,DEFAULT' }))).toEqual([3]);
+    expect(ports(lanes.view(KEY, hosts.slice(0, 1), 'gray', { ...SHOWN, clusters: 'DEFAULT' }))).toEqual([1]);
+    expect(ports(lanes.view(KEY, hosts.slice(1), 'gray', { ...SHOWN, clusters: ['B'] }))).toEqual([3]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', { ...SHOWN, clusters: 'B,DEFAULT' }))).toEqual([3]);
   });
 });
 
@@ -166,16 +172,39 @@ describe('what is observed', () => {
     expect(tables.findByAddress('10.0.0.1', 3)?.table.key).toEqual(KEY);
   });
 
-  test('empty is believed, but not in the place of something right after trouble', () => {
-    const { lanes, tables } = laneNaming();
-    expect(lanes.observe(KEY, [host(1)])).toBe(true);
-    expect(lanes.observe(KEY, [])).toBe(true);
-    expect(tables.get(KEY)?.instances).toEqual([]);
-    lanes.observe(KEY, [host(1)]);
-    lanes.noteTrouble();
-    expect(lanes.observe(KEY, [])).toBe(false);
-    expect(ports(tables.get(KEY)?.instances ?? [])).toEqual([1]);
-    expect(lanes.observe({ ...KEY, name: 'new' }, [])).toBe(true);
+  test('empty is what the table makes of it: what stays in use is in the view of the very list that lacks it', () => {
+    const clock = new ManualClock();
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock });
+    const { lanes } = laneNaming({ tables });
+    const changes = new Received<string>();
+    lanes.onChange(({ name }) => changes.push(name));
+    const view = (list: Host[], tag?: Tag): number[] => ports(lanes.view(KEY, list, tag, { ...SHOWN, lasting: true }));
+    lanes.observe(KEY, [host(1), host(2, 'gray'), host(3, 'gray', { clusterName: 'B' })]);
+    const empty: Host[] = [];
+    lanes.observe(KEY, empty);
+    expect(view(empty)).toEqual([1]);
+    expect(view(empty, 'gray')).toEqual([2, 3]);
+    expect(ports(lanes.view(KEY, empty, 'gray', { ...SHOWN, clusters: 'B' }))).toEqual([3]);
+    // Listed again in part: the rest stays in use, each in its lane.
+    const some = [host(1)];
+    lanes.observe(KEY, some);
+    expect(view(some)).toEqual([1]);
+    expect(view(some, 'gray')).toEqual([2, 3]);
+    expect(changes.all).toEqual(['orders']);
+    clock.pass(40_000);
+    expect(changes.all).toEqual(['orders', 'orders']);
+    expect(view(some, 'gray')).toEqual([1]);
+  });
+
+  test('in bad health all of it is shown in the health in which it is in use', () => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock: new ManualClock() });
+    const { lanes } = laneNaming({ tables });
+    lanes.observe(KEY, [host(1), host(2, 'gray')]);
+    const ill = [host(1, undefined, { healthy: false }), host(2, 'gray', { healthy: false })];
+    lanes.observe(KEY, ill);
+    const keeps = ({ healthy }: Host): boolean => healthy;
+    expect(lanes.view(KEY, ill, 'gray', { ...SHOWN, keeps })).toEqual([host(2, 'gray')]);
+    expect(ill[1]?.healthy).toBe(false);
   });
 
   test('that is no instance is left out', () => {
@@ -198,6 +227,6 @@ describe('what is observed', () => {
     expect(log.lines).toEqual([expect.stringMatching(/^warn: Nacos can't be asked for orders: .*2 instances/)]);
 
     lanes.observe(KEY, [host(9)]);
-    expect(tables.get(KEY)?.origin).toBe('registry');
+    expect(tables.get(KEY)?.origin).toBe('sdk');
   });
 });

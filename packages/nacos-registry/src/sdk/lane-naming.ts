@@ -11,8 +11,7 @@ import {
   type TagCodec,
   type SnapshotStore,
 } from '@lane/core/model';
-import type { LaneRules } from '@lane/core/rules';
-import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_CLUSTER, groupedName, LEAVING_METADATA_KEY, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 
 /** The Nacos that an app's own client talks to. */
 export interface ConnectionInfo {
@@ -28,8 +27,17 @@ export interface AppRegistration {
   readonly service: string;
   /** `ip:port`. */
   readonly address: string;
+  /** Registers it as one that leaves, by the app's own client: peers under Lane call it no more. Rejects where that can't be done. */
+  readonly announceLeave: () => Promise<void>;
   /** Takes it out of the registry, by the app's own client. Rejects where that can't be done. */
   readonly withdraw: () => Promise<void>;
+}
+
+/** What an app's own client can do with what it has registered. */
+export interface RegisteredBy {
+  /** Registers the instance again, with this metadata. */
+  register(metadata: Readonly<Record<string, string>>): unknown;
+  deregister(): unknown;
 }
 
 /** Metadata that instances announce beside their tag. */
@@ -72,10 +80,14 @@ export interface LaneNamingOptions {
 export type Clusters = string | readonly string[] | null | undefined;
 
 /** What is known of the list that {@link LaneNaming.view} is asked about. */
-export interface ViewOptions {
+export interface ViewOptions<T> {
   readonly clusters?: Clusters;
   /** Whether the very same array comes again: then what it is filtered to is remembered with it. */
   readonly lasting?: boolean;
+  /** What is kept of the list in the end; always the same function for the same purpose, as what is remembered is so by it. Default: all. */
+  readonly keeps?: ((host: T) => boolean) | undefined;
+  /** Makes an instance that the list lacks, and that is in use all the same, one of the SDK's. */
+  readonly toHost: (instance: NacosInstance) => T;
 }
 
 /** Anything with metadata, as SDKs have instances. */
@@ -84,28 +96,30 @@ export interface Described {
 }
 
 interface Observed {
-  readonly key: ServiceKey;
   /** By cluster: an SDK asks for some clusters or all, and each answer is the newest word on those. */
   readonly clusters: Map<string, readonly NacosInstance[]>;
-  readonly signatures: Map<string, string>;
-  instances: readonly NacosInstance[];
-  /** By clusters asked for. */
-  readonly indexes: Map<string, LaneIndex>;
+  /** By clusters asked for: what of the table is in them. */
+  readonly scopes: Map<string, Scope>;
   /** Arrays that were taken already: an SDK hands out the same one until something changes. */
   readonly taken: WeakSet<object>;
-  rules: LaneRules | undefined;
+}
+
+interface Scope {
+  /** The index that it was made of: made anew when instances or lane groups change. */
+  readonly of: LaneIndex;
+  readonly index: LaneIndex;
+  readonly instances: readonly NacosInstance[];
 }
 
 interface Views {
   readonly index: LaneIndex;
-  readonly byTag: Map<Tag | undefined, unknown[]>;
+  /** By what is kept, then by tag. */
+  readonly byPurpose: Map<unknown, Map<Tag | undefined, unknown[]>>;
 }
 
 const MAX_REMEMBERED_VIEWS = 64;
 /** How long a snapshot is used before it is read again. */
 const RECALL_MS = 10_000;
-/** So long after trouble with the server an empty list may mean that it has restarted and not heard the beats yet. */
-const EMPTY_GRACE_MS = 15_000;
 
 /** What adapters of SDKs speak to: it knows lanes, they know SDKs. */
 export class LaneNaming {
@@ -116,7 +130,6 @@ export class LaneNaming {
   readonly #recalled = new Map<string, { at: number; instances: NacosInstance[] | undefined }>();
   readonly #met = new WeakSet<object>();
   readonly #said = new Set<string>();
-  #troubleAt = -Infinity;
 
   constructor(options: LaneNamingOptions) {
     this.#options = options;
@@ -169,71 +182,75 @@ export class LaneNaming {
   }
 
   /** Notes a registration that goes out. */
-  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, withdraw: () => unknown): void {
-    this.#options.onRegister?.(key, metadata ?? {}, { service: key.name, address, withdraw: async () => void (await withdraw()) });
+  registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, by: RegisteredBy): void {
+    this.#options.onRegister?.(key, metadata ?? {}, {
+      service: key.name,
+      address,
+      announceLeave: async () => void (await by.register({ ...metadata, [LEAVING_METADATA_KEY]: 'true' })),
+      withdraw: async () => void (await by.deregister()),
+    });
   }
 
-  /** Something went wrong between the app and Nacos: for a while an empty list is not believed. */
+  /** Something went wrong between the app and Nacos: for a while it may not know everybody. */
   noteTrouble(): void {
-    this.#troubleAt = performance.now();
+    this.#options.tables.trouble(true);
   }
 
-  /**
-   * Takes a whole list from the registry, of the clusters named. False where it is not believed: an empty one, soon after
-   * trouble, in the place of one that was not.
-   */
-  observe(key: ServiceKey, hosts: unknown, clusters?: Clusters): boolean {
+  /** Takes a whole list from the registry, of the clusters named. */
+  observe(key: ServiceKey, hosts: unknown, clusters?: Clusters): void {
     const id = groupedName(key);
     let observed = this.#services.get(id);
-    if (observed === undefined) {
-      observed = { key, clusters: new Map(), signatures: new Map(), instances: [], indexes: new Map(), taken: new WeakSet(), rules: undefined };
+    if (observed === undefined) this.#services.set(id, (observed = { clusters: new Map(), scopes: new Map(), taken: new WeakSet() }));
+    if (Array.isArray(hosts)) {
+      if (observed.taken.has(hosts)) return;
+      observed.taken.add(hosts);
     }
-    if (Array.isArray(hosts) && observed.taken.has(hosts)) return true;
-    const instances = toInstances(hosts);
-    const names = namesOf(clusters);
-    if (instances.length === 0 && performance.now() - this.#troubleAt < EMPTY_GRACE_MS && selectClusters(observed, names).length > 0) return false;
-
-    const isNew = !this.#services.has(id);
-    this.#services.set(id, observed);
-    if (replaceClusters(observed, names, instances) || isNew) {
-      observed.instances = [...observed.clusters.values()].flat();
-      observed.indexes.clear();
-      this.#options.tables.update(key, observed.instances);
-    }
-    if (Array.isArray(hosts)) observed.taken.add(hosts);
+    const { tables, snapshots } = this.#options;
+    const table = tables.update(key, putTogether(observed, namesOf(clusters), toInstances(hosts)), 'sdk');
     this.#recalled.delete(id);
-    this.#options.snapshots?.save(key, observed.instances);
-    return true;
+    snapshots?.save(key, table.instances);
+  }
+
+  /** Calls `listener` when something else is in use of a service than before, whoever told. */
+  onChange(listener: (key: ServiceKey) => void): void {
+    this.#options.tables.onChange(({ key }) => listener(key));
   }
 
   /**
-   * A copy of an SDK's list with what a request of `tag` may use: the instances of its lane or of base, in the health in
-   * which the list has them. Which of the two is decided as for any request, by the instances that are usable.
+   * A copy of an SDK's list with what a request of `tag` may use: the instances of its lane or of base, in the health in which the list
+   * has them; with those that are in use against the registry's last word. Which of the two is decided as for any request, by the
+   * instances that are usable.
    */
-  view<T extends Described>(key: ServiceKey, list: readonly T[], tag: Tag | undefined, options: ViewOptions = {}): T[] {
-    const index = this.#indexOf(key, list, options.clusters);
-    if (options.lasting !== true) return this.#filter(key, list, tag, index);
+  view<T extends Described>(key: ServiceKey, list: readonly T[], tag: Tag | undefined, options: ViewOptions<T>): T[] {
+    const scope = this.#scopeOf(key, options.clusters);
+    const index = scope?.index ?? this.#listIndex(key, list);
+    const { keeps, lasting } = options;
+    if (lasting !== true || scope === undefined) return this.#filter(key, list, tag, index, scope, options);
     let views = this.#views.get(list);
     if (views?.index !== index) {
-      views = { index, byTag: new Map() };
+      views = { index, byPurpose: new Map() };
       this.#views.set(list, views);
     }
-    let view = views.byTag.get(tag) as T[] | undefined;
+    let byTag = views.byPurpose.get(keeps);
+    if (byTag === undefined) views.byPurpose.set(keeps, (byTag = new Map()));
+    let view = byTag.get(tag) as T[] | undefined;
     if (view === undefined) {
-      view = this.#filter(key, list, tag, index);
-      if (views.byTag.size < MAX_REMEMBERED_VIEWS) views.byTag.set(tag, view);
+      view = this.#filter(key, list, tag, index, scope, options);
+      if (byTag.size < MAX_REMEMBERED_VIEWS) byTag.set(tag, view);
     }
     return view.slice();
   }
 
-  /** The decision for a call of `tag` to the clusters named of a service; undefined where nothing was observed. */
+  /** The decision for a call of `tag` to the clusters named of a service; undefined where nothing is known. */
   decide(key: ServiceKey, tag: Tag | undefined, clusters?: Clusters): Decision | undefined {
-    const observed = this.#services.get(groupedName(key));
-    return observed === undefined ? undefined : route(this.#observedIndex(observed, clusters), tag);
+    const scope = this.#scopeOf(key, clusters);
+    return scope === undefined ? undefined : route(scope.index, tag);
   }
 
-  /** Instances from the snapshot, for when the SDK has none because the server is down; undefined: there is no snapshot. */
-  recall(key: ServiceKey, clusters?: Clusters): NacosInstance[] | undefined {
+  /** What is in use of a service, or remembered of an earlier run, for when the SDK has nothing because the server is down; undefined: nothing. */
+  recall(key: ServiceKey, clusters?: Clusters): readonly NacosInstance[] | undefined {
+    const scope = this.#scopeOf(key, clusters);
+    if (scope !== undefined && scope.instances.length > 0) return scope.instances;
     const { snapshots, tables } = this.#options;
     if (snapshots === undefined) return undefined;
     const id = groupedName(key);
@@ -265,38 +282,45 @@ export class LaneNaming {
     this.#log.warn(message);
   }
 
-  #indexOf(key: ServiceKey, list: readonly Described[], clusters: Clusters): LaneIndex {
-    const observed = this.#services.get(groupedName(key));
-    return observed === undefined ? this.#listIndex(key, list) : this.#observedIndex(observed, clusters);
-  }
-
-  /** Of the list alone: where nothing was observed, or the list is newer. */
+  /** Of the list alone: where nothing is known, or the list is newer. */
   #listIndex(key: ServiceKey, list: readonly Described[]): LaneIndex {
     return this.#options.tables.buildIndex(key.name, toInstances(list));
   }
 
-  #observedIndex(observed: Observed, clusters: Clusters): LaneIndex {
+  /** What the table has in these clusters; undefined: there is no table. */
+  #scopeOf(key: ServiceKey, clusters: Clusters): Scope | undefined {
     const { tables } = this.#options;
-    if (observed.rules !== tables.rules) {
-      observed.rules = tables.rules;
-      observed.indexes.clear();
-    }
+    const table = tables.get(key);
+    if (table === undefined) return undefined;
+    const id = groupedName(key);
+    let observed = this.#services.get(id);
+    if (observed === undefined) this.#services.set(id, (observed = { clusters: new Map(), scopes: new Map(), taken: new WeakSet() }));
     const names = namesOf(clusters);
-    const scope = names === undefined ? '' : names.join(',');
-    let index = observed.indexes.get(scope);
-    if (index === undefined) {
-      const table = names === undefined ? tables.get(observed.key) : undefined;
-      index = table?.instances === observed.instances ? table.index : tables.buildIndex(observed.key.name, selectClusters(observed, names));
-      observed.indexes.set(scope, index);
+    const scopeId = names === undefined ? '' : names.join(',');
+    let scope = observed.scopes.get(scopeId);
+    if (scope?.of !== table.index) {
+      const instances = table.instances.map(withCluster);
+      const chosen = names === undefined ? instances : instances.filter(({ cluster }) => names.includes(cluster));
+      scope = { of: table.index, instances: chosen, index: names === undefined ? table.index : tables.buildIndex(key.name, chosen) };
+      observed.scopes.set(scopeId, scope);
     }
-    return index;
+    return scope;
   }
 
-  #filter<T extends Described>(key: ServiceKey, list: readonly T[], tag: Tag | undefined, index: LaneIndex): T[] {
-    const view = this.#keep(list, tag, index);
-    if (view.length > 0 || list.length === 0) return view;
+  #filter<T extends Described>(
+    key: ServiceKey,
+    list: readonly T[],
+    tag: Tag | undefined,
+    index: LaneIndex,
+    scope: Scope | undefined,
+    { toHost, keeps }: ViewOptions<T>,
+  ): T[] {
+    const hosts = scope === undefined || this.#options.tables.isAsTold(key) ? list : inUse(list, scope.instances, toHost);
+    const kept = keeps === undefined ? hosts : hosts.filter(keeps);
+    const view = this.#keep(kept, tag, index);
+    if (view.length > 0 || kept.length === 0) return view;
     // The list may be of another moment than what was observed: then it speaks for itself.
-    return this.#keep(list, tag, this.#listIndex(key, list));
+    return this.#keep(kept, tag, this.#listIndex(key, kept));
   }
 
   #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: LaneIndex): T[] {
@@ -322,31 +346,45 @@ function namesOf(clusters: Clusters): string[] | undefined {
   return names.length === 0 ? undefined : names.sort();
 }
 
-function selectClusters(observed: Observed, names: readonly string[] | undefined): readonly NacosInstance[] {
-  return names === undefined ? observed.instances : names.flatMap((name) => observed.clusters.get(name) ?? []);
-}
-
-/** Replaces what is known of the clusters named by a list; false if that changes nothing. */
-function replaceClusters(observed: Observed, names: readonly string[] | undefined, instances: readonly NacosInstance[]): boolean {
+/** What is known of all clusters once a list of the clusters named (undefined: all) is taken. */
+function putTogether(observed: Observed, names: readonly string[] | undefined, instances: readonly NacosInstance[]): readonly NacosInstance[] {
+  const { clusters } = observed;
+  if (names === undefined) clusters.clear();
+  else for (const name of names) clusters.delete(name);
   const told = new Map<string, NacosInstance[]>();
   for (const instance of instances) {
     const list = told.get(instance.cluster);
     if (list === undefined) told.set(instance.cluster, [instance]);
     else list.push(instance);
   }
-  let changed = false;
-  for (const name of new Set([...(names ?? observed.clusters.keys()), ...told.keys()])) {
-    const list = told.get(name) ?? [];
-    const signature = signatureOf(list);
-    if ((observed.signatures.get(name) ?? '') === signature) continue;
-    changed = true;
-    observed.signatures.set(name, signature);
-    observed.clusters.set(name, list);
+  for (const [name, list] of told) clusters.set(name, list);
+  return clusters.size === told.size ? instances : [...clusters.values()].flat();
+}
+
+/** An SDK's list, put right by the instances in use. */
+function inUse<T extends Described>(list: readonly T[], instances: readonly NacosInstance[], toHost: (instance: NacosInstance) => T): readonly T[] {
+  const listed = new Map<string, T>();
+  for (const host of list) {
+    const { ip, port } = host as Partial<NacosInstance>;
+    listed.set(`${ip} ${port}`, host);
   }
-  return changed;
+  return instances.map((instance) => {
+    const host = listed.get(`${instance.ip} ${instance.port}`);
+    if (host === undefined) return toHost(instance);
+    const { healthy, enabled, weight, metadata } = host as Partial<NacosInstance>;
+    const isAsListed = healthy === instance.healthy && enabled === instance.enabled && weight === instance.weight;
+    return isAsListed && signatureOf([{ ...instance, metadata: metadata ?? {} }]) === signatureOf([instance])
+      ? host
+      : copyOf(host, { healthy: instance.healthy, enabled: instance.enabled, weight: instance.weight, metadata: instance.metadata });
+  });
+}
+
+/** Of the same class. */
+function copyOf<T extends object>(host: T, changes: object): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(host) as object | null) as T, host, changes);
 }
 
 function withCluster(instance: Instance): NacosInstance {
   const { cluster } = instance as Partial<NacosInstance>;
-  return { ...instance, cluster: cluster ?? DEFAULT_CLUSTER };
+  return cluster === undefined ? { ...instance, cluster: DEFAULT_CLUSTER } : (instance as NacosInstance);
 }

@@ -66,8 +66,8 @@ function useFakeTimers(): void {
   onTestFinished(() => void vi.useRealTimers());
 }
 
-function decorated(options: Partial<LaneNamingOptions> = {}): { client: StandIn; tables: ServiceTables } {
-  const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+function decorated({ holdMs = 0, ...options }: Partial<LaneNamingOptions> & { holdMs?: number } = {}): { client: StandIn; tables: ServiceTables } {
+  const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => holdMs });
   const lanes = new LaneNaming({
     tables,
     codec: createTagCodec(),
@@ -150,7 +150,7 @@ describe('discovery', () => {
   });
 
   test('goes on with what is known when the connection is lost', async () => {
-    const { client } = decorated();
+    const { client } = decorated({ holdMs: 40_000 });
     client.server = [at(1), at(2, 'gray')];
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([1]);
     client.isConnected = false;

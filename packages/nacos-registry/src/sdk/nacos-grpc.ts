@@ -157,9 +157,11 @@ function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[]
   if (instance === null || typeof instance !== 'object') return instance;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
-  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, () =>
-    outsideLane((client as { deregisterInstance: AnyMethod }).deregisterInstance, client, [args[0], args[1], instance]),
-  );
+  const { registerInstance, deregisterInstance } = client as { registerInstance: AnyMethod; deregisterInstance: AnyMethod };
+  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, {
+    register: (changed) => outsideLane(registerInstance, client, [args[0], args[1], withMetadata(instance, changed)]),
+    deregister: () => outsideLane(deregisterInstance, client, [args[0], args[1], instance]),
+  });
   return tagged === metadata ? instance : withMetadata(instance, tagged);
 }
 
@@ -195,7 +197,12 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
   }
   const list = hosts;
   return (
-    lanes.attempt(HOOKS.view, () => lanes.view(key, isRemembered ? list : reconcile(lanes, followed, list, clusters), tag, { clusters })) ?? list
+    lanes.attempt(HOOKS.view, () =>
+      lanes.view(key, isRemembered ? list : reconcile(lanes, followed, list, clusters), tag, {
+        clusters,
+        toHost: (instance) => toHost(key, instance),
+      }),
+    ) ?? list
   );
 }
 
@@ -205,7 +212,7 @@ function reconcile(lanes: LaneNaming, followed: Followed, hosts: readonly Host[]
   // The SDK says what it said when the server said otherwise.
   if (told !== undefined && isSameList(hosts, inClusters(told.cached, clusters))) return inClusters(told.hosts, clusters);
   if (clusters.length > 0 || (seen !== undefined && isSameList(hosts, seen))) return hosts;
-  if (!lanes.observe(key, hosts)) return told?.hosts ?? hosts;
+  lanes.observe(key, hosts);
   followed.seen = hosts;
   // What the server said before is older.
   followed.told = { hosts, cached: hosts };
@@ -306,7 +313,7 @@ async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstan
     if (followed.isLost || performance.now() - since > PATIENCE_MS) lanes.noteTrouble();
     followed.isLost = false;
     lanes.attempt(HOOKS.follow, () => {
-      if (!lanes.observe(followed.key, hosts)) return;
+      lanes.observe(followed.key, hosts);
       followed.told = { hosts, cached };
       followed.seen = undefined;
       for (const listener of followed.listeners) tellNews(listener, inClusters(hosts, listener.clusters));
@@ -354,7 +361,9 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
   if (earlier !== undefined) earlier.isActive = false;
 
   const view = (hosts: readonly Host[]): readonly Host[] =>
-    lanes.attempt(HOOKS.listenerView, () => lanes.view(key, hosts, lanes.backgroundTag(), { clusters })) ?? hosts;
+    lanes.attempt(HOOKS.listenerView, () =>
+      lanes.view(key, hosts, lanes.backgroundTag(), { clusters, toHost: (instance) => toHost(key, instance) }),
+    ) ?? hosts;
   const told: FollowedListener = {
     clusters,
     signature: undefined,
@@ -363,13 +372,10 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
   const wrapped: Listener = function wrapped(this: unknown, error, hosts, ...rest) {
     if (!subscription.isActive) return undefined;
     if (!Array.isArray(hosts)) return callInBackground(lanes, HOOKS.background, listener, this, [error, hosts, ...rest]);
-    const isKept = lanes.attempt(HOOKS.listener, () => {
-      if (clusters.length === 0 && !lanes.observe(key, hosts)) return false;
+    lanes.attempt(HOOKS.listener, () => {
+      if (clusters.length === 0) lanes.observe(key, hosts);
       told.signature = signatureOf(toInstances(hosts));
-      return true;
     });
-    // Empty right after an outage: the app goes on with what it has, as with any cache.
-    if (isKept === false) return undefined;
     return callInBackground(lanes, HOOKS.background, listener, this, [error, view(hosts), ...rest]);
   };
   const followed = follow(lanes, client, key);

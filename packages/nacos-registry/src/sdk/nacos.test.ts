@@ -11,7 +11,7 @@ import {
   type LaneNamingOptions,
   type NacosConnection,
 } from '../../dist/index.js';
-import { closing, eventually, Received, temporaryFolder } from '@lane/testing';
+import { closing, eventually, ManualClock, Received, temporaryFolder } from '@lane/testing';
 import { createSnapshotStore } from '@lane/storage';
 
 /** The SDK's client, with the parts of it that its types leave out. */
@@ -353,7 +353,7 @@ describe('while Nacos is down', () => {
     const again = closing(await startEmbeddedNacos({ port }));
     await provide(again.address).register({ group: GROUP, name: service }, at(3));
     await eventually(async () => expect(ports(await client.getAllInstances(service))).toEqual([3]));
-    expect(tables.get({ group: GROUP, name: service })?.origin).toBe('registry');
+    expect(tables.get({ group: GROUP, name: service })?.origin).toBe('sdk');
   });
 
   test('an empty answer of a Nacos that is there is taken as it is', async () => {
@@ -368,7 +368,8 @@ describe('while Nacos is down', () => {
     const service = newService();
     const provider = provide(own.address);
     await provider.register({ group: GROUP, name: service }, at(1));
-    const client = await decorated(laneNaming(), { serverList: own.address });
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock: new ManualClock() });
+    const client = await decorated(laneNaming({ tables }), { serverList: own.address });
     expect(ports(await client.getAllInstances(service))).toEqual([1]);
     await provider.close();
     // The client has not heard of the last instance going: the connection was cut.

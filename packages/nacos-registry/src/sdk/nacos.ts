@@ -9,6 +9,8 @@
  *   service turns out to be empty.
  * - an answer for some clusters of a service is also one for the cache entries of others. The SDK keeps an entry for each
  *   combination, and the server pushes to the latest only.
+ * The SDK believes every list. Its cache is left to it; what the app is given, and its listeners are told, is put right by the instances
+ * in use (`LaneNaming.view`).
  * Limits: an app with clients of several servers or namespaces should not have services of the same name in them.
  */
 import { runInLane, type ServiceKey } from '@lane/core/model';
@@ -30,6 +32,7 @@ const HOOKS = {
   background: 'nacos background lane',
   pushed: 'nacos pushed list',
   emptied: 'nacos emptied list',
+  changed: 'nacos changed list',
 } as const;
 
 /** An instance as the SDK has it. */
@@ -64,6 +67,7 @@ interface Client {
   readonly options?: Record<string, unknown>;
   readonly _hostReactor?: unknown;
   readonly _serverProxy?: unknown;
+  registerInstance?(...args: unknown[]): unknown;
   deregisterInstance?(...args: unknown[]): unknown;
 }
 
@@ -79,6 +83,8 @@ interface ReactorState {
   readonly told: Set<string>;
   /** Cache keys that are being asked for the first time. */
   readonly asking: Map<string, Promise<unknown>>;
+  /** Whether the reactor is being told a list, and will tell listeners itself. */
+  isTaking: boolean;
 }
 
 interface Subscription {
@@ -101,26 +107,32 @@ export const methods: AdapterMethods = {
       return announcing === undefined ? register() : announcing.then(register);
     },
 
-  getAllInstances: (lanes, original) =>
-    function getAllInstances(this: unknown, ...args: unknown[]) {
+  getAllInstances: (lanes, original) => {
+    const isPlain = isPlainQuery(original);
+    return function getAllInstances(this: unknown, ...args: unknown[]) {
       return discover(lanes, this as Client, original, args, {
         key: keyOf(args[0], args[1]),
         clusters: clustersOf(args[2], ''),
         lasting: true,
-        keeps: () => true,
+        keeps: undefined,
+        fromCache: isPlain && (args[3] === undefined || args[3] === true),
       });
-    },
+    };
+  },
 
-  selectInstances: (lanes, original) =>
-    function selectInstances(this: unknown, ...args: unknown[]) {
-      const healthy = args[3] === undefined ? true : args[3];
+  selectInstances: (lanes, original) => {
+    const isPlain = isPlainQuery(original);
+    return function selectInstances(this: unknown, ...args: unknown[]) {
+      const isHealthy = args[3] === undefined ? true : args[3];
       return discover(lanes, this as Client, original, args, {
         key: keyOf(args[0], args[1]),
         clusters: clustersOf(args[2], ''),
         lasting: false,
-        keeps: (instance) => instance.healthy === healthy && instance.enabled && instance.weight > 0,
+        keeps: isHealthy === true ? isSelectedHealthy : isSelectedUnhealthy,
+        fromCache: isPlain && typeof isHealthy === 'boolean' && (args[4] === undefined || args[4] === true),
       });
-    },
+    };
+  },
 
   subscribe: (lanes, original) =>
     function subscribe(this: unknown, ...args: unknown[]) {
@@ -140,6 +152,19 @@ export const methods: AdapterMethods = {
     },
 };
 
+/** What selectInstances keeps of a list; two functions, by which lists are remembered. */
+const isSelectedHealthy = (host: Host): boolean => host.healthy === true && isSelectable(host);
+const isSelectedUnhealthy = (host: Host): boolean => host.healthy === false && isSelectable(host);
+
+function isSelectable({ enabled, weight }: Host): boolean {
+  return enabled === true && Number(weight) > 0;
+}
+
+/** Whether a query is the SDK's own, which looks into its reactor's list and filters that: then the list is taken from there. */
+function isPlainQuery(original: AnyFunction): boolean {
+  return Function.prototype.toString.call(original).includes('_hostReactor.getServiceInfo');
+}
+
 type AnyMethod = (this: unknown, ...args: unknown[]) => unknown;
 
 /** Arguments of registerInstance with the tag in the metadata; undefined: they stay as they are. */
@@ -148,9 +173,10 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
   if (instance === null || typeof instance !== 'object') return undefined;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
-  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, () =>
-    outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
-  );
+  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, {
+    register: (changed) => outsideLane(client.registerInstance as AnyMethod, client, [service, withMetadata(instance, changed), group]),
+    deregister: () => outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
+  });
   if (tagged === metadata) return undefined;
   return [service, withMetadata(instance, tagged), group, ...rest];
 }
@@ -160,8 +186,10 @@ interface Discovery {
   readonly clusters: string;
   /** Whether the SDK hands out the very same array again. */
   readonly lasting: boolean;
-  /** What the method keeps of the instances. */
-  readonly keeps: (instance: NacosInstance) => boolean;
+  /** What the method keeps of the instances; undefined: all. */
+  readonly keeps: ((host: Host) => boolean) | undefined;
+  /** Whether the method does nothing but look into the reactor's list. */
+  readonly fromCache: boolean;
 }
 
 async function discover(lanes: LaneNaming, client: Client, original: AnyFunction, args: unknown[], discovery: Discovery): Promise<unknown> {
@@ -169,13 +197,24 @@ async function discover(lanes: LaneNaming, client: Client, original: AnyFunction
   // Not known which lane asks: the SDK's whole list is better than base's.
   if (before === undefined) return outsideLane(original as AnyMethod, client, args);
   const { tag, state } = before;
-  const { key, clusters, lasting, keeps } = discovery;
+  const { key, clusters, keeps } = discovery;
+  const { _hostReactor: reactor } = client;
+  const toSdk = (instance: NacosInstance): Host => toHost(key, instance);
   let list: unknown;
+  // Lists of the reactor last until something changes, and so do the views of them.
+  let { lasting } = discovery;
   try {
-    list = await outsideLane(original as AnyMethod, client, args);
+    if (state !== undefined && discovery.fromCache && isReactor(reactor)) {
+      const info = (await outsideLane(reactor.getServiceInfo as AnyMethod, reactor, [groupedName(key), clusters])) as ServiceInfo | null | undefined;
+      list = info?.hosts ?? [];
+      lasting = true;
+    } else {
+      list = await outsideLane(original as AnyMethod, client, args);
+    }
   } catch (error) {
-    list = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters, keeps));
+    list = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters));
     if (list === undefined) throw error;
+    lasting = false;
   }
   if (!Array.isArray(list)) return list;
   const result = lanes.attempt(HOOKS.view, () => {
@@ -184,19 +223,17 @@ async function discover(lanes: LaneNaming, client: Client, original: AnyFunction
       // Nothing of the SDK's inner workings to listen to: what it gives is what there is.
       if (lasting) lanes.observe(key, hosts, clusters);
     } else if (hosts.length === 0 && !state.told.has(cacheKey(key, clusters))) {
-      hosts = recall(lanes, key, clusters, keeps) ?? hosts;
+      hosts = recall(lanes, key, clusters) ?? hosts;
+      if (hosts !== list) lasting = false;
     }
-    return lanes.view(key, hosts, tag, { clusters, lasting });
+    return lanes.view(key, hosts, tag, { clusters, lasting, keeps, toHost: toSdk });
   });
-  return result ?? list;
+  return result ?? (keeps === undefined ? list : list.filter(keeps as (host: unknown) => boolean));
 }
 
-/** The snapshot as the SDK would give it; undefined: there is none. */
-function recall(lanes: LaneNaming, key: ServiceKey, clusters: string, keeps: (instance: NacosInstance) => boolean): Host[] | undefined {
-  return lanes
-    .recall(key, clusters)
-    ?.filter(keeps)
-    .map((instance) => toHost(key, instance));
+/** What is in use, or remembered, as the SDK would give it; undefined: there is nothing. */
+function recall(lanes: LaneNaming, key: ServiceKey, clusters: string): Host[] | undefined {
+  return lanes.recall(key, clusters)?.map((instance) => toHost(key, instance));
 }
 
 function toHost(key: ServiceKey, instance: NacosInstance): Host {
@@ -254,7 +291,7 @@ function wrapListener(lanes: LaneNaming, listener: Listener, key: ServiceKey, cl
   const filter = (hosts: readonly Host[], rest: unknown[]): [readonly Host[], ...unknown[]] =>
     lanes.attempt(HOOKS.listener, () => {
       if (!isObserved) lanes.observe(key, hosts, clusters);
-      const view = lanes.view(key, hosts, lanes.backgroundTag(), { clusters, lasting: true });
+      const view = lanes.view(key, hosts, lanes.backgroundTag(), { clusters, lasting: true, toHost: (instance) => toHost(key, instance) });
       // Behind the list comes the SDK's own record, which has the list too.
       return [view, ...rest.map((value) => (isInfoOf(value, hosts) ? withHosts(value, view) : value))] as [readonly Host[], ...unknown[]];
     }) ?? [hosts, ...rest];
@@ -303,7 +340,7 @@ function tellSnapshotIfUntold(lanes: LaneNaming, client: Client, info: unknown, 
   const tell = (): void => {
     const subscription = listenersOf(client, id).get(listener);
     if (state.told.has(id) || subscription === undefined) return;
-    const hosts = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters, () => true));
+    const hosts = lanes.attempt(HOOKS.recall, () => recall(lanes, key, clusters));
     if (hosts !== undefined && hosts.length > 0) setImmediate(() => Reflect.apply(subscription.wrapped, client, [hosts]));
   };
   runInLane(undefined, () => void asking.then(tell, tell));
@@ -324,7 +361,7 @@ function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
   if (!isReactor(reactor)) return undefined;
   let state = reactorStates.get(reactor);
   if (state === undefined) {
-    state = { told: new Set(), asking: new Map() };
+    state = { told: new Set(), asking: new Map(), isTaking: false };
     reactorStates.set(reactor, state);
     hearPushes(lanes, reactor, () => describe(client)?.server);
     changeReactor(lanes, reactor, state);
@@ -374,16 +411,27 @@ function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorSt
 
   wrap(reactor, 'processServiceJSON', (original: HostReactor['processServiceJSON']) => {
     return function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
-      const others = lanes.attempt(HOOKS.pushed, () => take(lanes, this, state, json));
-      if (others === undefined) return Reflect.apply(original, this, [json]);
-      tellIfEmptied(lanes, this, json);
+      const taken = lanes.attempt(HOOKS.pushed, () => take(lanes, this, state, json));
+      if (taken === undefined) return Reflect.apply(original, this, [json]);
+      tellIfEmptied(lanes, this, json, taken.data);
       const result = Reflect.apply(original, this, [json]);
-      for (const other of others) {
-        tellIfEmptied(lanes, this, other);
-        Reflect.apply(original, this, [other]);
+      for (const other of taken.others) {
+        const text = JSON.stringify(other);
+        tellIfEmptied(lanes, this, text, other);
+        Reflect.apply(original, this, [text]);
       }
       return result;
     };
+  });
+
+  // Doubts end, and others hear of changes first: the app's listeners get to know without a word to this SDK.
+  lanes.onChange((key) => {
+    if (state.isTaking) return;
+    lanes.attempt(HOOKS.changed, () => {
+      for (const [id, info] of reactor._serviceInfoMap) {
+        if (info.name === groupedName(key) && state.told.has(id)) reactor.emit(`${id}_changed`, info.hosts, info);
+      }
+    });
   });
 
   wrap(reactor, 'getServiceInfo', (original: HostReactor['getServiceInfo']) => {
@@ -408,28 +456,36 @@ interface ServiceJson {
   readonly lastRefTime?: number;
 }
 
-/**
- * Takes what the server says of a service. Gives what follows from it for the SDK's other cache entries of that service;
- * undefined where it is not believed.
- */
-function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json: string): string[] | undefined {
+/** A list that was taken, and what follows from it for the SDK's other cache entries of that service. */
+interface Taken {
+  readonly data: ServiceJson;
+  readonly others: readonly ServiceJson[];
+}
+
+/** Takes what the server says of a service; undefined where that is no list. */
+function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json: string): Taken | undefined {
   const data = JSON.parse(json) as ServiceJson;
   const name = data.name ?? data.dom;
   if (name === undefined || !Array.isArray(data.hosts)) return undefined;
   const hosts = data.hosts as readonly Host[];
   const clusters = data.clusters ?? '';
-  if (!lanes.observe(parseGroupedName(name), hosts, clusters)) return undefined;
+  state.isTaking = true;
+  try {
+    lanes.observe(parseGroupedName(name), hosts, clusters);
+  } finally {
+    state.isTaking = false;
+  }
   state.told.add(joinKey(name, clusters));
-  return inferOthers(reactor, state, name, data, hosts);
+  return { data, others: inferOthers(reactor, state, name, data, hosts) };
 }
 
 /** Does what the SDK does not do itself if a list is empty: its cache and the app's listeners get to know. */
-function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string): void {
+function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string, data: ServiceJson): void {
+  if (data.hosts?.length !== 0) return;
   const emptied = lanes.attempt(HOOKS.emptied, () => {
-    const data = JSON.parse(json) as ServiceJson;
     const id = joinKey(data.name ?? data.dom ?? '', data.clusters ?? '');
     const known = reactor._serviceInfoMap.get(id);
-    if (data.hosts?.length !== 0 || known === undefined || !(known.hosts?.length > 0)) return undefined;
+    if (known === undefined || !(known.hosts?.length > 0)) return undefined;
     const info = new (known.constructor as new (data: unknown) => ServiceInfo)(data);
     info.jsonFromServer = json;
     reactor._serviceInfoMap.set(id, info);
@@ -438,8 +494,8 @@ function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string): v
   if (emptied !== undefined) reactor.emit(emptied.event, emptied.info.hosts, emptied.info);
 }
 
-function inferOthers(reactor: HostReactor, state: ReactorState, name: string, data: ServiceJson, hosts: readonly Host[]): string[] {
-  const others: string[] = [];
+function inferOthers(reactor: HostReactor, state: ReactorState, name: string, data: ServiceJson, hosts: readonly Host[]): ServiceJson[] {
+  const others: ServiceJson[] = [];
   const told = scopeOf(data.clusters);
   for (const [id, info] of reactor._serviceInfoMap) {
     if (info.name !== name || (info.clusters ?? '') === (data.clusters ?? '') || !state.told.has(id)) continue;
@@ -447,7 +503,7 @@ function inferOthers(reactor: HostReactor, state: ReactorState, name: string, da
     const wanted = scopeOf(info.clusters);
     const merged = [...info.hosts.filter((host) => !told(host)), ...hosts.filter(wanted)];
     if (signatureOf(toInstances(merged)) === signatureOf(toInstances(info.hosts))) continue;
-    others.push(JSON.stringify({ ...data, clusters: info.clusters, hosts: merged }));
+    others.push({ ...data, clusters: info.clusters ?? '', hosts: merged });
   }
   return others;
 }

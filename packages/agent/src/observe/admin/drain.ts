@@ -1,6 +1,8 @@
 /**
- * Takes this instance out of service without losing a request: it is taken out of the registry, goes on serving until peers have
- * heard of it and nothing comes any more, and waits for what is in flight. Asked again, the same drain is told of.
+ * Takes this instance out of service without losing a request: it says that it leaves, is taken out of the registry, goes on serving until
+ * peers have heard of it and nothing comes any more, and waits for what is in flight. Asked again, the same drain is told of.
+ *
+ * It says so first because a last instance of its lane that is simply gone may have been forgotten, and stays in use with its peers.
  *
  * Clients of Nacos hear of it by a push within a second, or at their next look, which is every 10 seconds: hence the default.
  */
@@ -22,6 +24,8 @@ export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: 10, deadlineSe
 /** No request in so long: peers have heard. */
 const QUIET_MS = 1_000;
 const LOOK_MS = 100;
+/** Peers that are pushed to know in this time that an instance leaves. */
+const ANNOUNCED_MS = 2_000;
 
 /** What is drained. */
 export interface DrainParts {
@@ -66,13 +70,23 @@ export class Drain {
   async #run(): Promise<void> {
     const { registrations } = this.#parts;
     const deadline = this.#startedAt + this.#limits.deadlineSeconds * 1000;
-    const withdrawal = Promise.all([...registrations.values()].map((registration) => this.#withdraw(registration)));
-    await Promise.race([withdrawal, pause(deadline - performance.now())]);
+    const settled = this.#startedAt + this.#limits.settleSeconds * 1000;
+    const all = (act: (registration: AppRegistration) => Promise<void>): Promise<unknown> =>
+      Promise.race([Promise.all([...registrations.values()].map(act)), pause(deadline - performance.now())]);
+    await all((registration) => this.#announce(registration));
+    await pause(Math.min(ANNOUNCED_MS, (settled - performance.now()) / 2));
+    await all((registration) => this.#withdraw(registration));
     this.#state = 'settling';
-    const settled = performance.now() + this.#limits.settleSeconds * 1000;
+    // A beat under way registers an instance anew that it overtakes: the SDK waits for none.
+    let isTakenOutAgain = false;
     for (;;) {
       const now = performance.now();
       const { inFlight = 0, lastRequestAt = 0 } = this.#parts.observers.traffic ?? {};
+      if (!isTakenOutAgain && now >= settled) {
+        isTakenOutAgain = true;
+        await all((registration) => registration.withdraw().catch(() => {}));
+        continue;
+      }
       if (now >= settled && inFlight === 0 && now - lastRequestAt >= Math.min(QUIET_MS, this.#limits.settleSeconds * 1000)) {
         this.#state = 'drained';
         return;
@@ -85,6 +99,14 @@ export class Drain {
         return;
       }
       await pause(Math.min(LOOK_MS, deadline - now));
+    }
+  }
+
+  async #announce({ announceLeave }: AppRegistration): Promise<void> {
+    try {
+      await announceLeave();
+    } catch {
+      // What keeps it from that keeps it from being taken out, too, which is told.
     }
   }
 

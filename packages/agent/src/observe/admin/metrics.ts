@@ -56,6 +56,15 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
     text.metric('lane_registry_reachable', 'gauge', '1 while the registry answers the agent, else 0.');
     text.sample('lane_registry_reachable', {}, status.registry.reachable ? 1 : 0);
   }
+  text.metric('lane_instances_in_use', 'gauge', 'Instances that calls to a peer may go to, whatever their lane.');
+  for (const { service: peer, instances } of status.services)
+    text.sample('lane_instances_in_use', { peer }, instances.filter(({ usable }) => usable).length);
+  text.metric('lane_instances_in_doubt', 'gauge', 'Of those: instances that the registry would take away, and may have forgotten.');
+  for (const { service: peer, instances } of status.services)
+    text.sample('lane_instances_in_doubt', { peer }, instances.filter(({ doubt, usable }) => doubt !== null && usable).length);
+  text.metric('lane_instances_left_alone', 'gauge', 'Instances that are left alone for a while, as they refused connections.');
+  for (const { service: peer, instances } of status.services)
+    text.sample('lane_instances_left_alone', { peer }, instances.filter(({ leftAloneSeconds }) => leftAloneSeconds !== null).length);
   text.metric('lane_instrumentation_failures_total', 'counter', 'Defects of the agent that were caught, by instrumentation.');
   for (const { name, failures, state } of status.instrumentations) {
     if (state === 'on' || failures > 0) text.sample('lane_instrumentation_failures_total', { instrumentation: name }, failures);

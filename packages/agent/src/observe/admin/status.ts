@@ -1,7 +1,8 @@
 /** `GET /status`. */
 import { failuresOf, isOff } from '../../patching/safely.js';
 import type { RunningAgent } from '../../boot/start.js';
-import type { DrainReport, StatusReport } from '@lane/core/agent';
+import type { DrainReport, KnownServiceReport, StatusReport } from '@lane/core/agent';
+import { isUsable, type ServiceTables } from '@lane/core/model';
 
 /** What is known of this process. */
 export function statusReport({ version, runtime, instrumentations }: RunningAgent, drain: DrainReport | null): StatusReport {
@@ -39,6 +40,33 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
       state: isOff(name) ? ('failed' as const) : state,
       failures: failuresOf(name),
     })),
+    services: servicesIn(tables),
     tags: { malformed: codec.counts.malformed, disagreeing: codec.counts.conflicts },
   };
+}
+
+/** Instances told of one service, those in doubt first: a console reads no more than 2 MB from an instance. */
+const MAX_INSTANCES_TOLD = 100;
+
+function servicesIn(tables: ServiceTables): KnownServiceReport[] {
+  const seconds = (ms: number): number => Math.round(ms / 1_000);
+  return tables.memories().map(({ key, instances, nowMs }) => {
+    const tags = tables.get(key)?.index.tags;
+    const told = instances.toSorted((a, b) => Number(b.doubt !== undefined) - Number(a.doubt !== undefined)).slice(0, MAX_INSTANCES_TOLD);
+    return {
+      service: key.name,
+      group: key.group,
+      instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs }) => ({
+        address,
+        tag: (instance === undefined ? undefined : tags?.get(instance)) ?? null,
+        usable: instance !== undefined && isUsable(instance) && refusedUntilMs === undefined,
+        source,
+        listedSecondsAgo: seconds(nowMs - listedAtMs),
+        doubt: doubt ?? null,
+        doubtedSeconds: doubtedSinceMs === undefined ? null : seconds(nowMs - doubtedSinceMs),
+        leftAloneSeconds: refusedUntilMs === undefined ? null : seconds(refusedUntilMs - nowMs),
+      })),
+      omitted: instances.length - told.length,
+    };
+  });
 }

@@ -1,0 +1,50 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import type { InstanceReport } from '@lane/core/agent';
+import type { SurveyedService } from '@lane/core/model';
+import { askForDoubts } from './doubts.js';
+
+const known = (port: number, changes: Partial<InstanceReport> = {}): InstanceReport => ({
+  address: `10.0.0.1:${port}`,
+  tag: null,
+  usable: true,
+  source: 'registry',
+  listedSecondsAgo: 3,
+  doubt: null,
+  doubtedSeconds: null,
+  leftAloneSeconds: null,
+  ...changes,
+});
+const doubted = { doubt: 'absent', doubtedSeconds: 12 } as const;
+
+/** A service with an instance for each answer, which is given to whoever asks. */
+async function serviceOf(...answers: unknown[]): Promise<SurveyedService> {
+  const instances = await Promise.all(
+    answers.map(async (answer) => {
+      const server = createServer((_, response) => response.end(typeof answer === 'string' ? answer : JSON.stringify(answer)));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      return { ip: '127.0.0.1', port, weight: 1, healthy: true, enabled: true, metadata: { 'lane.admin': `127.0.0.1:${port}` } };
+    }),
+  );
+  return { name: 'shop', group: 'DEFAULT_GROUP', instances, tags: [] };
+}
+
+test('agents tell of which services they doubt what the registry says, and whom they leave alone', async () => {
+  const report = (...instances: InstanceReport[]): object => ({ services: [{ service: 'stock', group: 'DEFAULT_GROUP', instances, omitted: 0 }] });
+  const shop = await serviceOf(
+    report(known(1), known(2, doubted), known(3, doubted), known(4, { usable: false, leftAloneSeconds: 4 })),
+    report(known(1), known(2, { ...doubted, doubtedSeconds: 13 })),
+    report(known(1), known(2)),
+  );
+  expect(await askForDoubts([shop], true)).toEqual([{ service: 'stock', agents: 3, doubting: 2, doubted: 2, of: 3, seconds: 13, leftAlone: 1 }]);
+  // Another machine's loopback is not ours.
+  expect(await askForDoubts([shop], false)).toEqual([]);
+});
+
+test('whoever answers out of form is passed over', async () => {
+  const shop = await serviceOf('no JSON', 'null', '{"services":[null,{"service":1},{"service":"x","instances":[null]}]}', 'x'.repeat(600 * 1024));
+  expect(await askForDoubts([shop], true)).toEqual([]);
+});
