@@ -29,10 +29,11 @@ function queueInLane(original: Method): Method {
     const at = typeof args[0] === 'function' ? 0 : 1;
     const worker = args[at];
     if (typeof worker !== 'function') return Reflect.apply(original, this, args);
-    args[at] = function worked(this: unknown, task: unknown, ...rest: unknown[]): unknown {
+    const inLane = function worked(this: unknown, task: unknown, ...rest: unknown[]): unknown {
       if (!(task instanceof Boxed)) return Reflect.apply(worker as Method, this, [task, ...rest]);
       return enterContext(task.context, worker as Method, this, [task.value, ...rest]);
     };
+    args[at] = inLane;
     const made = Reflect.apply(original, this, args) as object;
     for (const method of ['push', 'unshift']) {
       wrap(made, method, (add: Method) => {
@@ -53,7 +54,8 @@ function queueInLane(original: Method): Method {
     wrap(made, 'error', (listen: Method) => {
       return function error(this: unknown, ...given: unknown[]): unknown {
         const [handler] = given;
-        if (typeof handler === 'function') given[0] = (failure: unknown, task: unknown): unknown => (handler as Method)(failure, opened(task));
+        const unboxing = (failure: unknown, task: unknown): unknown => (handler as Method)(failure, opened(task));
+        if (typeof handler === 'function') given[0] = unboxing;
         return Reflect.apply(listen, this, given);
       };
     });

@@ -40,7 +40,8 @@ export interface Binding {
 /** What a line may be, in words. */
 export const BINDING_ACCEPTED = 'package:path.to.method[0], such as some-queue:Queue.prototype.push[0]';
 
-const LINE = /^((?:@[\w.~-]+\/)?[\w.~-]+(?:\/[\w./~-]+)?):((?:\(\)|\.?[A-Za-z_$][\w$]*)*)(?:\[(-?\d+(?:,-?\d+)*)\](?:\.([A-Za-z_$][\w$]*))?)?$/;
+const LINE =
+  /^((?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*(?:\/[\w./~-]+)?):((?:\(\)|\.?[A-Za-z_$][\w$]*)*)(?:\[(-?\d+(?:,-?\d+)*)\](?:\.([A-Za-z_$][\w$]*))?)?$/;
 
 /** Reads a line; undefined where it is none. */
 export function parseBinding(line: string): Binding | undefined {
