@@ -10,16 +10,17 @@ import {
   enterContext,
   hasEnteredLane,
   laneContext,
-  writeLane,
   type LaneContext,
+  type OutboundHeaders,
   type Redirect,
   type SettledVerdict,
   type Verdict,
 } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
+import { carryLane, type Reach } from '../outbound/carry-lane.js';
 import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
 import { connectedChannel, isReady } from '../outbound/grpc/connected.js';
-import { createSiblings, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
+import { createSiblings, reachOf, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
@@ -50,7 +51,7 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
   const begin = safely('grpc-client tries', (verdict: Redirect) => connecting.begin(verdict, currentContext()?.tag));
   const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined) => {
     startInLane(Object.getPrototypeOf(call) as object, outbound);
-    call[START] = { context: currentContext(), host: targetOf(channel)?.host, inLane: hasEnteredLane(), series };
+    call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series };
   });
 
   const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, verdict: SettledVerdict) => {
@@ -100,7 +101,7 @@ type Start = (this: StartedCall, metadata: Metadata, listener: Listener) => unkn
 interface StartedCall extends Call {
   [START]?: {
     readonly context: LaneContext | undefined;
-    readonly host: string | undefined;
+    readonly reach: Reach | undefined;
     readonly inLane: boolean;
     readonly series: Series | undefined;
   };
@@ -126,15 +127,15 @@ function startInLane(callClass: object, outbound: Outbound): void {
         };
       }
       if (!own.inLane) return Reflect.apply(original, this, [metadata, told]);
-      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.host, outbound) ?? metadata, told]);
+      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.reach, outbound) ?? metadata, told]);
     };
   });
 }
 
-function metadataWithLane(given: Metadata, context: LaneContext | undefined, host: string | undefined, { codec, propagation }: Outbound): Metadata {
-  if (context === undefined || (context.tag !== undefined && host !== undefined && !propagation.allows(host))) return given;
+function metadataWithLane(given: Metadata, context: LaneContext | undefined, reach: Reach | undefined, outbound: Outbound): Metadata {
+  if (context === undefined) return given;
   const metadata = given.clone();
-  writeLane(context, codec, {
+  const headers: OutboundHeaders = {
     areAttachments: true,
     get: (name) => {
       const values = metadata.get(name).map(String);
@@ -142,6 +143,7 @@ function metadataWithLane(given: Metadata, context: LaneContext | undefined, hos
     },
     set: (name, value) => metadata.set(name, value),
     remove: (name) => metadata.remove(name),
-  });
+  };
+  carryLane(context, outbound, headers, reach);
   return metadata;
 }

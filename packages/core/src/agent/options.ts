@@ -57,6 +57,8 @@ export interface AgentOptions {
   readonly adminHost: string;
   /** Packages of the app's that have further instrumentations. */
   readonly instrumentations: readonly string[];
+  /** Methods whose callbacks are bound to the lane of who hands them in: `some-queue:Queue.prototype.push[0]`. */
+  readonly bind: readonly string[];
   readonly disable: readonly string[];
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
@@ -284,6 +286,13 @@ export const OPTION_ROWS = {
     accepts: 'a comma list of packages of the app, such as @acme/lane-foo',
     fallback: [],
     parse: packages,
+  }),
+  bind: row<readonly string[]>({
+    variable: 'LANE_BIND',
+    accepts: 'a comma list of what binds its callbacks, such as some-queue:Queue.prototype.push[0]',
+    fallback: [],
+    // A comma between brackets is the line's own.
+    parse: (text) => text.split(/[\s,]+(?![^[\]]*\])/).filter((line) => line !== ''),
   }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),

@@ -1,3 +1,4 @@
+import type { Reach } from '../carry-lane.js';
 import type { Address } from '../connecting/connecting.js';
 
 /** As much of a channel as the agent deals with. */
@@ -31,6 +32,42 @@ export function targetOf(channel: Channel): Target | undefined {
 function parseTarget(channel: Channel): Target | undefined {
   const match = /^(?:dns|ipv4|ipv6):(?:\/\/[^/]*\/)?(?:\[([^\]]+)\]|([^:,]+))(?::(\d+))?$/.exec(channel.getTarget());
   return match === null ? undefined : { host: (match[1] ?? match[2]) as string, port: Number(match[3] ?? 443) };
+}
+
+const reaches = new WeakMap<Channel, { readonly reach: Reach | undefined }>();
+
+/**
+ * Where calls of a channel may end up: with several addresses at any of them. The schemes are those of gRPC's name resolution
+ * (https://github.com/grpc/grpc/blob/master/doc/naming.md); any other is of a resolver that the app has registered. Parsed once a channel.
+ */
+export function reachOf(channel: Channel): Reach | undefined {
+  let found = reaches.get(channel);
+  if (found === undefined) reaches.set(channel, (found = { reach: parseReach(channel.getTarget()) }));
+  return found.reach;
+}
+
+function parseReach(text: string): Reach | undefined {
+  const match = /^(?:([A-Za-z\d+.-]+):)?(?:\/\/[^/]*\/)?(.+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, scheme = 'dns', path = ''] = match;
+  switch (scheme) {
+    case 'unix':
+    case 'unix-abstract':
+      return 'localhost';
+    case 'dns':
+      return withoutPort(path);
+    case 'ipv4':
+    case 'ipv6':
+      return { hosts: path.split(',').map(withoutPort) };
+    default:
+      return { name: withoutPort(path) };
+  }
+}
+
+function withoutPort(address: string): string {
+  if (address.startsWith('[')) return address.slice(1, address.indexOf(']'));
+  const colon = address.indexOf(':');
+  return colon === -1 || address.indexOf(':', colon + 1) !== -1 ? address : address.slice(0, colon);
 }
 
 /** Instances come and go; channels to those that are gone need not stay. */

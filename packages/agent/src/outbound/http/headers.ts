@@ -1,5 +1,6 @@
 import type http from 'node:http';
-import { BAGGAGE_HEADER, currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { currentContext, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { carryLane } from '../carry-lane.js';
 import { ArrayHeaders } from '../header-forms.js';
 import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
@@ -27,34 +28,21 @@ function headersWithLane(
   request: Request,
   headers: unknown,
   context: LaneContext | null | undefined,
-  { codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>,
+  outbound: Pick<Outbound, 'codec' | 'propagation'>,
 ): unknown {
-  const strips = propagation.strips?.(request.host) === true;
-  if (context === undefined || context === null || (context.tag !== undefined && !propagation.allows(request.host)))
-    return strips ? withoutBaggage(request, headers) : headers;
+  const { host, path } = request;
   if (Array.isArray(headers)) {
     const copy = new ArrayHeaders(headers);
-    writeLane(context, codec, copy);
+    carryLane(context, outbound, copy, host, path);
     return copy.toArray();
   }
   if (headers === null || headers === undefined) {
     const added = new PlainHeaders();
-    writeLane(context, codec, added);
+    carryLane(context, outbound, added, host, path);
     return added.values;
   }
-  writeLane(context, codec, new RequestHeaders(request));
+  carryLane(context, outbound, new RequestHeaders(request), host, path);
   return headers;
-}
-
-/** The headers to store without any baggage. */
-function withoutBaggage(request: Request, headers: unknown): unknown {
-  if (!Array.isArray(headers)) {
-    if (headers !== null && headers !== undefined) request.removeHeader(BAGGAGE_HEADER);
-    return headers;
-  }
-  const copy = new ArrayHeaders(headers);
-  copy.remove(BAGGAGE_HEADER);
-  return copy.toArray();
 }
 
 class RequestHeaders implements OutboundHeaders {
