@@ -74,6 +74,8 @@ describe('a list that takes many away at once is doubted, and they stay in use a
     memory.tell(all('b1', 'b2'), 'registry', 1_000);
     expect(memory.refused('g1', 80, 2_000)).toBe(true);
     expect(served(memory.instances(2_000))).toBe('b1 b2 g2:gray');
+    // For good: nobody is asked again who is not listed.
+    expect(served(memory.instances(20_000))).toBe('b1 b2 g2:gray');
   });
 });
 

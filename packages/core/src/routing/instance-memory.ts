@@ -128,6 +128,8 @@ export class InstanceMemory {
     const known = this.#known.get(`${ip} ${port}`);
     if (known === undefined || known.refusedUntilMs > nowMs) return false;
     known.refusedUntilMs = nowMs + Math.min(FIRST_REFUSAL_MS * 2 ** known.refusals++, MAX_REFUSAL_MS);
+    // It says itself that it is gone.
+    if (known.doubt !== undefined) believe(known);
     return true;
   }
 
