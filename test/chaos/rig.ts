@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
-import { startFaultyNacos, type FaultyNacos } from './faulty-nacos.js';
+import { CREDENTIALS, publish, startBehind, type NacosBehind, type NacosDocument, type NacosKind } from './behind.js';
+import { startFaultyServers, type FaultyServers } from './faulty-nacos.js';
 
 /** How the rig is set up. */
 export interface RigOptions {
@@ -18,6 +19,10 @@ export interface RigOptions {
   readonly speed: number;
   /** Beats instead go this much faster, where a busy machine must not make instances look dead. */
   readonly beatSpeed?: number;
+  /** The Nacos behind it. Default: embedded. */
+  readonly nacos?: NacosKind;
+  /** Whether Nacos asks for a password; a cluster never does. */
+  readonly auth?: boolean;
 }
 
 /** What became of the requests around a fault. */
@@ -43,8 +48,12 @@ export interface RigFault {
   readonly mayFallBack?: readonly string[];
   /** How long it is held, in seconds at speed 1. */
   readonly seconds: number;
+  /** What it needs of the Nacos behind the rig. Default: nothing. */
+  readonly needs?: 'a cluster' | 'one server' | 'a password';
   begin(rig: Rig, holdS: number): void | Promise<void>;
   end?(rig: Rig): void | Promise<void>;
+  /** Puts right what the fault has left, after it was measured. */
+  after?(rig: Rig): void | Promise<void>;
 }
 
 const AGENT = require.resolve('@lane/agent');
@@ -59,17 +68,21 @@ const REQUEST_TIMEOUT_MS = 7_000;
 /** The hold of Nacos' beats, as much faster as they are. */
 const hold = ({ speed, beatSpeed = speed }: RigOptions): string => `${Math.round(40_000 / beatSpeed)}ms`;
 
-const DOCUMENT = JSON.stringify({
-  version: 1,
-  groups: [
-    {
-      name: 'chaos',
-      services: ['A', 'B', 'C'].map((letter) => `service-${letter.toLowerCase()}`),
-      entry: { services: ['service-a', 'lane-gateway'] },
-      lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'user', match: { header: 'x-user', exact: 'alice' } }] }],
-    },
-  ],
-});
+function laneGroups(...users: readonly string[]): string {
+  return JSON.stringify({
+    version: 1,
+    groups: [
+      {
+        name: 'chaos',
+        services: ['A', 'B', 'C'].map((letter) => `service-${letter.toLowerCase()}`),
+        entry: { services: ['service-a', 'lane-gateway'] },
+        lanes: [{ name: 'gray', tag: 'gray', rules: users.map((user) => ({ name: user, match: { header: 'x-user', exact: user } })) }],
+      },
+    ],
+  });
+}
+
+const document = (...users: readonly string[]): NacosDocument => ({ dataId: 'lane-groups', group: 'LANE', content: laneGroups(...users) });
 
 /** An instance of a service, at an address that it keeps. */
 export interface RigInstance {
@@ -89,45 +102,33 @@ interface Entry {
 /** The running rig. */
 export class Rig {
   readonly instances: RigInstance[] = [];
-  readonly nacos: FaultyNacos;
+  readonly nacos: FaultyServers;
+  /** The servers themselves. */
+  readonly behind: NacosBehind;
+  /** Whom the rule of the lane is about. */
+  user = 'alice';
   readonly #options: RigOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'lane-chaos-'));
   readonly #http = new http.Agent({ keepAlive: true });
-  #server: ManagedProcess;
   #gateway: ManagedProcess | undefined;
   #gatewayPort = 0;
-  #nacosPort: number;
 
-  private constructor(options: RigOptions, server: ManagedProcess, port: number, nacos: FaultyNacos) {
+  private constructor(options: RigOptions, behind: NacosBehind, nacos: FaultyServers) {
     this.#options = options;
-    this.#server = server;
-    this.#nacosPort = port;
+    this.behind = behind;
     this.nacos = nacos;
   }
 
   static async start(options: RigOptions): Promise<Rig> {
-    const server = startServer(0, true);
-    const { port } = await server.message<{ port: number }>();
-    const rig = new Rig(
-      options,
-      server,
-      port,
-      await startFaultyNacos(`127.0.0.1:${port}`, options.speed === 1 ? undefined : Math.round(10_000 / options.speed)),
-    );
-    for (const [letter, replicas] of [
-      ['C', 1],
-      ['B', 2],
-      ['A', 1],
-    ] as const) {
-      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => rig.#add(letter, lane)));
-      await Promise.all(started);
+    const behind = await startBehind(options.nacos ?? 'embedded', [document('alice')], options.auth === true);
+    const cacheMillis = options.speed === 1 ? undefined : Math.round(10_000 / options.speed);
+    const rig = new Rig(options, behind, await startFaultyServers(behind.addresses, cacheMillis, behind.clientHost));
+    try {
+      await rig.#startAll();
+    } catch (error) {
+      await rig.close();
+      throw error;
     }
-    rig.#gateway = new ManagedProcess({
-      name: 'gateway',
-      script: LANE,
-      args: ['gateway', '--port', '0', '--nacos', rig.nacos.address, '--entry', 'rules', '--route', '*=service-a', '--registry-hold', hold(options)],
-    });
-    rig.#gatewayPort = (await rig.#gateway.message<{ port: number }>()).port;
     return rig;
   }
 
@@ -147,28 +148,33 @@ export class Rig {
     await instance.process.message();
   }
 
-  /** Kills Nacos as a crash would. */
+  /** Kills Nacos as a crash would; of a cluster, all members at once. */
   async killNacos(): Promise<void> {
     await this.nacos.down();
-    await this.#server.kill();
+    await this.behind.kill();
   }
 
-  /** Starts it again; its documents are there, or nothing is. Instances are never: a real one keeps those in memory, too. */
+  /** Starts it again; its documents are there, or nothing is. Instances are never: Nacos keeps those in memory. */
   async startNacos(documents: 'kept' | 'wiped' = 'kept'): Promise<void> {
-    this.#server = startServer(this.#nacosPort, documents === 'kept');
-    await this.#server.message();
-    await this.nacos.up();
+    await this.behind.start(documents);
+    await this.nacos.up(this.behind.addresses);
   }
 
   /** Sends a signal to Nacos. */
   signalNacos(signal: NodeJS.Signals): void {
-    process.kill(this.#server.pid, signal);
+    this.behind.signal(signal);
   }
 
-  /** Publishes the lane groups, as whoever owns them does after a loss. */
-  async publishDocument(): Promise<void> {
-    const body = new URLSearchParams({ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT });
-    await fetch(`http://127.0.0.1:${this.#nacosPort}/nacos/v1/cs/configs`, { method: 'POST', body });
+  /** Publishes the lane groups, as whoever owns them does after a loss; the lane is for these users. */
+  async publishDocument(...users: readonly string[]): Promise<void> {
+    await publish(this.behind, document(...(users.length === 0 ? ['alice'] : users)));
+  }
+
+  /** Whether a fault can be carried out here. */
+  canCarryOut({ needs }: RigFault): boolean {
+    const isCluster = this.behind.members.length > 0;
+    if (needs === 'a cluster') return isCluster;
+    return needs === 'one server' ? !isCluster : needs === undefined || this.behind.hasAuth;
   }
 
   /** Waits, under load, until each entry and way has been right for a while. */
@@ -198,16 +204,48 @@ export class Rig {
       const last = load.lastBadAt;
       if (performance.now() > Math.max(endedAt + settleMs, last + QUIET_S * 1_000)) break;
     }
-    return { ...(await load.stop(startedAt)), met };
+    const outcomes = await load.stop(startedAt);
+    await fault.after?.(this);
+    return { ...outcomes, met };
   }
 
   async close(): Promise<void> {
     await this.nacos.close();
     for (const { process: one } of this.instances) await one.kill();
     await this.#gateway?.kill();
-    await this.#server.kill();
+    await this.behind.stop();
     this.#http.destroy();
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #startAll(): Promise<void> {
+    for (const [letter, replicas] of [
+      ['C', 1],
+      ['B', 2],
+      ['A', 1],
+    ] as const) {
+      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => this.#add(letter, lane)));
+      await Promise.all(started);
+    }
+    this.#gateway = new ManagedProcess({
+      name: 'gateway',
+      script: LANE,
+      args: [
+        'gateway',
+        '--port',
+        '0',
+        '--nacos',
+        this.nacos.address,
+        '--entry',
+        'rules',
+        '--route',
+        '*=service-a',
+        '--registry-hold',
+        hold(this.#options),
+      ],
+      env: this.#credentials(),
+    });
+    this.#gatewayPort = (await this.#gateway.message<{ port: number }>()).port;
   }
 
   async #load(seconds: number, mayFallBack: readonly string[]): Promise<Outcomes> {
@@ -242,6 +280,7 @@ export class Rig {
         SERVER: this.nacos.address,
         LANE_NACOS_SERVER: this.nacos.address,
         LANE_SERVICES: 'service-a,service-b,service-c',
+        ...this.#credentials(),
         LANE_LOG: 'silent',
         LANE_REGISTRY_HOLD: hold(this.#options),
         LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
@@ -253,6 +292,15 @@ export class Rig {
     });
   }
 
+  #credentials(): Record<string, string> {
+    if (!this.behind.hasAuth) return {};
+    return {
+      LANE_NACOS_USERNAME: CREDENTIALS.username,
+      LANE_NACOS_PASSWORD: CREDENTIALS.password,
+      CREDENTIALS: JSON.stringify(CREDENTIALS),
+    };
+  }
+
   #entries(): Entry[] {
     const a = (lane: 'base' | 'gray') => (): number => this.of('A', lane)[0]!.port;
     const gateway = (): number => this.#gatewayPort;
@@ -261,9 +309,9 @@ export class Rig {
     return [
       { name: 'untagged', port: a('base'), headers: {}, lanes: base },
       { name: 'tagged', port: a('gray'), headers: TAGGED, lanes: gray },
-      { name: 'by rule', port: a('base'), headers: { 'x-user': 'alice' }, lanes: ['base', 'gray', 'gray'] },
+      { name: 'by rule', port: a('base'), headers: { 'x-user': this.user }, lanes: ['base', 'gray', 'gray'] },
       { name: 'gateway, untagged', port: gateway, headers: {}, lanes: base },
-      { name: 'gateway, by rule', port: gateway, headers: { 'x-user': 'alice' }, lanes: gray },
+      { name: 'gateway, by rule', port: gateway, headers: { 'x-user': this.user }, lanes: gray },
     ];
   }
 
@@ -343,17 +391,13 @@ class Load {
   }
 }
 
-function startServer(port: number, withDocuments: boolean): ManagedProcess {
-  const documents = withDocuments ? [{ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT }] : [];
-  return new ManagedProcess({ name: 'nacos', script: app('nacos.cjs'), env: { PORT: String(port), DOCUMENTS: JSON.stringify(documents) } });
-}
-
 /** Resolves after so many milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback where nobody listens. */
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;

@@ -19,8 +19,6 @@ export interface NacosProcessOptions {
   readonly runBy?: readonly string[];
   /** Turns authentication on, with this administrator. */
   readonly auth?: { username: string; password: string } | undefined;
-  /** How long access tokens are valid, in seconds. Default: Nacos' own, five hours. */
-  readonly tokenSeconds?: number | undefined;
   /** How long a start may take, in milliseconds. */
   readonly startTimeoutMs: number;
   /** Gets a line for each step worth telling. */
@@ -184,7 +182,7 @@ export class NacosProcess {
   }
 
   #properties(): string {
-    const { port, host, auth, tokenSeconds } = this.#options;
+    const { port, host, auth } = this.#options;
     return [
       'server.servlet.contextPath=/nacos',
       `server.port=${port}`,
@@ -196,7 +194,6 @@ export class NacosProcess {
       'nacos.core.auth.system.type=nacos',
       `nacos.core.auth.enabled=${auth !== undefined}`,
       `nacos.core.auth.plugin.nacos.token.secret.key=${Buffer.from('a secret of these tests, 32 bytes or more').toString('base64')}`,
-      ...(tokenSeconds === undefined ? [] : [`nacos.core.auth.plugin.nacos.token.expire.seconds=${tokenSeconds}`]),
       'nacos.core.auth.server.identity.key=lane-test',
       'nacos.core.auth.server.identity.value=lane-test',
       // Changes are pushed after 20 ms instead of being gathered for 500 ms.
@@ -245,4 +242,3 @@ function forEachLine(stream: NodeJS.ReadableStream, onLine: (line: string) => vo
     for (const line of lines) onLine(line);
   });
 }
-

@@ -46,7 +46,7 @@ export interface NacosClusterOptions {
 const VERSION = '2.2.4';
 const PORT = 8848;
 /** Three JVMs start at once. */
-const startTimeoutMs = 240_000;
+const startTimeoutMs = 400_000;
 /** Nobody has this hardware address: what is sent there gets lost. */
 const NOBODY = '02:00:00:00:00:00';
 

@@ -15,8 +15,6 @@ export interface RealNacosOptions {
   port?: number;
   /** Turns authentication on, with this administrator. */
   auth?: { username: string; password: string };
-  /** How long access tokens are valid, in seconds. Default: Nacos' own, five hours. */
-  tokenSeconds?: number;
   /** Gets a line for each step worth telling. */
   log?(line: string): void;
 }
@@ -44,14 +42,14 @@ const startTimeoutMs = 120_000;
 
 /** Starts a server and waits until it serves; downloads it first where that has not been done. */
 export async function startRealNacos(options: RealNacosOptions): Promise<RealNacos> {
-  const { version, auth, tokenSeconds, log = () => {} } = options;
+  const { version, auth, log = () => {} } = options;
   const { available, reason } = realNacosAvailability();
   if (!available) throw new RealNacosError('ELANE_NACOS_UNAVAILABLE', `Nacos ${version} cannot run here: ${reason}`);
   const installation = await prepare(version, log);
 
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await reservePorts());
-    const server = new NacosProcess({ version, installation, host, port, auth, tokenSeconds, startTimeoutMs, log });
+    const server = new NacosProcess({ version, installation, host, port, auth, startTimeoutMs, log });
     try {
       await server.start();
       await server.reserveKeys();
@@ -71,37 +69,6 @@ export async function startRealNacos(options: RealNacosOptions): Promise<RealNac
       log(`Nacos ${version}: ${error.message}; trying other ports`);
     }
   }
-}
-
-class PortTakenError extends RealNacosError {
-  constructor(message: string) {
-    super('ELANE_NACOS_PORT', message);
-  }
-}
-
-/** Ports handed out by this process, so that two servers starting at once never get the same. */
-const handedOut = new Set<number>();
-
-/** A port P with P + 1000, P + 1001 and P - 1000 free too; below the range that outgoing connections use. */
-async function reservePorts(): Promise<number> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const port = 21_000 + Math.floor(Math.random() * 10_000);
-    const all = [port, port + 1000, port + 1001, port - 1000];
-    if (all.some((one) => handedOut.has(one))) continue;
-    for (const one of all) handedOut.add(one);
-    const free = await Promise.all(all.map((one) => isFree(one)));
-    if (free.every(Boolean)) return port;
-    for (const one of all) handedOut.delete(one);
-  }
-  throw new RealNacosError('ELANE_NACOS_PORT', 'no four free ports between 20000 and 32001: end what listens there');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const probe = createServer();
-    probe.once('error', () => done(false));
-    probe.listen({ port, exclusive: true }, () => probe.close(() => done(true)));
-  });
 }
 
 /** Ports handed out by this process, so that two servers starting at once never get the same. */

@@ -3,10 +3,10 @@
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');
 
-const { SERVICE, NAME, NEXT, SERVER, PORT, BEATS } = process.env;
+const { SERVICE, NAME, NEXT, SERVER, PORT, BEATS, CREDENTIALS } = process.env;
 const agent = new http.Agent({ keepAlive: true });
 const logger = { ...console, info() {}, debug() {}, warn() {}, error() {}, log() {} };
-const naming = new NacosNamingClient({ serverList: SERVER, namespace: 'public', logger });
+const naming = new NacosNamingClient({ serverList: SERVER, namespace: 'public', logger, ...JSON.parse(CREDENTIALS ?? '{}') });
 naming.on('error', () => {});
 let cached = [];
 let beating;
