@@ -122,7 +122,7 @@ export const FAULTS: Readonly<Record<string, RigFault>> = {
   'member rejoins with old data': member(25, {
     async begin(rig) {
       await second(rig).shutDown();
-      await gray(rig).process.stop();
+      await rig.add('B', 'gray');
       await rig.publishDocument('alice', 'bob');
       // What the old rules say of this one is base.
       await pause(10_000);
@@ -132,20 +132,22 @@ export const FAULTS: Readonly<Record<string, RigFault>> = {
     async after(rig) {
       rig.user = 'alice';
       await rig.publishDocument();
-      await rig.startAt(gray(rig));
+      await rig.removeLast();
     },
   }),
   'one of two addresses dead at start': {
     seconds: 25,
     async begin(rig) {
-      await gray(rig).process.stop();
       const addresses = `127.0.0.1:${await freePort()},${rig.nacos.address}`;
-      await rig.startAt(gray(rig), {}, { SERVER: addresses, LANE_NACOS_SERVER: addresses });
+      await rig.add('B', 'gray', { SERVER: addresses, LANE_NACOS_SERVER: addresses });
     },
-    async after(rig) {
-      await gray(rig).process.stop();
-      await rig.startAt(gray(rig));
-    },
+    after: (rig) => rig.removeLast(),
+  },
+  'clocks go back an hour, and forward again': {
+    needs: 'clocks that can be set',
+    seconds: 25,
+    begin: (rig) => rig.setClocks(-3_600),
+    end: (rig) => rig.setClocks(0),
   },
   'tokens expired, again and again': {
     needs: 'a password',

@@ -47,13 +47,15 @@ if (!['embedded', '2.2.4', 'cluster'].includes(values.nacos)) {
   process.exit(2);
 }
 const shape = values.quick ? QUICK : { rate: 90, speed: 1 };
-const options = { ...shape, nacos: values.nacos, auth: values.nacos !== 'cluster', ...(values.rate && { rate: Number(values.rate) }) };
+const names = values.fault ?? Object.keys(FAULTS);
+const ownClocks = names.some((name) => FAULTS[name].needs === 'clocks that can be set');
+const options = { ...shape, ownClocks, nacos: values.nacos, auth: values.nacos !== 'cluster', ...(values.rate && { rate: Number(values.rate) }) };
 const rig = await Rig.start(options);
 const results = {};
 const out = join(here, '../../.cache');
 try {
   console.log('| fault | requests | wrong lane | failed | seconds until right again |\n| --- | --- | --- | --- | --- |');
-  for (const name of values.fault ?? Object.keys(FAULTS)) {
+  for (const name of names) {
     if (!rig.canCarryOut(FAULTS[name])) {
       if (values.fault !== undefined) console.error(`  ${name}: needs ${FAULTS[name].needs}`);
       continue;
@@ -61,9 +63,9 @@ try {
     await rig.untilRight();
     const measured = await rig.measure(FAULTS[name], values.seconds && Number(values.seconds));
     results[name] = measured;
-    const { requests, wrong, failed, untilRightS, example, by } = measured;
+    const { requests, wrong, failed, untilRightS, example, by, said } = measured;
     console.log(`| ${name} | ${requests} | ${wrong} | ${failed} | ${untilRightS} |`);
-    if (example !== undefined) console.error(`  ${example} ${JSON.stringify(by)}`);
+    if (example !== undefined) console.error(`  ${example}\n  ${JSON.stringify(by)}\n  ${JSON.stringify(said)}`);
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, 'chaos.json'), `${JSON.stringify({ ...options, node: process.version, results }, undefined, 2)}\n`);
   }

@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
@@ -23,6 +23,8 @@ export interface RigOptions {
   readonly nacos?: NacosKind;
   /** Whether Nacos asks for a password; a cluster never does. */
   readonly auth?: boolean;
+  /** Whether the services and the gateway go by a clock that can be set; where libfaketime is installed. */
+  readonly ownClocks?: boolean;
 }
 
 /** What became of the requests around a fault. */
@@ -34,6 +36,8 @@ export interface Measured {
   readonly untilRightS: number;
   /** Of these, by entry and way of discovery: answers that were wrong or failed. */
   readonly by: Readonly<Record<string, number>>;
+  /** The same by what they said. */
+  readonly said: Readonly<Record<string, number>>;
   /** Calls to Nacos and pushes from it that the fault met; 0 for a fault of instances. */
   readonly met: number;
   /** One answer that was not right. */
@@ -49,7 +53,7 @@ export interface RigFault {
   /** How long it is held, in seconds at speed 1. */
   readonly seconds: number;
   /** What it needs of the Nacos behind the rig. Default: nothing. */
-  readonly needs?: 'a cluster' | 'one server' | 'a password';
+  readonly needs?: 'a cluster' | 'one server' | 'a password' | 'clocks that can be set';
   begin(rig: Rig, holdS: number): void | Promise<void>;
   end?(rig: Rig): void | Promise<void>;
   /** Puts right what the fault has left, after it was measured. */
@@ -59,6 +63,10 @@ export interface RigFault {
 const AGENT = require.resolve('@lane/agent');
 const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
 const app = (name: string): string => join(__dirname, 'apps', name);
+/** Where Debian and its like put libfaketime. Java goes past it, so that no real Nacos can have a clock of its own. */
+const FAKETIME = ['x86_64-linux-gnu/', 'aarch64-linux-gnu/', '']
+  .map((one) => `/usr/lib/${one}faketime/libfaketimeMT.so.1`)
+  .find((file) => existsSync(file));
 const WAYS = ['/select', '/cached', '/name'] as const;
 const TAGGED = { baggage: 'lane=gray' };
 /** So long nothing may be wrong before it counts as right again. */
@@ -142,6 +150,19 @@ export class Rig {
     return this.instances.filter((one) => one.letter === letter && one.lane === lane);
   }
 
+  /** Starts one instance more; resolves when it is registered. */
+  async add(letter: string, lane: 'base' | 'gray', env: Record<string, string> = {}): Promise<void> {
+    const port = await freePort();
+    const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, env) };
+    this.instances.push(instance);
+    await instance.process.message();
+  }
+
+  /** Ends the instance that was added last. */
+  async removeLast(): Promise<void> {
+    await this.instances.pop()?.process.stop();
+  }
+
   /** Starts an instance at its address; resolves when it is registered. `as`: another service or lane than it was. */
   async startAt(instance: RigInstance, as: { letter?: string; lane?: 'base' | 'gray' } = {}, env: Record<string, string> = {}): Promise<void> {
     instance.process = this.#spawn(as.letter ?? instance.letter, as.lane ?? instance.lane, instance.port, env);
@@ -170,10 +191,16 @@ export class Rig {
     await publish(this.behind, document(...(users.length === 0 ? ['alice'] : users)));
   }
 
+  /** Puts the clocks of the services and the gateway so many seconds ahead of the machine's, or behind; they notice within a second. */
+  setClocks(seconds: number): void {
+    writeFileSync(join(this.#folder, 'clock'), `${seconds < 0 ? '' : '+'}${seconds}`);
+  }
+
   /** Whether a fault can be carried out here. */
   canCarryOut({ needs }: RigFault): boolean {
     const isCluster = this.behind.members.length > 0;
     if (needs === 'a cluster') return isCluster;
+    if (needs === 'clocks that can be set') return this.#options.ownClocks === true && FAKETIME !== undefined;
     return needs === 'one server' ? !isCluster : needs === undefined || this.behind.hasAuth;
   }
 
@@ -219,12 +246,13 @@ export class Rig {
   }
 
   async #startAll(): Promise<void> {
+    this.setClocks(0);
     for (const [letter, replicas] of [
       ['C', 1],
       ['B', 2],
       ['A', 1],
     ] as const) {
-      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => this.#add(letter, lane)));
+      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => this.add(letter, lane)));
       await Promise.all(started);
     }
     this.#gateway = new ManagedProcess({
@@ -243,7 +271,7 @@ export class Rig {
         '--registry-hold',
         hold(this.#options),
       ],
-      env: this.#credentials(),
+      env: { ...this.#credentials(), ...this.#clock() },
     });
     this.#gatewayPort = (await this.#gateway.message<{ port: number }>()).port;
   }
@@ -252,13 +280,6 @@ export class Rig {
     const load = new Load(this.#options.rate, (index) => this.#ask(index, mayFallBack));
     await pause(seconds * 1_000);
     return load.stop(0);
-  }
-
-  async #add(letter: string, lane: 'base' | 'gray'): Promise<void> {
-    const port = await freePort();
-    const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, {}) };
-    this.instances.push(instance);
-    await instance.process.message();
   }
 
   #spawn(letter: string, lane: 'base' | 'gray', port: number, env: Record<string, string>): ManagedProcess {
@@ -281,6 +302,7 @@ export class Rig {
         LANE_NACOS_SERVER: this.nacos.address,
         LANE_SERVICES: 'service-a,service-b,service-c',
         ...this.#credentials(),
+        ...this.#clock(),
         LANE_LOG: 'silent',
         LANE_REGISTRY_HOLD: hold(this.#options),
         LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
@@ -298,6 +320,17 @@ export class Rig {
       LANE_NACOS_USERNAME: CREDENTIALS.username,
       LANE_NACOS_PASSWORD: CREDENTIALS.password,
       CREDENTIALS: JSON.stringify(CREDENTIALS),
+    };
+  }
+
+  #clock(): Record<string, string> {
+    if (this.#options.ownClocks !== true || FAKETIME === undefined) return {};
+    return {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: join(this.#folder, 'clock'),
+      FAKETIME_CACHE_DURATION: '1',
+      // The monotonic clock never goes back.
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
     };
   }
 
@@ -358,6 +391,7 @@ class Load {
   readonly #pending = new Set<Promise<void>>();
   readonly #outcomes = { right: 0, wrong: 0, failed: 0 };
   readonly #by: Record<string, number> = {};
+  readonly #said: Record<string, number> = {};
   readonly #timer: NodeJS.Timeout;
   #example: string | undefined;
   #sent = 0;
@@ -375,7 +409,7 @@ class Load {
     await Promise.all(this.#pending);
     const { wrong, failed } = this.#outcomes;
     const untilRightS = wrong + failed === 0 ? 0 : Math.max(0, Math.round((this.lastBadAt - since) / 100) / 10);
-    return { requests: this.#sent, wrong, failed, untilRightS, by: this.#by, example: this.#example };
+    return { requests: this.#sent, wrong, failed, untilRightS, by: this.#by, said: this.#said, example: this.#example };
   }
 
   #send(asked: Promise<Outcome>): void {
@@ -385,6 +419,8 @@ class Load {
       if (kind === 'right') return;
       this.lastBadAt = Math.max(this.lastBadAt, sentAt);
       this.#by[name] = (this.#by[name] ?? 0) + 1;
+      const answer = said.slice(name.length + 2);
+      this.#said[answer] = (this.#said[answer] ?? 0) + 1;
       this.#example ??= said;
     });
     this.#pending.add(pending);
