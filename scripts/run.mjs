@@ -93,6 +93,17 @@ const TASKS = {
     await prepare({ tests: true });
     return run(process.execPath, [join(root, 'test/chaos/main.mjs'), ...passed]);
   },
+  async fuzz() {
+    await prepare({ tests: true });
+    const folder = join(root, 'test/fuzz');
+    const installed = stampOf('fuzz');
+    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
+      await step('installing Jazzer.js', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
+      installed.write(wanted);
+    }
+    return run(process.execPath, [join(folder, 'main.mjs'), ...passed]);
+  },
   async screenshots() {
     await prepare({ tests: true });
     return run(process.execPath, [join(root, 'test/interop/console/screenshots.mjs'), ...passed]);
@@ -141,12 +152,34 @@ const TASKS = {
       '--pack-destination',
       packed,
     ]);
-    return sequence(
-      readdirSync(packed).flatMap((tarball) => [
+    const sboms = join(root, '.cache/sbom');
+    rmSync(sboms, { recursive: true, force: true });
+    mkdirSync(sboms, { recursive: true });
+    await step('listing what is in them (CycloneDX)', 'npx', [
+      ...PNPM,
+      '--recursive',
+      '--filter',
+      './packages/**',
+      '--filter',
+      '!@lane/testing',
+      'sbom',
+      '--sbom-format',
+      'cyclonedx',
+      '--sbom-spec-version',
+      '1.6',
+      '--prod',
+      '--exclude-peers',
+      '--split',
+      '--out',
+      join(sboms, '%s-%v.cdx.json'),
+    ]);
+    return sequence([
+      ['packages of others', join(root, 'scripts/third-party.mjs'), ['--sbom', sboms]],
+      ...readdirSync(packed).flatMap((tarball) => [
         [`publint ${tarball}`, bin('publint', 'publint'), ['run', join(packed, tarball), '--strict']],
         [`attw ${tarball}`, bin('@arethetypeswrong/cli', 'attw'), [join(packed, tarball), '--profile', 'node16', '--quiet']],
       ]),
-    );
+    ]);
   },
 };
 
@@ -234,7 +267,15 @@ async function step(what, command, args) {
   process.stderr.write(`${what} … `);
   const started = Date.now();
   let output = '';
+  // A step of a clone's first run may take a minute: it says that it goes on, and how far it is where the command tells that.
+  const told = setInterval(() => {
+    const progress = output.match(/Progress: [^\n]*/g)?.at(-1);
+    process.stderr.write(
+      `${Math.round((Date.now() - started) / 1000)} s${progress === undefined ? '' : ` (${progress.slice('Progress: '.length).trim()})`} … `,
+    );
+  }, 5_000);
   const code = await run(command, args, (chunk) => (output += chunk));
+  clearInterval(told);
   if (code !== 0) {
     process.stderr.write(`failed\n${output}\n`);
     process.exit(code);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPeer, type Peer, type Seen } from './peer.js';
-import { send, startApp, type App } from './run-app.js';
+import { appFile, send, startApp, type App } from './run-app.js';
 
 interface Echo {
   readonly lane: string | null;
@@ -13,6 +13,10 @@ interface Echo {
   readonly http: Seen;
   readonly fetch: Seen;
 }
+
+/** The list of MSE 4, in baggage. */
+const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
+const NEPXION_MAP = '{"a":"1.0","b":"1.1"}';
 
 let peer: Peer;
 beforeAll(async () => {
@@ -151,16 +155,43 @@ describe('where tags are sent', () => {
   });
 });
 
+describe('the baggage of others', () => {
+  const ask = async (app: App, host: string, baggage: string): Promise<unknown> => {
+    const url = encodeURIComponent(`http://${host}:${peer.port}/`);
+    const answer = JSON.parse((await send(app.port, `/?copy=1&url=${url}`, { baggage })).body) as Echo;
+    return wrote(answer);
+  };
+
+  test.each<[env: Record<string, string>, host: string, given: string, sent: string]>([
+    [{}, 'api.shop.example', 'user=42', 'user=42'],
+    [{ LANE_BAGGAGE_BOUNDARY: 'strip' }, 'api.shop.example', 'user=42', ''],
+    [{ LANE_BAGGAGE_BOUNDARY: 'strip' }, 'api.shop.example', 'user=42,lane=gray', ''],
+    [{ LANE_BAGGAGE_BOUNDARY: 'strip' }, '127.0.0.1', 'user=42,lane=gray', 'user=42,lane=gray'],
+    [{ LANE_BAGGAGE_BOUNDARY: 'strip', LANE_PROPAGATE_TO: '*.shop.example' }, 'api.shop.example', 'user=42', 'user=42'],
+  ])('%j: a call to %s with %s carries %j', async (env, host, given, sent) => {
+    await withApp(env, async (app) => expect(await ask(app, host, given)).toBe(sent), [appFile('every-host-is-here.cjs')]);
+  });
+});
+
 describe('formats', () => {
   test.each<[Record<string, string>, Record<string, string>, Record<string, string | undefined>]>([
-    [{ LANE_FORMATS: 'mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: 'x-mse-gray-tag=gray' }],
-    [{ LANE_FORMATS: 'mse' }, { baggage: 'x-mse-gray-tag=gray' }, { 'x-mse-tag': 'gray', baggage: 'x-mse-gray-tag=gray' }],
+    [{ LANE_FORMATS: 'mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: `${MSE_LIST},x-mse-gray-tag=gray` }],
+    [{ LANE_FORMATS: 'mse' }, { baggage: 'x-mse-gray-tag=gray' }, { 'x-mse-tag': 'gray', baggage: `${MSE_LIST},x-mse-gray-tag=gray` }],
+    [{ LANE_FORMATS: 'mse' }, { baggage: MSE_LIST }, { 'x-mse-tag': 'gray', __microservice_tag__: undefined }],
+    [{ LANE_FORMATS: 'joylive' }, { 'x-lane-code': 'gray' }, { 'x-lane-code': 'gray', 'x-lane-space-id': 'default' }],
+    [{ LANE_FORMATS: 'opensergo' }, { 'opensergo-label': 'gray' }, { 'opensergo-label': 'gray' }],
+    [{ LANE_FORMATS: 'asm(X-My-Tag)' }, { 'x-my-tag': 'gray' }, { 'x-my-tag': 'gray', 'x-asm-prefer-tag': undefined }],
+    [{ LANE_FORMATS: 'header(x-canary), baggage' }, { 'x-canary': 'gray' }, { 'x-canary': 'gray', baggage: 'lane=gray' }],
+    // A version for each service goes on as it came, whatever the own service is.
+    [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'a' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': NEPXION_MAP }],
+    [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'stranger' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': NEPXION_MAP }],
+    [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'a', LANE_TRUST: 'none' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': undefined }],
     [{ LANE_FORMATS: 'mse' }, { baggage: 'lane=gray' }, { 'x-mse-tag': undefined, baggage: undefined }],
     [{ LANE_FORMATS: 'polaris' }, { 'service-lane': 'shop/gray' }, { 'service-lane': 'default/gray', baggage: undefined }],
     [{ LANE_FORMATS: 'dubbo' }, { 'dubbo.tag': 'gray' }, { 'dubbo.tag': 'gray' }],
     [{ LANE_FORMATS: 'asm' }, { 'x-asm-prefer-tag': 'gray' }, { 'x-asm-prefer-tag': 'gray' }],
     [{ LANE_FORMATS: 'nepxion' }, { 'n-d-version': 'gray' }, { 'n-d-version': 'gray' }],
-    [{ LANE_FORMATS: 'baggage,mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: 'lane=gray,x-mse-gray-tag=gray' }],
+    [{ LANE_FORMATS: 'baggage,mse' }, { 'x-mse-tag': 'gray' }, { 'x-mse-tag': 'gray', baggage: `lane=gray,${MSE_LIST},x-mse-gray-tag=gray` }],
     [
       { LANE_FORMATS: 'baggage', LANE_FORMATS_IN: 'mse,baggage' },
       { 'x-mse-tag': 'gray', baggage: 'lane=blue' },
@@ -185,15 +216,12 @@ describe('settings that can’t be used', () => {
   test.each([
     [
       { LANE_TAG: 'gr ay' },
-      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. The app runs without this setting.\n',
+      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. This instance is base.\n',
     ],
-    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. The app runs without this setting.\n'],
+    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. In force is LANE_STAMP=false.\n'],
     [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
     [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
-    [
-      { LANE_TRACES: 'jaeger' },
-      'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. The app runs without this setting.\n',
-    ],
+    [{ LANE_TRACES: 'jaeger' }, 'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. In force is LANE_TRACES=none.\n'],
     [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups, for the file \/nowhere\/groups.json can't be read .*\n$/],
     [{ LANE_CONTEXT: 'cls' }, /^lane error: LANE_CONTEXT=cls needs the package cls-hooked in the app: npm install cls-hooked\. .*\n$/],
   ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {
@@ -219,13 +247,16 @@ describe('the options file', () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   test.each([
-    ['lane.json', '{"tag": "gray", "stamp": true, "formats": ["baggage", "mse"]}'],
-    ['lane.yaml', 'tag: gray\nLANE_STAMP: true\nformats: [baggage, mse]\n'],
+    ['lane.json', '{"tag": "gray", "stamp": true, "formats": ["header(x-any)", "baggage"]}'],
+    ['lane.yaml', 'tag: gray\nLANE_STAMP: true\nformats: [header(x-any), baggage]\n'],
   ])('%s is read, and the environment comes first', async (name, content) => {
     const path = join(folder, name);
     await writeFile(path, content);
-    await withApp({ LANE_CONFIG: path }, async (app) => expect(wrote(await echo(app))).toBe('lane=gray,x-mse-gray-tag=gray'));
-    await withApp({ LANE_CONFIG: path, LANE_TAG: 'blue' }, async (app) => expect(wrote(await echo(app))).toBe('lane=blue,x-mse-gray-tag=blue'));
+    await withApp({ LANE_CONFIG: path }, async (app) => {
+      const answer = await echo(app);
+      expect([wrote(answer), answer.http.headers['x-any']]).toEqual(['lane=gray', 'gray']);
+    });
+    await withApp({ LANE_CONFIG: path, LANE_TAG: 'blue' }, async (app) => expect(wrote(await echo(app))).toBe('lane=blue'));
   });
 });
 

@@ -20,6 +20,8 @@ interface ContextRow extends Row {
 
 const NO_HOOKS: Partial<Record<NodeMajor, string>> = { 20: 'an ES module whose queue only module.registerHooks (Node 22.15) can reach' };
 
+const CARGO = 'a cargo is worked on in the lane of its last task';
+
 const ROWS: readonly ContextRow[] = [
   { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
   { name: 'mysql2', dependency: 'mysql2', app: ['mysql2.cjs'], help: 'mysql2' },
@@ -41,8 +43,37 @@ const ROWS: readonly ContextRow[] = [
     dependency: 'async',
     app: ['async.cjs'],
     help: 'async',
-    limits: 'a cargo is worked on in the lane of its last task; an `import` of async is its ES module, which is not reached',
+    limits: `${CARGO}; an \`import\` of async is its ES module, which is not reached`,
   },
+  ...(
+    [
+      ['async 2', 'async2', 'async'],
+      ['async, single files', 'async/queue', 'async'],
+      ['neo-async', 'neo-async', 'async'],
+      ['async-lock', 'async-lock', 'async-lock'],
+      ['better-queue', 'better-queue', 'better-queue'],
+      ['bottleneck', 'bottleneck', 'bottleneck'],
+      ['fastq', 'fastq', 'fastq'],
+      ['memoizee', 'memoizee', 'memoizee'],
+      ['p-limit 3', 'p-limit3', 'p-limit'],
+      ['p-limit 2', 'p-limit2', 'p-limit'],
+      ['p-queue 6', 'p-queue6', 'p-queue'],
+      ['promise-queue', 'promise-queue', 'promise-queue'],
+      ['queue 6', 'queue6', 'queue'],
+      ['workerpool', 'workerpool', 'workerpool'],
+    ] as const
+  ).map(([name, dependency, help]) => ({
+    name,
+    dependency: dependency.replace('async/queue', 'async'),
+    app: ['more-queues.cjs', dependency] as const,
+    help,
+    ...(help === 'async' ? { limits: CARGO } : {}),
+  })),
+  { name: 'queue 7', dependency: 'queue', app: ['queues.mjs', 'queue'], help: 'queue', not: NO_HOOKS },
+  { name: 'mysql', dependency: 'mysql', app: ['mysql.cjs'], help: 'mysql' },
+  { name: 'redis 3', dependency: 'redis3', app: ['redis3.cjs'], help: 'redis' },
+  { name: 'mongodb 3', dependency: 'mongodb3', app: ['mongodb3.cjs'], help: 'mongodb3', limits: STAND_IN },
+  { name: 'request-promise', dependency: 'request-promise', app: ['promises.cjs', 'request-promise'], help: 'bluebird' },
   { name: 'p-queue 10', dependency: 'p-queue', app: ['queues.mjs', 'p-queue'] },
   { name: 'p-queue 8', dependency: 'p-queue8', app: ['queues.mjs', 'p-queue8'], help: 'p-queue', not: NO_HOOKS },
   { name: 'p-limit', dependency: 'p-limit', app: ['queues.mjs', 'p-limit'] },

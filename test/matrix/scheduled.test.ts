@@ -9,6 +9,8 @@ import { matrix, type Row } from './table.js';
 const ROWS: readonly Row[] = [
   { name: 'node-schedule', dependency: 'node-schedule', help: 'schedulers' },
   { name: 'cron', dependency: 'cron', help: 'schedulers' },
+  { name: 'node-cron 4', dependency: 'node-cron', help: 'schedulers' },
+  { name: 'node-cron 3', dependency: 'node-cron3', help: 'schedulers' },
   { name: '@nestjs/schedule', dependency: '@nestjs/schedule', help: 'schedulers' },
   { name: 'agenda 6', dependency: 'agenda', limits: STAND_IN },
   { name: 'agenda 5', dependency: 'agenda5', help: 'schedulers', limits: STAND_IN },

@@ -37,6 +37,13 @@ export function parseDuration(text: string): number {
   return Math.round(duration);
 }
 
+/** How many there may be at a time. */
+export function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!/^\d+$/.test(text) || limit < 1 || limit > 1_000_000) throw new InvalidArgumentError('a limit is a number from 1 to 1000000.');
+  return limit;
+}
+
 /** Whole seconds, an hour at most. */
 export function parseSeconds(text: string): number {
   const seconds = Number(text);

@@ -1,14 +1,17 @@
 /** What commands say of a change of the lane groups. */
+import { takingRules, tellTaking } from '@lane/core/rules';
 import type { ChangeResult } from '@lane/storage';
 import { printJson } from './output.js';
 
 /** Tells of a change: a sentence, or the outcome as JSON. */
 export function tellChange(result: ChangeResult, done: string, json: boolean | undefined): void {
   const { isChanged, conflicts, md5, protection } = result;
+  const warnings = takingRules(result.document).map(tellTaking);
   if (json === true) {
-    printJson({ ok: true, changed: isChanged, md5, conflicts, protection });
+    printJson({ ok: true, changed: isChanged, md5, conflicts, protection, warnings });
     return;
   }
+  for (const warning of warnings) console.error(`warning: ${warning}`);
   console.log(isChanged ? done : 'nothing to change: it is so already');
   if (conflicts > 0) console.log('somebody else has changed the lane groups at the same time; both changes are in force');
   if (protection === 'read-back' && isChanged) {

@@ -1,7 +1,10 @@
 /** The check has to find what is wrong: the real scenario, of one process each, with something wrong in it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Result } from '@lane/testing';
 import { runLane } from '@lane/testing/programs';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { BASE_HOST, checkDemo, GRAY_HOST, startDemo, type Demo, type DemoOptions } from '../dist/index.js';
 
 async function start(options: DemoOptions = {}): Promise<Demo> {
@@ -55,10 +58,32 @@ describe('the check', () => {
 });
 
 describe('lane demo --check', () => {
-  /** Requests have no lane then, though instances have. */
-  const laneLess = { LANE_DISABLE: 'http-server', LANE_BACKGROUND: 'base' };
+  let folder: string;
+  /** Requests have no lane then, though instances have. Settings of the shell would not get there. */
+  let laneLess: Record<string, string>;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lane-check-demo-'));
+    const file = join(folder, 'lane-less.cjs');
+    writeFileSync(file, "Object.assign(process.env, { LANE_DISABLE: 'http-server', LANE_BACKGROUND: 'base' });");
+    laneLess = { NODE_OPTIONS: `--require ${JSON.stringify(file)}` };
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
   const check = (args: string[], env: Record<string, string>): Promise<Result> =>
     runLane(['demo', '--check', '--ports', 'auto', '--replicas', '1', ...args], { env });
+
+  test('settings of the shell do not get into the demo', { timeout: 60_000 }, async () => {
+    const { code, stdout } = await check([], {
+      LANE_TAG: 'blue',
+      LANE_DISABLE: 'all',
+      LANE_NACOS_NAMESPACE: 'nowhere',
+      LANE_TRUST: 'none',
+      LANE_REGISTRY: '@acme/none',
+      LANE_FORMATS: 'mse',
+      'alicloud.service.tag': 'blue',
+    });
+    expect(stdout).toContain(`${GRAY_HOST}: 101 of 101 right`);
+    expect(code).toBe(0);
+  });
 
   test('ends with 1 where requests leave their lane, and shows the wrong answers', { timeout: 60_000 }, async () => {
     const { code, stdout } = await check([], laneLess);

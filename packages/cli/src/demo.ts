@@ -30,6 +30,10 @@ const GATEWAY_PORT = 8000;
 const CONSOLE_PORT = 8900;
 const READY_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
+/** Of a service with the agent, by experience. */
+const MEGABYTES_EACH = 85;
+/** After how many processes the progress is told. */
+const PROGRESS_STEP = 4;
 
 /** Options of {@link startDemo}. */
 export interface DemoOptions {
@@ -198,9 +202,17 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const roles = SHOP.flatMap((one) =>
       (['base', 'gray'] as const).filter((lane) => lane === 'base' || !without.includes(one.letter)).map((lane) => ({ ...one, lane })),
     );
-    onProgress(`starting ${roles.length * replicas} processes`);
+    const count = roles.length * replicas;
+    const fewer = replicas === 1 ? '' : `; --replicas 1 starts ${roles.length}`;
+    onProgress(`starting ${count} processes (some ${(Math.round((count * MEGABYTES_EACH) / 100) / 10).toFixed(1)} GB of memory${fewer})`);
     const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, env)));
-    await Promise.all(services.map((service) => service.restart()));
+    let registered = 0;
+    await Promise.all(
+      services.map(async (service) => {
+        await service.restart();
+        if (++registered % PROGRESS_STEP === 0 && registered < count) onProgress(`${registered} of ${count} registered`);
+      }),
+    );
 
     const waitForInstances = (service: string, lane: 'base' | 'gray', count: number): Promise<void> =>
       waitUntilRegistered(connection, service, lane, count);

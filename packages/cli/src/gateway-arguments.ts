@@ -1,7 +1,8 @@
 /** Parsers of arguments of the gateway's commands. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { isBaggageKey } from '@lane/core/model';
 import type { GatewayRoute } from '@lane/gateway';
+import { parseDuration } from './arguments.js';
 
 /** Reads `host[/path]=service[:tag]`. */
 export function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRoute[] {
@@ -20,4 +21,12 @@ export function parseBaggageKey(text: string): string {
 /** An option that may be given several times. */
 export function gather(text: string, before: string[] = []): string[] {
   return [...before, text];
+}
+
+/** How long a registry that forgets is not believed. */
+export function registryHoldOption(): Option {
+  return new Option(
+    '--registry-hold <time>',
+    'how long instances that the registry takes away in bulk, and lane groups that vanish, stay in use, as it may have forgotten them: such as 40s, or off. Default: with Nacos 40s',
+  ).argParser((text) => (text === 'off' ? 0 : parseDuration(text)));
 }

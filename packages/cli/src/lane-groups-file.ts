@@ -48,7 +48,13 @@ export function parseLaneGroupsText(text: string): PlacedLaneGroups {
   const source = parseDocument(text.replace(/^\uFEFF/, ''), { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   if (source.errors.length > 0)
     return { ok: false, problems: source.errors.map(({ message, pos }) => ({ path: '', message, ...placeOf(lines.linePos(pos[0])) })) };
-  const value: unknown = source.toJS();
+  let value: unknown;
+  try {
+    value = source.toJS();
+  } catch (bomb) {
+    // Aliases of aliases: yaml gives up where they would fill the memory.
+    return { ok: false, problems: [{ path: '', message: `${(bomb as Error).message}: write it without aliases (*)`, line: 1, column: 1 }] };
+  }
   const isGroup = typeof value === 'object' && value !== null && !('groups' in value) && 'services' in value;
   const parsed = parseLaneGroups(isGroup ? { version: 1, groups: [value] } : value);
   if (parsed.ok) return { ok: true, document: parsed.document };

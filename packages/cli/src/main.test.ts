@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
-import { createServer as createSocketServer } from 'node:net';
+import { connect as connectSocket, createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
@@ -72,7 +72,20 @@ describe('help', () => {
     [
       ['gateway'],
       'Usage: lane gateway',
-      ['--port', '--host', '--nacos ', 'LANE_NACOS_SERVER', '--namespace', '--nacos-username', '--nacos-password', '--entry', '--route', '--trust'],
+      [
+        '--port',
+        '--host',
+        '--nacos ',
+        'LANE_NACOS_SERVER',
+        '--namespace',
+        '--nacos-username',
+        '--nacos-password',
+        '--entry',
+        '--route',
+        '--trust',
+        '--max-connections-per-client',
+        '--max-requests-per-instance',
+      ],
     ],
   ])('lane %j --help tells of everything, and nothing is started', async (command, usage, told) => {
     const { code, stdout, stderr } = await lane([...command, '--help']);
@@ -256,6 +269,45 @@ describe('lane gateway', () => {
     writeFileSync(file, group('two.example.com'));
     await vi.waitFor(async () => expect(await ask(url, 'two.example.com')).toBe('Agray lane=gray'), { timeout: 5_000 });
     expect(await ask(url, 'one.example.com')).toBe('A -');
+  });
+
+  test('takes limits: one connection of an address, one request to an instance', async () => {
+    const nacos = await startNacos();
+    await startService(nacos, 'a', 'A');
+    const args = ['gateway', '--port', '0', '--nacos', nacos.address, '--route', '*=a', '--max-connections-per-client', '1'];
+    const { line, said } = await start(args);
+    const port = Number(new URL(urlIn(line) as string).port);
+    const first = connectSocket(port, '127.0.0.1');
+    onTestFinished(() => void first.destroy());
+    await once(first, 'connect');
+    const second = connectSocket(port, '127.0.0.1').on('error', () => {});
+    await once(second, 'close');
+    expect(said).toEqual([expect.stringMatching(/^warning: 127\.0\.0\.1 has 1 connections open: .*name it in trust/)]);
+  });
+
+  test.each([
+    ['--max-connections-per-client', '0'],
+    ['--max-connections-per-client', 'many'],
+    ['--max-requests-per-instance', '-1'],
+    ['--max-requests-per-instance', '1e9'],
+  ])('%s %s is refused with what is taken', async (option, value) => {
+    const { code, stdout, stderr } = await lane(['gateway', '--port', '0', '--route', '*=a', option, value]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(option);
+    expect(stderr).toContain('a limit is a number from 1 to 1000000.');
+  });
+
+  test.each(['--rules', '--ingress'])('a YAML bomb in %s is told in one line, and nothing is started', async (option) => {
+    const file = join(temporaryFolder(), 'bomb.yaml');
+    const lines = Array.from(
+      { length: 12 },
+      (_, i) => `a${i}: &a${i} [${Array.from({ length: 9 }, () => (i === 0 ? 'x' : `*a${i - 1}`)).join(', ')}]`,
+    );
+    writeFileSync(file, `${lines.join('\n')}\nkind: Ingress\n`);
+    const { code, stdout, stderr } = await lane(['gateway', '--port', '0', ...(option === '--rules' ? ['--route', '*=a'] : []), option, file]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/bomb\.yaml:1(?::1)?[: ].*Excessive alias count .*write it without aliases/);
+    expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
   test('with --entry rules tags by the lane groups in Nacos, and believes the peers of --trust', async () => {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { nearest } from '@lane/core/model';
 import { CliError } from './cli-error.js';
 import { COMMANDS, HIDDEN_COMMANDS } from './commands/index.js';
 import { EXIT } from './exit-codes.js';
@@ -32,9 +33,49 @@ function tellAsJson(code: string | undefined, message: string, more: object = {}
   console.log(JSON.stringify({ ok: false, code, message, ...more }, null, 2));
 }
 
+/** `lane help foo` would show the help of `lane` instead of saying that there is no such command. */
+function expectCommand([first, ...path]: readonly string[]): void {
+  if (first !== 'help') return;
+  let command = program;
+  for (const name of path.filter((word) => !word.startsWith('-'))) {
+    const found = command.commands.find((one) => one.name() === name || one.aliases().includes(name));
+    if (found === undefined && name !== 'help') {
+      const names = command.commands.map((one) => one.name());
+      const meant = nearest(name, names);
+      const whole = command === program ? 'lane' : `lane ${command.name()}`;
+      throw new CliError(
+        `there is no command ${name}${command === program ? '' : ` of ${whole}`}: ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`}`,
+        'ELANE_USAGE',
+        EXIT.usage,
+      );
+    }
+    command = found ?? command;
+  }
+}
+
+/** Options that stand for variables of the agent, where a message speaks of these. */
+const FLAGS: ReadonlyArray<readonly [variable: string, flag: string]> = [
+  ['LANE_NACOS_SERVER', '--nacos'],
+  ['LANE_NACOS_NAMESPACE', '--namespace'],
+  ['LANE_NACOS_USERNAME', '--nacos-username'],
+  ['LANE_NACOS_PASSWORD', '--nacos-password'],
+  ['LANE_NACOS_GROUP', '--nacos-group'],
+  ['LANE_NACOS_TRANSPORT', '--nacos-transport'],
+];
+
+/** A message in the words of whoever gave options: it names the flag, unless the variable is what was set. */
+function inFlags(message: string): string {
+  const isGiven = (flag: string): boolean => process.argv.some((one) => one === flag || one.startsWith(`${flag}=`));
+  return FLAGS.filter(([variable, flag]) => isGiven(flag) || (process.env[variable] ?? '') === '').reduce(
+    (text, [variable, flag]) => text.replaceAll(`${variable}=`, `${flag} `).replaceAll(variable, flag),
+    message,
+  );
+}
+
 async function main(): Promise<void> {
   try {
     exitOverrideAll(program);
+    expectCommand(process.argv.slice(2));
     await program.parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -42,7 +83,8 @@ async function main(): Promise<void> {
       if (error.exitCode !== 0 && wantsJson()) tellAsJson('ELANE_USAGE', error.message.replace(/^error: /, ''));
       return;
     }
-    const { message, code, syscall } = error as NodeJS.ErrnoException;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    const message = inFlags((error as Error).message);
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
     const isAddress = syscall === 'listen' || syscall === 'getaddrinfo';
     if (wantsJson() && (expected || isAddress)) {

@@ -10,12 +10,21 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
   /** Files preloaded through NODE_OPTIONS, before the script. */
   readonly preload?: readonly string[];
+  /** Besides that of this process, whose settings of Lane are left out. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Told of a process that ended unasked, with its last lines. */
   readonly onDeath?: (description: string) => void;
   /** Told of each line that it prints. */
   readonly onLine?: (line: string) => void;
+}
+
+/** Variables by which an agent, or a command, would do something that whoever starts the process has not asked for. */
+const OF_LANE = /^(?:LANE_|alicloud\.service\.tag$|MSE_ALICLOUD_SERVICE_TAG$|profiler\.micro\.service\.tag\.trace\.enable$)/i;
+
+/** The environment of this process without settings of Lane: those of somebody's shell are for other apps. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_LANE.test(name)));
 }
 
 const GUARD = join(__dirname, 'exit-with-parent.js');
@@ -39,7 +48,7 @@ export class ManagedProcess {
       .trim();
     this.#child = spawn(process.execPath, [options.script, ...(options.args ?? [])], {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env, NODE_OPTIONS: nodeOptions },
+      env: { ...cleanEnvironment(), ...options.env, NODE_OPTIONS: nodeOptions },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A terminal's Ctrl-C goes to us alone; we end them in good order.
       detached: process.platform !== 'win32',

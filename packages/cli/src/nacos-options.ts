@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { SILENT_LOG } from '@lane/core/model';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { CliError } from './cli-error.js';
 import { TERMINAL_LOG } from './terminal.js';
 
 /** Where Nacos is, as given. */
@@ -45,8 +46,23 @@ export function connectAsAsked(given: NacosArguments, holdProcess = false): Naco
 export async function withNacos<T>(given: NacosArguments, work: (connection: NacosConnection) => Promise<T>): Promise<T> {
   const connection = connectAsAsked(given, true);
   try {
+    if (given.namespace !== undefined) await expectNamespace(connection);
     return await work(connection);
   } finally {
     await connection.close();
   }
+}
+
+/** Nacos takes documents for a namespace that does not exist, and shows them to nobody: rejects. Where it does not tell its namespaces, all is well. */
+async function expectNamespace(connection: NacosConnection): Promise<void> {
+  const { namespace } = connection;
+  const known = await connection.namespaces().catch(() => undefined);
+  if (known === undefined || known.some(({ id, madeOnUse }) => id === namespace || madeOnUse === true)) return;
+  const named = known.find(({ name }) => name === namespace);
+  throw new CliError(
+    named === undefined
+      ? `Nacos at ${connection.server} has no namespace ${namespace}: there are ${known.map(({ id, name }) => (id === name ? id : `${id} (${name})`)).join(', ')}`
+      : `${namespace} is the name of a namespace of Nacos, and its id is wanted: set LANE_NACOS_NAMESPACE=${named.id}`,
+    'ELANE_NO_NAMESPACE',
+  );
 }

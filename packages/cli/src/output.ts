@@ -55,6 +55,11 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
+/** Prints what is for another program: to a file or a pipe as it is, at a terminal as {@link guardConsole} has it. */
+export function printForProgram(text: string, stdout: { readonly isTTY?: boolean; write(text: string): unknown } = process.stdout): void {
+  stdout.write(stdout.isTTY === true ? printable(text) : text);
+}
+
 /** Lines of columns, as wide as what is in them; the first row is the head. */
 export function table(raw: ReadonlyArray<readonly string[]>): string {
   const rows = raw.map((row) => row.map(cellOf));

@@ -1,14 +1,13 @@
 /** The console's HTTP application: the gate, then the routes. */
 import fastify, { type FastifyError } from 'fastify';
-import swagger, { type SwaggerOptions } from '@fastify/swagger';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Log } from '@lane/core/model';
 import { requireAccess, type DeclaredRoute } from './access/declared.js';
 import { authorityOf } from './access/hosts.js';
 import { ConsoleError } from './console-error.js';
 import { answerError } from './errors.js';
+import { describeRoutes } from './openapi.js';
 import type { Pages } from './pages.js';
-import type { Api, RouteContext } from './routes/context.js';
+import type { Api, RouteContext, SchemaTypes } from './routes/context.js';
 import { addRoutes } from './routes/index.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
@@ -61,9 +60,9 @@ export async function createApp({ context, pages, answersTo, tls, log }: AppOpti
   server.server.maxHeadersCount = 0;
   // Fastify would take text, which forms of other sites can send.
   server.removeContentTypeParser('text/plain');
-  const app = server.withTypeProvider<TypeBoxTypeProvider>();
+  const app = server.withTypeProvider<SchemaTypes>();
   const routes = requireAccess(app);
-  await app.register(swagger, description(context.version));
+  const description = describeRoutes(app, context.version);
 
   app.decorateRequest('user', undefined);
   app.addHook('onRequest', async (request, reply) => {
@@ -80,32 +79,6 @@ export async function createApp({ context, pages, answersTo, tls, log }: AppOpti
   app.setNotFoundHandler(({ method }) => {
     throw new ConsoleError('ELANE_NOT_FOUND', `there is nothing to ${method} here: pages are only read, and the API is below /api/`);
   });
-  addRoutes(app, context, pages);
+  addRoutes(app, context, pages, description);
   return { server: app, routes };
-}
-
-function description(version: string): SwaggerOptions {
-  return {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Lane console',
-        description: 'Lane groups, lanes, instances and traffic.',
-        version,
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      components: {
-        securitySchemes: {
-          token: { type: 'http', scheme: 'bearer' },
-          session: {
-            type: 'apiKey',
-            in: 'cookie',
-            name: 'lane_session',
-            description: 'With the header x-lane-console: 1 where something is changed.',
-          },
-        },
-      },
-      security: [{ token: [] }, { session: [] }],
-    },
-  };
 }

@@ -8,6 +8,8 @@ export default defineConfig({
   build: {
     outDir: '../dist/web',
     emptyOutDir: true,
+    // What is in the pages is of others: their licences go with it.
+    license: { fileName: 'THIRD-PARTY-LICENSES.md' },
     // Inlined assets would be data: addresses, which the policy does not permit everywhere.
     assetsInlineLimit: 0,
     target: 'es2022',

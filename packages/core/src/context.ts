@@ -8,10 +8,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Tag } from './names/tag.js';
 
+/** A header that names a tag for each service: calls carry it on as it came. */
+export interface Carried {
+  /** Lower case. */
+  readonly header: string;
+  readonly value: string;
+  readonly tags: ReadonlyMap<string, Tag>;
+}
+
 /** The lane of some work: interned per tag, so comparing two is comparing identities. */
 export interface LaneContext {
   /** undefined: expressly base, as for an untagged request to a tagged instance. */
   readonly tag: Tag | undefined;
+  /** What names other tags for other services. */
+  readonly carried?: Carried;
 }
 
 interface ContextState {
@@ -20,6 +30,8 @@ interface ContextState {
   background: LaneContext | undefined;
   readonly base: LaneContext;
   readonly interned: Map<Tag, LaneContext>;
+  /** Whether any context has carried something. Absent where an older copy of this file has made the state. */
+  carries?: boolean;
   /** Runs work in a context; replaced where a context is also kept elsewhere (LANE_CONTEXT=cls). */
   enter: <A extends unknown[], R>(context: LaneContext, work: (...args: A) => R, self: unknown, args: A) => R;
 }
@@ -48,8 +60,12 @@ function applyWork(work: (...args: unknown[]) => unknown, self: unknown, args: u
 /** Tags that clients make up must not fill the memory. */
 const MAX_INTERNED = 1024;
 
-/** The context of a tag, or the one that expressly means base. */
-export function laneContext(tag: Tag | undefined): LaneContext {
+/** The context of a tag, or the one that expressly means base; one with something carried is made for its request. */
+export function laneContext(tag: Tag | undefined, carried?: Carried): LaneContext {
+  if (carried !== undefined) {
+    state.carries = true;
+    return Object.freeze({ tag, carried });
+  }
   if (tag === undefined) return state.base;
   let context = state.interned.get(tag);
   if (context === undefined) {
@@ -63,6 +79,11 @@ export function laneContext(tag: Tag | undefined): LaneContext {
 export function currentContext(): LaneContext | undefined {
   const { storage } = state;
   return storage === undefined ? state.background : (storage.getStore() ?? state.background);
+}
+
+/** What the work at hand carries on. Costs a comparison until a request has come with something of the kind. */
+export function currentCarried(): Carried | undefined {
+  return state.carries === true ? currentContext()?.carried : undefined;
 }
 
 /** The tag of the work at hand, or undefined for base. */

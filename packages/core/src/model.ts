@@ -17,14 +17,18 @@ export {
 export {
   DEFAULT_BAGGAGE_KEY,
   DEFAULT_FORMATS,
+  everyFormat,
   FORMAT_NAMES,
-  LANE_METADATA_KEY,
+  FORMATS_ACCEPTED,
   instanceTagReader,
+  isFormatName,
   listedFormats,
+  parseFormatNames,
   tagOfMetadata,
   type FormatName,
   type InstanceTagReader,
 } from './wire/formats.js';
+export { LANE_METADATA_KEY } from './names/metadata-key.js';
 export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
 export type { Instance } from './routing/instance.js';
 export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
@@ -85,6 +89,7 @@ export {
   runInLane,
   setBackgroundLane,
   type LaneContext,
+  type Carried,
 } from './context.js';
 export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
 export { isRegistryPackage, registryFrom } from './routing/registry.js';
@@ -104,7 +109,9 @@ export type {
   VersionedConfigStore,
 } from './routing/registry.js';
 export { codeOf, messageOf } from './error-text.js';
+export { jsonNumber } from './json-number.js';
 export type { SnapshotStore } from './routing/snapshots.js';
+export { nextCandidate, type Candidate } from './routing/candidates.js';
 export {
   createRouter,
   judgeByName,

@@ -8,6 +8,9 @@ import express from 'express';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { lane, laneHeaders, type HeadersLike } from './index.js';
 
+/** The list of MSE 4, in baggage. */
+const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
+
 beforeEach(() => void lane());
 
 const gray = (headers?: HeadersLike): Record<string, string> => runInLane('gray', () => laneHeaders(headers));
@@ -51,7 +54,7 @@ describe('in a lane', () => {
     lane({ formats: ['mse', 'asm'] });
     expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({
       'X-Mse-Tag': 'gray',
-      baggage: 'user=42,x-mse-gray-tag=gray',
+      baggage: `user=42,${MSE_LIST},x-mse-gray-tag=gray`,
       'x-asm-prefer-tag': 'gray',
     });
     lane({ formats: ['dubbo'] });
@@ -116,7 +119,11 @@ describe('from one app to the next', () => {
     const [first, second] = await Promise.all(apps.map((app) => serve(app)));
     const told = await Promise.all([first, second, first].map((url) => ask(url as string, 'lane=gray')));
     const inBaggage = { accept: '*/*', baggage: 'lane=gray' };
-    expect(told).toEqual([inBaggage, { accept: '*/*', baggage: 'x-mse-gray-tag=gray', 'x-mse-tag': 'gray', 'dubbo.tag': 'gray' }, inBaggage]);
+    expect(told).toEqual([
+      inBaggage,
+      { accept: '*/*', baggage: `${MSE_LIST},x-mse-gray-tag=gray`, 'x-mse-tag': 'gray', 'dubbo.tag': 'gray' },
+      inBaggage,
+    ]);
   });
 
   test('by fetch, with an untrusted tag held back though the app copies it', async () => {

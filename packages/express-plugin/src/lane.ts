@@ -74,8 +74,9 @@ export function lane(options: LaneOptions = {}): LaneHandler {
     formats: prepared.formats,
     formatsIn: prepared.formatsIn,
     ...(prepared.baggageKey === undefined ? {} : { baggageKey: prepared.baggageKey }),
-    groupOf: (tag) => decider.rules?.groupOf(tag),
-    onUnwritable: (message) => prepared.log.warn(message),
+    rules: () => decider.rules,
+    service: () => prepared.service,
+    onNotice: (message) => prepared.log.warn(message),
   });
   const decider = new Decider(prepared, codec);
   const laneHeaders = createLaneHeaders(codec);
@@ -98,7 +99,7 @@ function contextOf(request: Marked, response: LaneResponse, decider: Decider): L
     if (request.lane === undefined) decider.meetAgent();
     // Whoever decided keeps the lane for late bodies too. A middleware in between may have lost it for the chain.
     request.lane = mark;
-    return current?.tag === mark.tag ? undefined : laneContext(mark.tag);
+    return current?.tag === mark.tag ? undefined : laneContext(mark.tag, mark.carried);
   }
 
   const inbound = decider.read(request);
@@ -106,8 +107,8 @@ function contextOf(request: Marked, response: LaneResponse, decider: Decider): L
   request[REQUEST_MARK] = decided;
   request.lane = decided;
   // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
-  if (decided.tag === undefined && current === undefined && inbound === undefined) return undefined;
-  const context = laneContext(decided.tag);
+  if (decided.tag === undefined && decided.carried === undefined && current === undefined && inbound === undefined) return undefined;
+  const context = laneContext(decided.tag, decided.carried);
   keepLane(request, context);
   keepLane(response, context);
   return current === context ? undefined : context;
@@ -160,9 +161,18 @@ class Decider {
   }
 
   decide(inbound: Tag | undefined, request: LaneRequest): RequestTag {
-    const { trusts, stamp } = this.#options;
-    const believed = inbound === undefined || trusts === undefined || trusts(request.socket?.remoteAddress) ? inbound : undefined;
+    const { trusts } = this.#options;
+    const carried = this.#codec.carriedIn?.(request.rawHeaders);
+    const isTrusted = (inbound === undefined && carried === undefined) || trusts === undefined || trusts(request.socket?.remoteAddress);
+    const believed = isTrusted ? inbound : undefined;
     this.#takeRules();
+    const decided = this.#decide(believed, request);
+    // An entry rule, and a stamp, say of all services what the request named each for itself.
+    return carried !== undefined && isTrusted && decided.tag === inbound ? { ...decided, carried } : decided;
+  }
+
+  #decide(believed: Tag | undefined, request: LaneRequest): RequestTag {
+    const { stamp } = this.#options;
     if (believed === undefined && this.#entry === undefined && stamp === undefined) return NO_TAG;
     return decideRequestTag(believed, () => viewOf(request), { rules: this.#rules, entry: this.#entry, stamp, random: Math.random });
   }

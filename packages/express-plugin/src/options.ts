@@ -8,7 +8,17 @@ import {
   type Trust,
   type TrustTest,
 } from '@lane/core/rules';
-import { BAGGAGE_KEY_ACCEPTED, FORMAT_NAMES, isBaggageKey, isTag, TAG_RULE, type FormatName, type Log, type Tag } from '@lane/core/model';
+import {
+  BAGGAGE_KEY_ACCEPTED,
+  FORMATS_ACCEPTED,
+  isBaggageKey,
+  isFormatName,
+  isTag,
+  TAG_RULE,
+  type FormatName,
+  type Log,
+  type Tag,
+} from '@lane/core/model';
 
 /** Options of {@link lane}; all may be left out. Without `rules`, inbound tags are still read. */
 export interface LaneOptions {
@@ -60,7 +70,7 @@ export class InvalidOptionError extends TypeError {
   }
 }
 
-const FORMATS_ACCEPTED = `a list of ${FORMAT_NAMES.join(', ')}`;
+const FORMAT_LIST_ACCEPTED = `a list of ${FORMATS_ACCEPTED}`;
 const RULES_ACCEPTED = 'a lane-groups document, what compileLaneGroups() gives, or a function that gives it';
 
 /** What each option accepts: whether a value is one, and the same in words. */
@@ -68,8 +78,8 @@ const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unkno
   service: [(value) => typeof value === 'string' && value.trim() !== '', 'the name of a service'],
   tag: [isTag, TAG_RULE],
   stamp: [(value) => typeof value === 'boolean', 'true or false'],
-  formats: [isFormats, FORMATS_ACCEPTED],
-  formatsIn: [isFormats, FORMATS_ACCEPTED],
+  formats: [isFormats, FORMAT_LIST_ACCEPTED],
+  formatsIn: [isFormats, FORMAT_LIST_ACCEPTED],
   baggageKey: [(value) => typeof value === 'string' && isBaggageKey(value), BAGGAGE_KEY_ACCEPTED],
   rules: [(value) => typeof value === 'function' || (typeof value === 'object' && value !== null), RULES_ACCEPTED],
   trust: [isTrust, "'all', 'none', or a list of networks such as ['10.0.0.0/8']"],
@@ -120,7 +130,7 @@ function isCompiled(rules: LaneRules | LaneGroupsDocument): rules is LaneRules {
 }
 
 function isFormats(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every((name) => (FORMAT_NAMES as readonly unknown[]).includes(name));
+  return Array.isArray(value) && value.length > 0 && value.every(isFormatName);
 }
 
 function isTrust(value: unknown): boolean {

@@ -1,5 +1,5 @@
 /** One line for each request: what was asked, in which lane it was served and why, by whom, and how it went. */
-import type { Reason, Tag, TagSource } from '@lane/core/model';
+import { onOneLine, type Reason, type Tag, type TagSource } from '@lane/core/model';
 
 /** What is known of a request when it is over. */
 export interface AccessEntry {
@@ -42,7 +42,7 @@ export interface AccessEntry {
 export function accessLine(entry: AccessEntry): string {
   const lane = entry.lane ?? 'base';
   const why = [entry.reason, entry.rule === undefined ? undefined : `rule ${entry.rule}`].filter((part) => part !== undefined).join(', ');
-  return [
+  const line = [
     entry.time.toISOString(),
     entry.clientIp ?? '-',
     `${entry.method} ${entry.host}${entry.path}`,
@@ -54,12 +54,12 @@ export function accessLine(entry: AccessEntry): string {
     `id=${entry.requestId}`,
     ...(entry.retries === 0 ? [] : [`retries=${entry.retries}`]),
     ...(entry.problem === undefined ? [] : [JSON.stringify(entry.problem)]),
-  ]
-    .join(' ')
-    .replace(/\p{Cc}/gu, '?');
+  ].join(' ');
+  return onOneLine(line);
 }
 
 /** A line for programs: one JSON object. */
 export function accessJson(entry: AccessEntry): string {
-  return JSON.stringify({ ...entry, lane: entry.lane ?? null, durationMs: Math.round(entry.durationMs * 1_000) / 1_000 });
+  // Outside its texts JSON has no such characters, inside them it takes these escapes.
+  return onOneLine(JSON.stringify({ ...entry, lane: entry.lane ?? null, durationMs: Math.round(entry.durationMs * 1_000) / 1_000 }));
 }

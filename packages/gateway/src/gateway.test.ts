@@ -1,16 +1,19 @@
 /** The gateway as it is: in front of real HTTP servers that are registered in a real (embedded) Nacos. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { Lane } from '@lane/core/rules';
 import { connectNacos } from '@lane/nacos-registry';
 import { freePort, textOf } from '@lane/testing';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startGateway } from './index.js';
+import { startGateway, type Gateway } from './index.js';
 import {
   arrival,
   ask,
   begin,
+  type Backend,
   connect,
   counted,
   echoSockets,
@@ -27,6 +30,9 @@ import {
   upgrade,
   useNacos,
 } from './testing/support.js';
+
+/** The list of MSE 4, in baggage. */
+const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
 
 useNacos();
 
@@ -132,7 +138,7 @@ describe('by host', () => {
     ['baggage', { baggage: 'user=42, lane=gray ,city=x' }, /^user=42,\s*city=x$/],
     ['baggage in two lines', { baggage: ['lane=gray', 'user=42'] }, /^user=42$/],
     ['nothing else in baggage', { baggage: 'lane=gray' }, undefined],
-    ['a header', { 'X-Mse-Tag': 'gray', baggage: 'x-mse-gray-tag=gray' }, undefined],
+    ['a header', { 'X-Mse-Tag': 'gray', baggage: `${MSE_LIST},x-mse-gray-tag=gray` }, undefined],
   ])('a tag that a client makes up is not believed, and does not get through: %s', async (_what, headers, left) => {
     const service = newService();
     await startBackend(service, 'base');
@@ -259,7 +265,7 @@ describe('by entry rules', () => {
     });
     expect((await see(gateway, { headers: { 'x-mse-tag': 'blue' } })).headers).toMatchObject({
       'x-mse-tag': 'gray',
-      baggage: 'x-mse-gray-tag=gray',
+      baggage: `${MSE_LIST},x-mse-gray-tag=gray`,
       'x-asm-prefer-tag': 'gray',
     });
   });
@@ -408,6 +414,62 @@ describe('an instance that is gone, but still listed,', () => {
     const [second] = (await once(next, 'response')) as [IncomingMessage];
     expect(second.statusCode).toBe(200);
     expect(next.socket).toBe(socket);
+  });
+});
+
+describe('replicas of a lane that died, and are registered still', () => {
+  const started = async (dead: number, lane: Partial<Lane> = {}): Promise<{ gateway: Gateway; base: Backend; connects: number[] }> => {
+    const service = newService();
+    const base = await startBackend(service, 'base');
+    const ports = new Set<number>();
+    for (let i = 0; i < dead; i++) ports.add((await registerDead(service, { metadata: { lane: 'gray' } })).port);
+    const connects: number[] = [];
+    const count = (message: unknown): void => {
+      const { socket } = message as { socket: Socket };
+      socket.on('connectionAttempt', (_ip, port) => void (ports.has(port) && connects.push(port)));
+    };
+    subscribe('net.client.socket', count);
+    onTestFinished(() => void unsubscribe('net.client.socket', count));
+    const gateway = await startReadyGateway({
+      entry: 'rules',
+      rules: rulesOf(service, [grayLane({ rules: [], ...lane })], service),
+      trust: 'all',
+      routes: [{ host: '*', service }],
+    });
+    return { gateway, base, connects };
+  };
+  const headers = { baggage: 'lane=gray' };
+
+  test.each([1, 2, 5])('%i of them: base answers every request, and none is asked twice', async (dead) => {
+    const { gateway, connects } = await started(dead);
+    for (let i = 0; i < 10; i++) expect((await see(gateway, { headers })).backend).toBe('base');
+    expect(connects.length).toBe(new Set(connects).size);
+    expect(connects.length).toBeGreaterThan(0);
+  });
+
+  test('base answers a WebSocket, too', async () => {
+    const { gateway, base } = await started(5);
+    echoSockets(base);
+    expect((await upgrade(gateway, { headers: 'Baggage: lane=gray\r\n' })).answer).toMatch(SWITCHING);
+  });
+
+  test('a lane without a fallback answers with the error, and is asked again by each request', async () => {
+    const { gateway } = await started(2, { fallback: 'none' });
+    for (let i = 0; i < 3; i++) expect((await ask(gateway, { headers })).status).toBe(502);
+  });
+
+  test('one that lives answers for all of the lane', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    for (let i = 0; i < 2; i++) await registerDead(service, { metadata: { lane: 'gray' } });
+    const gateway = await startReadyGateway({
+      entry: 'rules',
+      rules: rulesOf(service, [grayLane({ rules: [] })], service),
+      trust: 'all',
+      routes: [{ host: '*', service }],
+    });
+    for (let i = 0; i < 20; i++) expect((await see(gateway, { headers })).backend).toBe('gray');
   });
 });
 

@@ -13,7 +13,7 @@ import { Decider } from './decide/decide.js';
 import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
 import type { Exchange } from './exchange.js';
 import { forward, refuse } from './forward/forward.js';
-import { InstanceAgent, InstanceLoad } from './forward/instance-connection.js';
+import { InstanceAgent, InstanceLoad, type OutcomeListener } from './forward/instance-connection.js';
 import { createRequestHeads } from './forward/request-head.js';
 import { isHttp2, MAX_HEADERS, type Refusal } from './forward/request-framing.js';
 import { ConnectionLimit } from './listen/limits.js';
@@ -215,20 +215,28 @@ class Parts {
     const codec = createTagCodec({
       ...(formats === undefined ? {} : { formats }),
       ...(baggageKey === undefined ? {} : { baggageKey }),
-      groupOf: (tag) => tables.rules?.groupOf(tag),
-      onUnwritable: (message) => log.warn(message),
+      rules: () => tables.rules,
+      service: () => service,
+      onNotice: (message) => log.warn(message),
     });
     const trusts = compileTrust(options.trust ?? 'none');
     this.connections = new ConnectionLimit(limits.connectionsPerClient ?? 1_000, trusts, log);
     this.idleTimeoutMs = Math.max(idleMs, responseMs) + connectMs + IDLE_MARGIN_MS;
     this.#decider = new Decider({ routes, tables, codec, entry, service, trusts });
-    this.#agent = new InstanceAgent(connectMs);
+    const heard: OutcomeListener = ({ host, port }, isConnected) => {
+      const key = tables.findByAddress(host, port)?.table.key;
+      if (key === undefined) return;
+      if (isConnected) tables.answered(key, host, port);
+      else tables.refused(key, host, port);
+    };
+    this.#agent = new InstanceAgent(connectMs, heard);
     this.#forwarding = {
       decider: this.#decider,
-      heads: createRequestHeads(codec, baggageKey),
+      heads: createRequestHeads(codec, { formats, baggageKey }),
       agent: this.#agent,
       load: new InstanceLoad(limits.requestsPerInstance ?? 1_024),
       connectMs,
+      heard,
       responseMs,
       idleMs,
       log,

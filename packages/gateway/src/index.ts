@@ -14,3 +14,6 @@ export { ingressRoutes, type IngressOptions, type IngressRoutes } from './ingres
 export type { ManifestFile, ManifestProblem } from './ingress/manifests.js';
 export { readCertificate, watchCertificate, type CertificateFiles } from './listen/certificate-files.js';
 export * from './export/index.js';
+export { LiveSource, type LiveSourceOptions } from './live/live-source.js';
+export { xdsBootstrap, xdsResources, type BootstrapOptions, type XdsResources } from './xds/resources.js';
+export { startXdsServer, type XdsServer, type XdsServerOptions } from './xds/xds-server.js';

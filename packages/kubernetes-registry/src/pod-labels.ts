@@ -6,6 +6,9 @@ export const TAG_LABEL = 'lane.dev/tag';
 /** The same in MSE's words; the other one counts first. */
 export const MSE_TAG_LABEL = 'alicloud.service.tag';
 
+/** The same in OpenSergo's (opensergo/opensergo-specification, zh-Hans/traffic-routing.md), which counts last. */
+export const OPENSERGO_TAG_LABEL = 'traffic.opensergo.io/label';
+
 /** Labels of an object. */
 export type Labels = Readonly<Record<string, string>>;
 
@@ -13,6 +16,9 @@ export type Labels = Readonly<Record<string, string>>;
 export function metadataOfLabels(labels: Labels | undefined): Readonly<Record<string, string>> {
   const own = labels?.[TAG_LABEL];
   if (own !== undefined) return { [LANE_METADATA_KEY]: own };
-  const mse = labels?.[MSE_TAG_LABEL];
-  return mse === undefined ? {} : { [MSE_TAG_LABEL]: mse };
+  for (const label of [MSE_TAG_LABEL, OPENSERGO_TAG_LABEL]) {
+    const value = labels?.[label];
+    if (value !== undefined) return { [label]: value };
+  }
+  return {};
 }

@@ -55,6 +55,8 @@ export interface NacosNamespace {
   /** `public` for the one that needs no id. */
   readonly id: string;
   readonly name: string;
+  /** Of an embedded Nacos, where any namespace is there as soon as somebody uses it. */
+  readonly madeOnUse?: true;
 }
 
 /**

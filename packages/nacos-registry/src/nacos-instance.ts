@@ -1,4 +1,4 @@
-import type { Instance, ServiceKey } from '@lane/core/model';
+import { jsonNumber, type Instance, type ServiceKey } from '@lane/core/model';
 
 /** Nacos's group of services that name none. */
 export const DEFAULT_GROUP = 'DEFAULT_GROUP';
@@ -31,9 +31,9 @@ export function toInstances(hosts: unknown): NacosInstance[] {
 
 function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
   const { ip, metadata, clusterName } = host;
-  const port = Number(host['port']);
+  const port = jsonNumber(host['port']);
   if (typeof ip !== 'string' || ip === '' || !Number.isInteger(port) || port < 0 || port > 65_535) return undefined;
-  const weight = host['weight'] === undefined || host['weight'] === null ? 1 : Number(host['weight']);
+  const weight = host['weight'] === undefined || host['weight'] === null ? 1 : jsonNumber(host['weight']);
   return {
     ip,
     port,

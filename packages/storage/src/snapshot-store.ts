@@ -3,7 +3,7 @@
  * same. Writing is asynchronous, bundled, and holds no process alive; nothing here ever throws.
  */
 import type { Stats } from 'node:fs';
-import { messageOf, serviceIdOf, SILENT_LOG, type Instance, type Log, type SnapshotStore } from '@lane/core/model';
+import { jsonNumber, messageOf, serviceIdOf, SILENT_LOG, type Instance, type Log, type SnapshotStore } from '@lane/core/model';
 
 /** Options of {@link createSnapshotStore}. */
 export interface SnapshotStoreOptions {
@@ -56,7 +56,7 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
       if (fileStats === undefined || !fileStats.isFile()) return undefined;
       const snapshot = JSON.parse(fs.readFileSync(filePath, 'utf8')) as Record<string, unknown> | null;
       if (snapshot === null || snapshot['version'] !== VERSION || snapshot['subject'] !== subject) return undefined;
-      const age = Date.now() - Number(snapshot['savedAt']);
+      const age = Date.now() - jsonNumber(snapshot['savedAt']);
       return age <= MAX_AGE_MS ? snapshot : undefined;
     } catch (error) {
       log.warn(`the snapshot of ${subject} in ${folder} can't be read and is left out`, { error: messageOf(error) });

@@ -53,7 +53,11 @@ describe('the Lua of the export for APISIX', () => {
     const forged = { 'x-mse-tag': 'blue', 'service-lane': 'shop/blue', 'dubbo.tag': 'blue', 'n-d-version': 'blue' };
     try {
       const gray = ((await ask(nginx.port, { path: '/gray', headers: forged })) as Got).headers;
-      expect(gray).toMatchObject({ baggage: 'x-mse-gray-tag=gray', 'x-mse-tag': 'gray', 'service-lane': 'shop/gray' });
+      expect(gray).toMatchObject({
+        baggage: `__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}],x-mse-gray-tag=gray`,
+        'x-mse-tag': 'gray',
+        'service-lane': 'shop/gray',
+      });
       const base = ((await ask(nginx.port, { path: '/base', headers: forged })) as Got).headers;
       for (const name of ['x-mse-tag', 'service-lane', 'dubbo.tag', 'n-d-version', 'baggage']) expect(base).not.toHaveProperty(name);
       expect(gray).not.toHaveProperty('dubbo.tag');

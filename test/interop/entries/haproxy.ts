@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { dataFolder, programOf } from '../../servers/process.js';
 import { startProxy, type Proxy } from './proxy.js';
 
-/** Starts it with a configuration that listens on `port`. */
-export function startHaproxy(configuration: string, port: number): Promise<Proxy> {
+/** Starts it with a configuration that listens on `port`; `withMaster`: SIGUSR2 has it read that again. */
+export function startHaproxy(configuration: string, port: number, withMaster = false): Promise<Proxy> {
   const folder = dataFolder('haproxy');
   const file = join(folder, 'haproxy.cfg');
   writeFileSync(file, configuration);
-  return startProxy(programOf('haproxy', ['/usr/sbin/haproxy']), ['-db', '-f', file], port, folder);
+  return startProxy(programOf('haproxy', ['/usr/sbin/haproxy']), [...(withMaster ? ['-W'] : []), '-db', '-f', file], port, folder);
 }

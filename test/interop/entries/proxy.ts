@@ -8,6 +8,9 @@ import { eventually } from '@lane/testing/eventually';
 /** A proxy that runs. */
 export interface Proxy {
   readonly port: number;
+  readonly pid: number;
+  /** Where its configuration is. */
+  readonly folder: string;
   stop(): Promise<void>;
 }
 
@@ -58,5 +61,5 @@ export async function startProxy(
     await stop();
     throw new Error(`${command}: ${(error as Error).message}\n${said}`);
   }
-  return { port, stop };
+  return { port, pid: child.pid as number, folder, stop };
 }

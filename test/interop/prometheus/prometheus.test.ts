@@ -78,6 +78,30 @@ test('promtool accepts the alerts', () => {
   expect(output).toMatch(/6 rules found/);
 });
 
+test('promtool: a lane that has lost its instances falls back with an alert, one that is partial by intention without', () => {
+  const file = join(dataFolder('fallback'), 'alerts.test.yaml');
+  const calls = (route: string, values: string): object => ({
+    series: `lane_calls_total{service="shop",peer="stock",tag="gray",route="${route}"}`,
+    values,
+  });
+  const test = (input_series: object[], exp_alerts: object[]): object => ({
+    interval: '1m',
+    input_series,
+    alert_rule_test: [{ eval_time: '40m', alertname: 'LaneFallsBack', exp_alerts }],
+  });
+  const fires = {
+    exp_labels: { service: 'shop', peer: 'stock', tag: 'gray', severity: 'warning' },
+    exp_annotations: { summary: 'Calls of lane gray to stock go to base: the lane has lost its instances there' },
+  };
+  const tests = [
+    test([calls('lane', '0+60x10 600x40'), calls('fallback', '0x10 0+60x40')], [fires]),
+    test([calls('fallback', '0+60x50')], []),
+    test([calls('lane', '0+60x50'), calls('fallback', '0x50')], []),
+  ];
+  writeFileSync(file, JSON.stringify({ rule_files: [join(DASHBOARDS, 'alerts.yaml')], evaluation_interval: '1m', tests }));
+  expect(execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['test', 'rules', file]).toString()).toMatch(/SUCCESS/);
+});
+
 test('promtool: a registry that forgets, and instances that refuse, ring their alerts', () => {
   const file = join(dataFolder('alerts'), 'alerts.test.yaml');
   const alertAt = (alertname: string, exp_alerts: object[]): object => ({ eval_time: '5m', alertname, exp_alerts });

@@ -1,7 +1,7 @@
 /** What instances may answer: a client gets it whole, or 502, or sees it broken; the gateway serves the next request. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Gateway } from '@lane/gateway';
-import { askNormally, gatewayTo, sendRaw, startOddInstance } from './support.js';
+import { askByHttp2, askNormally, gatewayTo, sendRaw, startOddInstance } from './support.js';
 
 type Ending = 'keep' | 'end' | 'reset';
 let odd: { text: string; ending: Ending } = { text: '', ending: 'end' };
@@ -78,10 +78,11 @@ const CASES: ReadonlyArray<readonly [what: string, text: string, ending: Ending,
   ['100,000 informational answers', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100_000), 'keep', BAD],
 ];
 
-describe.each(['1.1', '1.0'])('a client of HTTP/%s, and an instance that answers with', (version) => {
+describe.each(['1.1', '1.0', '2'])('a client of HTTP/%s, and an instance that answers with', (version) => {
   test.each(CASES)('%s', async (what, text, ending, wanted) => {
     odd = { text, ending };
-    const answer = await sendRaw(gateway, `GET /odd HTTP/${version}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    const answer =
+      version === '2' ? await askByHttp2(gateway) : await sendRaw(gateway, `GET /odd HTTP/${version}\r\nHost: x\r\nConnection: close\r\n\r\n`);
     if (version === '1.0' && what === '103 before it') expect(answer).toMatch(GOOD);
     else expect(answer).toMatch(wanted);
     expect(answer).not.toContain('evil');

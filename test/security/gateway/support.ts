@@ -1,6 +1,7 @@
 /** A gateway in front of one instance, and raw sockets on both sides of it. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
+import { connect as connectHttp2, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Instance, Registry } from '@lane/core/model';
 import { startGateway, type Gateway, type GatewayOptions } from '@lane/gateway';
@@ -77,6 +78,19 @@ export async function sendRaw(gateway: Gateway, text: string, enough?: RegExp): 
     // A reset is an answer, too.
   }
   socket.destroy();
+  return answer;
+}
+
+/** Asks for `/odd` by HTTP/2, and gives what comes as HTTP/1.1 would write it; nothing where the stream is reset before. */
+export async function askByHttp2(gateway: Gateway): Promise<string> {
+  const session = connectHttp2(gateway.url).on('error', () => {});
+  const stream = session.request({ ':path': '/odd', ':authority': 'x' }).on('error', () => {});
+  let answer = '';
+  const note = (headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void => void (answer += `HTTP/1.1 ${headers[':status']} \r\n\r\n`);
+  stream.on('headers', note).on('response', note);
+  stream.setEncoding('latin1').on('data', (chunk: string) => (answer += chunk));
+  await new Promise<void>((resolve) => stream.once('close', () => resolve()));
+  session.destroy();
   return answer;
 }
 

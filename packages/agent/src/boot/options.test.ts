@@ -35,6 +35,7 @@ test('without any setting the app gets the documented defaults, and nothing is c
       baggageKey: 'lane',
       trust: 'all',
       propagateTo: 'internal',
+      baggageBoundary: 'keep',
       services: [],
       registry: 'nacos',
       kubernetesAccount: undefined,
@@ -53,6 +54,7 @@ test('without any setting the app gets the documented defaults, and nothing is c
       adminPort: undefined,
       adminHost: '127.0.0.1',
       instrumentations: [],
+      bind: [],
       disable: [],
       log: 'warn',
       logFormat: 'text',
@@ -107,6 +109,7 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
   ['LANE_TRACES', 'zipkin', 'traces', 'zipkin'],
   ['LANE_SNAPSHOT_DIR', '/var/lane', 'snapshotDir', '/var/lane'],
   ['LANE_INSTRUMENTATIONS', '@acme/lane-foo, lane-bar', 'instrumentations', ['@acme/lane-foo', 'lane-bar']],
+  ['LANE_BIND', 'a:b[0,1], @c/d/e.js:f()', 'bind', ['a:b[0,1]', '@c/d/e.js:f()']],
   ['LANE_DISABLE', 'undici,nacos', 'disable', ['undici', 'nacos']],
   ['LANE_LOG', 'DEBUG', 'log', 'debug'],
   ['LANE_LOG_FORMAT', 'json', 'logFormat', 'json'],
@@ -138,9 +141,45 @@ test.each([
   const { options, problems } = read({ [variable]: text });
   expect(options).toEqual(read({}).options);
   expect(problems).toEqual([
-    { message: `${variable}=${JSON.stringify(text)} can't be used: accepted is ${OPTION_ROWS[option].accepts}. The app runs without this setting.` },
+    {
+      message: expect.stringMatching(
+        /^\S+=".*" can't be used: accepted is .*\. (In force is LANE_\w+=\S+|The app runs without this setting|This instance is base)\.$/,
+      ),
+    },
   ]);
+  expect(problems[0]?.message).toContain(OPTION_ROWS[option].accepts);
 });
+
+test.each([
+  [{ LANE_FALLBACK: 'gray' }, 'In force is LANE_FALLBACK=base.'],
+  [{ LANE_FORMATS: 'b3' }, 'In force is LANE_FORMATS=baggage.'],
+  [{ LANE_FALLBACK: 'gray', LANE_CONFIG: 'fallback' }, 'In force is LANE_FALLBACK=none.'],
+  [{ LANE_TAG: 'gr ay' }, 'This instance is base.'],
+  [{ LANE_FORMATS_IN: 'b3' }, 'The app runs without this setting.'],
+])('%j: the line says what is in force instead', (environment, inForce) => {
+  const given = 'LANE_CONFIG' in environment ? { ...environment, LANE_CONFIG: file('fallback.json', '{"fallback": "none"}') } : environment;
+  expect(read(given).problems).toEqual([{ message: expect.stringContaining(inForce) }]);
+});
+
+test.each([
+  ['LANE_TAGG', 'LANE_TAG'],
+  ['LANE_NACOS_SEVER', 'LANE_NACOS_SERVER'],
+  ['lane_tag', 'LANE_TAG'],
+  ['LANE.TAG', 'LANE_TAG'],
+])('%s is told with the name that was meant: %s', (name, meant) => {
+  expect(read({ [name]: 'x' }).problems).toEqual([{ message: expect.stringContaining(`${name} is no option of the agent, which ignores it`) }]);
+  expect(read({ [name]: 'x' }).problems[0]?.message).toContain(`did you mean ${meant}?`);
+});
+
+test.each([
+  'LANE_CONSOLE_TOKEN',
+  'LANE_CONSOLE_AUDIT_LOG',
+  'LANE_APP_NODE_OPTIONS',
+  'LANE_SERVICES_URL',
+  'LANES',
+  'LANE_KEEPING_ASSIST',
+  'PLANE_TAG',
+])("%s is somebody else's", (name) => expect(read({ [name]: 'x' }).problems).toEqual([]));
 
 describe('an option that keeps others out closes where it can not be used, and one line says so', () => {
   test.each([
@@ -202,7 +241,7 @@ describe('an option that keeps others out closes where it can not be used, and o
   test.each(['{', '[]', '"all"', ''])('in a file that holds %j, unless the environment has it', (content) => {
     const LANE_CONFIG = file('broken-too.json', content);
     const { options, problems } = read({ LANE_CONFIG });
-    expect(options).toEqual({ ...read({}).options, trust: 'none' });
+    expect(options).toEqual({ ...read({}).options, trust: 'none', baggageBoundary: 'strip' });
     expect(problems).toEqual([{ message: expect.stringMatching(/LANE_TRUST, .* no tag of a caller is believed/) }]);
     expect(read({ LANE_CONFIG, LANE_TRUST: '10.0.0.0/8' }).options.trust).toEqual(['10.0.0.0/8']);
   });
@@ -257,7 +296,7 @@ describe('the options file', () => {
     ['that is a list', 'list.json', '[]', /list\.json can't be used: accepted is a JSON or YAML object/],
   ])('%s: one line names it, and the app gets the defaults, closed where they keep others out', (_, name, content, message) => {
     const { options, problems } = read({ LANE_CONFIG: file(name, content) });
-    expect(options).toEqual({ ...read({}).options, trust: name === 'unknown.json' ? 'all' : 'none' });
+    expect(options).toEqual({ ...read({}).options, ...(name === 'unknown.json' ? {} : { trust: 'none', baggageBoundary: 'strip' }) });
     expect(problems).toEqual([{ message: expect.stringMatching(message) }]);
   });
 
@@ -272,6 +311,8 @@ describe("the pod's labels", () => {
   test.each([
     ['app="shop-a"\nalicloud.service.tag="gray"\n', 'gray', 0],
     ['app="shop-a"\n', undefined, 0],
+    ['traffic.opensergo.io/label="gray"\n', 'gray', 0],
+    ['traffic.opensergo.io/label="blue"\nalicloud.service.tag="gray"\n', 'gray', 0],
     ['alicloud.service.tag=""\n', undefined, 0],
     ['alicloud.service.tag="not a tag"\n', undefined, 1],
   ])('%j: tag %s', (labels, tag, problems) => {

@@ -23,6 +23,7 @@ import { OwnService } from '../discovery/own-service.js';
 import { RequestLanes } from '../inbound/request-lanes.js';
 import type { Messaging } from '../messages/messaging.js';
 import type { Observers } from '../observe/observers.js';
+import { Connecting } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
 import type { AgentLog } from './log.js';
@@ -36,6 +37,7 @@ export class Runtime implements Outbound, Messaging {
   readonly own: OwnService;
   readonly requests: RequestLanes;
   readonly router: Router;
+  readonly connecting: Connecting;
   readonly propagation: Propagation;
   readonly observers: Observers = { traffic: undefined, verdicts: undefined };
   readonly laneGroups = new LaneGroupsInForce((rules) => this.setRules(rules));
@@ -49,6 +51,8 @@ export class Runtime implements Outbound, Messaging {
   readonly registrations = new Map<string, AppRegistration>();
   /** Of those, by service and address, what a drain has taken out. */
   readonly withdrawn = new Set<string>();
+  /** Called as the app registers. */
+  onRegister: (() => void) | undefined;
   readonly #registry: ObservedRegistry;
   readonly #declared: DeclaredNames;
   #addresses: RegistryState['addresses'] | undefined;
@@ -61,8 +65,10 @@ export class Runtime implements Outbound, Messaging {
       formats: options.formats,
       formatsIn: options.formatsIn,
       baggageKey: options.baggageKey,
-      groupOf: (tag) => this.tables.rules?.groupOf(tag),
-      onUnwritable: (message) => log.warn(message),
+      fallback: options.fallback,
+      rules: () => this.tables.rules,
+      service: () => this.own.name,
+      onNotice: (message) => log.warn(message),
     });
     const holdMs = (): number => options.registryHoldMs ?? this.#registry.holdMs ?? 0;
     const doubts = new DoubtLog(log, holdMs);
@@ -89,8 +95,9 @@ export class Runtime implements Outbound, Messaging {
     const names: ServiceNames = this.#registry.names ?? this.#declared;
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
-    this.propagation = createPropagation(options.propagateTo, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
+    this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
+    this.connecting = new Connecting(this.router, this.tables, log, performance.now.bind(performance));
     this.setRules(undefined);
   }
 
@@ -122,6 +129,7 @@ export class Runtime implements Outbound, Messaging {
 
   /** Takes note of what the app registers. */
   registered(key: ServiceKey, registration: AppRegistration): void {
+    this.onRegister?.();
     if (this.own.registeredAs(key)) this.setRules(this.tables.rules);
     this.registrations.set(`${key.group}@@${key.name} ${registration.address}`, registration);
   }

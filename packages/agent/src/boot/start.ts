@@ -1,18 +1,19 @@
 /** Starts the agent in this process: reads the options, patches, and connects to the registry where there is need. */
 import { isPackageManager } from '@lane/core/agent';
 import { tellOfBundledNacos } from '../discovery/bundled-nacos.js';
-import { INSTRUMENTATIONS } from '../instrumentations/index.js';
+import { bindingsOf, INSTRUMENTATIONS } from '../instrumentations/index.js';
 import type { Instrumentation, LoadedFile } from '../patching/instrumentation.js';
 import { onModuleLoaded } from '../patching/es-module-hook.js';
 import { isLaneCommand } from './lane-command.js';
 import { createLog, type AgentLog } from './log.js';
 import { whenMetered } from '../observe/meter-provider.js';
 import { onFileLoaded } from '../patching/module-hook.js';
-import { readOptions } from './options.js';
+import { readOptions, watchForLateOptions } from './options.js';
 import { Runtime } from './runtime.js';
 import { loadInstrumentations } from './third-party.js';
 import { reportFailuresTo, safely } from '../patching/safely.js';
-import { isSupported, packageOf } from '../patching/supported-version.js';
+import { packageOf } from '../patching/package-files.js';
+import { isSupported } from '../patching/supported-version.js';
 import type { MeterProvider } from '../observe/traffic/opentelemetry-metrics.js';
 
 /** Where the agent of this process announces itself: a second copy, of whatever version, does nothing. */
@@ -56,6 +57,7 @@ export function start(): void {
     // After our own: what the packages load is patched, too.
     installAll(loadInstrumentations(options.instrumentations, INSTRUMENTATIONS, log), agent);
   }
+  if (options.bind.length > 0) installAll({ LANE_BIND: bindingsOf(options.bind, log) }, agent);
   for (const name of options.disable) {
     if (!instrumentations.has(name))
       log.error(
@@ -80,6 +82,14 @@ export function start(): void {
       }),
     ).unref();
   }
+  // Once the app has loaded what it begins with, and again as it registers: nobody is to take an instance of a lane for base unsaid.
+  const lateOptions = watchForLateOptions();
+  const tellLateOptions = safely('late options', () => {
+    const line = lateOptions();
+    if (line !== undefined) log.warn(line);
+  });
+  setImmediate(tellLateOptions).unref();
+  runtime.onRegister = tellLateOptions;
   log.info('the agent is on', { version: agent.version, tag: options.tag ?? 'base', node: process.version });
 }
 
@@ -100,9 +110,10 @@ function installAll(table: Readonly<Record<string, Instrumentation>>, { runtime,
       instrumentations.set(name, 'on');
       patch(loaded);
     });
-    for (const file of files) onFileLoaded(file, (exports, filename, isLate) => patchSafely({ exports, file, filename, runtime }, isLate));
+    for (const file of files)
+      onFileLoaded(file, (holder, filename, isLate) => patchSafely({ exports: holder.exports, holder, file, filename, runtime }, isLate));
     for (const [file, names] of Object.entries(modules))
-      onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, file, filename, runtime }));
+      onModuleLoaded(file, names, (exports, filename) => patchSafely({ exports, holder: { exports }, file, filename, runtime }));
   }
 }
 

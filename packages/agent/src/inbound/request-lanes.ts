@@ -10,6 +10,7 @@ import {
   type ServiceTables,
   type Tag,
   type TagCodec,
+  type Carried,
 } from '@lane/core/model';
 import type { EntryRules, RequestView, Trust, TrustTest } from '@lane/core/rules';
 
@@ -62,15 +63,19 @@ export class RequestLanes {
       const { malformed } = this.#codec.counts;
       let inbound = this.#codec.readRaw(rawHeaders);
       // What is no tag to us may be one to the app's OpenTelemetry, which would send it on.
-      const carries = inbound !== undefined || this.#codec.counts.malformed !== malformed;
+      const carried = this.#codec.carriedIn?.(rawHeaders);
+      const carries = inbound !== undefined || carried !== undefined || this.#codec.counts.malformed !== malformed;
       if (carries && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
         inbound = undefined;
         disbelieved = true;
       }
       mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, given, source);
       disbelieved ||= inbound !== undefined && mark.tag !== inbound;
+      // An entry rule, and a stamp, say of all services what the request named each for itself.
+      if (carried !== undefined && !disbelieved && mark.tag === inbound) mark = { ...mark, carried };
       marked[REQUEST_MARK] = mark;
     }
+    if (mark.carried !== undefined) return this.#carrying(mark, mark.carried);
     if (mark.tag !== undefined) {
       const { context } = this.#codec.record(mark.tag);
       this.onTagged?.(context);
@@ -78,6 +83,12 @@ export class RequestLanes {
     }
     // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
     return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
+  }
+
+  #carrying({ tag }: RequestTag, carried: Carried): LaneContext {
+    const context = laneContext(tag, carried);
+    if (tag !== undefined) this.onTagged?.(context);
+    return context;
   }
 
   #decide<G>(inbound: Tag | undefined, given: G, source: RequestSource<G>): RequestTag {

@@ -1,8 +1,8 @@
 /**
- * async's queues call their worker, and `memoize` its callers, when somebody else's task is done. Tasks remember the lane in
+ * async's queues, and those of neo-async, which are built like them, call their worker, and `memoize` its callers, when somebody else's task is done. Tasks remember the lane in
  * which they were pushed, and the worker is run in it.
  * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module is
- * not reached.
+ * not reached, nor is another file of its internals.
  */
 import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
@@ -16,19 +16,32 @@ interface Item {
 }
 type Worker = (...args: unknown[]) => unknown;
 
-export function patch({ exports }: LoadedFile): void {
-  for (const name of ['queue', 'priorityQueue', 'cargo', 'cargoQueue']) wrap(exports as object, name, queueInLane);
-  wrap(exports as object, 'memoize', (original) => {
-    return function memoize(this: unknown, ...args: never[]): unknown {
-      const memoized = Reflect.apply(original, this, args) as Worker;
-      const bound = (...given: unknown[]): unknown => {
-        const last = given.length - 1;
-        if (hasEnteredLane() && typeof given[last] === 'function') given[last] = bindLane(given[last] as () => unknown);
-        return memoized(...given);
-      };
-      return Object.assign(bound, memoized);
+/** What adds to the list of tasks, and which argument is the item. */
+const ADDS = [
+  ['push', 0],
+  ['unshift', 0],
+  // By priority, before 3 and in neo-async.
+  ['insertBefore', 1],
+] as const;
+const QUEUES = ['queue', 'priorityQueue', 'cargo', 'cargoQueue'];
+
+export function patch({ exports, file, holder }: LoadedFile): void {
+  if (!file.startsWith('async/') || file === 'async/dist/async.js') {
+    for (const name of QUEUES) wrap(exports as object, name, queueInLane);
+    wrap(exports as object, 'memoize', memoizeInLane);
+  } else wrap(holder, 'exports', file === 'async/memoize.js' ? memoizeInLane : queueInLane);
+}
+
+function memoizeInLane(original: (...args: never[]) => unknown): Worker {
+  return function memoize(this: unknown, ...args: unknown[]): unknown {
+    const memoized = Reflect.apply(original, this, args as never[]) as Worker;
+    const bound = (...given: unknown[]): unknown => {
+      const last = given.length - 1;
+      if (hasEnteredLane() && typeof given[last] === 'function') given[last] = bindLane(given[last] as () => unknown);
+      return memoized(...given);
     };
-  });
+    return Object.assign(bound, memoized);
+  };
 }
 
 function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks: object }): Worker {
@@ -42,14 +55,15 @@ function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks:
     const tag = (given as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];
     if (tag !== undefined) Object.defineProperty(worker, Symbol.toStringTag, { value: tag });
     const made = Reflect.apply(original, this, [worker, ...rest]);
-    for (const method of ['push', 'unshift']) {
+    for (const [method, at] of ADDS) {
       wrap(made._tasks, method, (add) => {
-        return function added(this: unknown, item: Item, ...others: never[]): unknown {
+        return function added(this: unknown, ...args: unknown[]): unknown {
+          const item = args[at] as Item;
           if (hasEnteredLane()) {
             item[LANE] = currentContext() ?? laneContext(undefined);
             if (typeof item.callback === 'function') item.callback = bindLane(item.callback as () => unknown);
           }
-          return Reflect.apply(add, this, [item, ...others]);
+          return Reflect.apply(add, this, args);
         };
       });
     }

@@ -1,11 +1,20 @@
 /** bluebird settles promises from a queue of its own, in the lane of whoever filled it first: handlers are bound as they are given. */
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
 
 const WITH_CALLBACK = ['map', 'filter', 'each', 'mapSeries', 'reduce'];
 
-export function patch({ exports }: LoadedFile): void {
+export function patch({ exports }: Pick<LoadedFile, 'exports'>): void {
   const { prototype } = exports as { prototype: object };
+  // A copy with a class of its own, as request-promise has.
+  wrap(exports as object, 'getNewLibraryCopy', (original) => {
+    return function getNewLibraryCopy(this: unknown, ...args: unknown[]): unknown {
+      const copy = Reflect.apply(original, this, args);
+      patch({ exports: copy });
+      return copy;
+    };
+  });
   // Its further arguments are for bluebird's own use.
   bindArguments(prototype, '_then', 2);
   for (const method of WITH_CALLBACK) {

@@ -10,14 +10,17 @@ import {
   enterContext,
   hasEnteredLane,
   laneContext,
-  writeLane,
   type LaneContext,
+  type OutboundHeaders,
+  type Redirect,
   type SettledVerdict,
   type Verdict,
 } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
+import { carryLane, type Reach } from '../outbound/carry-lane.js';
 import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
-import { createSiblings, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
+import { connectedChannel, isReady } from '../outbound/grpc/connected.js';
+import { createSiblings, reachOf, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
@@ -39,15 +42,16 @@ export function patch({ exports, runtime }: LoadedFile): void {
 }
 
 function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, outbound: Outbound): CreateCall {
-  const { router, observers } = outbound;
+  const { router, connecting, observers } = outbound;
   const judge = safely('grpc-client destination', (channel: Channel, waited: boolean): Verdict | undefined => {
     const target = router.isEmpty ? undefined : targetOf(channel);
     return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
+  const begin = safely('grpc-client tries', (verdict: Redirect) => connecting.begin(verdict, currentContext()?.tag));
   const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined) => {
     startInLane(Object.getPrototypeOf(call) as object, outbound);
-    call[START] = { context: currentContext(), host: targetOf(channel)?.host, inLane: hasEnteredLane(), series };
+    call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series };
   });
 
   const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, verdict: SettledVerdict) => {
@@ -57,21 +61,35 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
 
   return function createCall(this: Channel, ...args: unknown[]): Call {
     if (siblings.has(this)) return original.apply(this, args);
-    const proceed = (verdict: SettledVerdict): Call => {
+    const deadline = args[1] as Date | number;
+    /** The call, or what makes it once there is a channel for it. */
+    const proceed = (verdict: SettledVerdict): Call | Promise<() => Call> => {
       const series = observers.traffic === undefined ? undefined : count(observers.traffic, this, verdict);
       if (verdict.kind === 'unavailable') {
         if (series !== undefined) series.errors++;
         return failedCall(unavailableError(verdict));
       }
-      const channel = (verdict.kind === 'redirect' ? beside(this, verdict) : undefined) ?? this;
-      const call = original.apply(channel, args);
-      if (series !== undefined || hasEnteredLane()) prepare(call, this, series);
-      return call;
+      const make = (channel: Channel): Call => {
+        const call = original.apply(channel, args);
+        if (series !== undefined || hasEnteredLane()) prepare(call, this, series);
+        return call;
+      };
+      const attempt = verdict.kind === 'redirect' ? begin(verdict) : undefined;
+      const channel = attempt === undefined ? undefined : beside(this, attempt.instance, attempt.byName);
+      if (attempt === undefined || channel === undefined || isReady(channel)) return make(channel ?? this);
+      const channelTo = (): Channel => beside(this, attempt.instance, attempt.byName) ?? channel;
+      return connectedChannel(connecting, attempt, deadline, channelTo).then((connected) => bindLane(() => make(connected)));
     };
     const verdict = judge(this, false);
-    if (verdict?.kind !== 'wait') return proceed(settled(verdict));
-    const resume = bindLane(() => proceed(settled(judge(this, true))));
-    return deferredCall(verdict.until.then(resume, resume));
+    if (verdict?.kind !== 'wait') {
+      const made = proceed(settled(verdict));
+      return made instanceof Promise ? deferredCall(made, deadline) : made;
+    }
+    const resume = bindLane(async (): Promise<() => Call> => {
+      const made = await proceed(settled(judge(this, true)));
+      return typeof made === 'function' ? made : () => made;
+    });
+    return deferredCall(verdict.until.then(resume, resume), deadline);
   };
 }
 
@@ -83,7 +101,7 @@ type Start = (this: StartedCall, metadata: Metadata, listener: Listener) => unkn
 interface StartedCall extends Call {
   [START]?: {
     readonly context: LaneContext | undefined;
-    readonly host: string | undefined;
+    readonly reach: Reach | undefined;
     readonly inLane: boolean;
     readonly series: Series | undefined;
   };
@@ -109,21 +127,23 @@ function startInLane(callClass: object, outbound: Outbound): void {
         };
       }
       if (!own.inLane) return Reflect.apply(original, this, [metadata, told]);
-      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.host, outbound) ?? metadata, told]);
+      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.reach, outbound) ?? metadata, told]);
     };
   });
 }
 
-function metadataWithLane(given: Metadata, context: LaneContext | undefined, host: string | undefined, { codec, propagation }: Outbound): Metadata {
-  if (context === undefined || (context.tag !== undefined && host !== undefined && !propagation.allows(host))) return given;
+function metadataWithLane(given: Metadata, context: LaneContext | undefined, reach: Reach | undefined, outbound: Outbound): Metadata {
+  if (context === undefined) return given;
   const metadata = given.clone();
-  writeLane(context, codec, {
+  const headers: OutboundHeaders = {
+    areAttachments: true,
     get: (name) => {
       const values = metadata.get(name).map(String);
       return values.length === 0 ? undefined : values;
     },
     set: (name, value) => metadata.set(name, value),
     remove: (name) => metadata.remove(name),
-  });
+  };
+  carryLane(context, outbound, headers, reach);
   return metadata;
 }

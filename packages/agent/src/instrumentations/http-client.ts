@@ -9,14 +9,19 @@
  * Requests with `createConnection` and no agent never ask an agent: http-create-connection is for them.
  */
 import http from 'node:http';
+import { connectRoutedSockets } from '../outbound/connecting/routed-sockets.js';
 import { addRequestToRightInstance, type AddRequest } from '../outbound/http/destination.js';
+import { decideProxyOnce } from '../outbound/http/env-proxy.js';
 import { storeHeaderWithLane, type StoreHeader } from '../outbound/http/headers.js';
 import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { wrap } from '../patching/wrap.js';
 
 export function install(outbound: Outbound): void {
-  const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) => addRequestToRightInstance(original, outbound));
+  connectRoutedSockets(outbound.connecting);
+  const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) =>
+    decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, outbound)),
+  );
   const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original: StoreHeader) => storeHeaderWithLane(original, outbound));
   wrap(http.ClientRequest.prototype, 'onSocket', (original) => {
     return function onSocket(this: Request, ...args: never[]): unknown {

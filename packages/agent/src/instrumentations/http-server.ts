@@ -14,7 +14,8 @@ import type { TrafficRecorder } from '../observe/traffic/recorder.js';
 
 type Request = http.IncomingMessage & Marked;
 
-const SOURCE: RequestSource<http.IncomingMessage> = { remoteAddress: ({ socket }) => socket?.remoteAddress, view: viewOf };
+/** How requests of node:http are looked at. */
+export const SOURCE: RequestSource<http.IncomingMessage> = { remoteAddress: ({ socket }) => socket?.remoteAddress, view: viewOf };
 
 export function install({ requests, observers }: { readonly requests: RequestLanes; readonly observers: Observers }): void {
   const contextOf = safely('http-server', (args: readonly unknown[], hasResponse: boolean): LaneContext | undefined => {
@@ -25,6 +26,7 @@ export function install({ requests, observers }: { readonly requests: RequestLan
     if (context === undefined) return undefined;
     keepLane(request, context);
     if (hasResponse) keepLane(args[2] as object, context);
+    else keepSocket(args[2] as object, context);
     patchOnce();
     return context;
   });
@@ -37,6 +39,12 @@ function count(traffic: TrafficRecorder, request: Request, response: http.Server
   if (request.stream !== undefined) return;
   if (response === undefined) traffic.upgradeCame(request[REQUEST_MARK]);
   else traffic.requestCame(response);
+}
+
+/** After an upgrade, or CONNECT, the connection is its request's alone: what comes over it is heard in that lane. Nothing is left of HTTP. */
+function keepSocket(socket: object, context: LaneContext): void {
+  keepLane(socket, context);
+  emitInLane(socket);
 }
 
 let patched = false;

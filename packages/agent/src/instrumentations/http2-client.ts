@@ -8,15 +8,18 @@
  * no sibling.
  */
 import type http2 from 'node:http2';
-import { currentContext, UNKNOWN, writeLane, type SettledVerdict, type Unavailable } from '@lane/core/model';
+import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
 import { resolveServiceNames } from '../outbound/http2/service-names.js';
 import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js';
+import { carryLane } from '../outbound/carry-lane.js';
 import { copyHeaders } from '../outbound/header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
+import { isPatchedDispatcher } from '../outbound/undici/dispatch.js';
 import { safely } from '../patching/safely.js';
 import type { TrafficRecorder } from '../observe/traffic/recorder.js';
+import { symbolNamed } from '../patching/symbol-named.js';
 import { wrap } from '../patching/wrap.js';
 
 type Session = http2.ClientHttp2Session;
@@ -45,14 +48,15 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     };
     const verdict = judge(session);
     if (verdict.kind === 'unavailable') return { through: undefined, verdict };
-    const through = siblingOf(session, tag, verdict.kind === 'redirect' ? verdict.instance : undefined, isRight);
+    const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict, tag) : undefined;
+    const through = siblingOf(session, tag, begin, isRight);
     return { through: through ?? session, verdict };
   });
   const withLane = safely('http2-client headers', (session: Session, given: unknown): unknown => {
     const context = currentContext();
-    if (context === undefined || (context.tag !== undefined && !outbound.propagation.allows(authorityOf(session).host))) return given;
+    if (context === undefined && outbound.propagation.strips === undefined) return given;
     const headers = copyHeaders(given);
-    writeLane(context, outbound.codec, headers);
+    carryLane(context, outbound, headers, authorityOf(session).host);
     return headers.toHeaders();
   });
 
@@ -62,7 +66,7 @@ function requestInLane(original: Request, outbound: Outbound): Request {
   });
 
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
-    if (isGrpc(headers)) return original.call(this, headers, options);
+    if (isGrpc(headers) || isOfDispatcher(this)) return original.call(this, headers, options);
     const prepared = withLane(this, headers) ?? headers;
     const { through, verdict }: Way = (router.isEmpty ? undefined : route(this)) ?? { through: this, verdict: UNKNOWN };
     const { traffic } = observers;
@@ -78,6 +82,22 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     process.nextTick(() => dead.destroy(unavailableError(verdict)));
     return stream;
   };
+}
+
+const owners = new WeakMap<Session, boolean>();
+
+/**
+ * Whether a session is that of a dispatcher of undici, which makes requests when its queue is worked off: lane, headers and destination of
+ * each have been decided as it was dispatched.
+ */
+function isOfDispatcher(session: Session): boolean {
+  let isOwned = owners.get(session);
+  if (isOwned === undefined) {
+    const client = symbolNamed(session, 'client') as { readonly dispatch?: unknown } | undefined;
+    isOwned = typeof client?.dispatch === 'function' && isPatchedDispatcher(client);
+    owners.set(session, isOwned);
+  }
+  return isOwned;
 }
 
 /** The session that a request is made on, and why; none where nothing may serve it. */

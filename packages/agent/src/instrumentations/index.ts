@@ -2,7 +2,10 @@
  * The table of all instrumentations, by their name in LANE_DISABLE. The code of each is run only once it is needed: at start
  * for what Node itself has, and for a package when a file of it is loaded.
  */
+import type { AgentLog } from '../boot/log.js';
+import { BINDING_ACCEPTED, joinBindings, parseBinding, type Binding } from '../patching/bindings.js';
 import type { Instrumentation } from '../patching/instrumentation.js';
+import { boundLibraries, boundLibrary } from './bound.js';
 
 export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   'http-server': {
@@ -67,6 +70,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patches: 'net.Server.prototype.emit; ServerHttp2Stream emit, from the first tagged request on',
     install: (runtime) => (require('./http2-server.js') as typeof import('./http2-server.js')).install(runtime),
   },
+  'http2-wrapper': {
+    library: 'http2-wrapper, got 11 - 14',
+    versions: { 'http2-wrapper': '1 - 2' },
+    patches: 'Agent.prototype.getSession: what it calls',
+    files: ['http2-wrapper/source/agent.js'],
+    patch: (loaded) => (require('./http2-wrapper.js') as typeof import('./http2-wrapper.js')).patch(loaded),
+  },
   'ws-server': {
     library: 'ws',
     versions: { ws: '7 - 8' },
@@ -82,11 +92,22 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./amqplib.js') as typeof import('./amqplib.js')).patch(loaded),
   },
   async: {
-    library: 'async',
-    versions: { async: '3.x' },
+    library: 'async, neo-async',
+    versions: { async: '2 - 3', 'neo-async': '2.x' },
     patches: 'queue, priorityQueue, cargo, cargoQueue: the lane of each task; memoize: its callbacks',
-    files: ['async/dist/async.js'],
+    files: [
+      'async/dist/async.js',
+      'neo-async/async.js',
+      ...['queue', 'priorityQueue', 'cargo', 'cargoQueue', 'memoize'].map((name) => `async/${name}.js`),
+    ],
     patch: (loaded) => (require('./async.js') as typeof import('./async.js')).patch(loaded),
+  },
+  'better-queue': {
+    library: 'better-queue',
+    versions: { 'better-queue': '3.x' },
+    patches: 'Queue.prototype: push, _startBatch',
+    files: ['better-queue/lib/queue.js'],
+    patch: (loaded) => (require('./better-queue.js') as typeof import('./better-queue.js')).patch(loaded),
   },
   bluebird: {
     library: 'bluebird',
@@ -115,12 +136,52 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     },
     patch: (loaded) => (require('./bullmq.js') as typeof import('./bullmq.js')).patch(loaded),
   },
+  fastq: {
+    library: 'fastq',
+    versions: { fastq: '1.x' },
+    patches: 'what it exports: the lane of each task',
+    files: ['fastq/queue.js'],
+    patch: (loaded) => (require('./fastq.js') as typeof import('./fastq.js')).patch(loaded),
+  },
+  injected: {
+    library: 'light-my-request (and with it fastify.inject), serverless-http',
+    versions: { 'light-my-request': '4 - 6', 'serverless-http': '2 - 4' },
+    patches: 'what light-my-request and serverless-http call the app by',
+    files: ['light-my-request/index.js', 'serverless-http/lib/framework/get-framework.js'],
+    patch: (loaded) => (require('./injected.js') as typeof import('./injected.js')).patch(loaded),
+  },
+  ioredis: {
+    library: 'ioredis',
+    versions: { ioredis: '4 - 6' },
+    patches: 'Redis.prototype.connect: a connection is of the background, whoever made it',
+    files: ['ioredis/built/redis/index.js', 'ioredis/built/Redis.js'],
+    patch: (loaded) => (require('./ioredis.js') as typeof import('./ioredis.js')).patch(loaded),
+  },
+  caches: {
+    library: "Next's data cache, undici's cache() and deduplicate(), axios-cache-interceptor",
+    versions: { next: '13 - 16', undici: '7 - 8', 'axios-cache-interceptor': '1.x' },
+    patches: 'what makes their keys, so that it has the tag; or what asks them, so that tagged requests go past',
+    files: [
+      'next/dist/server/lib/incremental-cache/index.js',
+      'undici/lib/interceptor/cache.js',
+      'undici/lib/interceptor/deduplicate.js',
+      'axios-cache-interceptor/dist/index.cjs',
+    ],
+    patch: (loaded) => (require('./caches.js') as typeof import('./caches.js')).patch(loaded),
+  },
   kafkajs: {
     library: 'kafkajs, @confluentinc/kafka-javascript',
     versions: { kafkajs: '2.x', '@confluentinc/kafka-javascript': '1.x' },
     patches: 'Kafka.prototype: producer (send, sendBatch, transaction), consumer (run)',
     files: ['kafkajs/src/index.js', '@confluentinc/kafka-javascript/lib/kafkajs/_kafka.js'],
     patch: (loaded) => (require('./kafkajs.js') as typeof import('./kafkajs.js')).patch(loaded),
+  },
+  memoizee: {
+    library: 'memoizee',
+    versions: { memoizee: '0.4' },
+    patches: 'what it exports: callbacks of what is memoized with `async`',
+    files: ['memoizee/index.js'],
+    patch: (loaded) => (require('./memoizee.js') as typeof import('./memoizee.js')).patch(loaded),
   },
   mysql2: {
     library: 'mysql2',
@@ -139,8 +200,9 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   'p-queue': {
     library: 'p-queue',
     // Imported as an ES module on Node 22.15 and later alone.
-    versions: { 'p-queue': '>=7' },
+    versions: { 'p-queue': '>=6' },
     patches: 'PQueue.prototype.add: its tasks',
+    files: ['p-queue/dist/index.js'],
     modules: { 'p-queue/dist/index.js': ['PQueue'] },
     patch: (loaded) => (require('./p-queue.js') as typeof import('./p-queue.js')).patch(loaded),
   },
@@ -176,10 +238,37 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./rocketmq.js') as typeof import('./rocketmq.js')).patch(loaded),
   },
   schedulers: {
-    library: 'node-schedule, cron (and with it @nestjs/schedule), agenda',
-    versions: { 'node-schedule': '2.x', cron: '2 - 4', agenda: '5.x' },
-    patches: 'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start; Job.prototype.run of agenda',
-    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js', 'agenda/dist/job/index.js'],
+    library: 'node-schedule, cron (and with it @nestjs/schedule), node-cron, agenda',
+    versions: { 'node-schedule': '2.x', cron: '2 - 4', 'node-cron': '3 - 4', agenda: '5.x' },
+    patches:
+      'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start; ScheduledTask.prototype.start of node-cron; Job.prototype.run of agenda',
+    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js', 'node-cron/src/scheduler.js', 'node-cron/dist/_shared.cjs', 'agenda/dist/job/index.js'],
+    modules: { 'node-cron/dist/_shared.js': ['InlineScheduledTask'] },
     patch: (loaded) => (require('./schedulers.js') as typeof import('./schedulers.js')).patch(loaded),
   },
+  workerpool: {
+    library: 'workerpool',
+    versions: { workerpool: '6 - 10' },
+    patches: 'Pool.prototype.exec: what its promise calls',
+    files: ['workerpool/src/Pool.js'],
+    patch: (loaded) => (require('./workerpool.js') as typeof import('./workerpool.js')).patch(loaded),
+  },
+  ...boundLibraries(),
 };
+
+/** What LANE_BIND says, as an instrumentation. */
+export function bindingsOf(lines: readonly string[], log: AgentLog): Instrumentation {
+  const read: Binding[] = [];
+  for (const line of lines) {
+    const binding = parseBinding(line);
+    if (binding === undefined) log.error(`LANE_BIND names ${JSON.stringify(line)}: accepted is ${BINDING_ACCEPTED}. The app runs without that`);
+    else read.push(binding);
+  }
+  return boundLibrary('those of LANE_BIND', {}, joinBindings(read), ({ file, path }) =>
+    log.once(
+      `LANE_BIND ${file}:${path}`,
+      'error',
+      `LANE_BIND: ${file} exports no method ${path}, or one that can't be replaced. Its callbacks follow no lane; name what it has, in the version that the app uses`,
+    ),
+  );
+}

@@ -37,6 +37,7 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     const headers = make();
     for (const [name, values] of options?.headers ?? []) for (const value of values) headers.append(name, value);
     writeLane(context, runtime.codec, {
+      areAttachments: true,
       get: (name) => linesOf(headers, name),
       set: (name, value) => headers.set(name, value),
       remove: (name) => headers.delete(name),

@@ -1,11 +1,13 @@
 /**
- * node-schedule; cron, which @nestjs/schedule is built on; agenda: jobs run in the lane of the background, whoever scheduled them.
+ * node-schedule; cron, which @nestjs/schedule is built on; node-cron; agenda: jobs run in the lane of the background, whoever scheduled them.
  */
 import { startInBackground } from '../patching/in-background.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 
 export function patch({ exports, file }: LoadedFile): void {
-  const { CronJob, Job } = exports as Partial<Record<'CronJob' | 'Job', { prototype: object }>>;
+  const { CronJob, Job, InlineScheduledTask } = exports as Partial<Record<'CronJob' | 'Job' | 'InlineScheduledTask', { prototype: object }>>;
+  const nodeCron = file === 'node-cron/src/scheduler.js' ? (exports as { prototype: object }) : InlineScheduledTask;
+  if (nodeCron !== undefined) startInBackground(nodeCron.prototype, 'start');
   if (CronJob !== undefined) startInBackground(CronJob.prototype, 'start');
   if (Job === undefined) return;
   // A job of node-schedule puts its methods on each instance, in the constructor, by way of these of the prototype.

@@ -13,6 +13,7 @@ export function withLane<H extends MessageHeaders | null | undefined>(headers: H
   // Inherited ones, too: amqplib makes its headers with the app's as their prototype.
   for (const name in headers) copy[name] = headers[name];
   writeLane(context, codec, {
+    areAttachments: true,
     get: (name) => linesOf(copy[name]),
     set: (name, value) => void (copy[name] = value),
     remove: (name) => void delete copy[name],

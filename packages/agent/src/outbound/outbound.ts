@@ -1,11 +1,13 @@
 import { LaneUnavailableError, UNKNOWN, type Router, type SettledVerdict, type TagCodec, type Unavailable, type Verdict } from '@lane/core/model';
 import type { AgentLog } from '../boot/log.js';
 import type { Observers } from '../observe/observers.js';
+import type { Connecting } from './connecting/connecting.js';
 import type { Propagation } from './propagation.js';
 
 /** What hooks of clients use. */
 export interface Outbound {
   readonly router: Router;
+  readonly connecting: Connecting;
   readonly propagation: Propagation;
   readonly codec: TagCodec;
   readonly observers: Observers;

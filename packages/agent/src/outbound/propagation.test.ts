@@ -133,9 +133,9 @@ describe('internal', () => {
 
 describe('a tag', () => {
   const lines: string[] = [];
-  const allows = (to: Parameters<typeof createPropagation>[0], host: string, known: readonly string[] = []): boolean =>
+  const allows = (to: Parameters<typeof createPropagation>[0]['propagateTo'], host: string, known: readonly string[] = []): boolean =>
     createPropagation(
-      to,
+      { propagateTo: to, baggageBoundary: 'keep' },
       (name) => known.includes(name),
       createLog('warn', false, (line) => lines.push(line)),
     ).allows(host);
@@ -156,16 +156,35 @@ describe('a tag', () => {
 
   test('goes where instances of the registry live, from the moment they are known', () => {
     const known = new Set<string>();
-    const propagation = createPropagation('internal', (host) => known.has(host), createLog('silent', false));
+    const propagation = createPropagation(
+      { propagateTo: 'internal', baggageBoundary: 'keep' },
+      (host) => known.has(host),
+      createLog('silent', false),
+    );
     expect(propagation.allows('203.0.113.7')).toBe(false);
     known.add('203.0.113.7');
     expect(propagation.allows('203.0.113.7')).toBe(true);
   });
 
+  test('takes all baggage with it where that is asked for: none crosses the boundary', () => {
+    const stripping = (propagateTo: 'internal' | 'all' | readonly string[]): boolean[] | undefined => {
+      const { strips } = createPropagation(
+        { propagateTo, baggageBoundary: 'strip' },
+        (host) => host === 'pay.example.com',
+        createLog('silent', false),
+      );
+      return strips && ['10.0.0.1', 'pay.example.com', 'api.example.com', 'a/b'].map((host) => strips(host));
+    };
+    expect(stripping('internal')).toEqual([false, false, true, true]);
+    expect(stripping(['api.example.com'])).toEqual([false, false, false, true]);
+    // Nothing is outside.
+    expect(stripping('all')).toBe(undefined);
+  });
+
   test('that is held back is told once for each host, with the remedy', () => {
     const said: string[] = [];
     const propagation = createPropagation(
-      'internal',
+      { propagateTo: 'internal', baggageBoundary: 'keep' },
       () => false,
       createLog('warn', false, (line) => said.push(line)),
     );

@@ -4,33 +4,65 @@ import { normalizeHost } from './host-name.js';
 
 /** Decides where tags are sent (LANE_PROPAGATE_TO). */
 export interface Propagation {
-  /** Whether a tag may go to this host. */
+  /** Whether a tag may go to this host. One that can't be understood is held back. */
   allows(host: string): boolean;
+  /**
+   * Whether a tag may go to what something other than the DNS makes of this name, such as a resolver of the app's own: only if the name is in
+   * LANE_PROPAGATE_TO or the registry knows it, since what it looks like says nothing about where it leads.
+   */
+  allowsNamed(name: string): boolean;
+  /** Whether the baggage of others stays here, too (LANE_BAGGAGE_BOUNDARY); undefined: nobody has asked for it. */
+  readonly strips: ((host: string) => boolean) | undefined;
 }
 
 const MAX_REMEMBERED_HOSTS = 1000;
 
-/** Makes the decision table. A host is thought about once. `isKnown`: instances live there, or it is a service name. */
-export function createPropagation(to: AgentOptions['propagateTo'], isKnown: (host: string) => boolean, log: AgentLog): Propagation {
-  if (to === 'all') return { allows: () => true };
+/** The options that say what leaves. */
+type PropagationOptions = Pick<AgentOptions, 'propagateTo' | 'baggageBoundary'>;
+
+/**
+ * Makes the decision table. A host is thought about once. `isKnown`: instances live there, or it is a service name. That baggage should not cross
+ * a boundary of trust unasked is open in the specification (open-telemetry/opentelemetry-specification#3957).
+ */
+export function createPropagation(
+  { propagateTo: to, baggageBoundary }: PropagationOptions,
+  isKnown: (host: string) => boolean,
+  log: AgentLog,
+): Propagation {
+  if (to === 'all') return { allows: () => true, allowsNamed: () => true, strips: undefined };
   const patterns = to === 'internal' ? [] : to;
   const remembered = new Map<string, boolean>();
 
+  const isListed = (name: string): boolean => patterns.some((pattern) => matchesPattern(name, pattern));
+
   function decide(host: string): boolean {
     const name = normalizeHost(host);
-    const allowed = name !== undefined && (isInternal(name) || patterns.some((pattern) => matchesPattern(name, pattern)));
+    const allowed = name !== undefined && (isInternal(name) || isListed(name));
     if (remembered.size < MAX_REMEMBERED_HOSTS) remembered.set(host, allowed);
     return allowed;
   }
 
+  const isInside = (host: string): boolean => (remembered.get(host) ?? decide(host)) || isKnown(host);
   return {
+    strips: baggageBoundary === 'strip' ? (host) => !isInside(host) : undefined,
     allows(host) {
-      const allowed = (remembered.get(host) ?? decide(host)) || isKnown(host);
+      const allowed = isInside(host);
       if (!allowed) {
         log.once(
           `held back ${host}`,
           'warn',
           `the lane tag is not sent to ${host}: it does not look internal. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${host}`,
+        );
+      }
+      return allowed;
+    },
+    allowsNamed(name) {
+      const allowed = isListed(name.toLowerCase()) || isKnown(name);
+      if (!allowed) {
+        log.once(
+          `held back ${name}`,
+          'warn',
+          `the lane tag is not sent to ${name}: a resolver of the app's own says where that leads. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${name}`,
         );
       }
       return allowed;

@@ -3,6 +3,8 @@ import type { Runtime } from '../boot/runtime.js';
 
 /** A file of a package that has just been loaded. */
 export interface LoadedFile extends FileOfPackage {
+  /** Has what the file exports, which may be wrapped where it is a function. */
+  readonly holder: { exports: unknown };
   readonly runtime: Runtime;
 }
 

@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test('a file is told as it is loaded, before others take references from it', () => {
   const told: string[] = [];
-  onFileLoaded('inner/lib/index.js', (exports, filename) => {
+  onFileLoaded('inner/lib/index.js', ({ exports }, filename) => {
     told.push(filename);
     (exports as { value: string }).value = 'patched';
   });
@@ -30,7 +30,7 @@ test('a file is told as it is loaded, before others take references from it', ()
 });
 
 test('a file that an ES module imports is told too', async () => {
-  onFileLoaded('imported/lib/index.js', (exports) => ((exports as { value: string }).value = 'patched'));
+  onFileLoaded('imported/lib/index.js', ({ exports }) => ((exports as { value: string }).value = 'patched'));
   writeFileSync(join(folder, 'app.mjs'), `import imported from 'imported/lib/index.js'; export const { value } = imported;`);
   const app = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'app.mjs')).href)) as { value: string };
   expect(app.value).toBe('patched');

@@ -4,22 +4,25 @@
  * Not seen: packages of ES modules only, and what a bundler has put into the app's own file.
  */
 import Module from 'node:module';
+import { PackageFiles } from './package-files.js';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** Called with what the file exports, where it is, and whether it was there before anybody listened. */
-export type FileListener = (exports: unknown, filename: string, isLate: boolean) => void;
+/** Called with the module of a file, whose `exports` may be wrapped, where it is, and whether it was there before anybody listened. */
+export type FileListener = (loaded: { exports: unknown }, filename: string, isLate: boolean) => void;
 
-/** By `package/path/within.js`. */
-const listeners = new Map<string, FileListener[]>();
+const listeners = new PackageFiles<FileListener>();
 let installed = false;
 
-/** Calls `listener` each time such a file has been loaded; `file` is `package/path/within.js`. Files loaded before count too. */
+/**
+ * Calls `listener` each time such a file has been loaded; `file` is `package/path/within.js`, or a package's name for its entry. Files
+ * loaded before count too.
+ */
 export function onFileLoaded(file: string, listener: FileListener): void {
-  listeners.set(file, [...(listeners.get(file) ?? []), listener]);
+  listeners.add(file, listener);
   if (!installed) install();
   for (const filename of Object.keys(require.cache)) {
-    if (insidePackage(filename) === file) listener((require.cache[filename] as NodeJS.Module).exports, filename, true);
+    if (listeners.of(filename).includes(listener)) listener(require.cache[filename] as NodeJS.Module, filename, true);
   }
 }
 
@@ -33,10 +36,9 @@ export function onEachFile(listener: () => void): void {
 
 function install(): void {
   installed = true;
-  const tell = safely('module', (loaded: NodeJS.Module, filename: string) => {
-    const file = insidePackage(filename);
-    if (file === undefined) return;
-    for (const listener of listeners.get(file) ?? []) listener(loaded.exports, filename, false);
+  const tell = safely('module', (loaded: NodeJS.Module, filename: unknown) => {
+    if (typeof filename !== 'string') return;
+    for (const listener of listeners.of(filename)) listener(loaded, filename, false);
   });
   const prototype = (Module as unknown as { prototype: object }).prototype;
   wrap(
@@ -45,19 +47,9 @@ function install(): void {
     (original) =>
       function load(this: NodeJS.Module, ...args: unknown[]): unknown {
         const result = Reflect.apply(original, this, args);
-        tell(this, args[0] as string);
+        tell(this, args[0]);
         for (const listener of eachFile) listener();
         return result;
       },
   );
-}
-
-const FOLDER = 'node_modules';
-
-function insidePackage(filename: string): string | undefined {
-  if (typeof filename !== 'string') return undefined;
-  const at = filename.lastIndexOf(FOLDER);
-  if (at === -1) return undefined;
-  const inside = filename.slice(at + FOLDER.length + 1);
-  return inside.indexOf('\\') === -1 ? inside : inside.replaceAll('\\', '/');
 }

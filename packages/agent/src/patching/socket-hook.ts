@@ -3,15 +3,18 @@ import net from 'node:net';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** What `connect` was called with, where that was an object; a hook may change it. */
+/** What `connect` was called with, where that was an object: a copy of our own, which a hook may change. */
 export interface SocketOptions {
   host?: string;
   port?: number | string;
   path?: string;
 }
 
-/** May give a promise: the socket connects once it has settled. */
-export type SocketHook = (socket: net.Socket, options: SocketOptions | undefined) => Promise<void> | undefined;
+/** Connects the socket in its own time: `connect` does it as the app asked for, with options in the place of the app's where some are given. */
+export type TakesOver = (connect: (options?: object) => void) => void;
+
+/** May take over. */
+export type SocketHook = (socket: net.Socket, options: SocketOptions | undefined) => TakesOver | undefined;
 
 const hooks: SocketHook[] = [];
 
@@ -21,12 +24,12 @@ export function beforeSocketConnects(hook: SocketHook): void {
   if (hooks.length > 1) return;
   wrap(net.Socket.prototype, 'connect', (original) => {
     return function connect(this: net.Socket, ...args: unknown[]): unknown {
-      let waits: Promise<void> | undefined;
+      let takesOver: TakesOver | undefined;
       const options = ownOptions(args);
-      for (const each of hooks) waits = each(this, options) ?? waits;
-      if (waits === undefined) return Reflect.apply(original, this, args);
-      (this as { connecting: boolean }).connecting = true;
-      void waits.then(() => this.destroyed || Reflect.apply(original, this, args));
+      for (const each of hooks) takesOver = each(this, options) ?? takesOver;
+      if (takesOver === undefined) return Reflect.apply(original, this, args);
+      // What `connect` throws is the caller's to catch.
+      takesOver((changed) => void Reflect.apply(original, this, changed === undefined ? args : [changed]));
       return this;
     };
   });

@@ -1,12 +1,8 @@
 /** Whether a copy of a library is of a version that its instrumentation knows: patched blindly, another one might break the app. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentLog } from '../boot/log.js';
+import { manifestIn, packageOf } from './package-files.js';
 import { isInRange } from './version-range.js';
-
-/** Of each package's folder; undefined: not to be had. */
-const versionsByRoot = new Map<string, string | undefined>();
 
 /**
  * Whether the copy that `filename` (a path or a file: URL) belongs to may be patched: its version is in the range of its package, or can't be
@@ -18,7 +14,9 @@ export function isSupported(file: string, filename: string, versions: Readonly<R
   if (range === undefined) return true;
   const path = filename.startsWith('file:') ? fileURLToPath(filename) : filename;
   const root = path.slice(0, path.length - (file.length - name.length));
-  const version = versionOf(root, name);
+  const manifest = manifestIn(root.replaceAll('\\', '/'));
+  // A fork that is installed under the name of another has versions of its own.
+  const version = manifest?.name === name ? manifest.version : undefined;
   if (version === undefined || isInRange(version, range) !== false) return true;
   log.once(
     `version of ${root}`,
@@ -27,23 +25,4 @@ export function isSupported(file: string, filename: string, versions: Readonly<R
     { folder: root },
   );
   return false;
-}
-
-/** The package of `package/path/within.js`. */
-export function packageOf(file: string): string {
-  return file.split('/', file.startsWith('@') ? 2 : 1).join('/');
-}
-
-/** Of the package in that folder, if that is its name: a fork installed under the name of another has versions of its own. */
-function versionOf(root: string, name: string): string | undefined {
-  if (versionsByRoot.has(root)) return versionsByRoot.get(root);
-  let version: string | undefined;
-  try {
-    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name?: unknown; version?: unknown } | null;
-    if (manifest?.name === name && typeof manifest.version === 'string') version = manifest.version;
-  } catch {
-    // Not there, or may not be read (--permission): then nothing speaks against it.
-  }
-  versionsByRoot.set(root, version);
-  return version;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { INSTRUMENTATIONS } from '../instrumentations/index.js';
-import { packageOf } from './supported-version.js';
+import { packageOf } from './package-files.js';
 import { isInRange } from './version-range.js';
 
 test.each([

@@ -174,7 +174,27 @@ describe('in the environment of an app', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
+  test('services of Nacos that no call by name can reach are told, until something names them', async () => {
+    const { stdout } = await lane(['doctor'], GOOD());
+    expect(stdout).toMatch(
+      /Nacos has .*lonely.*, which no lane group and no LANE_SERVICES name: a call by name goes to DNS, and may end with ENOTFOUND/,
+    );
+    expect((await lane(['doctor'], { ...GOOD(), LANE_SERVICES: 'lonely' })).stdout).not.toContain('lonely');
+  });
+
   test.each<[what: string, env: () => Record<string, string>, found: readonly Finding[]]>([
+    [
+      "Node's own proxy, which would take calls by name",
+      () => ({ NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://proxy:3128', NO_PROXY: 'localhost' }),
+      [
+        {
+          check: 'options',
+          level: 'warning',
+          message: 'Node sends calls by the proxy of HTTP_PROXY unless NO_PROXY=localhost names their host',
+          remedy: expect.stringContaining('name in NO_PROXY what is internal'),
+        },
+      ],
+    ],
     [
       'an agent that is not there',
       () => ({ NODE_OPTIONS: '--require /nowhere/lane-agent/register.js' }),

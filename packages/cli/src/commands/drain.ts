@@ -48,9 +48,16 @@ async function drain({ port, host, settle: asked, deadline, json }: DrainArgumen
       EXIT.usage,
     );
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${adminPort}/drain`;
-  const { problems, withdrawn, elapsedSeconds } = await ask(url, `?settleSeconds=${settle}&deadlineSeconds=${deadline}`, deadline);
+  const {
+    problems,
+    withdrawn,
+    elapsedSeconds,
+    isRepeated = false,
+  } = await ask(url, `?settleSeconds=${settle}&deadlineSeconds=${deadline}`, deadline);
   if (problems.length > 0) throw Object.assign(new CliError(problems.join('; '), 'ELANE_DRAIN'), { problems });
-  if (json === true) printJson({ ok: true, withdrawn, elapsedSeconds });
+  if (json === true) printJson({ ok: true, withdrawn, elapsedSeconds, repeated: isRepeated });
+  else if (isRepeated)
+    console.log(`drained already: ${counted(withdrawn, 'instance')} had been taken out of the registry, and nothing was left to do`);
   else console.log(`drained in ${elapsedSeconds} s: ${counted(withdrawn, 'instance')} taken out of the registry`);
 }
 

@@ -85,7 +85,15 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
     const explained = hops.map((service) => explainHop((known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>, entered.tag));
     if (given.json === true) {
       const { entry, tag, source, rule, ignoredTag } = entered;
-      printJson({ entry: entry ?? null, tag: tag ?? null, source, rule: rule ?? null, ignoredTag: ignoredTag ?? null, hops: explained });
+      printJson({
+        entry: entry ?? null,
+        tag: tag ?? null,
+        source,
+        rule: rule ?? null,
+        byChance: isByChance(entered),
+        ignoredTag: ignoredTag ?? null,
+        hops: explained,
+      });
     } else console.log(tell(entryService, entered, explained));
   });
 }
@@ -136,7 +144,12 @@ function tell(service: string | undefined, entered: Entered, hops: readonly HopE
     else if (trials.length === 0) lines.push('  its lane groups have no rules');
     for (const trial of trials) lines.push(`  ${trial.group}/${trial.lane}/${trial.rule}: ${tellTrial(trial)}`);
   }
-  lines.push(entered.tag === undefined ? 'It has no tag: base.' : `It is in the lane of tag ${styled('bold', entered.tag)}.`);
+  const fate = entered.tag === undefined ? 'no tag: base' : `in the lane of tag ${styled('bold', entered.tag)}`;
+  if (isByChance(entered))
+    lines.push(
+      `This time it is ${entered.tag === undefined ? 'in no lane' : fate}: a share at random decides, and the next such request may go elsewhere.`,
+    );
+  else lines.push(entered.tag === undefined ? `It has ${fate}.` : `It is ${fate}.`);
   for (const hop of hops) {
     lines.push('', `${styled('bold', hop.service)}: ${REASONS[hop.reason](hop)}`);
     const rows = hop.instances.map(({ instance, tag, role, share }) => [
@@ -149,6 +162,11 @@ function tell(service: string | undefined, entered: Entered, hops: readonly HopE
   return lines.join('\n');
 }
 
+/** Whether another request like this one could go elsewhere: a share was drawn, sticky by nothing that the request has. */
+function isByChance({ entry }: Entered): boolean {
+  return entry?.trials.some(({ share }) => share !== undefined && share.position === undefined && share.percent > 0 && share.percent < 100) === true;
+}
+
 function tellTrial({ outcome, failed, share }: RuleTrial): string {
   const drawn =
     share === undefined
@@ -158,13 +176,13 @@ function tellTrial({ outcome, failed, share }: RuleTrial): string {
         : ` (${share.percent} %, sticky by ${JSON.stringify(share.by)}: ${JSON.stringify(share.value)} is at ${share.position} %)`;
   switch (outcome) {
     case 'matched':
-      return styled('green', 'matched') + drawn;
+      return styled('green', share !== undefined && share.position === undefined ? 'matched this time' : 'matched') + drawn;
     case 'lane-disabled':
       return styled('dim', 'not asked, the lane is disabled');
     case 'not-reached':
       return styled('dim', 'not asked, an earlier rule has matched');
     case 'outside-percentage':
-      return styled('yellow', 'not in its share') + drawn;
+      return styled('yellow', share !== undefined && share.position === undefined ? 'not in its share this time' : 'not in its share') + drawn;
     case 'no-match':
       return (failed ?? [])
         .map(

@@ -1,52 +1,52 @@
 import { createRequire } from 'node:module';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Argument, Command, InvalidArgumentError } from 'commander';
-import { isTag, nearest, type Instance } from '@lane/core/model';
-import type { LaneGroupsDocument } from '@lane/core/rules';
-import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
-import type { NacosConnection } from '@lane/nacos-registry';
-import type { GatewayRoute } from '@lane/gateway';
-import { EXPORT_TARGETS, exportRules, exportTarget, exportTargetOf, type ExportTarget } from '@lane/gateway/export';
-import { parsePort } from '../arguments.js';
+import { Argument, Command } from 'commander';
+import { nearest } from '@lane/core/model';
+import {
+  changesBetween,
+  exportPlan,
+  exportRules,
+  EXPORT_TARGETS,
+  exportTarget,
+  exportTargetOf,
+  isComplete,
+  planExport,
+  summaryOf,
+  type Exported,
+  type ExportTarget,
+  type PlanSummary,
+} from '@lane/gateway/export';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
-import { routesOfIngress } from '../ingress-files.js';
-import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
-import { printJson } from '../output.js';
+import { registryHoldOption } from '../gateway-arguments.js';
+import { sourceNow, watchSource, withExportOptions, type ExportArguments } from '../export-arguments.js';
+import { printForProgram, printJson } from '../output.js';
+import { untilAskedToStop } from '../terminal.js';
+import { WatchedFile, type Applied } from '../watched-file.js';
 
 /** `lane gateway export`. */
 export function gatewayExportCommand(): Command {
-  return withNacosOptions(new Command('export'))
+  return withExportOptions(new Command('export'))
     .description('write the entry rules of the lane groups, and routes, for a gateway that you run already')
     .addArgument(targetArgument())
-    .option(
-      '--route <host[/path]=service[:tag]>',
-      'where requests go; may be given several times. Default: all to the one service that is an entry',
-      parseRoute,
-    )
-    .option('--ingress <path>', 'routes from Kubernetes manifests, as those of lane gateway; may be given several times', gather)
-    .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
-    .option(
-      '--upstream <service[:tag]=host:port,...>',
-      'addresses of a service, instead of those in Nacos; may be given several times',
-      parseUpstream,
-    )
-    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
-    .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
-    .addOption(formatsOption('formats in which the tag is written, and the tags of instances are read'))
-    .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
-    .option('--listen <port>', 'port that the gateway listens on', parsePort, 80)
+    .option('-o, --output <file>', 'write to this file, in one step, instead of standard output')
+    .option('--watch', 'with --output: go on, and write it anew and reload when rules or instances change')
+    .option('--reload <command>', 'with --watch: makes the gateway read its file again; a shell runs it, $LANE_FILE is the file. Default: below')
+    .addOption(registryHoldOption())
+    .option('--check <command>', 'with --watch: says whether the gateway accepts the file; if not, the old one comes back. Default: below')
     .option('--json', 'the text and what it does not say, as JSON')
     .option('--strict', 'exit with 1 where something can’t be expressed')
     .addHelpText(
       'after',
-      `\nWhat is written:\n${EXPORT_TARGETS.map(({ name, title, output }) => `  ${name.padEnd(22)}${output}, for ${title}`).join('\n')}`,
+      `\nWhat is written:\n${EXPORT_TARGETS.map(({ name, title, output }) => `  ${name.padEnd(22)}${output}, for ${title}`).join('\n')}\n\nWhat --watch runs:\n${EXPORT_TARGETS.map(commandsOf).join('')}`,
     )
     .action(exportGateway);
+}
+
+function commandsOf({ name, check, reload }: ExportTarget): string {
+  const commands = [check, reload].filter((one) => one !== undefined);
+  return commands.length === 0 ? '' : `  ${name.padEnd(22)}${commands.join(', then ')}\n`;
 }
 
 /** Ours are offered by the completion; a package of somebody else is found out when it is loaded. */
@@ -86,90 +86,77 @@ function resolveFrom(from: string, name: string): string | undefined {
   }
 }
 
-interface ExportArguments extends NacosArguments, FormatsArguments {
-  route?: GatewayRoute[];
-  ingress?: string[];
-  mend?: boolean;
+interface Given extends ExportArguments {
+  output?: string;
+  watch?: boolean;
+  reload?: string;
+  check?: string;
   json?: boolean;
-  upstream?: Map<string, Instance[]>;
-  rules?: string;
-  service: string;
-  baggageKey: string;
-  listen: number;
   strict?: boolean;
 }
 
-async function exportGateway(name: string, given: ExportArguments): Promise<void> {
+async function exportGateway(name: string, given: Given, command: Command): Promise<void> {
   const target = await targetOf(name);
-  const { readLaneGroupsFile } = await import('../lane-groups-file.js');
-  const addresses = new Map<string, readonly Instance[]>(given.upstream ?? []);
-  const exported = await withNacos(given, async (connection) => {
-    const document = given.rules === undefined ? await inForce(connection) : await readLaneGroupsFile(given.rules);
-    const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
-    const routes = asked.length > 0 ? asked.filter(({ problem }) => problem === undefined) : [{ host: '*', service: onlyEntry(document) }];
-    for (const { service, group = given.nacosGroup ?? 'DEFAULT_GROUP' } of routes) {
-      if (addresses.has(service) || !target.needsAddresses) continue;
-      addresses.set(service, await connection.list({ name: service, group }));
+  const { output, watch = false } = given;
+  if (watch && output === undefined) throw new CliError('--watch needs the file that it is to write: give --output FILE', 'ELANE_USAGE', EXIT.usage);
+  for (const option of ['reload', 'check'] as const)
+    if (!watch && given[option] !== undefined) throw new CliError(`--${option} belongs to --watch: give both`, 'ELANE_USAGE', EXIT.usage);
+  if (watch && (given.json === true || given.strict === true))
+    throw new CliError('--json and --strict are for an export that ends: leave out --watch', 'ELANE_USAGE', EXIT.usage);
+  if (watch) await watchExport(target, given, command, output as string);
+  else await exportOnce(target, given, command);
+}
+
+async function exportOnce(target: ExportTarget, given: Given, command: Command): Promise<void> {
+  const exported = exportRules(target, await sourceNow(given, command, target.needsAddresses));
+  if (given.json === true) printJson(exported);
+  else if (given.output === undefined) printForProgram(exported.text);
+  else await new WatchedFile({ path: given.output }).put(exported.text);
+  if (given.json !== true) tellRemarks(exported);
+  if (given.strict === true && exported.remarks.some(({ kind }) => kind === 'gap')) process.exitCode = EXIT.failed;
+}
+
+function tellRemarks({ remarks }: Exported): void {
+  for (const { kind, rule, message } of remarks)
+    console.error(`${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
+}
+
+async function watchExport(target: ExportTarget, given: Given, command: Command, path: string): Promise<void> {
+  const file = new WatchedFile({ path, check: given.check ?? target.check, reload: given.reload ?? target.reload });
+  let inForce: PlanSummary | undefined;
+  let remarked = '';
+  const source = await watchSource(given, command, (next, isSettled) => {
+    const plan = planExport(next, target.needsAddresses);
+    const exported = exportPlan(target, plan);
+    if (JSON.stringify(exported.remarks) !== remarked) tellRemarks(exported);
+    remarked = JSON.stringify(exported.remarks);
+    if (!isSettled && target.needsAddresses && inForce === undefined && file.exists && !isComplete(plan)) {
+      console.error(`${path} stays as it is until there is an instance of every service, or for a while: the registry may have forgotten them`);
+      return;
     }
-    return exportRules(target, {
-      document,
-      routes,
-      instancesOf: (service) => addresses.get(service),
-      service: given.service,
-      formats: given.formats,
-      baggageKey: given.baggageKey,
-      port: given.listen,
+    const summary = summaryOf(plan);
+    file.apply(exported.text, (applied) => {
+      console.log(`${new Date().toISOString()} ${path}: ${wordsOf(applied)}`);
+      if (applied.outcome === 'refused') return;
+      for (const line of changesBetween(inForce, summary)) console.log(`  ${line}`);
+      inForce = summary;
     });
   });
-  const { text, remarks } = exported;
-  if (given.json === true) printJson(exported);
-  else {
-    process.stdout.write(text);
-    for (const { kind, rule, message } of remarks)
-      console.error(`${kind === 'gap' ? 'not expressed' : 'note'}: ${rule === undefined ? '' : `rule ${rule}: `}${message}`);
-  }
-  if (given.strict === true && remarks.some(({ kind }) => kind === 'gap')) process.exitCode = EXIT.failed;
+  console.log(`watching rules and instances for ${target.title}; Ctrl-C ends it, and leaves ${path} as it is`);
+  await untilAskedToStop();
+  await source.close();
+  await file.close();
 }
 
-async function inForce(connection: NacosConnection): Promise<LaneGroupsDocument> {
-  const { document, problems } = await new LaneGroupsStore(connection).read();
-  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid');
-  return document;
-}
-
-/** The service behind the gateway, where the lane groups leave no doubt. */
-function onlyEntry(document: LaneGroupsDocument | undefined): string {
-  const entries = new Set<string>();
-  for (const group of document?.groups ?? []) {
-    const inside = group.entry?.services.filter((one) => group.services.includes(one)) ?? [];
-    for (const one of inside.length > 0 ? inside : group.services.slice(0, 1)) entries.add(one);
+function wordsOf({ outcome, reloadMs, problem }: Applied): string {
+  switch (outcome) {
+    case 'unchanged':
+      return 'right as it is';
+    case 'refused':
+      return `the new one is not accepted, and the old one is back in its place. ${problem}`;
+    case 'not-reloaded':
+      return `written, but the gateway still goes by the old one; the next try is in 5 s. ${problem}`;
+    case 'written':
+      return reloadMs === undefined ? 'written; nothing to reload' : `written, and read by the gateway after ${reloadMs} ms`;
   }
-  const [only] = entries;
-  if (entries.size !== 1 || only === undefined)
-    throw new CliError('which service is behind the gateway can’t be told: give --route host=service', 'ELANE_USAGE', EXIT.usage);
-  return only;
-}
-
-function parseUpstream(text: string, before = new Map<string, Instance[]>()): Map<string, Instance[]> {
-  const match = /^([^:=]+)(?::([^:=]+))?=(.+)$/.exec(text);
-  const tag = match?.[2];
-  if (match === null || (tag !== undefined && !isTag(tag)))
-    throw new InvalidArgumentError('addresses are service[:tag]=host:port,..., such as spring-cloud-a:gray=10.0.0.7:20001.');
-  const service = match[1] as string;
-  for (const address of (match[3] as string).split(',')) {
-    const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(address.trim());
-    const ip = parts?.[1] ?? parts?.[2];
-    if (parts === null || ip === undefined || (parts[1] !== undefined && isIP(ip) !== 6))
-      throw new InvalidArgumentError(`${JSON.stringify(address)} is no address: accepted is host:port.`);
-    const instance: Instance = {
-      ip,
-      port: Number(parts[3]),
-      weight: 1,
-      healthy: true,
-      enabled: true,
-      metadata: tag === undefined ? {} : { lane: tag },
-    };
-    before.set(service, [...(before.get(service) ?? []), instance]);
-  }
-  return before;
 }

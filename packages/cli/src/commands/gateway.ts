@@ -2,23 +2,24 @@ import { Command, Option } from 'commander';
 import type { LaneRules } from '@lane/core/rules';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
-import { parseDuration, parsePort, parseTrust } from '../arguments.js';
+import { parseDuration, parseLimit, parsePort, parseTrust } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { gather, parseBaggageKey, parseRoute } from '../gateway-arguments.js';
+import { gather, parseBaggageKey, parseRoute, registryHoldOption } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
+import { gatewayXdsCommand } from './gateway-xds.js';
 
 /** `lane gateway`. */
 export function gatewayCommand(): Command {
   return (
     withRegistryOptions(new Command('gateway'))
       .description('start the entry gateway')
-      // Options behind `export` are its own.
+      // Options behind `export` and `xds` are their own.
       .enablePositionalOptions()
       .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
       .option('--host <host>', 'address to listen on', '127.0.0.1')
@@ -46,21 +47,30 @@ export function gatewayCommand(): Command {
       .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
-      .option(
-        '--registry-hold <time>',
-        'how long instances that the registry takes away in bulk, and lane groups that vanish, stay in use, as it may have forgotten them: such as 40s, or off. Default: with Nacos 40s',
-        (text) => (text === 'off' ? 0 : parseDuration(text)),
-      )
+      .addOption(registryHoldOption())
       .addOption(time('timeout-connect', 'for a connection to an instance; then another one is tried', '3s'))
       .addOption(time('timeout-response', 'for the head of an answer', '60s'))
       .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
       .addOption(time('timeout-keep-alive', 'for the next request on a connection', '65s'))
+      .option(
+        '--max-connections-per-client <number>',
+        'connections that one address may have open, not counted for those in --trust; further ones are closed',
+        parseLimit,
+        1_000,
+      )
+      .option(
+        '--max-requests-per-instance <number>',
+        'requests under way to one instance; further ones go to another instance, or get 503',
+        parseLimit,
+        1_024,
+      )
       .option('--health-path <path>', 'a path that answers 200, and 503 from the end’s beginning on')
       .addOption(time('drain-delay', 'how long requests are still taken when asked to stop, for health checks to notice', '0s'))
       .addOption(time('drain-timeout', 'how long requests under way may take then', '10s'))
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
       .option('--json', 'say where it listens as JSON')
       .addCommand(gatewayExportCommand())
+      .addCommand(gatewayXdsCommand())
       .action(gateway)
   );
 }
@@ -86,6 +96,8 @@ interface GatewayArguments extends RegistryArguments, FormatsArguments {
   timeoutResponse: number;
   timeoutIdle: number;
   timeoutKeepAlive: number;
+  maxConnectionsPerClient: number;
+  maxRequestsPerInstance: number;
   healthPath?: string;
   drainDelay: number;
   drainTimeout: number;
@@ -135,6 +147,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
       idleMs: given.timeoutIdle,
       keepAliveMs: given.timeoutKeepAlive,
     },
+    limits: { connectionsPerClient: given.maxConnectionsPerClient, requestsPerInstance: given.maxRequestsPerInstance },
     log: TERMINAL_LOG,
     ...(certificate === undefined ? {} : { certificate }),
     ...(given.healthPath === undefined ? {} : { healthPath: given.healthPath }),

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   groupNamed,
   laneGroupsToJson,
@@ -13,6 +13,7 @@ import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import { parseCount } from '../arguments.js';
 import { authorOf } from '../author.js';
 import { tellChange } from '../changed.js';
+import { CliError } from '../cli-error.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { counted, printJson, styled, table } from '../output.js';
 
@@ -37,6 +38,16 @@ export function groupCommand(): Command {
       .option('--by <name>', 'who changes it, for the history')
       .option('--json', 'as JSON')
       .action(apply),
+  );
+  group.addCommand(
+    withNacosOptions(new Command('create'))
+      .description('create a lane group without lanes: lane create adds them')
+      .argument('<group>', 'name of the group')
+      .requiredOption('--services <names>', 'its services, a comma list', parseNames)
+      .option('--entry <names>', 'services or gateways where its rules are asked, a comma list', parseNames)
+      .option('--by <name>', 'who changes it, for the history')
+      .option('--json', 'as JSON')
+      .action(create),
   );
   group.addCommand(
     withNacosOptions(new Command('delete'))
@@ -128,6 +139,25 @@ async function apply(file: string, given: ChangeGiven & { prune?: boolean }): Pr
     const result = await store.change(edit, { casMd5: given.ifMd5, by: authorOf(given.by) });
     tellChange(result, `in force: ${wanted.groups.map(({ name }) => name).join(', ') || 'no groups'}`, given.json);
   });
+}
+
+async function create(name: string, given: ChangeGiven & { services: string[]; entry?: string[] }): Promise<void> {
+  const { services, entry } = given;
+  const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
+    if (document.groups.some((group) => group.name === name))
+      throw new CliError(`there is a lane group ${name} already: change it with lane group apply`, 'ELANE_EXISTS');
+    return withGroup(document, { name, services, ...(entry === undefined ? {} : { entry: { services: entry } }), lanes: [] });
+  };
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given.by) }));
+  tellChange(result, `created lane group ${name} of ${services.join(', ')}`, given.json);
+  if (given.json !== true && entry === undefined)
+    console.error('note: without --entry no rule of its lanes is asked: requests have to come with their tag, or through a gateway’s route');
+}
+
+function parseNames(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('accepted is a comma list of names.');
+  return names;
 }
 
 async function remove(name: string, given: ChangeGiven): Promise<void> {

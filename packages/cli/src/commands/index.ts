@@ -8,7 +8,7 @@ import { drainCommand } from './drain.js';
 import { explainCommand } from './explain.js';
 import { groupCommand } from './group.js';
 import { injectorCommand } from './injector.js';
-import { createCommand, deleteCommand, disableCommand, enableCommand } from './lanes.js';
+import { createCommand, deleteCommand, disableCommand, enableCommand, setCommand } from './lanes.js';
 import { lintCommand } from './lint.js';
 import { nacosCommand } from './nacos.js';
 import { runCommand } from './run.js';
@@ -22,6 +22,7 @@ export const COMMANDS: ReadonlyArray<() => Command> = [
   consoleCommand,
   groupCommand,
   createCommand,
+  setCommand,
   enableCommand,
   disableCommand,
   deleteCommand,

@@ -1,11 +1,14 @@
 /** The commands that read and change lane groups, as people and scripts use them, against the embedded Nacos. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore, publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Result } from '@lane/testing';
 import { runLane } from '@lane/testing/programs';
 
@@ -58,6 +61,88 @@ async function register(name: string, port: number, tag?: string): Promise<void>
   const metadata = tag === undefined ? {} : { metadata: { lane: tag } };
   await connection.register({ name, group: 'DEFAULT_GROUP' }, { ip: '192.0.2.1', port, ephemeral: false, ...metadata });
 }
+
+describe('lane group create', () => {
+  test('makes a group of services, and says what it lacks', async () => {
+    expect(await done(['group', 'create', 'pay', '--services', 'x, y', '--entry', 'edge'])).toBe('created lane group pay of x, y');
+    expect(await inForce()).toMatchObject([SHOP, { name: 'pay', services: ['x', 'y'], entry: { services: ['edge'] }, lanes: [] }]);
+    expect(await done(['create', 'pay/gray', '--host', 'pay.example.com'])).toBe('created lane pay/gray with tag gray');
+    expect(await lane(['group', 'create', 'bare', '--services', 'z'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/without --entry/) as string,
+    });
+    expect(await lane(['group', 'create', 'shop', '--services', 'z'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/already/) as string });
+    expect((await lane(['group', 'create', 'no'])).code).toBe(2);
+    expect((await lane(['group', 'create', 'no', '--services', 'a,,b'])).stderr).toMatch(/comma list of names/);
+  });
+});
+
+describe('a Nacos that is none, and a namespace that is none', () => {
+  /** Answers as some server does. */
+  async function serve(answer: (url: string, response: ServerResponse) => void): Promise<string> {
+    const server = createServer((request, response) => answer(request.url ?? '', response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test.each(['', 'Not Found', '404 page not found\n'])('a server that answers 404 with %j has not "no lane groups"', async (body) => {
+    const server = await serve((_, response) => response.writeHead(404).end(body));
+    for (const args of [['group', 'list'], ['status']]) {
+      const { code, stdout, stderr } = await runLane([...args, '--nacos', server], { env: {} });
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/answered 404 .* is that a Nacos\? Set --nacos to its host:port\n$/);
+    }
+    const created = await runLane(['group', 'create', 'x', '--services', 'a', '--nacos', server], { env: {} });
+    expect([created.code, created.stdout]).toEqual([1, '']);
+    expect((await runLane(['group', 'list'], { env: { LANE_NACOS_SERVER: server } })).stderr).toMatch(/Set LANE_NACOS_SERVER to its host:port\n$/);
+  });
+
+  test('what is set for a namespace that does not exist is refused: Nacos would take it, and show it to nobody', async () => {
+    const put: string[] = [];
+    const server = await serve((url, response) => {
+      if (url.startsWith('/nacos/v1/console/namespaces'))
+        response.end(
+          JSON.stringify({
+            code: 200,
+            data: [
+              { namespace: '', namespaceShowName: 'public' },
+              { namespace: '1-2', namespaceShowName: 'dev' },
+            ],
+          }),
+        );
+      else {
+        put.push(url);
+        response.writeHead(404).end('config data not exist\n');
+      }
+    });
+    const create = (namespace: string): Promise<Result> =>
+      runLane(['group', 'create', 'x', '--services', 'a', '--nacos', server, '--namespace', namespace], { env: {} });
+    expect(await create('nope')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/has no namespace nope: there are public, 1-2 \(dev\)\n$/) as string,
+    });
+    expect(await create('dev')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/dev is the name of a namespace.*set --namespace 1-2\n$/) as string,
+    });
+    expect(put).toEqual([]);
+  });
+});
+
+test('lane help of a command that is none says so', async () => {
+  expect(await lane(['help', 'stauts'])).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/there is no command stauts: did you mean status\?/) as string,
+  });
+  expect(await lane(['help', 'group', 'foo'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/there is no command foo of lane group: there are list, /) as string,
+  });
+  expect((await lane(['help', 'status'])).stdout).toContain('Usage: lane status');
+});
 
 describe('lane group', () => {
   test('lists and shows what is stored', async () => {
@@ -162,6 +247,33 @@ describe('a lane', () => {
     expect(await inForce()).toMatchObject([SHOP]);
   });
 
+  test('gets a share of all requests, which keeps what it sticks to, with a warning of what it would take from others', async () => {
+    const [byDomain] = SHOP.lanes[0]?.rules ?? [];
+    expect(await done(['set', 'shop/gray', '--percent', '25', '--by', 'cookie:uid'])).toBe(
+      'set lane shop/gray: 25 % of requests, sticky by cookie uid',
+    );
+    const share = { name: 'by-percentage', percent: 25, by: { cookie: 'uid' } };
+    expect(await inForce()).toMatchObject([{ lanes: [{ rules: [byDomain, share] }] }]);
+    expect(await done(['set', 'shop/gray', '--percent', '50', '--fallback', 'none'])).toBe(
+      'set lane shop/gray: 50 % of requests, sticky by cookie uid, fallback none',
+    );
+    expect(await inForce()).toMatchObject([{ lanes: [{ fallback: 'none', rules: [byDomain, { ...share, percent: 50 }] }] }]);
+    const { code, stdout, stderr } = await lane(['create', 'shop/blue', '--host', 'blue.example.com']);
+    expect([code, stdout]).toEqual([0, 'created lane shop/blue with tag blue\n']);
+    expect(stderr).toBe(
+      'warning: rule shop/gray/by-percentage takes 50 % of all requests, and is asked before rule shop/blue/by-host: so many of its requests go to lane shop/gray. Put lane shop/blue before lane shop/gray\n',
+    );
+    expect(await asJson(['set', 'shop/gray', '--percent', '0'])).toMatchObject({ changed: true, warnings: [] });
+  });
+
+  test('with a share that sticks to nothing, that is said', async () => {
+    const { code, stderr } = await lane(['set', 'shop/gray', '--percent', '5']);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: each request is drawn anew.*--by, such as cookie:uid\n$/)]);
+    expect((await lane(['set', 'shop/gray'])).stderr).toMatch(/nothing to set/);
+    expect((await lane(['set', 'shop/gray', '--by', 'uid'])).stderr).toMatch(/accepted are header:NAME/);
+    expect((await lane(['set', 'shop/grey', '--percent', '5'])).stderr).toMatch(/did you mean gray/);
+  });
+
   test.each([
     [['create', 'shop/gray'], 1, /there is a lane shop\/gray already/],
     [['create', 'shp/blue'], 1, /there is no lane group shp.*shop/],
@@ -222,6 +334,19 @@ describe('lane explain', () => {
     expect(told).toMatch(/^b: base serves, no instance tagged gray can/m);
     expect(await done(['explain', '--host', 'www.example.com', '--path', '/a?x=1', '--via', 'a,b'])).toBe(told);
     expect(await done(['explain', 'www.example.com/a', '--via', 'a,b'])).toBe(told);
+  });
+
+  test('a share at random is told as chance, and one that sticks as what it is', async () => {
+    await done(['create', 'shop/blue', '--header', 'x=1', '--percent', '50']);
+    const drawn = await done(['explain', '/', '--header', 'x=1', '--via', 'a']);
+    expect(drawn).toMatch(/shop\/blue\/by-header-x: (matched|not in its share) this time \(50 %, at random\)/);
+    expect(drawn).toMatch(
+      /^This time it is in (no lane|the lane of tag blue): a share at random decides, and the next such request may go elsewhere\.$/m,
+    );
+    expect(await asJson(['explain', '/', '--header', 'x=1', '--via', 'a'])).toMatchObject({ byChance: true });
+    await done(['set', 'shop/gray', '--percent', '50', '--by', 'cookie:uid']);
+    expect(await done(['explain', '/', '--cookie', 'uid=ann', '--via', 'a'])).not.toContain('this time');
+    expect(await asJson(['explain', '/', '--cookie', 'uid=ann', '--via', 'a'])).toMatchObject({ byChance: false });
   });
 
   test('says why no rule matches', async () => {

@@ -1,6 +1,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import {
   groupNamed,
+  laneNamed,
   withLane,
   withLaneEnabled,
   withoutLane,
@@ -42,6 +43,19 @@ export function createCommand(): Command {
     .option('--rule <json>', 'an entry rule as in the document, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
     .option('--disabled', 'do not switch it on yet')
     .action(create);
+}
+
+/** `lane set`. */
+export function setCommand(): Command {
+  return withNacosOptions(new Command('set'))
+    .description('change the share of requests that enters a lane, or its fallback')
+    .addArgument(NAME())
+    .option('--percent <n>', 'this share of all requests enters the lane, sticky as before', parsePercent)
+    .option('--by <key>', 'what the share sticks to: header:NAME, cookie:NAME, query:NAME or clientIp', parseSticky)
+    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
+    .option('--author <name>', 'who changes it, for the history')
+    .option('--json', 'as JSON')
+    .action(set);
 }
 
 /** `lane enable`. */
@@ -99,6 +113,52 @@ async function create(name: LaneName, given: CreateGiven): Promise<void> {
   };
   const isOn = given.disabled === true ? ', switched off' : '';
   await change(given, edit, `created lane ${name.group}/${name.lane} with tag ${lane.tag}${isOn}`);
+}
+
+interface SetGiven extends NacosArguments {
+  percent?: number;
+  by?: RequestKey;
+  fallback?: Fallback;
+  author?: string;
+  json?: boolean;
+}
+
+async function set(name: LaneName, { percent, by, fallback, author, ...given }: SetGiven): Promise<void> {
+  if (percent === undefined && by === undefined && fallback === undefined)
+    throw new CliError('nothing to set: give --percent, --by or --fallback', 'ELANE_USAGE', EXIT.usage);
+  let share: EntryRule | undefined;
+  const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
+    const lane = laneNamed(document, name.group, name.lane);
+    const rules = percent === undefined && by === undefined ? (lane.rules ?? []) : withShare(lane, percent, by);
+    share = rules.find(isShare);
+    return withLane(document, name.group, { ...lane, ...(fallback === undefined ? {} : { fallback }), rules });
+  };
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(author) }));
+  const key =
+    share?.by === undefined
+      ? ', at random'
+      : `, sticky by ${Object.entries(share.by).map(([kind, value]) => (value === true ? kind : `${kind} ${value}`))[0]}`;
+  const parts = [
+    ...(share === undefined ? [] : [`${share.percent} % of requests${key}`]),
+    ...(fallback === undefined ? [] : [`fallback ${fallback}`]),
+  ];
+  tellChange(result, `set lane ${name.group}/${name.lane}: ${parts.join(', ')}`, given.json);
+  if (given.json !== true && share !== undefined && share.by === undefined && isDrawn(share))
+    console.error('warning: each request is drawn anew, so that one user goes to and fro: give --by, such as cookie:uid');
+}
+
+const isShare = ({ match, percent }: EntryRule): boolean => match === undefined && percent !== undefined;
+const isDrawn = ({ percent = 100 }: EntryRule): boolean => percent > 0 && percent < 100;
+
+/** The lane's rules with its share of all requests changed, or made. What it sticks to stays, unless another key is given. */
+function withShare({ name, rules = [] }: Lane, percent: number | undefined, by: RequestKey | undefined): readonly EntryRule[] {
+  const before = rules.find(isShare);
+  if (before === undefined) {
+    if (percent === undefined) throw new CliError(`lane ${name} has no share of all requests: give --percent, too`, 'ELANE_USAGE', EXIT.usage);
+    return [...rules, { name: 'by-percentage', percent, ...(by === undefined ? {} : { by }) }];
+  }
+  const after: EntryRule = { ...before, ...(percent === undefined ? {} : { percent }), ...(by === undefined ? {} : { by }) };
+  return rules.map((rule) => (rule === before ? after : rule));
 }
 
 function tagFrom(lane: string): string {

@@ -42,7 +42,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"; complete -p lane >/dev/null`;
 
   test.each([
     ['lane st', ['status']],
-    ['lane group ', ['apply', 'delete', 'history', 'list', 'rollback', 'show']],
+    ['lane group ', ['apply', 'create', 'delete', 'history', 'list', 'rollback', 'show']],
     ['lane gateway export ', ['apisix', 'envoy', 'haproxy', 'higress', 'istio', 'nginx', 'spring-cloud-gateway']],
     ['lane create --fall', ['--fallback']],
     ['lane create --fallback ', ['base', 'none']],

@@ -107,7 +107,8 @@ function tellGroups(groups: readonly GroupStatus[]): string {
       ]);
       const others = services.some(({ otherTags }) => otherTags.length > 0);
       const all = [['SERVICE', 'BASE', ...heads, 'OTHER TAGS'], ...rows].map((row) => (others ? row : row.slice(0, -1)));
-      const note = entries.length === 0 ? 'no entry' : `entry: ${entries.join(', ')}`;
+      const isMarked = services.some(({ service }) => entries.includes(service));
+      const note = entries.length === 0 ? 'no entry' : `entry${isMarked ? ' (*)' : ''}: ${entries.join(', ')}`;
       return `${styled('bold', group)}  ${styled('dim', note)}\n${table(all)}`;
     })
     .join('\n\n');

@@ -1,7 +1,7 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
 import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
-import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, tagOfMetadata, type SurveyedService } from '@lane/core/model';
+import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, instanceTagReader, type SurveyedService } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection, NacosInstance } from '@lane/nacos-registry';
@@ -38,6 +38,25 @@ export async function checkLanes(check: LaneCheck, findings: Findings): Promise<
   await checkInstances(check, service, own?.instances ?? [], findings);
   checkTag(examined, service, own?.instances ?? [], rules, findings);
   checkBase(survey, service, rules, examined, findings);
+  await checkUnnamed(check, service, rules, findings);
+}
+
+/** How many services are told by name. */
+const SERVICES_TOLD = 5;
+
+/** Services that Nacos has and that no call by name can reach: their names go to DNS, and the caller gets ENOTFOUND. */
+async function checkUnnamed({ connection, group, examined }: LaneCheck, service: string, rules: LaneRules, findings: Findings): Promise<void> {
+  const hosts = examined.options.services.flat();
+  const known = await connection.services(group).catch(() => []);
+  // Names of Dubbo's are no hosts.
+  const unnamed = known.filter((name) => name !== service && !rules.services.has(name) && !hosts.includes(name) && /^[\w.-]+$/.test(name));
+  if (unnamed.length === 0) return;
+  const shown = unnamed.slice(0, SERVICES_TOLD).join(', ');
+  findings.note(
+    'service',
+    `Nacos has ${shown}${unnamed.length > SERVICES_TOLD ? ` and ${unnamed.length - SERVICES_TOLD} more` : ''}, which no lane group and no LANE_SERVICES name: a call by name goes to DNS, and may end with ENOTFOUND`,
+    `where the app calls one by its name: LANE_SERVICES=${unnamed[0]}, or add it to a lane group`,
+  );
 }
 
 /** Reads the lane groups from where the agent does, and says what is wrong with them. Without a connection: not those in Nacos. */
@@ -152,7 +171,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   const { status, options } = examined;
   const tag = status === undefined ? options.tag : (status.tag ?? undefined);
   const shown = tag ?? 'none (base)';
-  const formats = listedFormats(options);
+  const tagOf = instanceTagReader(listedFormats(options), rules.polarisLabels);
   if (status !== undefined && options.tag !== undefined && options.tag !== tag) {
     findings.warning(
       'tag',
@@ -162,7 +181,7 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   }
   const own = ownInstances(examined, instances);
   for (const one of own) {
-    const registered = tagOfMetadata(one.metadata, formats);
+    const registered = tagOf(one.metadata);
     if (registered === tag) findings.ok('tag', `the tag is ${shown}, and so it is in the metadata of ${addressOf(one)}`);
     else {
       findings.error(
@@ -173,10 +192,10 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
     }
   }
   if (own.length === 0 && instances.length > 0) {
-    const count = instances.filter((one) => tagOfMetadata(one.metadata, formats) === tag).length;
+    const count = instances.filter((one) => tagOf(one.metadata) === tag).length;
     if (count > 0) findings.ok('tag', `the tag is ${shown}, as that of ${counted(count, 'instance')} of ${service} in Nacos`);
     else {
-      const carried = [...new Set(instances.map((one) => tagOfMetadata(one.metadata, formats) ?? 'none (base)'))];
+      const carried = [...new Set(instances.map((one) => tagOf(one.metadata) ?? 'none (base)'))];
       findings.warning(
         'tag',
         `the tag is ${shown}, but no instance of ${service} in Nacos carries it: there are ${carried.join(', ')}`,
@@ -207,12 +226,13 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
 /** Base must be there: it serves whoever has no tag, and falls in for lanes. */
 function checkBase(survey: readonly SurveyedService[], service: string, rules: LaneRules, { options }: Examined, findings: Findings): void {
   const formats = listedFormats(options);
+  const tagOf = instanceTagReader(formats, rules.polarisLabels);
   const tableOf = tablesOf(survey, rules, { formats, fallback: options.fallback, baseMode: options.baseMode });
   const services = laneStatus(rules, tableOf).flatMap((group) => group.services);
   const counts = new Map(services.map((one) => [one.service, one.base]));
   if (!counts.has(service)) {
     const instances = survey.find(({ name }) => name === service)?.instances ?? [];
-    const base = instances.filter(({ metadata }) => tagOfMetadata(metadata, formats) === undefined);
+    const base = instances.filter(({ metadata }) => tagOf(metadata) === undefined);
     counts.set(service, { usable: base.filter(isUsable).length, total: base.length });
   }
   const surveyed = new Set(survey.map(({ name }) => name));

@@ -54,4 +54,22 @@ export function checkValues({ problems, options, environment }: Examined, findin
       `add ${unread.join(', ')} to LANE_FORMATS_IN`,
     );
   }
+  checkEnvProxy(environment, findings);
+}
+
+/**
+ * Node's own proxy (https://nodejs.org/api/http.html#built-in-proxy-support): it takes every call whose host NO_PROXY does not name, and a proxy
+ * outside can't know services of the registry by name.
+ */
+function checkEnvProxy(environment: Environment, findings: Findings): void {
+  const isOn = environment['NODE_USE_ENV_PROXY'] === '1' || /(?:^|\s)--use-env-proxy(?:\s|$)/.test(environment['NODE_OPTIONS'] ?? '');
+  const valueOf = (name: string): string | undefined => environment[name.toLowerCase()] ?? environment[name];
+  const proxies = ['HTTP_PROXY', 'HTTPS_PROXY'].filter((name) => (valueOf(name) ?? '') !== '');
+  if (!isOn || proxies.length === 0) return;
+  const except = valueOf('NO_PROXY') ?? '';
+  findings.warning(
+    'options',
+    `Node sends calls by the proxy of ${proxies.join(' and ')}${except === '' ? ', whatever their host: NO_PROXY is not set' : ` unless NO_PROXY=${except} names their host`}`,
+    'name in NO_PROXY what is internal: the services that are called by name, and the addresses of their instances, such as NO_PROXY=spring-cloud-b,10.0.0.1-10.0.0.255',
+  );
 }

@@ -3,11 +3,12 @@ import type {
   FastifyInstance,
   FastifyRequest,
   FastifyBaseLogger,
+  FastifyTypeProvider,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Static, TSchema } from '@sinclair/typebox';
 import type { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection } from '@lane/nacos-registry';
 import type { AuditLog, AuditEntry } from '../audit-log.js';
@@ -16,8 +17,14 @@ import type { Access, User } from '../access/accounts.js';
 import type { Surveyor } from '../survey.js';
 import type { TrafficCollector } from '../traffic/collect.js';
 
+/** What a request holds that its schema has let through (https://fastify.dev/docs/v5.12.x/Reference/Type-Providers/). */
+export interface SchemaTypes extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
+}
+
 /** The server, knowing the types of its schemas. */
-export type Api = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type Api = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, SchemaTypes>;
 
 /** What the routes work on. */
 export interface RouteContext {
@@ -36,6 +43,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may ask. There is no default: a route that says nothing is not added (access/declared.ts). */
     access?: Access;
+  }
+  interface FastifySchema {
+    /** For the description of the API (openapi.ts). */
+    tags?: readonly string[];
+    summary?: string;
+    description?: string;
   }
   interface FastifyRequest {
     user: User | undefined;

@@ -13,8 +13,8 @@ import { sessionRoutes } from './session.js';
 import { trafficRoutes } from './traffic.js';
 import { ConsoleError } from '../console-error.js';
 
-/** Adds them. */
-export function addRoutes(api: Api, context: RouteContext, pages: Pages): void {
+/** Adds them; `description` is that of the API. */
+export function addRoutes(api: Api, context: RouteContext, pages: Pages, description: object): void {
   sessionRoutes(api, context);
   groupRoutes(api, context);
   laneRoutes(api, context);
@@ -24,9 +24,9 @@ export function addRoutes(api: Api, context: RouteContext, pages: Pages): void {
   documentRoutes(api, context);
   historyRoutes(api, context);
   auditRoutes(api, context);
-  api.get('/api/openapi.json', { config: { access: 'viewer' }, schema: { hide: true } }, () => api.swagger());
+  api.get('/api/openapi.json', { config: { access: 'viewer' } }, () => description);
   // Else the pages would take it.
-  api.all('/api/*', { config: { access: 'viewer' }, schema: { hide: true } }, ({ method, url }) => {
+  api.all('/api/*', { config: { access: 'viewer' } }, ({ method, url }) => {
     throw new ConsoleError('ELANE_NOT_FOUND', `the API has no ${method} ${url.split('?')[0]}: GET /api/openapi.json describes it`);
   });
   pageRoutes(api, pages);

@@ -6,7 +6,7 @@ import type { Api } from './context.js';
 
 /** Routes of the pages. Only what no other route takes gets here, as the router reads it. */
 export function pageRoutes(api: Api, pages: Pages): void {
-  const options = { config: { access: 'anyone' }, schema: { hide: true } } as const;
+  const options = { config: { access: 'anyone' } } as const;
 
   api.get<{ Params: { '*': string } }>('/*', options, async (request, reply) => {
     const path = `/${request.params['*']}`;

@@ -4,6 +4,7 @@ export {
   CONFIG_VARIABLE,
   LOG_LEVELS,
   kubernetesServerOf,
+  mistypedVariables,
   OPTION_ROWS,
   readAgentOptions,
   TAG_VARIABLES,

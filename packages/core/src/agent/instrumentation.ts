@@ -49,7 +49,7 @@ export interface Instrumentation<Loaded extends FileOfPackage = LoadedFile, Star
   readonly install?: (start: Start) => void;
   /** CommonJS files of packages, `package/path/within.js`; each is handed to `patch` as it is loaded. */
   readonly files?: readonly string[];
-  /** ES modules, named the same way, and which of their declarations are handed to `patch` (Node 22.15 and later). */
+  /** ES modules, named the same way, and which of their declarations are handed to `patch`; none: what they export (Node 22.15 and later). */
   readonly modules?: Readonly<Record<string, readonly string[]>>;
   readonly patch?: (loaded: Loaded) => void;
 }

@@ -3,11 +3,12 @@
  * commands have to know what the agent makes of an environment. Whoever has read the sources gives them; nothing is read here.
  */
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
-import { FORMAT_NAMES, type FormatName } from '../wire/formats.js';
+import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
 import type { Trust } from '../rules/trust.js';
+import { nearest } from '../names/nearest.js';
 import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
 
 /** How much the agent says, from nothing to everything. */
@@ -28,6 +29,8 @@ export interface AgentOptions {
   readonly baggageKey: string;
   readonly trust: Trust;
   readonly propagateTo: 'internal' | 'all' | readonly string[];
+  /** Whether the baggage of others goes to hosts to which no tag goes. */
+  readonly baggageBoundary: 'keep' | 'strip';
   /** Hosts that are service names beside those of the lane groups: host, service. */
   readonly services: ReadonlyArray<readonly [host: string, service: string]>;
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
@@ -54,6 +57,8 @@ export interface AgentOptions {
   readonly adminHost: string;
   /** Packages of the app's that have further instrumentations. */
   readonly instrumentations: readonly string[];
+  /** Methods whose callbacks are bound to the lane of who hands them in: `some-queue:Queue.prototype.push[0]`. */
+  readonly bind: readonly string[];
   readonly disable: readonly string[];
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
@@ -70,6 +75,8 @@ interface Row<T> {
   readonly aliases?: readonly string[];
   readonly accepts: string;
   readonly fallback: T;
+  /** What an instance without the option is, in words. */
+  readonly without?: string;
   /** undefined: not usable. */
   readonly parse: (text: string) => T | undefined;
   /**
@@ -94,11 +101,6 @@ const text = (value: string): string | undefined => value;
 function packages(value: string): readonly string[] | undefined {
   const names = words(value);
   return names.every((name) => /^(?:@[a-z\d][\w.-]*\/)?[a-z\d][\w.-]*$/i.test(name)) ? names : undefined;
-}
-
-function formats(value: string): readonly FormatName[] | undefined {
-  const names = words(value.toLowerCase());
-  return names.length > 0 && names.every((name) => (FORMAT_NAMES as readonly string[]).includes(name)) ? (names as FormatName[]) : undefined;
 }
 
 function boolean(value: string): boolean | undefined {
@@ -137,7 +139,7 @@ function isHost(value: string): boolean {
   return labels.every((label) => /^[\p{L}\p{N}_-]+$/u.test(label)) && !/^(?:\d+|0x[\da-f]*)$/i.test(labels[labels.length - 1] as string);
 }
 
-const FORMATS_ACCEPTED = `a comma list of ${FORMAT_NAMES.join(', ')}`;
+const FORMAT_LIST_ACCEPTED = `a comma list of ${FORMATS_ACCEPTED}`;
 
 /** All options, in the order of the documentation. A test holds README's table against these rows. */
 export const OPTION_ROWS = {
@@ -147,6 +149,7 @@ export const OPTION_ROWS = {
     aliases: ['alicloud.service.tag', 'MSE_ALICLOUD_SERVICE_TAG'],
     accepts: TAG_RULE,
     fallback: undefined,
+    without: 'This instance is base',
     parse: (value) => (isTag(value) ? value : undefined),
   }),
   stamp: row<boolean>({
@@ -164,8 +167,13 @@ export const OPTION_ROWS = {
     fallback: 'untagged',
     parse: oneOf('untagged', 'outside-enabled-lanes'),
   }),
-  formats: row<readonly FormatName[]>({ variable: 'LANE_FORMATS', accepts: FORMATS_ACCEPTED, fallback: ['baggage'], parse: formats }),
-  formatsIn: row<readonly FormatName[] | undefined>({ variable: 'LANE_FORMATS_IN', accepts: FORMATS_ACCEPTED, fallback: undefined, parse: formats }),
+  formats: row<readonly FormatName[]>({ variable: 'LANE_FORMATS', accepts: FORMAT_LIST_ACCEPTED, fallback: ['baggage'], parse: parseFormatNames }),
+  formatsIn: row<readonly FormatName[] | undefined>({
+    variable: 'LANE_FORMATS_IN',
+    accepts: FORMAT_LIST_ACCEPTED,
+    fallback: undefined,
+    parse: parseFormatNames,
+  }),
   baggageKey: row<string>({
     variable: 'LANE_BAGGAGE_KEY',
     accepts: BAGGAGE_KEY_ACCEPTED,
@@ -185,6 +193,13 @@ export const OPTION_ROWS = {
     fallback: 'internal',
     parse: (value) => oneOf('internal', 'all')(value) ?? hostPatterns(value),
     whenUnusable: { value: 'internal', meaning: 'Tags go to internal hosts only' },
+  }),
+  baggageBoundary: row<'keep' | 'strip'>({
+    variable: 'LANE_BAGGAGE_BOUNDARY',
+    accepts: 'keep or strip',
+    fallback: 'keep',
+    parse: oneOf('keep', 'strip'),
+    whenUnusable: { value: 'strip', meaning: 'No baggage goes to hosts that are not internal' },
   }),
   services: row<ReadonlyArray<readonly [string, string]>>({
     variable: 'LANE_SERVICES',
@@ -272,6 +287,13 @@ export const OPTION_ROWS = {
     fallback: [],
     parse: packages,
   }),
+  bind: row<readonly string[]>({
+    variable: 'LANE_BIND',
+    accepts: 'a comma list of what binds its callbacks, such as some-queue:Queue.prototype.push[0]',
+    fallback: [],
+    // A comma between brackets is the line's own.
+    parse: (text) => text.split(/[\s,]+(?![^[\]]*\])/).filter((line) => line !== ''),
+  }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
   logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
@@ -279,7 +301,8 @@ export const OPTION_ROWS = {
 
 /** The variable that names the file with further options. */
 export const CONFIG_VARIABLE = 'LANE_CONFIG';
-const LABEL_KEY = 'alicloud.service.tag';
+/** Labels of pods by which MSE, then OpenSergo, tell a tag. */
+const LABEL_KEYS = ['alicloud.service.tag', 'traffic.opensergo.io/label'];
 
 /** All variables of Lane's own that the agent reads. */
 export const AGENT_VARIABLES: readonly string[] = [...Object.values(OPTION_ROWS).map(({ variable }) => variable), CONFIG_VARIABLE];
@@ -326,6 +349,7 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
 /** `file` is undefined where it can't be read. */
 function readRow(definition: Row<unknown>, environment: Environment, file: Environment | undefined, problems: OptionProblem[]): unknown {
   const { whenUnusable } = definition;
+  const refused: string[] = [];
   const variables = [definition.variable, ...(definition.aliases ?? [])];
   for (const source of [environment, file]) {
     if (source === undefined) {
@@ -336,22 +360,49 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
       const value = source[variable]?.trim();
       if (value === undefined || value === '') continue;
       const parsed = definition.parse(value);
-      if (parsed !== undefined) return parsed;
+      if (parsed !== undefined) return tell(parsed);
       const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
-      problems.push({
-        message: `${variable}=${shown} can't be used: accepted is ${definition.accepts}. ${whenUnusable?.meaning ?? 'The app runs without this setting'}.`,
-      });
-      if (whenUnusable !== undefined) return whenUnusable.value;
+      refused.push(`${variable}=${shown} can't be used: accepted is ${definition.accepts}`);
+      if (whenUnusable !== undefined) return tell(whenUnusable.value);
     }
   }
-  return definition.fallback;
+  return tell(definition.fallback);
+
+  function tell<T>(inForce: T): T {
+    for (const one of refused) problems.push({ message: `${one}. ${whenUnusable?.meaning ?? inForceOf(definition, inForce)}.` });
+    return inForce;
+  }
+}
+
+/** What is in force instead of a value that can't be used. */
+function inForceOf({ variable, without = 'The app runs without this setting' }: Row<unknown>, value: unknown): string {
+  if (value === undefined || variable.endsWith('PASSWORD') || (Array.isArray(value) && value.length === 0)) return without;
+  const shown = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
+  return `In force is ${variable}=${shown}`;
+}
+
+/** Variables that look like an option mistyped, each with the option that was meant. Whole words apart are others' own, and left alone. */
+export function mistypedVariables(environment: Environment): ReadonlyArray<readonly [name: string, meant: string]> {
+  const found: Array<readonly [string, string]> = [];
+  for (const name in environment) {
+    if (!/^lane[_.-]/i.test(name) || AGENT_VARIABLES.includes(name)) continue;
+    const meant = nearest(name.toUpperCase(), AGENT_VARIABLES, { surely: true });
+    if (meant !== undefined && haveSameWords(name, meant)) found.push([name, meant]);
+  }
+  return found;
+}
+
+/** Whether two names have as many words, or the same letters: one with a word more is another thing's (`LANE_SERVICES_URL`). */
+function haveSameWords(name: string, variable: string): boolean {
+  const own = name.toUpperCase().split(/[_.-]/);
+  return own.length === variable.split('_').length || own.join('') === variable.replaceAll('_', '');
 }
 
 /** The variables of the options that close. */
 const CLOSING = Object.values(OPTION_ROWS as Record<string, Row<unknown>>)
   .filter(({ whenUnusable }) => whenUnusable !== undefined)
   .map(({ variable }) => variable);
-const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags go to internal hosts only, and there is no admin port.`;
+const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags and baggage go to internal hosts only, and there is no admin port.`;
 
 /** The options file as if it were an environment, undefined where it is none: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
 function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: OptionProblem[]): Environment | undefined {
@@ -387,16 +438,17 @@ function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: Option
 
 /** The tag from the pod's labels. */
 function tagOfLabels(path: string, content: string, problems: OptionProblem[]): Tag | undefined {
-  for (const line of content.split('\n')) {
-    if (!line.startsWith(`${LABEL_KEY}=`)) continue;
+  const lines = content.split('\n');
+  for (const key of LABEL_KEYS) {
+    const line = lines.find((one) => one.startsWith(`${key}=`));
     const value = line
-      .slice(LABEL_KEY.length + 1)
+      ?.slice(key.length + 1)
       .trim()
       .replace(/^"(.*)"$/, '$1');
     if (isTag(value)) return value;
-    if (value !== '')
+    if (value !== undefined && value !== '')
       problems.push({
-        message: `label ${LABEL_KEY}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
+        message: `label ${key}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
       });
   }
   return undefined;

@@ -114,6 +114,8 @@ export interface DrainReport {
   readonly elapsedSeconds: number;
   /** Instances taken out of the registry. */
   readonly withdrawn: number;
+  /** Where it was asked for again: the same drain is told of. */
+  readonly isRepeated?: true;
   readonly inFlight: number;
   /** What went wrong on the way, each in a sentence. */
   readonly problems: readonly string[];

@@ -158,7 +158,7 @@ export class InstanceMemory {
     for (const known of this.#known.values()) {
       const form = formOf(known);
       if (this.#isUsed(known, keepsBase, nowMs)) instances.push(form);
-      else if (known.said !== undefined) instances.push(form.healthy ? { ...form, healthy: false } : form);
+      else if (known.said !== undefined) instances.push(form.healthy ? { ...form, healthy: false, refused: true } : form);
     }
     return instances;
   }

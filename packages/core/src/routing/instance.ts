@@ -6,5 +6,7 @@ export interface Instance {
   readonly weight: number;
   readonly healthy: boolean;
   readonly enabled: boolean;
+  /** It counts as unhealthy for nothing but that it refused connections: a lane that has nobody else, and no fallback, still asks it. */
+  readonly refused?: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }

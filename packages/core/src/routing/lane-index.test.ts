@@ -379,3 +379,13 @@ describe('made-up tags', () => {
     expect(index.byTag.size).toBe(2000);
   });
 });
+
+test('a lane that has nobody but who refused connections keeps them where base may not serve', () => {
+  const gray: Instance = { ...instance('gray1'), healthy: false, refused: true };
+  const of = (instances: readonly Instance[], fallback: Fallback): Decision => route(buildLaneIndex(instances, rules({ fallback })), 'gray');
+  expect(of([instance('base1'), gray], 'base')).toMatchObject({ reason: 'fell-back-to-base', instances: [{ ip: 'base1' }] });
+  expect(of([instance('base1'), gray], 'none')).toMatchObject({ reason: 'in-lane', instances: [gray] });
+  expect(of([gray], 'base')).toMatchObject({ reason: 'in-lane', instances: [gray] });
+  expect(of([instance('base1'), gray, instance('gray2')], 'none')).toMatchObject({ reason: 'in-lane', instances: [{ ip: 'gray2' }] });
+  expect(of([instance('base1'), { ...gray, enabled: false }], 'none').reason).toBe('none');
+});

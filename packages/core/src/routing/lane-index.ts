@@ -66,6 +66,7 @@ export function isUsable(instance: Instance): boolean {
 export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules): LaneIndex {
   const tags = new Map<Instance, Tag>();
   const lanes = new Map<Tag, Instance[]>();
+  const refused = new Map<Tag, Instance[]>();
   const base: Instance[] = [];
   for (const instance of instances) {
     const tag = rules.tagOf(instance);
@@ -77,21 +78,29 @@ export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules
     let lane = lanes.get(tag);
     if (lane === undefined) lanes.set(tag, (lane = []));
     if (usable) lane.push(instance);
+    else if (instance.refused === true && instance.enabled && instance.weight > 0) {
+      const others = refused.get(tag);
+      if (others === undefined) refused.set(tag, [instance]);
+      else others.push(instance);
+    }
   }
   const baseChances = buildChances(base);
   const untagged = decide(base.length === 0 ? 'none' : 'base', base, undefined, baseChances);
   const byTag = new Map<Tag, Decision>();
-  for (const [tag, lane] of lanes) byTag.set(tag, decideTag(tag, lane, untagged, rules));
+  for (const [tag, lane] of lanes) byTag.set(tag, decideTag(tag, lane, untagged, rules, refused.get(tag)));
   return { tags, untagged, byTag, rules };
 }
 
-function decideTag(tag: Tag, lane: readonly Instance[], untagged: Decision, rules: IndexRules): Decision {
+/** `refused`: of the lane, those that refused connections. Where nothing else may serve, the connection itself tells the caller. */
+function decideTag(tag: Tag, lane: readonly Instance[], untagged: Decision, rules: IndexRules, refused: readonly Instance[] = []): Decision {
   const policy = rules.policyOf(tag);
   if (policy.use === 'base') {
     return untagged.instances.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('lane-not-here', untagged.instances, tag, untagged.chances);
   }
   if (lane.length > 0) return decide('in-lane', lane, tag, buildChances(lane));
-  if (policy.fallback === 'none' || untagged.instances.length === 0) return decide('none', [], tag, NO_CHANCES);
+  if (policy.fallback === 'none' || untagged.instances.length === 0) {
+    return refused.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('in-lane', refused, tag, buildChances(refused));
+  }
   return decide('fell-back-to-base', untagged.instances, tag, untagged.chances);
 }
 

@@ -29,7 +29,11 @@ function rulesOf(...lanes: string[]): LaneRules {
   return {
     document: { version: 1, groups: [] },
     services: new Set(),
+    polarisLabels: [],
     groupOf: () => undefined,
+    wireOf: () => undefined,
+    tagOfPolaris: () => undefined,
+    baseModeOf: () => undefined,
     isDisabledTag: () => false,
     laneOf: (service, tag) => known.get(`${service}/${tag}`),
     entryOf: () => undefined,

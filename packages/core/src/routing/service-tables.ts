@@ -88,7 +88,7 @@ interface Remembered {
  */
 export class ServiceTables {
   readonly #options: ServiceTablesOptions;
-  readonly #readTag: InstanceTagReader;
+  #readTag: InstanceTagReader;
   /** By name, then by group. */
   readonly #services = new Map<string, Map<string, ServiceTable>>();
   /** By id, in the order in which the services came. */
@@ -119,6 +119,7 @@ export class ServiceTables {
   setRules(rules: LaneRules | undefined): void {
     if (rules === this.#rules) return;
     this.#rules = rules;
+    this.#readTag = instanceTagReader(this.#options.formats, rules?.polarisLabels);
     for (const table of this.#tables.values()) this.#build(table.key, table.instances, table.origin, table);
   }
 
@@ -288,7 +289,7 @@ export class ServiceTables {
         return lane === undefined ? { use: 'base' } : { use: 'lane', fallback: lane.fallback ?? fallback };
       },
       isEnabledLane: (tag) => rules === undefined || rules.laneOf(service, tag) !== undefined,
-      baseMode: this.#options.baseMode ?? 'untagged',
+      baseMode: rules?.baseModeOf(service) ?? this.#options.baseMode ?? 'untagged',
     };
     return buildLaneIndex(instances, indexRules);
   }

@@ -2,6 +2,9 @@
  * Where a call goes, and why: one verdict from one look-up, which clients act upon, and of which figures, spans, decisions and explanations
  * speak. Names of services are resolved; addresses of instances in the wrong lane are corrected.
  */
+import { nextCandidate, type Candidate } from './candidates.js';
+import { currentCarried } from '../context.js';
+import { tagOfService } from '../wire/json-carriers.js';
 import type { Instance } from './instance.js';
 import { pick, route, type Decision, type Reason } from './lane-index.js';
 import type { ServiceNames } from './registry.js';
@@ -79,6 +82,8 @@ export interface Router {
   readonly isEmpty: boolean;
   /** What becomes of a call. `waited`: the service has been waited for; take what is known. On the request path, change with care. */
   judge(host: string, port: number, tag: Tag | undefined, waited?: boolean): Verdict;
+  /** Where a call goes that could not be connected, as {@link nextCandidate}. */
+  next(service: ServiceKey, tag: Tag | undefined, isTried: (instance: Instance) => boolean, isLaneSpent: boolean): Candidate | undefined;
 }
 
 /**
@@ -94,9 +99,10 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
       const known = tables.findByAddress(host, port);
       if (known !== undefined) {
         const { table, instance } = known;
-        const decision = route(table.index, tag);
-        if (isInRightLane(known, decision, tag)) return { kind: 'as-is', service: table.key, reason: decision.reason, instance };
-        return verdictOf(table.key, decision, tag, false);
+        const wanted = tagFor(table.key.name, tag);
+        const decision = route(table.index, wanted);
+        if (isInRightLane(known, decision, wanted)) return { kind: 'as-is', service: table.key, reason: decision.reason, instance };
+        return verdictOf(table.key, decision, wanted, false);
       }
       const key = names.find(host, port);
       if (key === undefined) return UNKNOWN;
@@ -107,12 +113,23 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
       const until = learn(key);
       return until === undefined ? UNKNOWN : { kind: 'wait', service: key, reason: undefined, instance: undefined, until };
     },
+    next(service, tag, isTried, isLaneSpent) {
+      const table = tables.get(service);
+      return table === undefined ? undefined : nextCandidate(table.index, tag, isTried, isLaneSpent, Math.random);
+    },
   };
 }
 
 /** What becomes of a call by name to a service that is known. */
 export function judgeByName(table: ServiceTable, tag: Tag | undefined): Redirect | Unavailable {
-  return verdictOf(table.key, route(table.index, tag), tag, true);
+  const wanted = tagFor(table.key.name, tag);
+  return verdictOf(table.key, route(table.index, wanted), wanted, true);
+}
+
+/** The tag of a call to a service: that of its request, unless the request names one for each service. */
+function tagFor(service: string, tag: Tag | undefined): Tag | undefined {
+  const carried = currentCarried();
+  return carried === undefined ? tag : tagOfService(carried.tags, service);
 }
 
 function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined, byName: boolean): Redirect | Unavailable {

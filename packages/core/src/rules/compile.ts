@@ -1,7 +1,21 @@
 import type { Tag } from '../names/tag.js';
+import { LANE_METADATA_KEY } from '../names/metadata-key.js';
+import type { BaseMode } from '../routing/lane-index.js';
 import { compileKey, compileMatcher, type RequestReader, type RequestTest } from './matchers.js';
 import { isKeyWithin, isRandomWithin } from './percentage.js';
-import type { CompiledLane, EntryMatch, EntryRule, EntryRules, LaneGroupsDocument, LaneRules, RequestView } from './types.js';
+import type {
+  CompiledLane,
+  EntryMatch,
+  EntryRule,
+  EntryRules,
+  Lane,
+  LaneGroup,
+  LaneGroupsDocument,
+  LaneRules,
+  PolarisLabel,
+  RequestView,
+  WireLane,
+} from './types.js';
 
 /** Makes a valid document ready for use: what requests ask is a look-up from here on. */
 export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
@@ -10,13 +24,24 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const lanes = new Map<string, Map<Tag, CompiledLane>>();
   const entries = new Map<string, CompiledRule[]>();
   const enabledTags = new Set<Tag>();
-  /** tag → name of the first group that has it. */
-  const groups = new Map<Tag, string>();
+  /** tag → what is written of it, by the first group that has it. */
+  const onWire = new Map<Tag, WireLane>();
+  const polarisLabels: PolarisLabel[] = [];
+  /** `group/rule`, or the value of a label → tag. */
+  const polarisStains = new Map<string, Tag>();
+  const baseModes = new Map<string, BaseMode>();
 
   for (const group of document.groups) {
-    for (const service of group.services) services.add(service);
+    for (const service of group.services) {
+      services.add(service);
+      if (group.baseMode !== undefined && !baseModes.has(service)) baseModes.set(service, group.baseMode);
+    }
     for (const lane of group.lanes) {
-      if (!groups.has(lane.tag)) groups.set(lane.tag, group.name);
+      const polarisLabel = labelOf(lane);
+      if (polarisLabel !== undefined) polarisLabels.push(polarisLabel);
+      for (const stain of stainsOf(group, lane)) if (!polarisStains.has(stain)) polarisStains.set(stain, lane.tag);
+      const { tag, fallback } = lane;
+      if (!onWire.has(tag)) onWire.set(tag, Object.freeze({ group: group.name, polarisRule: lane.polaris?.name ?? tag, polarisLabel, fallback }));
       if (lane.enabled === false) continue;
       enabledTags.add(lane.tag);
       const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
@@ -41,11 +66,25 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   return {
     document,
     services,
-    groupOf: (tag) => groups.get(tag),
-    isDisabledTag: (tag) => groups.has(tag) && !enabledTags.has(tag),
+    polarisLabels,
+    groupOf: (tag) => onWire.get(tag)?.group,
+    wireOf: (tag) => onWire.get(tag),
+    tagOfPolaris: (stain) => polarisStains.get(stain),
+    baseModeOf: (service) => baseModes.get(service),
+    isDisabledTag: (tag) => onWire.has(tag) && !enabledTags.has(tag),
     laneOf: (service, tag) => lanes.get(service)?.get(tag),
     entryOf: (service) => entryRules.get(service),
   };
+}
+
+/** The label by which Polaris knows a lane's instances; undefined: it is ours, which is always read. */
+function labelOf({ tag, polaris }: Lane): PolarisLabel | undefined {
+  if (polaris?.key === undefined && polaris?.values === undefined) return undefined;
+  return Object.freeze({ key: polaris.key ?? LANE_METADATA_KEY, values: polaris.values ?? [tag], tag });
+}
+
+function stainsOf(group: LaneGroup, { polaris }: Lane): readonly string[] {
+  return [...(polaris?.name === undefined ? [] : [`${group.name}/${polaris.name}`]), ...(polaris?.values ?? [])];
 }
 
 interface CompiledRule {

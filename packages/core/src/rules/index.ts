@@ -1,5 +1,7 @@
+export { takingRules, tellTaking, type TakingRule } from './order.js';
 export { laneGroupsToJson, parseLaneGroups, type ParsedLaneGroups } from './parse.js';
 export { compileLaneGroups } from './compile.js';
+export { compileRegex } from './matchers.js';
 export {
   groupNamed,
   LANE_NOT_FOUND,

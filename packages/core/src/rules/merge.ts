@@ -12,11 +12,11 @@ export interface MergedLaneGroups {
 export function mergeLaneGroups(base: LaneGroupsDocument, ours: LaneGroupsDocument, theirs: LaneGroupsDocument): MergedLaneGroups {
   const conflicts: string[] = [];
   const groups = mergeNamed(base.groups, ours.groups, theirs.groups, '', conflicts, (b, o, t, path) => {
-    const fields = mergeFields<LaneGroup>(b, o, t, ['services', 'entry'], path, conflicts);
+    const fields = mergeFields<LaneGroup>(b, o, t, ['services', 'entry', 'baseMode'], path, conflicts);
     return { ...fields, lanes: mergeNamed<Lane>(b.lanes, o.lanes, t.lanes, `${path}/`, conflicts, mergeLane) };
   });
   function mergeLane(b: Lane, o: Lane, t: Lane, path: string): Lane {
-    return mergeFields(b, o, t, ['tag', 'enabled', 'fallback', 'rules'], path, conflicts);
+    return mergeFields(b, o, t, ['tag', 'enabled', 'fallback', 'polaris', 'rules'], path, conflicts);
   }
   return { document: { ...ours, groups }, conflicts };
 }

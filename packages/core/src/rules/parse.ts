@@ -48,8 +48,12 @@ const FIELDS = [
   'tag',
   'enabled',
   'fallback',
+  'polaris',
+  'key',
+  'values',
   'services',
   'entry',
+  'baseMode',
   'lanes',
   'rules',
   'match',
@@ -86,7 +90,7 @@ function checkDocument(value: unknown, report: Report): void {
 }
 
 const checkGroup: Check = (value, path, report) => {
-  const group = object(value, path, report, ['name', 'services', 'entry', 'lanes'], ['name', 'services', 'lanes']);
+  const group = object(value, path, report, ['name', 'services', 'entry', 'baseMode', 'lanes'], ['name', 'services', 'lanes']);
   if (group === undefined) return;
   if (has(group, 'name')) checkName(group['name'], `${path}/name`, report);
   if (has(group, 'services')) checkNames(group['services'], `${path}/services`, report);
@@ -95,6 +99,8 @@ const checkGroup: Check = (value, path, report) => {
     // A gateway is an entry that need not be one of the services.
     if (entry !== undefined && has(entry, 'services')) checkNames(entry['services'], `${path}/entry/services`, report);
   }
+  if (has(group, 'baseMode') && group['baseMode'] !== 'untagged' && group['baseMode'] !== 'outside-enabled-lanes')
+    report(`${path}/baseMode`, `must be "untagged" or "outside-enabled-lanes", not ${show(group['baseMode'])}`);
   if (has(group, 'lanes')) {
     list(group['lanes'], `${path}/lanes`, report, checkLane);
     unique(group['lanes'], `${path}/lanes`, 'name', 'lane', report);
@@ -103,17 +109,25 @@ const checkGroup: Check = (value, path, report) => {
 };
 
 const checkLane: Check = (value, path, report) => {
-  const lane = object(value, path, report, ['name', 'tag', 'enabled', 'fallback', 'rules'], ['name', 'tag']);
+  const lane = object(value, path, report, ['name', 'tag', 'enabled', 'fallback', 'polaris', 'rules'], ['name', 'tag']);
   if (lane === undefined) return;
   if (has(lane, 'name')) checkName(lane['name'], `${path}/name`, report);
   if (has(lane, 'tag') && !isTag(lane['tag'])) report(`${path}/tag`, `${show(lane['tag'])} can't be a tag: accepted is ${TAG_RULE}`);
   if (has(lane, 'enabled') && typeof lane['enabled'] !== 'boolean') report(`${path}/enabled`, `must be true or false, not ${show(lane['enabled'])}`);
   if (has(lane, 'fallback') && lane['fallback'] !== 'base' && lane['fallback'] !== 'none')
     report(`${path}/fallback`, `must be "base" or "none", not ${show(lane['fallback'])}`);
+  if (has(lane, 'polaris')) checkPolaris(lane['polaris'], `${path}/polaris`, report);
   if (has(lane, 'rules')) {
     list(lane['rules'], `${path}/rules`, report, checkRule);
     unique(lane['rules'], `${path}/rules`, 'name', 'rule', report);
   }
+};
+
+const checkPolaris: Check = (value, path, report) => {
+  const polaris = object(value, path, report, ['key', 'values', 'name'], []);
+  if (polaris === undefined) return;
+  for (const field of ['key', 'name']) if (has(polaris, field)) checkName(polaris[field], `${path}/${field}`, report);
+  if (has(polaris, 'values')) checkNames(polaris['values'], `${path}/values`, report);
 };
 
 const checkRule: Check = (value, path, report) => {
@@ -126,7 +140,7 @@ const checkRule: Check = (value, path, report) => {
   if (has(rule, 'percent')) {
     if (!(typeof percent === 'number' && percent >= 0 && percent <= 100))
       report(`${path}/percent`, `must be a number from 0 to 100, not ${show(percent)}`);
-    else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be told in steps of 0.01, not ${show(percent)}`);
+    else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be in steps of 0.01, not ${show(percent)}`);
   }
   if (!has(rule, 'by')) return;
   if (!has(rule, 'percent')) report(`${path}/by`, 'says what a percentage sticks to: it needs "percent" beside it');
@@ -185,7 +199,9 @@ function checkMatcher(value: unknown, path: string, report: Report, depth: numbe
     if (networks !== undefined && has(networks, 'in')) list(networks['in'], `${at}/in`, report, checkNetwork, 1);
   } else {
     const match = object(value[kind], at, report, OPERATORS, []);
-    if (match !== undefined) checkOperators(match, at, report, depth);
+    if (match === undefined) return;
+    checkOperators(match, at, report, depth);
+    if (match['exact'] === '') report(`${at}/exact`, `must not be empty: no request has an empty ${kind}`);
   }
 }
 
@@ -232,7 +248,8 @@ function checkRegex(source: string, path: string, report: Report): void {
 }
 
 function checkName(value: unknown, path: string, report: Report): void {
-  if (typeof value !== 'string' || value.trim() === '') report(path, `must be a text that is not empty, not ${show(value)}`);
+  if (typeof value !== 'string') report(path, `must be a text, not ${show(value)}`);
+  else if (value.trim() === '') report(path, 'must not be empty');
   else if (codePoints(value) > LIMITS.nameLength) report(path, `must have ${LIMITS.nameLength} characters at most`);
   else if (UNPRINTABLE.test(value))
     report(

@@ -16,7 +16,11 @@ const gray: EntryMatch = { group: 'shop', lane: 'gray-lane', tag: 'gray', fallba
 const disabling = (...tags: string[]): LaneRules => ({
   document: { version: 1, groups: [] },
   services: new Set(),
+  polarisLabels: [],
   groupOf: () => undefined,
+  wireOf: () => undefined,
+  tagOfPolaris: () => undefined,
+  baseModeOf: () => undefined,
   isDisabledTag: (tag) => tags.includes(tag),
   laneOf: () => undefined,
   entryOf: () => undefined,

@@ -1,4 +1,5 @@
 import type { EntryRules, LaneRules, RequestView } from './types.js';
+import type { Carried } from '../context.js';
 import type { Tag } from '../names/tag.js';
 
 /** Where a request's tag came from. */
@@ -10,6 +11,8 @@ export interface RequestTag {
   readonly source: TagSource;
   /** Where `source` is `rule`: `group/lane/rule`. */
   readonly rule?: string;
+  /** What the request names tags of other services by. */
+  readonly carried?: Carried;
 }
 
 /** What decides a request's tag besides the request. */

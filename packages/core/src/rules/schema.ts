@@ -117,6 +117,12 @@ export const LANE_GROUPS_SCHEMA = {
           required: ['services'],
           additionalProperties: false,
         },
+        baseMode: {
+          title: 'Base instances',
+          enum: ['untagged', 'outside-enabled-lanes'],
+          description:
+            'Which instances of these services are base: those without a tag, or those of no enabled lane. Default: LANE_BASE_MODE of each service.',
+        },
         lanes: {
           title: 'Lanes',
           type: 'array',
@@ -145,6 +151,29 @@ export const LANE_GROUPS_SCHEMA = {
           type: 'boolean',
           default: true,
           description: 'false: the lane has no rules and no requests; where no enabled lane has the tag, it counts as none.',
+        },
+        polaris: {
+          title: 'Polaris',
+          type: 'object',
+          description: 'What a lane rule of Polaris calls this lane, where that is not its tag.',
+          properties: {
+            key: { ...name, title: 'Label', description: 'Key of the label of its instances (label_key). Default: lane.' },
+            values: {
+              title: 'Values',
+              type: 'array',
+              minItems: 1,
+              maxItems: LIMITS.items,
+              uniqueItems: true,
+              items: { $ref: '#/$defs/name' },
+              description: 'Values of the label (default_label_value), any of which means this lane. Default: the tag.',
+            },
+            name: {
+              ...name,
+              title: 'Lane rule',
+              description: 'Name of the lane rule, which follows the group in the header service-lane. Default: the tag.',
+            },
+          },
+          additionalProperties: false,
         },
         fallback: {
           title: 'Fallback',

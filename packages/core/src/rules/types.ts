@@ -1,4 +1,4 @@
-import type { Fallback } from '../routing/lane-index.js';
+import type { BaseMode, Fallback } from '../routing/lane-index.js';
 import type { Tag } from '../names/tag.js';
 
 /** The document that says which lane groups there are; kept in Nacos config as dataId `lane-groups`, group `LANE`. */
@@ -14,6 +14,8 @@ export interface LaneGroup {
   readonly name: string;
   readonly services: readonly string[];
   readonly entry?: { readonly services: readonly string[] };
+  /** Which instances of its services are base. Default: the agent's LANE_BASE_MODE. */
+  readonly baseMode?: BaseMode;
   readonly lanes: readonly Lane[];
 }
 
@@ -25,7 +27,42 @@ export interface Lane {
   readonly enabled?: boolean;
   /** Default: the agent's LANE_FALLBACK. */
   readonly fallback?: Fallback;
+  /** What Polaris calls this lane, where that is not its tag. */
+  readonly polaris?: PolarisLane;
   readonly rules?: readonly EntryRule[];
+}
+
+/** A lane as a lane rule of Polaris has it. */
+export interface PolarisLane {
+  /** Key of the label of its instances (`label_key`). Default `lane`. */
+  readonly key?: string;
+  /** Values of the label (`default_label_value`), any of which means the lane. Default: the tag. */
+  readonly values?: readonly string[];
+  /** Name of the lane rule, which the header `service-lane` has after the group's. Default: the tag. */
+  readonly name?: string;
+}
+
+/** A label that means a tag. */
+export interface PolarisLabel {
+  readonly key: string;
+  readonly values: readonly string[];
+  readonly tag: Tag;
+}
+
+/** What formats write of a tag besides itself. One object as long as the lane groups are the same. */
+export interface WireLane {
+  readonly group: string;
+  readonly polarisRule: string;
+  readonly polarisLabel: PolarisLabel | undefined;
+  readonly fallback: Fallback | undefined;
+}
+
+/** What formats ask of the lane groups. */
+export interface WireRules {
+  /** Of the first lane with this tag, enabled or not. */
+  wireOf(tag: Tag): WireLane | undefined;
+  /** The tag of the lane to which `group/rule`, or the value of a label, is mapped. */
+  tagOfPolaris(stain: string): Tag | undefined;
 }
 
 /** The match that puts a request at the entry into a lane. With `match` and `percent` both, both must hold. */
@@ -94,12 +131,16 @@ export interface Problem {
 }
 
 /** A document made ready for use: every question a request asks is one look-up. */
-export interface LaneRules {
+export interface LaneRules extends WireRules {
   readonly document: LaneGroupsDocument;
   /** All services of all groups. */
   readonly services: ReadonlySet<string>;
   /** The name of the first group with a lane of this tag, enabled or not. */
   groupOf(tag: Tag): string | undefined;
+  /** Labels by which instances tell their tag, besides the forms that are always known. */
+  readonly polarisLabels: readonly PolarisLabel[];
+  /** Which instances of a service are base, by the first group that says so. */
+  baseModeOf(service: string): BaseMode | undefined;
   /** Whether lanes of this tag exist and none of them is enabled, in which case the tag counts as none. */
   isDisabledTag(tag: Tag): boolean;
   /** What holds for calls of this tag to this service; undefined where no group has the service with an enabled lane of this tag. */

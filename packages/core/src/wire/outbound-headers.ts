@@ -5,6 +5,8 @@ import type { Tag } from '../names/tag.js';
 
 /** Reads and writes the headers of one outbound request, whatever form they have. Names are lower case. */
 export interface OutboundHeaders {
+  /** These are a message's properties, or attachments of a remote call. */
+  readonly areAttachments?: true;
   get(name: string): HeaderLines;
   set(name: string, value: string): void;
   remove(name: string): void;
@@ -17,6 +19,7 @@ export interface OutboundHeaders {
 export function writeLane(context: LaneContext, codec: TagCodec, headers: OutboundHeaders): void {
   if (context.tag === undefined) removeTag(codec, headers);
   else writeTag(context.tag, codec, headers);
+  if (context.carried !== undefined) headers.set(context.carried.header, context.carried.value);
 }
 
 /** Puts a tag into outbound headers: our entry merged into the one `baggage` line, whole headers replaced. */
@@ -28,6 +31,7 @@ export function writeTag(tag: Tag, codec: TagCodec, headers: OutboundHeaders): v
     headers.set(BAGGAGE_HEADER, lines as string);
   }
   for (const [name, value] of wire.headers) headers.set(name, value);
+  if (headers.areAttachments === true) for (const [name, value] of wire.attachments) headers.set(name, value);
 }
 
 /** Takes everything of ours, in every format read or written, out of headers; other baggage stays. */

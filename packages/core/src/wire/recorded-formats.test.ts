@@ -6,7 +6,12 @@ import { describe, expect, test } from 'vitest';
 import { tagOfMetadata, type FormatName } from './formats.js';
 import { createTagCodec, linesOf } from './tag-codec.js';
 
+const SHOP = { group: 'shop', polarisRule: 'gray', polarisLabel: undefined, fallback: undefined };
+
 type Headers = ReadonlyArray<readonly [name: string, value: string]>;
+
+/** As OpenTelemetry's baggage has it in Java: W3CBaggagePropagator decodes percent-encoding. */
+const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
 
 const SOURCES = {
   mseGateway: 'alibaba/higress, plugins/wasm-go/extensions/traffic-tag/README.md',
@@ -14,6 +19,12 @@ const SOURCES = {
   mseGoInstances: 'alibaba/sentinel-golang, core/route/nacos/nacos.go',
   msePods: 'openkruise.io, rollouts: end-to-end canary release with MSE',
   mseIngress: 'Alibaba Cloud, APIG Ingress annotations: service-subset',
+  mse4Gateway: 'aliyun/alibabacloud-microservice-demo, mse-simple-demo/SpringCloudGateway: GrayGatewayFilter',
+  mse4Tool: 'alibaba/cloudapp-framework: OpenTelemetryTagTool.withCanaryTag',
+  mse4Attachment: 'aliyun/alibabacloud-microservice-demo, mse-simple-demo/C: HelloServiceCImpl, which cuts the tag out by position; A: MqConsumer',
+  joylive: 'jd-opensource/joylive-agent: Constants.LABEL_LANE_SPACE_ID, LABEL_LANE',
+  openSergo: 'opensergo/opensergo-specification: specification/zh-Hans/labeling.md',
+  openSergoPods: 'opensergo/opensergo-specification: specification/zh-Hans/traffic-routing.md',
   polarisWire:
     'polarismesh/polaris-java, polaris-plugins/polaris-plugins-router/router-lane: LaneRouter.TRAFFIC_STAIN_LABEL, LaneUtils.buildStainLabel',
   polarisInstances: 'polarismesh/polaris-java, router-lane: LaneRouter.INTERNAL_INSTANCE_LANE_KEY',
@@ -41,13 +52,34 @@ describe('headers', () => {
     ],
     ['mseGo', 'base traffic, which has a word for it', 'mse', [['x-mse-tag', 'base']], undefined],
     ['mseGo', 'base traffic in baggage', 'mse', [['baggage', 'x-mse-gray-tag=base']], undefined],
+    ['mse4Gateway', 'a list with a name alone', 'mse', [['baggage', '__microservice_tag__=%5B%7B%22name%22%3A%22gray%22%7D%5D']], 'gray'],
+    [
+      'mse4Tool',
+      'a list with name and priority, beside others',
+      'mse',
+      [['baggage', 'user=42,__microservice_tag__=%5B%7B%22name%22%3A%22gray%22%2C%22priority%22%3A100%7D%5D;ttl=1,region=cn']],
+      'gray',
+    ],
+    ['mse4Attachment', 'an attachment or property, as it stands', 'mse', [['__microservice_tag__', '[{"name":"gray","priority":-1}]']], 'gray'],
+    [
+      'joylive',
+      'space and lane',
+      'joylive',
+      [
+        ['x-lane-space-id', '1'],
+        ['x-lane-code', 'beta'],
+      ],
+      'beta',
+    ],
+    ['joylive', 'a space alone', 'joylive', [['x-lane-space-id', '1']], undefined],
+    ['openSergo', 'a header, or metadata of gRPC', 'opensergo', [['Opensergo-Label', 'internal']], 'internal'],
     ['polarisWire', 'group and lane rule', 'polaris', [['service-lane', 'shop/gray']], 'gray'],
     ['dubbo', 'an attachment, as Triple sends it', 'dubbo', [['dubbo.tag', 'gray']], 'gray'],
     ['dubbo', 'an empty attachment is none', 'dubbo', [['dubbo.tag', '']], undefined],
     ['asm', 'the lane', 'asm', [['x-asm-prefer-tag', 's1']], 's1'],
     ['nepxionWire', 'one version for all services', 'nepxion', [['n-d-version', '1.1']], '1.1'],
     ['nepxionWire', 'the version of what has none', 'nepxion', [['n-d-version', 'default']], undefined],
-    // What one tag can't say counts as none, and is passed on by nobody.
+    // This reader is no service of the map.
     ['nepxionWire', 'a version for each service', 'nepxion', [['n-d-version', '{"spring-cloud-b":"1.1","spring-cloud-c":"1.0"}']], undefined],
     ['nepxionWire', 'several versions', 'nepxion', [['n-d-version', '1.0;1.1']], undefined],
     ['nepxionWire', 'a pattern', 'nepxion', [['n-d-version', '1.*']], undefined],
@@ -58,15 +90,34 @@ describe('headers', () => {
   });
 
   test.each<[source: Source, format: FormatName, headers: Headers, entries: readonly string[]]>([
-    ['mseGo', 'mse', [['x-mse-tag', 'gray']], ['x-mse-gray-tag=gray']],
+    ['mseGo', 'mse', [['x-mse-tag', 'gray']], [MSE_LIST, 'x-mse-gray-tag=gray']],
     ['polarisWire', 'polaris', [['service-lane', 'shop/gray']], []],
     ['dubbo', 'dubbo', [['dubbo.tag', 'gray']], []],
     ['asm', 'asm', [['x-asm-prefer-tag', 'gray']], []],
     ['nepxionWire', 'nepxion', [['n-d-version', 'gray']], []],
+    [
+      'joylive',
+      'joylive',
+      [
+        ['x-lane-space-id', 'shop'],
+        ['x-lane-code', 'gray'],
+      ],
+      [],
+    ],
+    ['openSergo', 'opensergo', [['opensergo-label', 'gray']], []],
   ])('%s: what we write is what they read', (source, format, headers, entries) => {
-    const wire = createTagCodec({ formats: [format], groupOf: () => 'shop' }).wire('gray');
+    const wire = createTagCodec({ formats: [format], rules: () => ({ wireOf: () => SHOP, tagOfPolaris: () => undefined }) }).wire('gray');
     expect(wire.headers, SOURCES[source]).toEqual(headers);
     expect(wire.entries.map(([, entry]) => entry)).toEqual(entries);
+  });
+
+  test("an attachment is what Alibaba's demo cuts apart: the fourth piece between quotes is the tag", () => {
+    const { attachments, headers } = createTagCodec({ formats: ['mse'] }).wire('gray');
+    const [name, value] = attachments[0] ?? ['', ''];
+    expect(name).toBe('__microservice_tag__');
+    expect((value.split(',')[0] as string).split('"')[3], SOURCES.mse4Attachment).toBe('gray');
+    // Underscores and quotes have no business in the headers of plain HTTP.
+    expect(headers.map(([header]) => header)).toEqual(['x-mse-tag']);
   });
 
   test('words for base count nowhere else: baggage may have a lane of that name', () => {
@@ -96,6 +147,10 @@ describe('instances', () => {
       { side: 'provider', application: 'inventory', dubbo: '2.0.2', protocol: 'tri', interface: 'shop.Inventory', 'dubbo.tag': 'gray' },
       'gray',
     ],
+    ['joylive', 'labels of a location', { 'x-lane-space-id': '1', 'x-lane-code': 'gray' }, 'gray'],
+    ['openSergo', 'the metadata of a node', { 'Opensergo-Label': 'gray' }, 'gray'],
+    ['openSergoPods', 'the metadata of a node', { 'OpenSergo-Label': 'gray' }, 'gray'],
+    ['openSergoPods', 'the label of a pod', { 'traffic.opensergo.io/label': 'gray' }, 'gray'],
     ['asm', 'the label of a workload', { app: 'mocka', ASM_TRAFFIC_TAG: 'v2' }, 'v2'],
     ['nepxionInstances', 'group and version', { group: 'shop', version: 'gray', 'spring.application.type': 'service' }, 'gray'],
     ['nepxionInstances', 'no version', { group: 'shop', 'spring.application.type': 'service' }, undefined],
@@ -110,6 +165,8 @@ describe('instances', () => {
     ['dubbo', 'dubbo', 'dubbo.tag'],
     ['asm', 'asm', 'ASM_TRAFFIC_TAG'],
     ['nepxionInstances', 'nepxion', 'version'],
+    ['joylive', 'joylive', 'x-lane-code'],
+    ['openSergoPods', 'opensergo', 'OpenSergo-Label'],
   ])('%s: our instances register what they look for', (source, format, key) => {
     expect(createTagCodec({ formats: [format] }).metadata('gray'), SOURCES[source]).toHaveProperty([key], 'gray');
   });

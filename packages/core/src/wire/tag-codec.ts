@@ -1,19 +1,13 @@
 /** Reads and writes the tags of requests in the formats listed, by the table of formats. */
 import { BAGGAGE_HEADER, baggageEntry, readBaggageEntry, type HeaderLines } from './baggage.js';
-import {
-  DEFAULT_BAGGAGE_KEY,
-  DEFAULT_FORMATS,
-  DEFAULT_LANE_GROUP,
-  formatOf,
-  LANE_METADATA_KEY,
-  listedFormats,
-  type Carrier,
-  type Format,
-  type FormatName,
-} from './formats.js';
-import { laneContext, type LaneContext } from '../context.js';
+import { DEFAULT_BAGGAGE_KEY, DEFAULT_FORMATS, DEFAULT_LANE_GROUP, formatOf, listedFormats, type Format, type FormatName } from './formats.js';
+import type { Carrier, TagToWrite } from './carrier.js';
+import { laneContext, type Carried, type LaneContext } from '../context.js';
+import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import { isTag, type Tag } from '../names/tag.js';
+import type { Fallback } from '../routing/lane-index.js';
 import type { RequestTag } from '../rules/request-tag.js';
+import type { WireLane, WireRules } from '../rules/types.js';
 
 /** What reading tags met that somebody should know of. */
 export interface ReadingCounts {
@@ -28,6 +22,8 @@ export interface WireTag {
   readonly tag: Tag;
   /** Whole headers, name (lower case) and value. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
+  /** Properties of messages and attachments of remote calls, besides the headers. */
+  readonly attachments: ReadonlyArray<readonly [name: string, value: string]>;
   /** Entries to merge into the `baggage` header: key, and the whole `key=value`. */
   readonly entries: ReadonlyArray<readonly [key: string, entry: string]>;
 }
@@ -49,10 +45,14 @@ export interface TagCodecOptions {
   /** Formats read, in this order. Default: those written. */
   readonly formatsIn?: readonly FormatName[];
   readonly baggageKey?: string;
-  /** The lane group of a tag, for `polaris`, which names both. */
-  readonly groupOf?: (tag: Tag) => string | undefined;
-  /** Told once of each carrier that can't be written for a tag, and is left out. */
-  readonly onUnwritable?: (message: string) => void;
+  /** The lane groups in force, for formats that name a tag's group, or call it by another name. */
+  readonly rules?: () => WireRules | undefined;
+  /** The service that reads, for `nepxion`, which may name a tag for each. */
+  readonly service?: () => string | undefined;
+  /** What holds for lanes that say nothing of it. Default base. */
+  readonly fallback?: Fallback;
+  /** Told once of each carrier that can't be written for a tag, and is left out, and of each header of a format that is not acted upon. */
+  readonly onNotice?: (message: string) => void;
 }
 
 /** Reads and writes tags in the formats asked for. Made once; its methods run on the request path. */
@@ -62,6 +62,8 @@ export interface TagCodec {
   readRaw(rawHeaders: readonly string[]): Tag | undefined;
   /** Reads the tag through a header look-up by lower-case name. */
   read(header: (name: string) => HeaderLines): Tag | undefined;
+  /** What a request names a tag for each service by, to be passed on as it came; undefined where there is none, or no format does so. */
+  readonly carriedIn: ((rawHeaders: readonly string[]) => Carried | undefined) | undefined;
   /** All that requests of a tag share. */
   record(tag: Tag): LaneRecord;
   /** What to write for a tag. */
@@ -77,10 +79,10 @@ export interface TagCodec {
 /** Tags that clients make up must not fill the memory. */
 const MAX_REMEMBERED_TAGS = 256;
 
-/** What a record is made of; its wire is another one when the tag's lane group is. */
-interface GroupedRecord extends LaneRecord {
+/** What a record is made of; its wire is another one when what the lane groups say of the tag is. */
+interface FollowingRecord extends LaneRecord {
   wire: WireTag;
-  group: string;
+  lane: WireLane | undefined;
 }
 
 /** Makes a codec for some formats. */
@@ -96,7 +98,18 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     const { carriers, base } = formatOf(name, settings);
     return carriers.flatMap(({ header, entry, read: readTag }) => (readTag === undefined ? [] : [{ header, entry, readTag, base }]));
   });
-  const headerNames = [...new Set(sources.map((source) => source.header))];
+  const listed = listedFormats({ formats: written, formatsIn: readIn }).map((name) => ({ name, format: formatOf(name, settings) }));
+  /** Told of once, then looked at no more. */
+  let leftAlone = listed.flatMap(({ name, format }) => (format.leftAlone ?? []).map((header) => ({ name, header })));
+  const reader = {
+    get service() {
+      return options.service?.();
+    },
+    get rules() {
+      return options.rules?.();
+    },
+  };
+  const headerNames = [...new Set([...sources, ...leftAlone].map(({ header }) => header))];
   // One bit for each length of an interesting header name: most headers are dismissed by their length alone.
   let lengths = 0;
   for (const name of headerNames) lengths |= 1 << (name.length & 31);
@@ -105,6 +118,7 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
 
   function read(header: (name: string) => HeaderLines): Tag | undefined {
     let found: Tag | undefined;
+    if (leftAlone.length > 0) tellLeftAlone(header);
     for (const source of sources) {
       const lines = header(source.header);
       if (lines === undefined) continue;
@@ -122,10 +136,27 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   function tagIn(lines: HeaderLines, source: (typeof sources)[number]): Tag | undefined {
     const value = source.entry === undefined ? firstOf(lines) : readBaggageEntry(lines, source.entry);
     if (value === undefined || value === source.base) return undefined;
-    const tag = source.readTag(value);
+    const tag = source.readTag(value, reader);
     if (isTag(tag)) return tag === source.base ? undefined : tag;
-    counts.malformed++;
+    if (tag !== undefined) counts.malformed++;
     return undefined;
+  }
+
+  function tellLeftAlone(header: (name: string) => HeaderLines): void {
+    const met = leftAlone.filter((one) => header(one.header) !== undefined);
+    if (met.length === 0) return;
+    leftAlone = leftAlone.filter((one) => !met.includes(one));
+    for (const { name, header: named } of met)
+      options.onNotice?.(`requests have the header ${named} of ${name}, by which Lane chooses no instances: it goes on as the app sends it`);
+  }
+
+  const eachSource = listed.flatMap(({ format }) => format.carriers).find(({ readEach }) => readEach !== undefined);
+
+  function carriedIn(rawHeaders: readonly string[]): Carried | undefined {
+    const { header, readEach } = eachSource as Carrier;
+    const value = firstOf(linesOf(rawHeaders, header));
+    const tags = value === undefined ? undefined : readEach?.(value);
+    return tags === undefined ? undefined : { header, value: value as string, tags };
   }
 
   // On the request path, change with care: for a request without a tag this loop is all there is.
@@ -148,53 +179,54 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     return false;
   }
 
-  const records = new Map<Tag, GroupedRecord>();
-  const namesGroup = writtenFormats.some((format) => format.namesGroup);
+  const records = new Map<Tag, FollowingRecord>();
+  const followsLaneGroups = writtenFormats.some((format) => format.followsLaneGroups);
 
   function record(tag: Tag): LaneRecord {
     const known = records.get(tag);
     if (known === undefined) return makeRecord(tag);
-    if (namesGroup) {
-      // The group is another one when the lane groups change: known only later, or renamed.
-      const group = groupOf(tag);
-      if (group !== known.group) {
-        known.wire = makeWire(tag, group);
-        known.group = group;
+    if (followsLaneGroups) {
+      // Lane groups may be known only later, and change.
+      const lane = options.rules?.()?.wireOf(tag);
+      if (lane !== known.lane) {
+        known.wire = makeWire(tag, lane);
+        known.lane = lane;
       }
     }
     return known;
   }
 
   function makeRecord(tag: Tag): LaneRecord {
-    const group = namesGroup ? groupOf(tag) : DEFAULT_LANE_GROUP;
-    const made: GroupedRecord = {
+    const lane = followsLaneGroups ? options.rules?.()?.wireOf(tag) : undefined;
+    const made: FollowingRecord = {
       context: laneContext(tag),
       mark: Object.freeze({ tag, source: 'inbound' }),
-      wire: makeWire(tag, group),
-      group,
+      wire: makeWire(tag, lane),
+      lane,
     };
     if (records.size < MAX_REMEMBERED_TAGS) records.set(tag, made);
     return made;
   }
 
-  function groupOf(tag: Tag): string {
-    return options.groupOf?.(tag) ?? DEFAULT_LANE_GROUP;
-  }
-
   const told = new Set<string>();
 
-  function makeWire(tag: Tag, group: string): WireTag {
+  function makeWire(tag: Tag, lane: WireLane | undefined): WireTag {
+    const group = lane?.group ?? DEFAULT_LANE_GROUP;
+    const to: TagToWrite = { tag, group, lane, strict: (lane?.fallback ?? options.fallback) === 'none' };
     const headers: Array<readonly [string, string]> = [];
+    const attachments: Array<readonly [string, string]> = [];
     const entries: Array<readonly [string, string]> = [];
     for (let i = 0; i < writtenFormats.length; i++) {
       for (const carrier of (writtenFormats[i] as Format).carriers) {
-        const text = writtenInto(carrier, tag, group);
+        const value = carrier.write(to);
+        if (value === undefined) continue;
+        const text = writtenInto(carrier, value);
         if (text === undefined) tellUnwritable(written[i] as FormatName, carrier, group);
-        else if (carrier.entry === undefined) headers.push([carrier.header, text]);
-        else entries.push([carrier.entry, text]);
+        else if (carrier.entry !== undefined) entries.push([carrier.entry, text]);
+        else (carrier.onlyAttached === true ? attachments : headers).push([carrier.header, text]);
       }
     }
-    return Object.freeze({ tag, headers, entries });
+    return Object.freeze({ tag, headers, attachments, entries });
   }
 
   function tellUnwritable(name: FormatName, { header, entry }: Carrier, group: string): void {
@@ -202,20 +234,24 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     const message = `format ${name} can't write the ${place} for tags of lane group ${JSON.stringify(group)}: calls go without it. Name the group in ASCII, or take ${name} out of LANE_FORMATS`;
     if (told.has(message) || told.size >= MAX_REMEMBERED_TAGS) return;
     told.add(message);
-    options.onUnwritable?.(message);
+    options.onNotice?.(message);
   }
 
   function metadata(tag: Tag): Record<string, string> {
     const keys: Record<string, string> = { [LANE_METADATA_KEY]: tag };
     for (const format of writtenFormats) keys[format.metadata.key] = tag;
+    // Lane groups that are not known yet tell no label: the key that is ours is always there.
+    const label = options.rules?.()?.wireOf(tag)?.polarisLabel;
+    if (written.includes('polaris') && label !== undefined && keys[label.key] === undefined) keys[label.key] = label.values[0] as string;
     return keys;
   }
 
-  const own = listedFormats({ formats: written, formatsIn: readIn }).flatMap((name) => formatOf(name, settings).carriers);
+  const own = listed.flatMap(({ format }) => format.carriers);
   return {
     counts,
     readRaw,
     read,
+    carriedIn: eachSource === undefined ? undefined : carriedIn,
     record,
     wire: (tag) => record(tag).wire,
     metadata,
@@ -224,9 +260,9 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   };
 }
 
-/** What a carrier is given for a tag, an entry as a whole; undefined: it would be no legal header, which Node refuses at each request. */
-function writtenInto({ entry, write }: Carrier, tag: Tag, group: string): string | undefined {
-  const text = entry === undefined ? write(tag, group) : baggageEntry(entry, write(tag, group));
+/** What a carrier is given, an entry as a whole; undefined: it would be no legal header, which Node refuses at each request. */
+function writtenInto({ entry }: Carrier, value: string): string | undefined {
+  const text = entry === undefined ? value : baggageEntry(entry, value);
   return isVisibleAscii(text) ? text : undefined;
 }
 
@@ -239,12 +275,22 @@ function isVisibleAscii(text: string): boolean {
   return text.length > 0;
 }
 
-/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. */
+/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. JSON has commas of its own. */
 function firstOf(lines: HeaderLines): string | undefined {
   const line = typeof lines === 'string' ? lines : lines?.[0];
   if (line === undefined) return undefined;
+  if (isJson(line)) return line.trim();
   const comma = line.indexOf(',');
   return (comma === -1 ? line : line.slice(0, comma)).trim();
+}
+
+/** Whether a value is meant to be a JSON object or array. */
+function isJson(line: string): boolean {
+  for (let i = 0; i < line.length; i++) {
+    const code = line.charCodeAt(i);
+    if (code !== 0x20 && code !== 0x09) return code === 0x7b || code === 0x5b;
+  }
+  return false;
 }
 
 /** All lines of one header in Node's flat `rawHeaders`. */

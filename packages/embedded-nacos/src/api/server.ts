@@ -33,7 +33,7 @@ export function listNamespaces(_call: Call, { naming }: Resources): unknown {
     code: 200,
     message: null,
     data: [
-      { namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0 },
+      { namespace: '', namespaceShowName: 'public', quota: 200, configCount: 0, type: 0, madeOnUse: true },
       ...used.map((id) => ({ namespace: id, namespaceShowName: id, quota: 200, configCount: 0, type: 2 })),
     ],
   };

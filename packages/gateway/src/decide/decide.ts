@@ -3,19 +3,24 @@ import {
   BAGGAGE_HEADER,
   decideRequestTag,
   LaneUnavailableError,
+  nextCandidate,
   pick,
+  route,
   type Decision,
   type Instance,
   type ServiceTables,
   type TagCodec,
 } from '@lane/core/model';
 import { requestView, type LaneRules, type TrustTest } from '@lane/core/rules';
-import { Exchange } from '../exchange.js';
+import { addressOf, Exchange } from '../exchange.js';
 import { clientOf } from '../forward/client.js';
 import { readHead, type Refusal } from '../forward/request-framing.js';
 import type { AnyRequest } from '../listen/listener.js';
 import { findRoute, targetOf, type CompiledTarget, type RouteTable } from './routes.js';
 import { entryRulesAt, varyOfRules } from './vary.js';
+
+/** How often a request is tried on another instance, where nothing of it was sent: so often in its lane, and again in base. */
+const MAX_TRIES = 3;
 
 /** What a {@link Decider} goes by. */
 export interface DeciderOptions {
@@ -83,26 +88,29 @@ export class Decider {
   }
 
   /**
-   * The instance of a request, that has not been tried yet where there is one: of its lane, then, where the lane has a fallback and none of
-   * its instances can be reached, of base. Undefined where there is none, or none untried.
+   * The instance of a request, that has not been tried yet: of its lane, three at most, then, where the lane has a fallback, of base, three at
+   * most. Undefined where there is none.
    */
   choose(exchange: Exchange, target: CompiledTarget, tried: ReadonlySet<Instance>): Instance | undefined {
     const { tables } = this.#options;
-    const { tag } = exchange.tag;
-    const decision = tables.route(target.key, tag);
+    const { tag, source } = exchange.tag;
+    const index = tables.get(target.key)?.index;
+    const decision = index === undefined ? undefined : route(index, tag);
     exchange.decision = decision;
     exchange.instance = undefined;
-    if (decision === undefined || this.#isStray(decision, exchange)) return undefined;
-    let instance = untried(decision, tried);
-    if (instance === undefined && tried.size > 0 && tag !== undefined && decision.reason === 'in-lane' && exchange.tag.source !== 'route') {
-      const policy = tables.get(target.key)?.index.rules.policyOf(tag);
-      const base = policy?.use === 'lane' && policy.fallback === 'base' ? tables.route(target.key, undefined) : undefined;
-      if (base !== undefined && base.instances.length > 0) {
-        instance = untried(base, tried);
-        exchange.decision = { ...base, reason: 'fell-back-to-base', tag };
-      }
+    if (index === undefined || decision === undefined || this.#isStray(decision, exchange)) return undefined;
+    if (tried.size === 0) return (exchange.instance = pick(decision, Math.random));
+    let laneTries = 0;
+    const addresses = new Set<string>();
+    for (const instance of tried) {
+      if (tag !== undefined && tables.tagOf(instance) === tag) laneTries++;
+      addresses.add(addressOf(instance));
     }
-    return (exchange.instance = instance);
+    if (tried.size - laneTries >= MAX_TRIES) return undefined;
+    const next = nextCandidate(index, tag, (instance) => addresses.has(addressOf(instance)), laneTries >= MAX_TRIES, Math.random);
+    if (next === undefined || (next.reason !== decision.reason && source === 'route')) return undefined;
+    if (next.reason !== decision.reason) exchange.decision = { ...index.untagged, reason: next.reason, tag };
+    return (exchange.instance = next.instance);
   }
 
   /** What is said where no instance serves. */
@@ -140,9 +148,4 @@ export class Decider {
 function joinVary(one: string | undefined, other: string | undefined): string | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return one === '*' || other === '*' ? '*' : `${one}, ${other}`;
-}
-
-function untried(decision: Decision, tried: ReadonlySet<Instance>): Instance | undefined {
-  const instance = pick(decision, Math.random);
-  return instance === undefined || !tried.has(instance) ? instance : decision.instances.find((one) => !tried.has(one));
 }

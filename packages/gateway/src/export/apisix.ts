@@ -146,7 +146,7 @@ function below(digit: number): string {
 }
 
 function luaOf(plan: Plan, tag: Tag | undefined): string {
-  const written = tag === undefined ? [] : plan.writtenEntries.map((key) => `  kept[#kept + 1] = ${luaText(`${key}=${tag}`)}`);
+  const written = tag === undefined ? [] : plan.writtenEntries.map(({ textOf }) => `  kept[#kept + 1] = ${luaText(textOf(tag))}`);
   const headers = new Map(plan.writtenHeaders.map((header) => [header.name, header]));
   const set = plan.ownHeaders.map((name) => {
     const header = headers.get(name);

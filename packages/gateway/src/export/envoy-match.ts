@@ -1,4 +1,5 @@
 /** Comparisons as Envoy has them, and Istio and Higress with it: header matchers whose regular expressions match the whole value. */
+import { compileRegex } from '@lane/core/rules';
 import { encodedText, escapeRegex, wholeRegex, type Comparison, type Leaf } from './condition.js';
 import type { Plan, PlannedRule } from './plan.js';
 
@@ -17,7 +18,7 @@ export function headerTest({ subject, comparison, negated }: Leaf): HeaderTest |
     case 'clientIp':
       return 'clients’ addresses can’t be matched in a route';
     case 'header':
-      if (comparison.op === 'regex' && negated && mayMatchNothing(comparison.value))
+      if (comparison.op === 'regex' && negated && compileRegex(comparison.value)(''))
         return 'a negated regular expression that matches nothing at all';
       if (comparison.op === 'present') return { name: subject.name, match: undefined, negated };
       if (comparison.op === 'exact') return { name: subject.name, match: { exact: comparison.value }, negated };
@@ -78,13 +79,4 @@ export function noteTwice(plan: Plan, rule: PlannedRule, leaves: readonly Leaf[]
   for (const { subject } of leaves)
     if ((subject.kind === 'cookie' || subject.kind === 'query') && kinds.includes(subject.kind))
       plan.note(`of several values of the ${subject.kind} ${subject.name} any counts, not only the first`, rule);
-}
-
-/** Whether a pattern matches an empty value; one of RE2's that JavaScript does not read may. */
-function mayMatchNothing(pattern: string): boolean {
-  try {
-    return new RegExp(pattern).test('');
-  } catch {
-    return true;
-  }
 }

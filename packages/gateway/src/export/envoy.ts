@@ -2,6 +2,7 @@
  * Envoy: a bootstrap with one listener. A rule is a route for each of its alternatives, tried in order; the route's metadata names the
  * lane, and a filter in Lua writes it into the baggage.
  */
+import { isIP } from 'node:net';
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, type Leaf } from './condition.js';
 import { headerTest, noteTwice, type HeaderTest } from './envoy-match.js';
@@ -20,11 +21,11 @@ export const envoy: ExportTarget = {
   output: 'a bootstrap',
   file: 'envoy.yaml',
   needsAddresses: true,
-  write: (plan) => toYaml({ layered_runtime: RUNTIME, static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
+  write: (plan) => toYaml({ layered_runtime: ENVOY_RUNTIME, static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
 };
 
 /** Regular expressions of more than 100 instructions are refused unless this is said, and with them the whole configuration; 32,768 is what Istio says. */
-const RUNTIME = { layers: [{ name: 'lane', static_layer: { 're2.max_program_size.error_level': 32_768 } }] };
+export const ENVOY_RUNTIME = { layers: [{ name: 'lane', static_layer: { 're2.max_program_size.error_level': 32_768 } }] };
 
 /** The listener, with all routes; protobuf's JSON of envoy.config.listener.v3.Listener. */
 export function envoyListener(plan: Plan, routes: object = { route_config: envoyRoutes(plan) }): object {
@@ -66,13 +67,45 @@ export function envoyRoutes(plan: Plan): object {
 
 /** All clusters; protobuf's JSON of envoy.config.cluster.v3.Cluster. */
 export function envoyClusters(plan: Plan): object[] {
-  return plan.upstreams.map((upstream) => ({
-    name: upstream.name,
-    type: upstream.instances.every(({ ip }) => /^[\d.]+$|:/.test(ip)) ? 'STATIC' : 'STRICT_DNS',
-    connect_timeout: '3s',
-    load_assignment: envoyEndpoints(upstream),
-  }));
+  return plan.upstreams.map((upstream) =>
+    envoyCluster(upstream.name, { ...(hasNumbersOnly(upstream) ? { type: 'STATIC' } : ENVOY_DNS), load_assignment: envoyEndpoints(upstream) }),
+  );
 }
+
+/** Names are resolved, and what answers of IPv4 and IPv6 is taken: an instance may listen on one of them only. */
+export const ENVOY_DNS = { type: 'STRICT_DNS', dns_lookup_family: 'ALL' };
+
+/** A cluster that finds its instances as `source` says. */
+export function envoyCluster(name: string, source: object): object {
+  return { name, connect_timeout: '3s', typed_extension_protocol_options: UPSTREAM_OPTIONS, ...source };
+}
+
+/** Whether all instances are told by addresses, none by a name that has to be resolved. */
+export function hasNumbersOnly({ instances }: Upstream): boolean {
+  return instances.every(({ ip }) => isIP(ip) !== 0);
+}
+
+/** Connections are given up before Node's servers close them (`keepAliveTimeout`, 5 s), which could meet the next request on them. */
+const UPSTREAM_OPTIONS = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    '@type': `${TYPES}.upstreams.http.v3.HttpProtocolOptions`,
+    common_http_protocol_options: { idle_timeout: '4s' },
+    explicit_http_config: { http_protocol_options: {} },
+  },
+};
+
+/** As Lane's own gateway does: an instance that can't be reached is passed over, twice at most; what was sent is never sent again. */
+const RETRY = {
+  retry_on: 'connect-failure',
+  num_retries: 2,
+  retry_host_predicate: [
+    {
+      name: 'envoy.retry_host_predicates.previous_hosts',
+      typed_config: { '@type': `${TYPES}.retry.host.previous_hosts.v3.PreviousHostsPredicate` },
+    },
+  ],
+  host_selection_retry_max_attempts: 5,
+};
 
 /** The instances of an upstream; protobuf's JSON of envoy.config.endpoint.v3.ClusterLoadAssignment. */
 export function envoyEndpoints({ name, instances }: Upstream): object {
@@ -144,7 +177,7 @@ function routeOf(route: PlannedRoute, tag: Tag | undefined, tests: readonly Head
     ...(tag === undefined ? {} : { metadata: { filter_metadata: { [LUA]: { lane: tag } } } }),
     ...(upstream === undefined
       ? { direct_response: { status: 503, body: { inline_string: `no instance of ${route.service} for this lane\n` } } }
-      : { route: { cluster: upstream.name, timeout: '0s', idle_timeout: '300s' } }),
+      : { route: { cluster: upstream.name, timeout: '0s', idle_timeout: '300s', retry_policy: RETRY } }),
   };
 }
 

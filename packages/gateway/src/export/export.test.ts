@@ -225,7 +225,7 @@ describe('APISIX', () => {
     const [gray, base] = routesOf([BY_HOST]).map(({ plugins }) => plugins['serverless-pre-function'].functions[0] as string) as [string, string];
     expect(gray).toContain('kept[#kept + 1] = "lane=gray"');
     expect(base).not.toContain('lane=gray');
-    for (const code of [gray, base]) expect(code).toContain('["lane"] = true, ["x-mse-gray-tag"] = true');
+    for (const code of [gray, base]) expect(code).toContain('["lane"] = true, ["__microservice_tag__"] = true, ["x-mse-gray-tag"] = true');
   });
 
   test('has the routes’ hosts and whole segments of their paths', () => {
@@ -449,5 +449,18 @@ describe('Envoy', () => {
     expect(gapsOf('envoy', [{ name: 'rule', match: { all: [any('x-a'), any('x-b'), any('x-c')] } }])).toEqual([
       'shop/gray/rule: the condition has too many alternatives; the rule is left out',
     ]);
+  });
+
+  test.each<[pattern: string, gaps: number]>([
+    // Those that JavaScript reads in another way, or not at all, are asked of RE2, too.
+    ['(?i)x', 0],
+    ['\\pL{2}', 0],
+    ['[[:alpha:]]', 0],
+    ['x', 0],
+    ['(?i)x*', 1],
+    ['(?P<word>\\PL?)', 1],
+    ['^$', 1],
+  ])('negates the regular expression %s only where a header that is not there does not match it', (pattern, gaps) => {
+    expect(gapsOf('envoy', [{ name: 'rule', match: { not: { header: 'x-a', regex: pattern } } }])).toHaveLength(gaps);
   });
 });

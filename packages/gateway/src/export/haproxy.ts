@@ -15,6 +15,7 @@ export const haproxy: ExportTarget = {
   output: 'haproxy.cfg',
   file: 'haproxy.cfg',
   needsAddresses: true,
+  check: 'haproxy -c -q -f "$LANE_FILE"',
   reload: 'systemctl reload haproxy',
   write: exportHaproxy,
 };
@@ -130,7 +131,7 @@ class Rules {
     this.#rule('del-header baggage');
     for (const name of ownHeaders) this.#rule(`del-header ${name}`);
     const some = '{ var(txn.lane_rest) -m len gt 0 }';
-    const entries = writtenEntries.map((key) => `${formatText(key)}=%[var(txn.lane)]`).join(',');
+    const entries = writtenEntries.map(({ pieces }) => pieces.map(formatText).join('%[var(txn.lane)]')).join(',');
     this.#rule(`set-header baggage %[var(txn.lane_rest)] if ${some}${entries === '' ? '' : ` !${HAS_LANE}`}`);
     if (entries !== '') {
       this.#rule(`set-header baggage ${word(`%[var(txn.lane_rest)],${entries}`)} if ${HAS_LANE} ${some}`);

@@ -57,7 +57,7 @@ function ingressOf(
 ): object {
   const written = new Map<string, string>();
   if (tag !== undefined) {
-    if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map((key) => `${key}=${tag}`).join(','));
+    if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map(({ textOf }) => textOf(tag)).join(','));
     for (const header of plan.writtenHeaders) written.set(header.name, header.valueOf(tag));
   }
   const removed = ['baggage', ...plan.ownHeaders].filter((header) => !written.has(header));

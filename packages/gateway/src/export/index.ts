@@ -5,13 +5,26 @@ import { haproxy } from './haproxy.js';
 import { higress } from './higress.js';
 import { istio } from './istio.js';
 import { nginx } from './nginx.js';
-import { planExport, printable, type ExportSource, type Remark } from './plan.js';
+import { planExport, printable, type ExportSource, type Plan, type Remark } from './plan.js';
 import { springCloudGateway } from './spring-cloud-gateway.js';
 import type { ExportTarget } from './target.js';
 
-export { ExportError, type ExportSource, type Plan, type PlannedRoute, type PlannedRule, type Remark, type Upstream } from './plan.js';
+export {
+  ExportError,
+  isComplete,
+  planExport,
+  type ExportSource,
+  type Plan,
+  type PlannedRoute,
+  type PlannedRule,
+  type Remark,
+  type Upstream,
+} from './plan.js';
 export type { Comparison, Condition, Leaf, Subject } from './condition.js';
+export { changesBetween, summaryOf, type PlanSummary } from './changes.js';
 export { exportTargetOf, type ExportTarget } from './target.js';
+
+export { toYaml } from './yaml.js';
 
 /** All targets of ours. A new one is a file, and a row here: the command's help, its completion and the test of README go by it. */
 export const EXPORT_TARGETS: readonly ExportTarget[] = [nginx, haproxy, envoy, springCloudGateway, istio, higress, apisix];
@@ -30,7 +43,11 @@ export interface Exported {
 /** Writes the configuration of a gateway, given by its name or as a target: the same text for the same source. Throws {@link ExportError}. */
 export function exportRules(target: string | ExportTarget, source: ExportSource): Exported {
   const of = typeof target === 'string' ? targetNamed(target) : target;
-  const plan = planExport(source, of.needsAddresses);
+  return exportPlan(of, planExport(source, of.needsAddresses));
+}
+
+/** Writes what was planned, once. */
+export function exportPlan(of: ExportTarget, plan: Plan): Exported {
   const body = of.write(plan);
   const lines = [
     `Lane: entry rules and routes for ${of.title}, written by \`lane gateway export ${of.name}\`: ${of.output}.`,

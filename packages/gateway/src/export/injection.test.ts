@@ -8,6 +8,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { EXPORT_TARGETS, exportRules, exportTargetOf, type ExportSource, type ExportTarget } from './index.js';
 import { luaText } from './lua.js';
 import { portableRegex } from './regex.js';
+import { toYaml } from './yaml.js';
 
 const INSTANCE: Instance = { ip: '10.0.0.1', port: 20_001, weight: 1, healthy: true, enabled: true, metadata: {} };
 const shop = (group: string, match: object): LaneGroupsDocument => ({
@@ -219,6 +220,35 @@ test('YAML keeps any text', () => {
   const service = '- {a: [b]}: "c" #d\t';
   const { text } = exportRules('envoy', source({ routes: [{ host: '*', service }], instancesOf: () => undefined }));
   expect(JSON.stringify(parse(text, { maxAliasCount: -1 }))).toContain(JSON.stringify(`no instance of ${service} for this lane\n`).slice(1, -1));
+});
+
+test.each(['1.1', '1.2'] as const)('a text is the same text to those who read YAML %s', (version) => {
+  for (const text of [
+    'n',
+    'Y',
+    'no',
+    'yes',
+    'on',
+    'Off',
+    'null',
+    '~',
+    '12:30',
+    '1_000',
+    '0b11',
+    '0o7',
+    '017',
+    '0x1F',
+    '1e3',
+    '2001-01-01',
+    '=',
+    '<<',
+  ]) {
+    expect(parse(toYaml({ value: text, [text]: 1 }), { version })).toEqual({ value: text, [text]: 1 });
+    // As a value of a rule.
+    const document = shop('shop', { header: 'x-a', exact: text });
+    const { text: exported } = exportRules('envoy', source({ document }));
+    expect(JSON.stringify(parse(exported, { version }))).toContain(JSON.stringify({ exact: text }));
+  }
 });
 
 test('README lists every target, with what is written for it', () => {

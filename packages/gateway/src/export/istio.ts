@@ -109,7 +109,7 @@ function weighted(plan: Plan, route: PlannedRoute, rule: PlannedRule, name: stri
   if (weight !== rule.percent) plan.gap(`weights are whole: ${weight} % instead of ${rule.percent} %`, rule);
   plan.gap('of the share that is in the lane the client’s other baggage is not kept', rule);
   if (rule !== route.rules.at(-1)) plan.gap('who is not in the share goes to base at once: the rules after it are not tried', rule);
-  const set = { baggage: plan.writtenEntries.map((key) => `${key}=${rule.tag}`).join(',') };
+  const set = { baggage: plan.writtenEntries.map(({ textOf }) => textOf(rule.tag)).join(',') };
   return {
     name,
     match,

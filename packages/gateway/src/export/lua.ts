@@ -36,7 +36,7 @@ function envoy_on_request(handle)
   for _, name in ipairs(own_headers) do headers:remove(name) end
   local lane = ${lane}
   if lane then
-${plan.writtenEntries.map((key) => `    kept[#kept + 1] = ${luaText(`${key}=`)} .. lane`).join('\n')}
+${plan.writtenEntries.map(({ pieces }) => `    kept[#kept + 1] = ${pieces.map(luaText).join(' .. lane .. ')}`).join('\n')}
   end
   if #kept > 0 then headers:add("baggage", table.concat(kept, ",")) end
 end

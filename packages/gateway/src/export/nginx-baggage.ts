@@ -30,7 +30,8 @@ export function baggageVariable(plan: Plan, variables: Variables, lane: string, 
   return variables.once(`baggage of ${lane}`, () => {
     const [alone, tag, both, second] = [variables.capture(), variables.capture(), variables.capture(), variables.capture()];
     // Variables stand outside of the quotes' text: a key may hold a dollar.
-    const written = (variable: string): string => plan.writtenEntries.map((key) => `${inner(variables.literal(`${key}=`))}\${${variable}}`).join(',');
+    const written = (variable: string): string =>
+      plan.writtenEntries.map(({ pieces }) => pieces.map((piece) => inner(variables.literal(piece))).join(`\${${variable}}`)).join(',');
     return variables.define('map', `"${lane}|${rest}"`, [
       'default ""',
       `${quote(`~^\\|(?<${alone}>.*)$`)} $${alone}`,

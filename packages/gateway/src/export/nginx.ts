@@ -17,6 +17,7 @@ export const nginx: ExportTarget = {
   output: 'a file for the http block',
   file: 'lane.conf',
   needsAddresses: true,
+  check: 'nginx -t -q',
   reload: 'nginx -s reload',
   write: exportNginx,
 };

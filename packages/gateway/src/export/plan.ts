@@ -2,8 +2,10 @@
 import { compileLaneGroups, parseLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
 import {
   createTagCodec,
-  FORMAT_NAMES,
+  everyFormat,
+  FORMATS_ACCEPTED,
   isBaggageKey,
+  isFormatName,
   ServiceTables,
   type FormatName,
   type Instance,
@@ -17,8 +19,8 @@ import { conditionOf, isHeaderName, unwritable, type Condition } from './conditi
 export interface ExportSource {
   readonly document: LaneGroupsDocument | undefined;
   readonly routes: readonly GatewayRoute[];
-  /** All instances of a service, or addresses given for it; undefined: none are known. */
-  readonly instancesOf: (service: string) => readonly Instance[] | undefined;
+  /** All instances of a service of a group, or addresses given for it; undefined: none are known. */
+  readonly instancesOf: (service: string, group: string) => readonly Instance[] | undefined;
   /** The name by which lane groups know the gateway as entry. Default `lane-gateway`. */
   readonly service?: string;
   /** Formats in which the tag is written, and by which instances' metadata is read, as an agent with these LANE_FORMATS does. */
@@ -42,7 +44,7 @@ export interface PlannedRule {
 
 /** Addresses that serve one lane of a service, or its base. */
 export interface Upstream {
-  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first. */
+  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first (unless the plan was asked for other names). */
   readonly name: string;
   readonly service: string;
   /** undefined: base. */
@@ -77,6 +79,13 @@ export interface WrittenHeader {
   readonly valueOf: (tag: Tag) => string;
 }
 
+/** An entry of baggage to be written: a text with the tag in it, once or several times. */
+export interface WrittenEntry {
+  /** What stands around the tag: `key=` first, two pieces at least. The tag goes between each two. */
+  readonly pieces: readonly string[];
+  readonly textOf: (tag: Tag) => string;
+}
+
 /** Everything an exporter needs. */
 export interface Plan {
   readonly routes: readonly PlannedRoute[];
@@ -86,8 +95,7 @@ export interface Plan {
   readonly ownEntries: readonly string[];
   /** Our other headers, of any format: clients' own are taken away. */
   readonly ownHeaders: readonly string[];
-  /** Keys under which the tag is written into baggage. */
-  readonly writtenEntries: readonly string[];
+  readonly writtenEntries: readonly WrittenEntry[];
   readonly writtenHeaders: readonly WrittenHeader[];
   readonly remarks: readonly Remark[];
   readonly gap: (message: string, rule?: PlannedRule) => void;
@@ -102,20 +110,21 @@ export class ExportError extends Error {
 /**
  * Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. All that comes from elsewhere is
  * checked here, for all targets: lane groups as they are everywhere, and hosts, paths and addresses, which can only be what their
- * grammars allow. What is left to a target is to encode texts. Throws {@link ExportError}.
+ * grammars allow. What is left to a target is to encode texts. `nameOf`: other names of upstreams than the plain words. Throws
+ * {@link ExportError}.
  */
-export function planExport(source: ExportSource, needsAddresses = true): Plan {
+export function planExport(source: ExportSource, needsAddresses = true, nameOf?: UpstreamName): Plan {
   const { service = 'lane-gateway', formats, port = 80, document } = source;
   checkSource(source);
   const key = source.baggageKey === undefined ? {} : { baggageKey: source.baggageKey };
-  const every = createTagCodec({ formats: FORMAT_NAMES, ...key });
+  const every = createTagCodec({ formats: everyFormat(formats), ...key });
   const remarks: Remark[] = [];
   const rules = document === undefined ? undefined : compileLaneGroups(document);
-  const codec = createTagCodec({ formats, ...key, groupOf: (tag) => rules?.groupOf(tag) });
+  const codec = createTagCodec({ formats, ...key, rules: () => rules });
   // The instances' tags are read as an agent with these formats reads them.
   const tables = new ServiceTables({ formats });
   tables.setRules(rules);
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(nameOf);
   const add = (kind: Remark['kind'], message: string, rule: string | undefined): void => {
     const remark = { kind, message, rule };
     if (!remarks.some((one) => one.kind === kind && one.message === message && one.rule === rule)) remarks.push(remark);
@@ -132,7 +141,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
   const table = compileRoutes(given);
   const routes = table.routes.map((route): PlannedRoute => {
     const name = route.key.name;
-    const instances = source.instancesOf(name);
+    const instances = source.instancesOf(name, route.key.group);
     if (instances !== undefined) tables.update(route.key, writableInstances(name, instances, gap));
     else if (needsAddresses) gap(`no address of service ${name} is known: give it by --upstream ${name}=host:port, or start it`);
     const planned = own.length > 0 ? own : rulesOf(name);
@@ -160,7 +169,7 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     };
   });
   for (const route of routes) for (const tag of [undefined, ...route.tags]) route.upstreamOf(tag);
-  const sample = codec.wire('sample');
+  const sample = codec.wire(SAMPLE);
   return {
     routes,
     get upstreams() {
@@ -169,20 +178,35 @@ export function planExport(source: ExportSource, needsAddresses = true): Plan {
     port,
     ownEntries: every.ownEntries,
     ownHeaders: every.ownHeaders,
-    writtenEntries: sample.entries.map(([entry]) => entry),
-    writtenHeaders: sample.headers.map(([name], i) => ({ name, valueOf: (tag) => codec.wire(tag).headers[i]?.[1] ?? tag })),
+    writtenEntries: sample.entries.map(([key, text]) => entryAround(key, text)),
+    writtenHeaders: sample.headers.map(([name]) => ({ name, valueOf: (tag) => codec.wire(tag).headers.find(([one]) => one === name)?.[1] ?? tag })),
     remarks,
     gap,
     note: (message, rule) => add('note', message, rule?.name),
   };
 }
 
+/**
+ * Whether every route leads to instances, of whatever lane. Where one does not, the registry may have forgotten them, and what was in force
+ * before should stay so.
+ */
+export function isComplete(plan: Plan): boolean {
+  return plan.routes.every((route) => [undefined, ...route.tags].some((tag) => route.upstreamOf(tag) !== undefined));
+}
+
+const SAMPLE = 'sample';
+
+function entryAround(key: string, text: string): WrittenEntry {
+  const value = text.slice(key.length + 1).split(SAMPLE);
+  const pieces = [`${key}=${value[0]}`, ...value.slice(1)];
+  return { pieces, textOf: (tag) => pieces.join(tag) };
+}
+
 function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource): void {
   const parsed = document === undefined ? undefined : parseLaneGroups(document);
   if (parsed?.ok === false)
     throw new ExportError(`the lane groups are not valid: ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
-  for (const name of formats)
-    if (!FORMAT_NAMES.includes(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMAT_NAMES.join(', ')}`);
+  for (const name of formats) if (!isFormatName(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMATS_ACCEPTED}`);
   if (baggageKey !== undefined && !isBaggageKey(baggageKey))
     throw new ExportError(`${JSON.stringify(baggageKey)} is no key of the W3C baggage header: accepted are letters, digits and !#$%&'*+-.^_\`|~`);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is no port: accepted are 1 to 65535`);
@@ -217,17 +241,26 @@ function writableInstances(service: string, instances: readonly Instance[], gap:
   });
 }
 
-/** The upstreams of an export, each with a name that is its own and a plain word to every target. */
+/** Names the instances of a tag (undefined: of base) of a service: a name for each, and no two the same. */
+export type UpstreamName = (key: ServiceKey, tag: Tag | undefined) => string;
+
+/** A plain word to every target; which of two that are alike gets a number depends on what else is there. */
+function plainNames(): UpstreamName {
+  const unique = uniqueNames();
+  return ({ name }, tag) => unique(wordOf(tag === undefined ? name : `${name}--${tag}`));
+}
+
+/** The upstreams of an export. */
 class Upstreams {
   readonly #made = new Map<string, Upstream>();
-  readonly #nameOf = uniqueNames();
+
+  constructor(private readonly nameOf: UpstreamName = plainNames()) {}
 
   of({ name, group }: ServiceKey, tag: Tag | undefined, instances: readonly Instance[]): Upstream {
     const id = JSON.stringify([group, name, tag]);
     let made = this.#made.get(id);
     if (made === undefined) {
-      const word = wordOf(tag === undefined ? name : `${name}--${tag}`);
-      this.#made.set(id, (made = { name: this.#nameOf(word), service: name, tag, instances: sorted(instances) }));
+      this.#made.set(id, (made = { name: this.nameOf({ name, group }, tag), service: name, tag, instances: sorted(instances) }));
     }
     return made;
   }

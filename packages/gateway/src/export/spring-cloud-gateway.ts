@@ -179,7 +179,7 @@ function routeOf(plan: Plan, route: PlannedRoute, tag: Tag | undefined, id: stri
   else own.push(path(route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/**`]));
   const written = new Map<string, string>();
   if (tag !== undefined) {
-    if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map((key) => `${key}=${tag}`).join(','));
+    if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map(({ textOf }) => textOf(tag)).join(','));
     for (const { name, valueOf } of plan.writtenHeaders) {
       if (isPlain(valueOf(tag))) written.set(name, valueOf(tag));
       else plan.gap(`the header ${name} is not written for ${tag}: Spring would put something else for ${JSON.stringify(valueOf(tag))}`);

@@ -16,6 +16,8 @@ export interface ExportTarget {
   readonly file: string;
   /** false: it names Services, and is of use without the addresses of instances. */
   readonly needsAddresses: boolean;
+  /** The command that says whether a file is accepted, run by a shell in which `$LANE_FILE` is its path, once it is in its place. */
+  readonly check?: string;
   /** The command that makes a running one read its file again, for `--watch`. undefined: it does so by itself, or can't. */
   readonly reload?: string;
   /** Begins a line of comment. Default `#`. */

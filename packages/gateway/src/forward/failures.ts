@@ -17,6 +17,8 @@ export function failureOf(exchange: Exchange, error: unknown, log: Log): Refusal
   const { message, code } = error as NodeJS.ErrnoException;
   const { target, instance, requestId } = exchange;
   const service = target?.key.name ?? '?';
+  // No fault of an instance, and told by each request's entry of the access log.
+  if (code === 'ELANE_BUSY') return { status: 503, message: `${service} has as many requests under way as it may: try again later` };
   exchange.problem = `${service} at ${instance === undefined ? '?' : addressOf(instance)} did not answer: ${message}`;
   log.warn(`${service} at ${instance === undefined ? '?' : addressOf(instance)} did not answer`, { error: message, request: requestId });
   if (error instanceof InstanceTimeoutError) return { status: 504, message: `${service} did not answer: ${message}` };

@@ -14,7 +14,7 @@ import type { AnyResponse } from '../listen/listener.js';
 import { answerFields, answerLines, answerProblem, reasonOf } from './answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from './failures.js';
 import { trailersOf } from './header-names.js';
-import { InstanceTimeoutError, NotConnectedError, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
+import { busy, InstanceTimeoutError, NotConnectedError, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
 import { isHttp2, type Refusal } from './request-framing.js';
 import type { RequestHeads } from './request-head.js';
 
@@ -33,8 +33,6 @@ export interface ForwardOptions {
   readonly tagOf: (exchange: Exchange) => string | undefined;
 }
 
-/** How often a request is tried on another instance, where nothing of it was sent: so often in its lane, and again in base. */
-export const MAX_TRIES = 3;
 /** Informational answers to one request that are put up with. */
 const MAX_INFORMATIONAL = 32;
 
@@ -109,7 +107,7 @@ class Passage {
     this.#tried.add(instance);
     const address = addressOf(instance);
     if (!load.enter(address)) {
-      this.#notConnected(new NotConnectedError(`${load.limit} requests are under way there`, 'ELANE_BUSY'));
+      this.#notConnected(busy(load.limit));
       return;
     }
     try {
@@ -164,14 +162,11 @@ class Passage {
     const { decider, log } = this.#options;
     const failed = exchange.instance;
     const failedDecision = exchange.decision;
-    const next =
-      this.#tried.size < MAX_TRIES * 2 && !this.#isOver && this.#mayTryMore() ? decider.choose(exchange, this.#target, this.#tried) : undefined;
+    const next = this.#isOver ? undefined : decider.choose(exchange, this.#target, this.#tried);
     if (next === undefined) {
       exchange.instance = failed;
       exchange.decision = failedDecision;
-      if (error.code === 'ELANE_BUSY')
-        this.#refuse({ status: 503, message: `${this.#target.key.name} has as many requests under way as it may: try again later` });
-      else this.#refuse(failureOf(exchange, error, log));
+      this.#refuse(failureOf(exchange, error, log));
       return;
     }
     exchange.retries++;
@@ -180,13 +175,6 @@ class Passage {
       request: exchange.requestId,
     });
     this.#try();
-  }
-
-  /** Three instances of the lane, and where they were all there is, three of base. */
-  #mayTryMore(): boolean {
-    const { decision } = this.#exchange;
-    if (this.#tried.size < MAX_TRIES) return true;
-    return decision?.reason === 'in-lane' && decision.instances.every((one) => this.#tried.has(one));
   }
 
   /** A connection is there; nothing of the client's body has been read before. */

@@ -17,6 +17,11 @@ export class NotConnectedError extends Error {
   }
 }
 
+/** An instance that is asked as much as it may be at a time. */
+export function busy(limit: number): NotConnectedError {
+  return new NotConnectedError(`${limit} requests are under way there`, 'ELANE_BUSY');
+}
+
 /** An instance that kept silent for too long. */
 export class InstanceTimeoutError extends Error {
   readonly code = 'ELANE_INSTANCE_TIMEOUT';
@@ -30,10 +35,17 @@ export class InstanceTimeoutError extends Error {
 /** Connections to instances that nothing is under way on are closed before Node's servers, at 5 s, would: what is sent just then is lost. */
 const KEEP_ALIVE_MS = 4_000;
 
+/** Told whether an instance took a connection, or refused it: nobody listens there, or no way leads there. */
+export type OutcomeListener = (address: { readonly host: string; readonly port: number }, isConnected: boolean) => void;
+
+/** Errors of connect(2) that say so. */
+const REFUSALS: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ECONNRESET']);
+
 /** Connects, or calls back with a {@link NotConnectedError}. */
 export function connectInstance(
   address: { readonly host: string; readonly port: number },
   timeoutMs: number,
+  heard: OutcomeListener,
   done: (error: NotConnectedError | undefined, socket?: Socket) => void,
 ): void {
   const socket = net.connect({ host: address.host, port: address.port, noDelay: true, keepAlive: true });
@@ -43,12 +55,14 @@ export function connectInstance(
   );
   const fail = (error: NodeJS.ErrnoException): void => {
     clearTimeout(timer);
+    if (REFUSALS.has(error.code)) heard(address, false);
     done(error instanceof NotConnectedError ? error : new NotConnectedError(error.message, error.code ?? 'ECONNREFUSED'));
   };
   socket.once('error', fail);
   socket.once('connect', () => {
     clearTimeout(timer);
     socket.removeListener('error', fail);
+    heard(address, true);
     done(undefined, socket);
   });
 }
@@ -56,16 +70,18 @@ export function connectInstance(
 /** Keeps connections to instances. */
 export class InstanceAgent extends http.Agent {
   readonly #connectTimeoutMs: number;
+  readonly #heard: OutcomeListener;
 
-  constructor(connectTimeoutMs: number) {
+  constructor(connectTimeoutMs: number, heard: OutcomeListener) {
     super({ keepAlive: true, timeout: KEEP_ALIVE_MS, scheduling: 'lifo' });
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#heard = heard;
   }
 
   /** Called by Node; without a socket as its result, it waits for `onCreate`. */
   override createConnection(options: ClientRequestArgs, onCreate?: (error: Error | null, socket: Duplex) => void): undefined {
     const { host, port } = options as { host: string; port: number };
-    connectInstance({ host, port }, this.#connectTimeoutMs, (error, socket) => onCreate?.(error ?? null, socket as Socket));
+    connectInstance({ host, port }, this.#connectTimeoutMs, this.#heard, (error, socket) => onCreate?.(error ?? null, socket as Socket));
     return undefined;
   }
 

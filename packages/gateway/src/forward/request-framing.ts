@@ -39,13 +39,14 @@ export function isHttp2(request: AnyRequest): request is Http2ServerRequest {
 }
 
 /** A registered name or address, and a port (RFC 3986, 3.2.2), without user, escapes and what no host name has. */
-const AUTHORITY = /^(?:\[[\da-f:.]{2,45}\]|[\w.~-]{1,255})(?::\d{0,5})?$/i;
+const AUTHORITY = /^(?:\[[\da-f:.]{2,45}\]|[\w.~-]{1,255})(?::(\d{0,5}))?$/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
 const DIGITS = /^\d{1,15}$/;
 
 /** Whether a text may stand in `Host`. */
 export function isAuthority(text: string): boolean {
-  return AUTHORITY.test(text);
+  const match = AUTHORITY.exec(text);
+  return match !== null && Number(match[1] ?? 0) <= 65_535;
 }
 
 /** Reads the head of a request. */

@@ -1,5 +1,5 @@
 /** What becomes of a request's head on its way to the instance. */
-import { BAGGAGE_HEADER, createTagCodec, FORMAT_NAMES, removeTag, writeTag, type Tag, type TagCodec } from '@lane/core/model';
+import { BAGGAGE_HEADER, createTagCodec, everyFormat, removeTag, writeTag, type FormatName, type Tag, type TagCodec } from '@lane/core/model';
 import type { Client } from './client.js';
 import { HeaderLines } from './header-lines.js';
 import { endsHere, namedByConnection } from './header-names.js';
@@ -34,9 +34,12 @@ export interface RequestHeads {
 }
 
 /** Makes the function that puts a request's headers right. */
-export function createRequestHeads(codec: TagCodec, baggageKey: string | undefined): RequestHeads {
+export function createRequestHeads(
+  codec: TagCodec,
+  { formats, baggageKey }: { readonly formats?: readonly FormatName[] | undefined; readonly baggageKey?: string | undefined } = {},
+): RequestHeads {
   // In every known format: an instance may read another one than we write.
-  const every = createTagCodec({ formats: FORMAT_NAMES, ...(baggageKey === undefined ? {} : { baggageKey }) });
+  const every = createTagCodec({ formats: everyFormat(formats), ...(baggageKey === undefined ? {} : { baggageKey }) });
   const ofLanes = new Set([...every.ownHeaders, ...codec.ownHeaders, BAGGAGE_HEADER]);
   const isGuarded = (name: string): boolean =>
     name.startsWith('x-forwarded-') || TELLS_OF_CLIENT.has(name) || SAID_ANEW.has(name) || ofLanes.has(name);

@@ -212,6 +212,11 @@ spec: { template: { metadata: { labels: { app: x, ${labels} } }, spec: { contain
 
   test.each<[what: string, text: string, message: RegExp]>([
     ['no YAML', 'a: [', /error: is not YAML/],
+    [
+      'a List that has none',
+      'kind: List\nitems: 5\n---\nkind: List\nitems: { a: 1 }\n---\nkind: List\nitems: [null, 3]\n',
+      /error: is not taken: the items of a List must be a list/,
+    ],
     ['no Ingress', service('s'), /error: there is no Ingress in these files/],
     ['a port', to('s') + service('s'), /warning: Service s has no port 81: it has 80, http/],
     [

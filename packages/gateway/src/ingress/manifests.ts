@@ -58,9 +58,10 @@ export function readManifests(files: readonly ManifestFile[]): { objects: Kubern
       }
       const kind = document.getIn(['kind']);
       if (typeof kind !== 'string') continue;
-      const items = kind.endsWith('List') ? (document.toJS() as { items?: unknown[] }).items : undefined;
+      const items = kind.endsWith('List') ? (document.toJS() as { items?: unknown }).items : undefined;
       if (items === undefined) objects.push(objectAt(document, lines, file, []));
-      else items.forEach((_item, i) => objects.push(objectAt(document, lines, file, ['items', i])));
+      else if (Array.isArray(items)) items.forEach((_item, i) => objects.push(objectAt(document, lines, file, ['items', i])));
+      else problems.push({ severity: 'error', file, line: 1, message: `is not taken: the items of a ${kind} must be a list` });
     }
   }
   return { objects, problems };

@@ -2,12 +2,13 @@
  * The side of the gateway that clients see: HTTP/1.1, and HTTP/2 on the same port, by ALPN with TLS and by prior knowledge without.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
 import https from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { InTurn } from './in-turn.js';
 import { limitSession, MAX_HEADER_LIST_BYTES, MAX_STREAMS, type ConnectionLimit } from './limits.js';
+import { watchSession } from './session-life.js';
 
 /** A request of HTTP/1.1 or HTTP/2, as Node's compatibility API makes them alike. */
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
@@ -84,11 +85,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   );
   http2Server.on('session', (session) => {
     sessions.add(session);
-    session.setTimeout(options.keepAliveTimeoutMs, () => {
-      // The timer runs on while a request waits for its answer; those have timeouts of their own.
-      if (!hasStreams(session)) session.close();
-    });
-    countStreams(session);
+    watchSession(session, options.keepAliveTimeoutMs);
     limitSession(session);
     session.once('close', () => sessions.delete(session));
     if (closing !== undefined) session.close();
@@ -215,25 +212,8 @@ function withoutUpgrade(connection: string): string {
     .join(',');
 }
 
-const streamsOf = new WeakMap<ServerHttp2Session, Set<ServerHttp2Stream>>();
-
-function countStreams(session: ServerHttp2Session): void {
-  const open = new Set<ServerHttp2Stream>();
-  streamsOf.set(session, open);
-  session.on('stream', (stream) => {
-    open.add(stream);
-    stream.once('close', () => open.delete(stream));
-  });
-  session.once('close', () => {
-    for (const stream of open) stream.destroy();
-  });
-}
-
-function hasStreams(session: ServerHttp2Session): boolean {
-  return (streamsOf.get(session)?.size ?? 0) > 0;
-}
-
-async function listen(server: http.Server, port: number, host: string): Promise<void> {
+/** Listens. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function listen(server: http.Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   try {
     await once(server, 'listening');

@@ -9,13 +9,21 @@ import type { CompiledTarget } from '../decide/routes.js';
 import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
-import { MAX_TRIES, type ForwardOptions } from '../forward/forward.js';
-import { agentOf, connectInstance, InstanceTimeoutError, type NotConnectedError } from '../forward/instance-connection.js';
+import type { ForwardOptions } from '../forward/forward.js';
+import {
+  agentOf,
+  busy,
+  connectInstance,
+  InstanceTimeoutError,
+  type NotConnectedError,
+  type OutcomeListener,
+} from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
 /** What upgrades need. */
 export interface UpgradeOptions extends ForwardOptions {
   readonly connectMs: number;
+  readonly heard: OutcomeListener;
 }
 
 /** Answers a handshake by the gateway itself, and ends its connection. */
@@ -42,6 +50,10 @@ function headText(status: number, reason: string | undefined, lines: readonly st
 
 /** Sends a handshake on. */
 export function upgrade(options: UpgradeOptions, exchange: Exchange, socket: Socket, head: Buffer, target: CompiledTarget): void {
+  // A tunnel may be half closed; before it is one, the client has left.
+  socket.once('end', () => {
+    if (exchange.status !== 101) socket.destroy();
+  });
   new Upgrade(options, exchange, socket, head, target).try();
 }
 
@@ -61,7 +73,7 @@ class Upgrade {
 
   try(): void {
     const { options, exchange, socket, target } = this;
-    const { decider, connectMs, load } = options;
+    const { decider, connectMs, heard, load } = options;
     const instance = decider.choose(exchange, target, this.#tried);
     if (instance === undefined) {
       this.#refuse(decider.unavailable(exchange, target));
@@ -70,10 +82,10 @@ class Upgrade {
     this.#tried.add(instance);
     const address = addressOf(instance);
     if (!load.enter(address)) {
-      this.#refuse({ status: 503, message: `${target.key.name} has as many requests under way as it may: try again later` });
+      this.#notConnected(busy(load.limit));
       return;
     }
-    connectInstance({ host: instance.ip, port: instance.port }, connectMs, (error, connection) => {
+    connectInstance({ host: instance.ip, port: instance.port }, connectMs, heard, (error, connection) => {
       if (connection === undefined) {
         load.leave(address);
         if (!socket.destroyed) this.#notConnected(error as NotConnectedError);
@@ -89,7 +101,7 @@ class Upgrade {
   #notConnected(error: NotConnectedError): void {
     const { options, exchange, target } = this;
     const failed = exchange.instance;
-    const next = this.#tried.size < MAX_TRIES ? options.decider.choose(exchange, target, this.#tried) : undefined;
+    const next = options.decider.choose(exchange, target, this.#tried);
     exchange.instance = failed;
     if (next === undefined) {
       this.#refuse(failureOf(exchange, error, options.log));
@@ -164,6 +176,7 @@ class Upgrade {
     exchange.status = answer.statusCode as number;
     socket.write(text, 'latin1');
     this.#on(answer, 'error', () => socket.destroy());
+    socket.setTimeout(this.options.idleMs, () => socket.destroy());
     answer.pipe(socket);
   }
 

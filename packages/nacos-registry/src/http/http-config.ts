@@ -10,13 +10,14 @@ import {
   type ConfigChange,
   type ConfigChangePage,
   type PublishOptions,
+  jsonNumber,
 } from '@lane/core/model';
 import { documentOf } from '../document.js';
 import { expectSuccess } from './http-naming.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from './bounded-json.js';
-import { excerpt, isUnknownApi, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { excerpt, isAbsentDocument, isUnknownApi, noNacos, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */
 export interface HttpConfigOptions {
@@ -71,7 +72,8 @@ export class HttpConfig {
 
   async get(dataId: string, group: string): Promise<ConfigDocument | undefined> {
     const answer = await this.#http.request({ method: 'GET', path: PATH, query: { dataId, group, tenant: this.#tenant } });
-    if (answer.status === 404 && !isUnknownApi(answer)) return undefined;
+    if (isAbsentDocument(answer)) return undefined;
+    if (answer.status === 404 && !isUnknownApi(answer)) throw noNacos(this.#http.label, answer);
     expectSuccess(answer, `read the document ${dataId}`);
     return documentOf(answer.body);
   }
@@ -114,7 +116,7 @@ export class HttpConfig {
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: HISTORY_PATH, query }), `list the changes of ${dataId}`);
     const { totalCount, pageItems } = (parseJson(answer.body) ?? {}) as { totalCount?: unknown; pageItems?: unknown };
     const items = Array.isArray(pageItems) ? (pageItems as WireChange[]) : [];
-    return { total: Number(totalCount) || 0, changes: items.map(toChange) };
+    return { total: jsonNumber(totalCount) || 0, changes: items.map(toChange) };
   }
 
   async contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined> {

@@ -26,7 +26,7 @@ import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from './bounded-json.js';
-import { excerpt, isUnknownApi, NacosHttp } from './nacos-http.js';
+import { excerpt, isAbsentDocument, isUnknownApi, noNacos, NacosHttp } from './nacos-http.js';
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';
 
@@ -117,8 +117,9 @@ export class HttpConnection implements NacosConnection {
       path: '/v1/cs/configs',
       query: { dataId: 'lane-groups', group: 'LANE', ...this.#tenant() },
     });
-    if (config.status === 200 || (config.status === 404 && !isUnknownApi(config))) return;
+    if (config.status === 200 || isAbsentDocument(config)) return;
     if (isUnknownApi(config)) throw noHttpV1(config);
+    if (config.status === 404) throw noNacos(this.#http.label, config);
     throw new NacosError(
       'ELANE_NACOS_ANSWER',
       `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${excerpt(config.body)}): check LANE_NACOS_NAMESPACE and the server's log`,
@@ -147,13 +148,16 @@ export class HttpConnection implements NacosConnection {
 
   async #namespaces(): Promise<NacosNamespace[]> {
     const answer = await this.#http.request({ method: 'GET', path: '/v1/console/namespaces' });
-    const { data } = (parseJson(answer.body) ?? {}) as { data?: ReadonlyArray<{ namespace?: unknown; namespaceShowName?: unknown }> };
+    const { data } = (parseJson(answer.body) ?? {}) as {
+      data?: ReadonlyArray<{ namespace?: unknown; namespaceShowName?: unknown; madeOnUse?: unknown }>;
+    };
     if (answer.status !== 200 || !Array.isArray(data)) {
       throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered ${answer.status} where its namespaces were asked for`);
     }
-    return data.map(({ namespace, namespaceShowName }) => ({
+    return data.map(({ namespace, namespaceShowName, madeOnUse }) => ({
       id: typeof namespace === 'string' && namespace !== '' ? namespace : 'public',
       name: typeof namespaceShowName === 'string' ? namespaceShowName : '',
+      ...(madeOnUse === true ? { madeOnUse } : {}),
     }));
   }
 

@@ -1,5 +1,5 @@
 /** Nacos's naming over the HTTP API v1: lists by polling, sooner where a UDP push hints at a change; registrations kept by beats. */
-import { type Log, type ServiceKey, type Unsubscribe, messageOf } from '@lane/core/model';
+import { jsonNumber, type Log, type ServiceKey, type Unsubscribe, messageOf } from '@lane/core/model';
 import type { Registration } from '../connection.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
@@ -131,7 +131,7 @@ export class HttpNaming {
       const { count, doms } = (parseJson(answer.body) ?? {}) as { count?: unknown; doms?: unknown };
       const found = Array.isArray(doms) ? doms.filter((name): name is string => typeof name === 'string') : [];
       for (const name of found) names.push(name.includes('@@') ? parseGroupedName(name).name : name);
-      if (found.length < PAGE_SIZE || names.length >= Number(count)) break;
+      if (found.length < PAGE_SIZE || names.length >= jsonNumber(count)) break;
     }
     return names;
   }

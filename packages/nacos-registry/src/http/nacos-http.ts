@@ -11,7 +11,7 @@
  * outside any lane, whatever lane the caller is in.
  */
 import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
-import { runInLane, type Log, codeOf, messageOf } from '@lane/core/model';
+import { runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
 import { parseJson } from './bounded-json.js';
@@ -406,7 +406,7 @@ function isHeaderValue(value: string): boolean {
 
 /** A number of the server's, kept within bounds; the default where it is none. */
 export function within(value: unknown, bounds: { readonly default: number; readonly min: number; readonly max: number }): number {
-  return Math.min(Math.max(Number(value) || bounds.default, bounds.min), bounds.max);
+  return Math.min(Math.max(jsonNumber(value) || bounds.default, bounds.min), bounds.max);
 }
 
 /** The beginning of an answer, for a message. */
@@ -422,6 +422,22 @@ export function excerpt(text: string): string {
 export function isUnknownApi(answer: NacosAnswer): boolean {
   if (answer.status === 410 || answer.status === 501) return true;
   return answer.status === 404 && /^\s*[<{]/.test(answer.body);
+}
+
+/**
+ * Whether a document is not there. Nacos says so in words (alibaba/nacos, `ConfigServletInner.doGetConfig`): the 404 of any other server is no
+ * answer to the question, and must not pass for an empty list of lane groups.
+ */
+export function isAbsentDocument(answer: NacosAnswer): boolean {
+  return answer.status === 404 && /config data not exist/i.test(answer.body);
+}
+
+/** The error for a server whose 404 is not that of Nacos. */
+export function noNacos(label: string, answer: NacosAnswer): NacosError {
+  return new NacosError(
+    'ELANE_NACOS_ANSWER',
+    `${label} answered 404 (${excerpt(answer.body) || 'nothing more'}), and not as Nacos does where a document is not there: is that a Nacos? Set LANE_NACOS_SERVER to its host:port`,
+  );
 }
 
 function encode(values: Readonly<Record<string, string | undefined>>): string {

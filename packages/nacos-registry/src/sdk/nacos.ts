@@ -13,7 +13,7 @@
  * in use (`LaneNaming.view`).
  * Limits: an app with clients of several servers or namespaces should not have services of the same name in them.
  */
-import { runInLane, type ServiceKey } from '@lane/core/model';
+import { jsonNumber, runInLane, type ServiceKey } from '@lane/core/model';
 import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { wrap } from '@lane/core/agent';
@@ -157,7 +157,7 @@ const isSelectedHealthy = (host: Host): boolean => host.healthy === true && isSe
 const isSelectedUnhealthy = (host: Host): boolean => host.healthy === false && isSelectable(host);
 
 function isSelectable({ enabled, weight }: Host): boolean {
-  return enabled === true && Number(weight) > 0;
+  return enabled === true && jsonNumber(weight) > 0;
 }
 
 /** Whether a query is the SDK's own, which looks into its reactor's list and filters that: then the list is taken from there. */

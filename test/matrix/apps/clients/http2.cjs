@@ -31,6 +31,19 @@ function ask(session, url, headers, body) {
 module.exports = {
   'one session for all': { schemes, call: (url, headers) => ask(sessionOf(url), url, headers) },
   'a body': { schemes, call: (url, headers) => ask(sessionOf(url), url, headers, 'body') },
+  // What hears the answer calls again: in the lane of its own request.
+  'a call from an answer': {
+    schemes,
+    call: (url, headers) =>
+      new Promise((resolve, reject) => {
+        const { pathname, search } = new URL(url);
+        const first = sessionOf(url).request({ ':path': pathname + search, ...headers });
+        first.on('error', reject);
+        first.on('response', () => first.resume());
+        first.on('end', () => ask(sessionOf(url), url, headers).then(resolve, reject));
+        first.end();
+      }),
+  },
   'a session each': {
     schemes,
     async call(url, headers) {

@@ -23,6 +23,24 @@ module.exports = function formsOf(undici) {
       return body.text();
     },
   });
+  /** The dispatcher is passed to a request, which has an origin of its own. */
+  const given = (kind, make, origin) => ({
+    schemes,
+    async call(url, headers) {
+      const dispatcher = dispatcherOf(kind, url, make);
+      const asked = new URL(pathOf(url), origin ?? url);
+      return (await undici.request(asked, { headers, dispatcher })).body.text();
+    },
+  });
+  class Own extends undici.Dispatcher {
+    constructor(inner) {
+      super();
+      this.inner = inner;
+    }
+    dispatch(options, handler) {
+      return this.inner.dispatch(options, handler);
+    }
+  }
   const agent = new undici.Agent({ connections: 1 });
 
   /** A forward proxy: tunnels, and passes on what undici 8 asks of it without a tunnel. */
@@ -98,6 +116,17 @@ module.exports = function formsOf(undici) {
     Client: through('Client', (origin) => new undici.Client(origin)),
     'Client, pipelining': through('pipelining', (origin) => new undici.Client(origin, { pipelining: 10 })),
     BalancedPool: through('Balanced', (origin) => new undici.BalancedPool([origin])),
+    // Dispatchers that are given an origin, and go where they go.
+    'BalancedPool, given the origin': given('Balanced', (origin) => new undici.BalancedPool([origin])),
+    'BalancedPool, given another origin': given('Balanced', (origin) => new undici.BalancedPool([origin]), 'http://127.0.0.1:1'),
+    ...(undici.RoundRobinPool === undefined ? {} : { RoundRobinPool: given('RoundRobin', (origin) => new undici.RoundRobinPool(origin)) }),
+    'Pool with a factory': given('factory', (origin) => new undici.Pool(origin, { factory: (at, options) => new undici.Client(at, options) })),
+    'Agent with a factory': given(
+      'factories',
+      (origin) => new undici.Agent({ factory: () => new undici.BalancedPool([origin]) }),
+      'http://127.0.0.1:1',
+    ),
+    "a dispatcher of the app's own": given('own', (origin) => new Own(new undici.Pool(origin, { connections: 1 })), 'http://127.0.0.1:1'),
     RetryAgent: {
       does: ['retry'],
       async call(url, headers) {

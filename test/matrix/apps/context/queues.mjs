@@ -13,6 +13,21 @@ export default async (name) => {
         }),
     };
   }
+  if (name === 'queue') {
+    const { default: Queue } = await import('queue');
+    const queue = new Queue({ concurrency: 2, autostart: true });
+    return {
+      push: (see) =>
+        new Promise((resolve) =>
+          queue.push(async () => {
+            see('task');
+            await sleep(1);
+            see('task, later');
+            resolve();
+          }),
+        ),
+    };
+  }
   if (name === 'generic-pool') {
     const { createPool } = await import('generic-pool');
     const pool = createPool({ create: async () => ({}), destroy: async () => {} }, { max: 2 });

@@ -20,6 +20,8 @@ const EVERY_SECOND = '* * * * * *';
 const LIBRARIES = {
   'node-schedule': async () => (name) => require('node-schedule').scheduleJob(EVERY_SECOND, () => run(name)),
   cron: async () => (name) => new (require('cron').CronJob)(EVERY_SECOND, () => run(name)).start(),
+  'node-cron 4': async () => (name) => require('node-cron').schedule(EVERY_SECOND, () => run(name)),
+  'node-cron 3': async () => (name) => require('node-cron3').schedule(EVERY_SECOND, () => run(name)),
   '@nestjs/schedule': async () => {
     require('reflect-metadata');
     const { Module } = require('@nestjs/common');

@@ -78,25 +78,27 @@ function routesOf(agent: RunningAgent, traffic: TrafficRecorder): Routes {
         answerText(response, 403, 'A drain is asked for on the machine itself.');
         return;
       }
+      const isRepeated = drain !== undefined;
       drain ??= new Drain(runtime, {
         settleSeconds: countIn(query, 'settleSeconds') ?? DEFAULT_DRAIN_LIMITS.settleSeconds,
         deadlineSeconds: countIn(query, 'deadlineSeconds') ?? DEFAULT_DRAIN_LIMITS.deadlineSeconds,
       });
-      tellDrain(drain, response);
+      tellDrain(drain, isRepeated, response);
     },
   };
 }
 
 /** A line a second, the last one with its end. */
-function tellDrain(drain: Drain, response: http.ServerResponse): void {
+function tellDrain(drain: Drain, isRepeated: boolean, response: http.ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
-  const tell = (): boolean => response.write(`${JSON.stringify(drain.report)}\n`);
+  const line = (): string => `${JSON.stringify(isRepeated ? { ...drain.report, isRepeated } : drain.report)}\n`;
+  const tell = (): boolean => response.write(line());
   tell();
   const timer = setInterval(tell, REPORT_MS);
   response.once('close', () => clearInterval(timer));
   void drain.ended.then(() => {
     clearInterval(timer);
-    if (!response.destroyed) response.end(`${JSON.stringify(drain.report)}\n`);
+    if (!response.destroyed) response.end(line());
   });
 }
 

@@ -1,10 +1,14 @@
-import type { Redirect } from '@lane/core/model';
+import type { Reach } from '../carry-lane.js';
+import type { Address } from '../connecting/connecting.js';
 
 /** As much of a channel as the agent deals with. */
 export interface Channel {
   getTarget(): string;
   close(): void;
   createCall(...args: unknown[]): unknown;
+  getConnectivityState(tryToConnect: boolean): number;
+  /** `deadline`: a date, or milliseconds of the wall clock. */
+  watchConnectivityState(currentState: number, deadline: Date | number, changed: (error?: Error) => void): void;
   readonly internalChannel: { readonly credentials: object; readonly options: Readonly<Record<string, unknown>> };
 }
 
@@ -30,12 +34,59 @@ function parseTarget(channel: Channel): Target | undefined {
   return match === null ? undefined : { host: (match[1] ?? match[2]) as string, port: Number(match[3] ?? 443) };
 }
 
+const reaches = new WeakMap<Channel, { readonly reach: Reach | undefined }>();
+
+/**
+ * Where calls of a channel may end up: with several addresses at any of them. The schemes are those of gRPC's name resolution
+ * (https://github.com/grpc/grpc/blob/master/doc/naming.md); any other is of a resolver that the app has registered. Parsed once a channel.
+ */
+export function reachOf(channel: Channel): Reach | undefined {
+  let found = reaches.get(channel);
+  if (found === undefined) reaches.set(channel, (found = { reach: parseReach(channel.getTarget()) }));
+  return found.reach;
+}
+
+function parseReach(text: string): Reach | undefined {
+  const match = /^(?:([A-Za-z\d+.-]+):)?(?:\/\/[^/]*\/)?(.+)$/.exec(text);
+  if (match === null) return undefined;
+  const [, scheme = 'dns', path = ''] = match;
+  switch (scheme) {
+    case 'unix':
+    case 'unix-abstract':
+      return 'localhost';
+    case 'dns':
+      return withoutPort(path);
+    case 'ipv4':
+    case 'ipv6':
+      return { hosts: path.split(',').map(withoutPort) };
+    default:
+      return { name: withoutPort(path) };
+  }
+}
+
+function withoutPort(address: string): string {
+  if (address.startsWith('[')) return address.slice(1, address.indexOf(']'));
+  const colon = address.indexOf(':');
+  return colon === -1 || address.indexOf(':', colon + 1) !== -1 ? address : address.slice(0, colon);
+}
+
 /** Instances come and go; channels to those that are gone need not stay. */
 const MAX_SIBLINGS = 64;
 
+/** Until when a channel connects again at the latest: grpc-js would let two minutes pass, in which a lane that is back stays empty. */
+const MAX_BACKOFF = 'grpc.max_reconnect_backoff_ms';
+/** As long as an instance is left alone that has refused once. */
+const MAX_BACKOFF_MS = 5_000;
+
+function backoffOf(options: Readonly<Record<string, unknown>>): number {
+  const asked = options[MAX_BACKOFF];
+  return typeof asked === 'number' ? Math.min(asked, MAX_BACKOFF_MS) : MAX_BACKOFF_MS;
+}
+
 /** Keeps channels of our own beside an app's, one for each instance. */
 export function createSiblings(channelClass: ChannelClass): {
-  of(channel: Channel, to: Redirect): Channel;
+  /** `byName`: the channel is to a service's name, which stays the authority and is what TLS is verified against. */
+  of(channel: Channel, address: Address, byName: boolean): Channel;
   has(channel: Channel): boolean;
   close(channel: Channel): void;
 } {
@@ -43,7 +94,7 @@ export function createSiblings(channelClass: ChannelClass): {
   const made = new WeakSet<Channel>();
   return {
     has: (channel) => made.has(channel),
-    of(channel, { instance: { ip, port }, byName }) {
+    of(channel, { ip, port }, byName) {
       let own = siblings.get(channel);
       if (own === undefined) siblings.set(channel, (own = new Map()));
       const target = ip.includes(':') ? `ipv6:[${ip}]:${port}` : `ipv4:${ip}:${port}`;
@@ -52,7 +103,7 @@ export function createSiblings(channelClass: ChannelClass): {
       const { credentials, options } = channel.internalChannel;
       const name = targetOf(channel)?.host;
       const named = byName ? { 'grpc.default_authority': name, 'grpc.ssl_target_name_override': name } : {};
-      sibling = new channelClass(target, credentials, { ...named, ...options });
+      sibling = new channelClass(target, credentials, { ...named, ...options, [MAX_BACKOFF]: backoffOf(options) });
       made.add(sibling);
       own.set(target, sibling);
       const [oldest] = own;

@@ -1,5 +1,7 @@
-import { currentContext, type Redirect, type SettledVerdict, type Tag, type Verdict } from '@lane/core/model';
+import { currentContext, type LaneUnavailableError, type Redirect, type SettledVerdict, type Tag, type Verdict } from '@lane/core/model';
 import { safely } from '../../patching/safely.js';
+import type { Attempt } from '../connecting/connecting.js';
+import { Learning, ROUTE, type Route } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
 
 /** What `createConnection` is given. */
@@ -7,6 +9,7 @@ export interface ConnectOptions {
   host?: string;
   port?: number | string;
   servername?: string;
+  [ROUTE]?: Route;
 }
 type Connected = (error: Error | null, socket?: unknown) => void;
 export type CreateConnection = (this: unknown, options: ConnectOptions, connected: Connected) => unknown;
@@ -18,7 +21,7 @@ export type OnChosen = (options: ConnectOptions, tag: Tag | undefined, verdict: 
 export function toRightInstance(
   original: CreateConnection,
   tls: boolean,
-  { router }: Pick<Outbound, 'router'>,
+  { router, connecting }: Pick<Outbound, 'router' | 'connecting'>,
   onChosen: OnChosen,
 ): CreateConnection {
   const tag = currentContext()?.tag;
@@ -26,32 +29,36 @@ export function toRightInstance(
     typeof options?.host === 'string' ? router.judge(options.host, Number(options.port), tag, waited) : undefined,
   );
   return function createConnection(this: unknown, options: ConnectOptions, connected: Connected): unknown {
-    const go = (verdict: SettledVerdict): unknown => {
-      onChosen(options, tag, verdict);
-      if (verdict.kind === 'unavailable') {
-        connected(unavailableError(verdict));
-        return undefined;
-      }
-      return original.call(this, verdict.kind === 'redirect' ? addressed(options, verdict, tls) : options, connected);
-    };
+    // An agent has been asked.
+    if (options?.[ROUTE] !== undefined) return original.call(this, options, connected);
     const verdict = judge(options, false);
-    if (verdict?.kind !== 'wait') return go(settled(verdict));
-    const resume = (): void => {
-      try {
-        const socket = go(settled(judge(options, true)));
-        if (socket !== undefined && socket !== null) connected(null, socket);
-      } catch (error) {
-        connected(error as Error);
-      }
-    };
-    void verdict.until.then(resume, resume);
-    return undefined;
+    if (verdict?.kind === 'wait') {
+      // The app makes its socket at once, which then waits for the registry as it would for DNS.
+      const settle = (): Attempt | LaneUnavailableError | undefined => {
+        const later = settled(judge(options, true));
+        onChosen(options, tag, later);
+        if (later.kind === 'unavailable') return unavailableError(later);
+        return later.kind === 'redirect' ? connecting.begin(later, tag) : undefined;
+      };
+      const route = new Learning(options.host as string, Number(options.port), tag, verdict.until, settle);
+      return original.call(this, { ...options, [ROUTE]: route }, connected);
+    }
+    const now = settled(verdict);
+    onChosen(options, tag, now);
+    if (now.kind === 'unavailable') {
+      connected(unavailableError(now));
+      return undefined;
+    }
+    if (now.kind !== 'redirect') return original.call(this, options, connected);
+    const changed = addressed(options, now, tls);
+    changed[ROUTE] = connecting.begin(now, tag);
+    return original.call(this, changed, connected);
   };
 }
 
 function addressed(options: ConnectOptions, to: Redirect, tls: boolean): ConnectOptions {
   const { ip, port } = to.instance;
-  const changed = { ...options, host: ip, port };
+  const changed: ConnectOptions = { ...options, host: ip, port };
   // Called by name, TLS is verified against the name.
   if (tls && to.byName && (options.servername === undefined || options.servername === '')) changed.servername = options.host as string;
   return changed;

@@ -1,24 +1,36 @@
-import type http from 'node:http';
-import type { Redirect, SettledVerdict, Verdict } from '@lane/core/model';
+import http from 'node:http';
+import type { LaneUnavailableError, Redirect, SettledVerdict, Verdict, Wait } from '@lane/core/model';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
 import { safely } from '../../patching/safely.js';
+import type { Attempt } from '../connecting/connecting.js';
+import { Learning, ROUTE, type Route } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
+import { keepPoolsOfLanesApart } from './pools-while-learning.js';
 import { LANE, rememberLane, type Request } from './request-lane.js';
 
-type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string };
+type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string; [ROUTE]?: Route };
 
 /** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
 export type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
 /** An agent is asked for a socket to the right instance. */
-export function addRequestToRightInstance(original: AddRequest, { router, observers }: Outbound): AddRequest {
+export function addRequestToRightInstance(original: AddRequest, { router, connecting, observers }: Outbound): AddRequest {
   const judge = safely('http-client destination', (request: Request, options: RequestOptions, waited: boolean): Verdict =>
     router.judge(options.host as string, Number(options.port), request[LANE]?.tag, waited),
   );
   const count = safely('http-client traffic', (traffic: TrafficRecorder, request: Request, options: RequestOptions, verdict: SettledVerdict) =>
     traffic.follow(request, options?.host ?? 'localhost', Number(options?.port), request[LANE]?.tag, verdict),
   );
-  const readdress = safely('http-client address', addressed);
+  const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect) => {
+    const changed = addressed(request, options, to);
+    changed[ROUTE] = connecting.begin(to, request[LANE]?.tag);
+    return changed;
+  });
+
+  function observe(request: Request, options: RequestOptions, verdict: SettledVerdict): void {
+    if (observers.traffic !== undefined) count(observers.traffic, request, options, verdict);
+    if (verdict.kind !== 'unavailable') observers.verdicts?.note(request, verdict);
+  }
 
   function proceed(
     agent: http.Agent,
@@ -28,15 +40,26 @@ export function addRequestToRightInstance(original: AddRequest, { router, observ
     localAddress: unknown,
     verdict: SettledVerdict,
   ): void {
-    if (observers.traffic !== undefined) count(observers.traffic, request, options, verdict);
+    observe(request, options, verdict);
     if (verdict.kind === 'unavailable') {
       request.onSocket(null, unavailableError(verdict));
       return;
     }
-    observers.verdicts?.note(request, verdict);
     const changed = verdict.kind === 'redirect' ? readdress(request, options, verdict) : undefined;
     original.call(agent, request, changed ?? options, port, localAddress);
   }
+
+  /** The options for a socket that finds its destination once that is known. */
+  const learning = safely('http-client wait', (request: Request, options: RequestOptions, { until }: Wait): RequestOptions => {
+    keepPoolsOfLanesApart();
+    const settle = (): Attempt | LaneUnavailableError | undefined => {
+      const verdict = settled(judge(request, options, true));
+      observe(request, options, verdict);
+      if (verdict.kind === 'unavailable') return unavailableError(verdict);
+      return verdict.kind === 'redirect' ? connecting.begin(verdict, request[LANE]?.tag) : undefined;
+    };
+    return { ...options, [ROUTE]: new Learning(options.host as string, Number(options.port), request[LANE]?.tag, until, settle) };
+  });
 
   // On the request path, change with care: without a lane and without a known service this is two reads.
   return function addRequest(this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown): void {
@@ -47,14 +70,31 @@ export function addRequestToRightInstance(original: AddRequest, { router, observ
       return;
     }
     const verdict = judge(request, options, false);
-    if (verdict?.kind === 'wait') {
-      // A service called by name for the first time: the request waits for the registry, as it would for DNS.
-      const resume = (): void => proceed(this, request, options, port, localAddress, settled(judge(request, options, true)));
-      void verdict.until.then(resume, resume);
+    if (verdict?.kind !== 'wait') {
+      proceed(this, request, options, port, localAddress, settled(verdict));
       return;
     }
-    proceed(this, request, options, port, localAddress, settled(verdict));
+    // A service called by name for the first time: the request's socket waits for the registry, as it would for DNS.
+    const waiting = makesSocketsAsNode(this) ? learning(request, options, verdict) : undefined;
+    if (waiting !== undefined) {
+      original.call(this, request, waiting, port, localAddress);
+      return;
+    }
+    const resume = (): void => {
+      try {
+        proceed(this, request, options, port, localAddress, settled(judge(request, options, true)));
+      } catch (error) {
+        // What the caller would have caught has nobody left to catch it.
+        request.onSocket(null, error as Error);
+      }
+    };
+    void verdict.until.then(resume, resume);
   };
+}
+
+/** Whether the agent's sockets are those of its `createConnection`, made at once: others may lead to a proxy, which must be told an address. */
+function makesSocketsAsNode(agent: http.Agent): boolean {
+  return (agent as { createSocket?: unknown }).createSocket === (http.Agent.prototype as { createSocket?: unknown }).createSocket;
 }
 
 /** The options for another address. Called by name, the name stays in the Host header and is what TLS is verified against. */

@@ -1,5 +1,6 @@
 import type http from 'node:http';
-import { currentContext, writeLane, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { currentContext, type HeaderLines, type LaneContext, type OutboundHeaders } from '@lane/core/model';
+import { carryLane } from '../carry-lane.js';
 import { ArrayHeaders } from '../header-forms.js';
 import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
@@ -14,7 +15,7 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
   return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
     const made = this[LANE];
     const context = made === undefined ? currentContext() : made;
-    if (context === undefined || context === null) {
+    if ((context === undefined || context === null) && outbound.propagation.strips === undefined) {
       original.call(this, firstLine, headers);
       return;
     }
@@ -26,21 +27,21 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
 function headersWithLane(
   request: Request,
   headers: unknown,
-  context: LaneContext,
-  { codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>,
+  context: LaneContext | null | undefined,
+  outbound: Pick<Outbound, 'codec' | 'propagation'>,
 ): unknown {
-  if (context.tag !== undefined && !propagation.allows(request.host)) return headers;
+  const { host, path } = request;
   if (Array.isArray(headers)) {
     const copy = new ArrayHeaders(headers);
-    writeLane(context, codec, copy);
+    carryLane(context, outbound, copy, host, path);
     return copy.toArray();
   }
   if (headers === null || headers === undefined) {
     const added = new PlainHeaders();
-    writeLane(context, codec, added);
+    carryLane(context, outbound, added, host, path);
     return added.values;
   }
-  writeLane(context, codec, new RequestHeaders(request));
+  carryLane(context, outbound, new RequestHeaders(request), host, path);
   return headers;
 }
 

@@ -1,15 +1,18 @@
-import type net from 'node:net';
-import { currentContext, type SettledVerdict, type Tag } from '@lane/core/model';
+import { currentContext, type LaneUnavailableError, type SettledVerdict, type Tag } from '@lane/core/model';
+import { beforeSocketConnects } from '../../patching/socket-hook.js';
+import type { Address, Attempt } from '../connecting/connecting.js';
+import { Learning, ROUTE, takeOver, type RoutedOptions } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
-import { beforeSocketConnects, type SocketOptions } from '../../patching/socket-hook.js';
 
 const GOAL = Symbol('lane.goal');
 
 /** Where a socket that was given a service name goes. */
 export interface Goal {
   readonly tag: Tag | undefined;
-  /** Absent while the service is being learnt. */
-  address?: { readonly ip: string; readonly port: number };
+  /** Whether the service is being learnt. */
+  isPending: boolean;
+  /** Absent while it is not known where the socket goes. */
+  attempt: Attempt | undefined;
 }
 
 /** The goal of a socket, if it was given a service name. */
@@ -17,35 +20,41 @@ export function goalOf(socket: object | undefined): Goal | undefined {
   return (socket as { [GOAL]?: Goal } | undefined)?.[GOAL];
 }
 
+/** Gives a socket its goal. */
+export function withGoal<S extends object>(socket: S, goal: Goal): S {
+  return Object.assign(socket, { [GOAL]: goal });
+}
+
+/** The instance that a socket is on its way to. */
+export function addressOfGoal({ attempt }: Goal): Address | undefined {
+  return attempt?.instance;
+}
+
 /** From now on sockets that are to connect to a service name connect to an instance of the lane at hand. */
-export function resolveServiceNames({ router }: Pick<Outbound, 'router'>): void {
-  beforeSocketConnects((socket, options) => {
-    if (router.isEmpty || typeof options?.host !== 'string' || options.path !== undefined) return undefined;
+export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'router' | 'connecting'>): void {
+  beforeSocketConnects((socket, options: RoutedOptions | undefined) => {
+    if (router.isEmpty || typeof options?.host !== 'string' || options.path !== undefined || options[ROUTE] !== undefined) return undefined;
     const { host, port } = options;
     const tag = currentContext()?.tag;
     const verdict = router.judge(host, Number(port), tag);
-    if (verdict.kind === 'unknown') return undefined;
-    const goal: Goal = { tag };
-    if (verdict.kind !== 'wait') {
-      aim(socket, options, goal, verdict);
-      return undefined;
+    // A given address is left alone here: it is corrected request by request.
+    if (verdict.kind === 'unknown' || verdict.kind === 'as-is' || (verdict.kind === 'redirect' && !verdict.byName)) return undefined;
+    const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt: undefined };
+    withGoal(socket, goal);
+    if (verdict.kind === 'redirect') {
+      const attempt = (goal.attempt = connecting.begin(verdict, tag));
+      options.host = attempt.instance.ip;
+      options.port = attempt.instance.port;
+      return takeOver(connecting, attempt, socket, options);
     }
-    (socket as { [GOAL]?: Goal })[GOAL] = goal;
-    const resume = (): void => aim(socket, options, goal, settled(router.judge(host, Number(port), tag, true)));
-    return verdict.until.then(resume, resume);
+    const settle = (): Attempt | LaneUnavailableError | undefined => {
+      const found: SettledVerdict = verdict.kind === 'wait' ? settled(router.judge(host, Number(port), tag, true)) : verdict;
+      goal.isPending = false;
+      if (found.kind === 'unavailable') return unavailableError(found);
+      if (found.kind === 'redirect') goal.attempt = connecting.begin(found, tag);
+      return goal.attempt;
+    };
+    const until = verdict.kind === 'wait' ? verdict.until : Promise.resolve();
+    return takeOver(connecting, new Learning(host, Number(port), tag, until, settle), socket, options);
   });
-}
-
-function aim(socket: net.Socket, options: SocketOptions, goal: Goal, verdict: SettledVerdict): void {
-  if (verdict.kind === 'unavailable') {
-    process.nextTick(() => socket.destroy(unavailableError(verdict)));
-    return;
-  }
-  // A given address is left alone here: it is corrected request by request.
-  if (verdict.kind !== 'redirect' || !verdict.byName) return;
-  const { ip, port } = verdict.instance;
-  goal.address = { ip, port };
-  (socket as { [GOAL]?: Goal })[GOAL] = goal;
-  options.host = ip;
-  options.port = port;
 }

@@ -2,9 +2,11 @@
 import type http2 from 'node:http2';
 import net from 'node:net';
 import type tls from 'node:tls';
-import type { Instance, Tag } from '@lane/core/model';
+import type { Tag } from '@lane/core/model';
 import { symbolNamed } from '../../patching/symbol-named.js';
-import { goalOf } from './service-names.js';
+import type { Attempt } from '../connecting/connecting.js';
+import { ROUTE } from '../connecting/routed-sockets.js';
+import { addressOfGoal, goalOf, withGoal } from './service-names.js';
 
 type Session = http2.ClientHttp2Session;
 /** Whether the session goes where requests of the tag may go. */
@@ -39,23 +41,31 @@ export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip:
   const socket = socketOf(session);
   if (socket?.remoteAddress !== undefined) return { ip: socket.remoteAddress.replace(/^::ffff:/, ''), port: socket.remotePort as number };
   const goal = goalOf(socket);
-  if (goal?.address !== undefined) return goal.address;
+  const aimedAt = goal === undefined ? undefined : addressOfGoal(goal);
+  if (aimedAt !== undefined) return aimedAt;
   const { host, port } = authorityOf(session);
-  return goal !== undefined && goal.tag === tag ? undefined : { ip: host, port };
+  return goal?.isPending === true && goal.tag === tag ? undefined : { ip: host, port };
 }
 
-/** A session for requests that `session` itself is wrong for, kept as long as it is; undefined: `session` will do. */
-export function siblingOf(session: Session, tag: Tag | undefined, instance: Instance | undefined, test: Test): Session | undefined {
+/** Whether a session will go where another tag's requests may go: its service is being learnt. */
+function isForAnother(session: Session, tag: Tag | undefined): boolean {
   const goal = goalOf(socketOf(session));
-  const undecided = goal !== undefined && goal.address === undefined && goal.tag !== tag;
-  if (instance === undefined && !undecided) return undefined;
+  return goal?.isPending === true && goal.tag !== tag;
+}
+
+/**
+ * A session for requests that `session` itself is wrong for, kept as long as it is; undefined: `session` will do. `begin`: the verdict names an
+ * instance to connect to.
+ */
+export function siblingOf(session: Session, tag: Tag | undefined, begin: (() => Attempt) | undefined, test: Test): Session | undefined {
+  if (begin === undefined && !isForAnother(session, tag)) return undefined;
   let own = siblings.get(session);
   if (own === undefined) siblings.set(session, (own = keepSiblings(session)));
   for (const sibling of own) {
     if (sibling.closed || sibling.destroyed) own.delete(sibling);
-    else if (test(sibling)) return sibling;
+    else if (!isForAnother(sibling, tag) && test(sibling)) return sibling;
   }
-  const made = connectBeside(session, instance);
+  const made = connectBeside(session, tag, begin?.());
   if (made !== undefined) {
     own.add(made);
     const set = own;
@@ -80,20 +90,22 @@ function keepSiblings(session: Session): Set<Session> {
   return own;
 }
 
-function connectBeside(session: Session, instance: Instance | undefined): Session | undefined {
+function connectBeside(session: Session, tag: Tag | undefined, attempt: Attempt | undefined): Session | undefined {
   const { connect } = require('node:http2') as typeof http2;
   const { url, host } = authorityOf(session);
   // Its service is being learnt: so will this one's be, for the lane at hand.
-  if (instance === undefined) return connect(url, tlsOptionsOf(session) ?? {});
-  const { ip, port } = instance;
+  if (attempt === undefined) return connect(url, tlsOptionsOf(session) ?? {});
+  const { ip, port } = attempt.instance;
   const byName = net.isIP(host) === 0;
   const shown = byName ? url : `${url.slice(0, url.indexOf('//'))}//${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
-  if (!url.startsWith('https:')) return connect(shown, { createConnection: () => net.connect({ host: ip, port }) });
+  const to = { host: ip, port, [ROUTE]: attempt };
+  if (!url.startsWith('https:')) return connect(shown, { createConnection: () => withGoal(net.connect(to), { tag, isPending: false, attempt }) });
   const options = tlsOptionsOf(session);
   if (options === undefined) return undefined;
   const { connect: connectTls } = require('node:tls') as typeof tls;
   return connect(shown, {
-    createConnection: () => connectTls({ ...options, host: ip, port, ...(byName ? { servername: options.servername ?? host } : {}) }),
+    createConnection: () =>
+      withGoal(connectTls({ ...options, ...to, ...(byName ? { servername: options.servername ?? host } : {}) }), { tag, isPending: false, attempt }),
   });
 }
 

@@ -1,34 +1,62 @@
-import { currentContext, hasEnteredLane, writeLane, type Redirect, type SettledVerdict, type Verdict } from '@lane/core/model';
+import { currentContext, hasEnteredLane, type Redirect, type SettledVerdict, type Verdict } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
-import { copyHeaders } from '../header-forms.js';
+import { carryLane } from '../carry-lane.js';
+import { copyHeaders, type CopiedHeaders } from '../header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
 import type { Observers } from '../../observe/observers.js';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
 import { safely } from '../../patching/safely.js';
-import { handlerInLane } from './handler.js';
-import { keepOneBaggageLine } from './one-baggage-line.js';
+import { handlerInLane, handlerUntilConnected } from './handler.js';
+import { checkCreatedRequests } from './created-request.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
-import { createTargetReader, type Target } from './target.js';
+import { createTargetReader, leadsElsewhere, originOf, type Target } from './target.js';
 import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
+import { createWaitingDispatches, type WaitingDispatch, type WaitingDispatches } from './waiting.js';
 import { wrap } from '../../patching/wrap.js';
+
+const patched = new WeakSet<object>();
+
+/** Whether what a dispatcher of undici sends has been decided upon here. */
+export function isPatchedDispatcher(dispatcher: object): boolean {
+  for (let at = Object.getPrototypeOf(dispatcher) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null)
+    if (patched.has(at)) return true;
+  return false;
+}
 
 /** Patches DispatcherBase.prototype of one copy of undici. */
 export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
-  keepOneBaggageLine(outbound);
+  checkCreatedRequests(outbound);
+  patched.add(prototype);
   const substitutes = createSubstitutes(agentClass);
-  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes));
-  for (const method of ['close', 'destroy']) {
-    wrap(prototype, method, (original) => {
-      return function closed(this: Dispatcher, ...args: never[]): unknown {
-        substitutes.close(this);
+  const waiting = createWaitingDispatches();
+  wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes, waiting));
+  // Both, called without a callback, call themselves with one.
+  wrap(prototype, 'close', (original) => {
+    return function close(this: Dispatcher, ...args: unknown[]): unknown {
+      if (typeof args[0] !== 'function') return Reflect.apply(original, this, args);
+      const proceed = (): unknown => {
+        substitutes.end(this, 'close');
         return Reflect.apply(original, this, args);
       };
-    });
-  }
+      // It waits for what was asked for before, and so for what waits.
+      const settledFirst = waiting.settled(this);
+      if (settledFirst === undefined) return proceed();
+      void settledFirst.then(proceed);
+      return undefined;
+    };
+  });
+  wrap(prototype, 'destroy', (original) => {
+    return function destroy(this: Dispatcher, ...args: unknown[]): unknown {
+      const result = Reflect.apply(original, this, args);
+      substitutes.end(this, 'destroy');
+      waiting.abandon(this, args[0] instanceof Error ? args[0] : undefined);
+      return result;
+    };
+  });
 }
 
-function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes): Dispatch {
-  const { router, observers } = outbound;
+function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes, waiting: WaitingDispatches): Dispatch {
+  const { router, connecting, observers } = outbound;
   const targetOf = safely('undici', createTargetReader());
   const judge = safely('undici destination', ({ origin, context }: Target, waited: boolean): Verdict | undefined =>
     origin === undefined || router.isEmpty ? undefined : router.judge(origin.host, origin.port, context?.tag, waited),
@@ -36,24 +64,46 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
   const count = safely('undici traffic', (traffic: TrafficRecorder, { origin, context }: Target, verdict: SettledVerdict) =>
     origin === undefined ? undefined : traffic.call(origin.host, origin.port, context?.tag, verdict),
   );
+  const isElsewhere = safely('undici origin', leadsElsewhere);
   const prepare = safely('undici headers', prepareOptions);
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
+  const begin = safely('undici tries', connecting.begin.bind(connecting));
 
   function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, verdict: SettledVerdict): boolean {
-    const series = observers.traffic === undefined ? undefined : count(observers.traffic, target, verdict);
+    const series = observers.traffic === undefined ? undefined : (options[MARK]?.series ?? count(observers.traffic, target, verdict));
     if (verdict.kind === 'unavailable') {
-      const error = unavailableError(verdict);
       if (series !== undefined) series.errors++;
-      if (typeof handler.onError === 'function') handler.onError(error);
-      else handler.onResponseError?.(null, error);
+      fail(handler, unavailableError(verdict));
       return true;
     }
+    const told = inLane(handler, target.context) ?? handler;
+    if (verdict.kind !== 'redirect') return send(dispatcher, options, told, target, verdict, series);
+    const attempt = begin(verdict, target.context?.tag);
+    if (attempt === undefined) return send(dispatcher, options, told, target, verdict, series);
+    const handedOn = handlerUntilConnected(told, () => {
+      const instance = attempt.next();
+      if (instance === undefined) return false;
+      // undici has counted a failure: of a try, not of the call.
+      if (series !== undefined) series.errors--;
+      send(dispatcher, options, handedOn, target, { ...verdict, instance }, series);
+      return true;
+    });
+    return send(dispatcher, options, handedOn, target, verdict, series);
+  }
+
+  function send(
+    dispatcher: Dispatcher,
+    options: DispatchOptions,
+    handler: DispatchHandler,
+    target: Target,
+    verdict: SettledVerdict,
+    series: Series | undefined,
+  ): boolean {
     const redirect = verdict.kind === 'redirect' ? verdict : undefined;
     const through = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
     const prepared = prepare(options, target, through === undefined ? undefined : redirect, series, outbound) ?? options;
-    const dispatched = (): boolean =>
-      dispatchCounting(original, through ?? dispatcher, prepared, inLane(handler, target.context) ?? handler, series, observers);
+    const dispatched = (): boolean => dispatchCounting(original, through ?? dispatcher, prepared, handler, series, observers);
     const writable = observers.verdicts === undefined ? dispatched() : observers.verdicts.during(verdict, dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
     return writable || (through !== undefined && through !== dispatcher);
@@ -63,9 +113,13 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     !hasEnteredLane() && currentContext() === undefined && router.isEmpty && observers.traffic === undefined && observers.verdicts === undefined;
 
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
-    // Been here, unless a redirect has since given it another origin.
+    // Been here, unless a redirect has since given it another origin, or whoever passed it on has not looked at the origin.
     const mark = options?.[MARK];
-    if (mark?.decided && (mark.origin === options.origin || options.origin === undefined))
+    if (
+      mark?.destination !== undefined &&
+      (mark.origin === options.origin || options.origin === undefined) &&
+      isElsewhere(this, mark.destination) !== true
+    )
       return dispatchCounting(original, this, options, handler, mark.series, observers);
     // Nobody is in a lane, and no destination is known: a mark that says so is all that whoever drains the queue must find.
     if (isQuiet() && options !== null && typeof options === 'object') {
@@ -74,17 +128,50 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const verdict = judge(target, false);
-    if (verdict?.kind === 'wait') {
-      const resume = (): void => void proceed(this, options, handler, target, settled(judge(target, true)));
-      void verdict.until.then(resume, resume);
-      return true;
-    }
-    return proceed(this, options, handler, target, settled(verdict));
+    if (verdict?.kind !== 'wait') return proceed(this, options, handler, target, settled(verdict));
+    const goOn = (): void => void proceed(this, options, handler, target, settled(judge(target, true)));
+    const isGone = (): void => void Reflect.apply(original, this, [options, handler]);
+    waitAndGoOn(waiting, this, handler, verdict.until, goOn, isGone);
+    return true;
   };
 }
 
+/** Waits, unless the dispatcher is destroyed meanwhile. What is thrown then is told to the handler: nobody else is left to catch it. */
+function waitAndGoOn(
+  waiting: WaitingDispatches,
+  dispatcher: Dispatcher,
+  handler: DispatchHandler,
+  known: Promise<void>,
+  goOn: () => void,
+  isGone: () => void,
+): void {
+  let isOver = false;
+  const proceed = (how: () => void): void => {
+    if (isOver) return;
+    isOver = true;
+    waiting.remove(dispatcher, own);
+    try {
+      how();
+    } catch (error) {
+      fail(handler, error as Error);
+    }
+  };
+  const until = known.then(
+    () => proceed(goOn),
+    () => proceed(goOn),
+  );
+  const own: WaitingDispatch = { until, abandon: (error) => proceed(error === undefined ? isGone : () => fail(handler, error)) };
+  waiting.add(dispatcher, own);
+}
+
+/** Tells a handler, of any version, that its request has failed. */
+function fail(handler: DispatchHandler, error: Error): void {
+  if (typeof handler.onError === 'function') handler.onError(error);
+  else handler.onResponseError?.(null, error);
+}
+
 /** Made where there was no lane. Not decided: a destination may be known by the time it leaves its queue. */
-const QUIET: Mark = Object.freeze({ origin: undefined, context: undefined, decided: false, series: undefined });
+const QUIET: Mark = Object.freeze({ origin: undefined, context: undefined, destination: undefined, addedHost: false, series: undefined });
 
 /** The request that undici makes meanwhile, or from its queue, counts its outcome on `series`. */
 function dispatchCounting(
@@ -114,20 +201,29 @@ function prepareOptions(
 ): DispatchOptions {
   const { context, origin } = target;
   const prepared: DispatchOptions = { ...options };
+  let headers: CopiedHeaders | undefined;
+  let addedHost = false;
+  // It was for where the request turned out not to go.
+  if (options[MARK]?.addedHost === true) (headers = copyHeaders(prepared.headers)).remove('host');
   if (redirect !== undefined && origin !== undefined) {
     const { ip, port } = redirect.instance;
     prepared.origin = `${origin.protocol}//${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
     if (redirect.byName) {
-      const headers = copyHeaders(prepared.headers);
-      if (headers.get('host') === undefined) headers.set('host', origin.authority);
-      prepared.headers = headers.toHeaders();
+      headers ??= copyHeaders(prepared.headers);
+      addedHost = headers.get('host') === undefined;
+      if (addedHost) headers.set('host', origin.authority);
     }
+  } else if (target.fixed && origin !== undefined && options.origin !== undefined) {
+    // Where it really goes: undici 5 and 6 tell others of the origin in the options.
+    prepared.origin = `${origin.protocol}//${origin.authority}`;
   }
-  prepared[MARK] = { origin: prepared.origin, context, decided: origin !== undefined, series };
-  if (context !== undefined && (context.tag === undefined || origin === undefined || outbound.propagation.allows(origin.host))) {
-    const headers = copyHeaders(prepared.headers);
-    writeLane(context, outbound.codec, headers);
-    prepared.headers = headers.toHeaders();
+  // Where nobody knows yet where it goes, whoever does will write.
+  if (context !== undefined && (context.tag === undefined || origin !== undefined)) {
+    headers ??= copyHeaders(prepared.headers);
+    carryLane(context, outbound, headers, origin?.host, options.path);
   }
+  if (headers !== undefined) prepared.headers = headers.toHeaders();
+  const destination = redirect === undefined ? origin : originOf(prepared.origin);
+  prepared[MARK] = { origin: prepared.origin, context, destination, addedHost, series };
   return prepared;
 }

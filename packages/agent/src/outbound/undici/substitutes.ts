@@ -7,8 +7,8 @@ import type { AgentClass, Dispatcher } from './types.js';
 
 export interface Substitutes {
   of(dispatcher: Dispatcher): Dispatcher;
-  /** Lets go of a dispatcher's substitute, when it is closed itself. */
-  close(dispatcher: Dispatcher): void;
+  /** Ends a dispatcher's substitute as the dispatcher itself is ended. */
+  end(dispatcher: Dispatcher, how: 'close' | 'destroy'): void;
 }
 
 export function createSubstitutes(agentClass: () => AgentClass): Substitutes {
@@ -19,12 +19,12 @@ export function createSubstitutes(agentClass: () => AgentClass): Substitutes {
       if (agent === undefined) agents.set(dispatcher, (agent = new (agentClass())(optionsOf(dispatcher))));
       return agent;
     },
-    close(dispatcher) {
+    end(dispatcher, how) {
       const agent = agents.get(dispatcher);
       if (agent === undefined) return;
       agents.delete(dispatcher);
       // It rejects where it is closed already; either way it is gone.
-      void Promise.resolve(agent.close()).catch(() => {});
+      void Promise.resolve(agent[how]()).catch(() => {});
     },
   };
 }

@@ -1,15 +1,7 @@
 /** Where a dispatch goes as the app has it. */
 import { currentContext, type LaneContext } from '@lane/core/model';
 import { symbolNamed } from '../../patching/symbol-named.js';
-import { MARK, type Dispatcher, type DispatchOptions } from './types.js';
-
-interface Origin {
-  readonly protocol: string;
-  readonly host: string;
-  readonly port: number;
-  /** As it stands in a Host header. */
-  readonly authority: string;
-}
+import { MARK, type Dispatcher, type DispatchOptions, type Origin } from './types.js';
 
 export interface Target {
   readonly context: LaneContext | undefined;
@@ -20,41 +12,48 @@ export interface Target {
 
 /** Tells the target of a dispatch; origins are parsed only once. */
 export function createTargetReader(): (dispatcher: Dispatcher, options: DispatchOptions) => Target | undefined {
-  const originOf = createOriginReader();
   return (dispatcher, options) => {
     if (options === null || typeof options !== 'object') return undefined;
     const fixed = fixedOrigin(dispatcher);
     const mark = options[MARK];
-    return { context: mark === undefined ? currentContext() : mark.context, fixed: fixed !== undefined, origin: originOf(fixed ?? options.origin) };
+    return { context: mark === undefined ? currentContext() : mark.context, fixed: fixed !== undefined, origin: fixed ?? originOf(options.origin) };
   };
+}
+
+/**
+ * Whether a dispatcher that a dispatch has been passed on to goes elsewhere than was decided: what passed it on does not look at the
+ * origin (BalancedPool, a Pool or an Agent with a `factory`, a dispatcher of the app's own).
+ */
+export function leadsElsewhere(dispatcher: Dispatcher, decided: Origin): boolean {
+  const fixed = fixedOrigin(dispatcher);
+  return fixed !== undefined && fixed !== decided && (fixed.host !== decided.host || fixed.port !== decided.port);
 }
 
 const MAX_REMEMBERED_ORIGINS = 500;
+const remembered = new Map<string, Origin>();
 
-function createOriginReader(): (origin: string | URL | undefined) => Origin | undefined {
-  const remembered = new Map<string, Origin>();
-  return (origin) => {
-    if (origin === undefined || origin === null) return undefined;
-    const text = typeof origin === 'string' ? origin : origin.origin;
-    let parsed = remembered.get(text);
-    if (parsed === undefined) {
-      const url = new URL(text);
-      const { protocol } = url;
-      const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
-      parsed = { protocol, host, port: url.port === '' ? (protocol === 'https:' ? 443 : 80) : Number(url.port), authority: url.host };
-      if (remembered.size < MAX_REMEMBERED_ORIGINS) remembered.set(text, parsed);
-    }
-    return parsed;
-  };
+/** Parses an origin; undefined where there is none. Throws where it is no URL. */
+export function originOf(origin: string | URL | undefined): Origin | undefined {
+  if (origin === undefined || origin === null) return undefined;
+  const text = typeof origin === 'string' ? origin : origin.origin;
+  let parsed = remembered.get(text);
+  if (parsed === undefined) {
+    const url = new URL(text);
+    const { protocol } = url;
+    const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
+    parsed = { protocol, host, port: url.port === '' ? (protocol === 'https:' ? 443 : 80) : Number(url.port), authority: url.host };
+    if (remembered.size < MAX_REMEMBERED_ORIGINS) remembered.set(text, parsed);
+  }
+  return parsed;
 }
 
-const fixedOrigins = new WeakMap<object, URL | null>();
+const fixedOrigins = new WeakMap<object, Origin | null>();
 
-/** The origin of a Pool or Client; undefined for an Agent. */
-function fixedOrigin(dispatcher: object): URL | undefined {
+/** The origin of a Pool or Client, or whoever else has a single one; undefined for an Agent. */
+function fixedOrigin(dispatcher: object): Origin | undefined {
   let origin = fixedOrigins.get(dispatcher);
   if (origin === undefined) {
-    origin = (symbolNamed(dispatcher, 'url') as URL | undefined) ?? null;
+    origin = originOf(symbolNamed(dispatcher, 'url') as URL | undefined) ?? null;
     fixedOrigins.set(dispatcher, origin);
   }
   return origin ?? undefined;

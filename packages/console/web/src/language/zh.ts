@@ -360,7 +360,7 @@ export const zh: Text = {
 
 /** What parseLaneGroups says, which serves terminals and logs too and is English there. What is missing here stays English. */
 const PROBLEMS: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^must be a text that is not empty/, '不能为空'],
+  [/^must not be empty: no request has an empty/, '不能为空：没有这样的请求'],
   [/^must not be empty: it would match everything$/, '不能为空：否则会匹配一切'],
   [/^must not be empty$/, '不能为空'],
   [/^must have (\d+) characters at most$/, '最多 $1 个字符'],

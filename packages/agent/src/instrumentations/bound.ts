@@ -1,0 +1,85 @@
+/** The table of libraries whose callbacks only have to be bound: a line for each method, in the form of LANE_BIND. */
+import { bind, joinBindings, parseBinding, type Binding } from '../patching/bindings.js';
+import type { Instrumentation } from '../patching/instrumentation.js';
+
+interface BoundLibrary {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly lines: readonly string[];
+}
+
+const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
+  'async-lock': { versions: { 'async-lock': '1.x' }, lines: ['async-lock/lib/index.js:prototype.acquire[1,2]'] },
+  bottleneck: {
+    versions: { bottleneck: '2.x' },
+    // The file of the class, and the bundles with all in one.
+    lines: ['lib/Bottleneck', 'es5', 'light'].flatMap((file) => [
+      `bottleneck/${file}.js:prototype.schedule`,
+      `bottleneck/${file}.js:prototype.submit`,
+    ]),
+  },
+  mongodb3: {
+    versions: { mongodb: '3.x' },
+    lines: [
+      'mongodb/lib/utils.js:maybePromise[1]',
+      'mongodb/lib/collection.js:prototype.find()',
+      'mongodb/lib/collection.js:prototype.aggregate()',
+      'mongodb/lib/cursor.js:prototype.each',
+      'mongodb/lib/cursor.js:prototype.forEach',
+    ],
+  },
+  mysql: {
+    versions: { mysql: '2.x' },
+    lines: [
+      ...['connect', 'changeUser', 'beginTransaction', 'commit', 'rollback', 'query', 'query()', 'ping', 'statistics', 'end'].map(
+        (method) => `mysql/lib/Connection.js:prototype.${method}`,
+      ),
+      ...['getConnection', 'query', 'query()', 'end'].map((method) => `mysql/lib/Pool.js:prototype.${method}`),
+    ],
+  },
+  'p-limit': { versions: { 'p-limit': '2 - 3' }, lines: ['p-limit/index.js:()[0]'] },
+  'promise-queue': { versions: { 'promise-queue': '2.x' }, lines: ['promise-queue/lib/index.js:prototype.add[0]'] },
+  queue: {
+    versions: { queue: '4 - 7' },
+    lines: ['push', 'unshift', 'splice', 'start'].map((method) => `queue/index.js:prototype.${method}`),
+  },
+  redis: {
+    versions: { redis: '2 - 3' },
+    lines: [
+      'redis/index.js:RedisClient.prototype.internal_send_command[0].callback',
+      'redis/lib/multi.js:prototype.exec_atomic[0]',
+      'redis/lib/multi.js:prototype.exec_transaction[0]',
+      'redis/lib/multi.js:prototype.exec[0]',
+    ],
+  },
+};
+
+/** The instrumentations of the table. */
+export function boundLibraries(): Record<string, Instrumentation> {
+  return Object.fromEntries(
+    Object.entries(LIBRARIES).map(([name, { versions, lines }]) => {
+      const library = Object.keys(versions).join(', ');
+      return [name, boundLibrary(library, versions, joinBindings(lines.map((line) => parseBinding(line) as Binding)))];
+    }),
+  );
+}
+
+/** `failed` is told of a line whose method is not there. */
+export function boundLibrary(
+  library: string,
+  versions: Readonly<Record<string, string>>,
+  bindings: readonly Binding[],
+  failed: (binding: Binding) => void = () => {},
+): Instrumentation {
+  const files = [...new Set(bindings.map(({ file }) => file))];
+  return {
+    library,
+    versions,
+    patches: `${[...new Set(bindings.map(({ path }) => path))].join(', ')}: their callbacks`,
+    files,
+    // No names: what they export.
+    modules: Object.fromEntries(files.map((file) => [file, []])),
+    patch: ({ file, holder }) => {
+      for (const binding of bindings) if (binding.file === file && !bind(binding, holder)) failed(binding);
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Caches above the clients. They keep answers by URL, before there is a header of ours: base would get what gray has been told, and the
+ * other way round. Where a cache has one place that makes its keys, the tag becomes part of them; where it has none, the call of a tagged
+ * request goes past the cache, neither told what it holds nor leaving its answer there.
+ * Limits: the ES module of axios-cache-interceptor, got's cache, and what an app keeps itself (whole pages, memoized results).
+ */
+import { currentContext } from '@lane/core/model';
+import { wrap } from '../patching/wrap.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+type Interceptor = (dispatch: Method) => Method;
+
+export function patch({ exports, file, holder }: LoadedFile): void {
+  switch (file) {
+    case 'next/dist/server/lib/incremental-cache/index.js': {
+      const { prototype } = (exports as { IncrementalCache: { prototype: object } }).IncrementalCache;
+      // It was called fetchCacheKey before Next 15.
+      for (const method of ['generateCacheKey', 'fetchCacheKey']) wrap(prototype, method, keyOfUrl);
+      return;
+    }
+    case 'undici/lib/interceptor/cache.js':
+    case 'undici/lib/interceptor/deduplicate.js':
+      wrap(holder, 'exports', pastInterceptor);
+      return;
+    default:
+      wrap(exports as object, 'setupCache', (original) => {
+        return function setupCache(this: unknown, ...args: unknown[]): unknown {
+          const made = Reflect.apply(original, this, args) as object;
+          wrap(made, 'generateKey', keyOfConfig);
+          return made;
+        };
+      });
+  }
+}
+
+/** `(url, init) => Promise<key>`: a hash of what it is given. */
+function keyOfUrl(original: Method): Method {
+  return function generateCacheKey(this: unknown, ...args: unknown[]): unknown {
+    const tag = currentContext()?.tag;
+    if (tag !== undefined) args[0] = `${String(args[0])}\nlane=${tag}`;
+    return Reflect.apply(original, this, args);
+  };
+}
+
+/** `(request) => key`, which the app may have written itself. */
+function keyOfConfig(original: Method): Method {
+  return function generateKey(this: unknown, ...args: unknown[]): unknown {
+    const key = Reflect.apply(original, this, args);
+    const tag = currentContext()?.tag;
+    return tag === undefined ? key : `${String(key)} lane=${tag}`;
+  };
+}
+
+/** What makes an interceptor, which a tagged request's dispatch passes by. */
+function pastInterceptor(original: (...options: unknown[]) => Interceptor): Method {
+  return function makeInterceptor(this: unknown, ...options: unknown[]): unknown {
+    const made = { interceptor: Reflect.apply(original, this, options) };
+    // By wrap: undici looks at how many parameters they have.
+    wrap(made, 'interceptor', (interceptor: Interceptor) => {
+      return function intercept(this: unknown, dispatch: Method): Method {
+        const caching = { dispatch: Reflect.apply(interceptor, this, [dispatch]) };
+        wrap(caching, 'dispatch', (through: Method) => {
+          return function dispatched(this: unknown, ...args: unknown[]): unknown {
+            return Reflect.apply(currentContext()?.tag === undefined ? through : dispatch, this, args);
+          };
+        });
+        return caching.dispatch;
+      };
+    });
+    return made.interceptor;
+  };
+}

@@ -1,0 +1,61 @@
+/**
+ * Requests that no server emits: light-my-request (and with it fastify.inject) and serverless-http call the app's handler themselves, each
+ * at one place. The lane is read there. What is injected within a request, without a tag of its own, stays in that request's lane.
+ */
+import type http from 'node:http';
+import { enterContext, type LaneContext } from '@lane/core/model';
+import type { Marked, RequestLanes } from '../inbound/request-lanes.js';
+import { safely } from '../patching/safely.js';
+import type { LoadedFile } from '../patching/instrumentation.js';
+import { wrap } from '../patching/wrap.js';
+import { SOURCE } from './http-server.js';
+
+type Request = http.IncomingMessage & Marked;
+type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+export function patch({ file, holder, runtime }: LoadedFile): void {
+  const contextOf = safely('injected', (request: Request) => taggedContextOf(request, runtime.requests));
+  if (file === 'light-my-request/index.js') {
+    // The handler stays who it is, by which Express is told: it is its `call` that runs it, in all versions.
+    const inLane = (original: Method): Method =>
+      function inject(this: unknown, ...args: unknown[]): unknown {
+        const [handler] = args;
+        if (typeof handler === 'function') wrap(handler, 'call', (call: Method) => callInLane(call, contextOf));
+        return Reflect.apply(original, this, args);
+      };
+    wrap(holder, 'exports', inLane);
+    for (const name of ['inject', 'default']) wrap(holder.exports as object, name, inLane);
+    return;
+  }
+  wrap(holder, 'exports', (original) => {
+    return function getFramework(this: unknown, ...args: unknown[]): unknown {
+      const framework = { handle: Reflect.apply(original, this, args) };
+      wrap(framework, 'handle', (handle: Method) => {
+        return function handled(this: unknown, ...given: unknown[]): unknown {
+          const context = contextOf(given[0] as Request);
+          return context === undefined ? Reflect.apply(handle, this, given) : enterContext(context, handle, this, given);
+        };
+      });
+      return framework.handle;
+    };
+  });
+}
+
+/** `call(self, request, response)`. */
+function callInLane(original: Method, contextOf: (request: Request) => LaneContext | undefined): Method {
+  return function call(this: unknown, ...args: unknown[]): unknown {
+    const request = args[1] as Partial<Request> | undefined;
+    const context = typeof request?.headers === 'object' ? contextOf(request as Request) : undefined;
+    return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
+  };
+}
+
+function taggedContextOf(request: Request, requests: RequestLanes): LaneContext | undefined {
+  const context = requests.contextOf(request, rawHeadersOf(request), request, SOURCE);
+  return context?.tag === undefined ? undefined : context;
+}
+
+function rawHeadersOf({ rawHeaders, headers }: Request): readonly string[] {
+  if (Array.isArray(rawHeaders) && rawHeaders.length > 0) return rawHeaders;
+  return Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+}

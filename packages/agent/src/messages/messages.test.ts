@@ -1,0 +1,26 @@
+/** The tag in the headers and properties of messages. */
+import { createTagCodec, laneContext, runInLane, type FormatName } from '@lane/core/model';
+import { expect, test } from 'vitest';
+import { laneOfMessage, withLane } from './messages.js';
+import type { Messaging } from './messaging.js';
+
+const messaging = (...formats: FormatName[]): Messaging =>
+  ({ codec: createTagCodec({ formats }), tables: { rules: undefined } }) as unknown as Messaging;
+const LIST = '[{"name":"gray","tag":"gray","priority":-1}]';
+
+test("mse: a property of its own, as RocketMQ's consumers under MSE look it up, besides the headers", () => {
+  const written = runInLane('gray', () => withLane({ order: '7' }, messaging('mse')));
+  expect(written).toMatchObject({ order: '7', 'x-mse-tag': 'gray', __microservice_tag__: LIST });
+});
+
+test.each([LIST, Buffer.from(LIST), encodeURIComponent(LIST), '[{"name":"gray"}]'])(
+  'mse: the property %s alone is the lane of a message',
+  (value) => {
+    expect(laneOfMessage({ __microservice_tag__: value }, messaging('mse'))).toBe(laneContext('gray'));
+  },
+);
+
+test('without mse listed, the property is nobody’s business', () => {
+  expect(laneOfMessage({ __microservice_tag__: LIST }, messaging('baggage'))).toBe(laneContext(undefined));
+  expect(runInLane('gray', () => withLane({}, messaging('baggage')))).toEqual({ baggage: 'lane=gray' });
+});

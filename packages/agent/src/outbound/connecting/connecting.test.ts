@@ -1,0 +1,115 @@
+import { createRouter, ServiceTables, type Instance, type Redirect, type Tag } from '@lane/core/model';
+import { ManualClock } from '@lane/testing/clock';
+import { instanceAt } from '@lane/testing/instances';
+import fc from 'fast-check';
+import { beforeEach, expect, test } from 'vitest';
+import { createLog } from '../../boot/log.js';
+import { Connecting, MAX_TRIES, type Attempt } from './connecting.js';
+import { ALWAYS_ALLOWED } from './try-budget.js';
+
+const STOCK = { name: 'stock', group: 'DEFAULT_GROUP' };
+
+let clock: ManualClock;
+let lines: string[];
+
+interface World {
+  readonly tables: ServiceTables;
+  readonly connecting: Connecting;
+  begin(tag?: Tag): Attempt | undefined;
+}
+
+function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'base'): World {
+  const tables = new ServiceTables({ formats: ['baggage'], fallback, holdMs: () => 40_000, clock });
+  tables.update(STOCK, instances);
+  const names = { isEmpty: false, find: () => STOCK, isInternal: () => true };
+  const router = createRouter(tables, names, () => undefined);
+  const connecting = new Connecting(
+    router,
+    tables,
+    createLog('info', false, (line) => lines.push(line)),
+    () => clock.nowMs(),
+  );
+  const begin = (tag?: Tag): Attempt | undefined => {
+    const verdict = router.judge('stock', 80, tag);
+    return verdict.kind === 'redirect' ? connecting.begin(verdict satisfies Redirect, tag) : undefined;
+  };
+  return { tables, connecting, begin };
+}
+
+/** The ports that a call is tried on while everybody refuses. */
+function triedBy({ connecting, begin }: World, tag?: Tag): number[] {
+  const attempt = begin(tag);
+  if (attempt === undefined) return [];
+  const ports = [attempt.instance.port];
+  for (;;) {
+    connecting.refused(attempt.service, attempt.instance, new Error('connect ECONNREFUSED'));
+    const next = attempt.next();
+    if (next === undefined) return ports;
+    ports.push(next.port);
+  }
+}
+
+beforeEach(() => {
+  clock = new ManualClock();
+  lines = [];
+});
+
+const list = (tag: string | undefined, ports: readonly number[]): Instance[] => ports.map((port) => instanceAt(port, tag));
+
+test('each of the lane once, three at most; then of base, where the lane falls back to it; another lane never', () => {
+  const ports = (from: number, max: number): fc.Arbitrary<number[]> =>
+    fc.uniqueArray(fc.integer({ min: from, max: from + 99 }), { minLength: 1, maxLength: max });
+  fc.assert(
+    fc.property(ports(100, 6), ports(200, 6), ports(300, 6), fc.constantFrom('base' as const, 'none' as const), (base, gray, blue, fallback) => {
+      const world = worldOf([...list(undefined, base), ...list('gray', gray), ...list('blue', blue)], fallback);
+      const tried = triedBy(world, 'gray');
+      const ofGray = tried.filter((port) => gray.includes(port));
+      const ofBase = tried.filter((port) => base.includes(port));
+      expect(tried).toEqual([...ofGray, ...ofBase]);
+      expect(new Set(tried).size).toBe(tried.length);
+      expect(ofGray.length).toBe(Math.min(gray.length, MAX_TRIES));
+      expect(ofBase.length).toBe(fallback === 'base' ? Math.min(base.length, MAX_TRIES) : 0);
+      expect(triedBy(worldOf([...list(undefined, base), ...list('gray', gray)]))).toHaveLength(Math.min(base.length, MAX_TRIES));
+    }),
+  );
+});
+
+test('the calls that follow go to who has not refused; who takes a connection again is one of them', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3])]);
+  const refused = world.begin('gray')?.instance as Instance;
+  world.connecting.refused(STOCK, refused, new Error('connect ECONNREFUSED'));
+  const firsts = (): Set<number | undefined> => new Set(Array.from({ length: 50 }, () => world.begin('gray')?.instance.port));
+  expect(firsts()).toEqual(new Set([5 - refused.port]));
+  world.connecting.answered(STOCK, refused);
+  expect(firsts()).toEqual(new Set([2, 3]));
+  expect(world.connecting.isRefused(refused)).toBe(false);
+});
+
+test('a lane of which all have refused is served by base, and by the lane again after a while', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2])]);
+  expect(triedBy(world, 'gray')).toEqual([2, 1]);
+  expect(world.begin('gray')?.instance.port).toBe(1);
+  clock.pass(5_000);
+  expect(world.begin('gray')?.instance.port).toBe(2);
+});
+
+test('a lane without a fallback is asked by each call, whoever has refused before', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3])], 'none');
+  for (let i = 0; i < 3; i++) expect(new Set(triedBy(world, 'gray'))).toEqual(new Set([2, 3]));
+});
+
+test('base that refuses is still asked, but not in vain for ever', () => {
+  const world = worldOf(list(undefined, [1, 2]));
+  const tried = Array.from({ length: 1_000 }, () => triedBy(world).length);
+  expect(tried.every((count) => count >= 1)).toBe(true);
+  expect(tried.reduce((sum, count) => sum + count - 1, 0)).toBe(ALWAYS_ALLOWED + 1_000 * 0.2);
+});
+
+test('who refuses is said once', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2])]);
+  for (let i = 0; i < 3; i++) {
+    triedBy(world, 'gray');
+    clock.pass(60_000);
+  }
+  expect(lines.filter((line) => line.includes('10.0.0.1:2'))).toHaveLength(1);
+});

@@ -1,0 +1,125 @@
+/**
+ * Calls whose destination the agent has chosen, until they are connected. A connection that comes about nowhere has carried nothing, so the
+ * call is tried on the next instance of its lane, and then on base where the lane's fallback allows it, before its caller gets the error.
+ * Sockets (routed-sockets.ts), dispatches of undici and channels of gRPC each ask an {@link Attempt} where to go next; nobody else decides it.
+ */
+import type { Instance, Reason, Redirect, Router, ServiceKey, ServiceTables, Tag } from '@lane/core/model';
+import type { AgentLog } from '../../boot/log.js';
+import { TryBudget } from './try-budget.js';
+
+/** Instances of a lane that one call is tried on, and then as many of base. */
+export const MAX_TRIES = 3;
+/** More addresses that refused are not kept in mind: the oldest goes. */
+const MAX_REFUSED = 1_000;
+
+/** Where an instance listens. */
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** What is known of instances, and remembered of them as they are connected to. */
+export type Known = Pick<ServiceTables, 'isEmpty' | 'findByAddress' | 'refused' | 'answered'>;
+
+/** Connecting of all calls of this process. */
+export class Connecting {
+  readonly #router: Router;
+  readonly #tables: Known;
+  readonly #log: AgentLog;
+  readonly #now: () => number;
+  readonly #budgets = new Map<string, TryBudget>();
+  readonly #refused = new Set<string>();
+
+  /** `now`: milliseconds of a monotonic clock. */
+  constructor(router: Router, tables: Known, log: AgentLog, now: () => number) {
+    this.#router = router;
+    this.#tables = tables;
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** A call goes to the instance of a verdict. */
+  begin(verdict: Redirect, tag: Tag | undefined): Attempt {
+    const { name } = verdict.service;
+    let budget = this.#budgets.get(name);
+    if (budget === undefined) this.#budgets.set(name, (budget = new TryBudget()));
+    budget.call(this.#now());
+    return new Attempt(this.#router, budget, this.#now, verdict, tag);
+  }
+
+  /** The service that has an instance at this address, if exactly one has. */
+  serviceAt(host: string, port: number): ServiceKey | undefined {
+    return this.#tables.isEmpty ? undefined : this.#tables.findByAddress(host, port)?.table.key;
+  }
+
+  /** A connection was refused: nobody listens there, or no way leads there. Said once an address. */
+  refused(service: ServiceKey, { ip, port }: Address, error: Error): void {
+    const key = `${ip}:${port}`;
+    this.#refused.add(key);
+    if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.values().next().value as string);
+    this.#tables.refused(service, ip, port);
+    this.#log.once(
+      `refused ${key}`,
+      'warn',
+      `${service.name} at ${key} is registered, but can't be connected to: it is passed over for a while where there are others`,
+      { error: error.message },
+    );
+  }
+
+  /** A connection came about. */
+  answered(service: ServiceKey, { ip, port }: Address): void {
+    if (this.#refused.size > 0) this.#refused.delete(`${ip}:${port}`);
+    this.#tables.answered(service, ip, port);
+  }
+
+  /** Whether a refusal is the last that is known of an address. */
+  isRefused({ ip, port }: Address): boolean {
+    return this.#refused.has(`${ip}:${port}`);
+  }
+}
+
+/** One call, from its first instance to where it is connected. */
+export class Attempt {
+  readonly service: ServiceKey;
+  /** See {@link Redirect}. */
+  readonly byName: boolean;
+  /** The instance that is tried now. */
+  instance: Instance;
+  readonly #router: Router;
+  readonly #budget: TryBudget;
+  readonly #now: () => number;
+  readonly #tag: Tag | undefined;
+  readonly #tried: Instance[] = [];
+  #laneTries = 0;
+  #baseTries = 0;
+
+  constructor(router: Router, budget: TryBudget, now: () => number, verdict: Redirect, tag: Tag | undefined) {
+    this.service = verdict.service;
+    this.byName = verdict.byName;
+    this.instance = verdict.instance;
+    this.#router = router;
+    this.#budget = budget;
+    this.#now = now;
+    this.#tag = tag;
+    this.#count(verdict.reason);
+  }
+
+  /**
+   * The instance could not be connected to: gives the next one, which has not been tried for this call. undefined: there is none, or the service
+   * has had its extra tries.
+   */
+  next(): Instance | undefined {
+    this.#tried.push(this.instance);
+    if (this.#baseTries >= MAX_TRIES) return undefined;
+    const isTried = ({ ip, port }: Instance): boolean => this.#tried.some((one) => one.ip === ip && one.port === port);
+    const candidate = this.#router.next(this.service, this.#tag, isTried, this.#laneTries >= MAX_TRIES);
+    if (candidate === undefined || !this.#budget.take(this.#now())) return undefined;
+    this.#count(candidate.reason);
+    return (this.instance = candidate.instance);
+  }
+
+  #count(reason: Reason): void {
+    if (reason === 'in-lane') this.#laneTries++;
+    else this.#baseTries++;
+  }
+}

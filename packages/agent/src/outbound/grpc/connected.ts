@@ -1,0 +1,47 @@
+/**
+ * A channel that is connected: a call goes to a channel only once it is there, so that nothing of the call has been sent where it is not, and
+ * another one can be tried.
+ */
+import type { Attempt, Connecting } from '../connecting/connecting.js';
+import type { Channel } from './siblings.js';
+
+/** States of channels (grpc's connectivity semantics: https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md). */
+const IDLE = 0;
+const CONNECTING = 1;
+const READY = 2;
+const TRANSIENT_FAILURE = 3;
+
+/** Whether calls on the channel are sent at once; if not, it begins to connect. */
+export function isReady(channel: Channel): boolean {
+  return channel.getConnectivityState(true) === READY;
+}
+
+/**
+ * Resolves with the channel to make the call on: to an instance that took the connection, or where none did, the last one tried, whose error
+ * the call then gets. `channelTo` gives the channel to the attempt's instance. Never rejects.
+ */
+export function connectedChannel(connecting: Connecting, attempt: Attempt, deadline: Date | number, channelTo: () => Channel): Promise<Channel> {
+  return new Promise((resolve) => {
+    let channel = channelTo();
+    const look = (): void => {
+      try {
+        const state = channel.getConnectivityState(true);
+        if (state === IDLE || state === CONNECTING) {
+          // After the deadline there is no call any more.
+          channel.watchConnectivityState(state, deadline, (error) => (error === undefined ? look() : resolve(channel)));
+          return;
+        }
+        // A failure of TLS, or of time, is none of the address.
+        if (state === TRANSIENT_FAILURE && connecting.isRefused(attempt.instance) && attempt.next() !== undefined) {
+          channel = channelTo();
+          look();
+          return;
+        }
+      } catch {
+        // It has been closed: the call says so.
+      }
+      resolve(channel);
+    };
+    look();
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * The last place before the socket: other agents add their headers to a request of undici when it is created. We are the last to hear of
+ * that, whoever subscribed when. Several lines of `baggage`, of which some servers look at one only, become one, in which our entry is
+ * what it was; and where a tag may not go, what others have written of it is taken out again.
+ */
+import { channel } from 'node:diagnostics_channel';
+import { BAGGAGE_HEADER, hasEnteredLane, removeTag, writeTag, type TagCodec } from '@lane/core/model';
+import { mayReach } from '../carry-lane.js';
+import { ArrayHeaders } from '../header-forms.js';
+import type { Outbound } from '../outbound.js';
+import { safely } from '../../patching/safely.js';
+import { wrap } from '../../patching/wrap.js';
+import { originOf } from './target.js';
+
+/** A request of undici, as others are told of it. */
+interface CreatedRequest {
+  readonly origin?: string | URL;
+  readonly path?: string;
+  /** Flat since undici 6; before, the lines of the head. */
+  headers?: unknown;
+}
+
+/** Channels are kept only as long as somebody has them. */
+const created = channel('undici:request:create');
+let done = false;
+
+/** Has the last word on the headers of all requests that copies of undici make. */
+export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>): void {
+  if (done) return;
+  done = true;
+  const { strips } = propagation;
+  // undici publishes only where somebody listens.
+  if (strips !== undefined) created.subscribe(() => {});
+  const check = safely('undici baggage', (request: CreatedRequest | undefined) => {
+    if (strips !== undefined && request !== undefined && staysHere(originOf(request.origin)?.host, strips)) removeBaggage(request);
+    if (!hasEnteredLane() || request === undefined || (typeof request.headers !== 'string' && !Array.isArray(request.headers))) return;
+    const headers = typeof request.headers === 'string' ? linesOf(request.headers) : request.headers;
+    const lines = new ArrayHeaders(headers);
+    let carried = false;
+    removeTag(codec, {
+      get: (name) => lines.get(name),
+      set: (name, value) => {
+        carried = true;
+        lines.set(name, value);
+      },
+      remove: (name) => {
+        carried = true;
+        lines.remove(name);
+      },
+    });
+    if (!carried) return;
+    if (!mayReach(propagation, originOf(request.origin)?.host, request.path)) {
+      const left = lines.toArray() as string[];
+      request.headers = typeof request.headers === 'string' ? textOf(left) : left;
+    } else if (Array.isArray(request.headers)) joinLines(request.headers, codec);
+  });
+  // Its class changes with the first subscriber; what is inherited then is called.
+  wrap(created, 'publish', (original) => {
+    return function publish(this: unknown, ...args: unknown[]): void {
+      Reflect.apply(original, this, args);
+      check((args[0] as { request?: CreatedRequest } | undefined)?.request);
+    };
+  });
+}
+
+/** Whether the baggage of others stays here (LANE_BAGGAGE_BOUNDARY): also where nobody knows where the request goes. */
+function staysHere(host: string | undefined, strips: (host: string) => boolean): boolean {
+  return host === undefined || strips(host);
+}
+
+function removeBaggage(request: CreatedRequest): void {
+  const { headers } = request;
+  if (typeof headers === 'string') request.headers = headers.replace(/^baggage:.*\r\n/gim, '');
+  if (!Array.isArray(headers)) return;
+  for (let i = headers.length - 2; i >= 0; i -= 2) if (String(headers[i]).toLowerCase() === BAGGAGE_HEADER) headers.splice(i, 2);
+}
+
+/** undici 5 has them in one text, and adds lines to it that can't be told apart safely: there they stay. */
+function joinLines(headers: unknown[], codec: TagCodec): void {
+  const at: number[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) if (String(headers[i]).toLowerCase() === BAGGAGE_HEADER) at.push(i);
+  if (at.length < 2) return;
+  const lines = at.map((i) => String(headers[i + 1]));
+  let single = lines.join(',');
+  const tag = codec.read((name) => (name === BAGGAGE_HEADER ? lines[0] : undefined));
+  if (tag !== undefined)
+    writeTag(tag, codec, {
+      get: (name) => (name === BAGGAGE_HEADER ? lines : undefined),
+      set: (name, value) => void (name === BAGGAGE_HEADER && (single = value)),
+      remove: () => {},
+    });
+  headers[(at[0] as number) + 1] = single;
+  for (const i of at.slice(1).reverse()) headers.splice(i, 2);
+}
+
+/** No value has a line break: undici has refused it. */
+function linesOf(text: string): string[] {
+  const flat: string[] = [];
+  for (const line of text.split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) flat.push(line.slice(0, colon), line.slice(colon + 1).trimStart());
+  }
+  return flat;
+}
+
+function textOf(flat: readonly string[]): string {
+  let text = '';
+  for (let i = 0; i + 1 < flat.length; i += 2) text += `${flat[i]}: ${flat[i + 1]}\r\n`;
+  return text;
+}

@@ -1,0 +1,103 @@
+/**
+ * Which package a file belongs to: told by the name in its package.json and the file's path within, not by the folder, which has another
+ * name under an npm alias, in a store of pnpm's, in a workspace and in a vendored copy. What a bundler has put into the app's own file is
+ * no file of a package any more.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** What a package says of itself. */
+export interface Manifest {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  /** Its entries as paths within, such as `dist/index.js`: `main`, and what `exports` has for `.`. */
+  readonly entries: readonly string[];
+}
+
+const manifests = new Map<string, Manifest | undefined>();
+
+/** The manifest in a folder (a path, or a file: URL); undefined: not there, or may not be read (--permission). Read once. */
+export function manifestIn(root: string): Manifest | undefined {
+  if (manifests.has(root)) return manifests.get(root);
+  let manifest: Manifest | undefined;
+  try {
+    const read = JSON.parse(readFileSync(`${root.startsWith('file:') ? fileURLToPath(root) : root}/package.json`, 'utf8')) as Record<string, unknown>;
+    manifest = { name: textOf(read['name']), version: textOf(read['version']), entries: entriesOf(read) };
+  } catch {
+    // Then nothing is known.
+  }
+  manifests.set(root, manifest);
+  return manifest;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function entriesOf({ main, exports }: Record<string, unknown>): string[] {
+  const found: string[] = [];
+  const collect = (value: unknown): void => {
+    if (typeof value === 'string') found.push(value);
+    else if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) collect(each);
+  };
+  collect(main ?? 'index.js');
+  const isMap = typeof exports === 'object' && exports !== null && '.' in exports;
+  collect(isMap ? (exports as Record<string, unknown>)['.'] : exports);
+  return found.flatMap((entry) => {
+    const within = entry.replace(/^\.?\//, '').replace(/\/$/, '');
+    return /\.[cm]?js$/.test(within) ? [within] : [`${within}.js`, `${within}/index.js`];
+  });
+}
+
+/** The package of `package/path/within.js`. */
+export function packageOf(file: string): string {
+  return file.split('/', file.startsWith('@') ? 2 : 1).join('/');
+}
+
+const FOLDER = '/node_modules/';
+
+/** Values by file, found by where a file is. */
+export class PackageFiles<T> {
+  /** By the file's own name, since most files that are loaded are of no interest. */
+  readonly #files = new Map<string, Array<{ readonly name: string; readonly within: string; readonly file: string; readonly values: T[] }>>();
+  readonly #entries = new Map<string, T[]>();
+
+  /** `file`: `package/path/within.js`; of a package's name alone, its entries. */
+  add(file: string, value: T): void {
+    const name = packageOf(file);
+    if (file === name) {
+      this.#entries.set(name, [...(this.#entries.get(name) ?? []), value]);
+      return;
+    }
+    const within = file.slice(name.length + 1);
+    const base = within.slice(within.lastIndexOf('/') + 1);
+    let files = this.#files.get(base);
+    if (files === undefined) this.#files.set(base, (files = []));
+    const same = files.find((each) => each.file === file);
+    if (same === undefined) files.push({ name, within, file, values: [value] });
+    else same.values.push(value);
+  }
+
+  /** The values of the file at a path or URL. */
+  of(filename: string): readonly T[] {
+    const path = filename.indexOf('\\') === -1 ? filename : filename.replaceAll('\\', '/');
+    const found: T[] = [];
+    for (const { name, within, values } of this.#files.get(path.slice(path.lastIndexOf('/') + 1)) ?? []) {
+      if (!path.endsWith(`/${within}`)) continue;
+      const root = path.slice(0, path.length - within.length - 1);
+      if (root.endsWith(`${FOLDER}${name}`) || manifestIn(root)?.name === name) found.push(...values);
+    }
+    if (this.#entries.size > 0) this.#addEntries(path, found);
+    return found;
+  }
+
+  #addEntries(path: string, found: T[]): void {
+    const at = path.lastIndexOf(FOLDER);
+    if (at === -1) return;
+    const inside = path.slice(at + FOLDER.length);
+    const folder = packageOf(inside);
+    const manifest = manifestIn(path.slice(0, at + FOLDER.length) + folder);
+    const values = this.#entries.get(manifest?.name ?? folder);
+    if (values !== undefined && (manifest?.entries ?? ['index.js']).includes(inside.slice(folder.length + 1))) found.push(...values);
+  }
+}

@@ -1,0 +1,45 @@
+/** Which instance a call is tried on after one that refused the connection. */
+import type { Instance } from './instance.js';
+import { pick, route, type Decision, type LaneIndex, type Reason } from './lane-index.js';
+import type { Tag } from '../names/tag.js';
+
+/** An instance to try, and why it may serve. */
+export interface Candidate {
+  readonly instance: Instance;
+  readonly reason: Reason;
+}
+
+/**
+ * The next instance to try, of which `isTried` says no: one of the lane, unless the lane has had its tries; then one of base, where the lane's
+ * fallback allows it. undefined: there is none. `random` gives a number in [0, 1).
+ */
+export function nextCandidate(
+  index: LaneIndex,
+  tag: Tag | undefined,
+  isTried: (instance: Instance) => boolean,
+  isLaneSpent: boolean,
+  random: () => number,
+): Candidate | undefined {
+  const decision = route(index, tag);
+  if (decision.reason !== 'in-lane' || !isLaneSpent) {
+    const instance = untried(decision, isTried, random);
+    if (instance !== undefined) return { instance, reason: decision.reason };
+  }
+  if (decision.reason !== 'in-lane' || tag === undefined) return undefined;
+  const policy = index.rules.policyOf(tag);
+  const instance = policy.use === 'lane' && policy.fallback === 'base' ? untried(index.untagged, isTried, random) : undefined;
+  return instance === undefined ? undefined : { instance, reason: 'fell-back-to-base' };
+}
+
+/** By weight where that gives one; else any, from a random place on. */
+function untried(decision: Decision, isTried: (instance: Instance) => boolean, random: () => number): Instance | undefined {
+  const { instances } = decision;
+  const chosen = pick(decision, random);
+  if (chosen === undefined || !isTried(chosen)) return chosen;
+  const from = Math.floor(random() * instances.length);
+  for (let i = 0; i < instances.length; i++) {
+    const instance = instances[(from + i) % instances.length] as Instance;
+    if (!isTried(instance)) return instance;
+  }
+  return undefined;
+}

@@ -1,0 +1,264 @@
+/**
+ * Tells Envoys what `lane gateway export envoy` would write, as it changes: xDS over REST, state of the world
+ * (https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol). A request is held until there is something new to say, and answered
+ * with 304 after 20 s. REST and not gRPC, since Envoy reads there the same JSON that the export writes: no messages of protobuf, and no
+ * library for them, are between the two.
+ */
+import { once } from 'node:events';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIP, type AddressInfo } from 'node:net';
+import { onOneLine, SILENT_LOG, type Log } from '@lane/core/model';
+import { listen } from '../listen/listener.js';
+import { EnvoyState, type Answer, type Ask, type KnownResources, type ResourceKind } from './envoy-state.js';
+import { ROUTES_NAME, XDS_CLUSTER, type Resource, type XdsResources } from './resources.js';
+
+/** Options of {@link startXdsServer}. */
+export interface XdsServerOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  readonly log?: Log;
+}
+
+/** A server that Envoys ask. */
+export interface XdsServer {
+  readonly host: string;
+  readonly port: number;
+  /** Tells the Envoys of these from now on. Before the first, their requests wait. */
+  serve(resources: XdsResources): void;
+  /** Sends away those who wait, and resolves when the port is free. Envoys go on with what they have. */
+  close(): Promise<void>;
+}
+
+/** Below the `request_timeout` of the bootstrap. */
+const HOLD_MS = 20_000;
+/** Each request has the list of the Envoy's extensions in it, some 60 KB. */
+const MAX_BODY_BYTES = 1_048_576;
+const MAX_CONNECTIONS = 10_000;
+/** Envoys that are remembered; of more, those are forgotten that were heard longest ago. */
+const MAX_ENVOYS = 1_000;
+/** Clusters that are gone and remembered for Envoys that still have them. */
+const MAX_KNOWN = 10_000;
+const KINDS: readonly ResourceKind[] = ['clusters', 'endpoints', 'routes'];
+
+/** Starts it. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+export async function startXdsServer({ port, host = '127.0.0.1', log = SILENT_LOG }: XdsServerOptions): Promise<XdsServer> {
+  const controller = new Controller(log);
+  const server = http.createServer((request, response) => {
+    request.on('error', () => {});
+    response.on('error', () => {});
+    void receive(request, response, controller).catch((error: unknown) => {
+      log.error('a request of an Envoy failed', { error: (error as Error).stack ?? String(error) });
+      response.destroy();
+    });
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  // Above the time that Envoys keep silent on a connection, so that none is closed as it is used.
+  server.keepAliveTimeout = 65_000;
+  server.on('clientError', (_error, socket) => socket.destroy());
+  await listen(server, port, host);
+  let closing: Promise<void> | undefined;
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    serve: (resources) => controller.serve(resources),
+    close: () => (closing ??= close(server, controller)),
+  };
+}
+
+async function close(server: http.Server, controller: Controller): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  controller.close();
+  server.closeIdleConnections();
+  await closed;
+}
+
+/** A request that is not answered yet. */
+interface Held {
+  readonly state: EnvoyState;
+  readonly node: string;
+  readonly ask: Ask;
+  readonly response: ServerResponse;
+  readonly end: NodeJS.Timeout;
+  retry: NodeJS.Timeout | undefined;
+}
+
+/** Who has asked what, and what there is to tell. */
+class Controller {
+  readonly #envoys = new Map<string, EnvoyState>();
+  readonly #held = new Set<Held>();
+  readonly #known = { clusters: new Map<string, Resource>(), endpoints: new Map<string, Resource>() } satisfies KnownResources;
+  #resources: XdsResources | undefined;
+  #isClosed = false;
+
+  constructor(private readonly log: Log) {}
+
+  serve(resources: XdsResources): void {
+    this.#resources = resources;
+    for (const kind of ['clusters', 'endpoints'] as const) {
+      const known = this.#known[kind];
+      for (const [name, resource] of resources[kind]) {
+        known.delete(name);
+        known.set(name, resource);
+      }
+      for (const name of known.keys()) {
+        if (known.size <= MAX_KNOWN) break;
+        known.delete(name);
+      }
+    }
+    for (const held of this.#held) this.#try(held);
+  }
+
+  /** Holds a request until it can be answered. */
+  take(node: string, address: string, ask: Ask, response: ServerResponse): void {
+    if (this.#isClosed) {
+      dismiss(response);
+      return;
+    }
+    const state = this.#stateOf(node, address);
+    state.hear(ask);
+    const held: Held = { state, node, ask, response, end: setTimeout(() => this.#end(held), HOLD_MS), retry: undefined };
+    this.#held.add(held);
+    response.on('close', () => this.#release(held));
+    // What this one says may be what others of it wait for.
+    for (const other of this.#held) if (other.state === state) this.#try(other);
+  }
+
+  #stateOf(node: string, address: string): EnvoyState {
+    const key = JSON.stringify([node, address]);
+    const state = this.#envoys.get(key) ?? new EnvoyState(Date.now());
+    this.#envoys.delete(key);
+    this.#envoys.set(key, state);
+    const [oldest] = this.#envoys.keys();
+    if (this.#envoys.size > MAX_ENVOYS) this.#envoys.delete(oldest as string);
+    return state;
+  }
+
+  #try(held: Held): void {
+    if (this.#resources === undefined) return;
+    const { state, ask, response, node } = held;
+    const { answer, waitMs, problem } = state.next(ask, this.#resources, this.#known, Date.now());
+    if (problem !== undefined) this.log.warn(`Envoy ${JSON.stringify(node)}: ${onOneLine(problem)}`);
+    if (answer !== undefined) {
+      this.#release(held);
+      response.once('finish', () => state.tell(ask, answer, Date.now()));
+      send(response, ask.kind, answer);
+    } else if (waitMs !== undefined) {
+      clearTimeout(held.retry);
+      held.retry = setTimeout(() => this.#try(held), waitMs);
+    }
+  }
+
+  #end(held: Held): void {
+    this.#release(held);
+    held.response.writeHead(304).end();
+  }
+
+  #release(held: Held): void {
+    this.#held.delete(held);
+    clearTimeout(held.end);
+    clearTimeout(held.retry);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const held of this.#held) {
+      this.#release(held);
+      dismiss(held.response);
+    }
+  }
+}
+
+const TYPES: Readonly<Record<ResourceKind, string>> = {
+  clusters: 'cluster.v3.Cluster',
+  endpoints: 'endpoint.v3.ClusterLoadAssignment',
+  routes: 'route.v3.RouteConfiguration',
+};
+
+function send(response: ServerResponse, kind: ResourceKind, { version, resources }: Answer): void {
+  const body = JSON.stringify({ version_info: version, type_url: `type.googleapis.com/envoy.config.${TYPES[kind]}`, resources });
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+function dismiss(response: ServerResponse): void {
+  response.writeHead(503, { connection: 'close' }).end();
+}
+
+async function receive(request: IncomingMessage, response: ServerResponse, controller: Controller): Promise<void> {
+  const refuse = (status: number, message: string): void => {
+    response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`);
+  };
+  const refusal = refusalOf(request);
+  if (refusal !== undefined) {
+    refuse(403, refusal);
+    return;
+  }
+  const kind = KINDS.find((one) => request.url === `/v3/discovery:${one}`);
+  if (kind === undefined) refuse(404, `there is ${KINDS.map((one) => `/v3/discovery:${one}`).join(', ')}`);
+  else if (request.method !== 'POST') refuse(405, 'only POST, as Envoy does');
+  else if (request.headers['content-type']?.split(';')[0]?.trim() !== 'application/json') refuse(415, 'only application/json');
+  else {
+    const body = await read(request);
+    if (body === undefined) refuse(413, `a request has at most ${MAX_BODY_BYTES} bytes`);
+    else {
+      const asked = parse(kind, body);
+      if (typeof asked === 'string') refuse(400, asked);
+      else controller.take(asked.node, request.socket.remoteAddress ?? '', asked.ask, response);
+    }
+  }
+}
+
+/**
+ * Keeps web pages out: a browser lets any page ask this machine, and a page may make a name of its own lead here ("DNS rebinding").
+ * An Envoy calls its controller by the name of the cluster.
+ */
+function refusalOf({ headers: { host = '', origin, 'sec-fetch-site': site } }: IncomingMessage): string | undefined {
+  if (origin !== undefined || site !== undefined) return 'not for web pages';
+  const name = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::\d+)?$/.exec(host);
+  const called = name?.[1] ?? name?.[2] ?? '';
+  return called === XDS_CLUSTER || called === 'localhost' || isIP(called) !== 0
+    ? undefined
+    : `Host must be ${XDS_CLUSTER}, as Envoy calls its controller, an address, or localhost`;
+}
+
+async function read(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Names are kept: no longer than what anybody would call an Envoy or a cluster. */
+const MAX_NAME = 1_000;
+
+/** Reads a DiscoveryRequest in protobuf's JSON, whose fields may be spelled in two ways; a text: why it is none. */
+function parse(kind: ResourceKind, body: string): { readonly node: string; readonly ask: Ask } | string {
+  let given: Record<string, unknown>;
+  try {
+    given = JSON.parse(body) as Record<string, unknown>;
+  } catch (error) {
+    return `the request is no JSON: ${(error as Error).message}`;
+  }
+  if (typeof given !== 'object' || given === null) return 'the request is no object';
+  const version = given['version_info'] ?? given['versionInfo'] ?? '';
+  const names = given['resource_names'] ?? given['resourceNames'] ?? [];
+  const node = (given['node'] as { id?: unknown } | undefined)?.id ?? '';
+  const problem = ((given['error_detail'] ?? given['errorDetail']) as { message?: unknown } | undefined)?.message;
+  if (typeof version !== 'string' || typeof node !== 'string' || version.length > MAX_NAME || node.length > MAX_NAME)
+    return 'version_info and node.id are texts';
+  const name: unknown = Array.isArray(names) ? names[0] : undefined;
+  if (kind === 'endpoints' && (typeof name !== 'string' || name.length > MAX_NAME)) return 'resource_names has the name of a cluster';
+  const ask = {
+    kind,
+    name: kind === 'endpoints' ? (name as string) : kind === 'routes' ? ROUTES_NAME : '',
+    version,
+    problem: typeof problem === 'string' ? problem.slice(0, MAX_NAME) : undefined,
+  };
+  return { node, ask };
+}

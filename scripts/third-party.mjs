@@ -1,0 +1,197 @@
+/**
+ * What of others' is installed with each published package: `node scripts/third-party.mjs`, a part of `npm run check:packages`. It fails
+ * where a package has more than its limit, where what it asks for has no reason here, where a licence is not one of those below, and where
+ * something would run on installation. It follows what npm would install: dependencies, optional ones, and peers that are not optional.
+ */
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** Most packages of others that may come with one of ours. To raise one is to decide for everybody who installs it. */
+const LIMITS = {
+  '@lane/agent': 3,
+  '@lane/cli': 80,
+  '@lane/console': 51,
+  '@lane/core': 2,
+  '@lane/embedded-nacos': 0,
+  '@lane/express-plugin': 2,
+  '@lane/gateway': 3,
+  '@lane/kubernetes': 29,
+  '@lane/kubernetes-registry': 2,
+  '@lane/nacos-registry': 2,
+  '@lane/storage': 2,
+  '@lane/traces': 33,
+};
+
+/** Why each is there that one of ours asks for. */
+const REASONS = {
+  '@opentelemetry/api': 'LANE_TRACES: the API that apps and their libraries share',
+  '@opentelemetry/core': 'LANE_TRACES: propagators',
+  '@opentelemetry/exporter-trace-otlp-http': 'LANE_TRACES=otlp',
+  '@opentelemetry/exporter-zipkin': 'LANE_TRACES=zipkin',
+  '@opentelemetry/instrumentation': 'LANE_TRACES: registers instrumentations',
+  '@opentelemetry/instrumentation-http': 'LANE_TRACES: spans of http and https',
+  '@opentelemetry/instrumentation-undici': 'LANE_TRACES: spans of fetch and undici',
+  '@opentelemetry/resources': 'LANE_TRACES: what the service is called',
+  '@opentelemetry/sdk-trace-node': 'LANE_TRACES: the tracer provider',
+  '@peculiar/x509': 'the injector makes certificates: nothing that is ours to encode',
+  '@sinclair/typebox': 'one schema for the check of a request, its type and its description',
+  commander: 'options, help and errors of the command',
+  cookie: 'the cookie of a session',
+  diff: 'what a change of lane groups changes',
+  'fast-json-patch': 'the injector answers with a JSON Patch',
+  fastify: 'the API of the console: routes, checked by schema',
+  'ipaddr.js': 'networks in LANE_TRUST and entry rules, loaded where there are any',
+  'prom-client': 'figures of the injector',
+  re2js: 'regular expressions of entry rules in linear time, loaded where there are any',
+  'reflect-metadata': '@peculiar/x509 asks its user for it',
+  yaml: 'LANE_CONFIG, manifests and exports in YAML, loaded where there are any',
+};
+
+/** What is built into a package of ours, and so installed with it unseen. */
+const BUILT_IN = ['packages/console/web'];
+
+/** Licences that ask for no more than to be named. */
+const LICENCES = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT', 'Python-2.0', 'Unlicense'];
+
+/** Scripts that npm runs of what it installs. */
+const RUN_ON_INSTALL = ['preinstall', 'install', 'postinstall'];
+
+/**
+ * Looks at the packages in `packages/` of `root`. Gives them with what is installed with each, and what is wrong.
+ * @returns {{packages: Array<{name: string, limit: number | undefined, thirdParty: Array<{name: string, version: string, licence: string, why: string}>}>, problems: string[]}}
+ */
+export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LICENCES, builtIn = BUILT_IN } = {}) {
+  const problems = new Set();
+  const used = new Set();
+  const packages = [];
+  for (const folder of [...readdirSync(join(root, 'packages')).map((name) => `packages/${name}`), ...builtIn].sort()) {
+    const path = join(root, folder);
+    if (!existsSync(join(path, 'package.json'))) continue;
+    const own = manifestOf(path);
+    const isBuiltIn = builtIn.includes(folder);
+    if (own.private === true && !isBuiltIn) continue;
+    const found = new Map();
+    visit(path, own, []);
+    const thirdParty = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const limit = limits[own.name];
+    packages.push({ name: own.name, limit, thirdParty });
+    if (isBuiltIn) {
+      // No limit: nothing of it is installed.
+    } else if (limit === undefined) problems.add(`${own.name} has no limit in scripts/third-party.mjs`);
+    else if (thirdParty.length > limit) problems.add(`${own.name} brings ${thirdParty.length} packages of others, at most ${limit} are allowed`);
+    else if (thirdParty.length < limit)
+      problems.add(`${own.name} brings ${thirdParty.length} packages of others: lower its limit of ${limit} in scripts/third-party.mjs`);
+
+    function visit(from, manifest, by) {
+      for (const [name, isOptional] of asked(manifest)) {
+        const at = resolve(from, name);
+        if (at === undefined) {
+          // Those of other platforms.
+          if (!isOptional) problems.add(`${manifest.name} asks for ${name}, which is not installed`);
+          continue;
+        }
+        const installed = manifestOf(at);
+        const isOurs = at.startsWith(join(root, 'packages'));
+        if (!isOurs && isOurName(manifest.name) && !isBuiltIn) {
+          used.add(name);
+          if (reasons[name] === undefined) problems.add(`${manifest.name} asks for ${name}: say why in scripts/third-party.mjs`);
+        }
+        const id = `${installed.name}@${installed.version}`;
+        if (found.has(id) || (isOurs && by.includes(installed.name))) continue;
+        const trail = [...by, installed.name];
+        if (!isOurs) {
+          const licence = licenceOf(installed);
+          found.set(id, { name: installed.name, version: installed.version, licence, why: whyOf(reasons, trail, isBuiltIn) });
+          if (!licence.split(/ OR /).some((one) => licences.includes(one.replace(/[()]/g, ''))))
+            problems.add(`${id} (by ${trail.join(' > ')}) has the licence ${licence}, which is none of ${licences.join(', ')}`);
+          runsOnInstall(at, installed).forEach((what) => problems.add(`${id} (by ${trail.join(' > ')}) runs on installation: ${what}`));
+        }
+        visit(at, installed, trail);
+      }
+    }
+    runsOnInstall(path, own).forEach((what) => problems.add(`${own.name} runs on installation: ${what}`));
+  }
+  for (const [name, reason] of Object.entries(reasons))
+    if (reason !== undefined && !used.has(name)) problems.add(`none of ours asks for ${name} any more: take it out of scripts/third-party.mjs`);
+  return { packages, problems: [...problems] };
+}
+
+function isOurName(name) {
+  return name.startsWith('@lane/');
+}
+
+function manifestOf(folder) {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+}
+
+/** What npm installs with a package: names, and whether it does without. */
+function asked({ dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }) {
+  return [
+    ...Object.keys(dependencies).map((name) => [name, name in optionalDependencies]),
+    ...Object.keys(optionalDependencies).map((name) => [name, true]),
+    ...Object.keys(peerDependencies)
+      .filter((name) => peerDependenciesMeta[name]?.optional !== true)
+      .map((name) => [name, false]),
+  ];
+}
+
+function resolve(from, name) {
+  for (let folder = from; ; folder = dirname(folder)) {
+    const path = join(folder, 'node_modules', name);
+    if (existsSync(join(path, 'package.json'))) return realpathSync(path);
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+function licenceOf({ license, licenses }) {
+  if (typeof license === 'string') return license;
+  return license?.type ?? (licenses ?? []).map(({ type }) => type).join(' OR ') ?? 'none';
+}
+
+function whyOf(reasons, trail, isBuiltIn) {
+  const first = trail.findIndex((name) => !isOurName(name));
+  const direct = trail[first];
+  return first === trail.length - 1
+    ? (reasons[direct] ?? (isBuiltIn ? 'the pages' : 'no reason is given'))
+    : `by ${trail.slice(first, -1).reverse().join(', by ')}`;
+}
+
+/** What of a package npm would run. Node-gyp is run for a binding.gyp, whatever the scripts are. */
+function runsOnInstall(folder, { scripts = {} }) {
+  const found = RUN_ON_INSTALL.filter((name) => typeof scripts[name] === 'string').map((name) => `${name}: ${scripts[name]}`);
+  return existsSync(join(folder, 'binding.gyp')) ? [...found, 'node-gyp'] : found;
+}
+
+/** What of `packages` a folder of SBOMs (CycloneDX) does not list, each made by another tool. */
+export function missingIn(sboms, packages) {
+  const listed = new Map(
+    readdirSync(sboms).map((file) => {
+      const { metadata, components = [] } = JSON.parse(readFileSync(join(sboms, file), 'utf8'));
+      return [nameOf(metadata.component), new Set(components.map((component) => `${nameOf(component)}@${component.version}`))];
+    }),
+  );
+  return packages.flatMap(({ name, thirdParty }) =>
+    thirdParty
+      .map((one) => `${one.name}@${one.version}`)
+      .filter((id) => listed.get(name)?.has(id) !== true)
+      .map((id) => `the SBOM of ${name} does not list ${id}`),
+  );
+}
+
+function nameOf({ group, name }) {
+  return group === undefined ? name : `${group}/${name}`;
+}
+
+/* Run as a command, not imported. */
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
+  const { packages, problems } = survey(join(dirname(fileURLToPath(import.meta.url)), '..'));
+  for (const { name, limit, thirdParty } of packages) {
+    console.log(`${name}: ${thirdParty.length} of others, ${limit === undefined ? 'built into the pages' : `at most ${limit}`}`);
+    for (const one of thirdParty) console.log(`  ${one.name} ${one.version} (${one.licence}): ${one.why}`);
+  }
+  const at = process.argv.indexOf('--sbom');
+  if (at !== -1) problems.push(...missingIn(process.argv[at + 1], packages));
+  for (const problem of problems) console.error(`third party: ${problem}`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,122 @@
+'use strict';
+// Calls an instance in the way that a request asks for, by name or at the address that its environment says, and passes on the answer.
+
+const { subscribe } = require('node:diagnostics_channel');
+const http = require('node:http');
+const http2 = require('node:http2');
+const grpc = require('@grpc/grpc-js');
+
+const attempts = {};
+const counted = new WeakSet();
+subscribe('net.client.socket', ({ socket }) => {
+  // Told of at each `connect`.
+  if (!counted.has(socket)) socket.on('connectionAttempt', (_, port) => (attempts[port] = (attempts[port] ?? 0) + 1));
+  counted.add(socket);
+});
+
+const at = JSON.parse(process.env.CACHED ?? '{}');
+const urlOf = (service) => `${service === 'shop-b' ? 'https' : 'http'}://${at[service] === undefined ? service : `127.0.0.1:${at[service]}`}`;
+const same = (value) => value;
+const lazy = (make) => {
+  let made;
+  return () => (made ??= make());
+};
+const undici = () => require(process.env.UNDICI ?? 'undici');
+const keep = new http.Agent({ keepAlive: true });
+const keepTls = lazy(() => new (require('node:https').Agent)({ keepAlive: true }));
+const agent = lazy(() => new (undici().Agent)());
+const pool = lazy(() => new (undici().Pool)(urlOf('stock'), { connections: 2 }));
+const rpc = lazy(() => new grpc.Client(urlOf('stock-rpc').replace('http://', 'dns:'), grpc.credentials.createInsecure()));
+const sessions = new Map();
+function sessionTo(service) {
+  const present = sessions.get(service);
+  if (present !== undefined && !present.closed && !present.destroyed) return present;
+  const session = http2.connect(urlOf(service));
+  session.on('error', () => {});
+  session.unref();
+  sessions.set(service, session);
+  return session;
+}
+
+const viaHttp2 = (service) =>
+  new Promise((resolve, reject) => {
+    const stream = sessionTo(service).request({ ':path': '/' });
+    let body = '';
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk) => (body += chunk));
+    // A stream whose session is lost may end as if it had been answered.
+    stream.on('close', () => (body === '' ? reject(new Error(`no answer, code ${stream.rstCode}`)) : resolve(body)));
+    stream.on('error', reject);
+    stream.end();
+  });
+
+const viaHttp = (service, options) =>
+  new Promise((resolve, reject) => {
+    const url = urlOf(service);
+    const request = (url.startsWith('https:') ? require('node:https') : http).request(url, { method: 'POST', ...options }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => (body += chunk));
+      response.on('end', () => resolve(body));
+    });
+    request.on('error', reject);
+    request.end('sent once');
+  });
+
+const viaName = (service) =>
+  new Promise((resolve) => http.get(`http://${service}/`, (response) => response.resume().on('end', resolve)).on('error', resolve));
+
+const few = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const WAYS = {
+  // What has come until now has been dealt with after this.
+  turns: async () => {
+    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    return '{}';
+  },
+  // Ports of the instances that the agent has in use.
+  known: async () => {
+    const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
+    return JSON.stringify({ known: [...runtime.tables.all()].flatMap(({ instances }) => instances.map(({ port }) => port)) });
+  },
+  // How often each port has been connected to.
+  attempts: async () => JSON.stringify({ attempts }),
+  // Of services that nobody has called by name the agent knows no address.
+  learn: async () => {
+    await Promise.all(['stock', 'stock-h2', 'shop-b', 'stock-rpc'].map(viaName));
+    return '{}';
+  },
+  http: () => viaHttp('stock', { agent: keep }),
+  'http through one socket': () => viaHttp('stock', { agent: few }),
+  https: () => viaHttp('shop-b', { agent: keepTls() }),
+  'http without an agent': () => viaHttp('stock', { createConnection: (options) => require('node:net').connect(options) }),
+  fetch: async () => (await fetch(urlOf('stock'), { method: 'POST', body: 'sent once' })).text(),
+  agent: async () => (await agent().request({ origin: urlOf('stock'), path: '/', method: 'POST', body: 'sent once' })).body.text(),
+  pool: async () => (await pool().request({ path: '/', method: 'POST', body: require('node:stream').Readable.from(['sent once']) })).body.text(),
+  http2: () => viaHttp2('stock-h2'),
+  'http2 over TLS': () => viaHttp2('shop-b'),
+  grpc: () =>
+    new Promise((resolve, reject) => {
+      rpc().makeUnaryRequest('/stock.Stock/Who', same, same, Buffer.from(''), (error, answer) => (error ? reject(error) : resolve(String(answer))));
+    }),
+};
+
+/** Resolves for so many at once. */
+const held = [];
+const together = (count) =>
+  new Promise((resolve) => {
+    held.push(resolve);
+    if (held.length >= count) for (const release of held.splice(0)) release();
+  });
+
+const server = http.createServer(async (request, response) => {
+  for await (const _ of request);
+  const { searchParams } = new URL(request.url, 'http://app');
+  const way = searchParams.get('way');
+  await together(Number(searchParams.get('together') ?? 1));
+  const answer = await WAYS[way]().catch((error) => {
+    const { code, message, stack } = error.cause ?? error;
+    return JSON.stringify({ error: { code, message, stack } });
+  });
+  response.end(answer);
+});
+server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

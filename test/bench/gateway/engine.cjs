@@ -1,0 +1,69 @@
+/** An entry in front of one backend, by the engine that is named: tells its port, and its CPU time when asked. */
+'use strict';
+const http = require('node:http');
+
+const [, , engine, backendText] = process.argv;
+const backend = Number(backendText);
+
+/** Headers of the connection are left out, as little as one has to do. */
+function headersOf(headers) {
+  const { connection: _connection, 'keep-alive': _keepAlive, 'transfer-encoding': _coding, ...rest } = headers;
+  return rest;
+}
+
+const ENGINES = {
+  'a pipe of node:http': () => {
+    const agent = new http.Agent({ keepAlive: true });
+    return http.createServer((request, response) => {
+      const { method, url, headers } = request;
+      const outgoing = http.request({ host: '127.0.0.1', port: backend, method, path: url, headers, agent }, (answer) => {
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(outgoing);
+    });
+  },
+  undici: () => {
+    const { Pool } = require('undici');
+    const pool = new Pool(`http://127.0.0.1:${backend}`);
+    return http.createServer((request, response) => {
+      const { method, url, headers } = request;
+      const body = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined ? null : request;
+      pool.stream({ method, path: url, headers: headersOf(headers), body }, ({ statusCode, headers: answered }) => {
+        response.writeHead(statusCode, headersOf(answered));
+        return response;
+      });
+    });
+  },
+};
+
+async function main() {
+  let port;
+  if (engine === 'lane') {
+    const { startGateway } = require('@lane/gateway');
+    const instance = { ip: '127.0.0.1', port: backend, healthy: true, enabled: true, weight: 1, metadata: {} };
+    const registry = {
+      defaultGroup: 'DEFAULT_GROUP',
+      observe: (_key, listener) => {
+        listener([instance]);
+        return () => {};
+      },
+      list: async () => [instance],
+      services: async () => ['web'],
+      close: async () => {},
+    };
+    ({ port } = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }] }));
+  } else {
+    const server = ENGINES[engine]().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    ({ port } = server.address());
+  }
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage();
+    process.send({ cpu: user + system });
+  });
+  process.once('disconnect', () => process.exit());
+  process.send({ port });
+}
+
+void main();

@@ -1,0 +1,58 @@
+/** What both targets of the gateway share: a gateway in this process, and what must hold after each input. */
+'use strict';
+const assert = require('node:assert');
+const { once } = require('node:events');
+const http = require('node:http');
+const net = require('node:net');
+const { startGateway } = require('@lane/gateway');
+
+/** A gateway whose only route leads to `port`. Its sessions of HTTP/2 have short lives, the rest has time: a slow machine is no finding. */
+exports.startGateway = async (port, onAccess) => {
+  const instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} };
+  const registry = {
+    state: undefined,
+    defaultGroup: 'DEFAULT_GROUP',
+    observe: (_key, listener) => {
+      listener([instance]);
+      return () => {};
+    },
+    list: async () => [instance],
+    services: async () => ['web'],
+    close: async () => {},
+  };
+  const timeouts = { keepAliveMs: 200 };
+  // A fuzzer or a test ends when it likes: no server holds it up.
+  const { listen } = net.Server.prototype;
+  net.Server.prototype.listen = function (...args) {
+    return listen.apply(this, args).unref();
+  };
+  const gateway = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }], timeouts, onAccess });
+  net.Server.prototype.listen = listen;
+  await gateway.ready();
+  return gateway;
+};
+
+exports.listening = async (server) => {
+  server.listen(0, '127.0.0.1');
+  server.unref();
+  await once(server, 'listening');
+  return server.address().port;
+};
+
+/** Asks as an ordinary client, which leaves after `patienceMs`; the answer, or the code of the error. */
+exports.ask = (port, path, patienceMs = 0) =>
+  new Promise((resolve) => {
+    const request = http.get({ port, host: '127.0.0.1', path, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk) => (body += chunk));
+      response.on('end', () => resolve({ status: response.statusCode, body }));
+      response.on('error', (error) => resolve({ status: 0, body: error.code }));
+    });
+    request.on('error', (error) => resolve({ status: 0, body: error.code }));
+    request.setTimeout(patienceMs, () => request.destroy());
+  });
+
+/** The next client is served. */
+exports.expectServed = async (port) => {
+  assert.deepStrictEqual(await exports.ask(port, '/normal'), { status: 200, body: 'normal' }, 'the next client is not served');
+};

@@ -1,0 +1,117 @@
+/** A Nacos with lane groups and instances that come and go, for gateways that are steered live. */
+import { once } from 'node:events';
+import http from 'node:http';
+import type { LaneGroupsDocument } from '@lane/core/rules';
+import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { publishLaneGroups } from '@lane/storage';
+import { listen } from '@lane/testing/ports';
+import type { Got } from './entry.js';
+
+const SERVICE = { name: 'spring-cloud-a', group: 'DEFAULT_GROUP' };
+/** Longer than what `lane drain` waits for peers to hear of it. */
+const HEARD_MS = 2_500;
+
+/** An instance that is registered. */
+export interface Steered {
+  readonly registration: Registration;
+  readonly served: () => number;
+  /** Leaves Nacos, serves those who have not heard, and ends. */
+  leave(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Lane groups: gray by the host `www.example.com`, by `turn.example.com` where `turned` says so, and by a header; blue by its host. */
+export function turnedTo(turned: boolean, who = 'nobody'): LaneGroupsDocument {
+  const rules = [
+    { name: 'by-domain', match: { host: { exact: 'www.example.com' } } },
+    { name: 'who', match: { header: 'x-who', exact: who } },
+    ...(turned ? [{ name: 'turned', match: { host: { exact: 'turn.example.com' } } }] : []),
+  ];
+  return {
+    version: 1,
+    groups: [
+      {
+        name: 'shop',
+        services: ['spring-cloud-a'],
+        entry: { services: ['lane-gateway'] },
+        lanes: [
+          { name: 'gray', tag: 'gray', rules },
+          { name: 'blue', tag: 'blue', rules: [{ name: 'by-domain', match: { host: { exact: 'blue.example.com' } } }] },
+        ],
+      },
+    ],
+  };
+}
+
+/** Nacos, and what is registered there. */
+export class Registry {
+  readonly #instances: Steered[] = [];
+
+  private constructor(
+    public nacos: EmbeddedNacos,
+    private connection: NacosConnection,
+  ) {}
+
+  static async start(): Promise<Registry> {
+    const nacos = await startEmbeddedNacos({ port: 0 });
+    return new Registry(nacos, connectNacos({ server: nacos.address }));
+  }
+
+  publish(document: LaneGroupsDocument): Promise<void> {
+    return publishLaneGroups(this.connection, document);
+  }
+
+  async add(tag?: string): Promise<Steered> {
+    let served = 0;
+    const server = http.createServer((request, response) => {
+      served++;
+      const got: Got = { name: tag ?? 'base', url: request.url ?? '', headers: request.headers };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(got));
+    });
+    const port = await listen(server);
+    const registration = { ip: '127.0.0.1', port, metadata: tag === undefined ? {} : { lane: tag } };
+    await this.connection.register(SERVICE, registration);
+    const stop = async (): Promise<void> => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    };
+    const steered = {
+      registration,
+      served: () => served,
+      stop,
+      leave: async () => {
+        await this.connection.deregister(SERVICE, registration);
+        await new Promise((resolve) => setTimeout(resolve, HEARD_MS));
+        this.#instances.splice(this.#instances.indexOf(steered), 1);
+        await stop();
+      },
+    };
+    this.#instances.push(steered);
+    return steered;
+  }
+
+  /** Ends Nacos, and starts it anew with nothing in it, where it was: without instances until they {@link comeBack}. */
+  async forget(): Promise<void> {
+    const { port } = this.nacos;
+    await this.nacos.close();
+    this.nacos = await startEmbeddedNacos({ port });
+    await Promise.all(this.#instances.map(({ registration }) => this.connection.deregister(SERVICE, registration)));
+  }
+
+  /** Instances come back, one after the other. */
+  async comeBack(): Promise<void> {
+    for (const { registration } of this.#instances) {
+      await this.connection.register(SERVICE, registration);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.connection.close();
+    await Promise.all(this.#instances.map((instance) => instance.stop()));
+    await this.nacos.close();
+  }
+}

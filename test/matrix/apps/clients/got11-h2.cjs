@@ -1,0 +1,2 @@
+'use strict';
+module.exports = require('./got-h2.cjs')(require('got11'));

@@ -1,0 +1,2 @@
+'use strict';
+module.exports = require('./undici-h2.cjs')(require('undici7'));

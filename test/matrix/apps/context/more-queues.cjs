@@ -1,0 +1,115 @@
+'use strict';
+// Queues of the callback years, each by its name among the dependencies.
+const { calledBack } = require('./called-back.cjs');
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const work = (see) => async () => {
+  see('task');
+  await sleep(1);
+  see('task, later');
+};
+const callingBack = (see) => (done) => {
+  see('task');
+  setTimeout(() => done(), 1);
+};
+
+/** The forms of a queue of async's kind. */
+function asyncForms(async) {
+  const worker = (see, done) => callingBack(see)(() => done());
+  const queue = async.queue(worker, 2);
+  const urgent = async.priorityQueue(worker, 2);
+  const cargo = async.cargo((tasks, done) => setTimeout(() => done(), 1), 4);
+  const memoized = async.memoize((key, done) => setTimeout(() => done(null, key), 1));
+  let round = 0;
+  const pushed = (push) => (see) => calledBack((done) => push(see, (error) => (see('callback'), done(error))));
+  return {
+    queue: pushed((see, done) => queue.push(see, done)),
+    priorityQueue: pushed((see, done) => urgent.push(see, round++ % 3, done)),
+    'cargo, callbacks': pushed((see, done) => cargo.push(see, done)),
+    memoize: pushed((_, done) => memoized(`${Math.floor(round++ / 10)}`, done)),
+  };
+}
+
+const LIBRARIES = {
+  'async-lock': (Lock) => {
+    const lock = new Lock();
+    return {
+      callback: (see) => calledBack((done) => lock.acquire('callback', callingBack(see), (error) => (see('callback'), done(error)))),
+      promise: (see) => lock.acquire('promise', work(see)).then(() => see('promise')),
+    };
+  },
+  async2: asyncForms,
+  'async/queue': () => asyncForms(Object.fromEntries(['queue', 'priorityQueue', 'cargo', 'memoize'].map((name) => [name, require(`async/${name}`)]))),
+  'better-queue': (Queue) => {
+    const queue = new Queue((task, done) => callingBack(task.see)(() => done()), { concurrent: 2, store: 'memory' });
+    let id = 0;
+    return { push: (see) => calledBack((done) => queue.push({ id: String(id++), see }, (error) => (see('callback'), done(error)))) };
+  },
+  bottleneck: (Bottleneck) => {
+    const most = new Bottleneck({ maxConcurrent: 2 });
+    const reservoir = new Bottleneck({ reservoir: 10, reservoirRefreshInterval: 250, reservoirRefreshAmount: 10, maxConcurrent: 5 });
+    return {
+      schedule: (see) => most.schedule(work(see)),
+      'schedule, reservoir': (see) => reservoir.schedule(work(see)),
+      submit: (see) =>
+        calledBack((done) =>
+          most.submit(
+            (called) => callingBack(see)(called),
+            (error) => (see('callback'), done(error)),
+          ),
+        ),
+      wrap: (see) => most.wrap(work(see))(),
+    };
+  },
+  fastq: (fastq) => {
+    const queue = fastq((see, done) => callingBack(see)(() => done()), 2);
+    const promising = fastq.promise(async (see) => {
+      await work(see)();
+    }, 2);
+    return {
+      push: (see) => calledBack((done) => queue.push(see, (error) => (see('callback'), done(error)))),
+      unshift: (see) => calledBack((done) => queue.unshift(see, (error) => (see('callback'), done(error)))),
+      'push, promise': (see) => promising.push(see).then(() => see('promise')),
+    };
+  },
+  memoizee: (memoizee) => {
+    const get = memoizee((key, done) => setTimeout(() => done(null, key), 1), { async: true, maxAge: 5 });
+    return { async: (see) => calledBack((done) => get('key', (error) => (see('callback'), done(error)))) };
+  },
+  'neo-async': asyncForms,
+  'p-limit2': (pLimit) => {
+    const limit = pLimit(2);
+    return { limit: (see) => limit(work(see)) };
+  },
+  'p-queue6': ({ default: PQueue }) => {
+    const queue = new PQueue({ concurrency: 2 });
+    return { add: (see) => queue.add(work(see)), addAll: (see) => queue.addAll([work(see), work(see)]) };
+  },
+  'promise-queue': (Queue) => {
+    const queue = new Queue(2);
+    return { add: (see) => queue.add(work(see)) };
+  },
+  queue6: (Queue) => {
+    const queue = new Queue({ concurrency: 2, autostart: true });
+    return { push: (see) => calledBack((done) => queue.push((next) => callingBack(see)(() => (next(), done())))) };
+  },
+  workerpool: ({ pool: makePool }) => {
+    const pool = makePool({ maxWorkers: 1 });
+    return {
+      await: async (see) => {
+        await pool.exec((a) => a, [1]);
+        see('promise');
+      },
+      handlers: (see) =>
+        calledBack((done) =>
+          pool
+            .exec((a) => a, [1])
+            .then(() => see('then'))
+            .then(() => (see('then, again'), done()), done),
+        ),
+    };
+  },
+};
+LIBRARIES['p-limit3'] = LIBRARIES['p-limit2'];
+
+module.exports = (name) => LIBRARIES[name](require(name === 'async/queue' ? 'async' : name));

@@ -1,0 +1,58 @@
+/** What one lane has been told, a cache in the app never tells another: one after the other, and at once. Untagged requests are cached as before. */
+import http from 'node:http';
+import { listen } from '@lane/testing/ports';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions } from '../agent/nodes.js';
+import { send, startApp, type App } from '../agent/run-app.js';
+
+const DELAY_MS = 30;
+
+let asked: string[] = [];
+const peer = http.createServer((request, response) => {
+  const lane = request.headers.baggage ?? 'none';
+  asked.push(lane);
+  // Those that are asked at once are all under way.
+  setTimeout(() => response.writeHead(200, { 'cache-control': 'max-age=60', 'content-type': 'text/plain' }).end(lane), DELAY_MS);
+});
+let port: number;
+beforeAll(async () => void (port = await listen(peer)));
+afterAll(() => {
+  peer.close();
+  peer.closeAllConnections();
+});
+
+const KINDS = [undefined, 'gray', 'blue', undefined, 'gray', undefined];
+const told = (kinds: ReadonlyArray<string | undefined>): string[] => kinds.map((tag) => (tag === undefined ? 'none' : `lane=${tag}`));
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  test.each([
+    ['first base', KINDS],
+    ['first gray', ['gray', ...KINDS]],
+  ])('%s', async (_, kinds) => {
+    const app = await startApp({ node, script: '../../matrix/apps/caches.cjs', env: { PEER: `http://127.0.0.1:${port}/` } });
+    try {
+      const wrong: string[] = [];
+      for (const cache of JSON.parse((await send(app.port, '/')).body) as string[]) {
+        const isKey = cache.includes('key');
+        const check = (how: string, answers: readonly string[]): void => {
+          // Of a key: as many as there are lanes.
+          const got = isKey ? kinds.map((tag) => told([kinds[answers.indexOf(answers[kinds.indexOf(tag)] as string)]])[0]) : answers;
+          if (JSON.stringify(got) !== JSON.stringify(told(kinds))) wrong.push(`${cache}, ${how}: ${answers.join()}`);
+        };
+        check('at once', await Promise.all(kinds.map((tag) => ask(app, cache, tag))));
+        asked = [];
+        const answers: string[] = [];
+        for (const tag of kinds) answers.push(await ask(app, cache, tag));
+        check('one after the other', answers);
+        if (!isKey && !cache.includes('deduplicate') && asked.includes('none')) wrong.push(`${cache}: an untagged request was not answered from it`);
+      }
+      expect(wrong).toEqual([]);
+    } finally {
+      await app.stop();
+    }
+  });
+});
+
+async function ask(app: App, cache: string, tag: string | undefined): Promise<string> {
+  return (await send(app.port, `/?cache=${encodeURIComponent(cache)}`, tag === undefined ? {} : { baggage: `lane=${tag}` })).body;
+}

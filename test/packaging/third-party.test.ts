@@ -1,0 +1,86 @@
+/** What `scripts/third-party.mjs`, a part of `npm run check:packages`, lets through, and what it does not. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { temporaryFolder } from '@lane/testing/cleanup';
+import { expect, test } from 'vitest';
+
+interface Survey {
+  readonly packages: ReadonlyArray<{ readonly name: string; readonly thirdParty: ReadonlyArray<{ readonly name: string; readonly why: string }> }>;
+  readonly problems: readonly string[];
+}
+interface Script {
+  survey(root: string, options?: object): Survey;
+  missingIn(sboms: string, packages: Survey['packages']): string[];
+}
+const load = (): Promise<Script> => import('../../scripts/third-party.mjs' as string) as Promise<Script>;
+
+const TABLE = { limits: { '@lane/ours': 2 }, reasons: { asked: 'for a reason' }, licences: ['MIT'], builtIn: [] };
+
+/** A workspace of one package that asks for another's, which asks for a third. */
+function workspace(more: { ours?: object; asked?: object; further?: object; files?: Record<string, string> } = {}): string {
+  const root = temporaryFolder();
+  const write = (path: string, content: string): void => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
+  };
+  const manifest = (path: string, content: object): void =>
+    write(`${path}/package.json`, JSON.stringify({ version: '1.0.0', license: 'MIT', ...content }));
+  manifest('packages/ours', { name: '@lane/ours', dependencies: { asked: '1' }, ...more.ours });
+  manifest('node_modules/asked', { name: 'asked', dependencies: { further: '1' }, ...more.asked });
+  manifest('node_modules/further', { name: 'further', ...more.further });
+  for (const [path, content] of Object.entries(more.files ?? {})) write(path, content);
+  return root;
+}
+
+test('what is asked for is listed with its reason, and what that brings with whom it comes by', async () => {
+  const { survey } = await load();
+  expect(survey(workspace(), TABLE)).toEqual({
+    packages: [
+      {
+        name: '@lane/ours',
+        limit: 2,
+        thirdParty: [
+          { name: 'asked', version: '1.0.0', licence: 'MIT', why: 'for a reason' },
+          { name: 'further', version: '1.0.0', licence: 'MIT', why: 'by asked' },
+        ],
+      },
+    ],
+    problems: [],
+  });
+});
+
+test.each<[what: string, more: Parameters<typeof workspace>[0], table: object, problem: string]>([
+  ['too many', {}, { limits: { '@lane/ours': 1 } }, '@lane/ours brings 2 packages of others, at most 1 are allowed'],
+  ['a limit that nobody lowered', {}, { limits: { '@lane/ours': 3 } }, 'lower its limit of 3'],
+  ['a package without a limit', {}, { limits: {} }, '@lane/ours has no limit'],
+  ['one without a reason', {}, { reasons: {} }, '@lane/ours asks for asked: say why'],
+  ['a reason without one', {}, { reasons: { asked: 'for a reason', gone: 'for another' } }, 'none of ours asks for gone any more'],
+  ['a licence that asks for more', { further: { license: 'AGPL-3.0' } }, {}, 'further@1.0.0 (by asked > further) has the licence AGPL-3.0'],
+  ['no licence', { asked: { license: undefined } }, {}, 'asked@1.0.0'],
+  ['a script on installation', { further: { scripts: { postinstall: 'node x' } } }, {}, 'runs on installation: postinstall: node x'],
+  ['something to be compiled', { files: { 'node_modules/further/binding.gyp': '{}' } }, {}, 'runs on installation: node-gyp'],
+  ['a script of ours', { ours: { scripts: { install: 'node x' } } }, {}, '@lane/ours runs on installation: install: node x'],
+  ['a peer that npm would install', { asked: { peerDependencies: { absent: '1' } } }, {}, 'asked asks for absent, which is not installed'],
+])('%s: told, and the check fails', async (_what, more, table, problem) => {
+  const { survey } = await load();
+  expect(survey(workspace(more), { ...TABLE, ...table }).problems).toEqual(expect.arrayContaining([expect.stringContaining(problem)]) as unknown);
+});
+
+test('one of two licences will do, and an optional peer is not installed', async () => {
+  const { survey } = await load();
+  const further = { license: '(GPL-2.0 OR MIT)', peerDependencies: { absent: '1' }, peerDependenciesMeta: { absent: { optional: true } } };
+  expect(survey(workspace({ further }), TABLE).problems).toEqual([]);
+});
+
+test('an SBOM that lacks one is told', async () => {
+  const { survey, missingIn } = await load();
+  const sboms = temporaryFolder();
+  const components = [{ name: 'asked', version: '1.0.0' }];
+  writeFileSync(join(sboms, 'ours.cdx.json'), JSON.stringify({ metadata: { component: { group: '@lane', name: 'ours' } }, components }));
+  expect(missingIn(sboms, survey(workspace(), TABLE).packages)).toEqual(['the SBOM of @lane/ours does not list further@1.0.0']);
+});
+
+test('the packages of this repository pass', async () => {
+  const { survey } = await load();
+  expect(survey(join(__dirname, '../..')).problems).toEqual([]);
+});
