@@ -153,7 +153,11 @@ class Network {
 
   remove(): void {
     networks.delete(this);
-    for (const namespace of this.namespaces) tryIp(`netns del ${namespace}`);
+    // A link goes with its namespace, but late.
+    this.namespaces.forEach((namespace, i) => {
+      tryIp(`link del ${this.#bridge}v${i}`);
+      tryIp(`netns del ${namespace}`);
+    });
     tryIp(`link del ${this.#bridge}`);
   }
 
@@ -173,7 +177,7 @@ process.once('exit', () => networks.forEach((network) => network.remove()));
 function removeLeftovers(): void {
   const namespaces = tryIp('netns list').matchAll(/^(ln(\d+)-\d)\b/gm);
   for (const [, name, pid] of namespaces) if (!isRunning(Number(pid))) tryIp(`netns del ${name}`);
-  for (const [, name, pid] of tryIp('-br link').matchAll(/^(ln(\d+))\b/gm)) if (!isRunning(Number(pid))) tryIp(`link del ${name}`);
+  for (const [, name, pid] of tryIp('-br link').matchAll(/^(ln(\d+)(?:v\d)?)\b/gm)) if (!isRunning(Number(pid))) tryIp(`link del ${name}`);
 }
 
 /** Of the range for trials of networks, RFC 2544: 198.18.0.0/15. */
