@@ -1,6 +1,7 @@
 /** The faults that the rig carries out, by name. Seconds are those at speed 1; all but the instance faults leave every instance alive. */
+import type { NacosMember } from '../servers/real-nacos-cluster.js';
 import type { Answer, Fault, ListedHost } from './faulty-nacos.js';
-import { pause, type Rig, type RigFault, type RigInstance, type RigOptions } from './rig.js';
+import { freePort, pause, type Rig, type RigFault, type RigInstance, type RigOptions } from './rig.js';
 
 /** How the short form of the table is run: everything of Nacos ten times as fast, faults a tenth as long. */
 export const QUICK: RigOptions = { rate: 45, speed: 10 };
@@ -41,6 +42,20 @@ function replaced(as: { letter?: string; lane?: 'base' | 'gray' }): RigFault {
   };
 }
 
+function drained(fault: (rig: Rig) => Fault): RigFault {
+  return {
+    seconds: 25,
+    async begin(rig) {
+      rig.nacos.set(fault(rig));
+      await gray(rig).process.stop();
+    },
+    async end(rig) {
+      rig.nacos.clear();
+      await rig.startAt(gray(rig));
+    },
+  };
+}
+
 function rolling(end: (instance: RigInstance) => Promise<void>): RigFault {
   return {
     seconds: 25,
@@ -56,10 +71,17 @@ function rolling(end: (instance: RigInstance) => Promise<void>): RigFault {
 function killed(seconds: number, documents: 'kept' | 'wiped' = 'kept'): RigFault {
   return {
     seconds,
+    ...(documents === 'wiped' ? { needs: 'one server' } : {}),
     begin: (rig) => rig.killNacos(),
     end: (rig) => rig.startNacos(documents),
   };
 }
+
+/** A fault of one member of a cluster; it is the second, which is neither the first nor the last that clients are told. */
+function member(seconds: number, fault: Omit<RigFault, 'needs' | 'seconds'>): RigFault {
+  return { needs: 'a cluster', seconds, ...fault };
+}
+const second = (rig: Rig): NacosMember => rig.behind.members[1] as NacosMember;
 
 /** All of them. */
 export const FAULTS: Readonly<Record<string, RigFault>> = {
@@ -79,12 +101,63 @@ export const FAULTS: Readonly<Record<string, RigFault>> = {
   },
   'nacos stopped': { seconds: 20, begin: (rig) => rig.signalNacos('SIGSTOP'), end: (rig) => rig.signalNacos('SIGCONT') },
   'nacos restarted with nothing': {
+    needs: 'one server',
     seconds: 25,
     async begin(rig) {
       await rig.killNacos();
       await rig.startNacos('wiped');
     },
     end: (rig) => rig.publishDocument(),
+  },
+
+  'member killed': member(60, { begin: (rig) => second(rig).kill(), after: (rig) => second(rig).restart() }),
+  'member killed and back': member(30, { begin: (rig) => second(rig).kill(), end: (rig) => second(rig).restart() }),
+  'members restarted one after the other': member(60, {
+    async begin(rig) {
+      for (const one of rig.behind.members) await one.restart();
+    },
+  }),
+  'member partitioned': member(30, { begin: (rig) => second(rig).partition(), end: (rig) => second(rig).heal() }),
+  'member stopped': member(30, { begin: (rig) => second(rig).signal('SIGSTOP'), end: (rig) => second(rig).signal('SIGCONT') }),
+  'member rejoins with old data': member(25, {
+    async begin(rig) {
+      await second(rig).shutDown();
+      await rig.add('B', 'gray');
+      await rig.publishDocument('alice', 'bob');
+      // What the old rules say of this one is base.
+      await pause(10_000);
+      rig.user = 'bob';
+    },
+    end: (rig) => second(rig).restart(),
+    async after(rig) {
+      rig.user = 'alice';
+      await rig.publishDocument();
+      await rig.removeLast();
+    },
+  }),
+  'one of two addresses dead at start': {
+    seconds: 25,
+    async begin(rig) {
+      const addresses = `127.0.0.1:${await freePort()},${rig.nacos.address}`;
+      await rig.add('B', 'gray', { SERVER: addresses, LANE_NACOS_SERVER: addresses });
+    },
+    after: (rig) => rig.removeLast(),
+  },
+  'clocks go back an hour, and forward again': {
+    needs: 'clocks that can be set',
+    seconds: 25,
+    begin: (rig) => rig.setClocks(-3_600),
+    end: (rig) => rig.setClocks(0),
+  },
+  'tokens expired, again and again': {
+    needs: 'a password',
+    seconds: 25,
+    async begin(rig, holdS) {
+      for (let i = 0; i < 5; i++) {
+        rig.nacos.expireTokens();
+        await pause(holdS * 200);
+      }
+    },
   },
 
   'all calls 500': answers({ answer: status(500) }),
@@ -112,18 +185,9 @@ export const FAULTS: Readonly<Record<string, RigFault>> = {
   'lane groups empty': answers({ calls: 'documents', answer: status(200, '') }),
   'lane groups garbage': answers({ calls: 'documents', answer: GARBAGE }),
 
-  'pushes lost while an instance drains': {
-    seconds: 25,
-    async begin(rig) {
-      rig.nacos.set({ pushes: 'drop' });
-      await gray(rig).process.stop();
-    },
-    async end(rig) {
-      rig.nacos.clear();
-      await rig.startAt(gray(rig));
-    },
-  },
+  'pushes lost while an instance drains': drained(() => ({ pushes: 'drop' })),
   'pushes 3 s late': answers((rig) => ({ pushes: { delayMs: 3_000 / rig.speed } })),
+  'pushes 3 s late while an instance drains': drained((rig) => ({ pushes: { delayMs: 3_000 / rig.speed } })),
 
   'instance killed': { seconds: 25, begin: (rig) => gray(rig).process.kill(), end: (rig) => rig.startAt(gray(rig)) },
   'instance stopped': signals('SIGSTOP', 'SIGCONT'),

@@ -72,9 +72,9 @@ function isAbout(calls: Calls, method: string, path: string): boolean {
 
 /**
  * Starts one before `upstream` (`host:port`), on a free port of loopback. `cacheMillis`: how often clients are told to ask for lists,
- * instead of what the server says, in milliseconds.
+ * instead of what the server says, in milliseconds. `clientHost`: the address of this machine by which the server reaches it.
  */
-export async function startFaultyNacos(upstream: string, cacheMillis?: number): Promise<FaultyNacos> {
+export async function startFaultyNacos(upstream: string, cacheMillis?: number, clientHost = '127.0.0.1'): Promise<FaultyNacos> {
   let server: Server;
   let target = new URL(`http://${upstream}`);
   let fault: Fault = {};
@@ -94,10 +94,15 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
     const url = new URL(request.url ?? '/', 'http://nacos');
     const path = url.pathname;
     const udpPort = Number(url.searchParams.get('udpPort') ?? 0);
-    if (udpPort > 0) url.searchParams.set('udpPort', String((await relayOf(udpPort)).address().port));
+    if (udpPort > 0) {
+      url.searchParams.set('udpPort', String((await relayOf(udpPort)).address().port));
+      url.searchParams.set('clientIP', clientHost);
+    }
     const token = url.searchParams.get('accessToken') ?? request.headers['accesstoken'];
-    if (typeof token === 'string' && expired.has(token))
+    if (typeof token === 'string' && expired.has(token)) {
+      met++;
       return answer(response, 403, '{"status":403,"error":"Forbidden","message":"token expired!"}');
+    }
 
     const { answer: wrong } = fault;
     if (wrong === undefined || !isAbout(fault.calls ?? 'all', request.method ?? 'GET', path)) return forward(request, response, url, body);
@@ -174,11 +179,12 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
 
   async function openRelay(clientPort: number): Promise<UdpSocket> {
     const socket = createSocket('udp4');
+    const serverHost = target.hostname;
     let serverPort = 0;
     socket.on('error', () => {});
     socket.on('message', (packet, from) => {
-      if (from.port === clientPort) {
-        if (serverPort > 0) socket.send(packet, serverPort, '127.0.0.1', () => {});
+      if (from.port === clientPort && from.address === '127.0.0.1') {
+        if (serverPort > 0) socket.send(packet, serverPort, serverHost, () => {});
         return;
       }
       serverPort = from.port;
@@ -190,7 +196,8 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
       if (pushes === undefined) pass();
       else setTimeout(pass, pushes.delayMs).unref();
     });
-    socket.bind(0, '127.0.0.1');
+    // Packets leave by the address that their way has: loopback to the client.
+    socket.bind(0, clientHost === '127.0.0.1' ? clientHost : '0.0.0.0');
     await once(socket, 'listening');
     socket.unref();
     return socket;
@@ -246,6 +253,32 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number): 
       for (const relay of relays.values()) (await relay).close();
       agent.destroy();
     },
+  };
+}
+
+/** One before each server, which go wrong together; also one by one. */
+export interface FaultyServers extends Omit<FaultyNacos, 'port' | 'up'> {
+  readonly servers: readonly FaultyNacos[];
+  /** All take connections again, on the same ports, for these servers. */
+  up(upstreams: readonly string[]): Promise<void>;
+}
+
+/** Starts one before each of `upstreams`; what else, as {@link startFaultyNacos} takes it. */
+export async function startFaultyServers(upstreams: readonly string[], cacheMillis?: number, clientHost?: string): Promise<FaultyServers> {
+  const servers: FaultyNacos[] = [];
+  for (const upstream of upstreams) servers.push(await startFaultyNacos(upstream, cacheMillis, clientHost));
+  return {
+    servers,
+    address: servers.map(({ address }) => address).join(','),
+    get met() {
+      return servers.reduce((sum, { met }) => sum + met, 0);
+    },
+    set: (fault) => servers.forEach((one) => one.set(fault)),
+    clear: () => servers.forEach((one) => one.clear()),
+    expireTokens: () => servers.forEach((one) => one.expireTokens()),
+    down: async () => void (await Promise.all(servers.map((one) => one.down()))),
+    up: async (next) => void (await Promise.all(servers.map((one, i) => one.up(next[i])))),
+    close: async () => void (await Promise.all(servers.map((one) => one.close()))),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * `npm run chaos [-- --fault NAME …] [--seconds N] [--quick] [--rate N]`: carries faults out and prints what became of the requests,
+ * `npm run chaos [-- --fault NAME …] [--seconds N] [--quick] [--rate N] [--nacos KIND]`: carries faults out and prints what became of the requests,
  * as Markdown; as JSON in .cache/chaos.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     quick: { type: 'boolean' },
     rate: { type: 'string' },
+    nacos: { type: 'string', default: 'embedded' },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -27,6 +28,7 @@ Usage: npm run chaos -- [options]
   --fault NAME   only this fault; may be given several times. Default: all
   --quick        Nacos' times and the faults' a tenth as long: some 12 s a fault instead of a minute or more
   --seconds N    how long a fault is held
+  --nacos KIND   what is behind: embedded (default), 2.2.4 (a real one) or cluster (three real ones; Linux, root); both need a JDK
   --rate N       requests a second. Default 90, with --quick 45
 
 Faults:
@@ -40,19 +42,30 @@ if (unknown.length > 0) {
   console.error(`There is no fault ${unknown.join(', ')}. Faults: ${Object.keys(FAULTS).join('; ')}`);
   process.exit(2);
 }
-const options = values.quick ? QUICK : { rate: 90, speed: 1 };
-const rig = await Rig.start({ ...options, ...(values.rate && { rate: Number(values.rate) }) });
+if (!['embedded', '2.2.4', 'cluster'].includes(values.nacos)) {
+  console.error(`There is no Nacos ${values.nacos}: embedded, 2.2.4 or cluster`);
+  process.exit(2);
+}
+const shape = values.quick ? QUICK : { rate: 90, speed: 1 };
+const names = values.fault ?? Object.keys(FAULTS);
+const ownClocks = names.some((name) => FAULTS[name].needs === 'clocks that can be set');
+const options = { ...shape, ownClocks, nacos: values.nacos, auth: values.nacos !== 'cluster', ...(values.rate && { rate: Number(values.rate) }) };
+const rig = await Rig.start(options);
 const results = {};
 const out = join(here, '../../.cache');
 try {
   console.log('| fault | requests | wrong lane | failed | seconds until right again |\n| --- | --- | --- | --- | --- |');
-  for (const name of values.fault ?? Object.keys(FAULTS)) {
+  for (const name of names) {
+    if (!rig.canCarryOut(FAULTS[name])) {
+      if (values.fault !== undefined) console.error(`  ${name}: needs ${FAULTS[name].needs}`);
+      continue;
+    }
     await rig.untilRight();
     const measured = await rig.measure(FAULTS[name], values.seconds && Number(values.seconds));
     results[name] = measured;
-    const { requests, wrong, failed, untilRightS, example, by } = measured;
+    const { requests, wrong, failed, untilRightS, example, by, said } = measured;
     console.log(`| ${name} | ${requests} | ${wrong} | ${failed} | ${untilRightS} |`);
-    if (example !== undefined) console.error(`  ${example} ${JSON.stringify(by)}`);
+    if (example !== undefined) console.error(`  ${example}\n  ${JSON.stringify(by)}\n  ${JSON.stringify(said)}`);
     mkdirSync(out, { recursive: true });
     writeFileSync(join(out, 'chaos.json'), `${JSON.stringify({ ...options, node: process.version, results }, undefined, 2)}\n`);
   }

@@ -4,11 +4,12 @@
  */
 import http from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
-import { startFaultyNacos, type FaultyNacos } from './faulty-nacos.js';
+import { CREDENTIALS, publish, startBehind, type NacosBehind, type NacosDocument, type NacosKind } from './behind.js';
+import { startFaultyServers, type FaultyServers } from './faulty-nacos.js';
 
 /** How the rig is set up. */
 export interface RigOptions {
@@ -18,6 +19,12 @@ export interface RigOptions {
   readonly speed: number;
   /** Beats instead go this much faster, where a busy machine must not make instances look dead. */
   readonly beatSpeed?: number;
+  /** The Nacos behind it. Default: embedded. */
+  readonly nacos?: NacosKind;
+  /** Whether Nacos asks for a password; a cluster never does. */
+  readonly auth?: boolean;
+  /** Whether the services and the gateway go by a clock that can be set; where libfaketime is installed. */
+  readonly ownClocks?: boolean;
 }
 
 /** What became of the requests around a fault. */
@@ -29,6 +36,8 @@ export interface Measured {
   readonly untilRightS: number;
   /** Of these, by entry and way of discovery: answers that were wrong or failed. */
   readonly by: Readonly<Record<string, number>>;
+  /** The same by what they said. */
+  readonly said: Readonly<Record<string, number>>;
   /** Calls to Nacos and pushes from it that the fault met; 0 for a fault of instances. */
   readonly met: number;
   /** One answer that was not right. */
@@ -43,13 +52,21 @@ export interface RigFault {
   readonly mayFallBack?: readonly string[];
   /** How long it is held, in seconds at speed 1. */
   readonly seconds: number;
+  /** What it needs of the Nacos behind the rig. Default: nothing. */
+  readonly needs?: 'a cluster' | 'one server' | 'a password' | 'clocks that can be set';
   begin(rig: Rig, holdS: number): void | Promise<void>;
   end?(rig: Rig): void | Promise<void>;
+  /** Puts right what the fault has left, after it was measured. */
+  after?(rig: Rig): void | Promise<void>;
 }
 
 const AGENT = require.resolve('@lane/agent');
 const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
 const app = (name: string): string => join(__dirname, 'apps', name);
+/** Where Debian and its like put libfaketime. Java goes past it, so that no real Nacos can have a clock of its own. */
+const FAKETIME = ['x86_64-linux-gnu/', 'aarch64-linux-gnu/', '']
+  .map((one) => `/usr/lib/${one}faketime/libfaketimeMT.so.1`)
+  .find((file) => existsSync(file));
 const WAYS = ['/select', '/cached', '/name'] as const;
 const TAGGED = { baggage: 'lane=gray' };
 /** So long nothing may be wrong before it counts as right again. */
@@ -59,17 +76,21 @@ const REQUEST_TIMEOUT_MS = 7_000;
 /** The hold of Nacos' beats, as much faster as they are. */
 const hold = ({ speed, beatSpeed = speed }: RigOptions): string => `${Math.round(40_000 / beatSpeed)}ms`;
 
-const DOCUMENT = JSON.stringify({
-  version: 1,
-  groups: [
-    {
-      name: 'chaos',
-      services: ['A', 'B', 'C'].map((letter) => `service-${letter.toLowerCase()}`),
-      entry: { services: ['service-a', 'lane-gateway'] },
-      lanes: [{ name: 'gray', tag: 'gray', rules: [{ name: 'user', match: { header: 'x-user', exact: 'alice' } }] }],
-    },
-  ],
-});
+function laneGroups(...users: readonly string[]): string {
+  return JSON.stringify({
+    version: 1,
+    groups: [
+      {
+        name: 'chaos',
+        services: ['A', 'B', 'C'].map((letter) => `service-${letter.toLowerCase()}`),
+        entry: { services: ['service-a', 'lane-gateway'] },
+        lanes: [{ name: 'gray', tag: 'gray', rules: users.map((user) => ({ name: user, match: { header: 'x-user', exact: user } })) }],
+      },
+    ],
+  });
+}
+
+const document = (...users: readonly string[]): NacosDocument => ({ dataId: 'lane-groups', group: 'LANE', content: laneGroups(...users) });
 
 /** An instance of a service, at an address that it keeps. */
 export interface RigInstance {
@@ -89,45 +110,33 @@ interface Entry {
 /** The running rig. */
 export class Rig {
   readonly instances: RigInstance[] = [];
-  readonly nacos: FaultyNacos;
+  readonly nacos: FaultyServers;
+  /** The servers themselves. */
+  readonly behind: NacosBehind;
+  /** Whom the rule of the lane is about. */
+  user = 'alice';
   readonly #options: RigOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'lane-chaos-'));
   readonly #http = new http.Agent({ keepAlive: true });
-  #server: ManagedProcess;
   #gateway: ManagedProcess | undefined;
   #gatewayPort = 0;
-  #nacosPort: number;
 
-  private constructor(options: RigOptions, server: ManagedProcess, port: number, nacos: FaultyNacos) {
+  private constructor(options: RigOptions, behind: NacosBehind, nacos: FaultyServers) {
     this.#options = options;
-    this.#server = server;
-    this.#nacosPort = port;
+    this.behind = behind;
     this.nacos = nacos;
   }
 
   static async start(options: RigOptions): Promise<Rig> {
-    const server = startServer(0, true);
-    const { port } = await server.message<{ port: number }>();
-    const rig = new Rig(
-      options,
-      server,
-      port,
-      await startFaultyNacos(`127.0.0.1:${port}`, options.speed === 1 ? undefined : Math.round(10_000 / options.speed)),
-    );
-    for (const [letter, replicas] of [
-      ['C', 1],
-      ['B', 2],
-      ['A', 1],
-    ] as const) {
-      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => rig.#add(letter, lane)));
-      await Promise.all(started);
+    const behind = await startBehind(options.nacos ?? 'embedded', [document('alice')], options.auth === true);
+    const cacheMillis = options.speed === 1 ? undefined : Math.round(10_000 / options.speed);
+    const rig = new Rig(options, behind, await startFaultyServers(behind.addresses, cacheMillis, behind.clientHost));
+    try {
+      await rig.#startAll();
+    } catch (error) {
+      await rig.close();
+      throw error;
     }
-    rig.#gateway = new ManagedProcess({
-      name: 'gateway',
-      script: LANE,
-      args: ['gateway', '--port', '0', '--nacos', rig.nacos.address, '--entry', 'rules', '--route', '*=service-a', '--registry-hold', hold(options)],
-    });
-    rig.#gatewayPort = (await rig.#gateway.message<{ port: number }>()).port;
     return rig;
   }
 
@@ -141,34 +150,58 @@ export class Rig {
     return this.instances.filter((one) => one.letter === letter && one.lane === lane);
   }
 
+  /** Starts one instance more; resolves when it is registered. */
+  async add(letter: string, lane: 'base' | 'gray', env: Record<string, string> = {}): Promise<void> {
+    const port = await freePort();
+    const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, env) };
+    this.instances.push(instance);
+    await instance.process.message();
+  }
+
+  /** Ends the instance that was added last. */
+  async removeLast(): Promise<void> {
+    await this.instances.pop()?.process.stop();
+  }
+
   /** Starts an instance at its address; resolves when it is registered. `as`: another service or lane than it was. */
   async startAt(instance: RigInstance, as: { letter?: string; lane?: 'base' | 'gray' } = {}, env: Record<string, string> = {}): Promise<void> {
     instance.process = this.#spawn(as.letter ?? instance.letter, as.lane ?? instance.lane, instance.port, env);
     await instance.process.message();
   }
 
-  /** Kills Nacos as a crash would. */
+  /** Kills Nacos as a crash would; of a cluster, all members at once. */
   async killNacos(): Promise<void> {
     await this.nacos.down();
-    await this.#server.kill();
+    await this.behind.kill();
   }
 
-  /** Starts it again; its documents are there, or nothing is. Instances are never: a real one keeps those in memory, too. */
+  /** Starts it again; its documents are there, or nothing is. Instances are never: Nacos keeps those in memory. */
   async startNacos(documents: 'kept' | 'wiped' = 'kept'): Promise<void> {
-    this.#server = startServer(this.#nacosPort, documents === 'kept');
-    await this.#server.message();
-    await this.nacos.up();
+    await this.behind.start(documents);
+    await this.nacos.up(this.behind.addresses);
   }
 
   /** Sends a signal to Nacos. */
   signalNacos(signal: NodeJS.Signals): void {
-    process.kill(this.#server.pid, signal);
+    this.behind.signal(signal);
   }
 
-  /** Publishes the lane groups, as whoever owns them does after a loss. */
-  async publishDocument(): Promise<void> {
-    const body = new URLSearchParams({ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT });
-    await fetch(`http://127.0.0.1:${this.#nacosPort}/nacos/v1/cs/configs`, { method: 'POST', body });
+  /** Publishes the lane groups, as whoever owns them does after a loss; the lane is for these users. */
+  async publishDocument(...users: readonly string[]): Promise<void> {
+    await publish(this.behind, document(...(users.length === 0 ? ['alice'] : users)));
+  }
+
+  /** Puts the clocks of the services and the gateway so many seconds ahead of the machine's, or behind; they notice within a second. */
+  setClocks(seconds: number): void {
+    writeFileSync(join(this.#folder, 'clock'), `${seconds < 0 ? '' : '+'}${seconds}`);
+  }
+
+  /** Whether a fault can be carried out here. */
+  canCarryOut({ needs }: RigFault): boolean {
+    const isCluster = this.behind.members.length > 0;
+    if (needs === 'a cluster') return isCluster;
+    if (needs === 'clocks that can be set') return this.#options.ownClocks === true && FAKETIME !== undefined;
+    return needs === 'one server' ? !isCluster : needs === undefined || this.behind.hasAuth;
   }
 
   /** Waits, under load, until each entry and way has been right for a while. */
@@ -198,29 +231,55 @@ export class Rig {
       const last = load.lastBadAt;
       if (performance.now() > Math.max(endedAt + settleMs, last + QUIET_S * 1_000)) break;
     }
-    return { ...(await load.stop(startedAt)), met };
+    const outcomes = await load.stop(startedAt);
+    await fault.after?.(this);
+    return { ...outcomes, met };
   }
 
   async close(): Promise<void> {
     await this.nacos.close();
     for (const { process: one } of this.instances) await one.kill();
     await this.#gateway?.kill();
-    await this.#server.kill();
+    await this.behind.stop();
     this.#http.destroy();
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #startAll(): Promise<void> {
+    this.setClocks(0);
+    for (const [letter, replicas] of [
+      ['C', 1],
+      ['B', 2],
+      ['A', 1],
+    ] as const) {
+      const started = (['base', 'gray'] as const).flatMap((lane) => Array.from({ length: replicas }, () => this.add(letter, lane)));
+      await Promise.all(started);
+    }
+    this.#gateway = new ManagedProcess({
+      name: 'gateway',
+      script: LANE,
+      args: [
+        'gateway',
+        '--port',
+        '0',
+        '--nacos',
+        this.nacos.address,
+        '--entry',
+        'rules',
+        '--route',
+        '*=service-a',
+        '--registry-hold',
+        hold(this.#options),
+      ],
+      env: { ...this.#credentials(), ...this.#clock() },
+    });
+    this.#gatewayPort = (await this.#gateway.message<{ port: number }>()).port;
   }
 
   async #load(seconds: number, mayFallBack: readonly string[]): Promise<Outcomes> {
     const load = new Load(this.#options.rate, (index) => this.#ask(index, mayFallBack));
     await pause(seconds * 1_000);
     return load.stop(0);
-  }
-
-  async #add(letter: string, lane: 'base' | 'gray'): Promise<void> {
-    const port = await freePort();
-    const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, {}) };
-    this.instances.push(instance);
-    await instance.process.message();
   }
 
   #spawn(letter: string, lane: 'base' | 'gray', port: number, env: Record<string, string>): ManagedProcess {
@@ -242,6 +301,8 @@ export class Rig {
         SERVER: this.nacos.address,
         LANE_NACOS_SERVER: this.nacos.address,
         LANE_SERVICES: 'service-a,service-b,service-c',
+        ...this.#credentials(),
+        ...this.#clock(),
         LANE_LOG: 'silent',
         LANE_REGISTRY_HOLD: hold(this.#options),
         LANE_SNAPSHOT_DIR: join(this.#folder, String(port)),
@@ -253,6 +314,26 @@ export class Rig {
     });
   }
 
+  #credentials(): Record<string, string> {
+    if (!this.behind.hasAuth) return {};
+    return {
+      LANE_NACOS_USERNAME: CREDENTIALS.username,
+      LANE_NACOS_PASSWORD: CREDENTIALS.password,
+      CREDENTIALS: JSON.stringify(CREDENTIALS),
+    };
+  }
+
+  #clock(): Record<string, string> {
+    if (this.#options.ownClocks !== true || FAKETIME === undefined) return {};
+    return {
+      LD_PRELOAD: FAKETIME,
+      FAKETIME_TIMESTAMP_FILE: join(this.#folder, 'clock'),
+      FAKETIME_CACHE_DURATION: '1',
+      // The monotonic clock never goes back.
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    };
+  }
+
   #entries(): Entry[] {
     const a = (lane: 'base' | 'gray') => (): number => this.of('A', lane)[0]!.port;
     const gateway = (): number => this.#gatewayPort;
@@ -261,9 +342,9 @@ export class Rig {
     return [
       { name: 'untagged', port: a('base'), headers: {}, lanes: base },
       { name: 'tagged', port: a('gray'), headers: TAGGED, lanes: gray },
-      { name: 'by rule', port: a('base'), headers: { 'x-user': 'alice' }, lanes: ['base', 'gray', 'gray'] },
+      { name: 'by rule', port: a('base'), headers: { 'x-user': this.user }, lanes: ['base', 'gray', 'gray'] },
       { name: 'gateway, untagged', port: gateway, headers: {}, lanes: base },
-      { name: 'gateway, by rule', port: gateway, headers: { 'x-user': 'alice' }, lanes: gray },
+      { name: 'gateway, by rule', port: gateway, headers: { 'x-user': this.user }, lanes: gray },
     ];
   }
 
@@ -310,6 +391,7 @@ class Load {
   readonly #pending = new Set<Promise<void>>();
   readonly #outcomes = { right: 0, wrong: 0, failed: 0 };
   readonly #by: Record<string, number> = {};
+  readonly #said: Record<string, number> = {};
   readonly #timer: NodeJS.Timeout;
   #example: string | undefined;
   #sent = 0;
@@ -327,7 +409,7 @@ class Load {
     await Promise.all(this.#pending);
     const { wrong, failed } = this.#outcomes;
     const untilRightS = wrong + failed === 0 ? 0 : Math.max(0, Math.round((this.lastBadAt - since) / 100) / 10);
-    return { requests: this.#sent, wrong, failed, untilRightS, by: this.#by, example: this.#example };
+    return { requests: this.#sent, wrong, failed, untilRightS, by: this.#by, said: this.#said, example: this.#example };
   }
 
   #send(asked: Promise<Outcome>): void {
@@ -337,15 +419,12 @@ class Load {
       if (kind === 'right') return;
       this.lastBadAt = Math.max(this.lastBadAt, sentAt);
       this.#by[name] = (this.#by[name] ?? 0) + 1;
+      const answer = said.slice(name.length + 2);
+      this.#said[answer] = (this.#said[answer] ?? 0) + 1;
       this.#example ??= said;
     });
     this.#pending.add(pending);
   }
-}
-
-function startServer(port: number, withDocuments: boolean): ManagedProcess {
-  const documents = withDocuments ? [{ dataId: 'lane-groups', group: 'LANE', content: DOCUMENT }] : [];
-  return new ManagedProcess({ name: 'nacos', script: app('nacos.cjs'), env: { PORT: String(port), DOCUMENTS: JSON.stringify(documents) } });
 }
 
 /** Resolves after so many milliseconds. */
@@ -353,7 +432,8 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback where nobody listens. */
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;

@@ -2,4 +2,5 @@
 const { startEmbeddedNacos } = require('@lane/embedded-nacos');
 
 const documents = JSON.parse(process.env.DOCUMENTS ?? '[]');
-void startEmbeddedNacos({ port: Number(process.env.PORT ?? 0), documents }).then(({ port }) => process.send({ port }));
+const auth = process.env.AUTH && JSON.parse(process.env.AUTH);
+void startEmbeddedNacos({ port: Number(process.env.PORT ?? 0), documents, ...(auth && { auth }) }).then(({ port }) => process.send({ port }));

@@ -3,10 +3,10 @@
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');
 
-const { SERVICE, NAME, NEXT, SERVER, PORT, BEATS } = process.env;
+const { SERVICE, NAME, NEXT, SERVER, PORT, BEATS, CREDENTIALS } = process.env;
 const agent = new http.Agent({ keepAlive: true });
 const logger = { ...console, info() {}, debug() {}, warn() {}, error() {}, log() {} };
-const naming = new NacosNamingClient({ serverList: SERVER, namespace: 'public', logger });
+const naming = new NacosNamingClient({ serverList: SERVER, namespace: 'public', logger, ...JSON.parse(CREDENTIALS ?? '{}') });
 naming.on('error', () => {});
 let cached = [];
 let beating;
@@ -40,6 +40,11 @@ const server = http.createServer((request, response) => {
 
 async function start() {
   await naming.ready();
+  // Requests come as soon as it is registered.
+  while (NEXT !== undefined && cached.length < Number(process.env.PEERS)) {
+    cached = [...(await naming.getAllInstances(NEXT))];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   const instance = { ip: '127.0.0.1', port, metadata: JSON.parse(BEATS ?? '{}') };
   for (const service of [SERVICE, ...(process.env.ALSO ?? '').split(',').filter(Boolean)]) await naming.registerInstance(service, instance);
   // The SDK's first beat comes up to 10 s late, when instances whose beats go faster have been forgotten.
@@ -47,10 +52,6 @@ async function start() {
   if (interval > 0) {
     beating = setInterval(() => void naming.registerInstance(SERVICE, instance).catch(() => {}), interval);
     setTimeout(() => clearInterval(beating), 11_000);
-  }
-  while (NEXT !== undefined && cached.length < Number(process.env.PEERS)) {
-    cached = [...(await naming.getAllInstances(NEXT))];
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
   process.send({ port });
 }

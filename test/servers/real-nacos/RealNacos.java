@@ -1,16 +1,26 @@
 package com.alibaba.nacos;
 
+import com.alibaba.nacos.config.server.service.dump.EmbeddedDumpService;
+import com.alibaba.nacos.consistency.SerializeFactory;
+import com.alibaba.nacos.consistency.Serializer;
 import com.alibaba.nacos.consistency.cp.RequestProcessor4CP;
+import com.alibaba.nacos.consistency.serialize.HessianSerializer;
 import com.alibaba.nacos.core.code.ControllerMethodsCache;
 import com.alibaba.nacos.core.distributed.ProtocolManager;
 import com.alibaba.nacos.plugin.auth.exception.AccessException;
 import com.alibaba.nacos.plugin.auth.impl.persistence.RolePersistService;
 import com.alibaba.nacos.plugin.auth.impl.persistence.UserPersistService;
 import com.alibaba.nacos.plugin.auth.impl.utils.PasswordEncoderUtil;
+import com.alibaba.nacos.sys.utils.ApplicationUtils;
 import java.io.File;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Map;
+import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.web.servlet.ServletComponentScan;
@@ -25,7 +35,7 @@ import org.springframework.web.bind.annotation.ExceptionHandler;
 import org.springframework.web.bind.annotation.RestControllerAdvice;
 
 /**
- * Starts the official Nacos server modules in standalone mode, as the official distribution's main class does. It
+ * Starts the official Nacos server modules, as the official distribution's main class does. It
  * repairs what this republished build leaves undone, and ends with the process that started it.
  */
 @SpringBootApplication(
@@ -44,6 +54,57 @@ public class RealNacos {
         return new Object();
     }
 
+    /**
+     * In this build adding request processors to raft does nothing, so metadata updates, persistent instances and the configs of a
+     * cluster have no raft group. Each gets it as soon as it is made: a member waits for the leader of its configs while it starts.
+     */
+    @Bean
+    public static BeanPostProcessor raftGroups() {
+        return new BeanPostProcessor() {
+            @Override
+            public Object postProcessBeforeInitialization(Object bean, String name) {
+                if (bean instanceof EmbeddedDumpService) {
+                    waitForLeader((EmbeddedDumpService) bean);
+                }
+                return bean;
+            }
+
+            @Override
+            public Object postProcessAfterInitialization(Object bean, String name) {
+                if (bean instanceof RequestProcessor4CP) {
+                    createRaftGroup((RequestProcessor4CP) bean);
+                }
+                return bean;
+            }
+        };
+    }
+
+    private static void createRaftGroup(RequestProcessor4CP processor) {
+        try {
+            Object protocol = ApplicationUtils.getBean(ProtocolManager.class).getCpProtocol();
+            Field field = protocol.getClass().getDeclaredField("raftServer");
+            field.setAccessible(true);
+            Object raftServer = field.get(protocol);
+            Method create = raftServer.getClass().getDeclaredMethod("createMultiRaftGroup", Collection.class);
+            create.setAccessible(true);
+            create.invoke(raftServer, Collections.singletonList(processor));
+        } catch (ReflectiveOperationException exception) {
+            throw new IllegalStateException(exception);
+        }
+    }
+
+    /** The one of this build fails on nothing, which the highest id of an empty table is: a member that has no config yet never starts. */
+    private static void mendSerializer() throws Exception {
+        Field field = SerializeFactory.class.getDeclaredField("SERIALIZER_MAP");
+        field.setAccessible(true);
+        ((Map<String, Serializer>) field.get(null)).put(SerializeFactory.HESSIAN_INDEX, new HessianSerializer() {
+            @Override
+            public <T> T deserialize(byte[] data, Class<T> type) {
+                return data == null || data.length == 0 ? null : super.deserialize(data, type);
+            }
+        });
+    }
+
     /** The console module, which is not on Maven Central, has this: without it a wrong password is no HTTP status at all. */
     @RestControllerAdvice
     @Order(Ordered.HIGHEST_PRECEDENCE)
@@ -56,8 +117,8 @@ public class RealNacos {
 
     public static void main(String[] arguments) throws Exception {
         endWithParent();
+        mendSerializer();
         ConfigurableApplicationContext context = SpringApplication.run(RealNacos.class, arguments);
-        registerRaftProcessors(context);
         createUser(context, System.getenv("REAL_NACOS_USERNAME"), System.getenv("REAL_NACOS_PASSWORD"));
         System.out.println("RealNacos is ready");
     }
@@ -93,17 +154,17 @@ public class RealNacos {
         file.delete();
     }
 
-    /** Metadata updates and persistent instances go through raft groups, which this build never registers. */
-    private static void registerRaftProcessors(ConfigurableApplicationContext context) throws Exception {
-        Object protocol = context.getBean(ProtocolManager.class).getCpProtocol();
-        Field field = protocol.getClass().getDeclaredField("raftServer");
-        field.setAccessible(true);
-        Object raftServer = field.get(protocol);
-        for (Method method : raftServer.getClass().getDeclaredMethods()) {
-            if (method.getName().equals("createMultiRaftGroup")) {
-                method.setAccessible(true);
-                method.invoke(raftServer, context.getBeansOfType(RequestProcessor4CP.class).values());
-            }
+    /** A member whose leader changes while it starts ends instead of asking again, other than at most failures of reads. */
+    private static void waitForLeader(EmbeddedDumpService dump) {
+        try {
+            Field field = EmbeddedDumpService.class.getDeclaredField("retryMessages");
+            field.setAccessible(true);
+            String[] known = (String[]) field.get(dump);
+            String[] messages = Arrays.copyOf(known, known.length + 1);
+            messages[known.length] = "did not find the Leader node";
+            field.set(dump, messages);
+        } catch (ReflectiveOperationException exception) {
+            throw new IllegalStateException(exception);
         }
     }
 

@@ -1,0 +1,131 @@
+/** The Nacos behind the rig: an embedded one, a real one, or a real cluster of three; each may be killed and started again. */
+import { join } from 'node:path';
+import { ManagedProcess } from '@lane/cli';
+import { startRealNacos } from '../servers/real-nacos.js';
+import { startNacosCluster, type NacosMember } from '../servers/real-nacos-cluster.js';
+
+/** Which Nacos is behind the rig. */
+export type NacosKind = 'embedded' | '2.2.4' | 'cluster';
+
+/** User and password, where Nacos asks for them. */
+export const CREDENTIALS = { username: 'chaos', password: 'chaos-of-the-tests' };
+
+/** A Nacos as the rig sees it. */
+export interface NacosBehind {
+  /** `host:port` of each server, which changes with a wipe. */
+  readonly addresses: readonly string[];
+  /** Where servers reach clients. */
+  readonly clientHost: string;
+  /** Members of a cluster; else none. */
+  readonly members: readonly NacosMember[];
+  /** Whether it asks for a password. */
+  readonly hasAuth: boolean;
+  /** Ends all as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again; its documents are there, or nothing is. */
+  start(documents: 'kept' | 'wiped'): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  stop(): Promise<void>;
+}
+
+/** A document of the configuration. */
+export interface NacosDocument {
+  readonly dataId: string;
+  readonly group: string;
+  readonly content: string;
+}
+
+/** Starts one with these documents. */
+export async function startBehind(kind: NacosKind, documents: readonly NacosDocument[], hasAuth: boolean): Promise<NacosBehind> {
+  const log = (line: string): void => console.error(`  ${line}`);
+  if (kind === 'embedded') return startEmbedded(documents, hasAuth);
+  const behind = kind === '2.2.4' ? await startReal(hasAuth, log) : await startCluster(log);
+  for (const document of documents) await publish(behind, document);
+  return behind;
+}
+
+/** Publishes a document at the first server that takes it. */
+export async function publish({ addresses, hasAuth }: NacosBehind, document: NacosDocument): Promise<void> {
+  const body = new URLSearchParams({ ...document, ...(hasAuth ? CREDENTIALS : {}) });
+  let said = '';
+  for (const address of addresses) {
+    try {
+      const answer = await fetch(`http://${address}/nacos/v1/cs/configs`, { method: 'POST', body, signal: AbortSignal.timeout(10_000) });
+      said = await answer.text();
+      if (answer.ok) return;
+    } catch (error) {
+      said = String(error);
+    }
+  }
+  throw new Error(`no server takes the document ${document.dataId}: ${said}`);
+}
+
+async function startEmbedded(documents: readonly NacosDocument[], hasAuth: boolean): Promise<NacosBehind> {
+  let port = 0;
+  const start = async (withDocuments: boolean): Promise<ManagedProcess> => {
+    const server = new ManagedProcess({
+      name: 'nacos',
+      script: join(__dirname, 'apps/nacos.cjs'),
+      env: {
+        PORT: String(port),
+        DOCUMENTS: JSON.stringify(withDocuments ? documents : []),
+        ...(hasAuth ? { AUTH: JSON.stringify(CREDENTIALS) } : {}),
+      },
+    });
+    ({ port } = await server.message<{ port: number }>());
+    return server;
+  };
+  let server = await start(true);
+  return {
+    get addresses() {
+      return [`127.0.0.1:${port}`];
+    },
+    clientHost: '127.0.0.1',
+    members: [],
+    hasAuth,
+    kill: () => server.kill(),
+    async start(kept) {
+      server = await start(kept === 'kept');
+    },
+    signal: (signal) => void process.kill(server.pid, signal),
+    stop: () => server.kill(),
+  };
+}
+
+async function startReal(hasAuth: boolean, log: (line: string) => void): Promise<NacosBehind> {
+  const options = { version: '2.2.4', log, ...(hasAuth ? { auth: CREDENTIALS } : {}) } as const;
+  let server = await startRealNacos(options);
+  return {
+    get addresses() {
+      return [server.address];
+    },
+    clientHost: '127.0.0.1',
+    members: [],
+    hasAuth,
+    kill: () => server.kill(),
+    async start(documents) {
+      if (documents === 'kept') return server.restart();
+      await server.stop();
+      server = await startRealNacos(options);
+    },
+    signal: (signal) => void process.kill(server.pid, signal),
+    stop: () => server.stop(),
+  };
+}
+
+async function startCluster(log: (line: string) => void): Promise<NacosBehind> {
+  const cluster = await startNacosCluster({ log });
+  return {
+    addresses: cluster.members.map(({ address }) => address),
+    clientHost: cluster.host,
+    members: cluster.members,
+    hasAuth: false,
+    kill: async () => void (await Promise.all(cluster.members.map((member) => member.kill()))),
+    async start(documents) {
+      if (documents === 'wiped') throw new Error('a cluster that lost everything is a new one: this fault is for a single server');
+      await Promise.all(cluster.members.map((member) => member.restart()));
+    },
+    signal: (signal) => cluster.members.forEach((member) => member.signal(signal)),
+    stop: () => cluster.stop(),
+  };
+}
