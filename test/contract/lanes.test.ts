@@ -34,6 +34,8 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
         NACOS: nacos.address,
         NAMESPACE: namespace,
         SERVICE: 'shop-b',
+        // The last instance of a lane that goes without a word is waited for so long.
+        LANE_REGISTRY_HOLD: '2s',
         ...(username === '' ? {} : { USERNAME: username, PASSWORD: password }),
         ...env,
       },
