@@ -73,7 +73,7 @@ describe.concurrent.each(nacosServers().map((server) => ({ name: server.name, se
 
     const { sent, wrong } = await base.stop();
     expect(wrong).toEqual([]);
-    expect(sent).toBeGreaterThan(100);
+    expect(sent).toBeGreaterThan(20);
   }, 300_000);
 
   test.sequential('a tag that a client makes up at the entry changes nothing', async () => {

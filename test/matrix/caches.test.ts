@@ -9,7 +9,7 @@ const DELAY_MS = 30;
 
 let asked: string[] = [];
 const peer = http.createServer((request, response) => {
-  const lane = request.headers.baggage ?? 'none';
+  const lane = String(request.headers.baggage ?? 'none');
   asked.push(lane);
   // Those that are asked at once are all under way.
   setTimeout(() => response.writeHead(200, { 'cache-control': 'max-age=60', 'content-type': 'text/plain' }).end(lane), DELAY_MS);
