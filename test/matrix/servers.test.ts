@@ -174,7 +174,7 @@ const ROWS: readonly ServerRow[] = [
   { name: '@grpc/grpc-js', dependency: '@grpc/grpc-js', app: ['grpc.cjs'], paths: ['/client'], ask: overGrpc, help: 'http2-server' },
   { name: '@grpc/grpc-js, unary', dependency: '@grpc/grpc-js', app: ['grpc.cjs'], paths: ['/unary'], ask: overGrpc, help: 'http2-server' },
   { name: 'Next.js, route handlers', dependency: 'next', app: ['next.cjs'], paths: ['/json'], build: buildNext },
-  { name: 'ws', dependency: 'ws', app: ['ws.cjs'], paths: ['/'], ask: overWs, help: 'ws-server' },
+  { name: 'ws', dependency: 'ws', app: ['ws.cjs'], paths: ['/'], ask: overWs },
 ];
 
 const KINDS = ['gray', 'blue', undefined];
