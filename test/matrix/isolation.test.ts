@@ -76,6 +76,8 @@ beforeAll(async () => {
   services = started;
   nacos = await startEmbeddedNacos({ port: 0 });
   env = {
+    // A lane that goes without a word is there for so long: who goes by the registry waits for it.
+    LANE_REGISTRY_HOLD: '2s',
     REDIS: String(redis.port),
     RABBITMQ: String(rabbitmq.port),
     KAFKA: String(kafka.port),
