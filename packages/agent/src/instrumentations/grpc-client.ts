@@ -12,7 +12,6 @@ import {
   laneContext,
   type LaneContext,
   type OutboundHeaders,
-  type Redirect,
   type SettledVerdict,
   type Verdict,
 } from '@lane/core/model';
@@ -48,7 +47,7 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
     return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
-  const begin = safely('grpc-client tries', (verdict: Redirect) => connecting.begin(verdict, currentContext()?.tag));
+  const begin = safely('grpc-client tries', connecting.begin.bind(connecting));
   const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined) => {
     startInLane(Object.getPrototypeOf(call) as object, outbound);
     call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series };

@@ -48,7 +48,7 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     };
     const verdict = judge(session);
     if (verdict.kind === 'unavailable') return { through: undefined, verdict };
-    const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict, tag) : undefined;
+    const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict) : undefined;
     const through = siblingOf(session, tag, begin, isRight);
     return { through: through ?? session, verdict };
   });

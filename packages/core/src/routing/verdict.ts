@@ -50,6 +50,8 @@ export interface Redirect {
   readonly service: ServiceKey;
   readonly reason: Reason;
   readonly instance: Instance;
+  /** The tag that was decided for: where a request names one for each service, that of this one. */
+  readonly tag: Tag | undefined;
   /** The host is a service's name, and stays the logical name of the peer (Host header, TLS); else an address of the wrong lane is corrected. */
   readonly byName: boolean;
 }
@@ -82,7 +84,7 @@ export interface Router {
   readonly isEmpty: boolean;
   /** What becomes of a call. `waited`: the service has been waited for; take what is known. On the request path, change with care. */
   judge(host: string, port: number, tag: Tag | undefined, waited?: boolean): Verdict;
-  /** Where a call goes that could not be connected, as {@link nextCandidate}. */
+  /** Where a call goes that could not be connected, as {@link nextCandidate}; `tag` is that of its verdict. */
   next(service: ServiceKey, tag: Tag | undefined, isTried: (instance: Instance) => boolean, isLaneSpent: boolean): Candidate | undefined;
 }
 
@@ -136,5 +138,5 @@ function verdictOf(service: ServiceKey, decision: Decision, tag: Tag | undefined
   const instance = pick(decision, Math.random);
   return instance === undefined
     ? { kind: 'unavailable', service, reason: 'none', instance: undefined, tag }
-    : { kind: 'redirect', service, reason: decision.reason, instance, byName };
+    : { kind: 'redirect', service, reason: decision.reason, instance, tag, byName };
 }

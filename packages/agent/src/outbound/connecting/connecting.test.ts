@@ -1,4 +1,4 @@
-import { createRouter, ServiceTables, type Instance, type Redirect, type Tag } from '@lane/core/model';
+import { createRouter, enterContext, laneContext, ServiceTables, type Instance, type Redirect, type Tag } from '@lane/core/model';
 import { ManualClock } from '@lane/testing/clock';
 import { instanceAt } from '@lane/testing/instances';
 import fc from 'fast-check';
@@ -31,7 +31,7 @@ function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'ba
   );
   const begin = (tag?: Tag): Attempt | undefined => {
     const verdict = router.judge('stock', 80, tag);
-    return verdict.kind === 'redirect' ? connecting.begin(verdict satisfies Redirect, tag) : undefined;
+    return verdict.kind === 'redirect' ? connecting.begin(verdict satisfies Redirect) : undefined;
   };
   return { tables, connecting, begin };
 }
@@ -55,6 +55,16 @@ beforeEach(() => {
 });
 
 const list = (tag: string | undefined, ports: readonly number[]): Instance[] => ports.map((port) => instanceAt(port, tag));
+
+test('where a request names a tag for each service, it stays in that of the service while it is tried elsewhere', () => {
+  const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3]), ...list('blue', [4, 5])]);
+  const context = laneContext('gray', { header: 'n-d-version', value: '{"stock":"blue"}', tags: new Map([['stock', 'blue']]) });
+  // What refuses is heard outside of the request.
+  const attempt = enterContext(context, () => world.begin('gray'), undefined, []) as Attempt;
+  const tried = [attempt.instance.port, attempt.next()?.port, attempt.next()?.port];
+  expect(tried.slice(0, 2).toSorted()).toEqual([4, 5]);
+  expect(tried[2]).toBe(1);
+});
 
 test('each of the lane once, three at most; then of base, where the lane falls back to it; another lane never', () => {
   const ports = (from: number, max: number): fc.Arbitrary<number[]> =>

@@ -39,12 +39,12 @@ export class Connecting {
   }
 
   /** A call goes to the instance of a verdict. */
-  begin(verdict: Redirect, tag: Tag | undefined): Attempt {
+  begin(verdict: Redirect): Attempt {
     const { name } = verdict.service;
     let budget = this.#budgets.get(name);
     if (budget === undefined) this.#budgets.set(name, (budget = new TryBudget()));
     budget.call(this.#now());
-    return new Attempt(this.#router, budget, this.#now, verdict, tag);
+    return new Attempt(this.#router, budget, this.#now, verdict);
   }
 
   /** The service that has an instance at this address, if exactly one has. */
@@ -93,14 +93,14 @@ export class Attempt {
   #laneTries = 0;
   #baseTries = 0;
 
-  constructor(router: Router, budget: TryBudget, now: () => number, verdict: Redirect, tag: Tag | undefined) {
+  constructor(router: Router, budget: TryBudget, now: () => number, verdict: Redirect) {
     this.service = verdict.service;
     this.byName = verdict.byName;
     this.instance = verdict.instance;
     this.#router = router;
     this.#budget = budget;
     this.#now = now;
-    this.#tag = tag;
+    this.#tag = verdict.tag;
     this.#count(verdict.reason);
   }
 

@@ -38,7 +38,7 @@ export function toRightInstance(
         const later = settled(judge(options, true));
         onChosen(options, tag, later);
         if (later.kind === 'unavailable') return unavailableError(later);
-        return later.kind === 'redirect' ? connecting.begin(later, tag) : undefined;
+        return later.kind === 'redirect' ? connecting.begin(later) : undefined;
       };
       const route = new Learning(options.host as string, Number(options.port), tag, verdict.until, settle);
       return original.call(this, { ...options, [ROUTE]: route }, connected);
@@ -51,7 +51,7 @@ export function toRightInstance(
     }
     if (now.kind !== 'redirect') return original.call(this, options, connected);
     const changed = addressed(options, now, tls);
-    changed[ROUTE] = connecting.begin(now, tag);
+    changed[ROUTE] = connecting.begin(now);
     return original.call(this, changed, connected);
   };
 }

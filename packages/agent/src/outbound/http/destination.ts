@@ -23,7 +23,7 @@ export function addRequestToRightInstance(original: AddRequest, { router, connec
   );
   const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect) => {
     const changed = addressed(request, options, to);
-    changed[ROUTE] = connecting.begin(to, request[LANE]?.tag);
+    changed[ROUTE] = connecting.begin(to);
     return changed;
   });
 
@@ -56,7 +56,7 @@ export function addRequestToRightInstance(original: AddRequest, { router, connec
       const verdict = settled(judge(request, options, true));
       observe(request, options, verdict);
       if (verdict.kind === 'unavailable') return unavailableError(verdict);
-      return verdict.kind === 'redirect' ? connecting.begin(verdict, request[LANE]?.tag) : undefined;
+      return verdict.kind === 'redirect' ? connecting.begin(verdict) : undefined;
     };
     return { ...options, [ROUTE]: new Learning(options.host as string, Number(options.port), request[LANE]?.tag, until, settle) };
   });

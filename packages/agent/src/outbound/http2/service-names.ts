@@ -42,7 +42,7 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
     const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt: undefined };
     withGoal(socket, goal);
     if (verdict.kind === 'redirect') {
-      const attempt = (goal.attempt = connecting.begin(verdict, tag));
+      const attempt = (goal.attempt = connecting.begin(verdict));
       options.host = attempt.instance.ip;
       options.port = attempt.instance.port;
       return takeOver(connecting, attempt, socket, options);
@@ -51,7 +51,7 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
       const found: SettledVerdict = verdict.kind === 'wait' ? settled(router.judge(host, Number(port), tag, true)) : verdict;
       goal.isPending = false;
       if (found.kind === 'unavailable') return unavailableError(found);
-      if (found.kind === 'redirect') goal.attempt = connecting.begin(found, tag);
+      if (found.kind === 'redirect') goal.attempt = connecting.begin(found);
       return goal.attempt;
     };
     const until = verdict.kind === 'wait' ? verdict.until : Promise.resolve();

@@ -79,7 +79,7 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     }
     const told = inLane(handler, target.context) ?? handler;
     if (verdict.kind !== 'redirect') return send(dispatcher, options, told, target, verdict, series);
-    const attempt = begin(verdict, target.context?.tag);
+    const attempt = begin(verdict);
     if (attempt === undefined) return send(dispatcher, options, told, target, verdict, series);
     const handedOn = handlerUntilConnected(told, () => {
       const instance = attempt.next();
