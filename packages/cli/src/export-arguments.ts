@@ -1,7 +1,7 @@
 /** Options of `lane gateway export` and `lane gateway xds`, and what is exported by them: once, or as it changes. */
 import { isIP } from 'node:net';
 import { InvalidArgumentError, type Command } from 'commander';
-import { isTag, type Instance } from '@lane/core/model';
+import { BEATS_HOLD_MS, isTag, type Instance } from '@lane/core/model';
 import type { LaneGroupsDocument, LaneRules } from '@lane/core/rules';
 import type { ExportSource, GatewayRoute, LiveSource } from '@lane/gateway';
 import { InvalidLaneGroupsError, LaneGroupsStore, watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
@@ -50,8 +50,8 @@ export function withExportOptions(command: Command): Command {
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80);
 }
 
-/** How long a watcher that has just been started does not believe that a service has no instance. */
-const DEFAULT_HOLD_MS = 40_000;
+/** Any time will do. */
+const HOLD_PROCESS_MS = 60_000;
 
 type Route = GatewayRoute & { readonly problem?: string | undefined };
 
@@ -89,15 +89,15 @@ export async function watchSource(
   const { nacos, registry } = opened;
   let last: ExportSource | undefined;
   let isSettled = false;
-  // It holds the process, too: connections to a registry do not, as it is in somebody's app.
-  const settling = setInterval(
+  const settling = setTimeout(
     () => {
-      if (isSettled) return;
       isSettled = true;
       if (last !== undefined) onSource(last, true);
     },
-    given.registryHold ?? registry.holdMs ?? DEFAULT_HOLD_MS,
+    given.registryHold ?? registry.holdMs ?? BEATS_HOLD_MS,
   );
+  // Connections to a registry don't hold the process, as it is in somebody's app.
+  const held = setInterval(() => {}, HOLD_PROCESS_MS);
   const live: LiveSource = new LiveSource({
     registry,
     routesOf: (document) => routesUnder(document, asked, opened, given),
@@ -121,7 +121,8 @@ export async function watchSource(
   if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing changes until then`);
   return {
     async close() {
-      clearInterval(settling);
+      clearTimeout(settling);
+      clearInterval(held);
       unwatch();
       live.close();
       await opened.close();

@@ -47,7 +47,7 @@ export {
   type LanePolicy,
   type Reason,
 } from './routing/lane-index.js';
-export { DoubtLog, type ServiceDoubts } from './routing/doubt-log.js';
+export { DoubtLog } from './routing/doubt-log.js';
 export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,
@@ -56,6 +56,7 @@ export {
   ServiceTables,
   SYSTEM_CLOCK,
   type Clock,
+  type ServiceDoubts,
   type ServiceMemory,
   type TableListener,
   type KnownAddress,
@@ -92,7 +93,7 @@ export {
   type Carried,
 } from './context.js';
 export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
-export { isRegistryPackage, registryFrom } from './routing/registry.js';
+export { BEATS_HOLD_MS, isRegistryPackage, registryFrom } from './routing/registry.js';
 export type {
   ConfigChange,
   ConfigChangePage,

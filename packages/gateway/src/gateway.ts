@@ -207,7 +207,7 @@ class Parts {
     const tables = (this.tables = new ServiceTables({
       formats: formats ?? DEFAULT_FORMATS,
       holdMs,
-      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
+      onDoubt: (doubted) => doubts.note(doubted),
     }));
     const unwatch = registry.watchTrouble?.((isReachable) => tables.trouble(isReachable));
     if (unwatch !== undefined) this.#unsubscribes.push(unwatch);

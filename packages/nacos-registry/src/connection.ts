@@ -59,12 +59,6 @@ export interface NacosNamespace {
   readonly madeOnUse?: true;
 }
 
-/**
- * So long Nacos may be without an instance that lives, after it has restarted or lost beats: an instance counts as lost after 30 s without
- * a beat (`ip-delete-timeout`), and is back with its next one (5 s); and a margin. In milliseconds.
- */
-export const NACOS_HOLD_MS = 40_000;
-
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */
 export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly code: NacosErrorCode | undefined };
 

@@ -1,6 +1,7 @@
 /** Where lane groups come from, and how they are published. A document that is not valid never replaces one that is. */
 import { compileLaneGroups, parseLaneGroups, type LaneRules, type ParsedLaneGroups, type Problem } from '@lane/core/rules';
 import {
+  BEATS_HOLD_MS,
   messageOf,
   runInLane,
   SILENT_LOG,
@@ -50,13 +51,12 @@ export interface StoredLaneGroupsOptions extends LaneGroupsOptions {
   readonly clock?: Clock | undefined;
 }
 
-const DEFAULT_HOLD_MS = 40_000;
 /** A store that can't be asked whether the document is still gone is asked again so soon. */
 const ASK_AGAIN_MS = 5_000;
 
 /** Watches the lane groups in a store. Where there are snapshots, what they remember is in force until the store answers. */
 export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOptions): Unsubscribe {
-  const { snapshots, log = SILENT_LOG, holdMs = DEFAULT_HOLD_MS, clock = SYSTEM_CLOCK } = options;
+  const { snapshots, log = SILENT_LOG, holdMs = BEATS_HOLD_MS, clock = SYSTEM_CLOCK } = options;
   let groups = 0;
   let cancel = (): void => {};
   let hasLeft = false;

@@ -77,7 +77,7 @@ export class Runtime implements Outbound, Messaging {
       fallback: options.fallback,
       formats: listedFormats(options),
       holdMs,
-      onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
+      onDoubt: (doubted) => doubts.note(doubted),
     });
     this.nacos = new NacosDiscovery({
       options,

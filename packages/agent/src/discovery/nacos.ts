@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { AgentOptions } from '@lane/core/agent';
 import {
   backgroundLane,
+  BEATS_HOLD_MS,
   currentLane,
   type Instance,
   type InstanceListener,
@@ -52,8 +53,7 @@ interface Waiting {
 /** Nacos, as the app's own client and the agent's options name it. */
 export class NacosDiscovery implements ObservedRegistry {
   readonly names = undefined;
-  /** That of `NACOS_HOLD_MS`, of a package that is not loaded yet where the SDK is somebody else's. */
-  readonly holdMs = 40_000;
+  readonly holdMs = BEATS_HOLD_MS;
   readonly snapshots: SnapshotStore = new LateSnapshots();
   readonly #parts: NacosDiscoveryParts;
   #naming: LaneNaming | undefined;

@@ -35,7 +35,7 @@ test('of a registry that forgets, one line tells as it begins and one as it is o
   const tables = new ServiceTables({
     formats: DEFAULT_FORMATS,
     holdMs: () => 40_000,
-    onDoubt: (key, doubted, of) => doubts.note({ key, doubted, of }),
+    onDoubt: (doubted) => doubts.note(doubted),
     // Of its own: no doubt ends here.
     clock: { nowMs: () => 0, after: () => () => {} },
   });

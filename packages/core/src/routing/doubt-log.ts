@@ -1,19 +1,10 @@
 import type { Log } from '../log.js';
-import { SYSTEM_CLOCK, type Clock, type ServiceKey } from './service-tables.js';
+import { SYSTEM_CLOCK, type Clock, type ServiceDoubts } from './service-tables.js';
 
 /** Services named in one line. */
 const MAX_NAMED = 3;
 /** A registry that forgets forgets of many services at once: so long is gathered what one line tells. */
 const GATHER_MS = 1_000;
-
-/** What is in doubt of one service. */
-export interface ServiceDoubts {
-  readonly key: ServiceKey;
-  /** Instances in use that the registry would take away; 0: none any more. */
-  readonly doubted: number;
-  /** Instances in use. */
-  readonly of: number;
-}
 
 /** Says in the log, one line for all services together, when a registry takes instances away in bulk, and when that is over. */
 export class DoubtLog {

@@ -15,6 +15,12 @@ export interface ServiceNames {
   isInternal(host: string): boolean;
 }
 
+/**
+ * So long a registry that keeps instances by beats may be without one that lives, after it has restarted or lost beats: Nacos counts an
+ * instance as lost after 30 s without a beat (`ip-delete-timeout`), and it is back with its next one (5 s); and a margin. In milliseconds.
+ */
+export const BEATS_HOLD_MS = 40_000;
+
 /** How a registry does, for status and figures. */
 export interface RegistryState {
   /** Such as `nacos`; a third party's is the name of its package. */

@@ -39,6 +39,15 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
+/** What is in doubt of one service. */
+export interface ServiceDoubts {
+  readonly key: ServiceKey;
+  /** Instances in use that the registry would take away; 0: none any more. */
+  readonly doubted: number;
+  /** Instances in use. */
+  readonly of: number;
+}
+
 /** What is remembered of a service whose registry may forget. */
 export interface ServiceMemory {
   readonly key: ServiceKey;
@@ -64,8 +73,8 @@ export interface ServiceTablesOptions {
    * {@link InstanceMemory}; asked for each service once. Default 0: it is believed at once, and no refusal is remembered.
    */
   readonly holdMs?: () => number;
-  /** Told when something of a service comes into doubt, and when nothing is any more: how many instances of those in use. */
-  readonly onDoubt?: (key: ServiceKey, doubted: number, of: number) => void;
+  /** Told when something of a service comes into doubt, and when nothing is any more. */
+  readonly onDoubt?: (doubts: ServiceDoubts) => void;
   /** Default {@link SYSTEM_CLOCK}. */
   readonly clock?: Clock;
 }
@@ -233,7 +242,7 @@ export class ServiceTables {
     const { doubted } = remembered.memory;
     if (doubted > 0 === remembered.isDoubted) return;
     remembered.isDoubted = doubted > 0;
-    this.#options.onDoubt?.(remembered.key, doubted, of);
+    this.#options.onDoubt?.({ key: remembered.key, doubted, of });
   }
 
   #watch(remembered: Remembered): void {

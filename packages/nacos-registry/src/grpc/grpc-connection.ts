@@ -10,6 +10,7 @@
  * again in its own time: a change of a document was seen 2.5 s after it.
  */
 import {
+  BEATS_HOLD_MS,
   runInLane,
   type ConfigDocument,
   type Instance,
@@ -23,7 +24,6 @@ import {
 import type { TroubleListener } from '../trouble.js';
 import {
   failedCheck,
-  NACOS_HOLD_MS,
   stateOf,
   waitUntilReady,
   type CheckResult,
@@ -41,7 +41,7 @@ import { GrpcSession, unsupported } from './grpc-session.js';
 export class GrpcConnection implements NacosConnection {
   readonly transport = 'grpc';
   readonly keepsHistory = false;
-  readonly holdMs = NACOS_HOLD_MS;
+  readonly holdMs = BEATS_HOLD_MS;
   readonly server: string;
   readonly defaultGroup: string;
   readonly #log: Log;

@@ -1,4 +1,5 @@
 import {
+  BEATS_HOLD_MS,
   runInLane,
   type ConfigDocument,
   type Instance,
@@ -13,7 +14,6 @@ import {
 import { Trouble, type TroubleListener } from '../trouble.js';
 import {
   failedCheck,
-  NACOS_HOLD_MS,
   stateOf,
   waitUntilReady,
   type CheckResult,
@@ -34,7 +34,7 @@ import { parseServers } from '../server-address.js';
 export class HttpConnection implements NacosConnection {
   readonly transport = 'http';
   readonly keepsHistory = true;
-  readonly holdMs = NACOS_HOLD_MS;
+  readonly holdMs = BEATS_HOLD_MS;
   readonly server: string;
   readonly namespace: string;
   readonly #group: string;
