@@ -139,14 +139,9 @@ export class ServiceTables {
   update(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin = 'registry'): ServiceTable {
     const known = this.get(key);
     if (known !== undefined && origin === 'snapshot' && known.origin !== 'snapshot') return known;
-    const used = this.#believe(key, instances, origin);
-    if (
-      known !== undefined &&
-      (known.origin === 'snapshot') === (origin === 'snapshot') &&
-      (used === known.instances || saySame(known.instances, used))
-    )
-      return known;
-    return this.#change(key, used, origin, known);
+    const used = this.#believe(key, instances, origin, known);
+    // A word that changes nothing may end a doubt, and so the table.
+    return used === undefined ? (this.get(key) as ServiceTable) : this.#change(key, used, origin, known);
   }
 
   /** The registry stopped answering, or answers again. Soon after that nothing it takes away is believed at once. */
@@ -190,12 +185,13 @@ export class ServiceTables {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The instances to use of what is told. */
-  #believe(key: ServiceKey, told: readonly Instance[], origin: TableOrigin): readonly Instance[] {
+  /** The instances to use of what is told; undefined: those that are in use. */
+  #believe(key: ServiceKey, told: readonly Instance[], origin: TableOrigin, known: ServiceTable | undefined): readonly Instance[] | undefined {
+    const isSameOrigin = known !== undefined && (known.origin === 'snapshot') === (origin === 'snapshot');
     const id = serviceIdOf(key);
     let remembered = this.#remembered.get(id);
     const holdMs = remembered === undefined ? (this.#options.holdMs?.() ?? 0) : undefined;
-    if (holdMs === 0) return told;
+    if (holdMs === 0) return isSameOrigin && saySame(known.instances, told) ? undefined : told;
     const nowMs = this.#clock.nowMs();
     if (remembered === undefined) {
       remembered = {
@@ -208,11 +204,12 @@ export class ServiceTables {
       };
       remembered.memory.trouble(this.#isReachable, this.#troubleAtMs);
       this.#remembered.set(id, remembered);
-    } else if (saySame(remembered.told, told) && (remembered.origin === 'snapshot') === (origin === 'snapshot')) {
+    } else if (isSameOrigin && saySame(remembered.told, told)) {
       remembered.memory.heardAgain(nowMs);
       if (remembered.isDoubted) this.#review(remembered);
-      return this.get(key)?.instances ?? told;
+      return undefined;
     }
+    const wasAsTold = remembered.isAsTold;
     remembered.told = told;
     remembered.origin = origin;
     remembered.memory.tell(told, origin, nowMs);
@@ -222,7 +219,9 @@ export class ServiceTables {
     remembered.isAsTold = remembered.memory.isAsTold(nowMs);
     const used = remembered.isAsTold ? told : remembered.memory.instances(nowMs);
     this.#tellDoubt(remembered, used.length);
-    return used;
+    // What was in use before is what was told before, which has been compared.
+    if (remembered.isAsTold && wasAsTold) return used;
+    return isSameOrigin && saySame(known.instances, used) ? undefined : used;
   }
 
   /** Something else is in use of a service than before, without a word of the registry. */
