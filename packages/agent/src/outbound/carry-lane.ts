@@ -29,10 +29,13 @@ export function carryLane(
     if (context.tag === undefined || mayReach(propagation, reach, target)) writeLane(context, codec, headers);
     else removeTag(codec, headers);
   }
-  if (propagation.strips !== undefined && leadsOutside(propagation.strips, propagation, reach)) headers.remove(BAGGAGE_HEADER);
+  if (isStripped(propagation, reach)) headers.remove(BAGGAGE_HEADER);
 }
 
-function leadsOutside(strips: (host: string) => boolean, propagation: Propagation, reach: Reach | undefined): boolean {
+/** Whether all baggage stays here, whoever's it is (LANE_BAGGAGE_BOUNDARY): also where nobody knows where the call leads. */
+export function isStripped(propagation: Propagation, reach: Reach | undefined): boolean {
+  const { strips } = propagation;
+  if (strips === undefined) return false;
   if (reach === undefined) return true;
   if (typeof reach === 'string') return strips(reach);
   return 'name' in reach ? !propagation.allowsNamed(reach.name) : reach.hosts.length === 0 || reach.hosts.some(strips);

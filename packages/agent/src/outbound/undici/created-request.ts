@@ -5,7 +5,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { BAGGAGE_HEADER, hasEnteredLane, removeTag, writeTag, type TagCodec } from '@lane/core/model';
-import { mayReach } from '../carry-lane.js';
+import { isStripped, mayReach } from '../carry-lane.js';
 import { ArrayHeaders } from '../header-forms.js';
 import type { Outbound } from '../outbound.js';
 import { safely } from '../../patching/safely.js';
@@ -28,28 +28,31 @@ let done = false;
 export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>): void {
   if (done) return;
   done = true;
-  const { strips } = propagation;
   // undici publishes only where somebody listens.
-  if (strips !== undefined) created.subscribe(() => {});
+  if (propagation.strips !== undefined) created.subscribe(() => {});
   const check = safely('undici baggage', (request: CreatedRequest | undefined) => {
-    if (strips !== undefined && request !== undefined && staysHere(originOf(request.origin)?.host, strips)) removeBaggage(request);
-    if (!hasEnteredLane() || request === undefined || (typeof request.headers !== 'string' && !Array.isArray(request.headers))) return;
+    if (request === undefined || (typeof request.headers !== 'string' && !Array.isArray(request.headers))) return;
+    if (!hasEnteredLane() && propagation.strips === undefined) return;
     const headers = typeof request.headers === 'string' ? linesOf(request.headers) : request.headers;
     const lines = new ArrayHeaders(headers);
-    let carried = false;
-    removeTag(codec, {
-      get: (name) => lines.get(name),
-      set: (name, value) => {
-        carried = true;
-        lines.set(name, value);
-      },
-      remove: (name) => {
-        carried = true;
-        lines.remove(name);
-      },
-    });
+    const host = originOf(request.origin)?.host;
+    const strips = isStripped(propagation, host) && lines.get(BAGGAGE_HEADER) !== undefined;
+    if (strips) lines.remove(BAGGAGE_HEADER);
+    let carried = strips;
+    if (hasEnteredLane())
+      removeTag(codec, {
+        get: (name) => lines.get(name),
+        set: (name, value) => {
+          carried = true;
+          lines.set(name, value);
+        },
+        remove: (name) => {
+          carried = true;
+          lines.remove(name);
+        },
+      });
     if (!carried) return;
-    if (!mayReach(propagation, originOf(request.origin)?.host, request.path)) {
+    if (strips || !mayReach(propagation, host, request.path)) {
       const left = lines.toArray() as string[];
       request.headers = typeof request.headers === 'string' ? textOf(left) : left;
     } else if (Array.isArray(request.headers)) joinLines(request.headers, codec);
@@ -61,18 +64,6 @@ export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'cod
       check((args[0] as { request?: CreatedRequest } | undefined)?.request);
     };
   });
-}
-
-/** Whether the baggage of others stays here (LANE_BAGGAGE_BOUNDARY): also where nobody knows where the request goes. */
-function staysHere(host: string | undefined, strips: (host: string) => boolean): boolean {
-  return host === undefined || strips(host);
-}
-
-function removeBaggage(request: CreatedRequest): void {
-  const { headers } = request;
-  if (typeof headers === 'string') request.headers = headers.replace(/^baggage:.*\r\n/gim, '');
-  if (!Array.isArray(headers)) return;
-  for (let i = headers.length - 2; i >= 0; i -= 2) if (String(headers[i]).toLowerCase() === BAGGAGE_HEADER) headers.splice(i, 2);
 }
 
 /** undici 5 has them in one text, and adds lines to it that can't be told apart safely: there they stay. */
