@@ -212,7 +212,8 @@ describe('an outage', () => {
     const own = await startEmbeddedNacos({ port: 0 });
     const log = new RecordingLog();
     const reachable = new Received<boolean>();
-    const connection = connect({ server: own.address, log, onReachable: reachable.push });
+    const connection = connect({ server: own.address, log });
+    connection.watchTrouble(reachable.push);
     const key = newService();
     const provider = connect({ server: own.address });
     await provider.register(key, { ...at(1001), metadata: { 'preserved.heart.beat.interval': '1000' } });

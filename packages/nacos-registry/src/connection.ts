@@ -34,8 +34,6 @@ export interface NacosOptions {
    * Default false: inside somebody's app nothing of ours does.
    */
   readonly holdProcess?: boolean | undefined;
-  /** Told when the server stops answering, and when it answers (again). */
-  readonly onReachable?: ((reachable: boolean) => void) | undefined;
   /** Loads a module as the app would: where the gRPC binding comes from. Default: `require`. */
   readonly resolve?: ((id: string) => unknown) | undefined;
 }

@@ -31,7 +31,7 @@ export class GrpcSession {
   #downSince = 0;
   #closed = false;
 
-  /** `onRecovered`: called when the server answers again after an outage, behind `options.onReachable`. Throws a NacosError if the server's address is none. */
+  /** `onRecovered`: called when the server answers again after an outage, behind those who watch trouble. Throws a NacosError if the server's address is none. */
   constructor(options: NacosOptions, log: Log, onRecovered: () => void) {
     this.namespace = options.namespace === undefined || options.namespace === '' ? 'public' : options.namespace;
     this.#servers = parseServers(options.server);
@@ -151,7 +151,6 @@ export class GrpcSession {
       this.#log.info(`Nacos at ${this.#options.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
     }
     this.#reachable = true;
-    this.#tellReachable(true);
     if (wasDown) this.#onRecovered();
   }
 
@@ -162,16 +161,7 @@ export class GrpcSession {
     this.trouble.tell(false);
     this.#downSince = performance.now();
     this.#log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
-    this.#tellReachable(false);
     return error;
-  }
-
-  #tellReachable(reachable: boolean): void {
-    try {
-      this.#options.onReachable?.(reachable);
-    } catch (error) {
-      this.#log.error('a listener for outages failed', { error: messageOf(error) });
-    }
   }
 }
 

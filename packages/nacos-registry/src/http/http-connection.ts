@@ -9,7 +9,6 @@ import {
   type Unsubscribe,
   type ConfigChangePage,
   type PublishOptions,
-  messageOf,
 } from '@lane/core/model';
 import { Trouble, type TroubleListener } from '../trouble.js';
 import {
@@ -66,11 +65,6 @@ export class HttpConnection implements NacosConnection {
       onTrouble: (isReachable) => this.#trouble.tell(isReachable),
       onReachable: (reachable) => {
         this.#reachable = reachable;
-        try {
-          options.onReachable?.(reachable);
-        } catch (error) {
-          log.error('a listener for outages failed', { error: messageOf(error) });
-        }
         if (!reachable) return;
         this.#naming.recovered();
         this.#config.recovered();
