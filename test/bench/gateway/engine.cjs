@@ -41,17 +41,8 @@ async function main() {
   let port;
   if (engine === 'lane') {
     const { startGateway } = require('@lane/gateway');
-    const instance = { ip: '127.0.0.1', port: backend, healthy: true, enabled: true, weight: 1, metadata: {} };
-    const registry = {
-      defaultGroup: 'DEFAULT_GROUP',
-      observe: (_key, listener) => {
-        listener([instance]);
-        return () => {};
-      },
-      list: async () => [instance],
-      services: async () => ['web'],
-      close: async () => {},
-    };
+    const { registryOfOne } = require('../../servers/one-instance.cjs');
+    const registry = registryOfOne(backend);
     ({ port } = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }] }));
   } else {
     const server = ENGINES[engine]().listen(0, '127.0.0.1');

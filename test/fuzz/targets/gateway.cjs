@@ -5,21 +5,11 @@ const { once } = require('node:events');
 const http = require('node:http');
 const net = require('node:net');
 const { startGateway } = require('@lane/gateway');
+const { registryOfOne } = require('../../servers/one-instance.cjs');
 
 /** A gateway whose only route leads to `port`. Its sessions of HTTP/2 have short lives, the rest has time: a slow machine is no finding. */
 exports.startGateway = async (port, onAccess) => {
-  const instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} };
-  const registry = {
-    state: undefined,
-    defaultGroup: 'DEFAULT_GROUP',
-    observe: (_key, listener) => {
-      listener([instance]);
-      return () => {};
-    },
-    list: async () => [instance],
-    services: async () => ['web'],
-    close: async () => {},
-  };
+  const registry = registryOfOne(port);
   const timeouts = { keepAliveMs: 200 };
   // A fuzzer or a test ends when it likes: no server holds it up.
   const { listen } = net.Server.prototype;

@@ -5,7 +5,9 @@ import type { LaneGroupsDocument } from '@lane/core/rules';
 import { connectNacos, type NacosConnection, type Registration } from '@lane/nacos-registry';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { publishLaneGroups } from '@lane/storage';
+import { eventually } from '@lane/testing/eventually';
 import { listen } from '@lane/testing/ports';
+import { expect } from 'vitest';
 import type { Got } from './entry.js';
 
 const SERVICE = { name: 'spring-cloud-a', group: 'DEFAULT_GROUP' };
@@ -60,6 +62,17 @@ export class Registry {
 
   publish(document: LaneGroupsDocument): Promise<void> {
     return publishLaneGroups(this.connection, document);
+  }
+
+  /** An instance of base and the only one of lane blue come, serve, and leave. `inForce` waits until `blue.example.com` is served by a name. */
+  async comeAndGo(inForce: (asked: { readonly host: string }, name: string) => Promise<unknown>): Promise<void> {
+    const host = 'blue.example.com';
+    const base = await this.add();
+    const blue = await this.add('blue');
+    await inForce({ host }, 'blue');
+    await eventually(() => expect(base.served()).toBeGreaterThan(0));
+    await Promise.all([base.leave(), blue.leave()]);
+    await inForce({ host }, 'base');
   }
 
   async add(tag?: string): Promise<Steered> {

@@ -83,14 +83,7 @@ describe.each<Reloaded>([
       await inForce({ host: 'www.aliyundoc.com', headers: { 'x-who': `user-${i}` } }, 'gray');
       expect(Date.now() - startedMs).toBeLessThan(4_000);
     }
-    for (let i = 0; i < 2; i++) {
-      const base = await registry.add();
-      const blue = await registry.add('blue');
-      await inForce({ host: 'blue.example.com' }, 'blue');
-      await eventually(() => expect(base.served()).toBeGreaterThan(0));
-      await Promise.all([base.leave(), blue.leave()]);
-      await inForce({ host: 'blue.example.com' }, 'base');
-    }
+    for (let i = 0; i < 2; i++) await registry.comeAndGo(inForce);
     const outcome = await load.end();
     expect(outcome).toMatchObject({ failed: [], wrong: [] });
     expect(outcome.sent).toBeGreaterThan(500);
