@@ -62,7 +62,7 @@ test('where a request names a tag for each service, it stays in that of the serv
   // What refuses is heard outside of the request.
   const attempt = enterContext(context, () => world.begin('gray'), undefined, []) as Attempt;
   const tried = [attempt.instance.port, attempt.next()?.port, attempt.next()?.port];
-  expect(tried.slice(0, 2).toSorted()).toEqual([4, 5]);
+  expect(new Set(tried.slice(0, 2))).toEqual(new Set([4, 5]));
   expect(tried[2]).toBe(1);
 });
 
