@@ -46,7 +46,7 @@ describe.each(nodeVersions().flatMap(({ name, path }) => ['clients.cjs', 'client
         const answers = await Promise.all(requests.map(async ({ tag, request }) => ({ tag: never ? undefined : tag, answer: await request.end() })));
         for (const { tag, answer } of answers) {
           const untouched = own === null ? '' : stale ? `lane=stale,${own}` : own;
-          const expected = tag === undefined ? untouched : own === null ? `lane=${tag}` : `${own},lane=${tag}`;
+          const expected = tag === undefined ? untouched : own === null ? `lane=${tag}` : `lane=${tag},${own}`;
           const seen = answer.status === 200 ? (JSON.parse(answer.body) as Seen) : undefined;
           const isRight = (lines: readonly string[]): boolean => lines.join(',') === expected && (tag === undefined || lines.length === 1);
           const right =

@@ -158,7 +158,7 @@ async function tryOut(app: App, form: string, scheme: Scheme, scenario: Paramete
 function faultIn(body: string, expected: Asked, tag: Tag, scheme: Scheme): string | undefined {
   if (!body.startsWith('{')) return `answered ${JSON.stringify(body)}`;
   const seen = JSON.parse(body) as Seen;
-  const baggage = tag === undefined ? OWN : `${OWN},lane=${tag}`;
+  const baggage = tag === undefined ? OWN : `lane=${tag},${OWN}`;
   if (seen.name !== expected.by) return `${expected.by} should have answered, not ${seen.name}`;
   if (seen.baggage.length !== 1 || seen.baggage[0] !== baggage) return `baggage ${JSON.stringify(seen.baggage)}`;
   // Without an agent, Node adds the default port, too.

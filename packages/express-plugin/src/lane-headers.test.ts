@@ -23,12 +23,12 @@ describe('in a lane', () => {
   test.each<[what: string, headers: HeadersLike | undefined, merged: Record<string, string>]>([
     ['nothing', undefined, { baggage: 'lane=gray' }],
     ['other headers', { accept: '*/*' }, { accept: '*/*', baggage: 'lane=gray' }],
-    ['a baggage of the app', { baggage: 'user=42' }, { baggage: 'user=42,lane=gray' }],
-    ['another tag in it', { baggage: 'lane=blue,user=42' }, { baggage: 'user=42,lane=gray' }],
-    ['another spelling, which is kept', { Baggage: 'user=42' }, { Baggage: 'user=42,lane=gray' }],
-    ['two spellings, which become one', { Baggage: 'user=42', BAGGAGE: 'city=x' }, { Baggage: 'user=42, city=x,lane=gray' }],
-    ['several lines', { baggage: ['user=42', 'lane=blue'] }, { baggage: 'user=42,lane=gray' }],
-    ['Headers', new Headers({ 'X-A': '1', baggage: 'user=42' }), { 'x-a': '1', baggage: 'user=42,lane=gray' }],
+    ['a baggage of the app', { baggage: 'user=42' }, { baggage: 'lane=gray,user=42' }],
+    ['another tag in it', { baggage: 'lane=blue,user=42' }, { baggage: 'lane=gray,user=42' }],
+    ['another spelling, which is kept', { Baggage: 'user=42' }, { Baggage: 'lane=gray,user=42' }],
+    ['two spellings, which become one', { Baggage: 'user=42', BAGGAGE: 'city=x' }, { Baggage: 'lane=gray,user=42, city=x' }],
+    ['several lines', { baggage: ['user=42', 'lane=blue'] }, { baggage: 'lane=gray,user=42' }],
+    ['Headers', new Headers({ 'X-A': '1', baggage: 'user=42' }), { 'x-a': '1', baggage: 'lane=gray,user=42' }],
     [
       'pairs',
       [
@@ -36,7 +36,7 @@ describe('in a lane', () => {
         ['x-a', '2'],
         ['baggage', 'user=42'],
       ],
-      { 'X-A': '1, 2', baggage: 'user=42,lane=gray' },
+      { 'X-A': '1, 2', baggage: 'lane=gray,user=42' },
     ],
     ['a map', new Map([['x-a', '1']]), { 'x-a': '1', baggage: 'lane=gray' }],
     [
@@ -54,7 +54,7 @@ describe('in a lane', () => {
     lane({ formats: ['mse', 'asm'] });
     expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({
       'X-Mse-Tag': 'gray',
-      baggage: `user=42,${MSE_LIST},x-mse-gray-tag=gray`,
+      baggage: `${MSE_LIST},x-mse-gray-tag=gray,user=42`,
       'x-asm-prefer-tag': 'gray',
     });
     lane({ formats: ['dubbo'] });
@@ -64,7 +64,7 @@ describe('in a lane', () => {
   });
 
   test('writing twice is writing once', () => {
-    expect(gray(gray({ baggage: 'user=42' }))).toEqual({ baggage: 'user=42,lane=gray' });
+    expect(gray(gray({ baggage: 'user=42' }))).toEqual({ baggage: 'lane=gray,user=42' });
   });
 });
 
@@ -141,7 +141,7 @@ describe('from one app to the next', () => {
 
     const tags = ['gray', undefined, 'blue', 'gray', undefined, 'blue'];
     expect(await Promise.all(tags.map((tag) => ask(believing, tag === undefined ? 'user=42' : `user=42,lane=${tag}`)))).toEqual(
-      tags.map((tag) => (tag === undefined ? 'user=42' : `user=42,lane=${tag}`)),
+      tags.map((tag) => (tag === undefined ? 'user=42' : `lane=${tag},user=42`)),
     );
     expect(await ask(believing)).toBe(null);
     expect(await ask(doubting, 'user=42,lane=gray')).toBe('user=42');

@@ -40,9 +40,10 @@ describe('the Lua of the export for APISIX', () => {
     try {
       expect(await baggage('/gray', undefined)).toBe('lane=gray');
       expect(await baggage('/base', undefined)).toBeUndefined();
-      expect(await baggage('/gray', 'user=42, lane = blue;p=1 ,x-mse-gray-tag=blue,city=x')).toBe('user=42,city=x,lane=gray');
+      expect(await baggage('/gray', 'user=42, lane = blue;p=1 ,x-mse-gray-tag=blue,city=x')).toBe('lane=gray,user=42,city=x');
       expect(await baggage('/base', ['user=42', 'lane=gray', 'airplane=gray'])).toBe('user=42,airplane=gray');
       expect(await baggage('/base', 'lane=gray')).toBeUndefined();
+      expect(await baggage('/base', 'l%61ne=gray,;lane=gray, user = 42;p=1 ,+lane=gray,\u00a0lane=gray')).toBe('user = 42;p=1');
     } finally {
       await nginx.stop();
     }

@@ -60,6 +60,11 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     ['lane=gray,user=42', ['user=42']],
     ['user=42, lane = gray;p=1 ,x-mse-gray-tag=gray,city=x', ['city=x', 'user=42']],
     ['lane=gray,lane=gray,lane=gray,lane=gray,lane=gray,lane=gray', []],
+    // Services would read these as our key: they decode and trim keys, each in its own way.
+    ['user=42,l%61ne=gray', ['user=42']],
+    [';lane=gray, lane ;=gray,user=4%32', ['user=4%32']],
+    ['+lane=gray,user=42,lane%20=gray', ['user=42']],
+    ['\u00a0lane=gray,user=42', ['user=42']],
     ['airplane=gray', ['airplane=gray']],
   ])('a client that makes up its lane (%s) stays in base, and the lane does not get through', async (baggage, rest) => {
     const got = await served({ host: 'www.aliyundoc.com', headers: { baggage, 'x-mse-tag': 'gray', 'x-asm-prefer-tag': 'gray' } });

@@ -32,8 +32,8 @@ describe.each<[form: string, make: (pairs: Array<[string, HeaderLines]>) => unkn
   });
 
   test('keep the baggage of the app, in one line, without an older entry of ours', () => {
-    expect(values(written(make([['Baggage', 'a=1;p, lane=stale,b=%20']])))['baggage']).toEqual(['a=1;p,b=%20,lane=gray']);
-    if (form !== 'a Map') expect(values(written(make([['baggage', ['a=1', 'b=2']]])))['baggage']).toEqual(['a=1,b=2,lane=gray']);
+    expect(values(written(make([['Baggage', 'a=1;p, lane=stale,b=%20']])))['baggage']).toEqual(['lane=gray,a=1;p,b=%20']);
+    if (form !== 'a Map') expect(values(written(make([['baggage', ['a=1', 'b=2']]])))['baggage']).toEqual(['lane=gray,a=1,b=2']);
   });
 
   test('of a request that is expressly base lose what is ours, and nothing else', () => {

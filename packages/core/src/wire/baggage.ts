@@ -6,15 +6,19 @@
  *
  * A key is ours if any peer would read it as ours, since peers write anew what they have read: OpenTelemetry trims all of Unicode's
  * white space and percent-decodes keys in JavaScript (`parsePairKeyValue`), decodes, takes `+` for a space and trims again in Python
- * (`W3CBaggagePropagator.extract`), trims UTF-8's white space in Go (`parseMember`), and takes keys as they stand in Java (`Element`).
- * Keys that are plain tokens, as nearly all are, are compared as they stand.
+ * (`W3CBaggagePropagator.extract`), trims UTF-8's white space in Go (`parseMember`), and in Java passes over each `;` until it meets `=`
+ * (`Parser.parseInto`). Keys that are plain tokens, as nearly all are, are compared as they stand. All four are asked by
+ * test/interop/baggage.
  */
 
 /** Name of the header, lower case. */
 export const BAGGAGE_HEADER = 'baggage';
 /** Entries that at least must pass (W3C Baggage, section 3.3.2). */
 export const MAX_BAGGAGE_ENTRIES = 64;
-/** Bytes that at least must pass (W3C Baggage, section 3.3.2). Past it our entry still goes, and nothing is dropped by us. */
+/**
+ * Bytes that at least must pass (W3C Baggage, section 3.3.2). Past it our entry still goes, and nothing is dropped by us; OpenTelemetry in
+ * Java, Go and Python then reads nothing of the header, in JavaScript what fits.
+ */
 export const MAX_BAGGAGE_BYTES = 8192;
 
 /** What a key of the header may be, in words. */
@@ -47,22 +51,26 @@ const EQUALS = 61;
 
 /**
  * Reads the value of one entry, percent-decoded and cut at `;` (a peer may have encoded the properties into the value).
- * Of a duplicate key the last one wins, over all lines. Junk members lose only themselves.
+ * Of a duplicate key the last one wins, over all lines; a plain key wins over other spellings, since a peer may write the two anew in any
+ * order (OpenTelemetry in Go does). Junk members lose only themselves.
  * Returns undefined where no entry has the key.
  */
 export function readBaggageEntry(lines: HeaderLines, key: string): string | undefined {
   if (lines === undefined) return undefined;
-  if (typeof lines === 'string') return readFromLine(lines, key);
+  if (typeof lines === 'string') return readPlain(lines, key) ?? readOdd(lines, key);
   for (let i = lines.length - 1; i >= 0; i--) {
-    const value = readFromLine(lines[i] as string, key);
+    const value = readPlain(lines[i] as string, key);
+    if (value !== undefined) return value;
+  }
+  for (let i = lines.length - 1; i >= 0; i--) {
+    const value = readOdd(lines[i] as string, key);
     if (value !== undefined) return value;
   }
   return undefined;
 }
 
 /** Searches from the end, so the last of a duplicate key is met first and no more is looked at than needed. */
-function readFromLine(line: string, key: string): string | undefined {
-  if (hasOddKey(line)) return readOddLine(line, key);
+function readPlain(line: string, key: string): string | undefined {
   let from = line.length;
   while (from >= 0) {
     const at = from === 0 ? -1 : line.lastIndexOf(key, from - 1);
@@ -75,7 +83,8 @@ function readFromLine(line: string, key: string): string | undefined {
 }
 
 /** Reads from a line in which some key may be ours in another spelling: member by member. */
-function readOddLine(line: string, key: string): string | undefined {
+function readOdd(line: string, key: string): string | undefined {
+  if (!hasOddKey(line)) return undefined;
   let value: string | undefined;
   for (let start = 0; start <= line.length;) {
     const end = endOfMember(line, start);
@@ -90,21 +99,21 @@ function endOfMember(line: string, start: number): number {
   return comma === -1 ? line.length : comma;
 }
 
-/** Where the key of a member ends: at `=`, or where it has none, at `;` or its end. */
+/** Where the key of a member ends: at its first `=`, or where it has none, at its end. */
 function endOfKey(line: string, start: number, end: number): number {
   let at = start;
-  while (at < end && line.charCodeAt(at) !== EQUALS && line.charCodeAt(at) !== SEMICOLON) at++;
+  while (at < end && line.charCodeAt(at) !== EQUALS) at++;
   return at;
 }
 
-/** Whether any key of a line is written in another way than as the W3C text wants it: with `%` or `+`, or beyond visible ASCII. */
+/** Whether any key of a line is written in another way than as the W3C text wants it: with `%`, `+` or `;`, or beyond visible ASCII. */
 function hasOddKey(line: string): boolean {
   let start = 0;
   while (start < line.length) {
     for (let at = start; at < line.length; at++) {
       const code = line.charCodeAt(at);
-      if (code === EQUALS || code === SEMICOLON || code === COMMA) break;
-      if (code === PERCENT || code === PLUS || code > 126 || (code < 33 && !isBlank(code))) return true;
+      if (code === EQUALS || code === COMMA) break;
+      if (code === PERCENT || code === PLUS || code === SEMICOLON || code > 126 || (code < 33 && !isBlank(code))) return true;
     }
     const comma = line.indexOf(',', start);
     if (comma === -1) return false;
@@ -113,15 +122,33 @@ function hasOddKey(line: string): boolean {
   return false;
 }
 
-/** Whether what stands before `=` is this key to any peer. */
+/** Whether what stands before `=` is this key to any peer, or to one behind it. */
 function isKey(text: string, key: string): boolean {
-  if (isReadAs(text, key)) return true;
-  return text.indexOf('+') !== -1 || key.indexOf('+') !== -1 ? isReadAs(text.replaceAll('+', ' '), trimSpace(key.replaceAll('+', ' '))) : false;
+  const passedOn = keyInJava(text);
+  if (isReadAs(passedOn, key)) return true;
+  return passedOn.indexOf('+') !== -1 || key.indexOf('+') !== -1
+    ? isReadAs(passedOn.replaceAll('+', ' '), trimSpace(key.replaceAll('+', ' ')))
+    : false;
 }
 
 function isReadAs(text: string, key: string): boolean {
   // Node gives a header's bytes as Latin-1; a peer may have them as UTF-8.
   return trimSpace(text) === key || trimSpace(decodePercent(trimSpace(text))) === key || trimSpace(decodePercent(percentOfBytes(text))) === key;
+}
+
+/** Without what OpenTelemetry in Java passes over: each `;` before a key, and behind the blank that ends one. No other peer takes such a key. */
+function keyInJava(text: string): string {
+  if (text.indexOf(';') === -1) return text;
+  let start = 0;
+  while (start < text.length && isPassedOver(text.charCodeAt(start))) start++;
+  let end = start;
+  while (end < text.length && !isBlank(text.charCodeAt(end))) end++;
+  for (let rest = end; rest < text.length; rest++) if (!isPassedOver(text.charCodeAt(rest))) return text;
+  return text.slice(start, end);
+}
+
+function isPassedOver(code: number): boolean {
+  return code === SEMICOLON || isBlank(code);
 }
 
 function percentOfBytes(text: string): string {
@@ -159,23 +186,42 @@ function readValue(line: string, start: number): string {
   for (; end < line.length; end++) {
     const code = line.charCodeAt(end);
     if (code === COMMA || code === SEMICOLON) break;
-    if (code === PERCENT) encoded = true;
+    if (code === PERCENT || code === PLUS || code > 126) encoded = true;
   }
   const raw = trimBlanks(line, start, end);
-  if (!encoded) return raw;
-  const decoded = decodePercent(raw);
-  const properties = decoded.indexOf(';');
-  return properties === -1 ? decoded : trimBlanks(decoded, 0, properties);
+  return encoded ? decodeValue(raw) : raw;
+}
+
+/**
+ * Decodes a value, without encoded properties and without blanks around it, whoever's: OpenTelemetry in Python writes both into values, with
+ * `+` for a space, and in JavaScript and Go it trims blanks of Unicode that are not encoded.
+ */
+function decodeValue(raw: string): string {
+  let start = 0;
+  let end = lengthBefore(raw, '%3b', lengthBefore(raw, '%3B', raw.length));
+  while (start < end && raw.charCodeAt(start) === PLUS) start++;
+  while (end > start && raw.charCodeAt(end - 1) === PLUS) end--;
+  const text = raw.slice(start, end);
+  const bytes = percentOfBytes(text);
+  const decoded = decodePercent(bytes);
+  // Bytes that are no UTF-8 are left as Node has them.
+  return trimSpace(decoded === bytes ? decodePercent(trimSpace(text)) : decoded);
+}
+
+function lengthBefore(text: string, part: string, otherwise: number): number {
+  const at = text.indexOf(part);
+  return at === -1 || at > otherwise ? otherwise : at;
 }
 
 /**
  * Writes one entry into a `baggage` header and returns the one line to send. Other entries stay as they are, several
- * lines become one, older entries of the same key go away.
+ * lines become one, older entries of the same key go away. Ours goes first: peers stop at 64 entries (OpenTelemetry in Java and Go) or
+ * at 180 (in JavaScript and Python), and would leave it out at the end.
  * `entry` is the whole `key=value`, made beforehand by {@link baggageEntry}.
  */
 export function mergeBaggageEntry(lines: HeaderLines, key: string, entry: string): string {
   const others = removeBaggageEntry(lines, key);
-  return others === undefined ? entry : `${others},${entry}`;
+  return others === undefined ? entry : `${entry},${others}`;
 }
 
 /** Takes one entry out of a `baggage` header; undefined where nothing remains. */
@@ -192,7 +238,7 @@ export function removeBaggageEntry(lines: HeaderLines, key: string): string | un
 
 function removeFromLine(line: string, key: string): string | undefined {
   const odd = hasOddKey(line);
-  if (odd ? readOddLine(line, key) === undefined : line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
+  if (odd ? readBaggageEntry(line, key) === undefined : line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
   let kept: string | undefined;
   let start = 0;
   while (start <= line.length) {
@@ -211,7 +257,7 @@ function removeFromLine(line: string, key: string): string | undefined {
 
 function isOddMember(line: string, start: number, end: number, key: string): boolean {
   const equals = endOfKey(line, start, end);
-  return line.charCodeAt(equals) === EQUALS && equals < end && isKey(line.slice(start, equals), key);
+  return equals < end && isKey(line.slice(start, equals), key);
 }
 
 /** The text of one entry, for {@link mergeBaggageEntry}. Values are percent-encoded where the W3C text asks for it; tags never need it. */
@@ -268,7 +314,7 @@ export function decodePercent(text: string): string {
   }
 }
 
-/** Encodes what is no baggage-octet: controls, space, `"`, `,`, `;`, `\`, `%` and everything beyond ASCII. */
+/** Encodes what is no baggage-octet: controls, space, `"`, `,`, `;`, `\`, `%` and everything beyond ASCII; and `+`, a space to Python. */
 function encodePercent(value: string): string {
-  return value.replace(/[^\x21\x23\x24\x26-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+/gu, encodeURIComponent);
+  return value.replace(/[^\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]+/gu, encodeURIComponent);
 }

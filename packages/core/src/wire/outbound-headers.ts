@@ -27,7 +27,11 @@ export function writeTag(tag: Tag, codec: TagCodec, headers: OutboundHeaders): v
   const wire = codec.wire(tag);
   if (wire.entries.length > 0) {
     let lines = headers.get(BAGGAGE_HEADER);
-    for (const [key, entry] of wire.entries) lines = mergeBaggageEntry(lines, key, entry);
+    // Each goes in front: from the last on, they stand in their order.
+    for (let i = wire.entries.length - 1; i >= 0; i--) {
+      const [key, entry] = wire.entries[i] as (typeof wire.entries)[number];
+      lines = mergeBaggageEntry(lines, key, entry);
+    }
     headers.set(BAGGAGE_HEADER, lines as string);
   }
   for (const [name, value] of wire.headers) headers.set(name, value);

@@ -3,6 +3,7 @@
  * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
  */
 import type { Tag } from '@lane/core/model';
+import { LUA_PLAIN_MEMBER } from './client-baggage.js';
 import { leavesOf, searchedRegex, type Condition, type Leaf } from './condition.js';
 import { luaSet, luaText } from './lua.js';
 import { orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
@@ -146,7 +147,7 @@ function below(digit: number): string {
 }
 
 function luaOf(plan: Plan, tag: Tag | undefined): string {
-  const written = tag === undefined ? [] : plan.writtenEntries.map(({ textOf }) => `  kept[#kept + 1] = ${luaText(textOf(tag))}`);
+  const written = tag === undefined ? [] : plan.writtenEntries.map(({ textOf }, i) => `  table.insert(kept, ${i + 1}, ${luaText(textOf(tag))})`);
   const headers = new Map(plan.writtenHeaders.map((header) => [header.name, header]));
   const set = plan.ownHeaders.map((name) => {
     const header = headers.get(name);
@@ -161,8 +162,8 @@ function luaOf(plan: Plan, tag: Tag | undefined): string {
   if type(lines) == "string" then lines = { lines } end
   for _, line in ipairs(lines or {}) do
     for member in string.gmatch(line, "[^,]+") do
-      local key = string.match(member, "^%s*([^=%s]*)%s*=")
-      if string.find(member, "%S") and not (key and own[key]) then kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$") end
+      local key = string.match(member, ${luaText(LUA_PLAIN_MEMBER)})
+      if key and not own[key] then kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$") end
     end
   end
 ${[...written, ...set].join('\n')}

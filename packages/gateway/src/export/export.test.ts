@@ -223,7 +223,7 @@ describe('APISIX', () => {
 
   test('writes the tag of a rule into the baggage, and none for base', () => {
     const [gray, base] = routesOf([BY_HOST]).map(({ plugins }) => plugins['serverless-pre-function'].functions[0] as string) as [string, string];
-    expect(gray).toContain('kept[#kept + 1] = "lane=gray"');
+    expect(gray).toContain('table.insert(kept, 1, "lane=gray")');
     expect(base).not.toContain('lane=gray');
     for (const code of [gray, base]) expect(code).toContain('["lane"] = true, ["__microservice_tag__"] = true, ["x-mse-gray-tag"] = true');
   });
@@ -279,7 +279,7 @@ describe('Istio', () => {
       { patch: { value: { typed_config: { default_source_code: { inline_string: string } } } } },
       { match: { routeConfiguration: { vhost: { route: { name: string } } } }; patch: { value: object } },
     ];
-    expect(insert.patch.value.typed_config.default_source_code.inline_string).toContain('kept[#kept + 1] = "lane=" .. lane');
+    expect(insert.patch.value.typed_config.default_source_code.inline_string).toContain('table.insert(kept, 1, "lane=" .. lane)');
     expect(merge.match.routeConfiguration.vhost.route.name).toBe(httpOf([BY_HOST])[0]?.name);
     expect(merge.patch.value).toEqual({ metadata: { filter_metadata: { 'envoy.filters.http.lua': { lane: 'gray' } } } });
   });

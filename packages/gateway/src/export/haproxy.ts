@@ -3,6 +3,7 @@
  * have no brackets.
  */
 import type { Tag } from '@lane/core/model';
+import { droppedMember } from './client-baggage.js';
 import { escapeRegex, leavesOf, searchedRegex, type Comparison, type Condition, type Leaf } from './condition.js';
 import { argument, formatText, MAX_PATTERNS, word } from './haproxy-syntax.js';
 import { hostPort, orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule, type Upstream } from './plan.js';
@@ -118,11 +119,10 @@ class Rules {
   /** Takes out of the client's headers what only an entry may say, and writes the tag. */
   writeHeaders(routes: readonly PlannedRoute[]): void {
     const { ownEntries, ownHeaders, writtenEntries, writtenHeaders } = this.#plan;
-    const keys = ownEntries.map(escapeRegex).join('|');
     // Of up to four lines.
     this.#rule(`set-var-fmt(txn.lane_rest) ${word([1, 2, 3, 4].map((line) => `%[req.fhdr(baggage,${line})]`).join(','))}`);
     const cleaned = [
-      `regsub(${argument(`(?:^|,)[ \\t]*(?:${keys})[ \\t]*=[^,]*`)},'',g)`,
+      `regsub(${argument(`(?:^|,)${droppedMember(ownEntries)}`)},'',g)`,
       `regsub(',[ \\t,]*,',',',g)`,
       `regsub('^[ \\t,]+','')`,
       `regsub('[ \\t,]+$','')`,
@@ -134,7 +134,7 @@ class Rules {
     const entries = writtenEntries.map(({ pieces }) => pieces.map(formatText).join('%[var(txn.lane)]')).join(',');
     this.#rule(`set-header baggage %[var(txn.lane_rest)] if ${some}${entries === '' ? '' : ` !${HAS_LANE}`}`);
     if (entries !== '') {
-      this.#rule(`set-header baggage ${word(`%[var(txn.lane_rest)],${entries}`)} if ${HAS_LANE} ${some}`);
+      this.#rule(`set-header baggage ${word(`${entries},%[var(txn.lane_rest)]`)} if ${HAS_LANE} ${some}`);
       this.#rule(`set-header baggage ${word(entries)} if ${HAS_LANE} !${some}`);
     }
     const tags = [...new Set(routes.flatMap((route) => route.tags))];

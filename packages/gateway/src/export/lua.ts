@@ -1,4 +1,5 @@
 /** The code in Lua that takes a client's own lane away and merges the tag into its baggage, for gateways that run Lua. */
+import { LUA_PLAIN_MEMBER } from './client-baggage.js';
 import type { Plan } from './plan.js';
 
 /** A text in Lua 5.1: other characters than printable ones of ASCII as the bytes that they are in UTF-8. */
@@ -26,8 +27,8 @@ function envoy_on_request(handle)
   local kept = {}
   for i = 0, headers:getNumValues("baggage") - 1 do
     for member in string.gmatch(headers:getAtIndex("baggage", i), "[^,]+") do
-      local key = string.match(member, "^%s*([^=%s]*)%s*=")
-      if string.find(member, "%S") and not (key and own_entries[key]) then
+      local key = string.match(member, ${luaText(LUA_PLAIN_MEMBER)})
+      if key and not own_entries[key] then
         kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$")
       end
     end
@@ -36,7 +37,7 @@ function envoy_on_request(handle)
   for _, name in ipairs(own_headers) do headers:remove(name) end
   local lane = ${lane}
   if lane then
-${plan.writtenEntries.map(({ pieces }) => `    kept[#kept + 1] = ${pieces.map(luaText).join(' .. lane .. ')}`).join('\n')}
+${plan.writtenEntries.map(({ pieces }, i) => `    table.insert(kept, ${i + 1}, ${pieces.map(luaText).join(' .. lane .. ')})`).join('\n')}
   end
   if #kept > 0 then headers:add("baggage", table.concat(kept, ",")) end
 end

@@ -1,24 +1,24 @@
-/** The baggage header for nginx, which can't edit one: maps that take an entry out of it, and put one behind it. */
-import { escapeRegex } from './condition.js';
+/** The baggage header for nginx, which can't edit one: maps that take members out of it, and put the tag before it. */
+import { droppedMember } from './client-baggage.js';
 import { quote, type Variables } from './nginx-syntax.js';
 import type { Plan } from './plan.js';
 
-/** How often one baggage header may name the lane; with more it is dropped whole. */
+/** How many members of one baggage header may be dropped; with more it is dropped whole. */
 const PASSES = 4;
 
 /** A variable with the client's baggage, without what only an entry may say. */
 export function clientBaggage(plan: Plan, variables: Variables): string {
-  const keys = plan.ownEntries.map(escapeRegex).join('|');
+  const dropped = droppedMember(plan.ownEntries);
   let rest = '$http_baggage';
   for (let pass = 0; pass < PASSES; pass++) {
     const [before, after] = [variables.capture(), variables.capture()];
-    const pattern = `~^(?<${before}>(?:.*,)?)[ \\t]*(?:${keys})[ \\t]*=[^,]*,?(?<${after}>.*)$`;
+    const pattern = `~^(?<${before}>(?:.*,)?)${dropped},?(?<${after}>.*)$`;
     rest = variables.define('map', rest, [`default ${rest}`, `${quote(pattern)} $${before}$${after}`]);
   }
   plan.note('of several baggage lines nginx before 1.23 keeps the first');
   const kept = variables.capture();
   return variables.define('map', rest, [
-    `${quote(`~(?:^|,)[ \\t]*(?:${keys})[ \\t]*=`)} ""`,
+    `${quote(`~(?:^|,)${dropped}`)} ""`,
     `${quote(`~^[ \\t,]*(?<${kept}>.*?)[ \\t,]*$`)} $${kept}`,
     'default ""',
   ]);
@@ -36,7 +36,7 @@ export function baggageVariable(plan: Plan, variables: Variables, lane: string, 
       'default ""',
       `${quote(`~^\\|(?<${alone}>.*)$`)} $${alone}`,
       `${quote(`~^(?<${tag}>[^|]+)\\|$`)} "${written(tag)}"`,
-      `${quote(`~^(?<${both}>[^|]+)\\|(?<${second}>.+)$`)} "\${${second}},${written(both)}"`,
+      `${quote(`~^(?<${both}>[^|]+)\\|(?<${second}>.+)$`)} "${written(both)},\${${second}}"`,
     ]);
   });
 }
