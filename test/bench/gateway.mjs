@@ -2,7 +2,7 @@
  * What an entry gateway costs per request, in CPU time of its process, as ratios in one interleaved run: ours beside other engines, each as
  * plain as it can be (one instance, no route but one), so that the difference is what forwarding takes.
  *
- *   npm run bench -- gateway [--rounds 9] [--slices 20] [--requests 300] [--body 0] [--node /path/to/node]
+ *   npm run bench -- gateway [--rounds 9] [--slices 20] [--requests 300] [--body 0] [--quick] [--node /path/to/node]
  *
  * Each round starts every engine anew, in a process of its own, before one backend, and lets them serve slices of requests in turns. Printed
  * are the median of the rounds and the quartiles, over a bare pipe of node:http, which has no rules at all. Two of these show the noise.
@@ -13,20 +13,41 @@ import http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+const BASE = 'a pipe of node:http';
+const ENGINES = [BASE, `${BASE}, again`, 'lane', 'undici', '@fastify/reply-from', 'httpxy'];
+
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
-    slices: { type: 'string', default: '20' },
-    requests: { type: 'string', default: '300' },
+    rounds: { type: 'string' },
+    slices: { type: 'string' },
+    requests: { type: 'string' },
     body: { type: 'string', default: '0' },
+    quick: { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
-const [rounds, slices, requests, bodyBytes] = [values.rounds, values.slices, values.requests, values.body].map(Number);
-const BASE = 'a pipe of node:http';
-const ENGINES = [BASE, `${BASE}, again`, 'lane', 'undici'];
-/** Until the compiler is done. */
-const WARM_UP = 5_000;
+if (values.help) {
+  console.log(`Usage: npm run bench -- gateway [options]
+
+Measures what an entry gateway costs per request, in CPU time, as ratios to ${BASE}.
+
+  --rounds <n>    times that all engines are started anew (default 9)
+  --slices <n>    turns of each engine in a round (default 20)
+  --requests <n>  requests in a slice (default 300)
+  --body <n>      bytes of each request's body (default 0)
+  --quick         2 rounds of 2 slices of 50 requests, hardly warmed up: to see that it runs
+  --node <path>   the Node.js that runs the engines
+  --help          this
+
+Engines: ${ENGINES.join(', ')}`);
+  process.exit(0);
+}
+const usual = values.quick ? { rounds: 2, slices: 2, requests: 50 } : { rounds: 9, slices: 20, requests: 300 };
+const [rounds, slices, requests] = ['rounds', 'slices', 'requests'].map((name) => Number(values[name] ?? usual[name]));
+const bodyBytes = Number(values.body);
+/** Requests until the compiler is done. */
+const WARM_UP = values.quick ? 100 : 5_000;
 const CONCURRENCY = 16;
 
 const children = new Set();

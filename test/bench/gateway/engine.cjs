@@ -35,6 +35,21 @@ const ENGINES = {
       });
     });
   },
+  '@fastify/reply-from': async () => {
+    const fastify = require('fastify')();
+    fastify.register(require('@fastify/reply-from'), { base: `http://127.0.0.1:${backend}` });
+    // As they come: a body is passed on, not parsed.
+    fastify.removeAllContentTypeParsers();
+    fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    fastify.all('/*', (_request, reply) => reply.from());
+    await fastify.ready();
+    return { listen: (port, host) => (void fastify.listen({ port, host }), fastify.server) };
+  },
+  httpxy: async () => {
+    const { createProxyServer } = await import('httpxy');
+    const proxy = createProxyServer({ target: `http://127.0.0.1:${backend}`, agent: new http.Agent({ keepAlive: true }) });
+    return http.createServer((request, response) => void proxy.web(request, response));
+  },
 };
 
 async function main() {
@@ -45,7 +60,7 @@ async function main() {
     const registry = registryOfOne(backend);
     ({ port } = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }] }));
   } else {
-    const server = ENGINES[engine]().listen(0, '127.0.0.1');
+    const server = (await ENGINES[engine]()).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     ({ port } = server.address());
   }

@@ -10,7 +10,10 @@ import type { EntryRule, LaneGroupsDocument, Matcher, Problem, StringMatch } fro
 /** All rules of an entry together. */
 export const MAX_COST_MS = 1;
 
-/** Of re2js 2.10 on Node 22 to 24: 8 to 12 ns for programs like `(a?){50}a{50}$`, less for those whose states are few. */
+/**
+ * To be set by `npm run bench -- rules` on a quiet machine, which was not to be had yet. With seven processes to a core, re2js 2.10 on Node 20
+ * took 20 to 35 ns for programs that keep most of their states alive, 47 for `(?i)(k?){100}k{100}$`, and 1 for those whose states are few.
+ */
 const NS_PER_STEP = 10;
 /** A look-up in the request, and one of the value. */
 const COMPARISON_NS = 50;

@@ -279,7 +279,7 @@ describe('Istio', () => {
       { patch: { value: { typed_config: { default_source_code: { inline_string: string } } } } },
       { match: { routeConfiguration: { vhost: { route: { name: string } } } }; patch: { value: object } },
     ];
-    expect(insert.patch.value.typed_config.default_source_code.inline_string).toContain('table.insert(kept, 1, "lane=" .. lane)');
+    expect(insert.patch.value.typed_config.default_source_code.inline_string).toContain('table.insert(kept, 1, "lane=" .. lane');
     expect(merge.match.routeConfiguration.vhost.route.name).toBe(httpOf([BY_HOST])[0]?.name);
     expect(merge.patch.value).toEqual({ metadata: { filter_metadata: { 'envoy.filters.http.lua': { lane: 'gray' } } } });
   });
