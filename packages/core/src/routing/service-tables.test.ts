@@ -381,3 +381,32 @@ describe('isInRightLane', () => {
     for (const offered of decision?.instances ?? []) expect(found).toContain(offered);
   });
 });
+
+describe('a registry that is believed at once', () => {
+  const one = instance();
+  const gray = instance('gray');
+  const serving = (tables: ServiceTables, tag?: string): readonly Instance[] => tables.route(A, tag)?.instances ?? [];
+
+  test('takes a whole lane away by one word', () => {
+    const doubts: number[] = [];
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 0, onDoubt: ({ doubted }) => doubts.push(doubted) });
+    tables.update(A, [one, gray]);
+    tables.update(A, [one]);
+    expect([serving(tables, 'gray'), doubts]).toEqual([[one], []]);
+    tables.update(A, []);
+    expect(serving(tables)).toEqual([]);
+  });
+
+  test('has it remembered, too, who refused a connection, and for how long that one is left alone', () => {
+    let nowMs = 0;
+    let wake = (): void => {};
+    const clock = { nowMs: () => nowMs, after: (_: number, work: () => void) => ((wake = work), () => {}) };
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 0, clock });
+    tables.update(A, [one, gray]);
+    tables.refused(A, gray.ip, gray.port);
+    expect(serving(tables, 'gray')).toEqual([one]);
+    nowMs = 5_001;
+    wake();
+    expect(serving(tables, 'gray')).toEqual([gray]);
+  });
+});

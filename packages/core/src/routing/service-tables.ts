@@ -70,7 +70,8 @@ export interface ServiceTablesOptions {
   readonly fallback?: Fallback;
   /**
    * So long a registry that forgets has to say that instances are gone until that is believed, against the rules of
-   * {@link InstanceMemory}; asked for each service once. Default 0: it is believed at once, and no refusal is remembered.
+   * {@link InstanceMemory}; asked for each service once. 0: it is believed at once. Default: likewise, and no refusal is remembered either,
+   * as whoever only looks needs no memory.
    */
   readonly holdMs?: () => number;
   /** Told when something of a service comes into doubt, and when nothing is any more. */
@@ -190,13 +191,13 @@ export class ServiceTables {
     const isSameOrigin = known !== undefined && (known.origin === 'snapshot') === (origin === 'snapshot');
     const id = serviceIdOf(key);
     let remembered = this.#remembered.get(id);
-    const holdMs = remembered === undefined ? (this.#options.holdMs?.() ?? 0) : undefined;
-    if (holdMs === 0) return isSameOrigin && saySame(known.instances, told) ? undefined : told;
+    const { holdMs } = this.#options;
+    if (holdMs === undefined) return isSameOrigin && saySame(known.instances, told) ? undefined : told;
     const nowMs = this.#clock.nowMs();
     if (remembered === undefined) {
       remembered = {
         key,
-        memory: new InstanceMemory(holdMs as number, (instance) => this.tagOf(instance)),
+        memory: new InstanceMemory(holdMs(), (instance) => this.tagOf(instance)),
         told,
         origin,
         isAsTold: true,
