@@ -151,6 +151,35 @@ describe('lane groups', () => {
     expect(tables.route(A, 'blue')?.reason).toBe(reason);
   });
 
+  test('put in force for very many instances, they follow a slice at a time, the last ones that came', () => {
+    const waiting: Array<() => void> = [];
+    const clock = { nowMs: () => 0, after: (_: number, work: () => void) => (waiting.push(work), () => {}) };
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
+    const keys = Array.from({ length: 30 }, (_, i): ServiceKey => ({ name: `s${i}`, group: 'DEFAULT_GROUP' }));
+    for (const key of keys)
+      tables.update(
+        key,
+        Array.from({ length: 500 }, () => instance('gray')),
+      );
+    const inLane = (): number => keys.filter((key) => tables.route(key, 'gray')?.reason === 'in-lane').length;
+    expect(inLane()).toBe(30);
+    tables.setRules(rulesOf());
+    // Those of the first slice at once, and of none is asked what no slice has come to.
+    expect(inLane()).toBeGreaterThan(20);
+    expect(inLane()).toBeLessThan(30);
+    waiting.shift()?.();
+    const gray = rulesOf(...keys.map(({ name }) => `${name}/gray`));
+    tables.setRules(gray);
+    while (waiting.length > 0) waiting.shift()?.();
+    expect(inLane()).toBe(30);
+    tables.setRules(rulesOf());
+    const late = { name: 'late', group: 'DEFAULT_GROUP' };
+    tables.update(late, [instance('gray')]);
+    expect(tables.route(late, 'gray')?.reason).toBe('none');
+    while (waiting.length > 0) waiting.shift()?.();
+    expect(inLane()).toBe(0);
+  });
+
   test('outside-enabled-lanes: instances of a lane that is not enabled serve base', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' });
     tables.update(A, [base, gray]);
@@ -175,8 +204,10 @@ describe('addresses', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
     const table = tables.update(A, [healthy, down]);
-    expect(tables.findByAddress(healthy.ip, healthy.port)).toEqual({ instance: healthy, table });
-    expect(tables.findByAddress(down.ip, down.port)).toEqual({ instance: down, table });
+    for (const at of [healthy, down]) {
+      const found = tables.findByAddress(at.ip, at.port);
+      expect([found?.instance, found?.table]).toEqual([at, table]);
+    }
     expect(tables.findByAddress(healthy.ip, down.port)).toBe(undefined);
     expect(tables.findByAddress('10.0.0.3', healthy.port)).toBe(undefined);
     expect(tables.hasHost('10.0.0.2')).toBe(true);
