@@ -107,7 +107,8 @@ function isReadByAny(header: string): boolean {
 }
 
 /** What a peer has read besides ours, in order. */
-const entriesOf = ({ entries }: Reading): string => JSON.stringify([...entries].filter(([key]) => key !== 'lane').sort());
+const entriesOf = ({ entries }: Reading): string =>
+  JSON.stringify([...entries].filter(([key]) => key !== 'lane').sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** A value less the properties that Python leaves in it. */
 const valueIn = ({ entries }: Reading): string | undefined => entries.get('lane')?.split(';')[0]?.trim();
