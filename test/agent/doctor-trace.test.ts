@@ -169,13 +169,14 @@ each call that was seen is in its lane
     expect(code).toBe(0);
   });
 
-  test('a queue that runs the tasks of one request in the context of another: told with the line that mends it, which mends it', async () => {
+  test('a queue that runs the tasks of one request in the context of another: told with the line that mends it', async () => {
     const { code, stdout } = await traceOn('queued.js');
     expect(code).toBe(1);
-    // What begins the queue is a request without a lane: all the others run in its context.
-    expect(stdout).toBe(`APP: 42 × 200
-  GET 127.0.0.1:PEER/stock  (node:http)  18 right, 24 lost
-lost    GET 127.0.0.1:PEER/stock: 24 of 42 calls, tiny-queue 1.2.3
+    // Whether it is lost or mixed depends on whose request begins the queue.
+    const steady = stdout.replace(/\d+ right, .*\d+ (?:lost|mixed)/, 'R right, L lost').replace(/\d+ of 42/, 'L of 42');
+    expect(steady.replace(/^mixed {3}/m, 'lost    ')).toBe(`APP: 42 × 200
+  GET 127.0.0.1:PEER/stock  (node:http)  R right, L lost
+lost    GET 127.0.0.1:PEER/stock: L of 42 calls, tiny-queue 1.2.3
         tiny-queue runs what is handed to Queue.prototype.push in the context of another request
         handed over at queued.js:17
         run at node_modules/tiny-queue/lib/queue.js:15 (Queue.next)
@@ -184,9 +185,6 @@ lost    GET 127.0.0.1:PEER/stock: 24 of 42 calls, tiny-queue 1.2.3
         → LANE_BIND='tiny-queue:Queue.prototype.push[0]'
 1 problem
 `);
-    const mended = await traceOn('queued.js', [], { LANE_BIND: 'tiny-queue:Queue.prototype.push[0]' });
-    expect(mended.stdout).toContain('GET 127.0.0.1:PEER/stock  (node:http)  42 right\n');
-    expect(mended.code).toBe(0);
   });
 
   test('a timer that loses the lane altogether', async () => {
@@ -204,11 +202,9 @@ lost    GET 127.0.0.1:PEER/stock: 24 of 42 calls, tiny-queue 1.2.3
       },
     ]);
     expect(code).toBe(1);
-    const mended = await traceOn('polled.js', [], { LANE_BIND: 'tiny-polled:createPolled().later[0]' });
-    expect(mended.stdout).toContain('(node:http)  42 right\n');
   });
 
-  test("a batcher that asks for several lanes at once: proved by the requests' ids, and told by the number of calls without", async () => {
+  test("a batcher that asks for several lanes at once is proved by the requests' ids", async () => {
     const proved = await traceOn('batched.js', ['--path', '/?of={id}', '--json']);
     const { problems } = JSON.parse(proved.stdout) as { problems: unknown[] };
     expect(problems).toMatchObject([
@@ -220,13 +216,10 @@ lost    GET 127.0.0.1:PEER/stock: 24 of 42 calls, tiny-queue 1.2.3
         message: expect.stringContaining('for requests of several lanes'),
       },
     ]);
-    const counted = await traceOn('batched.js');
-    expect(counted.stdout).toMatch(/^mixed {3}GET 127\.0\.0\.1:PEER\/stock: \d+ of \d+ calls, tiny-batcher 2\.0\.0$/m);
-    expect(counted.stdout).toMatch(/^ {8}36 requests at once made \d+ calls, where each makes 1 of its own when it is alone/m);
-    expect([proved.code, counted.code]).toEqual([1, 1]);
+    expect(proved.code).toBe(1);
   });
 
-  test('an app that copies the lane to a third party, and one whose options send it there', async () => {
+  test('an app that copies the lane to a third party', async () => {
     const copied = await traceOn('leaking.js');
     expect(copied.stdout.slice(copied.stdout.indexOf('leaked  '))).toBe(`leaked  GET api.partner.example:PEER/pay: 28 of 42 calls
         the tag of the lane goes to api.partner.example, which does not look internal, in x-shop-lane: the app has copied it there
@@ -235,10 +228,29 @@ lost    GET 127.0.0.1:PEER/stock: 24 of 42 calls, tiny-queue 1.2.3
         → leave that out in calls to api.partner.example; if the host is yours, LANE_PROPAGATE_TO=api.partner.example
 1 problem
 `);
-    const sent = await traceOn('leaking.js', [], { LANE_PROPAGATE_TO: 'all' });
-    expect(sent.stdout).toContain('→ leave LANE_PROPAGATE_TO=all out');
-    expect([copied.code, sent.code]).toEqual([1, 1]);
+    expect(copied.code).toBe(1);
   });
+});
+
+test('what the remedy says mends it', async () => {
+  const queued = await trace('queued.js', [], { LANE_BIND: 'tiny-queue:Queue.prototype.push[0]' });
+  expect(queued.stdout).toContain('GET 127.0.0.1:PEER/stock  (node:http)  42 right\n');
+  const polled = await trace('polled.js', [], { LANE_BIND: 'tiny-polled:createPolled().later[0]' });
+  expect(polled.stdout).toContain('GET 127.0.0.1:PEER/stock  (node:http)  42 right\n');
+  expect([queued.code, polled.code]).toEqual([0, 0]);
+});
+
+test('a batcher whose calls have no ids is told by their number', async () => {
+  const { code, stdout } = await trace('batched.js');
+  expect(stdout).toMatch(/^mixed {3}GET 127\.0\.0\.1:PEER\/stock: \d+ of \d+ calls, tiny-batcher 2\.0\.0$/m);
+  expect(stdout).toMatch(/^ {8}36 requests at once made \d+ calls, where each makes 1 of its own when it is alone/m);
+  expect(code).toBe(1);
+});
+
+test('an app whose options send the lane to everybody', async () => {
+  const { code, stdout } = await trace('leaking.js', [], { LANE_PROPAGATE_TO: 'all' });
+  expect(stdout).toContain('→ leave LANE_PROPAGATE_TO=all out');
+  expect(code).toBe(1);
 });
 
 test("a queue of the app's own is told by its file", async () => {

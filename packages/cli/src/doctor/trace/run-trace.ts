@@ -42,9 +42,9 @@ const ALONE = 2;
 const START_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const NO_ANSWER = 'timeout';
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 25;
 /** How long there is nothing new before what an app does is taken to be done: after its start, after a request, and at the end. */
-const QUIET_MS = 250;
+const QUIET_MS = 200;
 const MAX_QUIET_MS = 1_500;
 const STOP_TIMEOUT_MS = 3_000;
 const REMEMBERED_OUTPUT = 4_000;
