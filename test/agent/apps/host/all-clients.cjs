@@ -108,7 +108,7 @@ async function main() {
   process.on('unhandledRejection', (error) => broken.push(`unhandled: ${error.stack}`));
   const right = await round();
   if ((await round('gray')) !== right) broken.push('a tagged round differs');
-  const names = [...(globalThis.laneHooks ?? [])].sort();
+  const names = [...(globalThis.laneHooks ?? [])];
   for (const name of names) {
     for (const when of ['before', 'after']) {
       globalThis.laneFault = { name, when, count: 0 };

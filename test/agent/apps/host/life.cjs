@@ -106,7 +106,7 @@ const lives = {
   },
   async 'has little memory'() {
     const { ask, close } = await served();
-    for (let i = 0; i < 1500; i++) await ask();
+    for (let i = 0; i < 300; i++) await ask();
     console.log(await ask());
     close();
   },
