@@ -134,8 +134,7 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
   test('worker threads and forked processes get the agent through NODE_OPTIONS, with a space in its path', async () => {
     const spaced = join(folder, 'a b', 'register.js');
     await mkdir(join(folder, 'a b'), { recursive: true });
-    await cp(AGENT, spaced);
-    await cp(join(AGENT, '../../package.json'), join(folder, 'package.json'));
+    await cp(join(AGENT, '..'), join(folder, 'a b'), { recursive: true });
     expect(JSON.parse((await runApp({ node, script: 'worker.cjs', load: 'NODE_OPTIONS', agent: spaced })).stdout)).toEqual({
       main: true,
       all: [true, true, true],
@@ -143,8 +142,8 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
   });
 
   test('of two copies in one process the second does nothing', async () => {
+    await cp(join(AGENT, '..'), folder, { recursive: true });
     const copy = join(folder, 'register.js');
-    await cp(AGENT, copy);
     const app = await startApp({ node, script: 'echo.cjs', nodeArgs: ['--require', copy], env: { PEER: `http://127.0.0.1:${peer.port}/` } });
     const answer = JSON.parse((await send(app.port, '/', { baggage: 'lane=gray' })).body) as { lane: string; http: Seen; fetch: Seen };
     expect([answer.lane, answer.http.baggage, answer.fetch.baggage, app.stderr()]).toEqual(['gray', ['lane=gray'], ['lane=gray'], '']);

@@ -2,7 +2,7 @@
  * What `--require @lane/agent` and `--import @lane/agent` load. Nothing else of the agent has side effects.
  *
  * A preload file that throws or does not parse ends the host before its first line, so this one is small, in old syntax,
- * and lets nothing out.
+ * lets nothing out, and stays a file of its own beside the bundle.
  */
 /* eslint-disable no-var */
 var version = /^v(\d+)\.(\d+)/.exec(process.version);

@@ -67,7 +67,12 @@ export function start(): void {
   if (options.context === 'cls') {
     safely('LANE_CONTEXT=cls', () => (require('./cls.js') as typeof import('./cls.js')).mirrorIntoCls(log))();
   }
-  const { traces } = options;
+  const { traces, doctorTrace } = options;
+  // After the instrumentations: what is told is what they have made of a call.
+  if (doctorTrace !== undefined)
+    safely('LANE_DOCTOR_TRACE', () =>
+      (require('../observe/trace/start-trace.js') as typeof import('../observe/trace/start-trace.js')).startTrace(agent, doctorTrace),
+    )();
   if (traces !== 'none')
     safely('LANE_TRACES', () => (require('../observe/traces.js') as typeof import('../observe/traces.js')).startTraces(runtime, traces))();
   if (!options.disable.includes('opentelemetry')) whenMetered(safely('OpenTelemetry metrics', (provider) => meter(provider, agent)));

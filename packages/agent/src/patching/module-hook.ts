@@ -26,10 +26,11 @@ export function onFileLoaded(file: string, listener: FileListener): void {
   }
 }
 
-const eachFile: Array<() => void> = [];
+type EachFileListener = (loaded: { exports: unknown }, filename: unknown) => void;
+const eachFile: EachFileListener[] = [];
 
 /** Calls `listener` after each CommonJS file that has been loaded. */
-export function onEachFile(listener: () => void): void {
+export function onEachFile(listener: EachFileListener): void {
   eachFile.push(listener);
   if (!installed) install();
 }
@@ -48,7 +49,7 @@ function install(): void {
       function load(this: NodeJS.Module, ...args: unknown[]): unknown {
         const result = Reflect.apply(original, this, args);
         tell(this, args[0]);
-        for (const listener of eachFile) listener();
+        for (const listener of eachFile) listener(this, args[0]);
         return result;
       },
   );

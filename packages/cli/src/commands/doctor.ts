@@ -1,4 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isTag, TAG_RULE } from '@lane/core/model';
+import { parsePort } from '../arguments.js';
+import { CliError } from '../cli-error.js';
 import type { Examination, Given } from '../doctor/examine.js';
 import type { Level } from '../doctor/finding.js';
 import { EXIT } from '../exit-codes.js';
@@ -24,22 +27,87 @@ export function doctorCommand(): Command {
     .addOption(new Option('--nacos-transport <name>', 'how to speak with Nacos').choices(['http', 'grpc']))
     .option('--quiet', 'only what is wrong')
     .option('--json', 'as JSON')
-    .addHelpText('after', "\nExit code 0: nothing that breaks lanes; 1: something does; 2: the arguments can't be used.")
+    .argument('[command...]', 'with --trace: what starts the app, after --')
+    .addOption(
+      new Option('--trace', 'start an app, send it requests of three kinds at once, and tell which of its calls lose their lane').conflicts([
+        'pid',
+        'admin',
+        'env',
+      ]),
+    )
+    .option('--path <path>', 'with --trace: what is asked for; {id} is another one each time (default: /)')
+    .option('--method <method>', 'with --trace: how (default: GET, with --data POST)', parseMethod)
+    .option('--header <name:value>', 'with --trace: a header of the requests, such as one that logs in; may be given several times', collectHeader)
+    .option('--data <text>', 'with --trace: a body of JSON')
+    .option('--requests <count>', 'with --trace: how many of each kind at once (default: 12)', parseCount)
+    .option('--port <port>', "with --trace: the app's port, where it listens on several", parsePort)
+    .option('--lanes <tag,tag>', 'with --trace: the tags of the two lanes (default: doctor-a,doctor-b)', parseLanes)
+    .passThroughOptions()
+    .addHelpText('after', HELP)
     .action(doctor);
 }
 
+const HELP = `
+--trace: what is sent where. The command is started as it stands, with the agent and this shell's environment: the app registers, connects and
+calls others as it always does. To it, at localhost, go six requests one after the other and three times --requests at once: a third without a lane,
+a third in each of two lanes that no instance has, so that base serves them. Each has an id in x-request-id and x-lane-doctor.
+What the app calls for a request, it really calls: choose a path and data that do no harm, and an environment for tests.
+Nothing is sent by the command itself but that. Seen are calls by node:http, undici (fetch) and node:http2; database and message clients are not.
+
+Exit code 0: nothing that breaks lanes; 1: something does, or --trace saw no call; 2: the arguments can't be used.`;
+
 interface DoctorArguments extends Given {
+  trace?: boolean;
+  path?: string;
+  method?: string;
+  header?: Array<readonly [string, string]>;
+  data?: string;
+  requests?: number;
+  port?: number;
+  lanes?: readonly [string, string];
   pid?: number;
   quiet?: boolean;
   json?: boolean;
 }
 
-async function doctor(given: DoctorArguments, command: Command): Promise<void> {
+async function doctor(words: string[], given: DoctorArguments, command: Command): Promise<void> {
+  if (given.trace === true) return traceApp(words, given);
+  const alien = (['path', 'method', 'header', 'data', 'requests', 'port', 'lanes'] as const).find((name) => given[name] !== undefined);
+  if (words.length > 0 || alien !== undefined) {
+    throw new CliError(
+      `${alien === undefined ? 'a command' : `--${alien}`} goes with --trace: lane doctor --trace -- node app.js`,
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
+  }
   const { examine } = await import('../doctor/examine.js');
   const examination = await examine(given, variablesOf(command.parent ?? command));
   if (given.json === true) printJson(examination);
   else print(examination, given.quiet === true);
   if (!examination.ok) process.exitCode = EXIT.failed;
+}
+
+async function traceApp(command: string[], given: DoctorArguments): Promise<void> {
+  if (command.length === 0) {
+    throw new CliError('say what starts the app: lane doctor --trace -- node app.js', 'ELANE_USAGE', EXIT.usage);
+  }
+  const { runTrace } = await import('../doctor/trace/run-trace.js');
+  const trace = await runTrace({
+    command,
+    path: given.path ?? '/',
+    method: given.method ?? (given.data === undefined ? 'GET' : 'POST'),
+    requests: given.requests ?? DEFAULT_REQUESTS,
+    port: given.port,
+    headers: given.header ?? [],
+    data: given.data,
+    lanes: given.lanes ?? ['doctor-a', 'doctor-b'],
+  });
+  if (given.json === true) printJson(trace);
+  else {
+    const { printTrace } = await import('../doctor/trace/print-trace.js');
+    printTrace(trace, command);
+  }
+  if (!trace.ok) process.exitCode = EXIT.failed;
 }
 
 /** The variables that options of any command stand for. */
@@ -65,6 +133,33 @@ function collectVariable(text: string, before: Record<string, string> = {}): Rec
   const equals = text.indexOf('=');
   if (equals < 1) throw new InvalidArgumentError('accepted is NAME=VALUE.');
   return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+const DEFAULT_REQUESTS = 12;
+const MAX_REQUESTS = 1_000;
+
+function parseMethod(text: string): string {
+  if (!/^[A-Za-z]{1,20}$/.test(text)) throw new InvalidArgumentError('accepted is a method such as POST.');
+  return text.toUpperCase();
+}
+
+function collectHeader(text: string, before: ReadonlyArray<readonly [string, string]> = []): Array<readonly [string, string]> {
+  const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):\s*([\t\x20-\x7e]*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("accepted is NAME:VALUE, such as 'authorization: Bearer …'.");
+  return [...before, [name, value]];
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,4}$/.test(text) || count < 1 || count > MAX_REQUESTS) throw new InvalidArgumentError(`accepted is 1 to ${MAX_REQUESTS}.`);
+  return count;
+}
+
+function parseLanes(text: string): readonly [string, string] {
+  const [first = '', second = '', ...more] = text.split(',');
+  if (!isTag(first) || !isTag(second) || first === second || more.length > 0)
+    throw new InvalidArgumentError(`accepted are two tags that differ: ${TAG_RULE}.`);
+  return [first, second];
 }
 
 function parsePid(text: string): number {

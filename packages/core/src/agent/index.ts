@@ -33,4 +33,13 @@ export {
   type TrafficReport,
   type TrafficRoute,
 } from './reports.js';
+export {
+  TRACE_HEADER,
+  TRACE_ID,
+  type TraceCall,
+  type TraceFrame,
+  type TraceHandOver,
+  type TraceRecord,
+  type TraceRequestId,
+} from './trace-records.js';
 export { wrap, type Method, type Replaceable, type Undo } from './wrap.js';

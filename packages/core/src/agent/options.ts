@@ -60,6 +60,8 @@ export interface AgentOptions {
   /** Methods whose callbacks are bound to the lane of who hands them in: `some-queue:Queue.prototype.push[0]`. */
   readonly bind: readonly string[];
   readonly disable: readonly string[];
+  /** Folder in which the app tells `lane doctor --trace` of its calls; undefined: it tells nobody. */
+  readonly doctorTrace: string | undefined;
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
 }
@@ -295,6 +297,7 @@ export const OPTION_ROWS = {
     parse: (text) => text.split(/[\s,]+(?![^[\]]*\])/).filter((line) => line !== ''),
   }),
   disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
+  doctorTrace: row<string | undefined>({ variable: 'LANE_DOCTOR_TRACE', accepts: 'a folder', fallback: undefined, parse: text }),
   log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
   logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
 } as const satisfies Record<string, Row<unknown>>;

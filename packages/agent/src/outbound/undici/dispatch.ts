@@ -101,12 +101,14 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     series: Series | undefined,
   ): boolean {
     const redirect = verdict.kind === 'redirect' ? verdict : undefined;
-    const through = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
-    const prepared = prepare(options, target, through === undefined ? undefined : redirect, series, outbound) ?? options;
-    const dispatched = (): boolean => dispatchCounting(original, through ?? dispatcher, prepared, handler, series, observers);
+    const chosen = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
+    const prepared = prepare(options, target, chosen === undefined ? undefined : redirect, series, outbound);
+    // Unprepared, a call has no origin for a substitute, and no mark that keeps the substitute from having one, too, and so on for ever.
+    const through = prepared === undefined ? dispatcher : (chosen ?? dispatcher);
+    const dispatched = (): boolean => dispatchCounting(original, through, prepared ?? options, handler, series, observers);
     const writable = observers.verdicts === undefined ? dispatched() : observers.verdicts.during(verdict, dispatched);
     // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
-    return writable || (through !== undefined && through !== dispatcher);
+    return writable || through !== dispatcher;
   }
 
   const isQuiet = (): boolean =>
