@@ -8,6 +8,8 @@ interface BoundLibrary {
 }
 
 const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
+  // Its queue is emptied in the lane of whoever began it: `promise` stands on it, too.
+  asap: { versions: { asap: '2.x' }, lines: ['asap/asap.js:[0]', 'asap/raw.js:[0]'] },
   'async-lock': { versions: { 'async-lock': '1.x' }, lines: ['async-lock/lib/index.js:prototype.acquire[1,2]'] },
   bottleneck: {
     versions: { bottleneck: '2.x' },
@@ -17,6 +19,7 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       `bottleneck/${file}.js:prototype.submit`,
     ]),
   },
+  'es6-promise': { versions: { 'es6-promise': '3 - 4' }, lines: ['es6-promise/dist/es6-promise.js:Promise.prototype.then'] },
   mongodb3: {
     versions: { mongodb: '3.x' },
     lines: [
@@ -37,6 +40,10 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
     ],
   },
   'p-limit': { versions: { 'p-limit': '2 - 3' }, lines: ['p-limit/index.js:()[0]'] },
+  promise: {
+    versions: { promise: '7 - 8' },
+    lines: ['lib', 'setimmediate', 'domains'].map((folder) => `promise/${folder}/core.js:prototype.then`),
+  },
   'promise-queue': { versions: { 'promise-queue': '2.x' }, lines: ['promise-queue/lib/index.js:prototype.add[0]'] },
   queue: {
     versions: { queue: '4 - 7' },
@@ -51,6 +58,8 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       'redis/lib/multi.js:prototype.exec[0]',
     ],
   },
+  rsvp: { versions: { rsvp: '3 - 4' }, lines: ['rsvp/dist/rsvp.js:Promise.prototype.then'] },
+  when: { versions: { when: '3.x' }, lines: ['when/lib/makePromise.js:().prototype.then'] },
 };
 
 /** The instrumentations of the table. */
