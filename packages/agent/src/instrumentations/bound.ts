@@ -60,6 +60,8 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   },
   rsvp: { versions: { rsvp: '3 - 4' }, lines: ['rsvp/dist/rsvp.js:Promise.prototype.then'] },
   when: { versions: { when: '3.x' }, lines: ['when/lib/makePromise.js:().prototype.then'] },
+  // All connections share the queue of what is to be inflated.
+  ws: { versions: { ws: '7 - 8' }, lines: ['ws/lib/limiter.js:prototype.add[0]'] },
 };
 
 /** The instrumentations of the table. */

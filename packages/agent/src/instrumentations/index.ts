@@ -77,13 +77,6 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['http2-wrapper/source/agent.js'],
     patch: (loaded) => (require('./http2-wrapper.js') as typeof import('./http2-wrapper.js')).patch(loaded),
   },
-  'ws-server': {
-    library: 'ws',
-    versions: { ws: '7 - 8' },
-    patches: 'WebSocketServer.prototype.completeUpgrade; WebSocket emit, from the first tagged handshake on',
-    files: ['ws/lib/websocket-server.js'],
-    patch: (loaded) => (require('./ws-server.js') as typeof import('./ws-server.js')).patch(loaded),
-  },
   'amqp-connection-manager': {
     library: 'amqp-connection-manager',
     versions: { 'amqp-connection-manager': '3 - 5' },
