@@ -5,6 +5,8 @@ import type { Instrumentation } from '../patching/instrumentation.js';
 interface BoundLibrary {
   readonly versions: Readonly<Record<string, string>>;
   readonly lines: readonly string[];
+  /** Versions that are right by themselves. */
+  readonly needless?: string;
 }
 
 const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
@@ -22,6 +24,7 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   'es6-promise': { versions: { 'es6-promise': '3 - 4' }, lines: ['es6-promise/dist/es6-promise.js:Promise.prototype.then'] },
   mongodb3: {
     versions: { mongodb: '3.x' },
+    needless: '>=4',
     lines: [
       'mongodb/lib/utils.js:maybePromise[1]',
       'mongodb/lib/collection.js:prototype.find()',
@@ -39,7 +42,7 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       ...['getConnection', 'query', 'query()', 'end'].map((method) => `mysql/lib/Pool.js:prototype.${method}`),
     ],
   },
-  'p-limit': { versions: { 'p-limit': '2 - 3' }, lines: ['p-limit/index.js:()[0]'] },
+  'p-limit': { versions: { 'p-limit': '2 - 3' }, needless: '>=4', lines: ['p-limit/index.js:()[0]'] },
   promise: {
     versions: { promise: '7 - 8' },
     lines: ['lib', 'setimmediate', 'domains'].map((folder) => `promise/${folder}/core.js:prototype.then`),
@@ -51,6 +54,7 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   },
   redis: {
     versions: { redis: '2 - 3' },
+    needless: '>=4',
     lines: [
       'redis/index.js:RedisClient.prototype.internal_send_command[0].callback',
       'redis/lib/multi.js:prototype.exec_atomic[0]',
@@ -67,9 +71,10 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
 /** The instrumentations of the table. */
 export function boundLibraries(): Record<string, Instrumentation> {
   return Object.fromEntries(
-    Object.entries(LIBRARIES).map(([name, { versions, lines }]) => {
-      const library = Object.keys(versions).join(', ');
-      return [name, boundLibrary(library, versions, joinBindings(lines.map((line) => parseBinding(line) as Binding)))];
+    Object.entries(LIBRARIES).map(([name, { versions, lines, needless }]) => {
+      const packages = Object.keys(versions);
+      const bound = boundLibrary(packages.join(', '), versions, joinBindings(lines.map((line) => parseBinding(line) as Binding)));
+      return [name, needless === undefined ? bound : { ...bound, needless: Object.fromEntries(packages.map((each) => [each, needless])) }];
     }),
   );
 }
