@@ -84,7 +84,7 @@ function ask(port: number, headers: Record<string, string> = {}): Promise<{ stat
   });
 }
 
-const rule = (match: EntryRule['match']): EntryRule => ({ name: 'r', match });
+const rule = (match: NonNullable<EntryRule['match']>): EntryRule => ({ name: 'r', match });
 const CASES: ReadonlyArray<[how: string, lane: Partial<Lane>, gray: Record<string, string>, more?: Partial<GatewayOptions>]> = [
   ['a header', { rules: [rule({ header: 'x-user', exact: 'a' })] }, { 'x-user': 'a' }],
   ['a cookie', { rules: [rule({ cookie: 'release', exact: 'gray' })] }, { cookie: 'release=gray' }],

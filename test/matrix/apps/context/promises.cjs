@@ -81,7 +81,7 @@ module.exports = async (name, how) => {
 function formsOf(Class) {
   let shared;
   const settled = () =>
-    (shared ??= new Class((resolve) => setTimeout(resolve, 5)).then(() => {
+    (shared ??= new Class((resolve) => setTimeout(() => resolve(), 5)).then(() => {
       shared = undefined;
     }));
   return {
