@@ -40,7 +40,7 @@ export async function startService(
   folder: string,
   env: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: { ...process.env, ...env } });
+  const child = spawn(...endingWithUs(command, args), { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder, env: { ...process.env, ...env } });
   running.add(child);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let output = '';
@@ -70,9 +70,18 @@ export async function startService(
   };
 }
 
+/** A process that is killed runs nothing at its exit, as a worker of tests is that hangs; so the system sees to its servers where it can. */
+function endingWithUs(command: string, args: readonly string[]): [command: string, args: readonly string[]] {
+  if (!existsSync(SETPRIV)) return [command, args];
+  return [SETPRIV, ['--pdeathsig=KILL', ...(command === SETPRIV ? [] : [command]), ...args]];
+}
+
+/** Of util-linux. */
+const SETPRIV = '/usr/bin/setpriv';
+
 /** Servers that refuse to run as root are run as the user of their package. */
 export function asUser(user: string, folder: string, command: string, args: readonly string[]): [command: string, args: string[]] {
   if (process.getuid?.() !== 0) return [command, [...args]];
   execFileSync('chown', ['-R', user, folder]);
-  return ['setpriv', [`--reuid=${user}`, `--regid=${user}`, '--init-groups', command, ...args]];
+  return [SETPRIV, [`--reuid=${user}`, `--regid=${user}`, '--init-groups', command, ...args]];
 }
