@@ -110,7 +110,8 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     expect(code).toBe(0);
     expect(stderr).toMatch(/^lane warn: nacos is bundled into the file of the app.*external: \['nacos'\] for esbuild.*file=.*bundle/);
 
-    await build({ stdin: entry, outfile: bundle, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', external: ['nacos'] });
+    const asksItself = { ...entry, contents: `console.log("/nacos/v1/ns/instance/list"); ${entry.contents}` };
+    await build({ stdin: asksItself, outfile: bundle, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', external: ['nacos'] });
     expect((await runApp({ node, script: bundle, env: { NODE_PATH: join(__dirname, '../node_modules') } })).stderr).toBe('');
   });
 

@@ -22,6 +22,8 @@ export interface AppOptions {
   readonly agent?: string;
   /** Where it is started, and with it where packages are looked for; test/agent by default. */
   readonly cwd?: string;
+  /** Lines of the agent's log that are true of it: matched against each. */
+  readonly says?: readonly RegExp[];
 }
 
 /** A running app. */
@@ -39,6 +41,16 @@ export interface App {
 /** Longer than any test: what a test that was given up has left. */
 const HARD_LIMIT_MS = 300_000;
 const running = new Set<ChildProcess>();
+const logs: Array<() => string[]> = [];
+
+/** What the agents of apps that have been started since the last call have said, that their apps do not say of them. */
+export function unexpectedLines(): string[] {
+  return logs.splice(0).flatMap((linesOf) => linesOf());
+}
+
+/** A line of the agent's log, in either of its formats. */
+const OF_AGENT = /^lane \w+: |^\{"time":"[^"]*","level":"\w+","name":"lane",/;
+
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** The path of an app. */
@@ -107,6 +119,12 @@ function launch(options: AppOptions, withChannel = true): { child: ChildProcess;
   running.add(child);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  logs.push(() =>
+    stderr
+      .split('\n')
+      .filter((line) => OF_AGENT.test(line) && options.says?.some((said) => said.test(line)) !== true)
+      .map((line) => `${options.script} ${options.args?.join(' ') ?? ''}: ${line}`),
+  );
   const limit = setTimeout(() => {
     stderr += `\n(killed after ${HARD_LIMIT_MS / 1_000} s)`;
     child.kill('SIGKILL');

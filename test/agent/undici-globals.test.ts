@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer, type Seen } from './peer.js';
-import { send, startApp } from './run-app.js';
+import { appFile, runApp, send, startApp } from './run-app.js';
 
 let peer: Peer;
 beforeAll(async () => {
@@ -20,5 +20,18 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     const { body } = await send(app.port, '/', { baggage: 'lane=gray' });
     expect((JSON.parse(body) as Seen).headers.baggage).toBe('lane=gray');
     await app.stop();
+  });
+
+  test('a dispatcher of the app’s own is not taken for that of fetch, which carries the tag, and nothing else is said', async () => {
+    const app = await startApp({ node, script: 'own-dispatcher.cjs', env: { PEER: `http://127.0.0.1:${peer.port}/` } });
+    const { body } = await send(app.port, '/', { baggage: 'lane=gray' });
+    expect((JSON.parse(body) as Seen).headers.baggage).toBe('lane=gray');
+    await app.stop();
+    expect(app.stderr()).toBe('');
+  });
+
+  test('of one that was set before the agent, a line says what that means', async () => {
+    const { stderr } = await runApp({ node, script: 'done.cjs', nodeArgs: ['--require', appFile('early-dispatcher.cjs')] });
+    expect(stderr).toMatch(/^lane warn: fetch goes through a dispatcher that was set before the agent was loaded.*\n$/);
   });
 });

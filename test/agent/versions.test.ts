@@ -31,8 +31,17 @@ test('a version that it knows is patched, without a word', async () => {
 test.each(['2.0.0', '0.9.7'])('q %s, which it does not know, is left as it is, and one line says what that means', async (version) => {
   const { code, stdout, stderr } = await runApp({ script: join(appWith(version), 'app.cjs') });
   expect([code, stdout]).toEqual([0, 'as it was']);
-  expect(stderr).toMatch(/^lane warn: q \S+ is not patched: the agent knows q 1\.x\. Its calls and callbacks follow no lane .* folder=\S+q\n$/);
+  expect(stderr).toMatch(/^lane warn: q \S+ is not patched: the agent knows q 1\.x\. Lanes may get lost in it .* folder=\S+q\n$/);
   expect(stderr).toContain(`q ${version} `);
+});
+
+test('a version that is right by itself is left as it is, without a word', async () => {
+  const folder = appWith('1.5.1');
+  mkdirSync(join(folder, 'node_modules/p-limit'));
+  writeFileSync(join(folder, 'node_modules/p-limit/package.json'), JSON.stringify({ name: 'p-limit', version: '7.0.0' }));
+  writeFileSync(join(folder, 'node_modules/p-limit/index.js'), 'module.exports = () => {};');
+  writeFileSync(join(folder, 'app.cjs'), "process.stdout.write(String(Object.getOwnPropertySymbols(require('p-limit')).length));");
+  expect(await runApp({ script: join(folder, 'app.cjs') })).toEqual({ code: 0, stdout: '0', stderr: '' });
 });
 
 test('a copy that has no version is taken for one that it knows', async () => {

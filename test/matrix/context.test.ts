@@ -25,8 +25,9 @@ const CARGO = 'a cargo is worked on in the lane of its last task';
 const ROWS: readonly ContextRow[] = [
   { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
   { name: 'mysql2', dependency: 'mysql2', app: ['mysql2.cjs'], help: 'mysql2' },
-  { name: 'ioredis 6', dependency: 'ioredis', app: ['redis.cjs', 'ioredis'] },
-  { name: 'ioredis 5', dependency: 'ioredis5', app: ['redis.cjs', 'ioredis5'] },
+  { name: 'ioredis 6', dependency: 'ioredis', app: ['redis.cjs', 'ioredis'], help: 'ioredis' },
+  { name: 'ioredis 5', dependency: 'ioredis5', app: ['redis.cjs', 'ioredis5'], help: 'ioredis' },
+  { name: 'ioredis 4', dependency: 'ioredis4', app: ['redis.cjs', 'ioredis4'], help: 'ioredis' },
   { name: 'redis 6', dependency: 'redis', app: ['redis.cjs', 'redis'] },
   { name: 'redis 4', dependency: 'redis4', app: ['redis.cjs', 'redis4'] },
   { name: 'mongodb 7', dependency: 'mongodb', app: ['mongodb.cjs', 'mongodb'], limits: STAND_IN },
@@ -38,6 +39,9 @@ const ROWS: readonly ContextRow[] = [
   { name: 'generic-pool', dependency: 'generic-pool', app: ['queues.mjs', 'generic-pool'] },
   { name: 'bluebird', dependency: 'bluebird', app: ['promises.cjs', 'bluebird'], help: 'bluebird' },
   { name: 'q', dependency: 'q', app: ['promises.cjs', 'q'], help: 'q' },
+  { name: 'zone.js', dependency: 'zone.js', app: ['promises.cjs', 'zone.js'], help: 'global-promise' },
+  { name: 'zone.js, imported', dependency: 'zone.js', app: ['promises.cjs', 'zone.js', 'imported'], help: 'global-promise' },
+  ...['asap', 'es6-promise', 'promise', 'rsvp', 'when'].map((name) => ({ name, dependency: name, app: ['promises.cjs', name] as const, help: name })),
   {
     name: 'async',
     dependency: 'async',

@@ -54,8 +54,10 @@ const ROWS: readonly IsolationRow[] = [
     app: ['bullmq.cjs', 'bullmq5'],
     limits: 'a job that the wrong worker has taken is put back, and delayed by it',
   },
-  { name: 'nats, queue groups', dependency: 'nats', app: ['nats.cjs', 'callback'], limits: 'without JetStream' },
-  { name: 'nats, for await', dependency: 'nats', app: ['nats.cjs', 'iterator'], limits: 'without JetStream', outsideLanes: true },
+  ...['nats', '@nats-io/transport-node'].flatMap((dependency): IsolationRow[] => [
+    { name: `${dependency}, queue groups`, dependency, app: ['nats.cjs', dependency, 'callback'], limits: 'without JetStream' },
+    { name: `${dependency}, for await`, dependency, app: ['nats.cjs', dependency, 'iterator'], limits: 'without JetStream', outsideLanes: true },
+  ]),
   {
     name: 'rocketmq-client-nodejs',
     dependency: 'rocketmq-client-nodejs',

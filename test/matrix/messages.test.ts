@@ -47,12 +47,18 @@ const ROWS: readonly MessageRow[] = [
     not: OTHER_ABI,
   },
   {
-    name: 'nats',
-    dependency: 'nats',
-    app: ['nats.cjs'],
+    name: 'amqp-connection-manager',
+    dependency: 'amqp-connection-manager',
+    app: ['amqp-connection-manager.cjs'],
+    help: 'amqp-connection-manager',
+  },
+  ...['nats', '@nats-io/transport-node'].map((dependency) => ({
+    name: dependency,
+    dependency,
+    app: ['nats.cjs', dependency] as const,
     help: 'nats',
     limits: 'callbacks; a `for await` loop over a subscription runs in the lane in which it was started',
-  },
+  })),
   { name: 'bull', dependency: 'bull', app: ['bull.cjs'], help: 'bull' },
   {
     name: 'rocketmq-client-nodejs',

@@ -77,7 +77,7 @@ const overHttp2 =
 const load = createRequire(join(__dirname, 'servers.test.ts'));
 const overWs: Ask = async (port, _, headers) => {
   const { WebSocket } = load('ws') as { WebSocket: new (url: string, options: object) => EventEmitter & { send(body: string): void; close(): void } };
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { headers });
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { headers, perMessageDeflate: { threshold: 0 } });
   await once(socket, 'open');
   return {
     async end() {
@@ -175,6 +175,7 @@ const ROWS: readonly ServerRow[] = [
   { name: '@grpc/grpc-js, unary', dependency: '@grpc/grpc-js', app: ['grpc.cjs'], paths: ['/unary'], ask: overGrpc, help: 'http2-server' },
   { name: 'Next.js, route handlers', dependency: 'next', app: ['next.cjs'], paths: ['/json'], build: buildNext },
   { name: 'ws', dependency: 'ws', app: ['ws.cjs'], paths: ['/'], ask: overWs },
+  { name: 'ws, compressed', dependency: 'ws', app: ['ws.cjs', 'compressed'], paths: ['/'], ask: overWs, help: 'ws' },
 ];
 
 const KINDS = ['gray', 'blue', undefined];

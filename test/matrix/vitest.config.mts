@@ -6,6 +6,7 @@ export default defineConfig({
     name: 'matrix',
     include: ['test/matrix/**/*.test.ts'],
     globalSetup: ['test/matrix/services.ts'],
+    setupFiles: ['test/matrix/agents-log.ts'],
     reporters: ['default', './test/matrix/reporter.mts'],
     // Most of the time is spent waiting for brokers.
     maxWorkers: 2,

@@ -9,10 +9,12 @@ export function startNginx(configuration: string, port: number, modules: readonl
   const folder = dataFolder('nginx');
   mkdirSync(join(folder, 'logs'));
   writeFileSync(join(folder, 'lane.conf'), configuration);
+  // Its folder is ours alone: a worker under another name could keep nothing there.
+  const user = process.getuid?.() === 0 ? 'user root;\n' : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`);
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `${modules.map((file) => `load_module ${file};\n`).join('')}daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\n${temporary.join('\n')}\naccess_log off;\ninclude ${folder}/lane.conf;\n}\n`,
+    `${modules.map((file) => `load_module ${file};\n`).join('')}${user}daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\n${temporary.join('\n')}\naccess_log off;\ninclude ${folder}/lane.conf;\n}\n`,
   );
   return startProxy(programOf('nginx-light', ['/usr/sbin/nginx']), ['-p', folder, '-c', join(folder, 'nginx.conf')], port, folder);
 }

@@ -1,6 +1,9 @@
 'use strict';
 // Each request asks the peer through a cache; answers what it was told, which is the baggage that the peer saw.
+const { mkdtempSync, rmSync } = require('node:fs');
 const http = require('node:http');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 
 const { PEER } = process.env;
 const { origin } = new URL(PEER);
@@ -25,6 +28,76 @@ caches['axios-cache-interceptor'] = async () => String((await axios.get(`${origi
 const { IncrementalCache } = require('next/dist/server/lib/incremental-cache');
 caches["Next's key of a fetch"] = () => IncrementalCache.prototype.generateCacheKey.call({}, `${origin}/next`, { headers: {} });
 
+// What got 11 has: by itself, since got 11 never ends a first answer that is kept (Node 20 and later, without the agent too).
+const CacheableRequest = require(require.resolve('cacheable-request', { paths: [require.resolve('got11')] }));
+const cacheable = new CacheableRequest(http.request, new Map());
+const text = (asked) =>
+  new Promise((resolve, reject) => {
+    const body = async (response) => {
+      let read = '';
+      for await (const chunk of response) read += chunk;
+      resolve(read);
+    };
+    const asking = cacheable(asked, (response) => void body(response).catch(reject));
+    asking.on('request', (request) => request.end());
+    asking.on('error', reject);
+  });
+caches['cacheable-request, a text'] = () => text(`${origin}/text`);
+caches['cacheable-request, a URL'] = () => text(new URL(`${origin}/url`));
+caches['cacheable-request, options'] = () => {
+  const { hostname, port } = new URL(origin);
+  return text({ hostname, port, path: '/options' });
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'lane-caches-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const fetchHappening = require('make-fetch-happen').defaults({ cachePath: folder });
+caches['make-fetch-happen'] = async () => (await fetchHappening(`${origin}/make-fetch-happen`)).text();
+
+/** ES modules, which only module.registerHooks (Node 22.15) can reach. */
+async function addModules() {
+  if (typeof require('node:module').registerHooks !== 'function') return;
+  for (const version of ['got14', 'got']) {
+    const { default: got } = await import(version);
+    const caching = got.extend({ cache: new Map(), retry: { limit: 0 } });
+    caches[version] = async () => (await caching(`${origin}/${version}`)).body;
+  }
+}
+
+/** What Nest keeps of its own answers. */
+async function addNest() {
+  require('reflect-metadata');
+  const { Controller, Get, Module, UseInterceptors } = require('@nestjs/common');
+  const { NestFactory } = require('@nestjs/core');
+  const { CacheInterceptor, CacheModule } = require('@nestjs/cache-manager');
+  class Pages {
+    page() {
+      return fetched(`${origin}/nest`);
+    }
+  }
+  Get('/page')(Pages.prototype, 'page', Object.getOwnPropertyDescriptor(Pages.prototype, 'page'));
+  Controller()(Pages);
+  UseInterceptors(CacheInterceptor)(Pages);
+  class App {}
+  Module({ imports: [CacheModule.register({ ttl: 60_000 })], controllers: [Pages] })(App);
+  const app = await NestFactory.create(App, { logger: false });
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address();
+  caches['@nestjs/cache-manager'] = () => fetched(`http://127.0.0.1:${port}/page`);
+}
+
+function fetched(url) {
+  return new Promise((resolve, reject) => {
+    http
+      .get(url, { agent: false }, (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(body));
+      })
+      .on('error', reject);
+  });
+}
+
 const server = http.createServer(async (request, response) => {
   const { searchParams } = new URL(request.url, 'http://host');
   const name = searchParams.get('cache');
@@ -37,4 +110,4 @@ const server = http.createServer(async (request, response) => {
   }
   return undefined;
 });
-server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+Promise.all([addModules(), addNest()]).then(() => server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port })));

@@ -1,5 +1,6 @@
 'use strict';
-// Each request runs a form of a library; wherever the library calls back, `see` calls the peer, which tells what lane that was in.
+// Each request runs a form of a library; wherever the library calls back, `see` calls the peer, which tells what lane that was in. What
+// belongs to nobody's request a form looks at itself, by `seen`.
 
 const http = require('node:http');
 const { join } = require('node:path');
@@ -39,7 +40,7 @@ async function main() {
     const sightings = [];
     const see = (where) => sightings.push(seen().then((baggage) => [where, baggage]));
     try {
-      await Promise.race([forms[form](see), unanswered()]);
+      await Promise.race([forms[form](see, seen), unanswered()]);
       see('afterwards');
       response.end(JSON.stringify(await Promise.all(sightings)));
     } catch (error) {

@@ -100,7 +100,8 @@ export function start(): void {
 
 function installAll(table: Readonly<Record<string, Instrumentation>>, { runtime, instrumentations }: RunningAgent): void {
   const { log, options } = runtime;
-  for (const [name, { install, versions, files = [], modules = {}, patch }] of Object.entries(table)) {
+  for (const [name, instrumentation] of Object.entries(table)) {
+    const { install, files = [], modules = {}, patch } = instrumentation;
     if (options.disable.includes(name)) {
       instrumentations.set(name, 'disabled');
       continue;
@@ -110,7 +111,7 @@ function installAll(table: Readonly<Record<string, Instrumentation>>, { runtime,
     if (patch === undefined) continue;
     // One that fails must not keep another from the same file.
     const patchSafely = safely(`installation of ${name}`, (loaded: LoadedFile, isLate = false) => {
-      if (!isSupported(loaded.file, loaded.filename, versions, log)) return;
+      if (!isSupported(loaded.file, loaded.filename, instrumentation, log)) return;
       if (isLate) tellOfLateness(packageOf(loaded.file), log);
       instrumentations.set(name, 'on');
       patch(loaded);

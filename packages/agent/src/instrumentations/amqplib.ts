@@ -2,12 +2,17 @@
  * amqplib, with promises and callbacks: every publish goes through `sendMessage`, whose properties hold the headers, and every
  * delivery through `dispatchMessage`. Confirmations come from the socket: their callbacks are bound to who published.
  */
+import { enterContext } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { OwnChannelClass } from '../messages/isolation/rabbitmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
+import { laneOfOptions } from '../messages/sent-in.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
+
+/** Whoever wraps the same method for another reason is no reason to leave this out. */
+const PARTY = Symbol.for('lane.sent-in.v1');
 
 interface Delivered {
   readonly properties?: { readonly headers?: MessageHeaders };
@@ -17,6 +22,7 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
   if (file !== 'amqplib/lib/channel.js') {
     const { Channel, ConfirmChannel } = exports as Record<'Channel' | 'ConfirmChannel', { prototype: object }>;
     bindArguments(ConfirmChannel.prototype, 'publish');
+    for (const { prototype } of [ConfirmChannel, Channel]) publishInLane(prototype);
     if (runtime.isolates) {
       const { isolateConsumers } = require('../messages/isolation/rabbitmq.js') as typeof import('../messages/isolation/rabbitmq.js');
       const model = filename.replace('callback_model', 'channel_model');
@@ -44,4 +50,19 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
       return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
     };
   });
+}
+
+/** What has been kept by somebody else is published in the lane in which it was handed in. */
+function publishInLane(prototype: object): void {
+  wrap(
+    prototype,
+    'publish',
+    (original) => {
+      return function publish(this: unknown, ...args: unknown[]): unknown {
+        const context = laneOfOptions(args[3]);
+        return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
+      };
+    },
+    PARTY,
+  );
 }

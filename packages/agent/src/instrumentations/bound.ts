@@ -5,9 +5,13 @@ import type { Instrumentation } from '../patching/instrumentation.js';
 interface BoundLibrary {
   readonly versions: Readonly<Record<string, string>>;
   readonly lines: readonly string[];
+  /** Versions that are right by themselves. */
+  readonly needless?: string;
 }
 
 const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
+  // Its queue is emptied in the lane of whoever began it: `promise` stands on it, too.
+  asap: { versions: { asap: '2.x' }, lines: ['asap/asap.js:[0]', 'asap/raw.js:[0]'] },
   'async-lock': { versions: { 'async-lock': '1.x' }, lines: ['async-lock/lib/index.js:prototype.acquire[1,2]'] },
   bottleneck: {
     versions: { bottleneck: '2.x' },
@@ -17,8 +21,10 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       `bottleneck/${file}.js:prototype.submit`,
     ]),
   },
+  'es6-promise': { versions: { 'es6-promise': '3 - 4' }, lines: ['es6-promise/dist/es6-promise.js:Promise.prototype.then'] },
   mongodb3: {
     versions: { mongodb: '3.x' },
+    needless: '>=4',
     lines: [
       'mongodb/lib/utils.js:maybePromise[1]',
       'mongodb/lib/collection.js:prototype.find()',
@@ -36,7 +42,11 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       ...['getConnection', 'query', 'query()', 'end'].map((method) => `mysql/lib/Pool.js:prototype.${method}`),
     ],
   },
-  'p-limit': { versions: { 'p-limit': '2 - 3' }, lines: ['p-limit/index.js:()[0]'] },
+  'p-limit': { versions: { 'p-limit': '2 - 3' }, needless: '>=4', lines: ['p-limit/index.js:()[0]'] },
+  promise: {
+    versions: { promise: '7 - 8' },
+    lines: ['lib', 'setimmediate', 'domains'].map((folder) => `promise/${folder}/core.js:prototype.then`),
+  },
   'promise-queue': { versions: { 'promise-queue': '2.x' }, lines: ['promise-queue/lib/index.js:prototype.add[0]'] },
   queue: {
     versions: { queue: '4 - 7' },
@@ -44,6 +54,7 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   },
   redis: {
     versions: { redis: '2 - 3' },
+    needless: '>=4',
     lines: [
       'redis/index.js:RedisClient.prototype.internal_send_command[0].callback',
       'redis/lib/multi.js:prototype.exec_atomic[0]',
@@ -51,14 +62,19 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       'redis/lib/multi.js:prototype.exec[0]',
     ],
   },
+  rsvp: { versions: { rsvp: '3 - 4' }, lines: ['rsvp/dist/rsvp.js:Promise.prototype.then'] },
+  when: { versions: { when: '3.x' }, lines: ['when/lib/makePromise.js:().prototype.then'] },
+  // All connections share the queue of what is to be inflated.
+  ws: { versions: { ws: '7 - 8' }, lines: ['ws/lib/limiter.js:prototype.add[0]'] },
 };
 
 /** The instrumentations of the table. */
 export function boundLibraries(): Record<string, Instrumentation> {
   return Object.fromEntries(
-    Object.entries(LIBRARIES).map(([name, { versions, lines }]) => {
-      const library = Object.keys(versions).join(', ');
-      return [name, boundLibrary(library, versions, joinBindings(lines.map((line) => parseBinding(line) as Binding)))];
+    Object.entries(LIBRARIES).map(([name, { versions, lines, needless }]) => {
+      const packages = Object.keys(versions);
+      const bound = boundLibrary(packages.join(', '), versions, joinBindings(lines.map((line) => parseBinding(line) as Binding)));
+      return [name, needless === undefined ? bound : { ...bound, needless: Object.fromEntries(packages.map((each) => [each, needless])) }];
     }),
   );
 }

@@ -2,8 +2,9 @@
  * Caches above the clients. They keep answers by URL, before there is a header of ours: base would get what gray has been told, and the
  * other way round. Where a cache has one place that makes its keys, the tag becomes part of them; where it has none, the call of a tagged
  * request goes past the cache, neither told what it holds nor leaving its answer there.
- * Limits: the ES module of axios-cache-interceptor, got's cache, and what an app keeps itself (whole pages, memoized results).
+ * Limits: the ES module of axios-cache-interceptor, and what an app keeps itself (whole pages, memoized results).
  */
+import { urlToHttpOptions } from 'node:url';
 import { currentContext } from '@lane/core/model';
 import { wrap } from '../patching/wrap.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
@@ -23,7 +24,16 @@ export function patch({ exports, file, holder }: LoadedFile): void {
     case 'undici/lib/interceptor/deduplicate.js':
       wrap(holder, 'exports', pastInterceptor);
       return;
-    default:
+    case 'make-fetch-happen/lib/cache/key.js':
+      wrap(holder, 'exports', keyOfConfig);
+      return;
+    case 'cacheable-request/src/index.js':
+      wrap((exports as { prototype: object }).prototype, 'createCacheableRequest', pastCacheable);
+      return;
+    case 'cacheable-request/dist/index.js':
+      asGiven((exports as { CacheableRequest: { prototype: object } }).CacheableRequest.prototype, 'request', pastCacheable);
+      return;
+    case 'axios-cache-interceptor/dist/index.cjs':
       wrap(exports as object, 'setupCache', (original) => {
         return function setupCache(this: unknown, ...args: unknown[]): unknown {
           const made = Reflect.apply(original, this, args) as object;
@@ -31,7 +41,47 @@ export function patch({ exports, file, holder }: LoadedFile): void {
           return made;
         };
       });
+      return;
+    // Of @nestjs: what it keeps are answers of the app itself, which were made of what others had told it.
+    default:
+      wrap((exports as { CacheInterceptor: { prototype: object } }).CacheInterceptor.prototype, 'intercept', (original) => {
+        return function intercept(this: unknown, ...args: unknown[]): unknown {
+          if (currentContext()?.tag === undefined) return Reflect.apply(original, this, args);
+          return (args[1] as { handle(): unknown }).handle();
+        };
+      });
   }
+}
+
+/** Wraps a method that a constructor gives each instance, as it is given: the prototype has none. */
+function asGiven(prototype: object, name: string, make: (original: Method) => Method): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    set(this: object, value: Method) {
+      const given = { value };
+      wrap(given, 'value', make);
+      Object.defineProperty(this, name, { value: given.value, writable: true, enumerable: true, configurable: true });
+    },
+  });
+}
+
+/** What makes `(options, callback) => emitter` of cacheable-request, which got's `cache` is: a tagged request asks and leaves nothing. */
+function pastCacheable(original: Method): Method {
+  return function makeCacheable(this: unknown, ...making: unknown[]): unknown {
+    const made = { request: Reflect.apply(original, this, making) as Method };
+    wrap(made, 'request', (request: Method) => {
+      return function asked(this: unknown, ...args: unknown[]): unknown {
+        if (currentContext()?.tag !== undefined) args[0] = { ...optionsOf(args[0]), cache: false };
+        return Reflect.apply(request, this, args);
+      };
+    });
+    return made.request;
+  };
+}
+
+/** Options, a text or a URL. */
+function optionsOf(given: unknown): object {
+  return typeof given === 'string' || given instanceof URL ? urlToHttpOptions(new URL(given)) : (given as object);
 }
 
 /** `(url, init) => Promise<key>`: a hash of what it is given. */

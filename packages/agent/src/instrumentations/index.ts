@@ -77,12 +77,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['http2-wrapper/source/agent.js'],
     patch: (loaded) => (require('./http2-wrapper.js') as typeof import('./http2-wrapper.js')).patch(loaded),
   },
-  'ws-server': {
-    library: 'ws',
-    versions: { ws: '7 - 8' },
-    patches: 'WebSocketServer.prototype.completeUpgrade; WebSocket emit, from the first tagged handshake on',
-    files: ['ws/lib/websocket-server.js'],
-    patch: (loaded) => (require('./ws-server.js') as typeof import('./ws-server.js')).patch(loaded),
+  'amqp-connection-manager': {
+    library: 'amqp-connection-manager',
+    versions: { 'amqp-connection-manager': '3 - 5' },
+    patches: 'ChannelWrapper.prototype: publish, sendToQueue',
+    files: ['lib', 'dist/cjs'].map((folder) => `amqp-connection-manager/${folder}/ChannelWrapper.js`),
+    modules: { 'amqp-connection-manager/dist/esm/ChannelWrapper.js': ['ChannelWrapper'] },
+    patch: (loaded) => (require('./amqp-connection-manager.js') as typeof import('./amqp-connection-manager.js')).patch(loaded),
   },
   amqplib: {
     library: 'amqplib',
@@ -143,6 +144,12 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     files: ['fastq/queue.js'],
     patch: (loaded) => (require('./fastq.js') as typeof import('./fastq.js')).patch(loaded),
   },
+  'global-promise': {
+    library: 'zone.js, and whatever else replaces the global Promise',
+    versions: { node: '>=20.19' },
+    patches: 'then and finally of a global Promise that is not that of Node; a replaced queueMicrotask',
+    install: () => (require('./global-promise.js') as typeof import('./global-promise.js')).install(),
+  },
   injected: {
     library: 'light-my-request (and with it fastify.inject), serverless-http',
     versions: { 'light-my-request': '4 - 6', 'serverless-http': '2 - 4' },
@@ -158,15 +165,31 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./ioredis.js') as typeof import('./ioredis.js')).patch(loaded),
   },
   caches: {
-    library: "Next's data cache, undici's cache() and deduplicate(), axios-cache-interceptor",
-    versions: { next: '13 - 16', undici: '7 - 8', 'axios-cache-interceptor': '1.x' },
+    library:
+      "Next's data cache, undici's cache() and deduplicate(), got's cache (cacheable-request), axios-cache-interceptor, make-fetch-happen, CacheInterceptor of @nestjs/cache-manager",
+    versions: {
+      next: '13 - 16',
+      undici: '7 - 8',
+      'cacheable-request': '6 - 13',
+      'axios-cache-interceptor': '1.x',
+      'make-fetch-happen': '10 - 16',
+      '@nestjs/cache-manager': '1 - 12',
+    },
     patches: 'what makes their keys, so that it has the tag; or what asks them, so that tagged requests go past',
     files: [
       'next/dist/server/lib/incremental-cache/index.js',
       'undici/lib/interceptor/cache.js',
       'undici/lib/interceptor/deduplicate.js',
       'axios-cache-interceptor/dist/index.cjs',
+      'cacheable-request/src/index.js',
+      'make-fetch-happen/lib/cache/key.js',
+      '@nestjs/cache-manager/dist/interceptors/cache.interceptor.js',
     ],
+    // ES modules: on Node 22.15 and later alone.
+    modules: {
+      'cacheable-request/dist/index.js': ['CacheableRequest'],
+      '@nestjs/cache-manager/dist/interceptors/cache.interceptor.js': ['CacheInterceptor'],
+    },
     patch: (loaded) => (require('./caches.js') as typeof import('./caches.js')).patch(loaded),
   },
   kafkajs: {
@@ -191,10 +214,11 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./mysql2.js') as typeof import('./mysql2.js')).patch(loaded),
   },
   nats: {
-    library: 'nats',
-    versions: { nats: '2.x' },
+    library: 'nats, @nats-io/transport-node',
+    versions: { nats: '2.x', '@nats-io/nats-core': '3.x' },
     patches: 'ProtocolHandler.prototype: publish, subscribe (its callback)',
-    files: ['nats/lib/nats-base-client/headers.js', 'nats/lib/nats-base-client/protocol.js'],
+    // Headers first: the protocol needs them.
+    files: ['nats/lib/nats-base-client', '@nats-io/nats-core/lib'].flatMap((folder) => [`${folder}/headers.js`, `${folder}/protocol.js`]),
     patch: (loaded) => (require('./nats.js') as typeof import('./nats.js')).patch(loaded),
   },
   'p-queue': {

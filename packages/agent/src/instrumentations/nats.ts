@@ -1,5 +1,5 @@
 /**
- * nats: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their message.
+ * nats, and @nats-io/transport-node with its core: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their message.
  * Limit: a `for await` loop over a subscription runs in the lane in which it was started: nobody calls it.
  */
 import { currentContext, writeLane } from '@lane/core/model';

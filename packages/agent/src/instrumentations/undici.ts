@@ -31,35 +31,44 @@ const DISPATCHERS = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici
  */
 export function install(runtime: Outbound): void {
   const scope = globalThis as Record<PropertyKey, unknown>;
-  const patchOf = safely('undici', (dispatcher: object): void => {
+  const patchOf = safely('undici', (dispatcher: object): boolean => {
     const base = prototypeWith(dispatcher, 'dispatch');
     if (base !== undefined) patchDispatcherBase(base, runtime, () => dispatcher.constructor as AgentClass);
-    else runtime.log.once('undici built in', 'warn', `fetch of ${process.version} could not be patched: its calls carry no tag`);
+    return base !== undefined;
   });
   for (const symbol of DISPATCHERS) {
     const present = scope[symbol];
     if (present !== undefined) {
-      patchOf(present as object);
+      if (patchOf(present as object) !== true) {
+        runtime.log.once(
+          'undici present',
+          'warn',
+          'fetch goes through a dispatcher that was set before the agent was loaded, and is none of undici: the tag may be missing from what it sends. Put --require @lane/agent before whatever sets it',
+        );
+      }
       continue;
     }
     const asked = (): undefined => {
       // For nobody who comes later.
       Reflect.deleteProperty(scope, symbol);
-      onNextEmitter(patchOf);
+      onNextDispatcher((dispatcher) => {
+        if (patchOf(dispatcher) === true) return true;
+        // An app has dispatchers of its own, too. What is called as undici's own, and is not built like it, comes with a Node that is not known.
+        if (dispatcher.constructor.name === 'Agent')
+          runtime.log.once('undici built in', 'warn', `fetch of ${process.version} could not be patched: its calls carry no tag`);
+        return false;
+      });
     };
     const set = (value: unknown): void => void Object.defineProperty(scope, symbol, { value, writable: true, configurable: true });
     Object.defineProperty(scope, symbol, { get: asked, set, configurable: true, enumerable: false });
   }
 }
 
-/** Calls `listener` with the next dispatcher that is made, as it is made. */
-function onNextEmitter(listener: (dispatcher: object) => void): void {
+/** Calls `listener` with each dispatcher that is made, as it is made, until one is taken. */
+function onNextDispatcher(listener: (dispatcher: object) => boolean): void {
   const undo = wrap(EventEmitter, 'init', (original) => {
     return function init(this: object, ...args: unknown[]): unknown {
-      if (typeof (this as { dispatch?: unknown }).dispatch === 'function') {
-        undo?.();
-        listener(this);
-      }
+      if (typeof (this as { dispatch?: unknown }).dispatch === 'function' && listener(this)) undo?.();
       return Reflect.apply(original, this, args);
     };
   });

@@ -1,14 +1,20 @@
 /** Whether a copy of a library is of a version that its instrumentation knows: patched blindly, another one might break the app. */
 import { fileURLToPath } from 'node:url';
 import type { AgentLog } from '../boot/log.js';
+import type { Instrumentation } from './instrumentation.js';
 import { manifestIn, packageOf } from './package-files.js';
 import { isInRange } from './version-range.js';
 
 /**
  * Whether the copy that `filename` (a path or a file: URL) belongs to may be patched: its version is in the range of its package, or can't be
- * told. Says once of each copy that may not. `file` is `package/path/within.js`.
+ * told. Says once of each copy that may not, unless it is one of `needless`. `file` is `package/path/within.js`.
  */
-export function isSupported(file: string, filename: string, versions: Readonly<Record<string, string>>, log: AgentLog): boolean {
+export function isSupported(
+  file: string,
+  filename: string,
+  { versions, needless }: Pick<Instrumentation, 'versions' | 'needless'>,
+  log: AgentLog,
+): boolean {
   const name = packageOf(file);
   const range = versions[name];
   if (range === undefined) return true;
@@ -18,10 +24,12 @@ export function isSupported(file: string, filename: string, versions: Readonly<R
   // A fork that is installed under the name of another has versions of its own.
   const version = manifest?.name === name ? manifest.version : undefined;
   if (version === undefined || isInRange(version, range) !== false) return true;
+  const right = needless?.[name];
+  if (right !== undefined && isInRange(version, right) === true) return false;
   log.once(
     `version of ${root}`,
     'warn',
-    `${name} ${version} is not patched: the agent knows ${name} ${range}. Its calls and callbacks follow no lane until a version in that range is used, or an agent that knows this one`,
+    `${name} ${version} is not patched: the agent knows ${name} ${range}. Lanes may get lost in it until a version in that range is used, or an agent that knows this one`,
     { folder: root },
   );
   return false;

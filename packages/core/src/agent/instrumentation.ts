@@ -43,6 +43,8 @@ export interface Instrumentation<Loaded extends FileOfPackage = LoadedFile, Star
   readonly library: string;
   /** By package: a range of versions (`2.x`, `0.8`, `>=7`, `5 - 8`, several with `||`). A copy of another version is not patched. */
   readonly versions: Readonly<Record<string, string>>;
+  /** By package: further versions that are right by themselves, and are left alone without a word. */
+  readonly needless?: Readonly<Record<string, string>>;
   /** What it patches, in words. */
   readonly patches: string;
   /** Patches what is there at start. */

@@ -54,8 +54,16 @@ export function refuse(exchange: Exchange, response: AnyResponse, { status, mess
     'x-content-type-options': 'nosniff',
   };
   if (closes && !isHttp2(request)) headers['connection'] = 'close';
+  // A cache may be told to keep refusals, too: a lane without instances is no news for base.
+  const vary = varyFor(exchange);
+  if (vary !== undefined) headers['vary'] = vary;
   (response as ServerResponse).writeHead(status, headers).end(body);
   endUpload(exchange, response);
+}
+
+/** What `Vary` says besides the instance's own: answers to other methods are not kept. */
+function varyFor({ view, vary }: Exchange): string | undefined {
+  return view.method === 'GET' || view.method === 'HEAD' ? vary : undefined;
 }
 
 /** What is left of the client's body is read by nobody. */
@@ -265,9 +273,9 @@ class Passage {
   }
 
   #writeHead(answer: IncomingMessage): void {
-    const { request, view, vary } = this.#exchange;
+    const { request, view } = this.#exchange;
     const status = answer.statusCode as number;
-    const said = view.method === 'GET' || view.method === 'HEAD' ? vary : undefined;
+    const said = varyFor(this.#exchange);
     if (isHttp2(request)) {
       (this.#response as Http2ServerResponse).writeHead(status, answerFields(answer, said));
       return;

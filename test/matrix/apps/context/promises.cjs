@@ -1,7 +1,7 @@
 'use strict';
 const { calledBack } = require('./called-back.cjs');
 
-module.exports = (name) => {
+module.exports = async (name, how) => {
   const later = (done) => void setTimeout(() => done(), 1);
   if (name === 'q') {
     const q = require('q');
@@ -38,6 +38,16 @@ module.exports = (name) => {
         ),
     };
   }
+  if (name === 'asap') return asapForms();
+  if (name !== 'bluebird') {
+    if (name === 'zone.js') {
+      if (how === 'imported') await import('zone.js/node');
+      else require('zone.js/node');
+      return formsOf(Promise);
+    }
+    const loaded = require(name);
+    return formsOf(loaded.Promise ?? loaded);
+  }
   const Bluebird = require('bluebird');
   let shared;
   const settled = () => (shared ??= Bluebird.delay(5).finally(() => (shared = undefined)));
@@ -66,3 +76,63 @@ module.exports = (name) => {
     nodeify: (see) => calledBack((done) => settled().nodeify((error) => (see('nodeify'), done(error)))),
   };
 };
+
+/** What the promises of libraries have in common. */
+function formsOf(Class) {
+  let shared;
+  const settled = () =>
+    (shared ??= new Class((resolve) => setTimeout(() => resolve(), 5)).then(() => {
+      shared = undefined;
+    }));
+  return {
+    'a handler': (see) =>
+      calledBack((done) =>
+        settled()
+          .then(() => see('then'))
+          .then(() => done(), done),
+      ),
+    'a handler of a failure': (see) =>
+      calledBack((done) =>
+        settled()
+          .then(() => Class.reject(new Error('no')))
+          .then(undefined, () => see('rejected'))
+          .then(() => done(), done),
+      ),
+    'catch and finally': (see) =>
+      calledBack((done) =>
+        settled()
+          .then(() => Class.reject(new Error('no')))
+          .catch(() => see('catch'))
+          .finally(() => see('finally'))
+          .then(() => done(), done),
+      ),
+    all: (see) =>
+      calledBack((done) =>
+        Class.all([settled(), 1])
+          .then(() => see('all'))
+          .then(() => done(), done),
+      ),
+    await: async (see) => {
+      await settled();
+      see('await');
+    },
+    'queueMicrotask in a handler': (see) => calledBack((done) => settled().then(() => queueMicrotask(() => (see('queueMicrotask'), done())))),
+    'nextTick in a handler': (see) => calledBack((done) => settled().then(() => process.nextTick(() => (see('nextTick'), done())))),
+  };
+}
+
+/** Tasks of many requests are run in one go: each request lets the others in before. */
+function asapForms() {
+  const waiting = [];
+  const together = (queue) => {
+    waiting.push(queue);
+    if (waiting.length === 1) setTimeout(() => waiting.splice(0).forEach((each) => each()), 5);
+  };
+  const { AsyncResource } = require('node:async_hooks');
+  const forms = {};
+  for (const name of ['asap', 'asap/raw']) {
+    const asap = require(name);
+    forms[name] = (see) => calledBack((done) => together(AsyncResource.bind(() => asap(() => (see('task'), done())))));
+  }
+  return forms;
+}

@@ -4,8 +4,50 @@ const { calledBack } = require('./called-back.cjs');
 module.exports = async (name) => {
   if (name.startsWith('ioredis')) {
     const loaded = require(name);
-    const client = new (loaded.Redis ?? loaded)({ port: Number(process.env.REDIS) });
+    const Redis = loaded.Redis ?? loaded;
+    const options = { port: Number(process.env.REDIS) };
+    const client = new Redis(options);
+    // A connection that a request opens is used by others, and by nobody's.
+    let lazy;
+    let uses = 0;
+    const lazily = () => {
+      if (uses++ % 10 === 0) {
+        lazy?.quit();
+        lazy = new Redis({ ...options, lazyConnect: true });
+      }
+      return lazy;
+    };
+    const background = setInterval(() => client.publish('news', ''), 5);
+    background.unref();
     return {
+      'connected lazily': async (see) => {
+        await lazily().get('key');
+        see('promise');
+      },
+      'connected lazily, callback': (see) =>
+        calledBack((done) =>
+          lazily().get('key', (error) => {
+            see('callback');
+            done(error);
+          }),
+        ),
+      'connected lazily, its events': async (_, seen) => {
+        const own = new Redis({ ...options, lazyConnect: true });
+        let heard;
+        own.on('ready', () => (heard = seen()));
+        await own.get('key');
+        own.quit();
+        const baggage = await heard;
+        if (baggage !== '') throw new Error(`an event of a connection is in the lane of ${baggage}`);
+      },
+      'a subscriber made in a request': async (_, seen) => {
+        const subscriber = new Redis(options);
+        const message = new Promise((resolve) => subscriber.once('message', () => resolve(seen())));
+        await subscriber.subscribe('news');
+        const baggage = await message;
+        subscriber.quit();
+        if (baggage !== '') throw new Error(`a message of nobody's is in the lane of ${baggage}`);
+      },
       promise: async (see) => {
         await client.get('key');
         see('promise');

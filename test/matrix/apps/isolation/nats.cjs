@@ -1,10 +1,9 @@
 'use strict';
-const { connect, StringCodec } = require('nats');
 
-module.exports = async (took, form, subject) => {
+module.exports = async (took, name, form, subject) => {
+  const { connect } = require(name);
   const connection = await connect({ servers: `127.0.0.1:${process.env.NATS}` });
-  const codec = StringCodec();
-  const read = (message) => took(codec.decode(message.data));
+  const read = (message) => took(message.string());
   if (form === 'iterator') {
     const subscription = connection.subscribe(subject);
     void (async () => {
@@ -15,5 +14,5 @@ module.exports = async (took, form, subject) => {
   // What the agent does beside it comes a moment later.
   await new Promise(setImmediate);
   await connection.flush();
-  return { publish: async (id) => connection.publish(subject, codec.encode(id)), stop: () => connection.drain() };
+  return { publish: async (id) => connection.publish(subject, id), stop: () => connection.drain() };
 };

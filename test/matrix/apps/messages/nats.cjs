@@ -1,12 +1,11 @@
 'use strict';
-const { connect, headers, StringCodec } = require('nats');
 
-module.exports = async (handle) => {
+module.exports = async (handle, name) => {
+  const { connect, headers } = require(name);
   const connection = await connect({ servers: `127.0.0.1:${process.env.NATS}` });
-  const codec = StringCodec();
   connection.subscribe('shop', {
     callback: async (error, message) => {
-      await handle(codec.decode(message.data), message.headers?.get('own'));
+      await handle(message.string(), message.headers?.get('own'));
       if (message.reply) message.respond();
     },
   });
@@ -17,7 +16,7 @@ module.exports = async (handle) => {
     return made;
   };
   return {
-    publish: async (id) => connection.publish('shop', codec.encode(id), { headers: own() }),
-    request: (id) => connection.request('shop', codec.encode(id), { headers: own(), timeout: 5000 }),
+    publish: async (id) => connection.publish('shop', id, { headers: own() }),
+    request: (id) => connection.request('shop', id, { headers: own(), timeout: 5000 }),
   };
 };

@@ -3,9 +3,11 @@ const http = require('node:http');
 const { WebSocketServer } = require('ws');
 const { listen } = require('./listen.cjs');
 
-exports.start = () => {
+exports.start = (how) => {
   const server = http.createServer();
-  const sockets = new WebSocketServer({ server });
+  // All connections share a queue of what is to be inflated.
+  const perMessageDeflate = how === 'compressed' && { threshold: 0, concurrencyLimit: 1 };
+  const sockets = new WebSocketServer({ server, perMessageDeflate });
   sockets.on('connection', (socket) => {
     requestIsThere();
     socket.on('message', async () => socket.send(await heard()));

@@ -37,7 +37,7 @@ export function isolateSubscription(subscription: Subscription, connection: Conn
       await connection.request(presenceOf(subject, queue, tag), undefined, { timeout: ASK_TIMEOUT_MS });
       return true;
     } catch (error) {
-      if (NOBODY.has((error as { code?: string }).code ?? '')) return false;
+      if (isNobody(error as NatsError)) return false;
       throw error;
     }
   };
@@ -55,8 +55,16 @@ export function isolateSubscription(subscription: Subscription, connection: Conn
   return createTakes(runtime, 'NATS', { ask, holds: 0 });
 }
 
-/** No responders; nobody in time. */
-const NOBODY = new Set(['503', 'TIMEOUT']);
+interface NatsError {
+  readonly code?: string;
+  readonly name?: string;
+  isNoResponders?(): boolean;
+}
+
+/** No responders, or nobody in time: by a code, and by their class since version 3. */
+function isNobody(error: NatsError): boolean {
+  return error.code === '503' || error.code === 'TIMEOUT' || error.name === 'TimeoutError' || error.isNoResponders?.() === true;
+}
 
 /** A subject for each subscription; those may have wildcards. */
 function presenceOf(subject: string, queue: string, tag: Tag): string {
