@@ -21,8 +21,6 @@ interface ClientRow extends Row {
 
 const OLD_NODE = (needed: string): Partial<Record<NodeMajor, string>> => ({ 20: `needs Node ${needed} or later` });
 
-const NO_NAMES = 'by address: http2-wrapper takes a session for one of its origin only where it goes to the port that was called';
-
 const ROWS: readonly ClientRow[] = [
   { name: 'node:http', app: 'http.cjs' },
   { name: 'node:https', app: 'https.cjs' },
@@ -36,9 +34,9 @@ const ROWS: readonly ClientRow[] = [
   { name: 'got 11', dependency: 'got11', app: 'got11.cjs' },
   { name: 'got 14', dependency: 'got14', app: 'got14.mjs' },
   { name: 'got 16', dependency: 'got', app: 'got.mjs', not: OLD_NODE('22') },
-  { name: 'got 11, HTTP/2', dependency: 'got11', app: 'got11-h2.cjs', limits: NO_NAMES },
-  { name: 'got 14, HTTP/2', dependency: 'got14', app: 'got14-h2.mjs', limits: NO_NAMES },
-  { name: 'http2-wrapper', dependency: 'http2-wrapper', app: 'http2-wrapper.cjs', limits: NO_NAMES },
+  { name: 'got 11, HTTP/2', dependency: 'got11', app: 'got11-h2.cjs' },
+  { name: 'got 14, HTTP/2', dependency: 'got14', app: 'got14-h2.mjs' },
+  { name: 'http2-wrapper', dependency: 'http2-wrapper', app: 'http2-wrapper.cjs' },
   { name: 'node-fetch 2', dependency: 'node-fetch2', app: 'node-fetch2.cjs' },
   { name: 'node-fetch 3', dependency: 'node-fetch', app: 'node-fetch.mjs' },
   { name: 'superagent', dependency: 'superagent', app: 'superagent.cjs' },

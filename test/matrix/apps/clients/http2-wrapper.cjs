@@ -2,8 +2,7 @@
 const http2 = require('http2-wrapper');
 
 const schemes = ['h2'];
-// Not by the name of a service: see the row's limits.
-const scenarios = ['direct', 'address'];
+const scenarios = ['direct', 'name', 'address'];
 const read = (response, resolve) => {
   let body = '';
   response.setEncoding('utf8');
