@@ -58,6 +58,7 @@ const ROWS: readonly ClientRow[] = [
 const KINDS: readonly Tag[] = ['gray', 'blue', undefined];
 const REQUESTS = 51;
 const MANY = 100;
+const MANY_CONNECTIONS = 51;
 const OWN = 'user=42,a=b%20c;p=1';
 
 let instances: Instances;
@@ -92,12 +93,39 @@ matrix('Clients', ROWS, async (row, node: NodeVersion) => {
         }
       }
     }
+    wrong.push(...(await tryOutCold(row, node, forms)));
     expect(wrong.slice(0, 20)).toEqual([]);
     expect(app.stderr()).toBe('');
   } finally {
     await app.stop();
   }
 });
+
+/** Over HTTP/2 requests share a connection: the very first ones, too, while the service is being learnt, each go into their own lane. */
+async function tryOutCold(row: ClientRow, node: NodeVersion, forms: Readonly<Record<string, Form>>): Promise<string[]> {
+  const wrong: string[] = [];
+  for (const [form, { schemes, scenarios }] of Object.entries(forms)) {
+    for (const scheme of schemes) {
+      if ((scheme !== 'h2' && scheme !== 'h2c') || !scenarios.includes('name')) continue;
+      const app = await startApp({
+        node: node.path,
+        script: '../../matrix/apps/client-host.cjs',
+        args: [row.app],
+        env: { ...instances.unknown, NODE_EXTRA_CA_CERTS: instances.ca },
+      });
+      try {
+        const before = instances.connectionsTo(scheme);
+        wrong.push(...(await tryOut(app, form, scheme, 'name', 0)));
+        const connections = instances.connectionsTo(scheme) - before;
+        console.log(row.name, node.name, form, scheme, connections);
+        if (connections > MANY_CONNECTIONS) wrong.push(`${form}, ${scheme}, at first use: ${connections} connections for ${REQUESTS} requests`);
+      } finally {
+        await app.stop();
+      }
+    }
+  }
+  return wrong;
+}
 
 interface Asked {
   readonly url: string;
