@@ -9,7 +9,11 @@ const RAW = { base: 'base', other: 'other' };
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('a registered port leads into the lane, any other one where DNS does, and raw sockets are left alone', async () => {
-    const { code, stdout, stderr } = await runApp({ node, script: 'ports-of-names.cjs', env: { LANE_SERVICES: 'localhost=pay', LANE_REGISTRY_HOLD: 'off' } });
+    const { code, stdout, stderr } = await runApp({
+      node,
+      script: 'ports-of-names.cjs',
+      env: { LANE_SERVICES: 'localhost=pay', LANE_REGISTRY_HOLD: 'off' },
+    });
     expect({ code, found: JSON.parse(stdout || '{}') }).toEqual({
       code: 0,
       found: {
@@ -25,6 +29,11 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
     // Said with the remedy, as it may be the service behind another port after all.
     const told = /^lane warn: calls to localhost:\d+ are left to DNS, .* the registry has pay at \d+, \d+\. .* set LANE_SERVICES=localhost:\d+=pay$/;
-    expect(stderr.trim().split('\n').filter((line) => !told.test(line))).toEqual([]);
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .filter((line) => !told.test(line)),
+    ).toEqual([]);
   });
 });
