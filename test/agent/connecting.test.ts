@@ -181,6 +181,14 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(new Set(answers.flatMap(({ body }) => body || []))).toEqual(new Set(['sent once']));
   });
 
+  test('calls that wait for the one socket to a dead replica find their way one by one', async () => {
+    const app = await startCaller();
+    await ask(app, 'base', 'learn', client);
+    await kill('gray-1');
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask(app, 'gray', 'http through one socket', client, 12)));
+    expect(namesOf(answers)).toEqual({ gray: ['gray-2'] });
+  });
+
   test('who has refused is not asked again by the calls that follow', async () => {
     await kill('gray-1', 'gray-2');
     const app = await startCaller();

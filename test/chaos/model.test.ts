@@ -190,6 +190,8 @@ const steps: Readonly<Record<string, fc.Arbitrary<readonly [string, Step]>>> = (
       const process = world.processes[i] as Process;
       if (process.isUp) return;
       process.isUp = true;
+      // The registry has told of it until it missed its beats.
+      process.isKnown = false;
       if (!world.isReachable) return;
       world.beats.set(i, world.nowMs);
       world.poll();

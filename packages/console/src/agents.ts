@@ -1,3 +1,3 @@
 /** What agents tell of themselves, for commands: without the console's server. */
-export { askForDoubts, type AgentsDoubts } from './traffic/doubts.js';
+export { agentsInstancesOf, askAgents, doubtsOf, type AgentsDoubts, type AgentsInstance, type AgentView } from './traffic/agents-views.js';
 export { isLoopbackServer } from './traffic/admin-address.js';

@@ -86,6 +86,15 @@ export const GroupsSchema = Type.Object(
       }),
     ),
     statusProblem: Type.Optional(Type.String({ description: 'Why there is no status.' })),
+    taking: Type.Array(
+      Type.Object({
+        taker: Type.String({ description: 'group/lane/rule.' }),
+        robbed: Type.String({ description: 'group/lane/rule.' }),
+        service: Type.String({ description: 'The entry at which both are asked.' }),
+        percent: Type.Number({ description: 'The share that is taken, 0 to 100.' }),
+      }),
+      { description: 'Rules that take requests which a later rule of another lane asks for.' },
+    ),
   },
   { description: 'All lane groups' },
 );

@@ -57,6 +57,20 @@ describe('lane groups', () => {
     ]);
   });
 
+  test('a share of all requests that comes before a rule for certain ones is told', async () => {
+    const started = await withShop();
+    expect((await groupsOf(started)).taking).toEqual([]);
+    const share = { tag: 'blue', rules: [{ name: 'a-third', percent: 30 }] };
+    await started.ask('PUT', '/api/groups/early', { ...SHOP, services: ['spring-cloud-c'] });
+    await started.ask('PUT', '/api/groups/shop/lanes/gray', { ...GRAY, enabled: false });
+    await started.ask('PUT', '/api/groups/shop/lanes/blue', share);
+    await started.ask('PUT', '/api/groups/early/lanes/gray', GRAY);
+    await started.ask('PUT', '/api/groups/shop/lanes/gray', GRAY);
+    const { groups, taking } = await groupsOf(started);
+    expect(groups.map(({ group }: { group: { name: string } }) => group.name)).toEqual(['shop', 'early']);
+    expect(taking).toEqual([{ taker: 'shop/blue/a-third', robbed: 'early/gray/by-domain', service: 'lane-gateway', percent: 30 }]);
+  });
+
   test('changing a group keeps its lanes; switching and deleting do what they say', async () => {
     const started = await withShop();
     await started.ask('PUT', '/api/groups/shop', { services: [...SERVICES, 'spring-cloud-c'] });

@@ -12,6 +12,7 @@ import {
   type Reason,
   type Tag,
 } from '@lane/core/model';
+import type { AgentsInstance } from '@lane/console/agents';
 import { explainEntry, requestView, type EntryExplanation, type LaneRules, type RuleTrial } from '@lane/core/rules';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
@@ -58,6 +59,11 @@ interface Given extends RegistryArguments, FormatsArguments {
 }
 type Pair = readonly [name: string, value: string];
 
+/** A hop, and what agents know of its instances: whoever calls goes by what its own agent knows. */
+interface ExplainedHop extends HopExplanation {
+  readonly agents: readonly AgentsInstance[];
+}
+
 /** Where the request's tag comes from, told in the outcome. */
 interface Entered {
   readonly tag: Tag | undefined;
@@ -73,7 +79,7 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
   const host = options.host ?? (url?.host === NO_HOST ? undefined : url?.host);
   const given = { ...options, ...(host === undefined ? {} : { host }), path: options.path ?? `${url?.pathname ?? '/'}${url?.search ?? ''}` };
   await withRegistry(given, command, async (opened) => {
-    const { rules, tableOf: known } = await readAll(opened, given);
+    const { rules, tableOf: known, survey: grouped } = await readAll(opened, given);
     const entryService = given.entry ?? given.from ?? rules.document.groups.find(({ entry }) => entry !== undefined)?.entry?.services[0];
     const entered = enter(rules, entryService, given);
     const hops = given.via ?? hopsOf(rules, entryService, entered);
@@ -82,7 +88,12 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
     const strangers = hops.filter((service) => known(service) === undefined);
     const survey = await surveyServices(opened.registry, { group: opened.group, formats: given.formats, services: strangers });
     const others = tablesOf(survey, rules, { formats: given.formats });
-    const explained = hops.map((service) => explainHop((known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>, entered.tag));
+    const { askAgents, agentsInstancesOf, isLoopbackServer } = await import('@lane/console/agents');
+    const views = await askAgents([...grouped, ...survey], isLoopbackServer(opened.registry.state?.server ?? ''));
+    const explained = hops.map((service): ExplainedHop => {
+      const table = (known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>;
+      return { ...explainHop(table, entered.tag), agents: agentsInstancesOf(views, table.key) };
+    });
     if (given.json === true) {
       const { entry, tag, source, rule, ignoredTag } = entered;
       printJson({
@@ -133,7 +144,7 @@ function hopsOf(rules: LaneRules, service: string | undefined, { entry }: Entere
   return group?.services ?? [];
 }
 
-function tell(service: string | undefined, entered: Entered, hops: readonly HopExplanation[]): string {
+function tell(service: string | undefined, entered: Entered, hops: readonly ExplainedHop[]): string {
   const lines: string[] = [];
   if (entered.ignoredTag !== undefined) lines.push(`its tag ${entered.ignoredTag} counts as none: no lane of it is enabled`);
   if (entered.source === 'inbound') lines.push(`it has the tag ${styled('bold', entered.tag ?? '')} already, so that no rule is asked`);
@@ -152,14 +163,37 @@ function tell(service: string | undefined, entered: Entered, hops: readonly HopE
   else lines.push(entered.tag === undefined ? `It has ${fate}.` : `It is ${fate}.`);
   for (const hop of hops) {
     lines.push('', `${styled('bold', hop.service)}: ${REASONS[hop.reason](hop)}`);
-    const rows = hop.instances.map(({ instance, tag, role, share }) => [
-      `  ${instance.ip}:${instance.port}`,
-      tag ?? 'base',
-      role === 'serves' ? styled('green', `serves ${Math.round(share * 1000) / 10} %`) : styled('dim', ROLES[role]),
-    ]);
-    if (rows.length > 0) lines.push(table([['  INSTANCE', 'TAG', ''], ...rows]));
+    const agents = new Map(hop.agents.map((known) => [known.address, known]));
+    const listed = new Set<string>();
+    const rows = hop.instances.map(({ instance, tag, role, share }) => {
+      const address = `${instance.ip}:${instance.port}`;
+      listed.add(address);
+      return [
+        `  ${address}`,
+        tag ?? 'base',
+        role === 'serves' ? styled('green', `serves ${Math.round(share * 1000) / 10} %`) : styled('dim', ROLES[role]),
+        tellAgents(agents.get(address), hop.agents[0]?.agents ?? 0),
+      ];
+    });
+    for (const known of hop.agents)
+      if (!listed.has(known.address))
+        rows.push([`  ${known.address}`, known.tag ?? 'base', styled('dim', 'not in the registry'), tellAgents(known, known.agents)]);
+    const all = [['  INSTANCE', 'TAG', '', 'AGENTS'], ...rows].map((row) => (hop.agents.length === 0 ? row.slice(0, -1) : row));
+    if (rows.length > 0) lines.push(table(all));
   }
   return lines.join('\n');
+}
+
+/** What agents know of an instance: from whom, how long ago, and how many of them go against the registry's word. */
+function tellAgents(known: AgentsInstance | undefined, agents: number): string {
+  if (agents === 0) return '';
+  if (known === undefined) return styled('yellow', `known to none of ${agents}`);
+  const { knownBy, source, listedSecondsAgo, doubt, doubtedBy, doubtedSeconds, leftAloneBy } = known;
+  const parts = [`${SOURCES[source]} ${Math.round(listedSecondsAgo)} s ago`];
+  if (knownBy < agents) parts.push(`known to ${knownBy} of ${agents}`);
+  if (doubtedBy > 0) parts.push(`in use by ${doubtedBy} of ${agents} though ${doubt} for ${Math.round(doubtedSeconds ?? 0)} s`);
+  if (leftAloneBy > 0) parts.push(`left alone by ${leftAloneBy} of ${agents}: it refused connections`);
+  return parts.length === 1 ? styled('dim', parts[0] as string) : styled('yellow', parts.join(', '));
 }
 
 /** Whether another request like this one could go elsewhere: a share was drawn, sticky by nothing that the request has. */
@@ -212,6 +246,12 @@ const ROLES: Readonly<Record<InstanceRole, string>> = {
   'base-not-used': 'base, not used',
   'lane-not-here': 'of a lane that is not enabled here',
   'other-lane': 'of another lane',
+};
+
+const SOURCES: Readonly<Record<AgentsInstance['source'], string>> = {
+  registry: 'listed by the registry',
+  sdk: 'listed by the app’s own client',
+  snapshot: 'from a snapshot',
 };
 
 /** Stands where only a path is given; no host can be this one (RFC 6761). */

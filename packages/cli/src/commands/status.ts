@@ -59,8 +59,8 @@ interface State {
 async function look(opened: Opened, group: string | undefined, given: Given): Promise<State> {
   const { rules, tableOf, survey } = await readAll(opened, given);
   const groups = laneStatus(rules, tableOf);
-  const { askForDoubts, isLoopbackServer } = await import('@lane/console/agents');
-  const doubts = await askForDoubts(survey, isLoopbackServer(opened.registry.state?.server ?? ''));
+  const { askAgents, doubtsOf, isLoopbackServer } = await import('@lane/console/agents');
+  const doubts = doubtsOf(await askAgents(survey, isLoopbackServer(opened.registry.state?.server ?? '')));
   if (group === undefined) return { groups, doubts };
   const { groupNamed } = await import('@lane/core/rules');
   const services = new Set(groupNamed(rules.document, group).services);

@@ -1,5 +1,5 @@
 /** Lane groups, without their lanes. */
-import { compileLaneGroups, groupNamed, withGroup, withoutGroup, type LaneGroup, type LaneGroupsDocument } from '@lane/core/rules';
+import { compileLaneGroups, groupNamed, takingRules, withGroup, withoutGroup, type LaneGroup, type LaneGroupsDocument } from '@lane/core/rules';
 import { laneStatus, type GroupStatus, type SurveyedService } from '@lane/core/model';
 import type { AuditAction } from '../audit-log.js';
 import { etagOfGroup, etagOfLane } from '../etag.js';
@@ -41,6 +41,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
           };
         }),
         ...(survey.problem === undefined ? {} : { statusProblem: survey.problem }),
+        taking: takingRules(stored.document).map((rules) => ({ ...rules })),
       };
     },
   );

@@ -81,7 +81,7 @@ export class InstanceMemory {
   #troubleAtMs = -Infinity;
   #isReachable = true;
 
-  /** `holdMs`: so long a registry has to say that instances are gone until that is believed. */
+  /** `holdMs`: so long a registry has to say that instances are gone until that is believed; 0: it is believed at once. */
   constructor(holdMs: number, tagOf: (instance: Instance) => Tag | undefined) {
     this.#holdMs = holdMs;
     this.#tagOf = tagOf;
@@ -255,6 +255,7 @@ export class InstanceMemory {
       const isWholeLane = !lanesNow.has(known.believedTag);
       const isOver = known.doubt !== undefined && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs);
       const isDoubted =
+        this.#holdMs > 0 &&
         !isOver &&
         (doubt === 'disabled'
           ? !isAnybodyThere || known.doubt !== undefined

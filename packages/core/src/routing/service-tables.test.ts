@@ -151,6 +151,35 @@ describe('lane groups', () => {
     expect(tables.route(A, 'blue')?.reason).toBe(reason);
   });
 
+  test('put in force for very many instances, they follow a slice at a time, the last ones that came', () => {
+    const waiting: Array<() => void> = [];
+    const clock = { nowMs: () => 0, after: (_: number, work: () => void) => (waiting.push(work), () => {}) };
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
+    const keys = Array.from({ length: 30 }, (_, i): ServiceKey => ({ name: `s${i}`, group: 'DEFAULT_GROUP' }));
+    for (const key of keys)
+      tables.update(
+        key,
+        Array.from({ length: 500 }, () => instance('gray')),
+      );
+    const inLane = (): number => keys.filter((key) => tables.route(key, 'gray')?.reason === 'in-lane').length;
+    expect(inLane()).toBe(30);
+    tables.setRules(rulesOf());
+    // Those of the first slice at once, and of none is asked what no slice has come to.
+    expect(inLane()).toBeGreaterThan(20);
+    expect(inLane()).toBeLessThan(30);
+    waiting.shift()?.();
+    const gray = rulesOf(...keys.map(({ name }) => `${name}/gray`));
+    tables.setRules(gray);
+    while (waiting.length > 0) waiting.shift()?.();
+    expect(inLane()).toBe(30);
+    tables.setRules(rulesOf());
+    const late = { name: 'late', group: 'DEFAULT_GROUP' };
+    tables.update(late, [instance('gray')]);
+    expect(tables.route(late, 'gray')?.reason).toBe('none');
+    while (waiting.length > 0) waiting.shift()?.();
+    expect(inLane()).toBe(0);
+  });
+
   test('outside-enabled-lanes: instances of a lane that is not enabled serve base', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' });
     tables.update(A, [base, gray]);
@@ -175,8 +204,10 @@ describe('addresses', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
     const table = tables.update(A, [healthy, down]);
-    expect(tables.findByAddress(healthy.ip, healthy.port)).toEqual({ instance: healthy, table });
-    expect(tables.findByAddress(down.ip, down.port)).toEqual({ instance: down, table });
+    for (const at of [healthy, down]) {
+      const found = tables.findByAddress(at.ip, at.port);
+      expect([found?.instance, found?.table]).toEqual([at, table]);
+    }
     expect(tables.findByAddress(healthy.ip, down.port)).toBe(undefined);
     expect(tables.findByAddress('10.0.0.3', healthy.port)).toBe(undefined);
     expect(tables.hasHost('10.0.0.2')).toBe(true);
@@ -379,5 +410,34 @@ describe('isInRightLane', () => {
     expect(found.map((at) => names.get(at))).toEqual(right);
     // What a decision offers is never called wrong.
     for (const offered of decision?.instances ?? []) expect(found).toContain(offered);
+  });
+});
+
+describe('a registry that is believed at once', () => {
+  const one = instance();
+  const gray = instance('gray');
+  const serving = (tables: ServiceTables, tag?: string): readonly Instance[] => tables.route(A, tag)?.instances ?? [];
+
+  test('takes a whole lane away by one word', () => {
+    const doubts: number[] = [];
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 0, onDoubt: ({ doubted }) => doubts.push(doubted) });
+    tables.update(A, [one, gray]);
+    tables.update(A, [one]);
+    expect([serving(tables, 'gray'), doubts]).toEqual([[one], []]);
+    tables.update(A, []);
+    expect(serving(tables)).toEqual([]);
+  });
+
+  test('has it remembered, too, who refused a connection, and for how long that one is left alone', () => {
+    let nowMs = 0;
+    let wake = (): void => {};
+    const clock = { nowMs: () => nowMs, after: (_: number, work: () => void) => ((wake = work), () => {}) };
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 0, clock });
+    tables.update(A, [one, gray]);
+    tables.refused(A, gray.ip, gray.port);
+    expect(serving(tables, 'gray')).toEqual([one]);
+    nowMs = 5_001;
+    wake();
+    expect(serving(tables, 'gray')).toEqual([gray]);
   });
 });

@@ -46,7 +46,7 @@ export const SYSTEM_CLOCK: Clock = {
   },
 };
 
-type Services = Map<string, Map<string, ServiceTable>>;
+type Services = Map<string, Map<string, Slot>>;
 const NO_PORTS: ReadonlySet<number> = new Set();
 
 /** What is in doubt of one service. */
@@ -80,13 +80,24 @@ export interface ServiceTablesOptions {
   readonly fallback?: Fallback;
   /**
    * So long a registry that forgets has to say that instances are gone until that is believed, against the rules of
-   * {@link InstanceMemory}; asked for each service once. Default 0: it is believed at once, and no refusal is remembered.
+   * {@link InstanceMemory}; asked for each service once. 0: it is believed at once. Default: likewise, and no refusal is remembered either,
+   * as whoever only looks needs no memory.
    */
   readonly holdMs?: () => number;
   /** Told when something of a service comes into doubt, and when nothing is any more. */
   readonly onDoubt?: (doubts: ServiceDoubts) => void;
   /** Default {@link SYSTEM_CLOCK}. */
   readonly clock?: Clock;
+}
+
+/** So many instances have their tables made in one go when other lane groups come into force: some milliseconds of the event loop. */
+const INSTANCES_A_SLICE = 2_000;
+
+/** Where the table of a service is found, which changes with each push and each change of the lane groups. */
+interface Slot {
+  table: ServiceTable;
+  /** The lane groups that the table was made under. */
+  rules: LaneRules | undefined;
 }
 
 /** Told of each table that says something else than before. */
@@ -112,8 +123,8 @@ export class ServiceTables {
   readonly #services: Services = new Map();
   /** The same for other namespaces. */
   readonly #elsewhere = new Map<string, Services>();
-  /** By id, in the order in which the services came. */
-  readonly #tables = new Map<string, ServiceTable>();
+  /** In the order in which the services came. */
+  readonly #slots: Slot[] = [];
   readonly #addresses = new Addresses();
   readonly #remembered = new Map<string, Remembered>();
   /** When a doubt or refusal ends, where there is one. */
@@ -136,12 +147,37 @@ export class ServiceTables {
     return this.#rules;
   }
 
-  /** Puts other lane groups in force. */
+  /**
+   * Puts other lane groups in force. The tables of many instances follow within moments, a slice at a time, as nobody's requests may wait
+   * for all of them; until then they are what they were.
+   */
   setRules(rules: LaneRules | undefined): void {
     if (rules === this.#rules) return;
+    const labels = rules?.polarisLabels ?? [];
+    // What is read of metadata is the same, so that tags needn't be read again.
+    if (labels.length > 0 || (this.#rules?.polarisLabels.length ?? 0) > 0) this.#readTag = instanceTagReader(this.#options.formats, labels);
     this.#rules = rules;
-    this.#readTag = instanceTagReader(this.#options.formats, rules?.polarisLabels);
-    for (const table of this.#tables.values()) this.#build(table.key, table.instances, table.origin, table);
+    this.#followRules(0);
+  }
+
+  #followRules(from: number): void {
+    const rules = this.#rules;
+    let instances = 0;
+    for (let i = from; i < this.#slots.length; i++) {
+      const slot = this.#slots[i] as Slot;
+      if (slot.rules === rules) continue;
+      if (instances > INSTANCES_A_SLICE) {
+        this.#clock.after(0, () => {
+          // Where others have come meanwhile, theirs are under way.
+          if (this.#rules === rules) this.#followRules(i);
+        });
+        return;
+      }
+      instances += slot.table.instances.length + 1;
+      const { key, instances: same } = slot.table;
+      slot.table = { ...slot.table, index: this.buildIndex(key.name, same) };
+      slot.rules = rules;
+    }
   }
 
   /**
@@ -202,13 +238,13 @@ export class ServiceTables {
     const isSameOrigin = known !== undefined && (known.origin === 'snapshot') === (origin === 'snapshot');
     const id = serviceIdOf(key);
     let remembered = this.#remembered.get(id);
-    const holdMs = remembered === undefined ? (this.#options.holdMs?.() ?? 0) : undefined;
-    if (holdMs === 0) return isSameOrigin && saySame(known.instances, told) ? undefined : told;
+    const { holdMs } = this.#options;
+    if (holdMs === undefined) return isSameOrigin && saySame(known.instances, told) ? undefined : told;
     const nowMs = this.#clock.nowMs();
     if (remembered === undefined) {
       remembered = {
         key,
-        memory: new InstanceMemory(holdMs as number, (instance) => this.tagOf(instance)),
+        memory: new InstanceMemory(holdMs(), (instance) => this.tagOf(instance)),
         told,
         origin,
         isAsTold: true,
@@ -289,14 +325,19 @@ export class ServiceTables {
   #build(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {
     const ports = instances.length === 0 ? (before?.ports ?? NO_PORTS) : new Set(instances.map(({ port }) => port));
     const table: ServiceTable = { key, instances, index: this.buildIndex(key.name, instances), ports, origin };
-    if (before !== undefined) this.#addresses.remove(before);
-    this.#addresses.add(table);
-    this.#tables.set(serviceIdOf(key), table);
     let services = key.namespace === undefined ? this.#services : this.#elsewhere.get(key.namespace);
     if (services === undefined) this.#elsewhere.set(key.namespace as string, (services = new Map()));
     let groups = services.get(key.name);
     if (groups === undefined) services.set(key.name, (groups = new Map()));
-    groups.set(key.group, table);
+    let slot = groups.get(key.group);
+    if (slot === undefined) {
+      groups.set(key.group, (slot = { table, rules: this.#rules }));
+      this.#slots.push(slot);
+    }
+    if (before !== undefined) this.#addresses.remove(before.instances, slot);
+    slot.table = table;
+    slot.rules = this.#rules;
+    this.#addresses.add(instances, slot);
     return table;
   }
 
@@ -324,11 +365,11 @@ export class ServiceTables {
 
   get(key: ServiceKey): ServiceTable | undefined {
     const services = key.namespace === undefined ? this.#services : this.#elsewhere.get(key.namespace);
-    return services?.get(key.name)?.get(key.group);
+    return services?.get(key.name)?.get(key.group)?.table;
   }
 
-  all(): Iterable<ServiceTable> {
-    return this.#tables.values();
+  *all(): Iterable<ServiceTable> {
+    for (const { table } of this.#slots) yield table;
   }
 
   /** The decision for a call to a service; undefined where the service is not known. */
@@ -339,7 +380,7 @@ export class ServiceTables {
 
   /** Whether no service is known yet, in which case no address can be an instance. */
   get isEmpty(): boolean {
-    return this.#tables.size === 0;
+    return this.#slots.length === 0;
   }
 
   /** The instance at an address, or undefined where it is none that is known, or that of several services. */
@@ -358,7 +399,7 @@ export class ServiceTables {
  * address that several services share is nobody's while they do, since it can't be told whose it is.
  */
 class Addresses {
-  readonly #hosts = new Map<string, Map<number, KnownAddress | KnownAddress[]>>();
+  readonly #hosts = new Map<string, Map<number, Owner | Owner[]>>();
 
   find(host: string, port: number): KnownAddress | undefined {
     const known = this.#hosts.get(host)?.get(port);
@@ -369,30 +410,49 @@ class Addresses {
     return this.#hosts.has(host);
   }
 
-  add(table: ServiceTable): void {
-    for (const instance of table.instances) {
+  add(instances: readonly Instance[], slot: Slot): void {
+    for (const instance of instances) {
       let ports = this.#hosts.get(instance.ip);
       if (ports === undefined) this.#hosts.set(instance.ip, (ports = new Map()));
       const known = ports.get(instance.port);
+      const owner = new Owner(instance, slot);
+      if (known === undefined) {
+        ports.set(instance.port, owner);
+        continue;
+      }
       // Of an address that one service lists twice the later counts.
-      const others = ownersOf(known).filter((owner) => owner.table !== table);
-      const owner = { instance, table };
+      const others = ownersOf(known).filter((other) => other.slot !== slot);
       ports.set(instance.port, others.length === 0 ? owner : [...others, owner]);
     }
   }
 
-  remove(table: ServiceTable): void {
-    for (const { ip, port } of table.instances) {
+  remove(instances: readonly Instance[], slot: Slot): void {
+    for (const { ip, port } of instances) {
       const ports = this.#hosts.get(ip);
       if (ports === undefined) continue;
-      const [first, ...rest] = ownersOf(ports.get(port)).filter((owner) => owner.table !== table);
+      const [first, ...rest] = ownersOf(ports.get(port)).filter((owner) => owner.slot !== slot);
       if (first !== undefined) ports.set(port, rest.length === 0 ? first : [first, ...rest]);
       else if (ports.delete(port) && ports.size === 0) this.#hosts.delete(ip);
     }
   }
 }
 
-function ownersOf(known: KnownAddress | KnownAddress[] | undefined): readonly KnownAddress[] {
+/** Who has an address. */
+class Owner implements KnownAddress {
+  readonly instance: Instance;
+  readonly slot: Slot;
+
+  constructor(instance: Instance, slot: Slot) {
+    this.instance = instance;
+    this.slot = slot;
+  }
+
+  get table(): ServiceTable {
+    return this.slot.table;
+  }
+}
+
+function ownersOf(known: Owner | Owner[] | undefined): readonly Owner[] {
   return known === undefined ? [] : Array.isArray(known) ? known : [known];
 }
 

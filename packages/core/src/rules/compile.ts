@@ -20,8 +20,11 @@ import type {
 /** Makes a valid document ready for use: what requests ask is a look-up from here on. */
 export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const services = new Set<string>();
-  /** service → tag → lane; of several groups with the same service and tag the first counts. */
-  const lanes = new Map<string, Map<Tag, CompiledLane>>();
+  /**
+   * service → for each of its groups tag → lane; of several with the same tag the first counts. The services of a group share its map, as
+   * services times lanes would take seconds to fill where there are many of both.
+   */
+  const lanes = new Map<string, Array<ReadonlyMap<Tag, CompiledLane>>>();
   const entries = new Map<string, CompiledRule[]>();
   const enabledTags = new Set<Tag>();
   /** tag → what is written of it, by the first group that has it. */
@@ -32,8 +35,12 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const baseModes = new Map<string, BaseMode>();
 
   for (const group of document.groups) {
+    const byTag = new Map<Tag, CompiledLane>();
     for (const service of group.services) {
       services.add(service);
+      const ofService = lanes.get(service);
+      if (ofService === undefined) lanes.set(service, [byTag]);
+      else ofService.push(byTag);
       if (group.baseMode !== undefined && !baseModes.has(service)) baseModes.set(service, group.baseMode);
     }
     for (const lane of group.lanes) {
@@ -45,11 +52,7 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
       if (lane.enabled === false) continue;
       enabledTags.add(lane.tag);
       const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
-      for (const service of group.services) {
-        let byTag = lanes.get(service);
-        if (byTag === undefined) lanes.set(service, (byTag = new Map()));
-        if (!byTag.has(lane.tag)) byTag.set(lane.tag, compiled);
-      }
+      if (!byTag.has(lane.tag)) byTag.set(lane.tag, compiled);
       const rules = (lane.rules ?? []).map((rule) => compileRule(rule, compiled));
       if (rules.length === 0) continue;
       for (const service of group.entry?.services ?? []) {
@@ -72,7 +75,15 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
     tagOfPolaris: (stain) => polarisStains.get(stain),
     baseModeOf: (service) => baseModes.get(service),
     isDisabledTag: (tag) => onWire.has(tag) && !enabledTags.has(tag),
-    laneOf: (service, tag) => lanes.get(service)?.get(tag),
+    laneOf: (service, tag) => {
+      const groups = lanes.get(service);
+      if (groups === undefined) return undefined;
+      for (const byTag of groups) {
+        const lane = byTag.get(tag);
+        if (lane !== undefined) return lane;
+      }
+      return undefined;
+    },
     entryOf: (service) => entryRules.get(service),
   };
 }

@@ -3,7 +3,7 @@
  * call is tried on the next instance of its lane, and then on base where the lane's fallback allows it, before its caller gets the error.
  * Sockets (routed-sockets.ts), dispatches of undici and channels of gRPC each ask an {@link Attempt} where to go next; nobody else decides it.
  */
-import type { Instance, Reason, Redirect, Router, ServiceKey, ServiceTables, Tag } from '@lane/core/model';
+import type { Instance, Reason, Redirect, Router, ServiceKey, ServiceTables } from '@lane/core/model';
 import type { AgentLog } from '../../boot/log.js';
 import { TryBudget } from './try-budget.js';
 
@@ -88,10 +88,11 @@ export class Attempt {
   readonly #router: Router;
   readonly #budget: TryBudget;
   readonly #now: () => number;
-  readonly #tag: Tag | undefined;
+  readonly #verdict: Redirect;
   readonly #tried: Instance[] = [];
   #laneTries = 0;
   #baseTries = 0;
+  #isTaken = false;
 
   constructor(router: Router, budget: TryBudget, now: () => number, verdict: Redirect) {
     this.service = verdict.service;
@@ -100,8 +101,18 @@ export class Attempt {
     this.#router = router;
     this.#budget = budget;
     this.#now = now;
-    this.#tag = verdict.tag;
+    this.#verdict = verdict;
     this.#count(verdict.reason);
+  }
+
+  /**
+   * For a connection: this one the first time, then a new one from the same instance on. An agent of node:http makes the sockets of requests that
+   * have waited for one with the options of the socket before (`removeSocket` of lib/_http_agent.js).
+   */
+  take(): Attempt {
+    if (this.#isTaken) return new Attempt(this.#router, this.#budget, this.#now, this.#verdict).take();
+    this.#isTaken = true;
+    return this;
   }
 
   /**
@@ -112,7 +123,7 @@ export class Attempt {
     this.#tried.push(this.instance);
     if (this.#baseTries >= MAX_TRIES) return undefined;
     const isTried = ({ ip, port }: Instance): boolean => this.#tried.some((one) => one.ip === ip && one.port === port);
-    const candidate = this.#router.next(this.service, this.#tag, isTried, this.#laneTries >= MAX_TRIES);
+    const candidate = this.#router.next(this.service, this.#verdict.tag, isTried, this.#laneTries >= MAX_TRIES);
     if (candidate === undefined || !this.#budget.take(this.#now())) return undefined;
     this.#count(candidate.reason);
     return (this.instance = candidate.instance);

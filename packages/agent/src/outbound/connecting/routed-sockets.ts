@@ -43,7 +43,8 @@ type Connect = (options?: object) => void;
 export function connectRoutedSockets(connecting: Connecting): void {
   beforeSocketConnects((socket, options: RoutedOptions | undefined) => {
     if (options === undefined || typeof options.host !== 'string') return undefined;
-    const route = options[ROUTE];
+    const found = options[ROUTE];
+    const route = found instanceof Attempt ? found.take() : found;
     if (route !== undefined && leadsTo(route, options)) return takeOver(connecting, route, socket, options);
     return noteOutcome(connecting, socket, options.host, Number(options.port));
   });

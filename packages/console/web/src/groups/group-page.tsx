@@ -5,7 +5,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Lane } from '@lane/core/rules';
 import { api, pathOf } from '../api/client.js';
-import { groupsQuery, useRefresh, useUser, type GroupAnswer } from '../api/queries.js';
+import { groupsQuery, useRefresh, useUser, type GroupAnswer, type GroupsAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';
 import { Confirm } from '../parts/confirm.js';
 import { Failure, messageOf } from '../parts/failure.js';
@@ -14,13 +14,14 @@ import { PageHead } from '../parts/page-head.js';
 import { sayDone, sayFailed } from '../parts/say.js';
 import { ruleInWords } from '../rules/in-words.js';
 import { Matrix } from './matrix.js';
+import { TakingRules } from './taking-rules.js';
 
 /** A lane group: what serves where, and its lanes. */
 export function GroupPage({ name }: { readonly name: string }) {
   const t = useText();
   const { data, error, refetch } = useQuery(groupsQuery);
   const found = data?.groups.find(({ group }) => group.name === name);
-  if (found !== undefined) return <GroupDetails {...found} statusProblem={data?.statusProblem} />;
+  if (found !== undefined) return <GroupDetails {...found} statusProblem={data?.statusProblem} taking={data?.taking ?? []} />;
   return (
     <>
       <PageHead title={name} />
@@ -35,7 +36,11 @@ export function GroupPage({ name }: { readonly name: string }) {
   );
 }
 
-function GroupDetails({ group, status, laneEtags, statusProblem }: GroupAnswer & { readonly statusProblem?: string | undefined }) {
+interface GroupDetailsProps extends GroupAnswer, Pick<GroupsAnswer, 'taking'> {
+  readonly statusProblem?: string | undefined;
+}
+
+function GroupDetails({ group, status, laneEtags, statusProblem, taking }: GroupDetailsProps) {
   const t = useText();
   const isEditor = useUser()?.isEditor === true;
   const navigate = useNavigate();
@@ -67,6 +72,7 @@ function GroupDetails({ group, status, laneEtags, statusProblem }: GroupAnswer &
           </>
         )}
       </PageHead>
+      <TakingRules taking={taking} group={group.name} />
 
       <section className="card" style={{ marginBottom: '1.5rem' }} aria-labelledby="matrix">
         <div style={{ padding: '1.1rem 1.25rem 0.9rem' }}>

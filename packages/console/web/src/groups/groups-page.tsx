@@ -7,6 +7,7 @@ import { useText } from '../language/index.js';
 import { Failure } from '../parts/failure.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
+import { TakingRules } from './taking-rules.js';
 
 /** All lane groups. */
 export function GroupsPage() {
@@ -34,6 +35,7 @@ export function GroupsPage() {
           {t.groups.invalid} <Link to="/document">{t.groups.mend}</Link>
         </Alert>
       )}
+      {data !== undefined && <TakingRules taking={data.taking} />}
       {data?.groups.length === 0 && data.problems.length === 0 && (
         <Stack className="card" align="center" p="xl" py={64} gap="sm" ta="center">
           <IconRoute size={48} stroke={1.3} aria-hidden color="var(--mantine-color-dimmed)" />

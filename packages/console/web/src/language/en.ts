@@ -56,6 +56,9 @@ export const en = {
     noEntry: 'no entry: rules are not asked',
     invalid: 'The document in Nacos is not valid, so it is not in force: agents keep the last good one.',
     mend: 'Mend the document',
+    taking: 'The order of rules keeps requests from a lane',
+    takes: (taker: string, percent: number, robbed: string, takerLane: string, robbedLane: string) =>
+      `Rule ${taker} takes ${percent} % of all requests before rule ${robbed} is asked. Put lane ${robbedLane} before lane ${takerLane}.`,
   },
   group: {
     matrix: 'Services and lanes',

@@ -54,6 +54,9 @@ export const zh: Text = {
     noEntry: '没有入口：不会匹配规则',
     invalid: 'Nacos 中的文档无效，因此未生效：各代理保留最近一份有效文档。',
     mend: '修正文档',
+    taking: '规则的顺序使某条泳道收不到全部请求',
+    takes: (taker, percent, robbed, takerLane, robbedLane) =>
+      `规则 ${taker} 先取走全部请求的 ${percent}%，之后才轮到规则 ${robbed}。请把泳道 ${robbedLane} 移到泳道 ${takerLane} 之前。`,
   },
   group: {
     matrix: '服务与泳道',

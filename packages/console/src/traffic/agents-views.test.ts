@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { InstanceReport } from '@lane/core/agent';
 import type { SurveyedService } from '@lane/core/model';
-import { askForDoubts } from './doubts.js';
+import { agentsInstancesOf, askAgents, doubtsOf } from './agents-views.js';
 
 const known = (port: number, changes: Partial<InstanceReport> = {}): InstanceReport => ({
   address: `10.0.0.1:${port}`,
@@ -39,12 +39,27 @@ test('agents tell of which services they doubt what the registry says, and whom 
     report(known(1), known(2, { ...doubted, doubtedSeconds: 13 })),
     report(known(1), known(2)),
   );
-  expect(await askForDoubts([shop], true)).toEqual([{ service: 'stock', agents: 3, doubting: 2, doubted: 2, of: 3, seconds: 13, leftAlone: 1 }]);
+  const views = await askAgents([shop], true);
+  expect(doubtsOf(views)).toEqual([{ service: 'stock', agents: 3, doubting: 2, doubted: 2, of: 3, seconds: 13, leftAlone: 1 }]);
+  expect(agentsInstancesOf(views, { name: 'stock', group: 'DEFAULT_GROUP' })).toMatchObject([
+    { address: '10.0.0.1:1', agents: 3, knownBy: 3, doubtedBy: 0, doubtedSeconds: null, leftAloneBy: 0 },
+    { address: '10.0.0.1:2', agents: 3, knownBy: 3, doubtedBy: 2, doubtedSeconds: 13, doubt: 'absent' },
+    { address: '10.0.0.1:3', agents: 3, knownBy: 1, doubtedBy: 1, doubtedSeconds: 12 },
+    { address: '10.0.0.1:4', agents: 3, knownBy: 1, leftAloneBy: 1 },
+  ]);
+  expect(agentsInstancesOf(views, { name: 'stock', group: 'OTHER' })).toEqual([]);
   // Another machine's loopback is not ours.
-  expect(await askForDoubts([shop], false)).toEqual([]);
+  expect(await askAgents([shop], false)).toEqual([]);
 });
 
 test('whoever answers out of form is passed over', async () => {
-  const shop = await serviceOf('no JSON', 'null', '{"services":[null,{"service":1},{"service":"x","instances":[null]}]}', 'x'.repeat(600 * 1024));
-  expect(await askForDoubts([shop], true)).toEqual([]);
+  const shop = await serviceOf(
+    'no JSON',
+    'null',
+    '{"services":[null,{"service":1},{"service":"x","group":"g","instances":[null]}]}',
+    { services: [{ service: 'x', group: 'g', instances: [{ ...known(1), listedSecondsAgo: '3' }], omitted: 0 }] },
+    { services: [{ service: 'x', group: 'g', instances: [{ ...known(1), tag: 'a\u001b[2J' }], omitted: 0 }] },
+    'x'.repeat(600 * 1024),
+  );
+  expect((await askAgents([shop], true)).flat()).toEqual([]);
 });

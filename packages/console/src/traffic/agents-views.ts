@@ -1,0 +1,146 @@
+/**
+ * What agents know of services' instances: asked of instances that announce where (`lane.admin`), within the bounds of all that is read of
+ * instances.
+ */
+import { ADMIN_METADATA_KEY, type InstanceReport, type KnownServiceReport } from '@lane/core/agent';
+import { isTag, type ServiceKey, type SurveyedService } from '@lane/core/model';
+import { adminAddressOf, type AdminAddress } from './admin-address.js';
+import { readText } from './read-text.js';
+
+/** Instances that are asked; more are not, as what they know is much the same. */
+const MAX_ASKED = 50;
+const TIMEOUT_MS = 2_000;
+const MAX_BYTES = 512 * 1024;
+const MAX_BYTES_IN_ALL = 8 * 1024 * 1024;
+
+/** What one agent knows: the services of its `/status`. */
+export type AgentView = readonly KnownServiceReport[];
+
+/** What agents say of one service that some of them doubt something of. */
+export interface AgentsDoubts {
+  readonly service: string;
+  /** Agents that know the service. */
+  readonly agents: number;
+  /** Of those: agents that have instances in use which the registry would take away. */
+  readonly doubting: number;
+  /** Of the agent that has the most of them: how many, of how many in use. */
+  readonly doubted: number;
+  readonly of: number;
+  /** The longest that anything has been in doubt. */
+  readonly seconds: number;
+  /** Of the agent that has the most of them: instances left alone, as they refused connections. */
+  readonly leftAlone: number;
+}
+
+/** What agents say of one instance. */
+export interface AgentsInstance extends Pick<InstanceReport, 'address' | 'tag' | 'source' | 'listedSecondsAgo' | 'doubt'> {
+  /** Agents that know the service. */
+  readonly agents: number;
+  /** Of those: agents that have the instance in use, or would if it were healthy, enabled and of some weight. */
+  readonly knownBy: number;
+  /** Agents that have it in use against the word of the registry. */
+  readonly doubtedBy: number;
+  /** The longest that one of them has; null: none does. */
+  readonly doubtedSeconds: number | null;
+  /** Agents that leave it alone for a while, as it refused connections. */
+  readonly leftAloneBy: number;
+}
+
+/** Asks agents. Never rejects: who does not answer, or not in form, is passed over. `isLoopbackOurs`: loopback addresses are on this machine. */
+export async function askAgents(services: readonly SurveyedService[], isLoopbackOurs: boolean): Promise<AgentView[]> {
+  const addresses = new Map<string, AdminAddress>();
+  for (const { instances } of services) {
+    for (const { ip, metadata, healthy } of instances) {
+      const announced = metadata[ADMIN_METADATA_KEY];
+      const admin = announced === undefined || !healthy ? undefined : adminAddressOf(announced, ip, isLoopbackOurs);
+      if (admin !== undefined && addresses.size < MAX_ASKED) addresses.set(`${admin.host} ${admin.port}`, admin);
+    }
+  }
+  const budget = { bytes: MAX_BYTES_IN_ALL };
+  return Promise.all(
+    Array.from(addresses.values(), (admin) =>
+      readText(admin, '/status', { maxBytes: MAX_BYTES, budget, signal: AbortSignal.timeout(TIMEOUT_MS) })
+        .then(viewOf)
+        .catch(() => []),
+    ),
+  );
+}
+
+/** What agents have in use against the word of the registry, and whom they leave alone, by service. */
+export function doubtsOf(views: readonly AgentView[]): AgentsDoubts[] {
+  const found = new Map<string, AgentsDoubts>();
+  for (const { service, instances } of views.flat()) {
+    const doubted = instances.filter(({ doubt, usable }) => doubt !== null && usable);
+    const leftAlone = instances.filter(({ leftAloneSeconds }) => leftAloneSeconds !== null).length;
+    const before = found.get(service) ?? { service, agents: 0, doubting: 0, doubted: 0, of: 0, seconds: 0, leftAlone: 0 };
+    const isMost = doubted.length > before.doubted;
+    found.set(service, {
+      service,
+      agents: before.agents + 1,
+      doubting: before.doubting + (doubted.length > 0 ? 1 : 0),
+      doubted: isMost ? doubted.length : before.doubted,
+      of: isMost ? instances.filter(({ usable }) => usable).length : before.of,
+      seconds: Math.max(before.seconds, ...doubted.map(({ doubtedSeconds }) => doubtedSeconds ?? 0)),
+      leftAlone: Math.max(before.leftAlone, leftAlone),
+    });
+  }
+  return [...found.values()].filter(({ doubting, leftAlone }) => doubting > 0 || leftAlone > 0);
+}
+
+/** What agents say of the instances of a service; where they differ, source and age are those of who heard of it last. */
+export function agentsInstancesOf(views: readonly AgentView[], { name, group }: ServiceKey): AgentsInstance[] {
+  const tables = views.flatMap((view) => view.filter((table) => table.service === name && table.group === group));
+  const found = new Map<string, AgentsInstance>();
+  for (const { instances } of tables) {
+    for (const { address, tag, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds } of instances) {
+      const before = found.get(address);
+      const isNewer = before === undefined || listedSecondsAgo < before.listedSecondsAgo;
+      found.set(address, {
+        address,
+        agents: tables.length,
+        ...(isNewer ? { tag, source, listedSecondsAgo } : { tag: before.tag, source: before.source, listedSecondsAgo: before.listedSecondsAgo }),
+        knownBy: (before?.knownBy ?? 0) + 1,
+        doubt: before?.doubt ?? doubt,
+        doubtedBy: (before?.doubtedBy ?? 0) + (doubt === null ? 0 : 1),
+        doubtedSeconds: longer(before?.doubtedSeconds, doubtedSeconds),
+        leftAloneBy: (before?.leftAloneBy ?? 0) + (leftAloneSeconds === null ? 0 : 1),
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+function longer(one: number | null | undefined, other: number | null): number | null {
+  return one === null || one === undefined ? other : other === null ? one : Math.max(one, other);
+}
+
+/** The services of a report, as far as they have the form of one: it comes from whoever may register an instance. */
+function viewOf(text: string): AgentView {
+  const { services } = (JSON.parse(text) ?? {}) as { readonly services?: unknown };
+  if (!Array.isArray(services)) return [];
+  return (services as unknown[]).filter(isServiceReport);
+}
+
+function isServiceReport(value: unknown): value is KnownServiceReport {
+  const { service, group, instances } = (value ?? {}) as Partial<Record<keyof KnownServiceReport, unknown>>;
+  return typeof service === 'string' && typeof group === 'string' && Array.isArray(instances) && instances.every(isInstanceReport);
+}
+
+const SOURCES: ReadonlySet<unknown> = new Set<InstanceReport['source']>(['registry', 'sdk', 'snapshot']);
+const DOUBTS: ReadonlySet<unknown> = new Set<InstanceReport['doubt']>(['absent', 'unhealthy', 'disabled', 'untagged', null]);
+
+function isInstanceReport(value: unknown): value is InstanceReport {
+  const { address, tag, usable, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds } = (value ?? {}) as Partial<
+    Record<keyof InstanceReport, unknown>
+  >;
+  return (
+    typeof address === 'string' &&
+    (tag === null || isTag(tag)) &&
+    typeof usable === 'boolean' &&
+    SOURCES.has(source) &&
+    Number.isFinite(listedSecondsAgo) &&
+    DOUBTS.has(doubt) &&
+    (doubtedSeconds === null || Number.isFinite(doubtedSeconds)) &&
+    (leftAloneSeconds === null || Number.isFinite(leftAloneSeconds))
+  );
+}
