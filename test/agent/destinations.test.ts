@@ -93,7 +93,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
         { name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] },
         { name: 'secure', instances: [{ port: baseTls.port }, { port: grayTls.port, ...lane('gray') }] },
       ],
-      { LANE_SERVICES: 'shop-b,localhost=secure' },
+      { LANE_SERVICES: 'shop-b:8080,localhost=secure' },
     );
     const tagged = await ask(app, 'http://shop-b/orders?x=1', GRAY, ['http', 'fetch', 'agent']);
     for (const way of ['http', 'fetch', 'agent'])

@@ -10,4 +10,17 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(seen).toEqual(expect.arrayContaining(['domain caught of a server', 'message end', 'server request']));
     expect(await runApp({ node, script: 'emit-patched-later.cjs' })).toEqual(without);
   });
+
+  test.each(['domain', 'zone.js', 'async-listener', 'ses', 'emit'])(
+    '%s sees what it sees without the agent, and no lane is lost',
+    async (library) => {
+      const run = (load: '--require' | 'none'): ReturnType<typeof runApp> => runApp({ node, script: 'patched-by-others.cjs', args: [library], load });
+      const without = await run('none');
+      const { seen, lost } = JSON.parse(without.stdout) as { seen: string[]; lost: number };
+      expect(seen.length).toBeGreaterThan(0);
+      // Two of three carry a tag, and nobody else takes it on.
+      expect(lost).toBe(20);
+      expect(await run('--require')).toEqual({ ...without, stdout: `${JSON.stringify({ seen, lost: 0 })}\n` });
+    },
+  );
 });

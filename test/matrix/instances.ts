@@ -1,5 +1,7 @@
 /** Peers that answer with what they saw: for each protocol an instance of each lane, and one that no registry knows. */
 import { join } from 'node:path';
+import { startEmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos } from '@lane/nacos-registry';
 import { startGrpcPeer } from './peers/grpc.js';
 import { startHttp2Peer } from './peers/http2.js';
 import { startPeer, type Peer } from '../agent/peer.js';
@@ -22,6 +24,10 @@ export interface Instances {
   readonly of: Readonly<Record<Scheme, Targets>>;
   /** For known-instances.cjs and the agent. */
   readonly environment: Readonly<Record<string, string>>;
+  /** For the agent, which then has to learn them. */
+  readonly unknown: Readonly<Record<string, string>>;
+  /** How often the instances of a protocol over HTTP/2 have been connected to. */
+  connectionsTo(scheme: 'h2c' | 'h2'): number;
   /** The file of the certificate authority. */
   readonly ca: string;
   close(): Promise<void>;
@@ -29,7 +35,7 @@ export interface Instances {
 
 /** Starts all of them. */
 export async function startInstances(): Promise<Instances> {
-  const start = async (make: (name: string) => Promise<Peer>): Promise<Peer[]> => Promise.all(LANES.map(make));
+  const start = async <P extends Peer>(make: (name: string) => Promise<P>): Promise<P[]> => Promise.all(LANES.map(make));
   const [http, https, h2c, h2, grpc] = await Promise.all([
     start(async (name) => upgradable(await startPeer(name), name)),
     start(async (name) => upgradable(await startPeer(name, true), name)),
@@ -58,8 +64,20 @@ export async function startInstances(): Promise<Instances> {
     ['shop-h2', h2],
     ['shop-g', grpc],
   ] as const;
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  const connection = connectNacos({ server: nacos.address });
+  for (const [name, peers] of known) {
+    for (const [i, lane] of LANES.slice(0, 3).entries()) {
+      const metadata: Record<string, string> = lane === 'base' ? {} : { lane };
+      await connection.register({ name, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: (peers[i] as Peer).port, metadata });
+    }
+  }
+  // The certificate is for localhost, too: a second service behind TLS.
+  const LANE_SERVICES = 'shop-a,shop-b,shop-h,localhost=shop-h2,shop-g';
   return {
     of,
+    unknown: { LANE_SERVICES, LANE_NACOS_SERVER: nacos.address },
+    connectionsTo: (scheme) => (scheme === 'h2' ? h2 : h2c).reduce((sum, peer) => sum + peer.connections, 0),
     environment: {
       KNOWN: JSON.stringify(
         known.map(([name, peers]) => ({
@@ -67,11 +85,12 @@ export async function startInstances(): Promise<Instances> {
           instances: LANES.slice(0, 3).map((lane, i) => ({ port: (peers[i] as Peer).port, metadata: lane === 'base' ? {} : { lane } })),
         })),
       ),
-      // The certificate is for localhost, too: a second service behind TLS.
-      LANE_SERVICES: 'shop-a,shop-b,shop-h,localhost=shop-h2,shop-g',
+      LANE_SERVICES,
     },
     ca: join(__dirname, '../agent/tls/cert.pem'),
     async close() {
+      await connection.close();
+      await nacos.close();
       await Promise.all([http, https, h2c, h2, grpc].flat().map((peer) => peer.close()));
     },
   };

@@ -15,6 +15,8 @@ export function tellChange(result: ChangeResult, done: string, json: boolean | u
   console.log(isChanged ? done : 'nothing to change: it is so already');
   if (conflicts > 0) console.log('somebody else has changed the lane groups at the same time; both changes are in force');
   if (protection === 'read-back' && isChanged) {
-    console.error('warning: over gRPC Nacos does not compare before it writes: look at what is in force where others change it, too');
+    console.error(
+      'warning: no history protects changes of others here (gRPC, or a server without one): look at what is in force where others change it, too',
+    );
   }
 }

@@ -7,7 +7,7 @@
  * - `ELANE_NACOS_ANSWER`: any other answer that is no success
  * - `ELANE_CONFLICT`: the document has changed since it was read
  * - `ELANE_NOT_FOUND`: there is no such version
- * - `ELANE_UNSUPPORTED`: this transport can't do it
+ * - `ELANE_UNSUPPORTED`: this transport, or this server, can't do it
  * - `ELANE_NACOS_BINDING`: the gRPC binding can't be loaded
  * - `ELANE_INVALID_LANE_GROUPS`: the lane groups are not valid
  */

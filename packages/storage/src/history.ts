@@ -3,7 +3,7 @@
  * there was after it is what the next change has kept, or the document itself.
  */
 import type { ConfigChange, VersionedConfigStore } from '@lane/core/model';
-import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './source.js';
+import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
 import { LaneGroupsError } from './lane-groups-error.js';
 
 /** A version of the lane groups: what a change has made of them. Who and when are the change's. */

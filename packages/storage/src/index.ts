@@ -1,9 +1,8 @@
 export { createSnapshotStore, defaultSnapshotDirectory, type SnapshotStoreOptions } from './snapshot-store.js';
+export { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
 export { LaneGroupsError, type LaneGroupsErrorCode } from './lane-groups-error.js';
 export {
   InvalidLaneGroupsError,
-  LANE_GROUPS_DATA_ID,
-  LANE_GROUPS_GROUP,
   publishLaneGroups,
   watchLaneGroups,
   watchLaneGroupsFile,

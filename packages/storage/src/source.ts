@@ -13,11 +13,9 @@ import {
   type SnapshotStore,
   type Unsubscribe,
 } from '@lane/core/model';
+import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
 import { LaneGroupsError } from './lane-groups-error.js';
-
-/** Where the lane groups are in Nacos's configuration. */
-export const LANE_GROUPS_DATA_ID = 'lane-groups';
-export const LANE_GROUPS_GROUP = 'LANE';
+import { CACHE_LAG_MS, dropped, isStored, MAX_DROPPED } from './read-back.js';
 
 /** Where the lane groups in force came from. */
 export interface LaneGroupsInfo {
@@ -253,11 +251,15 @@ export class InvalidLaneGroupsError extends LaneGroupsError {
 
 /**
  * Publishes lane groups, given as a document or as its text. With `casMd5` only if the stored document still has that md5.
- * Rejects with an InvalidLaneGroupsError before anything is sent, or with code `ELANE_CONFLICT`.
+ * Resolves once it is stored. Rejects with an InvalidLaneGroupsError before anything is sent, or with code `ELANE_CONFLICT` or `ELANE_NOT_STORED`.
  */
 export async function publishLaneGroups(store: ConfigStore, document: unknown, options: { casMd5?: string } = {}): Promise<void> {
   const content = typeof document === 'string' ? document : `${JSON.stringify(document, null, 2)}\n`;
   const parsed = parseLaneGroups(content);
   if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
-  await store.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, content, { type: 'json', ...options });
+  for (let tries = 0; tries < MAX_DROPPED; tries++) {
+    await store.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, content, { type: 'json', ...options });
+    if (await isStored(store, content, CACHE_LAG_MS)) return;
+  }
+  throw dropped();
 }

@@ -4,7 +4,8 @@
  * Mechanism: a change is an edit of what is there, written only if that is there still (compare-and-set). Nacos compares from 2.3 on;
  * before, the connection does, and between its look and the write another's change can come. So Nacos's history is asked after each
  * write what it has replaced: where that is not what had been read, both changes are put together and written again.
- * Limits: over gRPC there is neither, and what is written is read back only. On a server that does not compare, a writer that dies
+ * What a server says that it has taken is read back before it is called published.
+ * Limits: over gRPC there is neither, and some servers have no history (rnacos): what is written is read back only. On a server that does not compare, a writer that dies
  * between its write and the look at the history leaves a change overwritten, which the history still has. A server whose own
  * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again,
  * which on such a server takes half a second more for each change.
@@ -20,7 +21,9 @@ import {
   type LaneGroupsVersions,
   type LaneGroupsVersionText,
 } from './history.js';
-import { InvalidLaneGroupsError, LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './source.js';
+import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
+import { InvalidLaneGroupsError } from './source.js';
+import { CACHE_LAG_MS, CACHE_POLL_MS, dropped, isStored, MAX_DROPPED, pause } from './read-back.js';
 import { LaneGroupsError } from './lane-groups-error.js';
 
 /** The lane groups as they are stored. */
@@ -56,17 +59,14 @@ export interface ChangeResult {
   /** How often the edit was made anew because somebody else had changed the document meanwhile. */
   readonly conflicts: number;
   /**
-   * What protects against others' changes being lost: `history`, the server's own record has been looked at; `read-back`, over gRPC,
-   * only that what was written is there.
+   * What protects against others' changes being lost: `history`, the server's own record has been looked at; `read-back`, over gRPC or where
+   * the server has no history, only that what was written is there.
    */
   readonly protection: 'history' | 'read-back';
 }
 
 const MAX_ATTEMPTS = 30;
 const MAX_PAUSE_MS = 400;
-/** A server reads from a cache that follows its database (seen: 100 ms with Nacos 2.2.4, and 404 for a new document until then). */
-const CACHE_LAG_MS = 3_000;
-const CACHE_POLL_MS = 20;
 /**
  * A write that such a server has begun before ours was there may still be put over it, and its history then says of both that they
  * have replaced what was there before (seen with Nacos 2.1.1 under load): ours is looked for once more.
@@ -76,6 +76,8 @@ const OVERLAP_MS = 500;
 /** The lane groups in Nacos, for whoever changes them. */
 export class LaneGroupsStore {
   readonly #connection: VersionedConfigStore;
+  /** undefined: not known yet. */
+  #hasHistory: boolean | undefined;
 
   constructor(connection: VersionedConfigStore) {
     this.#connection = connection;
@@ -129,8 +131,9 @@ export class LaneGroupsStore {
 
   async #change(firstEdit: LaneGroupsEdit, options: ChangeOptions, mayReplaceInvalid: boolean): Promise<ChangeResult> {
     const { casMd5, by } = options;
-    const protection = this.#connection.keepsHistory ? 'history' : 'read-back';
+    const protection = (await this.#keepsHistory()) ? 'history' : 'read-back';
     let edit = firstEdit;
+    let drops = 0;
     for (let conflicts = 0; conflicts < MAX_ATTEMPTS; conflicts++) {
       if (conflicts > 0) await pause(Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** conflicts));
       const [latest] = protection === 'history' ? (await this.history({ limit: 1 })).versions : [];
@@ -147,7 +150,8 @@ export class LaneGroupsStore {
         await this.#connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, text, {
           type: 'json',
           by,
-          ...(protection === 'history' ? { casMd5: stored.md5 ?? '' } : {}),
+          // Over gRPC nobody compares.
+          ...(this.#connection.keepsHistory ? { casMd5: stored.md5 ?? '' } : {}),
         });
       } catch (error) {
         if (codeOf(error) !== 'ELANE_CONFLICT') throw error;
@@ -160,6 +164,12 @@ export class LaneGroupsStore {
         outcome = await this.#look(text, stored, latest);
       }
       if (outcome.is === 'well') return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
+      // What had been read is there still: nobody has changed it, and it is no conflict.
+      if (outcome.is === 'lost' && (await isStored(this.#connection, stored.text, 0))) {
+        if (++drops === MAX_DROPPED) throw dropped();
+        conflicts--;
+        continue;
+      }
       if (outcome.is === 'overwrote' && casMd5 !== undefined) {
         await this.#putBack(outcome.text, text, by);
         throw await this.#conflict();
@@ -170,6 +180,21 @@ export class LaneGroupsStore {
     throw new LaneGroupsError('ELANE_CONFLICT', `the lane groups change faster than they can be changed here (${MAX_ATTEMPTS} attempts): try again`);
   }
 
+  /** Whether the server keeps changes; some do not, whatever they have of Nacos' API else. */
+  async #keepsHistory(): Promise<boolean> {
+    if (!this.#connection.keepsHistory) return false;
+    if (this.#hasHistory === undefined) {
+      try {
+        await this.history({ limit: 1 });
+        this.#hasHistory = true;
+      } catch (error) {
+        if (codeOf(error) !== 'ELANE_UNSUPPORTED') throw error;
+        this.#hasHistory = false;
+      }
+    }
+    return this.#hasHistory;
+  }
+
   /** Nacos compares no first document. */
   async #hasBeenCompared({ md5 }: StoredLaneGroups): Promise<boolean> {
     return md5 !== undefined && (await this.#connection.comparesBeforeWriting());
@@ -178,18 +203,18 @@ export class LaneGroupsStore {
   /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
   async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined): Promise<Outcome> {
     const md5 = md5Of(text);
-    if (!this.#connection.keepsHistory) return (await this.#isStored(text)) ? { is: 'well', md5 } : { is: 'lost' };
-    let isStored = await this.#isStored(text, 0);
+    if (!(await this.#keepsHistory())) return (await isStored(this.#connection, text, CACHE_LAG_MS)) ? { is: 'well', md5 } : { is: 'lost' };
+    let isThere = await isStored(this.#connection, text, 0);
     let changes = await changesSince(this.#connection, latest?.id);
     let before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
     // What a change has left is what the next one has found, or what is stored.
-    if (!isStored && !before.includes(text)) {
-      isStored = await this.#isStored(text);
+    if (!isThere && !before.includes(text)) {
+      isThere = await isStored(this.#connection, text, CACHE_LAG_MS);
       changes = await changesSince(this.#connection, latest?.id);
       before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
     }
-    if (changes.length === 0) return isStored ? { is: 'well', md5 } : { is: 'lost' };
-    const own = changes.length === 1 || isStored ? changes.length - 1 : before.lastIndexOf(text) - 1;
+    if (changes.length === 0) return isThere ? { is: 'well', md5 } : { is: 'lost' };
+    const own = changes.length === 1 || isThere ? changes.length - 1 : before.lastIndexOf(text) - 1;
     if (own < 0) return { is: 'lost' };
     const replaced = before[own];
     return (replaced ?? '') === read.text ? { is: 'well', md5 } : { is: 'overwrote', text: replaced };
@@ -206,16 +231,6 @@ export class LaneGroupsStore {
     }
   }
 
-  /** Whether this text is stored, or will be as soon as the server's cache has followed. */
-  async #isStored(text: string, lagMs = CACHE_LAG_MS): Promise<boolean> {
-    const deadline = performance.now() + lagMs;
-    for (;;) {
-      if ((await this.#connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP))?.content === text) return true;
-      if (performance.now() >= deadline) return false;
-      await pause(CACHE_POLL_MS);
-    }
-  }
-
   /** Undoes a write that should have been refused, if nobody has changed the document since. */
   async #putBack(text: string | undefined, own: string, by: string | undefined): Promise<void> {
     try {
@@ -227,7 +242,7 @@ export class LaneGroupsStore {
 
   async #conflict(): Promise<LaneGroupsError> {
     let who = '';
-    if (this.#connection.keepsHistory) {
+    if (await this.#keepsHistory()) {
       const [latest] = (await this.history({ limit: 1 })).versions;
       if (latest !== undefined) {
         const { id, kind, by, at, from } = latest;
@@ -272,8 +287,4 @@ function restoring(overwritten: string | undefined, base: LaneGroupsDocument, ow
 function md5Of(text: string): string {
   const { createHash } = require('node:crypto') as typeof import('node:crypto');
   return createHash('md5').update(text).digest('hex');
-}
-
-function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }

@@ -5,10 +5,17 @@ import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { TLS, type Peer, type Seen } from '../../agent/peer.js';
 
+/** It tells how often it has been connected to. */
+export interface Http2Peer extends Peer {
+  readonly connections: number;
+}
+
 /** Starts it; it answers with what it saw. */
-export async function startHttp2Peer(name: string, tls = false): Promise<Peer> {
+export async function startHttp2Peer(name: string, tls = false): Promise<Http2Peer> {
+  let connections = 0;
   const sessions = new Set<http2.ServerHttp2Session>();
   const server = tls ? http2.createSecureServer(TLS) : http2.createServer();
+  server.on('connection', () => connections++);
   server.on('session', (session: http2.ServerHttp2Session) => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
@@ -35,6 +42,9 @@ export async function startHttp2Peer(name: string, tls = false): Promise<Peer> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
+    get connections() {
+      return connections;
+    },
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {

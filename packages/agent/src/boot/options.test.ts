@@ -120,6 +120,16 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
 });
 
 test.each([
+  ['pay', ['pay', 'pay']],
+  ['pay.internal=Shop-Pay', ['pay.internal', 'Shop-Pay']],
+  ['pay:8080', ['pay', 'pay', 8080]],
+  ['pay.internal:8443=pay', ['pay.internal', 'pay', 8443]],
+  ['dubbo=providers:com.example.Pay:1.0:', ['dubbo', 'providers:com.example.Pay:1.0:']],
+])('LANE_SERVICES=%s', (text, service) => {
+  expect(read({ LANE_SERVICES: text }).options.services).toEqual([service]);
+});
+
+test.each([
   ['LANE_TAG', 'not a tag', 'tag'],
   ['LANE_STAMP', 'maybe', 'stamp'],
   ['LANE_BACKGROUND', 'mine', 'background'],
@@ -129,6 +139,8 @@ test.each([
   ['LANE_FORMATS_IN', 'b3', 'formatsIn'],
   ['LANE_BAGGAGE_KEY', 'la ne', 'baggageKey'],
   ['LANE_SERVICES', 'a=b=c', 'services'],
+  ['LANE_SERVICES', 'pay:http', 'services'],
+  ['LANE_SERVICES', 'pay:65536=pay', 'services'],
   ['LANE_NACOS_TRANSPORT', 'udp', 'nacosTransport'],
   ['LANE_RULES', 'file:', 'rules'],
   ['LANE_CONTEXT', 'zone', 'context'],

@@ -4,6 +4,7 @@ import {
   createTagCodec,
   DoubtLog,
   listedFormats,
+  serviceIdOf,
   ServiceTables,
   setBackgroundLane,
   type RegistryState,
@@ -91,7 +92,7 @@ export class Runtime implements Outbound, Messaging {
     this.#registry = registryOf(options, log, this.nacos);
     this.#registry.watchTrouble?.((isReachable) => this.tables.trouble(isReachable));
     this.own = new OwnService(options.service, () => this.#registry.defaultGroup);
-    this.#declared = new DeclaredNames(this.tables, options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup, options.services);
+    this.#declared = new DeclaredNames(this.tables, options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup, options.services, log);
     const names: ServiceNames = this.#registry.names ?? this.#declared;
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
@@ -131,7 +132,7 @@ export class Runtime implements Outbound, Messaging {
   registered(key: ServiceKey, registration: AppRegistration): void {
     this.onRegister?.();
     if (this.own.registeredAs(key)) this.setRules(this.tables.rules);
-    this.registrations.set(`${key.group}@@${key.name} ${registration.address}`, registration);
+    this.registrations.set(`${serviceIdOf(key)} ${registration.address}`, registration);
   }
 }
 

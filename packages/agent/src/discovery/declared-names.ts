@@ -1,31 +1,55 @@
-import type { ServiceKey, ServiceNames, ServiceTables } from '@lane/core/model';
+import type { ServiceKey, ServiceNames, ServiceTable, ServiceTables } from '@lane/core/model';
+import type { AgentOptions } from '@lane/core/agent';
+import type { AgentLog } from '../boot/log.js';
+
+/** A service that is called by a host. */
+interface Declared {
+  readonly key: ServiceKey;
+  /** Ports that LANE_SERVICES says are the service's at this host. */
+  readonly ports: ReadonlySet<number>;
+}
+
+const NO_PORTS: ReadonlySet<number> = new Set();
+/** Of http and https: what a URL without a port means. */
+const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+/** Ports that are said to be another's; further ones are so in silence. */
+const MAX_PORTS_TOLD = 100;
+const MAX_PORTS_NAMED = 3;
 
 /**
  * Hosts that are service names because somebody says so: the services of the lane groups, and those of LANE_SERVICES. A service that leaves
  * the lane groups stays a name as long as the registry has instances of it: its callers know no other address.
+ *
+ * A host has more ports than the service: metrics, a database, a protocol of its own. The service's are the one that is not written (80 and 443),
+ * those that its instances are registered with, and those that LANE_SERVICES adds; every other is left to DNS. As long as no
+ * instance has been seen no port can be told apart, and all are the service's: DNS might lead out of the lane.
  */
 export class DeclaredNames implements ServiceNames {
   readonly #tables: ServiceTables;
   readonly #group: string;
-  readonly #options: ReadonlyArray<readonly [host: string, service: string]>;
-  #hosts = new Map<string, ServiceKey>();
-  readonly #left = new Map<string, ServiceKey>();
+  readonly #options: AgentOptions['services'];
+  readonly #log: AgentLog;
+  #hosts = new Map<string, Declared>();
+  readonly #left = new Map<string, Declared>();
+  readonly #told = new Set<string>();
 
   /** `options`: hosts and services of LANE_SERVICES. `group`: the registry's group that they are in. */
-  constructor(tables: ServiceTables, group: string, options: ReadonlyArray<readonly [host: string, service: string]>) {
+  constructor(tables: ServiceTables, group: string, options: AgentOptions['services'], log: AgentLog) {
     this.#tables = tables;
     this.#group = group;
     this.#options = options;
+    this.#log = log;
   }
 
   /** Takes the services of the lane groups now in force. */
   declare(services: Iterable<string>): void {
     const before = this.#hosts;
-    const hosts = new Map<string, ServiceKey>();
+    const hosts = new Map<string, Declared>();
     for (const name of services) addHost(hosts, name, { name, group: this.#group });
-    for (const [host, name] of this.#options) addHost(hosts, host, { name, group: this.#group });
+    for (const [host, name, port] of this.#options) addHost(hosts, host, { name, group: this.#group }, port);
     this.#hosts = hosts;
-    for (const [host, key] of before) if (!hosts.has(host) && this.#tables.get(key) !== undefined) this.#left.set(host, key);
+    for (const [host, declared] of before) if (!hosts.has(host) && this.#tables.get(declared.key) !== undefined) this.#left.set(host, declared);
     for (const host of hosts.keys()) this.#left.delete(host);
   }
 
@@ -33,24 +57,49 @@ export class DeclaredNames implements ServiceNames {
     return this.#hosts.size === 0 && this.#left.size === 0;
   }
 
-  find(host: string): ServiceKey | undefined {
-    return this.#hosts.get(host) ?? (this.#left.size === 0 ? undefined : this.#findLeft(host));
+  find(host: string, port: number): ServiceKey | undefined {
+    const declared = this.#declaredAt(host);
+    if (declared === undefined) return undefined;
+    const { key, ports } = declared;
+    if (port === HTTP_PORT || port === HTTPS_PORT || ports.has(port)) return key;
+    const table = this.#tables.get(key);
+    if (table === undefined || table.ports.size === 0 || table.ports.has(port)) return key;
+    if (this.#told.size < MAX_PORTS_TOLD) this.#tell(host, port, table);
+    return undefined;
   }
 
   isInternal(host: string): boolean {
-    return this.find(host) !== undefined;
+    return this.#declaredAt(host) !== undefined;
   }
 
-  #findLeft(host: string): ServiceKey | undefined {
-    const key = this.#left.get(host);
-    if (key === undefined || this.#tables.get(key)?.instances.length !== 0) return key;
+  #declaredAt(host: string): Declared | undefined {
+    return this.#hosts.get(host) ?? (this.#left.size === 0 ? undefined : this.#findLeft(host));
+  }
+
+  #findLeft(host: string): Declared | undefined {
+    const declared = this.#left.get(host);
+    if (declared === undefined || this.#tables.get(declared.key)?.instances.length !== 0) return declared;
     this.#left.delete(host);
     return undefined;
   }
+
+  #tell(host: string, port: number, { key, ports }: ServiceTable): void {
+    const address = `${host}:${port}`;
+    if (this.#told.has(address)) return;
+    this.#told.add(address);
+    const some = [...ports].slice(0, MAX_PORTS_NAMED).join(', ');
+    const registered = ports.size > MAX_PORTS_NAMED ? `${some} and others` : some;
+    this.#log.warn(
+      `calls to ${address} are left to DNS, as that is no port of the service: the registry has ${key.name} at ${registered}. If it is the service all the same, set LANE_SERVICES=${address}=${key.name}`,
+    );
+  }
 }
 
-function addHost(hosts: Map<string, ServiceKey>, host: string, key: ServiceKey): void {
-  hosts.set(host, key);
+function addHost(hosts: Map<string, Declared>, host: string, key: ServiceKey, port?: number): void {
+  const known = hosts.get(host);
+  const before = known?.key.name === key.name ? known.ports : NO_PORTS;
+  const declared: Declared = { key, ports: port === undefined ? before : new Set([...before, port]) };
+  hosts.set(host, declared);
   // URLs carry host names in lower case, whatever the service is called.
-  hosts.set(host.toLowerCase(), key);
+  hosts.set(host.toLowerCase(), declared);
 }

@@ -46,7 +46,7 @@ export class KubernetesDiscovery implements ObservedRegistry, ServiceNames {
   constructor({ kubernetesServer, kubernetesAccount, services }: AgentOptions, log: AgentLog) {
     this.#server = kubernetesServer;
     this.#account = kubernetesAccount;
-    this.#aliases = new Map(services);
+    this.#aliases = new Map(services.map(([host, service]) => [host, service]));
     this.#log = log;
     this.isEmpty = kubernetesServer === undefined;
     this.#apiHost = kubernetesServer === undefined ? undefined : new URL(kubernetesServer).hostname;

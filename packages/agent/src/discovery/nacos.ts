@@ -75,6 +75,8 @@ export class NacosDiscovery implements ObservedRegistry {
 
   /** Observes a service; before the app's client has been used, from then on. undefined: there is no client of either. */
   observe(key: ServiceKey, listener: InstanceListener): Unsubscribe | undefined {
+    // Of another namespace the app's own client alone can tell.
+    if (key.namespace !== undefined) return undefined;
     if (this.#connection === undefined) this.connect();
     if (this.#connection !== undefined) return this.#connection.observe(key, listener);
     if (this.#naming === undefined || this.#isBroken) return undefined;
@@ -125,6 +127,7 @@ export class NacosDiscovery implements ObservedRegistry {
       onRegister: (key, _, registration) => registered(key, registration),
       announcement: announcement(),
       // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
+      namespace: () => options.nacosNamespace ?? this.#connection?.state.namespace,
       onConnection: (info) => this.#open({ ...info, server: options.nacosServer ?? info.server }),
     });
     return this.#naming;

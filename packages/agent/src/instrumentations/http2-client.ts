@@ -11,8 +11,8 @@ import type http2 from 'node:http2';
 import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
-import { resolveServiceNames } from '../outbound/http2/service-names.js';
-import { authorityOf, remoteOf, siblingOf } from '../outbound/http2/siblings.js';
+import { goalOf, noteSessionOn, resolveServiceNames } from '../outbound/http2/service-names.js';
+import { authorityOf, keepCalledOrigin, remoteOf, siblingOf, socketOf } from '../outbound/http2/siblings.js';
 import { carryLane } from '../outbound/carry-lane.js';
 import { copyHeaders } from '../outbound/header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
@@ -25,13 +25,34 @@ import { wrap } from '../patching/wrap.js';
 type Session = http2.ClientHttp2Session;
 type Request = (this: Session, headers?: unknown, options?: unknown) => http2.ClientHttp2Stream;
 
+type AddListener = (this: Session, event: string, listener: unknown) => unknown;
+
 export function install(outbound: Outbound): void {
   onBuiltinLoaded('http2', () => {
     const dummy = deadSession('http://lane');
-    wrap(Object.getPrototypeOf(dummy) as object, 'request', (original: Request) => requestInLane(original, outbound));
+    const prototype = Object.getPrototypeOf(dummy) as object;
+    wrap(prototype, 'request', (original: Request) => requestInLane(original, outbound));
+    wrap(prototype, 'on', noteSessions);
     dummy.destroy();
     resolveServiceNames(outbound);
   });
+}
+
+const noteSession = safely('http2-client session', (session: Session) => {
+  const socket = socketOf(session);
+  if (socket === undefined) return;
+  noteSessionOn(socket);
+  if (goalOf(socket) !== undefined) session.once('connect', () => keepOrigin(session));
+});
+const keepOrigin = safely('http2-client origin', keepCalledOrigin);
+
+/** A session listens to itself as it is made (Http2Session of lib/internal/http2/core.js, Node 20 to 26): it has its socket by then. */
+function noteSessions(original: AddListener): AddListener {
+  return function on(this: Session, event, listener) {
+    const result = original.call(this, event, listener);
+    if (event === 'newListener') noteSession(this);
+    return result;
+  };
 }
 
 function requestInLane(original: Request, outbound: Outbound): Request {

@@ -16,6 +16,9 @@ export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 /** One of them. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** A host that is a service's name, and a port of it that is the service's though no instance is registered with it. */
+export type DeclaredService = readonly [host: string, service: string, port?: number];
+
 /** How the agent is set up; every field has been checked. */
 export interface AgentOptions {
   readonly service: string | undefined;
@@ -31,8 +34,8 @@ export interface AgentOptions {
   readonly propagateTo: 'internal' | 'all' | readonly string[];
   /** Whether the baggage of others goes to hosts to which no tag goes. */
   readonly baggageBoundary: 'keep' | 'strip';
-  /** Hosts that are service names beside those of the lane groups: host, service. */
-  readonly services: ReadonlyArray<readonly [host: string, service: string]>;
+  /** Hosts that are service names beside those of the lane groups. */
+  readonly services: readonly DeclaredService[];
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
   readonly registry: string;
   /** In milliseconds; undefined: as the registry has it. */
@@ -91,6 +94,13 @@ interface Row<T> {
 /** Builds a row; lets the type of the default be wider than its value. */
 function row<T>(definition: Row<T>): Row<T> {
   return definition;
+}
+
+/** `service`, `host=service`, or either with a port behind the host; undefined: none of these. */
+function declaredService(word: string): DeclaredService | undefined {
+  const [, host, port, service = host] = /^([^=:]+)(?::(\d{1,5}))?(?:=([^=]+))?$/.exec(word) ?? [];
+  if (host === undefined || service === undefined || Number(port) > 65_535) return undefined;
+  return port === undefined ? [host, service] : [host, service, Number(port)];
 }
 
 const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
@@ -203,15 +213,13 @@ export const OPTION_ROWS = {
     parse: oneOf('keep', 'strip'),
     whenUnusable: { value: 'strip', meaning: 'No baggage goes to hosts that are not internal' },
   }),
-  services: row<ReadonlyArray<readonly [string, string]>>({
+  services: row<readonly DeclaredService[]>({
     variable: 'LANE_SERVICES',
-    accepts: 'a comma list of service names, or host=service',
+    accepts: 'a comma list of service names, host=service or host:port=service',
     fallback: [],
     parse: (value) => {
-      const pairs = words(value).map((word) => word.split('='));
-      return pairs.every((pair) => pair.length <= 2 && pair.every((part) => part !== ''))
-        ? pairs.map(([host, service]) => [host as string, service ?? (host as string)] as const)
-        : undefined;
+      const services = words(value).map(declaredService);
+      return services.every((service) => service !== undefined) ? services : undefined;
     },
   }),
   registry: row<AgentOptions['registry']>({

@@ -145,6 +145,10 @@ export interface InstanceReport {
 export interface KnownServiceReport {
   readonly service: string;
   readonly group: string;
+  /** Where the app's own client discovers in another namespace than calls by name do, that; null: the registry's, as `registry` tells it. */
+  readonly namespace: string | null;
+  /** Those of its name that are the service's, besides the one that is not written. */
+  readonly ports: readonly number[];
   readonly instances: readonly InstanceReport[];
   /** Instances that are left out here, there being so many. */
   readonly omitted: number;

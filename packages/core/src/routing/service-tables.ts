@@ -10,6 +10,11 @@ export interface ServiceKey {
   readonly name: string;
   /** The registry's own grouping, such as Nacos's DEFAULT_GROUP. */
   readonly group: string;
+  /**
+   * Where the registry has several spaces of names, as Nacos' namespaces, and the app discovers in more than one. undefined: the one that
+   * calls by name and lane groups speak of.
+   */
+  readonly namespace?: string | undefined;
 }
 
 /** What is known of one service. */
@@ -17,6 +22,8 @@ export interface ServiceTable {
   readonly key: ServiceKey;
   readonly instances: readonly Instance[];
   readonly index: LaneIndex;
+  /** Those of its instances; where it has none any more, of the last that it had. Empty: none is known. */
+  readonly ports: ReadonlySet<number>;
   /** Who told it last. */
   readonly origin: TableOrigin;
 }
@@ -38,6 +45,9 @@ export const SYSTEM_CLOCK: Clock = {
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
   },
 };
+
+type Services = Map<string, Map<string, Slot>>;
+const NO_PORTS: ReadonlySet<number> = new Set();
 
 /** What is in doubt of one service. */
 export interface ServiceDoubts {
@@ -110,7 +120,9 @@ export class ServiceTables {
   readonly #options: ServiceTablesOptions;
   #readTag: InstanceTagReader;
   /** By name, then by group. */
-  readonly #services = new Map<string, Map<string, Slot>>();
+  readonly #services: Services = new Map();
+  /** The same for other namespaces. */
+  readonly #elsewhere = new Map<string, Services>();
   /** In the order in which the services came. */
   readonly #slots: Slot[] = [];
   readonly #addresses = new Addresses();
@@ -162,8 +174,8 @@ export class ServiceTables {
         return;
       }
       instances += slot.table.instances.length + 1;
-      const { key, instances: same, origin } = slot.table;
-      slot.table = { key, instances: same, index: this.buildIndex(key.name, same), origin };
+      const { key, instances: same } = slot.table;
+      slot.table = { ...slot.table, index: this.buildIndex(key.name, same) };
       slot.rules = rules;
     }
   }
@@ -311,9 +323,12 @@ export class ServiceTables {
   }
 
   #build(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {
-    const table: ServiceTable = { key, instances, index: this.buildIndex(key.name, instances), origin };
-    let groups = this.#services.get(key.name);
-    if (groups === undefined) this.#services.set(key.name, (groups = new Map()));
+    const ports = instances.length === 0 ? (before?.ports ?? NO_PORTS) : new Set(instances.map(({ port }) => port));
+    const table: ServiceTable = { key, instances, index: this.buildIndex(key.name, instances), ports, origin };
+    let services = key.namespace === undefined ? this.#services : this.#elsewhere.get(key.namespace);
+    if (services === undefined) this.#elsewhere.set(key.namespace as string, (services = new Map()));
+    let groups = services.get(key.name);
+    if (groups === undefined) services.set(key.name, (groups = new Map()));
     let slot = groups.get(key.group);
     if (slot === undefined) {
       groups.set(key.group, (slot = { table, rules: this.#rules }));
@@ -349,7 +364,8 @@ export class ServiceTables {
   }
 
   get(key: ServiceKey): ServiceTable | undefined {
-    return this.#services.get(key.name)?.get(key.group)?.table;
+    const services = key.namespace === undefined ? this.#services : this.#elsewhere.get(key.namespace);
+    return services?.get(key.name)?.get(key.group)?.table;
   }
 
   *all(): Iterable<ServiceTable> {
@@ -478,7 +494,8 @@ function isSameRecord(a: object | undefined, b: object | undefined): boolean {
 
 /** A service as one text: the key of tables and snapshots. */
 export function serviceIdOf(key: ServiceKey): string {
-  return `${key.group}@@${key.name}`;
+  const id = `${key.group}@@${key.name}`;
+  return key.namespace === undefined ? id : `${key.namespace}@@${id}`;
 }
 
 /** Whether a call of `tag` may go to this instance under a decision for its service. */

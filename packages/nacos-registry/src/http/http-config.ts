@@ -46,8 +46,17 @@ const LONG_POLL_SLACK_MS = 10_000;
 /** Short: a change right after Nacos comes back must be in force within two seconds. */
 const RETRY_MS = 1_000;
 const RETRY_JITTER_MS = 500;
+/** What servers answer that have no history, such as rnacos. */
+const NO_HISTORY: ReadonlySet<number> = new Set([404, 405, 410, 501]);
 const FIELD = '\x02';
 const LINE = '\x01';
+
+function noHistory(label: string, status: number): NacosError {
+  return new NacosError(
+    'ELANE_UNSUPPORTED',
+    `${label} keeps no history of its documents (it answered ${status}): keep versions of the lane groups elsewhere, such as in a repository`,
+  );
+}
 
 /** The configuration side of a connection. Everything is called outside any lane. */
 export class HttpConfig {
@@ -113,7 +122,10 @@ export class HttpConfig {
 
   async history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage> {
     const query = { dataId, group, tenant: this.#tenant, search: 'accurate', pageNo: String(page.page), pageSize: String(page.limit) };
-    const answer = expectSuccess(await this.#http.request({ method: 'GET', path: HISTORY_PATH, query }), `list the changes of ${dataId}`);
+    const answer = await this.#http.request({ method: 'GET', path: HISTORY_PATH, query });
+    // Nacos answers with an empty list where there are none.
+    if (NO_HISTORY.has(answer.status)) throw noHistory(this.#http.label, answer.status);
+    expectSuccess(answer, `list the changes of ${dataId}`);
     const { totalCount, pageItems } = (parseJson(answer.body) ?? {}) as { totalCount?: unknown; pageItems?: unknown };
     const items = Array.isArray(pageItems) ? (pageItems as WireChange[]) : [];
     return { total: jsonNumber(totalCount) || 0, changes: items.map(toChange) };

@@ -1,5 +1,6 @@
 import {
   route,
+  serviceIdOf,
   SILENT_LOG,
   type Decision,
   type Instance,
@@ -11,7 +12,7 @@ import {
   type TagCodec,
   type SnapshotStore,
 } from '@lane/core/model';
-import { DEFAULT_CLUSTER, groupedName, LEAVING_METADATA_KEY, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_CLUSTER, LEAVING_METADATA_KEY, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 
 /** The Nacos that an app's own client talks to. */
 export interface ConnectionInfo {
@@ -74,6 +75,8 @@ export interface LaneNamingOptions {
   readonly announcement?: RegistrationAnnouncement | undefined;
   /** Told at the first use of each client of the app's. */
   readonly onConnection?: ((info: ConnectionInfo) => void) | undefined;
+  /** The namespace that calls by name speak of; undefined, or not known yet: that of the client that is met first. */
+  readonly namespace?: (() => string | undefined) | undefined;
 }
 
 /** The clusters that a list is of: a comma list or an array; empty or undefined for all of them. */
@@ -117,6 +120,8 @@ interface Views {
   readonly byPurpose: Map<unknown, Map<Tag | undefined, unknown[]>>;
 }
 
+/** What Nacos' namespace is called where none is named. */
+const DEFAULT_NAMESPACE = 'public';
 const MAX_REMEMBERED_VIEWS = 64;
 /** How long a snapshot is used before it is read again. */
 const RECALL_MS = 10_000;
@@ -128,7 +133,9 @@ export class LaneNaming {
   readonly #services = new Map<string, Observed>();
   readonly #views = new WeakMap<readonly unknown[], Views>();
   readonly #recalled = new Map<string, { at: number; instances: NacosInstance[] | undefined }>();
-  readonly #met = new WeakSet<object>();
+  /** The namespaces of keys of the app's clients, undefined being the one that calls by name speak of. */
+  readonly #met = new WeakMap<object, { readonly namespace: string | undefined }>();
+  #namespace: string | undefined;
   readonly #said = new Set<string>();
 
   constructor(options: LaneNamingOptions) {
@@ -146,12 +153,21 @@ export class LaneNaming {
     return this.#options.backgroundTag();
   }
 
-  /** Notes a client of the app's at its first use. */
-  meet(client: object, describe: () => ConnectionInfo | undefined): void {
+  /** Notes a client of the app's, and its namespace, at its first use. */
+  meet(client: object, namespace: string | undefined, describe: () => ConnectionInfo | undefined): void {
     if (this.#met.has(client)) return;
-    this.#met.add(client);
+    this.#met.set(client, { namespace: undefined });
     const info = describe();
     if (info !== undefined) this.#options.onConnection?.(info);
+    const own = namespace ?? DEFAULT_NAMESPACE;
+    this.#namespace ??= this.#options.namespace?.() ?? own;
+    this.#met.set(client, { namespace: own === this.#namespace ? undefined : own });
+  }
+
+  /** A service as a client knows it: in the client's namespace. */
+  keyOf(client: object, name: string, group: string): ServiceKey {
+    const namespace = this.#met.get(client)?.namespace;
+    return namespace === undefined ? { name, group } : { name, group, namespace };
   }
 
   /**
@@ -198,7 +214,7 @@ export class LaneNaming {
 
   /** Takes a whole list from the registry, of the clusters named. */
   observe(key: ServiceKey, hosts: unknown, clusters?: Clusters): void {
-    const id = groupedName(key);
+    const id = serviceIdOf(key);
     let observed = this.#services.get(id);
     if (observed === undefined) this.#services.set(id, (observed = { clusters: new Map(), scopes: new Map(), taken: new WeakSet() }));
     if (Array.isArray(hosts)) {
@@ -253,7 +269,7 @@ export class LaneNaming {
     if (scope !== undefined && scope.instances.length > 0) return scope.instances;
     const { snapshots, tables } = this.#options;
     if (snapshots === undefined) return undefined;
-    const id = groupedName(key);
+    const id = serviceIdOf(key);
     const now = performance.now();
     let recalled = this.#recalled.get(id);
     if (recalled === undefined || now - recalled.at > RECALL_MS) {
@@ -292,7 +308,7 @@ export class LaneNaming {
     const { tables } = this.#options;
     const table = tables.get(key);
     if (table === undefined) return undefined;
-    const id = groupedName(key);
+    const id = serviceIdOf(key);
     let observed = this.#services.get(id);
     if (observed === undefined) this.#services.set(id, (observed = { clusters: new Map(), scopes: new Map(), taken: new WeakSet() }));
     const names = namesOf(clusters);

@@ -115,7 +115,7 @@ export const methods: AdapterMethods = {
       const getAll = getAllByLanes.get(lanes);
       if (getAll === undefined || tag === undefined) return outsideLane(original as AnyMethod, this, args);
       const hosts = await discover(lanes, this as object, getAll, args.slice(0, 4));
-      const chosen = lanes.attempt(HOOKS.choose, () => choose(lanes, keyOf(args), clustersOf(args[2]), hosts, tag.is));
+      const chosen = lanes.attempt(HOOKS.choose, () => choose(lanes, keyOf(lanes, this as object, args), clustersOf(args[2]), hosts, tag.is));
       if (chosen instanceof LaneUnavailableError) throw chosen;
       return chosen ?? outsideLane(original as AnyMethod, this, args);
     },
@@ -131,14 +131,14 @@ export const methods: AdapterMethods = {
   unSubscribe: (lanes, original) =>
     function unSubscribe(this: unknown, ...args: unknown[]) {
       // The SDK's own does nothing; the wrapped listener falls silent all the same.
-      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(this as object, args));
+      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(lanes, this as object, args));
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], args[1], args[2], wrapped, ...args.slice(4)]);
     },
 };
 
 /** Notes a client with its options. */
 export function constructed(lanes: LaneNaming, client: object, options: unknown): void {
-  lanes.meet(client, () => describe(options));
+  lanes.meet(client, textOrNone((options as { namespace?: unknown } | undefined)?.namespace), () => describe(options));
 }
 
 /** Arguments of a registration with the third one changed; undefined: they stay as they are. */
@@ -158,7 +158,7 @@ function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[]
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
   const { registerInstance, deregisterInstance } = client as { registerInstance: AnyMethod; deregisterInstance: AnyMethod };
-  lanes.registered(keyOf(args), tagged, `${String(ip)}:${String(port)}`, {
+  lanes.registered(keyOf(lanes, client, args), tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(registerInstance, client, [args[0], args[1], withMetadata(instance, changed)]),
     deregister: () => outsideLane(deregisterInstance, client, [args[0], args[1], instance]),
   });
@@ -167,7 +167,7 @@ function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[]
 
 /** The SDK's whole list, put right by what the server said, and seen from the lane of the work at hand. Rejects as the SDK does. */
 async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, args: unknown[]): Promise<readonly Host[]> {
-  const key = keyOf(args);
+  const key = keyOf(lanes, client, args);
   const clusters = clustersOf(args[2]);
   const before = lanes.attempt(HOOKS.discover, () => ({ tag: lanes.currentTag(), followed: follow(lanes, client, key) }));
   const ask = (fromCache: unknown): Promise<readonly Host[]> =>
@@ -343,10 +343,10 @@ interface Subscription {
 
 const subscriptions = new WeakMap<object, Map<string, Map<Listener, Subscription>>>();
 
-function subscriptionsOf(client: object, args: readonly unknown[]): Map<Listener, Subscription> {
+function subscriptionsOf(lanes: LaneNaming, client: object, args: readonly unknown[]): Map<Listener, Subscription> {
   let services = subscriptions.get(client);
   if (services === undefined) subscriptions.set(client, (services = new Map()));
-  const id = `${groupedName(keyOf(args))}@@${clustersOf(args[2]).join(',')}`;
+  const id = `${groupedName(keyOf(lanes, client, args))}@@${clustersOf(args[2]).join(',')}`;
   let known = services.get(id);
   if (known === undefined) services.set(id, (known = new Map()));
   return known;
@@ -354,9 +354,9 @@ function subscriptionsOf(client: object, args: readonly unknown[]): Map<Listener
 
 /** The listener to subscribe in the place of the app's. */
 function listen(lanes: LaneNaming, client: object, args: readonly unknown[], listener: Listener): Listener {
-  const key = keyOf(args);
+  const key = keyOf(lanes, client, args);
   const clusters = clustersOf(args[2]);
-  const known = subscriptionsOf(client, args);
+  const known = subscriptionsOf(lanes, client, args);
   const earlier = known.get(listener);
   if (earlier !== undefined) earlier.isActive = false;
 
@@ -386,8 +386,8 @@ function listen(lanes: LaneNaming, client: object, args: readonly unknown[], lis
 }
 
 /** The listener that was subscribed in the place of the app's, now silent. */
-function forget(client: object, args: readonly unknown[]): Listener | undefined {
-  const known = subscriptionsOf(client, args);
+function forget(lanes: LaneNaming, client: object, args: readonly unknown[]): Listener | undefined {
+  const known = subscriptionsOf(lanes, client, args);
   const subscription = known.get(args[3] as Listener);
   if (subscription === undefined) return undefined;
   subscription.isActive = false;
@@ -405,8 +405,8 @@ function describe(options: unknown): ConnectionInfo | undefined {
   return { server, namespace: textOrNone(namespace), username: textOrNone(username), password: textOrNone(password), transport: 'grpc' };
 }
 
-function keyOf(args: readonly unknown[]): ServiceKey {
-  return { name: String(args[0]), group: textOrNone(args[1]) ?? DEFAULT_GROUP };
+function keyOf(lanes: LaneNaming, client: object, args: readonly unknown[]): ServiceKey {
+  return lanes.keyOf(client, String(args[0]), textOrNone(args[1]) ?? DEFAULT_GROUP);
 }
 
 function clustersOf(clusters: unknown): readonly string[] {

@@ -215,6 +215,43 @@ describe('discovery', () => {
   });
 });
 
+describe('clients of several namespaces', () => {
+  test.each([
+    ['first', undefined],
+    ['second', undefined],
+    ['second', 'public'],
+  ] as const)('keep services of one name apart: the %s is asked first, calls by name are of %s', async (first, own) => {
+    const service = newService();
+    const other = `tenant-${service}`;
+    await provide().register({ group: GROUP, name: service }, at(1));
+    const elsewhere = closing(connectNacos({ server: nacos.address, namespace: other }));
+    await elsewhere.register({ group: GROUP, name: service }, at(2));
+    await elsewhere.register({ group: GROUP, name: service }, at(3, 'gray'));
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
+    const lanes = laneNaming({ tables, namespace: () => own });
+    const clients = [await decorated(lanes), await decorated(lanes, { namespace: other })] as const;
+    const lists = (): Promise<number[][]> =>
+      Promise.all(
+        clients.flatMap((client) => [
+          client.getAllInstances(service).then(ports),
+          runInLane('gray', () => client.selectInstances(service)).then(ports),
+        ]),
+      );
+    if (first === 'second') await clients[1].getAllInstances(service);
+    const wanted = [[1], [1], [2], [3]];
+    expect(await lists()).toEqual(wanted);
+    // What comes later of one is nothing to the other.
+    const heard = new Received<readonly Host[]>();
+    clients[1].subscribe(service, heard.push);
+    await heard.until((hosts) => hosts.length === 1);
+    await elsewhere.register({ group: GROUP, name: service }, at(4));
+    await heard.until((hosts) => hosts.length === 2);
+    expect(await lists()).toEqual([[1], [1], [2, 4], [3]]);
+    const home = tables.get({ group: GROUP, name: service })?.instances.map(({ port }) => port);
+    expect(home).toEqual(first === 'second' && own === undefined ? [2, 3, 4] : [1]);
+  });
+});
+
 describe('subscriptions', () => {
   test('show the lane of background work, in that lane, whatever lane they were made in', async () => {
     const service = newService();

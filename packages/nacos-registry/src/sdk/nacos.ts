@@ -11,7 +11,7 @@
  *   combination, and the server pushes to the latest only.
  * The SDK believes every list. Its cache is left to it; what the app is given, and its listeners are told, is put right by the instances
  * in use (`LaneNaming.view`).
- * Limits: an app with clients of several servers or namespaces should not have services of the same name in them.
+ * Limits: an app with clients of several servers should not have services of the same name in namespaces of the same name there.
  */
 import { jsonNumber, runInLane, type ServiceKey } from '@lane/core/model';
 import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
@@ -111,7 +111,6 @@ export const methods: AdapterMethods = {
     const isPlain = isPlainQuery(original);
     return function getAllInstances(this: unknown, ...args: unknown[]) {
       return discover(lanes, this as Client, original, args, {
-        key: keyOf(args[0], args[1]),
         clusters: clustersOf(args[2], ''),
         lasting: true,
         keeps: undefined,
@@ -125,7 +124,6 @@ export const methods: AdapterMethods = {
     return function selectInstances(this: unknown, ...args: unknown[]) {
       const isHealthy = args[3] === undefined ? true : args[3];
       return discover(lanes, this as Client, original, args, {
-        key: keyOf(args[0], args[1]),
         clusters: clustersOf(args[2], ''),
         lasting: false,
         keeps: isHealthy === true ? isSelectedHealthy : isSelectedUnhealthy,
@@ -147,7 +145,7 @@ export const methods: AdapterMethods = {
 
   unSubscribe: (lanes, original) =>
     function unSubscribe(this: unknown, ...args: unknown[]) {
-      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(this as Client, args[0], args[1] as Listener | undefined));
+      const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(lanes, this as Client, args[0], args[1] as Listener | undefined));
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], wrapped, ...args.slice(2)]);
     },
 };
@@ -173,7 +171,7 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
   if (instance === null || typeof instance !== 'object') return undefined;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
   const tagged = lanes.tagMetadata(metadata, String(ip));
-  lanes.registered(keyOf(service, group), tagged, `${String(ip)}:${String(port)}`, {
+  lanes.registered(keyOf(lanes, client, service, group), tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(client.registerInstance as AnyMethod, client, [service, withMetadata(instance, changed), group]),
     deregister: () => outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
   });
@@ -182,7 +180,6 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
 }
 
 interface Discovery {
-  readonly key: ServiceKey;
   readonly clusters: string;
   /** Whether the SDK hands out the very same array again. */
   readonly lasting: boolean;
@@ -193,11 +190,14 @@ interface Discovery {
 }
 
 async function discover(lanes: LaneNaming, client: Client, original: AnyFunction, args: unknown[], discovery: Discovery): Promise<unknown> {
-  const before = lanes.attempt(HOOKS.discover, () => ({ tag: lanes.currentTag(), state: meet(lanes, client) }));
+  const before = lanes.attempt(HOOKS.discover, () => {
+    const state = meet(lanes, client);
+    return { tag: lanes.currentTag(), state, key: keyOf(lanes, client, args[0], args[1]) };
+  });
   // Not known which lane asks: the SDK's whole list is better than base's.
   if (before === undefined) return outsideLane(original as AnyMethod, client, args);
-  const { tag, state } = before;
-  const { key, clusters, keeps } = discovery;
+  const { tag, state, key } = before;
+  const { clusters, keeps } = discovery;
   const { _hostReactor: reactor } = client;
   const toSdk = (instance: NacosInstance): Host => toHost(key, instance);
   let list: unknown;
@@ -258,16 +258,17 @@ function toHost(key: ServiceKey, instance: NacosInstance): Host {
 const subscriptions = new WeakMap<object, Map<string, Map<Listener, Subscription>>>();
 
 /** What subscribe and unSubscribe take: a service name, or { serviceName, groupName, clusters }. Without clusters the SDK takes DEFAULT here. */
-function parseInfo(info: unknown): { key: ServiceKey; clusters: string } {
-  if (typeof info === 'string') return { key: keyOf(info, undefined), clusters: DEFAULT_CLUSTER };
+function parseInfo(lanes: LaneNaming, client: Client, info: unknown): { key: ServiceKey; clusters: string } {
+  if (typeof info === 'string') return { key: keyOf(lanes, client, info, undefined), clusters: DEFAULT_CLUSTER };
   const { serviceName, groupName, clusters } = info as { serviceName?: unknown; groupName?: unknown; clusters?: unknown };
-  return { key: keyOf(serviceName, groupName === '' || groupName === null ? undefined : groupName), clusters: clustersOf(clusters, DEFAULT_CLUSTER) };
+  const group = groupName === '' || groupName === null ? undefined : groupName;
+  return { key: keyOf(lanes, client, serviceName, group), clusters: clustersOf(clusters, DEFAULT_CLUSTER) };
 }
 
 /** The listener to subscribe in the place of the app's. */
 function listen(lanes: LaneNaming, client: Client, info: unknown, listener: Listener): Listener {
   const state = meet(lanes, client);
-  const { key, clusters } = parseInfo(info);
+  const { key, clusters } = parseInfo(lanes, client, info);
   const id = cacheKey(key, clusters);
   const known = listenersOf(client, id);
   let subscription = known.get(listener);
@@ -316,8 +317,8 @@ function withHosts(info: ServiceInfo, hosts: readonly Host[]): ServiceInfo {
 }
 
 /** The listener that was subscribed in the place of this one; undefined: the app's own, or all of them. */
-function forget(client: Client, info: unknown, listener: Listener | undefined): Listener | undefined {
-  const { key, clusters } = parseInfo(info);
+function forget(lanes: LaneNaming, client: Client, info: unknown, listener: Listener | undefined): Listener | undefined {
+  const { key, clusters } = parseInfo(lanes, client, info);
   const known = listenersOf(client, cacheKey(key, clusters));
   if (listener === undefined || listener === null) {
     known.clear();
@@ -333,7 +334,7 @@ function forget(client: Client, info: unknown, listener: Listener | undefined): 
 function tellSnapshotIfUntold(lanes: LaneNaming, client: Client, info: unknown, listener: Listener): void {
   const state = stateOf(client);
   if (state === undefined) return;
-  const { key, clusters } = parseInfo(info);
+  const { key, clusters } = parseInfo(lanes, client, info);
   const id = cacheKey(key, clusters);
   const asking = state.asking.get(id);
   if (asking === undefined) return;
@@ -356,7 +357,7 @@ function stateOf(client: Client): ReactorState | undefined {
 
 /** Notes a client at its first use; gives what is known of its reactor, if it has one as expected. */
 function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
-  lanes.meet(client, () => describe(client));
+  lanes.meet(client, textOrNone(client.options?.['namespace']), () => describe(client));
   const { _hostReactor: reactor } = client;
   if (!isReactor(reactor)) return undefined;
   let state = reactorStates.get(reactor);
@@ -364,7 +365,7 @@ function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
     state = { told: new Set(), asking: new Map(), isTaking: false };
     reactorStates.set(reactor, state);
     hearPushes(lanes, reactor, () => describe(client)?.server);
-    changeReactor(lanes, reactor, state);
+    changeReactor(lanes, client, reactor, state);
     watchTrouble(lanes, client._serverProxy as ServerProxy | undefined);
   }
   return state;
@@ -401,17 +402,17 @@ function describe(client: Client): ConnectionInfo | undefined {
   };
 }
 
-function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorState): void {
+function changeReactor(lanes: LaneNaming, client: Client, reactor: HostReactor, state: ReactorState): void {
   // Lists that came before we did.
   for (const [id, info] of reactor._serviceInfoMap) {
     if (!Array.isArray(info.hosts) || info.hosts.length === 0) continue;
     state.told.add(id);
-    lanes.observe(parseGroupedName(info.name), info.hosts, info.clusters);
+    lanes.observe(keyOfCached(lanes, client, info.name), info.hosts, info.clusters);
   }
 
   wrap(reactor, 'processServiceJSON', (original: HostReactor['processServiceJSON']) => {
     return function processServiceJSONKnowingEmpty(this: HostReactor, json: string): unknown {
-      const taken = lanes.attempt(HOOKS.pushed, () => take(lanes, this, state, json));
+      const taken = lanes.attempt(HOOKS.pushed, () => take(lanes, client, this, state, json));
       if (taken === undefined) return Reflect.apply(original, this, [json]);
       tellIfEmptied(lanes, this, json, taken.data);
       const result = Reflect.apply(original, this, [json]);
@@ -428,8 +429,10 @@ function changeReactor(lanes: LaneNaming, reactor: HostReactor, state: ReactorSt
   lanes.onChange((key) => {
     if (state.isTaking) return;
     lanes.attempt(HOOKS.changed, () => {
+      const name = groupedName(key);
+      if (keyOfCached(lanes, client, name).namespace !== key.namespace) return;
       for (const [id, info] of reactor._serviceInfoMap) {
-        if (info.name === groupedName(key) && state.told.has(id)) reactor.emit(`${id}_changed`, info.hosts, info);
+        if (info.name === name && state.told.has(id)) reactor.emit(`${id}_changed`, info.hosts, info);
       }
     });
   });
@@ -463,7 +466,7 @@ interface Taken {
 }
 
 /** Takes what the server says of a service; undefined where that is no list. */
-function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json: string): Taken | undefined {
+function take(lanes: LaneNaming, client: Client, reactor: HostReactor, state: ReactorState, json: string): Taken | undefined {
   const data = JSON.parse(json) as ServiceJson;
   const name = data.name ?? data.dom;
   if (name === undefined || !Array.isArray(data.hosts)) return undefined;
@@ -471,7 +474,7 @@ function take(lanes: LaneNaming, reactor: HostReactor, state: ReactorState, json
   const clusters = data.clusters ?? '';
   state.isTaking = true;
   try {
-    lanes.observe(parseGroupedName(name), hosts, clusters);
+    lanes.observe(keyOfCached(lanes, client, name), hosts, clusters);
   } finally {
     state.isTaking = false;
   }
@@ -538,8 +541,14 @@ function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
   });
 }
 
-function keyOf(service: unknown, group: unknown): ServiceKey {
-  return { name: `${service as string}`, group: group === undefined ? DEFAULT_GROUP : `${group as string}` };
+function keyOf(lanes: LaneNaming, client: Client, service: unknown, group: unknown): ServiceKey {
+  return lanes.keyOf(client, `${service as string}`, group === undefined ? DEFAULT_GROUP : `${group as string}`);
+}
+
+/** By the name that the SDK's cache has. */
+function keyOfCached(lanes: LaneNaming, client: Client, groupedServiceName: string): ServiceKey {
+  const { name, group } = parseGroupedName(groupedServiceName);
+  return lanes.keyOf(client, name, group);
 }
 
 function clustersOf(clusters: unknown, fallback: string): string {

@@ -2,8 +2,7 @@
 // got over HTTP/2: requests of all lanes share a session.
 module.exports = (got) => {
   const schemes = ['h2'];
-  // Not by the name of a service: see the row's limits.
-  const scenarios = ['direct', 'address'];
+  const scenarios = ['direct', 'name', 'address'];
   const retry = { limit: 0 };
   return {
     got: { schemes, scenarios, call: async (url, headers) => (await got(url, { headers, retry, http2: true })).body },

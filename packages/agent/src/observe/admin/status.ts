@@ -56,6 +56,8 @@ function servicesIn(tables: ServiceTables): KnownServiceReport[] {
     return {
       service: key.name,
       group: key.group,
+      namespace: key.namespace ?? null,
+      ports: [...(tables.get(key)?.ports ?? [])].sort((a, b) => a - b),
       instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs }) => ({
         address,
         tag: (instance === undefined ? undefined : tags?.get(instance)) ?? null,

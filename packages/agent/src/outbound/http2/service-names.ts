@@ -1,3 +1,4 @@
+import type net from 'node:net';
 import { currentContext, type LaneUnavailableError, type SettledVerdict, type Tag } from '@lane/core/model';
 import { beforeSocketConnects } from '../../patching/socket-hook.js';
 import type { Address, Attempt } from '../connecting/connecting.js';
@@ -30,31 +31,46 @@ export function addressOfGoal({ attempt }: Goal): Address | undefined {
   return attempt?.instance;
 }
 
-/** From now on sockets that are to connect to a service name connect to an instance of the lane at hand. */
+const ofSessions = new WeakSet<object>();
+
+/** A session has been made on this socket. */
+export function noteSessionOn(socket: object): void {
+  ofSessions.add(socket);
+}
+
+/** What of a TLS socket's options tells that it may become http2's: whoever asks a server for its protocol has no session yet. */
+function offersHttp2(options: object): boolean {
+  const { ALPNProtocols: offered } = options as { ALPNProtocols?: unknown };
+  return Array.isArray(offered) ? offered.includes('h2') : Buffer.isBuffer(offered) && offered.includes('h2');
+}
+
+/**
+ * From now on sockets of http2 that are to connect to a service name connect to an instance of the lane at hand. http2 makes the session after its
+ * socket, in the same turn: so what else connects to the name, in whatever protocol, is told apart when the name is looked up.
+ */
 export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'router' | 'connecting'>): void {
-  beforeSocketConnects((socket, options: RoutedOptions | undefined) => {
+  beforeSocketConnects((socket: net.Socket, options: RoutedOptions | undefined) => {
     if (router.isEmpty || typeof options?.host !== 'string' || options.path !== undefined || options[ROUTE] !== undefined) return undefined;
     const { host, port } = options;
     const tag = currentContext()?.tag;
     const verdict = router.judge(host, Number(port), tag);
     // A given address is left alone here: it is corrected request by request.
     if (verdict.kind === 'unknown' || verdict.kind === 'as-is' || (verdict.kind === 'redirect' && !verdict.byName)) return undefined;
-    const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt: undefined };
+    const attempt = verdict.kind === 'redirect' ? connecting.begin(verdict) : undefined;
+    const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt };
     withGoal(socket, goal);
-    if (verdict.kind === 'redirect') {
-      const attempt = (goal.attempt = connecting.begin(verdict));
-      options.host = attempt.instance.ip;
-      options.port = attempt.instance.port;
-      return takeOver(connecting, attempt, socket, options);
-    }
+    const offered = offersHttp2(options);
+    const isHttp2 = (): boolean => offered || ofSessions.has(socket);
     const settle = (): Attempt | LaneUnavailableError | undefined => {
+      if (!isHttp2()) return undefined;
+      if (attempt !== undefined) return attempt;
       const found: SettledVerdict = verdict.kind === 'wait' ? settled(router.judge(host, Number(port), tag, true)) : verdict;
       goal.isPending = false;
       if (found.kind === 'unavailable') return unavailableError(found);
       if (found.kind === 'redirect') goal.attempt = connecting.begin(found);
       return goal.attempt;
     };
-    const until = verdict.kind === 'wait' ? verdict.until : Promise.resolve();
+    const until = Promise.resolve().then(() => (verdict.kind === 'wait' && isHttp2() ? verdict.until : undefined));
     return takeOver(connecting, new Learning(host, Number(port), tag, until, settle), socket, options);
   });
 }

@@ -36,6 +36,22 @@ function parseAuthority(session: Session): Authority {
   return { url: origin, host, port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
 }
 
+/**
+ * Gives a session to a service name the origin that was called. Its first one is made of the server name and the port that the socket has led to
+ * (RFC 8336, 2.3, as http2 has it), and pools find sessions by it, as http2-wrapper does. http2 makes it once, when it is first asked for.
+ */
+export function keepCalledOrigin(session: Session): void {
+  const socket = socketOf(session);
+  if (socket === undefined || session.encrypted !== true) return;
+  Object.defineProperty(socket, 'remotePort', { value: authorityOf(session).port, configurable: true });
+  try {
+    // Reading it makes it.
+    void session.originSet;
+  } finally {
+    Reflect.deleteProperty(socket, 'remotePort');
+  }
+}
+
 /** Where a session goes; undefined: not known yet, and what it becomes will be right for this tag. */
 export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip: string; readonly port: number } | undefined {
   const socket = socketOf(session);
@@ -117,6 +133,7 @@ function tlsOptionsOf(session: Session): tls.ConnectionOptions | undefined {
   return rest;
 }
 
-function socketOf(session: Session): net.Socket | undefined {
+/** The socket of a session. */
+export function socketOf(session: Session): net.Socket | undefined {
   return symbolNamed(session, 'socket') as net.Socket | undefined;
 }
