@@ -28,6 +28,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'agent/src/instrumentations/grpc-client.ts': ["told['onReceiveStatus'] = "],
   // What a constructor assigns has no method to wrap before.
   'agent/src/instrumentations/caches.ts': ['Object.defineProperty(prototype, name', 'Object.defineProperty(this, name'],
+  // Read once, and taken back: no method.
+  'agent/src/outbound/http2/siblings.ts': ["Object.defineProperty(socket, 'remotePort'"],
   // The trap of a Proxy.
   'agent/src/outbound/undici/handler.ts': ['Reflect.set(handler, name, value)'],
 };
