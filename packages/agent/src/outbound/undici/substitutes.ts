@@ -30,14 +30,17 @@ export function createSubstitutes(agentClass: () => AgentClass): Substitutes {
 }
 
 function optionsOf(dispatcher: Dispatcher): object {
-  // A Pool has kept its options, connector included.
+  // A Pool has kept its options, connector included, and the limit beside them; null: none.
   const options = symbolNamed(dispatcher, 'options') as { connect?: unknown } | undefined;
   if (options !== undefined) {
     const { interceptors: _, ...rest } = options as { interceptors?: unknown };
-    return rest;
+    const connections = symbolNamed(dispatcher, 'connections');
+    return typeof connections === 'number' ? { ...rest, connections } : rest;
   }
   return {
     connect: symbolNamed(dispatcher, 'connector'),
+    connections: 1,
+    pipelining: symbolNamed(dispatcher, 'pipelining'),
     headersTimeout: symbolNamed(dispatcher, 'headers timeout'),
     bodyTimeout: symbolNamed(dispatcher, 'body timeout'),
   };
