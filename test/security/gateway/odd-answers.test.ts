@@ -1,4 +1,6 @@
 /** What instances may answer: a client gets it whole, or 502, or sees it broken; the gateway serves the next request. */
+import { createServer, type Socket } from 'node:net';
+import { ask, listen } from '@lane/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Gateway } from '@lane/gateway';
 import { askByHttp2, askNormally, gatewayTo, sendRaw, startOddInstance } from './support.js';
@@ -88,4 +90,45 @@ describe.each(['1.1', '1.0', '2'])('a client of HTTP/%s, and an instance that an
     expect(answer).not.toContain('evil');
     expect(await askNormally(gateway)).toMatch(/^HTTP\/1\.1 200 [^]*ok$/);
   });
+});
+
+test('a part of a second answer ends the connection, so that the rest of it answers nobody', async () => {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let requests = 0;
+    socket.on('data', () => {
+      requests++;
+      socket.write(requests === 1 ? `${ok('Content-Length: 1')}aHTT` : `P/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil${ok('Content-Length: 1')}b`);
+    });
+    socket.on('error', () => {});
+  });
+  const served = await gatewayTo(await listen(server));
+  try {
+    const bodies: string[] = [];
+    for (let i = 0; i < 3; i++) bodies.push((await ask(served.port)).body);
+    expect(bodies).toEqual(['a', 'a', 'a']);
+    expect(sockets.size).toBe(3);
+  } finally {
+    await served.close(0);
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  }
+});
+
+test('an answer that comes after others of its request, or with blank lines behind it, leaves the connection as it is', async () => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on('data', () => socket.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok('Content-Length: 1')}a\r\n`));
+    socket.on('error', () => {});
+  });
+  const served = await gatewayTo(await listen(server));
+  try {
+    for (let i = 0; i < 3; i++) expect((await ask(served.port)).body).toBe('a');
+    expect(connections).toBe(1);
+  } finally {
+    await served.close(0);
+    server.close();
+  }
 });

@@ -14,7 +14,7 @@ import type { AnyResponse } from '../listen/listener.js';
 import { answerFields, answerLines, answerProblem, reasonOf } from './answer-head.js';
 import { BadAnswerError, failureOf, listenWith, type Listen } from './failures.js';
 import { trailersOf } from './header-names.js';
-import { busy, InstanceTimeoutError, NotConnectedError, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
+import { busy, InstanceTimeoutError, NotConnectedError, noteMoreThanAnswer, type InstanceAgent, type InstanceLoad } from './instance-connection.js';
 import { isHttp2, type Refusal } from './request-framing.js';
 import type { RequestHeads } from './request-head.js';
 
@@ -144,6 +144,7 @@ class Passage {
     });
     // Without a limit Node drops none in silence; the size of the head is limited anyway.
     outgoing.maxHeadersCount = 0;
+    noteMoreThanAnswer(outgoing);
     this.#outgoing = outgoing;
     outgoing.once('close', () => load.leave(address));
     const on: Listen = (emitter, event, listener) => this.#on(emitter, event, (...values) => outgoing === this.#outgoing && listener(...values));

@@ -2,7 +2,7 @@
  * Connections to instances. A socket is handed to a request only once it is connected: until then nothing of the request has been
  * read or sent, so that another instance can be tried with all of it, body included.
  */
-import http, { type ClientRequest, type ClientRequestArgs } from 'node:http';
+import http, { type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
 import net, { type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -88,7 +88,7 @@ export class InstanceAgent extends http.Agent {
   /** Called by Node with a connection that nothing is under way on. What comes on it now is no answer to anybody. */
   override keepSocketAlive(socket: Duplex): boolean {
     // Its type says void.
-    if (!(super.keepSocketAlive(socket) as unknown as boolean) || socket.readableLength > 0) return false;
+    if (!(super.keepSocketAlive(socket) as unknown as boolean) || socket.readableLength > 0 || saidMore.has(socket)) return false;
     socket.on('data', endOnData);
     return true;
   }
@@ -97,6 +97,29 @@ export class InstanceAgent extends http.Agent {
     socket.removeListener('data', endOnData);
     super.reuseSocket(socket, request);
   }
+}
+
+/** Connections on which more was said than the answer. */
+const saidMore = new WeakSet<Duplex>();
+
+/** A parser of node:http, and the answer that it has read last. */
+type Parser = Record<number, (() => void) | null> & { readonly incoming?: IncomingMessage | null };
+/** Where a parser has what is called when a message begins: `HTTPParser.kOnMessageBegin`, Node 20 to 26. Without it, all stays as Node has it. */
+const ON_MESSAGE_BEGIN = 0;
+
+/**
+ * Notes where a message begins behind the answer to a request. Node drops such a part of one with its parser, and the rest, if that comes once
+ * the connection serves the next request, would be taken for the answer to that.
+ */
+export function noteMoreThanAnswer(request: ClientRequest): void {
+  request.once('socket', (socket: Socket & { readonly parser?: Parser | null }) => {
+    const { parser } = socket;
+    if (parser === undefined || parser === null) return;
+    parser[ON_MESSAGE_BEGIN] = () => {
+      const { incoming } = parser;
+      if (incoming?.complete === true && (incoming.statusCode ?? 0) >= 200) saidMore.add(socket);
+    };
+  });
 }
 
 function endOnData(this: Duplex): void {
