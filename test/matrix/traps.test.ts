@@ -79,7 +79,7 @@ async function interleaved(row: TrapRow, app: App): Promise<string[]> {
   const wrong = await Promise.all(
     requests.map(async ({ tag, request }) => {
       const { body } = await request.end();
-      const expected = [row.own === true ? 'own=1' : '', tag === undefined ? '' : `lane=${tag}`].filter((part) => part !== '').join();
+      const expected = [tag === undefined ? '' : `lane=${tag}`, row.own === true ? 'own=1' : ''].filter((part) => part !== '').join();
       return body === JSON.stringify(expected === '' ? [] : [expected]) ? [] : [`${tag ?? 'no tag'}: ${body}`];
     }),
   );

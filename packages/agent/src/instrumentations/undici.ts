@@ -36,18 +36,18 @@ export function install(runtime: Outbound): void {
     if (base !== undefined) patchDispatcherBase(base, runtime, () => dispatcher.constructor as AgentClass);
     return base !== undefined;
   });
+  const present = DISPATCHERS.map((symbol) => scope[symbol]).filter((dispatcher) => dispatcher !== undefined);
+  const patched = present.filter((dispatcher) => patchOf(dispatcher as object) === true);
+  // Of Node 26 the first leads to the second, which is patched then.
+  if (present.length > 0 && patched.length === 0) {
+    runtime.log.once(
+      'undici present',
+      'warn',
+      'fetch goes through a dispatcher that was set before the agent was loaded, and is none of undici: the tag may be missing from what it sends. Put --require @lane/agent before whatever sets it',
+    );
+  }
   for (const symbol of DISPATCHERS) {
-    const present = scope[symbol];
-    if (present !== undefined) {
-      if (patchOf(present as object) !== true) {
-        runtime.log.once(
-          'undici present',
-          'warn',
-          'fetch goes through a dispatcher that was set before the agent was loaded, and is none of undici: the tag may be missing from what it sends. Put --require @lane/agent before whatever sets it',
-        );
-      }
-      continue;
-    }
+    if (scope[symbol] !== undefined) continue;
     const asked = (): undefined => {
       // For nobody who comes later.
       Reflect.deleteProperty(scope, symbol);
