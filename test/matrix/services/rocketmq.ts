@@ -10,11 +10,23 @@ import { dataFolder, startService, type Service } from '../../servers/process.js
 const VERSION = '5.4.0';
 const TOPIC = 'shop';
 const START_TIMEOUT_MS = 60_000;
+const MAX_TRIES = 3;
 const ARTIFACTS = ['namesrv', 'proxy', 'tools'].map((part) => `org.apache.rocketmq:rocketmq-${part}:${VERSION}` as const);
 
 /** Starts a name server, and a broker with its proxy, from Maven Central; there is a topic `shop`. The port is that of the proxy, gRPC. */
 export async function startRocketmq(): Promise<Service> {
   const jars = await fetchJars(`rocketmq-${VERSION}`, ARTIFACTS);
+  // A port may be somebody else's by the time that Java binds it, or the one that a broker takes besides, which is two below its own.
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startOnFreePorts(jars);
+    } catch (error) {
+      if (tries === MAX_TRIES || !String(error).includes('Address already in use')) throw error;
+    }
+  }
+}
+
+async function startOnFreePorts(jars: string): Promise<Service> {
   const folder = dataFolder('rocketmq');
   const [names, broker, ha, port, remoting] = await Promise.all([freePort(), freePort(), freePort(), freePort(), freePort()]);
   mkdirSync(join(folder, 'conf'));
@@ -63,7 +75,10 @@ maxMessageSize=1048576
     port,
     folder,
     env,
-  );
+  ).catch(async (error: unknown) => {
+    await nameServer.stop();
+    throw error;
+  });
   const admin = async (...command: string[]): Promise<string> => {
     const { stdout } = await promisify(execFile)(
       'java',
