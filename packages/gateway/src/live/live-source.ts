@@ -1,10 +1,8 @@
 /** What an export is made from, as it changes: lane groups and instances, those that a registry may have forgotten among them. */
 import { connect } from 'node:net';
 import {
-  DoubtLog,
   isUsable,
   messageOf,
-  ServiceTables,
   SYSTEM_CLOCK,
   type Clock,
   type Instance,
@@ -13,9 +11,10 @@ import {
   type ServiceKey,
   type Unsubscribe,
 } from '@lane/core/model';
-import { compileLaneGroups, type LaneGroupsDocument } from '@lane/core/rules';
+import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { GatewayRoute } from '../decide/routes.js';
 import type { ExportSource } from '../export/plan.js';
+import { BulkDoubt, type Held } from './bulk-doubt.js';
 
 /** Options of {@link LiveSource}. */
 export interface LiveSourceOptions {
@@ -44,44 +43,35 @@ const PROBE_MS = 1_000;
 /** While they never stop coming, what there is is told all the same. */
 const MAX_SETTLE_MS = 500;
 
-/**
- * Observes the registry for the services that routes lead to. What it takes away is believed by the same rules as in agents and the gateway;
- * whether instances that it would take away are still there is told by probes here, as no request passes.
- */
+interface Observed {
+  readonly key: ServiceKey;
+  readonly doubt: BulkDoubt;
+  stop: Unsubscribe;
+  cancel: () => void;
+  isDoubted: boolean;
+  /** undefined: the registry has not told yet. */
+  instances: readonly Instance[] | undefined;
+}
+
+/** Observes the registry for the services that routes lead to. */
 export class LiveSource {
   readonly #options: LiveSourceOptions;
   readonly #clock: Clock;
-  readonly #tables: ServiceTables;
-  readonly #observed = new Map<string, { readonly key: ServiceKey; readonly stop: Unsubscribe }>();
-  /** Services of which the registry would take instances away. */
-  readonly #doubted = new Map<string, ServiceKey>();
+  readonly #observed = new Map<string, Observed>();
   readonly #unwatch: Unsubscribe;
   #document: LaneGroupsDocument | undefined;
   #routes: readonly GatewayRoute[] | undefined;
   #settling: NodeJS.Timeout | undefined;
   #changedAtMs = 0;
-  #isProbing = false;
   #isClosed = false;
 
   constructor(options: LiveSourceOptions) {
-    const { registry, registryHoldMs, rest, log } = options;
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
-    const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
-    const doubtLog = new DoubtLog(log, holdMs, this.#clock);
-    this.#tables = new ServiceTables({
-      formats: rest.formats,
-      holdMs,
-      clock: this.#clock,
-      onDoubt: (doubts) => {
-        doubtLog.note(doubts);
-        if (doubts.doubted === 0) this.#doubted.delete(idOf(doubts.key));
-        else this.#doubted.set(idOf(doubts.key), doubts.key);
-        if (!this.#isProbing) this.#probeSoon(0);
-      },
-    });
-    this.#tables.onChange(() => this.#changed());
-    this.#unwatch = registry.watchTrouble?.((isReachable) => this.#tables.trouble(isReachable)) ?? (() => {});
+    const trouble = (): void => {
+      for (const { doubt } of this.#observed.values()) doubt.trouble(this.#clock.nowMs());
+    };
+    this.#unwatch = options.registry.watchTrouble?.(trouble) ?? (() => {});
   }
 
   /** Takes the lane groups in force; undefined: there are none. */
@@ -94,48 +84,59 @@ export class LiveSource {
       return;
     }
     this.#document = document;
-    this.#tables.setRules(document === undefined ? undefined : compileLaneGroups(document));
     const wanted = new Map(this.#routes.map(({ service, group = 'DEFAULT_GROUP' }) => [idOf({ name: service, group }), { name: service, group }]));
-    for (const [id, { stop }] of this.#observed) {
+    for (const [id, { stop, cancel }] of this.#observed) {
       if (wanted.has(id)) continue;
       stop();
+      cancel();
       this.#observed.delete(id);
-      this.#doubted.delete(id);
     }
     for (const [id, key] of wanted) if (!this.#observed.has(id) && given?.has(key.name) !== true) this.#observe(id, key);
     this.#changed();
   }
 
   #observe(id: string, key: ServiceKey): void {
-    const stop = this.#options.registry.observe(key, (instances = []) => {
-      this.#tables.update(key, instances);
+    const { registry, registryHoldMs } = this.#options;
+    const doubt = new BulkDoubt(registryHoldMs ?? registry.holdMs ?? 0);
+    const observed: Observed = { key, doubt, stop: () => {}, cancel: () => {}, isDoubted: false, instances: undefined };
+    this.#observed.set(id, observed);
+    observed.stop = registry.observe(key, (instances = []) => {
+      this.#take(observed, doubt.take(instances.filter(isUsable), this.#clock.nowMs()));
     });
-    this.#observed.set(id, { key, stop });
   }
 
-  #probeSoon(ms: number): void {
-    this.#isProbing = !this.#isClosed && this.#doubted.size > 0;
-    if (this.#isProbing) this.#clock.after(ms, () => void this.#probe());
+  #take(observed: Observed, { instances, kept, againInMs }: Held): void {
+    if (this.#isClosed) return;
+    const { key } = observed;
+    observed.cancel();
+    if (kept.length > 0 && !observed.isDoubted)
+      this.#options.log.warn(
+        `the registry takes away ${kept.length} of ${instances.length} instances of ${key.name} at once. It may have forgotten them: they stay ` +
+          (againInMs === undefined
+            ? 'until it knows one, as requests would have nowhere else to go'
+            : `until it has said so for ${againInMs / 1_000} s`),
+      );
+    observed.isDoubted = kept.length > 0;
+    // Where the registry knows nobody there is nothing better to be had.
+    if (againInMs !== undefined) observed.cancel = this.#clock.after(Math.min(againInMs, PROBE_MS), () => void this.#probe(observed, kept));
+    observed.instances = instances;
+    this.#changed();
   }
 
-  /** Lets those go of which a connection tells that they are gone. */
-  async #probe(): Promise<void> {
+  /** Lets those go of which a connection tells that they are gone, and looks at what holds then. */
+  async #probe(observed: Observed, kept: readonly Instance[]): Promise<void> {
     const { refuses = refusesConnections } = this.#options;
-    const kept = this.#tables
-      .memories()
-      .filter(({ key }) => this.#doubted.has(idOf(key)))
-      .flatMap(({ key, instances }) => instances.map(({ instance, doubt }) => ({ key, instance, doubt })));
-    await Promise.all(
-      kept.map(async ({ key, instance, doubt }) => {
-        if (instance !== undefined && doubt !== undefined && (await refuses(instance))) this.#tables.refused(key, instance.ip, instance.port);
-      }),
-    );
-    this.#probeSoon(PROBE_MS);
+    let isCancelled = false;
+    observed.cancel = () => (isCancelled = true);
+    const gone = await Promise.all(kept.map(refuses));
+    if (isCancelled) return;
+    for (const [i, instance] of kept.entries()) if (gone[i] === true) observed.doubt.refused(instance);
+    this.#take(observed, observed.doubt.look(this.#clock.nowMs()));
   }
 
   #changed(): void {
     if (this.#isClosed || this.#routes === undefined) return;
-    for (const { key } of this.#observed.values()) if (this.#tables.get(key) === undefined) return;
+    for (const { instances } of this.#observed.values()) if (instances === undefined) return;
     const now = Date.now();
     if (this.#settling === undefined) this.#changedAtMs = now;
     clearTimeout(this.#settling);
@@ -145,13 +146,12 @@ export class LiveSource {
   #tell(): void {
     this.#settling = undefined;
     const { rest, given, onSource } = this.#options;
-    // As it is now: what is exported is looked at later.
-    const tables = new Map([...this.#observed].map(([id, { key }]) => [id, this.#tables.get(key)?.instances.filter(isUsable)]));
+    const observed = new Map([...this.#observed].map(([id, { instances }]) => [id, instances]));
     onSource({
       ...rest,
       document: this.#document,
       routes: this.#routes ?? [],
-      instancesOf: (service, group) => given?.get(service) ?? tables.get(idOf({ name: service, group })),
+      instancesOf: (service, group) => given?.get(service) ?? observed.get(idOf({ name: service, group })),
     });
   }
 
@@ -160,7 +160,10 @@ export class LiveSource {
     this.#isClosed = true;
     clearTimeout(this.#settling);
     this.#unwatch();
-    for (const { stop } of this.#observed.values()) stop();
+    for (const { stop, cancel } of this.#observed.values()) {
+      stop();
+      cancel();
+    }
   }
 }
 
