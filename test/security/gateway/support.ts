@@ -3,23 +3,14 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { connect as connectHttp2, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import type { Instance, Registry } from '@lane/core/model';
+import type { Registry } from '@lane/core/model';
 import { startGateway, type Gateway, type GatewayOptions } from '@lane/gateway';
+
+const { registryOfOne } = require('../../servers/one-instance.cjs') as { registryOfOne(port: number): Registry };
 
 /** A gateway whose only route leads to one address. */
 export async function gatewayTo(port: number, more: Partial<GatewayOptions> = {}): Promise<Gateway> {
-  const instance: Instance = { ip: '127.0.0.1', port, healthy: true, enabled: true, weight: 1, metadata: {} } as Instance;
-  const registry: Registry = {
-    state: undefined,
-    defaultGroup: 'DEFAULT_GROUP',
-    observe: (_key, listener) => {
-      listener([instance]);
-      return () => {};
-    },
-    list: async () => [instance],
-    services: async () => ['web'],
-    close: async () => {},
-  };
+  const registry = registryOfOne(port);
   const gateway = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }], ...more });
   await gateway.ready();
   return gateway;

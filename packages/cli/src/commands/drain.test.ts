@@ -1,5 +1,4 @@
 /** `lane drain` beside an app under the agent, and where there is none. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,10 +7,8 @@ import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CLEAN, freePort, portOf, type Result } from '@lane/testing';
-import { AGENT, runLane } from '@lane/testing/programs';
-
-const APP = join(__dirname, '../../../../examples/shop/c.js');
+import { freePort, portOf, type Result } from '@lane/testing';
+import { runLane, startShopService } from '@lane/testing/programs';
 
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 
@@ -24,17 +21,7 @@ describe('lane drain', () => {
     const folder = mkdtempSync(join(tmpdir(), 'lane-drain-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const port = String(await freePort());
-    const app = spawn(process.execPath, ['--require', AGENT, APP], {
-      env: { ...CLEAN, NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: folder, LANE_ADMIN_PORT: port },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    onTestFinished(async () => {
-      const exited = once(app, 'exit');
-      app.kill('SIGKILL');
-      await exited;
-    });
-    let said = '';
-    for await (const chunk of app.stdout as AsyncIterable<Buffer>) if ((said += chunk.toString()).includes('registered as')) break;
+    await startShopService('c.js', { NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: folder, LANE_ADMIN_PORT: port });
     const listed = (): Promise<readonly unknown[]> => connection.list({ name: 'spring-cloud-c', group: 'DEFAULT_GROUP' });
     expect(await listed()).toHaveLength(1);
 

@@ -1,16 +1,11 @@
 /** What `lane explain` tells of agents: a request goes by what the caller's agent knows, which the registry may have forgotten. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
 import { expect, onTestFinished, test } from 'vitest';
-import { ask, CLEAN, closing, eventually, instanceAt, listen, shopGroup, temporaryFolder } from '@lane/testing';
-import { AGENT, runLane } from '@lane/testing/programs';
-
-const APP = join(__dirname, '../../../../examples/shop/b.js');
+import { ask, closing, eventually, instanceAt, listen, shopGroup, temporaryFolder } from '@lane/testing';
+import { runLane, startShopService } from '@lane/testing/programs';
 
 test('who is in use is told with its source and age, and who is so against the word of the registry', async () => {
   const nacos = await startEmbeddedNacos({ port: 0 });
@@ -28,20 +23,9 @@ test('who is in use is told with its source and age, and who is so against the w
   const gray = instanceAt(await listening(), 'gray', { ip: '127.0.0.1' });
   await connection.register(c, base);
   await connection.register(c, gray);
-  const app = spawn(process.execPath, ['--require', AGENT, APP], {
-    env: { ...CLEAN, NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: temporaryFolder(), LANE_ADMIN_PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(async () => {
-    const exited = once(app, 'exit');
-    app.kill('SIGKILL');
-    await exited;
-  });
-  let said = '';
-  for await (const chunk of app.stdout as AsyncIterable<Buffer>) if ((said += chunk.toString()).includes('registered as')) break;
+  const port = await startShopService('b.js', { NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: temporaryFolder(), LANE_ADMIN_PORT: '0' });
 
   // What it knows is what it has called.
-  const port = Number(/registered as 127\.0\.0\.1:(\d+)/.exec(said)?.[1]);
   expect((await ask(port, { path: '/b', headers: { baggage: 'lane=gray' } })).status).toBe(200);
 
   const explain = async (...more: string[]): Promise<string> => {

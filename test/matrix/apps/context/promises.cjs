@@ -30,12 +30,7 @@ module.exports = async (name, how) => {
     let asked;
     const shared = () => (asked ??= request(process.env.PEER).finally(() => (asked = undefined)));
     return {
-      'a handler': (see) =>
-        calledBack((done) =>
-          shared()
-            .then(() => see('then'))
-            .then(() => done(), done),
-        ),
+      'a handler': aHandler(shared),
     };
   }
   if (name === 'asap') return asapForms();
@@ -52,12 +47,7 @@ module.exports = async (name, how) => {
   let shared;
   const settled = () => (shared ??= Bluebird.delay(5).finally(() => (shared = undefined)));
   return {
-    'a handler': (see) =>
-      calledBack((done) =>
-        settled()
-          .then(() => see('then'))
-          .then(() => done(), done),
-      ),
+    'a handler': aHandler(settled),
     finally: (see) =>
       calledBack((done) =>
         settled()
@@ -77,6 +67,14 @@ module.exports = async (name, how) => {
   };
 };
 
+/** A handler of a promise that several requests wait for. */
+const aHandler = (settled) => (see) =>
+  calledBack((done) =>
+    settled()
+      .then(() => see('then'))
+      .then(() => done(), done),
+  );
+
 /** What the promises of libraries have in common. */
 function formsOf(Class) {
   let shared;
@@ -85,12 +83,7 @@ function formsOf(Class) {
       shared = undefined;
     }));
   return {
-    'a handler': (see) =>
-      calledBack((done) =>
-        settled()
-          .then(() => see('then'))
-          .then(() => done(), done),
-      ),
+    'a handler': aHandler(settled),
     'a handler of a failure': (see) =>
       calledBack((done) =>
         settled()
