@@ -28,8 +28,11 @@ export interface Peer {
   close(): Promise<void>;
 }
 
+/** The file of the tests' certificate, for NODE_EXTRA_CA_CERTS. */
+export const TLS_CA = join(__dirname, 'tls/cert.pem');
+
 /** Key and certificate of the tests: self-signed, for localhost, shop-b and 127.0.0.1. */
-export const TLS = { key: readFileSync(join(__dirname, 'tls/key.pem')), cert: readFileSync(join(__dirname, 'tls/cert.pem')) };
+export const TLS = { key: readFileSync(join(__dirname, 'tls/key.pem')), cert: readFileSync(TLS_CA) };
 
 /** Starts a peer; `/redirect?to=URL` redirects there, `/flaky?id=ID` fails the first time for each id. */
 export async function startPeer(name = 'peer', tls = false): Promise<Peer> {

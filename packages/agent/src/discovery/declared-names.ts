@@ -57,14 +57,14 @@ export class DeclaredNames implements ServiceNames {
     return this.#hosts.size === 0 && this.#left.size === 0;
   }
 
-  find(host: string, port: number): ServiceKey | undefined {
+  find(host: string, port: number, isCall = true): ServiceKey | undefined {
     const declared = this.#declaredAt(host);
     if (declared === undefined) return undefined;
     const { key, ports } = declared;
     if (port === HTTP_PORT || port === HTTPS_PORT || ports.has(port)) return key;
     const table = this.#tables.get(key);
     if (table === undefined || table.ports.size === 0 || table.ports.has(port)) return key;
-    if (this.#told.size < MAX_PORTS_TOLD) this.#tell(host, port, table);
+    if (isCall && this.#told.size < MAX_PORTS_TOLD) this.#tell(host, port, table);
     return undefined;
   }
 

@@ -5,7 +5,7 @@
  * drains, in somebody else's. So the lane is fixed here, once, and the options are marked: an Agent dispatches to a Pool,
  * which dispatches to a Client. Untagged calls are marked too, or they would take the lane of whoever drains the queue.
  * The undici inside Node is patched as it comes: loading it costs more than the rest of the agent.
- * Limits: a ProxyAgent's requests carry the tag, but the proxy is told the name that the app has; close() of a Pool does not
+ * Limits: what goes by a proxy carries the tag, and is left for the proxy to lead by the name that the app has; close() of a Pool does not
  * wait for requests that went to another instance than its own.
  */
 import { EventEmitter } from 'node:events';
@@ -13,13 +13,26 @@ import type { LoadedFile } from '../patching/instrumentation.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { patchDispatcherBase } from '../outbound/undici/dispatch.js';
+import { noteProxyAgent } from '../outbound/undici/proxies.js';
 import type { AgentClass } from '../outbound/undici/types.js';
 import { wrap } from '../patching/wrap.js';
 
 /** An undici that the app has as a dependency. */
-export function patch({ exports, filename, runtime }: LoadedFile): void {
+export function patch({ exports, file, filename, runtime }: LoadedFile): void {
+  if (file.endsWith('/proxy-agent.js')) return notingItsAgent((exports as { prototype: object }).prototype);
   const agentFile = filename.replace(/dispatcher-base\.js$/, 'agent.js');
   patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
+}
+
+/** Of the undici inside Node there is no ProxyAgent to be had, but those of its EnvHttpProxyAgent. */
+function notingItsAgent(prototype: object): void {
+  const note = safely('undici', noteProxyAgent);
+  wrap(prototype, 'dispatch', (original) => {
+    return function dispatch(this: object, ...args: unknown[]): unknown {
+      note(this);
+      return Reflect.apply(original, this, args);
+    };
+  });
 }
 
 const DISPATCHERS = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')];

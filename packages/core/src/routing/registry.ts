@@ -9,8 +9,11 @@ export type InstanceListener = (instances: readonly Instance[] | undefined) => v
 export interface ServiceNames {
   /** Whether no host can be a service, so that none need be asked about. */
   readonly isEmpty: boolean;
-  /** The service that is called by this host and port; undefined: the host is not ours. */
-  find(host: string, port: number): ServiceKey | undefined;
+  /**
+   * The service that is called by this host and port; undefined: the host is not ours. `isCall` false: it may be no call to a service at all, and
+   * nobody is to be told that it is left alone.
+   */
+  find(host: string, port: number, isCall?: boolean): ServiceKey | undefined;
   /** Whether a host belongs to the call chain, and may have the tag, by its name alone. */
   isInternal(host: string): boolean;
 }

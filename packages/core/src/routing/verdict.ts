@@ -82,8 +82,11 @@ export const UNKNOWN: Unknown = Object.freeze({ kind: 'unknown', service: undefi
 export interface Router {
   /** Whether nothing is known that could change a destination: asked first, on each request. */
   readonly isEmpty: boolean;
-  /** What becomes of a call. `waited`: the service has been waited for; take what is known. On the request path, change with care. */
-  judge(host: string, port: number, tag: Tag | undefined, waited?: boolean): Verdict;
+  /**
+   * What becomes of a call. `waited`: the service has been waited for; take what is known. `isCall` false: whether it is a call to a service shows
+   * later. On the request path, change with care.
+   */
+  judge(host: string, port: number, tag: Tag | undefined, waited?: boolean, isCall?: boolean): Verdict;
   /** Where a call goes that could not be connected, as {@link nextCandidate}; `tag` is that of its verdict. */
   next(service: ServiceKey, tag: Tag | undefined, isTried: (instance: Instance) => boolean, isLaneSpent: boolean): Candidate | undefined;
 }
@@ -97,7 +100,7 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
     get isEmpty() {
       return tables.isEmpty && names.isEmpty;
     },
-    judge(host, port, tag, waited = false) {
+    judge(host, port, tag, waited = false, isCall = true) {
       const known = tables.findByAddress(host, port);
       if (known !== undefined) {
         const { table, instance } = known;
@@ -106,7 +109,7 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
         if (isInRightLane(known, decision, wanted)) return { kind: 'as-is', service: table.key, reason: decision.reason, instance };
         return verdictOf(table.key, decision, wanted, false);
       }
-      const key = names.find(host, port);
+      const key = names.find(host, port, isCall);
       if (key === undefined) return UNKNOWN;
       const table = tables.get(key);
       if (table !== undefined) return judgeByName(table, tag);

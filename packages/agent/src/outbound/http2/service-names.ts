@@ -53,13 +53,14 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
     if (router.isEmpty || typeof options?.host !== 'string' || options.path !== undefined || options[ROUTE] !== undefined) return undefined;
     const { host, port } = options;
     const tag = currentContext()?.tag;
-    const verdict = router.judge(host, Number(port), tag);
+    const offered = offersHttp2(options);
+    // undici connects to a proxy under the name of what it asks the proxy for, and an app's database may be called like a service.
+    const verdict = router.judge(host, Number(port), tag, false, offered);
     // A given address is left alone here: it is corrected request by request.
     if (verdict.kind === 'unknown' || verdict.kind === 'as-is' || (verdict.kind === 'redirect' && !verdict.byName)) return undefined;
     const attempt = verdict.kind === 'redirect' ? connecting.begin(verdict) : undefined;
     const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt };
     withGoal(socket, goal);
-    const offered = offersHttp2(options);
     const isHttp2 = (): boolean => offered || ofSessions.has(socket);
     const settle = (): Attempt | LaneUnavailableError | undefined => {
       if (!isHttp2()) return undefined;

@@ -58,8 +58,8 @@ export function patchDispatcherBase(prototype: object, outbound: Outbound, agent
 function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Substitutes, waiting: WaitingDispatches): Dispatch {
   const { router, connecting, observers } = outbound;
   const targetOf = safely('undici', createTargetReader());
-  const judge = safely('undici destination', ({ origin, context }: Target, waited: boolean): Verdict | undefined =>
-    origin === undefined || router.isEmpty ? undefined : router.judge(origin.host, origin.port, context?.tag, waited),
+  const judge = safely('undici destination', ({ origin, context, byProxy }: Target, waited: boolean): Verdict | undefined =>
+    origin === undefined || byProxy || router.isEmpty ? undefined : router.judge(origin.host, origin.port, context?.tag, waited),
   );
   const count = safely('undici traffic', (traffic: TrafficRecorder, { origin, context }: Target, verdict: SettledVerdict) =>
     origin === undefined ? undefined : traffic.call(origin.host, origin.port, context?.tag, verdict),

@@ -1,13 +1,17 @@
 /** Where a dispatch goes as the app has it. */
 import { currentContext, type LaneContext } from '@lane/core/model';
 import { symbolNamed } from '../../patching/symbol-named.js';
+import { wayOf } from './proxies.js';
 import { MARK, type Dispatcher, type DispatchOptions, type Origin } from './types.js';
 
 export interface Target {
   readonly context: LaneContext | undefined;
   /** The dispatcher is a Pool or Client: its origin can't be changed, only another dispatcher taken. */
   readonly fixed: boolean;
+  /** undefined: nobody knows yet, or whoever it is passed on to decides. */
   readonly origin: Origin | undefined;
+  /** A forward proxy leads it there. */
+  readonly byProxy: boolean;
 }
 
 /** Tells the target of a dispatch; origins are parsed only once. */
@@ -16,7 +20,13 @@ export function createTargetReader(): (dispatcher: Dispatcher, options: Dispatch
     if (options === null || typeof options !== 'object') return undefined;
     const fixed = fixedOrigin(dispatcher);
     const mark = options[MARK];
-    return { context: mark === undefined ? currentContext() : mark.context, fixed: fixed !== undefined, origin: fixed ?? originOf(options.origin) };
+    const way = wayOf(dispatcher);
+    return {
+      context: mark === undefined ? currentContext() : mark.context,
+      fixed: fixed !== undefined,
+      origin: fixed ?? (way === 'chooses' ? undefined : originOf(options.origin)),
+      byProxy: way === 'proxy',
+    };
   };
 }
 
