@@ -145,17 +145,28 @@ describe('snapshots that must not be used', () => {
 });
 
 describe('where nothing can be written', () => {
-  test('one debug line, and no more', async () => {
+  test.each([
+    ['a debug line', false, /^debug: no snapshots/],
+    ['where somebody has named the folder a warning with the remedy', true, /^warn: no snapshots: .* can't be written to: .* name a folder/],
+  ])('one line, %s, and no more', async (_, isNamed, line) => {
     const log = new RecordingLog();
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'file'), '');
-    const store = createSnapshotStore({ directory: join(folder, 'file', 'lane'), namespace: 'public', log });
+    const store = createSnapshotStore({ directory: join(folder, 'file', 'lane'), namespace: 'public', isNamed, log });
     for (let port = 1; port < 4; port++) {
       store.save(KEY, [instance(port)]);
       await store.flush();
     }
-    expect(log.lines).toEqual([expect.stringMatching(/^debug: no snapshots/)]);
-    expect(store.load(KEY)).toBeUndefined();
+    expect(log.lines).toEqual([expect.stringMatching(line)]);
+  });
+
+  test('nor read: one line for all services', () => {
+    const log = new RecordingLog();
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    const store = createSnapshotStore({ directory: join(folder, 'file', 'lane'), namespace: 'public', isNamed: true, log });
+    for (const name of ['orders', 'stock']) expect(store.load({ ...KEY, name })).toBeUndefined();
+    expect(log.lines).toEqual([expect.stringMatching(/^warn: no snapshots: .* can't be read/)]);
   });
 });
 

@@ -12,6 +12,8 @@ export interface SnapshotStoreOptions {
   readonly namespace: string;
   /** The server, where several with the same namespace are used from one machine. */
   readonly server?: string;
+  /** Whether somebody has named the directory: that it can't be written to is a warning then, and a line of debug otherwise. */
+  readonly isNamed?: boolean;
   readonly log?: Log;
 }
 
@@ -45,12 +47,12 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let isOff = false;
+  let isReadOnly = false;
   let count = 0;
 
   function load(file: string, subject: string): Record<string, unknown> | undefined {
     try {
-      const stats = fs.lstatSync(directory, { throwIfNoEntry: false });
-      if (isOff || stats === undefined || !accepts(stats)) return undefined;
+      if (isOff || !isThere()) return undefined;
       const filePath = path.join(folder, file);
       const fileStats = fs.lstatSync(filePath, { throwIfNoEntry: false });
       if (fileStats === undefined || !fileStats.isFile()) return undefined;
@@ -64,8 +66,20 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     }
   }
 
+  /** Whether there is a directory to read from. */
+  function isThere(): boolean {
+    try {
+      const stats = fs.lstatSync(directory, { throwIfNoEntry: false });
+      return stats !== undefined && accepts(stats);
+    } catch (error) {
+      isOff = true;
+      tell("can't be read", error);
+      return false;
+    }
+  }
+
   function save(file: string, subject: string, content: Record<string, unknown>, identity: unknown): void {
-    if (isOff) return;
+    if (isOff || isReadOnly) return;
     const last = written.get(file);
     const now = Date.now();
     if (last !== undefined && last.subject === identity && now - last.at < REWRITE_MS) return;
@@ -85,7 +99,7 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
   }
 
   async function writeAll(files: ReadonlyArray<readonly [string, () => string]>): Promise<void> {
-    if (isOff || files.length === 0) return;
+    if (isOff || isReadOnly || files.length === 0) return;
     const { promises } = fs;
     await promises.mkdir(directory, { recursive: true, mode: 0o700 });
     if (!accepts(await promises.lstat(directory))) return;
@@ -118,11 +132,17 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     return false;
   }
 
-  /** A read-only file system and the like: the app does as well without. */
+  /** A read-only file system and the like: the app does as well without. What is there already is read on. */
   function giveUp(error: unknown): void {
-    if (isOff) return;
-    isOff = true;
-    log.debug(`no snapshots: ${directory} can't be written to`, { error: messageOf(error) });
+    if (isOff || isReadOnly) return;
+    isReadOnly = true;
+    tell("can't be written to", error);
+  }
+
+  /** Who has named the directory wants to know; the system's temporary one is read-only in many a container. */
+  function tell(problem: string, error: unknown): void {
+    const remedy = options.isNamed === true ? ': nothing is remembered for a restart while the registry is down; name a folder of this user' : '';
+    log[options.isNamed === true ? 'warn' : 'debug'](`no snapshots: ${directory} ${problem}${remedy}`, { error: messageOf(error) });
   }
 
   return {

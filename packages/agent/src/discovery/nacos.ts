@@ -160,7 +160,13 @@ export class NacosDiscovery implements ObservedRegistry {
     // A server that comes back is empty until instances have registered again.
     connection.watchTrouble((isReachable) => this.#parts.tables.trouble(isReachable));
     (this.snapshots as LateSnapshots).become(
-      createSnapshotStore({ directory: options.snapshotDir ?? defaultSnapshotDirectory(), namespace, server: info.server, log }),
+      createSnapshotStore({
+        directory: options.snapshotDir ?? defaultSnapshotDirectory(),
+        isNamed: options.snapshotDir !== undefined,
+        namespace,
+        server: info.server,
+        log,
+      }),
     );
     for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
     if (options.rules === 'nacos')
