@@ -1,31 +1,18 @@
 /** The app beside which the agent runs ends, fails, and is told of things as it would be without: whatever is wrong in the agent, or with the machine. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { CLEAN, runProgram, type Result } from '@lane/testing';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeFaultyAgent } from './faulty-agent.js';
 import { nodeVersions } from './nodes.js';
 import { AGENT, appFile } from './run-app.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lane host '));
-const FAULTY = join(folder, 'agent/dist/register.js');
-
-beforeAll(() => {
-  // The agent as it is published, but that the test can make any hook of it fail: before it has done its work, or after.
-  const published = dirname(AGENT);
-  cpSync(published, dirname(FAULTY), { recursive: true });
-  cpSync(join(published, '../package.json'), join(folder, 'agent/package.json'));
-  symlinkSync(join(published, '../node_modules'), join(folder, 'agent/node_modules'));
-  const bundle = join(dirname(FAULTY), 'agent.js');
-  const text = readFileSync(bundle, 'utf8');
-  const call = 'const result = Reflect.apply(hook, this, args);';
-  expect(text.split(call)).toHaveLength(2);
-  const fails = (when: string): string =>
-    `if (globalThis.laneFault?.name === name && globalThis.laneFault.when === '${when}') throw new Error('a defect');`;
-  writeFileSync(bundle, text.replace(call, `(globalThis.laneHooks ??= new Set()).add(name); ${fails('before')} ${call} ${fails('after')}`));
-});
+let faulty: string;
+beforeAll(() => void (faulty = makeFaultyAgent(folder)));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Hooks that a round must have passed; those that it did not pass would show nothing. */
@@ -84,7 +71,7 @@ async function expectTheSame(conditions: Conditions): Promise<Result> {
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('each hook may fail, before its work and after it: every call by every client is answered as before', async () => {
-    const { stdout, stderr } = await runProgram(node, ['--require', FAULTY, appFile('host/all-clients.cjs')], {
+    const { stdout, stderr } = await runProgram(node, ['--require', faulty, appFile('host/all-clients.cjs')], {
       cwd: __dirname,
       env: { ...CLEAN, NODE_OPTIONS: '', LANE_ADMIN_PORT: '0', LANE_LOG: 'silent' },
     });

@@ -1,10 +1,12 @@
 /**
  * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes what is gray, base the
  * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is left out. Brokers are real ones.
+ * Where the agent can't read the tags of messages, for a defect of its own, each message is still taken by somebody.
  */
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
-import { afterAll, beforeAll, expect } from 'vitest';
-import { openRequest, startApp, type App } from '../agent/run-app.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { nodeVersions } from '../agent/nodes.js';
+import { openRequest, runApp, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';
 import { startNats } from './services/nats.js';
 import type { Service } from '../servers/process.js';
@@ -121,6 +123,22 @@ matrix('Message isolation', ROWS, async (row, node) => {
   } finally {
     await shared.end();
   }
+  const broken = new Trial(row, node.path, `shop-${process.pid}-${trials++}`, 'isolate', 'message');
+  try {
+    await broken.start('base');
+    await broken.start('gray');
+    await broken.taken();
+  } finally {
+    await broken.end();
+  }
+});
+
+test.each(nodeVersions())('a consumer of RabbitMQ that throws is told of it where it is without the agent, on $name', async ({ path: node }) => {
+  const run = (load: '--require' | 'none'): ReturnType<typeof runApp> =>
+    runApp({ node, script: '../../matrix/apps/throwing-consumer.cjs', load, env: { ...env, LANE_MESSAGES: 'isolate' } });
+  const without = await run('none');
+  expect(without.stdout).toBe('error of the app\nclose\n');
+  expect(await run('--require')).toEqual(without);
 });
 
 let trials = 0;
@@ -143,6 +161,8 @@ class Trial {
     private readonly node: string,
     private readonly queue: string,
     private readonly messages = 'isolate',
+    /** What of the agent's insides throws, as break-hooks.cjs calls it. */
+    private readonly defect?: string,
   ) {}
 
   async start(name: Instance): Promise<void> {
@@ -150,8 +170,14 @@ class Trial {
       node: this.node,
       script: '../../matrix/apps/isolation-host.cjs',
       args: [...this.row.app, this.queue],
-      env: { ...env, LANE_MESSAGES: this.messages, ...(name === 'gray' ? { LANE_TAG: 'gray' } : {}) },
-      ...(this.row.says === undefined ? {} : { says: this.row.says }),
+      env: {
+        ...env,
+        LANE_MESSAGES: this.messages,
+        ...(name === 'gray' ? { LANE_TAG: 'gray' } : {}),
+        ...(this.defect === undefined ? {} : { BREAK: this.defect }),
+      },
+      preload: this.defect === undefined ? [] : ['break-hooks.cjs'],
+      says: [...(this.row.says ?? []), ...(this.defect === undefined ? [] : [/a defect in the agent's \S+.* hook; the call went on without it/])],
     });
     app.child.on('message', ({ took }: { took?: { id: string; lane: string } }) => {
       if (took === undefined) return;
@@ -192,6 +218,12 @@ class Trial {
       await this.#until(() => this.#taken.has(marker));
       inRow = this.#taken.get(id)?.every((taken) => taken.by === by) === true ? inRow + 1 : 0;
     }
+  }
+
+  /** Publishes some of three kinds, and resolves when each was taken. */
+  async taken(): Promise<void> {
+    const ids = await Promise.all(KINDS.map((tag) => this.#publish(tag)));
+    await this.#until(() => ids.every((id) => this.#taken.has(id)));
   }
 
   /** Publishes many of three kinds; gives those that were not taken once, in their lane, by whom they should be. */

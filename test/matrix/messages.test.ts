@@ -2,8 +2,15 @@
  * Messages. 51 requests of three kinds (two tags and none) publish a message each; the handler calls a peer, which must be told
  * the tag of the request that published, before and after it has awaited something, and none for untagged ones, also on an
  * instance that has a tag itself. What the app puts into its messages stays. Brokers are real ones.
+ *
+ * Then each hook that the library's messages pass is made to fail: every message is published and handled once all the same, with what the app has
+ * put into it.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { makeFaultyAgent } from '../agent/faulty-agent.js';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { openRequest, send, startApp, type App } from '../agent/run-app.js';
 import { startKafka } from './services/kafka.js';
@@ -75,7 +82,10 @@ const REQUESTS = 51;
 let peer: Peer;
 let services: Service[] = [];
 let env: Record<string, string>;
+const folder = mkdtempSync(join(tmpdir(), 'lane-messages-'));
+let faulty: string;
 beforeAll(async () => {
+  faulty = makeFaultyAgent(folder);
   const [started, redis, rabbitmq, kafka, nats, rocketmq] = await Promise.all([
     startPeer(),
     startRedis(),
@@ -97,11 +107,13 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([peer?.close(), ...services.map((service) => service.stop())]);
+  rmSync(folder, { recursive: true });
 });
 
 matrix('Messages', ROWS, async (row, node) => {
   expect((await tryOut(row, node.path)).slice(0, 10)).toEqual([]);
   expect((await tryOut(row, node.path, { LANE_TAG: 'green' })).slice(0, 10), 'on an instance with a tag').toEqual([]);
+  expect((await tryOutFaults(row, node.path)).slice(0, 10), 'with hooks that fail').toEqual([]);
   const lowest = [20, 22, 24, 26].find((major) => row.not?.[major as NodeMajor] === undefined);
   if (row.help !== undefined && node.major === lowest) {
     expect(await tryOut(row, node.path, { LANE_DISABLE: row.help }), `without ${row.help}`).not.toEqual([]);
@@ -120,24 +132,75 @@ async function tryOut(row: MessageRow, node: string, more: Record<string, string
   }
 }
 
+/** Hooks by which an app hears requests and makes them: others try those. */
+const OF_HTTP = /^(?:http-|socket|traffic|module|builtin|es-module|global)/;
+
+async function tryOutFaults(row: MessageRow, node: string): Promise<string[]> {
+  const app = await startApp({
+    node,
+    agent: faulty,
+    script: '../../matrix/apps/message-host.cjs',
+    args: row.app,
+    env,
+    says: [/a defect in the agent's .* hook; the call went on without it/],
+  });
+  const wrong: string[] = [];
+  const each = async (forms: readonly string[], fault: string): Promise<void> => {
+    await send(app.port, `/fault?${fault}`);
+    for (const form of forms) {
+      const sent = await publish(app, form, KINDS.length);
+      if (typeof sent === 'string') wrong.push(`${fault}: ${sent}`);
+      else
+        wrong.push(...sent.filter(({ own, times }) => own !== 'kept' || times !== 1).map((result) => `${fault}: ${form}: ${JSON.stringify(result)}`));
+    }
+  };
+  try {
+    const forms = JSON.parse((await send(app.port, '/forms')).body) as string[];
+    await each(forms, '');
+    const hooks = (JSON.parse((await send(app.port, '/hooks')).body) as string[]).filter((name) => !OF_HTTP.test(name));
+    if (hooks.length === 0) wrong.push('its messages passed no hook');
+    for (const name of hooks) for (const when of ['before', 'after']) await each(forms, `name=${encodeURIComponent(name)}&when=${when}`);
+    // Nothing of it is left.
+    await send(app.port, '/fault');
+    for (const form of forms) wrong.push(...(await published(app, form)));
+  } finally {
+    await app.stop();
+  }
+  return wrong;
+}
+
 let ids = 0;
 
-async function published(app: App, form: string): Promise<string[]> {
-  const requests = Array.from({ length: REQUESTS }, (_, i) => {
-    const tag = KINDS[i % 3];
+interface Handled {
+  readonly tag: string | undefined;
+  readonly before?: string;
+  readonly after?: string;
+  readonly own?: string;
+  readonly times?: number;
+}
+
+/** Publishes so many messages of all kinds at once; gives how they were handled, or what was wrong with publishing them. */
+async function publish(app: App, form: string, count: number): Promise<Handled[] | string> {
+  const requests = Array.from({ length: count }, (_, i) => {
+    const tag = KINDS[i % KINDS.length];
     const id = String(ids++);
     const path = `/publish?form=${encodeURIComponent(form)}&id=${id}`;
     return { tag, id, request: openRequest(app.port, path, tag === undefined ? {} : { baggage: `lane=${tag}` }) };
   });
   const answers = await Promise.all(requests.map(({ request }) => request.end()));
   const refused = answers.find(({ status }) => status !== 200);
-  if (refused !== undefined) return [`${form}: ${refused.body}`];
-  await app.heard('handled', REQUESTS);
-  const results = JSON.parse((await send(app.port, '/results')).body) as Record<string, { before: string; after: string; own?: string }>;
-  return requests.flatMap(({ tag, id }) => {
+  if (refused !== undefined) return `${form}: ${refused.body}`;
+  await app.heard('handled', count);
+  const results = JSON.parse((await send(app.port, '/results')).body) as Record<string, Omit<Handled, 'tag'>>;
+  return requests.map(({ tag, id }) => ({ tag, ...results[id] }));
+}
+
+async function published(app: App, form: string): Promise<string[]> {
+  const handled = await publish(app, form, REQUESTS);
+  if (typeof handled === 'string') return [handled];
+  return handled.flatMap((result) => {
+    const { tag, before, after, own } = result;
     const expected = tag === undefined ? '' : `lane=${tag}`;
-    const { before, after, own } = results[id] ?? {};
-    const right = before === expected && after === expected && own === 'kept';
-    return right ? [] : [`${form}, ${tag ?? 'no tag'}: ${JSON.stringify(results[id])}`];
+    return before === expected && after === expected && own === 'kept' ? [] : [`${form}: ${JSON.stringify(result)}`];
   });
 }

@@ -8,6 +8,7 @@ const broken = () => {
 const breaks = {
   contextOf: () => (runtime.requests.contextOf = broken),
   read: () => (runtime.codec.readRaw = broken),
+  message: () => (runtime.codec.read = broken),
   wire: () => (runtime.codec.wire = broken),
   choose: () => {
     runtime.tables.update({ name: 'x', group: 'g' }, []);

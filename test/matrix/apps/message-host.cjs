@@ -25,7 +25,7 @@ async function handle(id, own) {
   const before = await heard();
   await setTimeout(1);
   const after = await heard();
-  results[id] = { before, after, own };
+  results[id] = { before, after, own, times: (results[id]?.times ?? 0) + 1 };
   process.send({ kind: 'handled' });
 }
 
@@ -35,6 +35,12 @@ async function main() {
   const server = http.createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://host');
     if (pathname === '/forms') return void response.end(JSON.stringify(Object.keys(publishers)));
+    // Of the agent whose hooks can be made to fail, and of what these use.
+    if (pathname === '/hooks') return void response.end(JSON.stringify([...globalThis.laneHooks]));
+    if (pathname === '/fault') {
+      globalThis.laneFault = Object.fromEntries(searchParams);
+      return void response.end();
+    }
     if (pathname === '/results') return void response.end(JSON.stringify(results));
     for await (const chunk of request) void chunk;
     try {

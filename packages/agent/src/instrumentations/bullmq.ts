@@ -16,12 +16,15 @@ interface Job {
   opts?: JobOptions | undefined;
 }
 interface Node extends Job {
-  children?: Node[];
+  children?: unknown;
 }
 
 export function patch({ exports, runtime }: LoadedFile): void {
   const { FlowProducer, Job: JobClass, Worker } = exports as Partial<Record<'FlowProducer' | 'Job' | 'Worker', { prototype: object }>>;
   const addLane = safely('bullmq', (options: JobOptions | undefined) => optionsWithLane(options, runtime));
+  const addLanes = safely('bullmq', (jobs: unknown) =>
+    Array.isArray(jobs) ? jobs.map((job: unknown) => (isObject(job) ? { ...job, opts: addLane(job.opts) ?? job.opts } : job)) : undefined,
+  );
   if (JobClass !== undefined) {
     wrap(JobClass, 'create', (original) => {
       return function create(this: unknown, ...args: unknown[]): unknown {
@@ -31,21 +34,21 @@ export function patch({ exports, runtime }: LoadedFile): void {
     });
     wrap(JobClass, 'createBulk', (original) => {
       return function createBulk(this: unknown, ...args: unknown[]): unknown {
-        if (Array.isArray(args[1])) args[1] = (args[1] as Job[]).map((job) => ({ ...job, opts: addLane(job.opts) ?? job.opts }));
+        args[1] = addLanes(args[1]) ?? args[1];
         return Reflect.apply(original, this, args);
       };
     });
   }
   if (FlowProducer !== undefined) {
-    const withLanes = (node: Node): Node => ({
-      ...node,
-      opts: addLane(node.opts) ?? node.opts,
-      ...(Array.isArray(node.children) ? { children: node.children.map(withLanes) } : {}),
-    });
+    const nodeWithLane = (node: unknown): unknown =>
+      isObject(node)
+        ? { ...node, opts: addLane(node.opts) ?? node.opts, ...(Array.isArray(node.children) ? { children: node.children.map(nodeWithLane) } : {}) }
+        : node;
+    const withLanes = safely('bullmq', (given: unknown) => (Array.isArray(given) ? given.map(nodeWithLane) : nodeWithLane(given)));
     for (const method of ['add', 'addBulk']) {
       wrap(FlowProducer.prototype, method, (original) => {
         return function added(this: unknown, ...args: unknown[]): unknown {
-          args[0] = Array.isArray(args[0]) ? args[0].map(withLanes) : withLanes(args[0] as Node);
+          args[0] = withLanes(args[0]) ?? args[0];
           return Reflect.apply(original, this, args);
         };
       });
@@ -54,18 +57,25 @@ export function patch({ exports, runtime }: LoadedFile): void {
   if (Worker === undefined) return;
   const laneOf = safely('bullmq', (job: Job | undefined) => laneOfMessage(carrierOf(job?.opts), runtime));
   const isolation = runtime.isolates ? (require('../messages/isolation/bullmq.js') as typeof import('../messages/isolation/bullmq.js')) : undefined;
-  const takesOf = isolation?.isolateWorkers(Worker.prototype, runtime);
+  const deciderOf = isolation?.isolateWorkers(Worker.prototype, runtime);
+  const takesOf = deciderOf === undefined ? undefined : safely('bullmq isolation', deciderOf);
   wrap(Worker.prototype, 'callProcessJob', (original) => {
     return function callProcessJob(this: unknown, ...args: unknown[]): unknown {
       const context = laneOf(args[0] as Job);
       if (context === undefined) return Reflect.apply(original, this, args);
       const process = (): unknown => handleInLane(context, original, this, args);
       if (isolation === undefined || takesOf === undefined) return process();
-      const taken = takesOf(this as Parameters<typeof takesOf>[0])(context.tag);
+      // Rather twice than not at all.
+      const taken = takesOf(this as Parameters<typeof takesOf>[0])?.(context.tag) ?? true;
       const settle = (isTaken: boolean): unknown => (isTaken ? process() : isolation.putBack(args[0] as TakenJob, args[1] as string));
       return taken === true ? process() : Promise.resolve(taken).then(settle);
     };
   });
+}
+
+/** What is no job, or no node of a flow, is for the library to refuse. */
+function isObject(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null;
 }
 
 function optionsWithLane(options: JobOptions | undefined, runtime: Messaging): JobOptions | undefined {

@@ -10,6 +10,7 @@
 import type { Tag } from '@lane/core/model';
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
+import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
 import { createTakes, nameInLane } from './takes.js';
 
@@ -34,7 +35,7 @@ type Done = (error: unknown) => void;
 
 /** The channel of an app. */
 interface Channel {
-  readonly connection: unknown;
+  readonly connection: { emit(event: 'frameError', error: unknown): unknown };
   ack(message: Message): void;
   nack(message: Message, upTo: boolean, requeue: boolean): void;
   sendToQueue(queue: string, content: Buffer, options: object): unknown;
@@ -95,6 +96,7 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
     },
     holds: HOLDS_MS,
   });
+  const tagOf = safely('amqplib isolation', (message: Message) => laneOfMessage(message.properties.headers, runtime).tag);
   const passOn = ({ content, properties }: Message, tag: Tag): void => {
     const { headers = {}, userId: _, ...others } = properties;
     const { 'x-death': deaths, ...own } = headers;
@@ -104,8 +106,16 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
       headers: elsewhere.length === 0 ? own : { ...own, 'x-death': elsewhere },
     });
   };
+  /** What a consumer throws reaches the connection, as it does where amqplib itself calls it (acceptLoop in its lib/connection.js). */
+  const consumeLate = (self: unknown, message: Message): unknown => {
+    try {
+      return consumer.call(self, message);
+    } catch (error) {
+      return channel.connection.emit('frameError', error);
+    }
+  };
   return function consume(this: unknown, message) {
-    const tag = message === null ? undefined : laneOfMessage(message.properties.headers, runtime).tag;
+    const tag = message === null ? undefined : tagOf(message);
     if (message === null || tag === undefined) return consumer.call(this, message);
     const last = message.properties.headers?.['x-death']?.[0];
     if (last?.queue === nameInLane(queue, tag) && last.reason === 'rejected' && !noAck) {
@@ -114,7 +124,7 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
       return undefined;
     }
     return Promise.resolve(takes(tag)).then((taken) => {
-      if (taken) return consumer.call(this, message);
+      if (taken) return consumeLate(this, message);
       try {
         passOn(message, tag);
         if (!noAck) channel.ack(message);

@@ -7,6 +7,7 @@
  */
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
+import { safely } from '../../patching/safely.js';
 import { isInRegistry } from './in-registry.js';
 import { createTakes, type Takes } from './takes.js';
 
@@ -46,11 +47,13 @@ function groupInLane(group: string, tag: string): string {
 }
 
 function ofLane(listener: Listener, takes: Takes, leftOut: () => unknown, runtime: Messaging): Listener {
+  const tagOf = safely('rocketmq isolation', ({ properties }: Message) => {
+    const headers: MessageHeaders = properties === undefined ? {} : Object.fromEntries(properties);
+    return laneOfMessage(headers, runtime).tag;
+  });
   return {
     consume(message) {
-      const { properties } = message;
-      const headers: MessageHeaders = properties === undefined ? {} : Object.fromEntries(properties);
-      const taken = takes(laneOfMessage(headers, runtime).tag);
+      const taken = takes(tagOf(message));
       if (taken === true) return listener.consume(message);
       return Promise.resolve(taken).then((isTaken) => (isTaken ? listener.consume(message) : leftOut()));
     },

@@ -53,7 +53,7 @@ export function isolateConfig(
 /** Makes a consumer run its handlers in the lane of each message, for messages that are for it. */
 export function changeConsumer(consumer: Consumer, isolated: { group: IsolatedGroup; dialect: Dialect } | undefined, runtime: Messaging): void {
   const group = isolated?.group;
-  const laneOf = safely('kafka', (message: Message) => laneOfMessage(message.headers, runtime));
+  const laneOf = safely('kafkajs', (message: Message) => laneOfMessage(message.headers, runtime));
   const inLane: (handler: EachMessage) => EachMessage = (handler) => (payload) => {
     const context = laneOf(payload.message);
     return context === undefined ? handler(payload) : handleInLane(context, handler, undefined, [payload]);
