@@ -6,8 +6,9 @@
 import http2 from 'node:http2';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { startPeer, type Peer } from '../agent/peer.js';
-import { openRequest, startApp, type App } from '../agent/run-app.js';
+import { startPeer, type Peer, type Seen } from '../agent/peer.js';
+import { openRequest, send, startApp, type App } from '../agent/run-app.js';
+import { startInstances, type Instances, type Tag } from './instances.js';
 import { matrix, type Row } from './table.js';
 
 interface TrapRow extends Row {
@@ -49,8 +50,9 @@ const KINDS = ['gray', 'blue', undefined];
 const REQUESTS = 51;
 
 let peer: Peer;
-beforeAll(async () => void (peer = await startPeer()));
-afterAll(() => peer?.close());
+let instances: Instances;
+beforeAll(async () => void ([peer, instances] = await Promise.all([startPeer(), startInstances()])));
+afterAll(() => Promise.all([peer?.close(), instances?.close()]));
 
 matrix('Traps', ROWS, async (row, node) => {
   const app = await startApp({
@@ -104,4 +106,63 @@ function openStream(session: http2.ClientHttp2Session, headers: Record<string, s
       return { body };
     },
   };
+}
+
+interface BesideRow extends Row {
+  /** What it answers itself. */
+  readonly mocks: readonly string[];
+}
+
+/** What stands between an app and its servers itself. */
+const BESIDE: readonly BesideRow[] = [
+  { name: 'nock', dependency: 'nock', mocks: ['http://mocked.internal/mocked', 'http://shop-a/mocked'] },
+  { name: 'msw', dependency: 'msw', mocks: ['http://mocked.internal/mocked', 'http://shop-a/mocked'] },
+  { name: 'mitm', dependency: 'mitm', mocks: ['http://mocked.internal/mocked'] },
+  { name: 'http-proxy', dependency: 'http-proxy', mocks: [] },
+];
+
+/** What it answers is answered by it, also in the place of a service; all else goes to an instance of the lane, and the tag along, once. */
+matrix('Traps', BESIDE, async (row, node) => {
+  const app = await startApp({
+    node: node.path,
+    script: '../../matrix/apps/beside.cjs',
+    args: [row.name],
+    preload: ['known-instances.cjs'],
+    env: { ...instances.environment },
+  });
+  try {
+    const ways = JSON.parse((await send(app.port, '/ways')).body) as string[];
+    const { origins, service } = instances.of.http;
+    const wrong: string[] = [];
+    for (const way of ways) {
+      // fetch is answered by them in its own place, before anything of it is sent.
+      const isUnsent = way === 'fetch';
+      for (const url of row.mocks) wrong.push(...(await askedOf(app, way, url, () => 'mock', isUnsent)));
+      for (const url of [`http://${service}/x`, `${origins.base}/x`]) wrong.push(...(await askedOf(app, way, url, (tag) => tag ?? 'base')));
+      wrong.push(...(await askedOf(app, way, `${origins.outside}/x`, () => 'outside')));
+    }
+    expect(wrong.slice(0, 10)).toEqual([]);
+    expect(app.stderr()).toBe('');
+  } finally {
+    await app.stop();
+  }
+});
+
+/** Asks the app many times at once to call a URL; tells which answers are not by who should have answered, or did not see the tag once. */
+async function askedOf(app: App, way: string, url: string, by: (tag: Tag) => string, isUnsent = false): Promise<string[]> {
+  const requests = Array.from({ length: REQUESTS }, (_, i) => {
+    const tag = KINDS[i % KINDS.length] as Tag;
+    const path = `/?way=${encodeURIComponent(way)}&url=${encodeURIComponent(url)}`;
+    return { tag, request: openRequest(app.port, path, headersOf({ name: way }, tag)) };
+  });
+  await app.heard('request', REQUESTS);
+  const wrong = await Promise.all(
+    requests.map(async ({ tag, request }) => {
+      const { status, body } = await request.end();
+      const { name, baggage } = status === 200 ? (JSON.parse(body) as Pick<Seen, 'name' | 'baggage'>) : { name: body, baggage: [] };
+      const isRight = name === by(tag) && baggage.join(' and ') === (tag === undefined || isUnsent ? '' : `lane=${tag}`);
+      return isRight ? [] : [`${way}, ${url}, ${tag ?? 'no tag'}: by ${name}, ${JSON.stringify(baggage)}`];
+    }),
+  );
+  return wrong.flat();
 }

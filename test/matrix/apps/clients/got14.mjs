@@ -1,20 +1,4 @@
-import nodeHttp from 'node:http';
 import got from 'got14';
+import forms from './got-h1.cjs';
 
-const http = nodeHttp;
-const schemes = ['http', 'https'];
-const pooled = new http.Agent({ keepAlive: true, maxSockets: 2 });
-const retry = { limit: 2, statusCodes: [503], calculateDelay: ({ computedValue }) => (computedValue === 0 ? 0 : 1) };
-
-export default {
-  got: { schemes, does: ['redirect', 'retry'], call: async (url, headers) => (await got(url, { headers, retry })).body },
-  'got with an Agent': { call: async (url, headers) => (await got(url, { headers, agent: { http: pooled }, retry: { limit: 0 } })).body },
-  'got.stream': {
-    schemes,
-    async call(url, headers) {
-      let body = '';
-      for await (const chunk of got.stream(url, { headers })) body += chunk;
-      return body;
-    },
-  },
-};
+export default forms(got);
