@@ -1,8 +1,5 @@
 import type { Clock } from '@lane/core/model';
 
-/** When every such clock begins. */
-const EPOCH_MS = Date.UTC(2026, 0, 1);
-
 /** A clock that stands still until it is told that time passes. */
 export class ManualClock implements Clock {
   #nowMs = 0;
@@ -10,10 +7,6 @@ export class ManualClock implements Clock {
 
   nowMs(): number {
     return this.#nowMs;
-  }
-
-  epochMs(): number {
-    return EPOCH_MS + this.#nowMs;
   }
 
   after(ms: number, work: () => void): () => void {

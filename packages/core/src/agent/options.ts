@@ -288,7 +288,6 @@ export const OPTION_ROWS = {
     variable: 'LANE_LOSSLESS',
     accepts: 'on, off, or the longest that a stop may be held, such as 25s',
     fallback: undefined,
-    without: 'Registration and SIGTERM are left to the app',
     parse: (value) => {
       const isOn = boolean(value);
       return isOn === undefined ? duration(value) : isOn ? DEFAULT_STOP_MS : 0;
@@ -304,7 +303,6 @@ export const OPTION_ROWS = {
     variable: 'LANE_WARMUP',
     accepts: 'a time such as 120s, or off',
     fallback: undefined,
-    without: 'This instance takes its whole share at once',
     parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),

@@ -21,8 +21,10 @@ export interface DrainLimits {
   readonly deadlineSeconds: number;
 }
 
+/** As often as clients of Nacos look by themselves: nobody hears later. */
+const DEFAULT_SETTLE_SECONDS = 10;
 /** Within a Kubernetes pod's usual 30 seconds. */
-export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: 10, deadlineSeconds: 25 };
+export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: DEFAULT_SETTLE_SECONDS, deadlineSeconds: 25 };
 
 /** No request in so long: peers have heard. */
 const QUIET_MS = 1_000;
@@ -31,8 +33,7 @@ const LOOK_MS = 100;
 const ANNOUNCED_MS = 2_000;
 /** In this time the registry tells what it has now. */
 const TOLD_MS = 1_000;
-/** As often as clients of Nacos look by themselves: nobody hears later. */
-const MAX_QUIET_MS = 10_000;
+const MAX_QUIET_MS = DEFAULT_SETTLE_SECONDS * 1_000;
 /** A beat that registers an instance anew is answered no more often. */
 const TAKEN_OUT_AGAIN_MS = 500;
 
@@ -90,7 +91,7 @@ export class Drain {
     if (settleSeconds !== 'measured') return this.#settleIn(settleSeconds);
     const view = new CallersView(this.#parts.registrations.values(), (key, listener) => this.#parts.observe(key, listener));
     try {
-      await (view.isMeasured ? this.#settleAsHeard(view) : this.#settleIn(DEFAULT_DRAIN_LIMITS.settleSeconds));
+      await (view.isMeasured ? this.#settleAsHeard(view) : this.#settleIn(DEFAULT_SETTLE_SECONDS));
     } finally {
       view.close();
     }
@@ -121,7 +122,7 @@ export class Drain {
   async #settleAsHeard(view: CallersView): Promise<void> {
     // What has been told before the instance leaves is no word about that.
     await until(view, () => view.isTold, this.#atMost(TOLD_MS));
-    if (!view.isTold) return this.#settleIn(DEFAULT_DRAIN_LIMITS.settleSeconds);
+    if (!view.isTold) return this.#settleIn(DEFAULT_SETTLE_SECONDS);
     const announcedAt = performance.now();
     await within(
       this.#all((registration) => this.#announce(registration)),
