@@ -15,10 +15,12 @@ test('a rolling restart of every service loses no request, without a drain and w
   const wrong = new Map<string, number>();
   let right = 0;
   let isOver = false;
+  let step = 'before';
+  const note = (what: string): unknown => wrong.set(what, (wrong.get(what) ?? 0) + 1);
   const ask = async (host: string): Promise<void> => {
     const { status, body } = await request(host).catch((error: Error) => ({ status: 0, body: error.message }));
     if (status === 200 && expected(host).test(body)) right++;
-    else wrong.set(`${host}: ${status} ${body}`, (wrong.get(`${host}: ${status} ${body}`) ?? 0) + 1);
+    else note(`${step}: ${host} ${status} ${body}`);
   };
   const asking = Array.from({ length: AT_ONCE }, async (_, i) => {
     while (!isOver) await ask(i % 2 === 0 ? BASE_HOST : GRAY_HOST);
@@ -30,7 +32,9 @@ test('a rolling restart of every service loses no request, without a drain and w
         // Base and gray at once: of each lane one goes on.
         await Promise.all(
           restarted.map(async (one) => {
+            step = `${one.address} stops`;
             await one.kill('SIGTERM');
+            step = `${one.address} has stopped`;
             await one.restart();
           }),
         );

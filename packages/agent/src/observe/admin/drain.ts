@@ -6,7 +6,8 @@
  *
  * Peers have heard after a time that is given, or by measure. Clients of Nacos hear of it by a push within a second, or at their next look,
  * which is every 10 seconds: hence the default of the former. By measure the agent observes the service itself: from when it is told that the
- * instance is gone, twice the time that this took has to pass without a request, a second at least, and ten at most.
+ * instance is gone, twice the time that this took has to pass without a request, two seconds at least, and ten at most. Time in which this
+ * process itself was held up does not count: requests may have come meanwhile that it has not read.
  */
 import type { DrainReport, DrainState } from '@lane/core/agent';
 import type { AppRegistration } from '@lane/nacos-registry';
@@ -34,6 +35,8 @@ const ANNOUNCED_MS = 2_000;
 /** In this time the registry tells what it has now. */
 const TOLD_MS = 1_000;
 const MAX_QUIET_MS = DEFAULT_SETTLE_SECONDS * 1_000;
+/** So long at least, by measure: a push takes milliseconds, but a caller may be held up that has it. */
+const MIN_HEARD_QUIET_MS = 2_000;
 /** A beat that registers an instance anew is answered no more often. */
 const TAKEN_OUT_AGAIN_MS = 500;
 
@@ -135,12 +138,13 @@ export class Drain {
     const isHeard = this.#parts.withdrawn.size > 0;
     let takenOutAt = performance.now();
     let quietMs: number | undefined;
-    let heardAt = 0;
+    const quiet = new Quiet(takenOutAt);
     for (;;) {
       const now = performance.now();
+      quiet.look(now, this.#parts.observers.traffic?.lastRequestAt ?? 0);
       if (view.isGone && quietMs === undefined) {
-        heardAt = now;
-        quietMs = Math.min(Math.max(2 * (now - withdrawnAt), QUIET_MS), MAX_QUIET_MS);
+        quiet.begin();
+        quietMs = Math.min(Math.max(2 * (now - withdrawnAt), MIN_HEARD_QUIET_MS), MAX_QUIET_MS);
       }
       if (quietMs !== undefined && !view.isGone && now - takenOutAt >= TAKEN_OUT_AGAIN_MS) {
         // A beat under way has registered it anew.
@@ -150,9 +154,14 @@ export class Drain {
         continue;
       }
       // Where nothing could be taken out peers won't hear, however long.
-      const isSettled = !isHeard || (quietMs !== undefined && view.isGone && now - heardAt >= quietMs);
-      if (!isSettled && now >= this.#deadline) this.#problems.push('the registry has not told in time that the instance is gone');
-      if (this.#hasEnded(now, isSettled ? (quietMs ?? 0) : Infinity)) return;
+      const isSettled = !isHeard || (quietMs !== undefined && view.isGone && quiet.ms >= quietMs);
+      if (!isSettled && now >= this.#deadline)
+        this.#problems.push(
+          view.isGone
+            ? `requests still come at the deadline of ${this.#limits.deadlineSeconds} s: somebody calls this instance past the registry`
+            : 'the registry has not told in time that the instance is gone',
+        );
+      if (this.#hasEnded(now, isSettled ? 0 : Infinity)) return;
       await view.next(Math.min(LOOK_MS, this.#deadline - now));
     }
   }
@@ -179,7 +188,6 @@ export class Drain {
       this.#problems.push(
         `${inFlight} requests are in flight at the deadline of ${deadlineSeconds} s: give it longer, by ${option} and the pod's terminationGracePeriodSeconds`,
       );
-    else if (quietMs !== Infinity) this.#problems.push(`requests still come at the deadline of ${deadlineSeconds} s: somebody calls this instance past the registry`);
     this.#state = 'deadline';
     return true;
   }
@@ -201,6 +209,29 @@ export class Drain {
         `${service} at ${address} could not be taken out of the registry (${error instanceof Error ? error.message : String(error)}): peers go on calling it until the registry misses it`,
       );
     }
+  }
+}
+
+/** How long nothing has come, while this process could have heard of it. */
+class Quiet {
+  ms = 0;
+  #lookedAt: number;
+  #lastRequestAt = 0;
+
+  constructor(now: number) {
+    this.#lookedAt = now;
+  }
+
+  /** Begins anew. */
+  begin(): void {
+    this.ms = 0;
+  }
+
+  look(now: number, lastRequestAt: number): void {
+    // Looks are at most so far apart, or the process was held up.
+    this.ms = lastRequestAt === this.#lastRequestAt ? this.ms + Math.min(now - this.#lookedAt, LOOK_MS) : 0;
+    this.#lookedAt = now;
+    this.#lastRequestAt = lastRequestAt;
   }
 }
 
