@@ -48,7 +48,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       script: 'lossless.cjs',
       args: [life],
       env: { NACOS: proxyAddress, SERVICE: service, LANE_LOSSLESS: 'on', ...env },
-      says: [/lane warn: .*is not registered yet/],
+      says: [/lane warn: .*is not registered yet/, /lane warn: a stop that may lose requests/],
     });
     return { app, service, ended: once(app.child, 'exit') };
   };
@@ -104,11 +104,17 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
 
   test('an app that has registered nothing hears of it at once', async () => {
     const { app } = await start('registers nothing', { SLOW_MS: '600000' });
-    send(app.port, '/slow').catch(() => {});
+    let isAnswered = false;
+    const answered = send(app.port, '/slow').then(
+      () => (isAnswered = true),
+      () => {},
+    );
     await app.heard('slow', 1);
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 1);
+    expect(isAnswered).toBe(false);
     app.child.kill('SIGKILL');
+    await answered;
   });
 
   test('a second SIGTERM ends the wait, and the app hears of both', async () => {
@@ -120,6 +126,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await isGone(service);
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 2);
+    expect(await instancesOf(service)).toEqual([]);
     // From now on it is the app's alone.
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 1);

@@ -32,9 +32,9 @@ test('a rolling restart of every service loses no request, without a drain and w
         // Base and gray at once: of each lane one goes on.
         await Promise.all(
           restarted.map(async (one) => {
-            step = `${one.address} stops`;
+            step = `${one.name} ${one.lane} ${one.address} stops`;
             await one.kill('SIGTERM');
-            step = `${one.address} has stopped`;
+            step = `${one.name} ${one.lane} ${one.address} has stopped`;
             await one.restart();
           }),
         );

@@ -7,7 +7,8 @@ const { NacosNamingClient } = require('nacos');
 const [, , life] = process.argv;
 const tell = (kind) => process.send({ kind });
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
-const client = life === 'registers nothing' ? undefined : new NacosNamingClient({ logger: quiet, serverList: process.env.NACOS, namespace: 'public' });
+const client =
+  life === 'registers nothing' ? undefined : new NacosNamingClient({ logger: quiet, serverList: process.env.NACOS, namespace: 'public' });
 
 let isReady = false;
 const server = http.createServer((request, response) => {
@@ -35,7 +36,10 @@ const lives = {
   'has no handler': () => {},
   'has a handler': () => onSigterm(() => server.close(() => process.exit(7))),
   'counts listeners': () => onSigterm(() => process.exit(process.listenerCount('SIGTERM') === 1 ? 8 : 9)),
-  'throws in its handler': () => process.on('SIGTERM', () => { throw new Error('of the app'); }),
+  'throws in its handler': () =>
+    process.on('SIGTERM', () => {
+      throw new Error('of the app');
+    }),
   'deregisters itself': (port) =>
     onSigterm(async () => {
       await client.deregisterInstance(process.env.SERVICE, instance(port));

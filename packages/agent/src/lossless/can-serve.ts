@@ -33,7 +33,9 @@ function ask(host: string, port: number, path: string | undefined): Promise<stri
     timer.unref();
     socket.unref();
     socket.on('error', ({ code, message }: NodeJS.ErrnoException) => end(`${where} does not accept connections (${code ?? message})`));
-    socket.on('close', () => end(path === undefined ? `${where} closed the connection` : `${where} closed the connection without an answer to ${path}`));
+    socket.on('close', () =>
+      end(path === undefined ? `${where} closed the connection` : `${where} closed the connection without an answer to ${path}`),
+    );
     socket.on('connect', () => {
       if (path === undefined) end(undefined);
       else socket.write(`GET ${path} HTTP/1.1\r\nHost: ${where}\r\nUser-Agent: lane-agent\r\nAccept: */*\r\nConnection: close\r\n\r\n`);

@@ -122,7 +122,11 @@ export class ReadinessGate implements RegistrationGate {
         return;
       }
       if (waitedMs >= SAID_AFTER_MS)
-        log.once(`held ${service}`, 'warn', `${service} is not registered yet: ${reason}. It is held back until it can serve (LANE_LOSSLESS, LANE_READY_PATH)`);
+        log.once(
+          `held ${service}`,
+          'warn',
+          `${service} is not registered yet: ${reason}. It is held back until it can serve (LANE_LOSSLESS, LANE_READY_PATH)`,
+        );
       await pause(held, lookMs);
     }
   }

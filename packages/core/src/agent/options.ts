@@ -384,7 +384,9 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   options['formatsIn'] ??= options['formats'];
   options['kubernetesServer'] ??= kubernetesServerOf(environment);
   if (options['readyPath'] !== undefined && ((options['losslessMs'] as number | undefined) ?? 0) === 0)
-    problems.push({ message: `LANE_READY_PATH=${options['readyPath'] as string} is waited for under LANE_LOSSLESS=on only, which is not set: registration does not wait.` });
+    problems.push({
+      message: `LANE_READY_PATH=${options['readyPath'] as string} is waited for under LANE_LOSSLESS=on only, which is not set: registration does not wait.`,
+    });
   return { options: options as unknown as AgentOptions, problems };
 }
 
