@@ -23,12 +23,6 @@ const SAID_AFTER_MS = 10_000;
 const GIVEN_UP_MS = 30_000;
 const RETRY_MS = 3_000;
 
-interface Held {
-  isCancelled: boolean;
-  /** Ends a wait for the next look. */
-  wake: () => void;
-}
-
 /** Options of {@link ReadinessGate}. */
 export interface ReadinessGateOptions {
   /** Asked besides the port. */
@@ -38,7 +32,8 @@ export interface ReadinessGateOptions {
 
 export class ReadinessGate implements RegistrationGate {
   readonly #options: ReadinessGateOptions;
-  readonly #held = new Map<string, Set<Held>>();
+  /** By service and address: aborted where the app takes it back. */
+  readonly #held = new Map<string, Set<AbortController>>();
   #isClosed = false;
 
   constructor(options: ReadinessGateOptions) {
@@ -48,21 +43,21 @@ export class ReadinessGate implements RegistrationGate {
   pass(id: string, registration: PendingRegistration, go: () => unknown): unknown {
     // It is stopping: an instance that appears now is gone in a moment.
     if (this.#isClosed) return Promise.resolve();
-    const held: Held = { isCancelled: false, wake: () => {} };
+    const held = new AbortController();
     const ofId = this.#held.get(id) ?? new Set();
     this.#held.set(id, ofId.add(held));
-    const ready = this.#whenReady(held, registration).finally(() => {
+    const ready = this.#whenReady(held.signal, registration).finally(() => {
       ofId.delete(held);
       if (ofId.size === 0 && this.#held.get(id) === ofId) this.#held.delete(id);
     });
-    return this.#answer(ready, held, registration, go);
+    return this.#answer(ready, held.signal, registration, go);
   }
 
   cancel(id: string): boolean {
     const ofId = this.#held.get(id);
     if (ofId === undefined) return false;
     this.#held.delete(id);
-    for (const held of ofId) cancel(held);
+    for (const held of ofId) held.abort();
     return true;
   }
 
@@ -73,7 +68,7 @@ export class ReadinessGate implements RegistrationGate {
   }
 
   /** The app's answer. */
-  async #answer(ready: Promise<void>, held: Held, registration: PendingRegistration, go: () => unknown): Promise<unknown> {
+  async #answer(ready: Promise<void>, held: AbortSignal, registration: PendingRegistration, go: () => unknown): Promise<unknown> {
     let timer: NodeJS.Timeout | undefined;
     // Keeps the process alive: a call of the app's waits, as it would for the registry.
     const isInTime = await Promise.race([
@@ -83,15 +78,15 @@ export class ReadinessGate implements RegistrationGate {
       }),
     ]);
     clearTimeout(timer);
-    if (held.isCancelled) return undefined;
+    if (held.aborted) return undefined;
     if (isInTime) return go();
     this.#options.log.info('the app is told that it has registered; it is registered once it can serve', { service: registration.service });
     void ready.then(() => this.#registerInItsStead(held, registration, go));
     return undefined;
   }
 
-  async #registerInItsStead(held: Held, { service }: PendingRegistration, go: () => unknown): Promise<void> {
-    while (!held.isCancelled && !this.#isClosed) {
+  async #registerInItsStead(held: AbortSignal, { service }: PendingRegistration, go: () => unknown): Promise<void> {
+    while (!held.aborted && !this.#isClosed) {
       try {
         await go();
         return;
@@ -106,14 +101,14 @@ export class ReadinessGate implements RegistrationGate {
     }
   }
 
-  async #whenReady(held: Held, { service, ip, port }: PendingRegistration): Promise<void> {
+  async #whenReady(held: AbortSignal, { service, ip, port }: PendingRegistration): Promise<void> {
     const { path, log } = this.#options;
     const loopback = ip.includes(':') ? '::1' : '127.0.0.1';
     const hosts = ip === loopback ? [ip] : [ip, loopback];
     const since = performance.now();
-    for (let lookMs = FIRST_LOOK_MS; !held.isCancelled; lookMs = Math.min(lookMs * 2, MAX_LOOK_MS)) {
+    for (let lookMs = FIRST_LOOK_MS; !held.aborted; lookMs = Math.min(lookMs * 2, MAX_LOOK_MS)) {
       const reason = await whyNotServing(hosts, port, path);
-      if (reason === undefined || held.isCancelled) return;
+      if (reason === undefined || held.aborted) return;
       const waitedMs = performance.now() - since;
       if (waitedMs >= GIVEN_UP_MS && path === undefined) {
         log.warn(
@@ -132,19 +127,16 @@ export class ReadinessGate implements RegistrationGate {
   }
 }
 
-function cancel(held: Held): void {
-  held.isCancelled = true;
-  held.wake();
-}
-
-/** Keeps no process alive. */
-function pause(held: Held, ms: number): Promise<void> {
+/** Ends early where the registration is cancelled. Keeps no process alive. */
+function pause(held: AbortSignal, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    timer.unref();
-    held.wake = () => {
+    const end = (): void => {
       clearTimeout(timer);
+      held.removeEventListener('abort', end);
       resolve();
     };
+    const timer = setTimeout(end, ms);
+    timer.unref();
+    held.addEventListener('abort', end);
   });
 }
