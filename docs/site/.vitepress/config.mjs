@@ -41,6 +41,7 @@ const english = [
       ['Monitoring', 'monitoring'],
       ['Registry outages', 'registry-outages'],
       ['Rolling out and back', 'rolling-out'],
+      ['Starting and stopping', 'lossless'],
     ),
   },
   {
