@@ -54,7 +54,7 @@ export async function withNacos<T>(given: NacosArguments, work: (connection: Nac
 }
 
 /** Nacos takes documents for a namespace that does not exist, and shows them to nobody: rejects. Where it does not tell its namespaces, all is well. */
-async function expectNamespace(connection: NacosConnection): Promise<void> {
+export async function expectNamespace(connection: NacosConnection): Promise<void> {
   const { namespace } = connection;
   const known = await connection.namespaces().catch(() => undefined);
   if (known === undefined || known.some(({ id, madeOnUse }) => id === namespace || madeOnUse === true)) return;

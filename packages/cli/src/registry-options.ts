@@ -10,7 +10,7 @@ import type { NacosConnection } from '@lane/nacos-registry';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { readLaneGroupsFile } from './lane-groups-file.js';
-import { connectAsAsked, withNacosOptions, type NacosArguments } from './nacos-options.js';
+import { connectAsAsked, expectNamespace, withNacosOptions, type NacosArguments } from './nacos-options.js';
 import { TERMINAL_LOG } from './terminal.js';
 
 /** Where services are found, and lane groups are kept, as given. */
@@ -138,6 +138,7 @@ function openOwn(name: string, given: RegistryArguments, command: Command, holdP
 export async function withRegistry<T>(given: RegistryArguments, command: Command, work: (opened: Opened) => Promise<T>): Promise<T> {
   const opened = await openRegistry(given, command, true);
   try {
+    if (given.namespace !== undefined && opened.nacos !== undefined) await expectNamespace(opened.nacos);
     return await work(opened);
   } finally {
     await opened.close();
