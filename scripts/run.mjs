@@ -362,11 +362,17 @@ async function sequence(checks) {
   return failed === 0 ? 0 : 1;
 }
 
+/** How a command is started: npx is a script of the shell's on Windows, which would take paths with spaces apart, so there Node runs what is behind it. */
+function started(command, args) {
+  if (process.platform !== 'win32' || command !== 'npx') return [command, args];
+  const npm = process.env.npm_execpath ?? join(dirname(process.execPath), 'node_modules/npm/bin/npm-cli.js');
+  return [process.execPath, [join(dirname(npm), 'npx-cli.js'), ...args]];
+}
+
 /** Runs a command to its end and gives its exit code. Signals to this process go on to it. */
 function run(command, args, collect) {
   return new Promise((resolve) => {
-    const windows = process.platform === 'win32' && command === 'npx';
-    const child = spawn(command, args, { cwd: root, shell: windows, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...started(command, args), { cwd: root, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
     const forward = (signal) => child.kill(signal);
     // A terminal's Ctrl-C reaches the child by itself; this one has to live on until the child has cleaned up.
     const wait = () => {};

@@ -61,9 +61,20 @@ export interface Opened {
 
 /**
  * Opens what the options of `command` ask for. Where services are found by Kubernetes, Nacos is asked for lane groups only where it is
- * named. `holdProcess`: an answer is waited for.
+ * named. `holdProcess`: an answer is waited for. Rejects where Nacos has no namespace as given.
  */
 export async function openRegistry(given: RegistryArguments, command: Command, holdProcess = false): Promise<Opened> {
+  const opened = await open(given, command, holdProcess);
+  try {
+    if (opened.nacos !== undefined) await expectNamespace(opened.nacos, given);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return opened;
+}
+
+async function open(given: RegistryArguments, command: Command, holdProcess: boolean): Promise<Opened> {
   if (given.registry === 'nacos') {
     const nacos = connectAsAsked(given, holdProcess);
     const group = given.nacosGroup ?? 'DEFAULT_GROUP';
@@ -138,7 +149,6 @@ function openOwn(name: string, given: RegistryArguments, command: Command, holdP
 export async function withRegistry<T>(given: RegistryArguments, command: Command, work: (opened: Opened) => Promise<T>): Promise<T> {
   const opened = await openRegistry(given, command, true);
   try {
-    if (given.namespace !== undefined && opened.nacos !== undefined) await expectNamespace(opened.nacos);
     return await work(opened);
   } finally {
     await opened.close();

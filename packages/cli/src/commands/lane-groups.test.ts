@@ -127,11 +127,12 @@ describe('a Nacos that is none, and a namespace that is none', () => {
       code: 1,
       stderr: expect.stringMatching(/dev is the name of a namespace.*set --namespace 1-2\n$/) as string,
     });
-    expect(await runLane(['status', '--nacos', server, '--namespace', 'nope'], { env: {} })).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: expect.stringMatching(/has no namespace nope/) as string,
-    });
+    for (const command of [['status'], ['console', '--port', '0'], ['gateway', '--port', '0', '--route', 'www.example.com=web']])
+      expect(await runLane([...command, '--nacos', server, '--namespace', 'nope'], { env: {} })).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/has no namespace nope/) as string,
+      });
     expect(put).toEqual([]);
   });
 });
