@@ -11,51 +11,40 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { publish, readOptions, spread } from './lib/bench.mjs';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    slices: { type: 'string' },
-    calls: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    node: { type: 'string', default: process.execPath },
-    help: { type: 'boolean', short: 'h', default: false },
+const options = readOptions({
+  name: 'rules',
+  purpose: 'Measures what a step of a regular expression costs at most, in ns of CPU time.',
+  numbers: {
+    rounds: { what: 'processes that measure all programs', usual: 9, brief: 5, quick: 2 },
+    slices: { what: 'turns of each program in a round', usual: 20, brief: 10, quick: 3 },
+    calls: { what: 'matches in a slice', usual: 40, quick: 5 },
   },
 });
-if (values.help) {
-  console.log(`Usage: npm run bench -- rules [options]
-
-Measures what a step of a regular expression costs at most, in ns of CPU time.
-
-  --rounds <n>  processes that measure all programs (default 9)
-  --slices <n>  turns of each program in a round (default 20)
-  --calls <n>   matches in a slice (default 40)
-  --quick       2 rounds of 3 slices of 5 matches: to see that it runs
-  --node <path> the Node.js that measures
-  --help        this`);
-  process.exit(0);
-}
-const [rounds, slices, calls] = [
-  values.rounds ?? (values.quick ? 2 : 9),
-  values.slices ?? (values.quick ? 3 : 20),
-  values.calls ?? (values.quick ? 5 : 40),
-].map(Number);
+const { rounds, slices, calls } = options;
 
 const results = [];
 for (let round = 0; round < rounds; round++) {
   const script = fileURLToPath(new URL('rules/measure.cjs', import.meta.url));
-  const child = fork(script, [String(slices), String(calls)], { execPath: values.node, env: { ...process.env, NODE_OPTIONS: '' } });
+  const child = fork(script, [String(slices), String(calls)], { execPath: options.node, env: { ...process.env, NODE_OPTIONS: '' } });
   const [result] = await once(child, 'message');
   results.push(result);
   console.error(`round ${round + 1} of ${rounds}`);
 }
 
-const quantile = (sorted, share) => sorted[Math.floor((sorted.length - 1) * share)];
-console.log(`Node ${results[0].version}, ${rounds} rounds of ${slices} × ${calls} matches, ns of CPU a step\n`);
-console.log('| program | instructions | median | quartiles | most |\n| --- | --- | --- | --- | --- |');
-results[0].programs.forEach(({ name, instructions }, i) => {
-  const sorted = results.map(({ programs }) => programs[i].nsPerStep).sort((a, b) => a - b);
-  const [lower, median, upper, most] = [0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share).toFixed(2));
-  console.log(`| ${name.replaceAll('|', '\\|')} | ${instructions} | ${median} | ${lower} – ${upper} | ${most} |`);
+publish({
+  name: 'rules',
+  options,
+  how: `${rounds} rounds of ${slices} × ${calls} matches; medians and quartiles`,
+  tables: [
+    {
+      title: 'A step of a program, in ns of CPU time',
+      columns: ['program', 'instructions', 'ns a step', 'most'],
+      rows: results[0].programs.map(({ name, instructions }, i) => {
+        const figures = results.map(({ programs }) => programs[i].nsPerStep);
+        return [name, String(instructions), spread(figures), Math.max(...figures)];
+      }),
+    },
+  ],
 });
