@@ -33,8 +33,17 @@ afterAll(async () => {
   await nacos?.close();
 });
 
-async function told(node: string, env: Record<string, string>, load?: 'none'): Promise<{ told: Record<string, Record<string, Told>>; stderr: string }> {
-  const { code, stdout, stderr } = await runApp({ node, script: 'unresolved-names.cjs', env: { HOSTS: `${SERVICE},${NOBODY}`, ...env }, ...(load === undefined ? {} : { load }) });
+async function told(
+  node: string,
+  env: Record<string, string>,
+  load?: 'none',
+): Promise<{ told: Record<string, Record<string, Told>>; stderr: string }> {
+  const { code, stdout, stderr } = await runApp({
+    node,
+    script: 'unresolved-names.cjs',
+    env: { HOSTS: `${SERVICE},${NOBODY}`, ...env },
+    ...(load === undefined ? {} : { load }),
+  });
   expect(code).toBe(0);
   return { told: JSON.parse(stdout) as Record<string, Record<string, Told>>, stderr };
 }

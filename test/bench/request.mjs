@@ -31,7 +31,12 @@ const options = readOptions({
     rounds: { what: 'times that all variants are started anew', usual: 9, brief: 3, quick: 2 },
     slices: { what: 'turns of each variant in a round', usual: 20, brief: 10, quick: 3 },
     requests: { what: 'requests in a slice', usual: 300, quick: 100 },
-    warmup: { what: "requests that each process serves first, until the compiler is done: before that, whoever has more code pays more", usual: 12_000, brief: 6_000, quick: 500 },
+    warmup: {
+      what: 'requests that each process serves first, until the compiler is done: before that, whoever has more code pays more',
+      usual: 12_000,
+      brief: 6_000,
+      quick: 500,
+    },
   },
   choices: { workload: { what: 'what A does', of: Object.keys(WORKLOADS) } },
 });
@@ -149,7 +154,15 @@ function tableOf(workload, all) {
   const over = (name, other) => spread(all.map((figures) => figures[at(name)].cpu / figures[at(other)].cpu));
   const cpu = ({ cpu: value }) => value;
   const p95 = ({ p95: value }) => value;
-  const rows = VARIANTS.map(({ name }, i) => [name, quantile(all.map((figures) => figures[i].cpu), 0.5).toFixed(0), ratios(cpu, i), ratios(p95, i)]);
+  const rows = VARIANTS.map(({ name }, i) => [
+    name,
+    quantile(
+      all.map((figures) => figures[i].cpu),
+      0.5,
+    ).toFixed(0),
+    ratios(cpu, i),
+    ratios(p95, i),
+  ]);
   // What the budget is on Node 20 and 22, where entering any store makes each promise cost more.
   rows.push(['lane, tagged ÷ idle AsyncLocalStorage', '', over('lane, tagged', 'idle AsyncLocalStorage'), '']);
   for (const kind of ['untagged', 'tagged'])

@@ -35,8 +35,26 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const TELL = 'process.stdout.write(String(process.memoryUsage.rss()));';
 const APPS = [
   { name: 'nothing', args: ['-e', TELL] },
-  { name: `${options.modules} CommonJS modules`, args: [app('cjs', (i) => `exports.value = ${i};`, (i) => `require('./m${i}.cjs');`)] },
-  { name: `${options.modules} ES modules`, args: [app('mjs', (i) => `export const value = ${i};`, (i) => `import './m${i}.mjs';`)] },
+  {
+    name: `${options.modules} CommonJS modules`,
+    args: [
+      app(
+        'cjs',
+        (i) => `exports.value = ${i};`,
+        (i) => `require('./m${i}.cjs');`,
+      ),
+    ],
+  },
+  {
+    name: `${options.modules} ES modules`,
+    args: [
+      app(
+        'mjs',
+        (i) => `export const value = ${i};`,
+        (i) => `import './m${i}.mjs';`,
+      ),
+    ],
+  },
 ];
 
 function app(extension, module, load) {

@@ -25,7 +25,13 @@ async function repository(files: Readonly<Record<string, string>>): Promise<{ ro
   const root = temporaryFolder();
   for (const name of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', '.changeset/config.json', '.changeset/README.md', 'scripts'])
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
-  for (const name of [...readdirSync(join(ROOT, 'packages')).map((one) => `packages/${one}`), 'packages/console/web', 'examples/shop', 'test', 'test/nodes']) {
+  for (const name of [
+    ...readdirSync(join(ROOT, 'packages')).map((one) => `packages/${one}`),
+    'packages/console/web',
+    'examples/shop',
+    'test',
+    'test/nodes',
+  ]) {
     mkdirSync(join(root, name), { recursive: true });
     cpSync(join(ROOT, name, 'package.json'), join(root, name, 'package.json'));
   }
@@ -62,7 +68,11 @@ describe.skipIf(node === undefined)('npm run release', () => {
     const { version } = manifestOf(root);
     expect(version).toBe(before.replace(/^(\d+)\.(\d+)\.\d+$/, (_, major, minor) => `${major}.${Number(minor) + 1}.0`));
     expect(published.filter((manifest) => manifest.version !== version)).toEqual([]);
-    expect(published.flatMap(({ dependencies = {} }) => Object.entries(dependencies)).filter(([name, range]) => name.startsWith('@lane/') && range !== 'workspace:*')).toEqual([]);
+    expect(
+      published
+        .flatMap(({ dependencies = {} }) => Object.entries(dependencies))
+        .filter(([name, range]) => name.startsWith('@lane/') && range !== 'workspace:*'),
+    ).toEqual([]);
     const today = new Date().toISOString().slice(0, 10);
     expect(readFileSync(join(root, 'CHANGELOG.md'), 'utf8')).toBe(
       `# Changelog\n\n## ${version} (${today})\n\n- What was known before.\n\nBesides:\n\n- Gateway: a new option,\n  told in two lines.\n\n## 0.1.0\n\n- All of it.\n`,

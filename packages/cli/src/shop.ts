@@ -16,7 +16,10 @@ const IN_PACKAGE = join(__dirname, '../shop');
 export async function prepareShop(folder: string, onProgress: (line: string) => void): Promise<string> {
   if (existsSync(join(IN_CLONE, 'a.js'))) return IN_CLONE;
   if (!existsSync(join(IN_PACKAGE, 'a.js')))
-    throw new CliError('the services of the demo are not there: install @lane/cli anew, or run npm run demo in a clone of the repository', 'ELANE_NO_SHOP');
+    throw new CliError(
+      'the services of the demo are not there: install @lane/cli anew, or run npm run demo in a clone of the repository',
+      'ELANE_NO_SHOP',
+    );
   const shop = join(folder, 'shop');
   await cp(IN_PACKAGE, shop, { recursive: true });
   const { dependencies } = JSON.parse(readFileSync(join(shop, 'package.json'), 'utf8')) as { dependencies: Readonly<Record<string, string>> };
@@ -31,7 +34,10 @@ export async function prepareShop(folder: string, onProgress: (line: string) => 
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string };
     const said = stderr.split('\n').find((line) => /^npm err(?:or|!)/i.test(line)) ?? message.split('\n')[0];
-    throw new CliError(`npm could not install ${names} for the demo (${said}): see that npm ping succeeds, or run npm run demo in a clone`, 'ELANE_NO_SHOP');
+    throw new CliError(
+      `npm could not install ${names} for the demo (${said}): see that npm ping succeeds, or run npm run demo in a clone`,
+      'ELANE_NO_SHOP',
+    );
   }
   return shop;
 }

@@ -6,7 +6,11 @@ const net = require('node:net');
 const undici = require('undici');
 
 const heard = (emitter) => new Promise((resolve) => emitter.on('error', resolve));
-const failed = (promise) => promise.then(() => undefined, (error) => error.cause ?? error);
+const failed = (promise) =>
+  promise.then(
+    () => undefined,
+    (error) => error.cause ?? error,
+  );
 
 const WAYS = {
   'node:http': (host) => heard(http.get({ host, agent: false })),

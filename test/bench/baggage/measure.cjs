@@ -48,7 +48,11 @@ function theirs(header) {
   return { tag, header: carrier.baggage };
 }
 
-const membersOf = (header) => header.split(',').map((member) => member.trim()).sort();
+const membersOf = (header) =>
+  header
+    .split(',')
+    .map((member) => member.trim())
+    .sort();
 
 let sink;
 function time(call, header) {

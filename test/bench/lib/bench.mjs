@@ -81,7 +81,9 @@ export function shuffled(list) {
 
 /** The machine and the Node.js that figures were taken on. */
 export function machine(node) {
-  const version = spawnSync(node, ['--version'], { env: { ...process.env, NODE_OPTIONS: '' } }).stdout.toString().trim();
+  const version = spawnSync(node, ['--version'], { env: { ...process.env, NODE_OPTIONS: '' } })
+    .stdout.toString()
+    .trim();
   return {
     node: version,
     platform: `${platform()} ${arch()}`,

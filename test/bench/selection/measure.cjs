@@ -99,7 +99,11 @@ const pushes = [100, 1_000, 10_000, 100_000].map((count) => {
   const tables = new ServiceTables({ formats: ['baggage'], holdMs: () => 30_000 });
   return {
     labels: [String(count)],
-    figures: [ms(() => tables.update(KEY, first)), ms(() => tables.update(KEY, more)), (tables.update(KEY, first), ms(() => tables.update(KEY, again)))],
+    figures: [
+      ms(() => tables.update(KEY, first)),
+      ms(() => tables.update(KEY, more)),
+      (tables.update(KEY, first), ms(() => tables.update(KEY, again))),
+    ],
   };
 });
 

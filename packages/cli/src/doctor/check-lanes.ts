@@ -1,6 +1,14 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
-import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, takingRules, tellTaking, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
+import {
+  compileLaneGroups,
+  NO_LANE_GROUPS,
+  parseLaneGroups,
+  takingRules,
+  tellTaking,
+  type LaneGroupsDocument,
+  type LaneRules,
+} from '@lane/core/rules';
 import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, instanceTagReader, type SurveyedService } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';

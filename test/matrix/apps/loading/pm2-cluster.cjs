@@ -8,7 +8,14 @@ const { join } = require('node:path');
 const { AGENT, PORT } = process.env;
 const home = mkdtempSync(join(tmpdir(), 'lane-pm2-'));
 const ecosystem = join(home, 'ecosystem.config.json');
-const app = { name: 'app', script: join(__dirname, 'pm2-app.cjs'), exec_mode: 'cluster', instances: 2, node_args: ['--require', AGENT], env: { LANE_BAGGAGE_KEY: 'lane' } };
+const app = {
+  name: 'app',
+  script: join(__dirname, 'pm2-app.cjs'),
+  exec_mode: 'cluster',
+  instances: 2,
+  node_args: ['--require', AGENT],
+  env: { LANE_BAGGAGE_KEY: 'lane' },
+};
 writeFileSync(ecosystem, JSON.stringify({ apps: [app] }));
 const child = spawn(process.execPath, [require.resolve('pm2/bin/pm2-runtime'), 'start', ecosystem, '--raw'], {
   env: { ...process.env, PM2_HOME: home, LANE_BAGGAGE_KEY: 'of-the-daemon' },
