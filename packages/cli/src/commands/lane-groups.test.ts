@@ -282,8 +282,8 @@ describe('a lane', () => {
     const { stdout, stderr } = await lane(['set', 'shop/blue', '--by', 'random']);
     expect(stdout).toBe('set lane shop/blue: 20 % of requests, at random\n');
     expect(stderr).toMatch(/^warning: each request is drawn anew/);
-    expect((await inForce())[0]).toMatchObject({ lanes: [{}, { rules: [{ name: 'by-percentage', percent: 20 }] }] });
-    expect(JSON.stringify((await inForce())[0])).not.toMatch(/blue.*"by":/);
+    const after = JSON.stringify(await inForce());
+    expect(after).toContain('"rules":[{"name":"by-percentage","percent":20}]');
   });
 
   test('with a share that sticks to nothing, that is said', async () => {
