@@ -106,11 +106,6 @@ const ROWS: readonly LoadingRow[] = [
   { name: 'cluster', app: async () => ({ script: app('cluster.cjs'), env: { PORT: String(await freePort()) } }) },
   { name: 'pm2', dependency: 'pm2', app: async () => ({ script: app('pm2.cjs'), load: 'NODE_OPTIONS', env: { PORT: String(await freePort()) } }) },
   {
-    name: 'pm2, cluster mode',
-    dependency: 'pm2',
-    app: async () => ({ script: app('pm2-cluster.cjs'), load: 'none', env: { AGENT, PORT: String(await freePort()) } }),
-  },
-  {
     name: 'two copies of the agent',
     app: () => ({ script: app('common.cjs'), load: 'none', nodeArgs: ['--require', AGENT, '--require', copiedAgent()] }),
   },
