@@ -101,7 +101,7 @@ export class Runtime implements Outbound, Messaging {
     this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
     this.unresolved = new UnresolvedNames(this.#registry, (host) => names.isInternal(host), log);
-    this.connecting = new Connecting(this.router, this.tables, log, performance.now.bind(performance));
+    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now());
     this.setRules(undefined);
   }
 

@@ -10,7 +10,7 @@
  */
 import http from 'node:http';
 import { connectRoutedSockets } from '../outbound/connecting/routed-sockets.js';
-import { addRequestToRightInstance, copiesOptions, type AddRequest } from '../outbound/http/destination.js';
+import { addRequestToRightInstance, type AddRequest } from '../outbound/http/destination.js';
 import { decideProxyOnce } from '../outbound/http/env-proxy.js';
 import { storeHeaderWithLane, type StoreHeader } from '../outbound/http/headers.js';
 import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
@@ -22,7 +22,7 @@ export function install(outbound: Outbound): void {
   tellOfUnresolvedNames(outbound.unresolved);
   connectRoutedSockets(outbound.connecting);
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) =>
-    decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, copiesOptions(original), outbound)),
+    decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, original, outbound)),
   );
   const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original: StoreHeader) => storeHeaderWithLane(original, outbound));
   wrap(http.ClientRequest.prototype, 'onSocket', (original) => {

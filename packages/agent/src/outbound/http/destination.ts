@@ -13,15 +13,18 @@ type RequestOptions = { host?: string; port?: number | string; socketPath?: stri
 /** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
 export type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
-/** An agent is asked for a socket to the right instance. `isCopying`: options can be lent to the original, see {@link copiesOptions}. */
-export function addRequestToRightInstance(original: AddRequest, isCopying: boolean, { router, connecting, observers }: Outbound): AddRequest {
+/** An agent is asked for a socket to the right instance. `last`: what the original calls in the end, which may copy options, see {@link copiesOptions}. */
+export function addRequestToRightInstance(original: AddRequest, last: AddRequest, { router, connecting, observers }: Outbound): AddRequest {
   const judge = safely('http-client destination', (request: Request, options: RequestOptions, waited: boolean): Verdict =>
     router.judge(options.host as string, Number(options.port), request[LANE]?.tag, waited),
   );
   const count = safely('http-client traffic', (traffic: TrafficRecorder, request: Request, options: RequestOptions, verdict: SettledVerdict) =>
     traffic.follow(request, options?.host ?? 'localhost', Number(options?.port), request[LANE]?.tag, verdict),
   );
+  let isCopying: boolean | undefined;
   const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect): RequestOptions => {
+    // Asked for once, and not at start: Node gives out the source of a function of its own after a while only.
+    isCopying ??= copiesOptions(last);
     const changed = isCopying ? options : { ...options };
     changed[ROUTE] = connecting.begin(to);
     address(request, changed, to);
@@ -117,7 +120,7 @@ function makesSocketsAsNode(agent: http.Agent): boolean {
  * Whether options can be lent to an `addRequest`: Node's own copies them before anything else, as its source shows, and copying so many costs
  * what all the rest of a call to another instance does. Who else has put one there may keep what it is given.
  */
-export function copiesOptions(addRequest: AddRequest): boolean {
+function copiesOptions(addRequest: AddRequest): boolean {
   return /options = \{ __proto__: null, \.\.\.options, \.\.\.this\.options \};/.test(Function.prototype.toString.call(addRequest));
 }
 
