@@ -39,6 +39,8 @@ async function register(client, service, instance, isStopping) {
 function serve(app, service, client) {
   const host = process.env.HOST ?? '127.0.0.1';
   const server = app.listen(Number(process.env.PORT ?? 0), host);
+  // Longer than callers leave a connection idle: at the same time as ours ends theirs may be sending a request.
+  server.keepAliveTimeout = 65_000;
   let stopping = false;
 
   server.on('listening', () => {

@@ -47,6 +47,7 @@ export {
   type LanePolicy,
   type Reason,
 } from './routing/lane-index.js';
+export { warmupMetadata } from './routing/warmup.js';
 export { DoubtLog } from './routing/doubt-log.js';
 export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {

@@ -8,7 +8,9 @@ export {
   type Clusters,
   type ConnectionInfo,
   type LaneNamingOptions,
+  type PendingRegistration,
   type RegistrationAnnouncement,
+  type RegistrationGate,
   type ViewOptions,
 } from './sdk/lane-naming.js';
 export { decorate, decorateClass, type AdapterMethods, type AnyFunction, type MakeMethod, type SdkAdapter } from './sdk/adapter.js';

@@ -50,6 +50,10 @@ test('without any setting the app gets the documented defaults, and nothing is c
       context: 'als',
       messages: 'share',
       traces: 'none',
+      registryHoldMs: undefined,
+      losslessMs: undefined,
+      readyPath: undefined,
+      warmupMs: undefined,
       snapshotDir: undefined,
       adminPort: undefined,
       adminHost: '127.0.0.1',
@@ -107,6 +111,11 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
   ['LANE_MESSAGES', 'isolate', 'messages', 'isolate'],
   ['LANE_TRACES', 'otlp', 'traces', 'otlp'],
   ['LANE_TRACES', 'zipkin', 'traces', 'zipkin'],
+  ['LANE_LOSSLESS', 'on', 'losslessMs', 25_000],
+  ['LANE_LOSSLESS', '40s', 'losslessMs', 40_000],
+  ['LANE_LOSSLESS', 'off', 'losslessMs', 0],
+  ['LANE_WARMUP', '120s', 'warmupMs', 120_000],
+  ['LANE_WARMUP', 'off', 'warmupMs', 0],
   ['LANE_SNAPSHOT_DIR', '/var/lane', 'snapshotDir', '/var/lane'],
   ['LANE_INSTRUMENTATIONS', '@acme/lane-foo, lane-bar', 'instrumentations', ['@acme/lane-foo', 'lane-bar']],
   ['LANE_BIND', 'a:b[0,1], @c/d/e.js:f()', 'bind', ['a:b[0,1]', '@c/d/e.js:f()']],
@@ -129,7 +138,17 @@ test.each([
   expect(read({ LANE_SERVICES: text }).options.services).toEqual([service]);
 });
 
+test('LANE_READY_PATH without LANE_LOSSLESS does nothing, and a line says so', () => {
+  expect(read({ LANE_READY_PATH: '/ready' }).problems).toEqual([{ message: expect.stringContaining('LANE_LOSSLESS=on') }]);
+  const { options, problems } = read({ LANE_READY_PATH: '/ready?deep=1', LANE_LOSSLESS: 'on' });
+  expect([options.readyPath, problems]).toEqual(['/ready?deep=1', []]);
+});
+
 test.each([
+  ['LANE_LOSSLESS', 'maybe', 'losslessMs'],
+  ['LANE_READY_PATH', 'ready', 'readyPath'],
+  ['LANE_READY_PATH', '/a b', 'readyPath'],
+  ['LANE_WARMUP', '120', 'warmupMs'],
   ['LANE_TAG', 'not a tag', 'tag'],
   ['LANE_STAMP', 'maybe', 'stamp'],
   ['LANE_BACKGROUND', 'mine', 'background'],
@@ -337,9 +356,9 @@ describe("the pod's labels", () => {
   });
 });
 
-describe("README's table of options", () => {
-  const readme = readFileSync(join(__dirname, '../../../../README.md'), 'utf8');
-  const rows = [...readme.slice(readme.indexOf('\n## Options'), readme.indexOf('\n## What it costs')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
+describe('the table of options in the documents', () => {
+  const page = readFileSync(join(__dirname, '../../../../docs/reference/options.md'), 'utf8');
+  const rows = [...page.slice(0, page.indexOf('\n## ')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
 
   test('has each option, in the order of the agent', () => {
     expect(rows.map(([, variable]) => variable)).toEqual(Object.values(OPTION_ROWS).map(({ variable }) => variable));

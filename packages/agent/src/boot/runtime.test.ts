@@ -124,17 +124,15 @@ describe('lane groups', () => {
 
   test('know the service by the name under which it registers', () => {
     const runtime = runtimeOf();
+    const register = (service: string): void => {
+      const key = { name: service, group: 'DEFAULT_GROUP' };
+      runtime.registered(key, { service, key, address: '10.0.0.1:80', announceLeave: done, withdraw: done });
+    };
     runtime.setRules(shop());
     expect(decided(runtime, { 'x-user': 'alice' })[0]).toBe('as it is');
-    runtime.registered(
-      { name: 'shop-a', group: 'DEFAULT_GROUP' },
-      { service: 'shop-a', address: '10.0.0.1:80', announceLeave: done, withdraw: done },
-    );
+    register('shop-a');
     expect(decided(runtime, { 'x-user': 'alice' })).toEqual(['gray', 'rule']);
-    runtime.registered(
-      { name: 'shop-b', group: 'DEFAULT_GROUP' },
-      { service: 'shop-b', address: '10.0.0.1:80', announceLeave: done, withdraw: done },
-    );
+    register('shop-b');
     expect(runtime.own.name).toBe('shop-a');
   });
 

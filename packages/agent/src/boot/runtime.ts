@@ -7,15 +7,17 @@ import {
   serviceIdOf,
   ServiceTables,
   setBackgroundLane,
+  type Registry,
   type RegistryState,
   type Router,
   type ServiceKey,
   type ServiceNames,
   type TagCodec,
+  type Unsubscribe,
 } from '@lane/core/model';
 import type { AgentOptions } from '@lane/core/agent';
 import type { LaneRules } from '@lane/core/rules';
-import type { AppRegistration, RegistrationAnnouncement } from '@lane/nacos-registry';
+import type { AppRegistration, RegistrationAnnouncement, RegistrationGate } from '@lane/nacos-registry';
 import { DeclaredNames } from '../discovery/declared-names.js';
 import { LaneGroupsInForce } from '../discovery/lane-groups-in-force.js';
 import { Learner, type ObservedRegistry } from '../discovery/learner.js';
@@ -24,6 +26,7 @@ import { OwnService } from '../discovery/own-service.js';
 import { RequestLanes } from '../inbound/request-lanes.js';
 import type { Messaging } from '../messages/messaging.js';
 import type { Observers } from '../observe/observers.js';
+import type { Drain } from '../observe/admin/drain.js';
 import { Connecting } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
@@ -50,6 +53,10 @@ export class Runtime implements Outbound, Messaging {
   readonly isolates: boolean;
   /** What instances announce, where there is an admin port. */
   announcement: RegistrationAnnouncement | undefined;
+  /** What holds registrations back, under LANE_LOSSLESS. */
+  gate: RegistrationGate | undefined;
+  /** The drain of this process, whoever has begun it. */
+  drain: Drain | undefined;
   /** What the app has registered, by service and address. */
   readonly registrations = new Map<string, AppRegistration>();
   /** Of those, by service and address, what a drain has taken out. */
@@ -89,7 +96,9 @@ export class Runtime implements Outbound, Messaging {
       codec: this.codec,
       laneGroups: this.laneGroups,
       registered: (key, registration) => this.registered(key, registration),
+      deregistered: (key, address) => this.registrations.delete(registrationId(key, address)),
       announcement: () => this.announcement,
+      gate: () => this.gate,
     });
     this.#registry = registryOf(options, log, this.nacos);
     this.#registry.watchTrouble?.((isReachable) => this.tables.trouble(isReachable));
@@ -135,8 +144,17 @@ export class Runtime implements Outbound, Messaging {
   registered(key: ServiceKey, registration: AppRegistration): void {
     this.onRegister?.();
     if (this.own.registeredAs(key)) this.setRules(this.tables.rules);
-    this.registrations.set(`${serviceIdOf(key)} ${registration.address}`, registration);
+    this.registrations.set(registrationId(key, registration.address), registration);
   }
+
+  /** Observes a service where the app registers, as one of its callers would; undefined: there is nobody to ask. */
+  observe(...args: Parameters<Registry['observe']>): Unsubscribe | undefined {
+    return this.nacos.observe(...args);
+  }
+}
+
+function registrationId(key: ServiceKey, address: string): string {
+  return `${serviceIdOf(key)} ${address}`;
 }
 
 function registryOf(options: AgentOptions, log: AgentLog, nacos: NacosDiscovery): ObservedRegistry {

@@ -52,6 +52,13 @@ export function start(): void {
       (require('../observe/admin/start-admin.js') as typeof import('../observe/admin/start-admin.js')).startAdmin(agent, adminPort),
     )();
 
+  const { losslessMs = 0 } = options;
+  // Before any SDK is loaded.
+  if (losslessMs > 0)
+    safely('LANE_LOSSLESS', () =>
+      (require('../lossless/start-lossless.js') as typeof import('../lossless/start-lossless.js')).startLossless(runtime, losslessMs),
+    )();
+
   installAll(INSTRUMENTATIONS, agent);
   if (options.instrumentations.length > 0) {
     // After our own: what the packages load is patched, too.

@@ -18,7 +18,15 @@ import {
   type TagCodec,
   type Unsubscribe,
 } from '@lane/core/model';
-import type { AppRegistration, ConnectionInfo, LaneNaming, LaneNamingOptions, NacosConnection, RegistrationAnnouncement } from '@lane/nacos-registry';
+import type {
+  AppRegistration,
+  ConnectionInfo,
+  LaneNaming,
+  LaneNamingOptions,
+  NacosConnection,
+  RegistrationAnnouncement,
+  RegistrationGate,
+} from '@lane/nacos-registry';
 import type { AgentLog } from '../boot/log.js';
 import { safely } from '../patching/safely.js';
 import type { LaneGroupsInForce } from './lane-groups-in-force.js';
@@ -38,6 +46,10 @@ export interface NacosDiscoveryParts {
   readonly laneGroups: LaneGroupsInForce;
   /** Told what the app registers. */
   readonly registered: (key: ServiceKey, registration: AppRegistration) => void;
+  /** Told what the app takes out of the registry by itself. */
+  readonly deregistered: (key: ServiceKey, address: string) => void;
+  /** What holds registrations back, under LANE_LOSSLESS. */
+  readonly gate: () => RegistrationGate | undefined;
   /** What instances announce, where there is an admin port. */
   readonly announcement: () => RegistrationAnnouncement | undefined;
 }
@@ -115,7 +127,7 @@ export class NacosDiscovery implements ObservedRegistry {
 
   #namingOf(): LaneNaming {
     if (this.#naming !== undefined) return this.#naming;
-    const { options, log, tables, codec, registered, announcement } = this.#parts;
+    const { options, log, tables, codec, registered, deregistered, announcement, gate } = this.#parts;
     this.#naming = new (registry().LaneNaming)({
       tables,
       codec,
@@ -126,7 +138,10 @@ export class NacosDiscovery implements ObservedRegistry {
       snapshots: this.snapshots,
       log,
       onRegister: (key, _, registration) => registered(key, registration),
+      onDeregister: deregistered,
       announcement: announcement(),
+      gate: gate(),
+      warmupMs: options.warmupMs,
       // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
       namespace: () => options.nacosNamespace ?? this.#connection?.state.namespace,
       onConnection: (info) => this.#open({ ...info, server: options.nacosServer ?? info.server }),

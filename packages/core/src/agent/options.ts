@@ -54,6 +54,12 @@ export interface AgentOptions {
   readonly context: 'als' | 'cls';
   readonly messages: 'share' | 'isolate';
   readonly traces: 'none' | 'otlp' | 'zipkin';
+  /** The longest that a stop may be held, in milliseconds; 0 or undefined: registration and SIGTERM are left to the app. */
+  readonly losslessMs: number | undefined;
+  /** What has to answer 2xx before the app's registration goes out; undefined: nothing but the port. */
+  readonly readyPath: string | undefined;
+  /** How long the weight of this instance rises after it has registered, in milliseconds; 0 or undefined: not at all. */
+  readonly warmupMs: number | undefined;
   readonly snapshotDir: string | undefined;
   /** undefined: no admin port; 0: any free one. */
   readonly adminPort: number | undefined;
@@ -151,9 +157,11 @@ function isHost(value: string): boolean {
   return labels.every((label) => /^[\p{L}\p{N}_-]+$/u.test(label)) && !/^(?:\d+|0x[\da-f]*)$/i.test(labels[labels.length - 1] as string);
 }
 
+/** Within a Kubernetes pod's usual 30 seconds, with some left for the app's own handlers. */
+const DEFAULT_STOP_MS = 25_000;
 const FORMAT_LIST_ACCEPTED = `a comma list of ${FORMATS_ACCEPTED}`;
 
-/** All options, in the order of the documentation. A test holds README's table against these rows. */
+/** All options, in the order of the documentation. The table in docs/reference/options.md is written from these rows. */
 export const OPTION_ROWS = {
   service: row<string | undefined>({ variable: 'LANE_SERVICE', accepts: 'a service name', fallback: undefined, parse: text }),
   tag: row<Tag | undefined>({
@@ -276,6 +284,27 @@ export const OPTION_ROWS = {
     fallback: undefined,
     parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
+  losslessMs: row<number | undefined>({
+    variable: 'LANE_LOSSLESS',
+    accepts: 'on, off, or the longest that a stop may be held, such as 25s',
+    fallback: undefined,
+    parse: (value) => {
+      const isOn = boolean(value);
+      return isOn === undefined ? duration(value) : isOn ? DEFAULT_STOP_MS : 0;
+    },
+  }),
+  readyPath: row<string | undefined>({
+    variable: 'LANE_READY_PATH',
+    accepts: 'a path such as /ready',
+    fallback: undefined,
+    parse: (value) => (/^\/[!-~]*$/.test(value) ? value : undefined),
+  }),
+  warmupMs: row<number | undefined>({
+    variable: 'LANE_WARMUP',
+    accepts: 'a time such as 120s, or off',
+    fallback: undefined,
+    parse: (value) => (value === 'off' ? 0 : duration(value)),
+  }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
   adminPort: row<number | undefined>({
     variable: 'LANE_ADMIN_PORT',
@@ -354,6 +383,10 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   if (labels !== undefined) options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
   options['formatsIn'] ??= options['formats'];
   options['kubernetesServer'] ??= kubernetesServerOf(environment);
+  if (options['readyPath'] !== undefined && ((options['losslessMs'] as number | undefined) ?? 0) === 0)
+    problems.push({
+      message: `LANE_READY_PATH=${options['readyPath'] as string} is waited for under LANE_LOSSLESS=on only, which is not set: registration does not wait.`,
+    });
   return { options: options as unknown as AgentOptions, problems };
 }
 

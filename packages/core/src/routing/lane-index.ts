@@ -38,6 +38,8 @@ export interface IndexRules {
   /** Whether the lane groups name an enabled lane of this tag with this service; matters for `outside-enabled-lanes`. */
   readonly isEnabledLane: (tag: Tag) => boolean;
   readonly baseMode: BaseMode;
+  /** The share of its weight that an instance has now, above 0 and up to 1; absent: each has all of it. */
+  readonly shareOf?: ((instance: Instance) => number) | undefined;
 }
 
 /** Everything that requests to one service need: built when the registry pushes or the lane groups change. */
@@ -84,7 +86,7 @@ export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules
       else others.push(instance);
     }
   }
-  const baseChances = buildChances(base);
+  const baseChances = buildChances(base, rules.shareOf);
   const untagged = decide(base.length === 0 ? 'none' : 'base', base, undefined, baseChances);
   const byTag = new Map<Tag, Decision>();
   for (const [tag, lane] of lanes) byTag.set(tag, decideTag(tag, lane, untagged, rules, refused.get(tag)));
@@ -97,9 +99,9 @@ function decideTag(tag: Tag, lane: readonly Instance[], untagged: Decision, rule
   if (policy.use === 'base') {
     return untagged.instances.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('lane-not-here', untagged.instances, tag, untagged.chances);
   }
-  if (lane.length > 0) return decide('in-lane', lane, tag, buildChances(lane));
+  if (lane.length > 0) return decide('in-lane', lane, tag, buildChances(lane, rules.shareOf));
   if (policy.fallback === 'none' || untagged.instances.length === 0) {
-    return refused.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('in-lane', refused, tag, buildChances(refused));
+    return refused.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('in-lane', refused, tag, buildChances(refused, rules.shareOf));
   }
   return decide('fell-back-to-base', untagged.instances, tag, untagged.chances);
 }
@@ -132,17 +134,18 @@ export function pick(decision: Decision, random: () => number): Instance | undef
   return decision.instances[chosen];
 }
 
-/** Builds the alias table of some instances by their weights. */
-export function buildChances(instances: readonly Instance[]): Chances {
+/** Builds the alias table of some instances by their weights, of which each has a share (above 0 and up to 1; by default all of it). */
+export function buildChances(instances: readonly Instance[], shareOf?: IndexRules['shareOf']): Chances {
   const { length } = instances;
   if (length <= 1) return NO_CHANCES;
   const probability = new Float64Array(length).fill(1);
   const alias = new Uint32Array(length);
   // By the largest first: a sum of finite weights can itself be infinite.
   const largest = instances.reduce((most, instance) => Math.max(most, instance.weight), 0);
-  const share = (instance: Instance): number => (largest === Infinity ? (instance.weight === Infinity ? 1 : 0) : instance.weight / largest);
-  const total = instances.reduce((sum, instance) => sum + share(instance), 0);
-  const scaled = instances.map((instance) => (share(instance) * length) / total);
+  const ofLargest = ({ weight }: Instance): number => (largest === Infinity ? (weight === Infinity ? 1 : 0) : weight / largest);
+  const shares = instances.map((instance) => ofLargest(instance) * (shareOf?.(instance) ?? 1));
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const scaled = shares.map((share) => (share * length) / total);
   const small: number[] = [];
   const large: number[] = [];
   for (let i = 0; i < length; i++) ((scaled[i] as number) < 1 ? small : large).push(i);

@@ -2,6 +2,7 @@ import type { LaneRules } from '../rules/types.js';
 import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
 import type { Instance } from './instance.js';
 import { InstanceMemory, type RememberedInstance, type TableOrigin } from './instance-memory.js';
+import { warmupOf, warmupShare, type Warmup } from './warmup.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
 import type { Tag } from '../names/tag.js';
 
@@ -32,6 +33,8 @@ export interface ServiceTable {
 export interface Clock {
   /** Milliseconds, of a clock that doesn't go back. */
   nowMs(): number;
+  /** Milliseconds of the epoch, for what other machines say of their time. Default: the process's. */
+  epochMs?(): number;
   /** Calls `work` in so many milliseconds; gives a way to call that off. Must not keep the process alive. */
   after(ms: number, work: () => void): () => void;
 }
@@ -93,11 +96,17 @@ export interface ServiceTablesOptions {
 /** So many instances have their tables made in one go when other lane groups come into force: some milliseconds of the event loop. */
 const INSTANCES_A_SLICE = 2_000;
 
+/** In so many steps the weight of an instance that warms up rises. */
+const WARMUP_STEPS = 20;
+const MIN_WARMUP_STEP_MS = 50;
+
 /** Where the table of a service is found, which changes with each push and each change of the lane groups. */
 interface Slot {
   table: ServiceTable;
   /** The lane groups that the table was made under. */
   rules: LaneRules | undefined;
+  /** Calls off the next step of instances that warm up; undefined: none does. */
+  endWarmup: (() => void) | undefined;
 }
 
 /** Told of each table that says something else than before. */
@@ -130,6 +139,8 @@ export class ServiceTables {
   /** When a doubt or refusal ends, where there is one. */
   readonly #dueMs = new Map<Remembered, number>();
   readonly #listeners = new Set<TableListener>();
+  /** When instances that warm up, or have, were seen first: their own clocks may be ahead of ours. */
+  readonly #firstSeenMs = new Map<string, number>();
   readonly #clock: Clock;
   #rules: LaneRules | undefined;
   #isReachable = true;
@@ -323,6 +334,7 @@ export class ServiceTables {
   }
 
   #build(key: ServiceKey, instances: readonly Instance[], origin: TableOrigin, before: ServiceTable | undefined): ServiceTable {
+    this.#seeWarmups(before?.instances, instances);
     const ports = instances.length === 0 ? (before?.ports ?? NO_PORTS) : new Set(instances.map(({ port }) => port));
     const table: ServiceTable = { key, instances, index: this.buildIndex(key.name, instances), ports, origin };
     let services = key.namespace === undefined ? this.#services : this.#elsewhere.get(key.namespace);
@@ -331,14 +343,65 @@ export class ServiceTables {
     if (groups === undefined) services.set(key.name, (groups = new Map()));
     let slot = groups.get(key.group);
     if (slot === undefined) {
-      groups.set(key.group, (slot = { table, rules: this.#rules }));
+      groups.set(key.group, (slot = { table, rules: this.#rules, endWarmup: undefined }));
       this.#slots.push(slot);
     }
     if (before !== undefined) this.#addresses.remove(before.instances, slot);
     slot.table = table;
     slot.rules = this.#rules;
     this.#addresses.add(instances, slot);
+    this.#followWarmup(slot);
     return table;
+  }
+
+  #seeWarmups(before: readonly Instance[] | undefined, instances: readonly Instance[]): void {
+    const nowMs = this.#clock.nowMs();
+    const seen = new Set<string>();
+    for (const instance of instances) {
+      const warmup = warmupOf(instance);
+      if (warmup === undefined) continue;
+      const id = warmupIdOf(instance, warmup);
+      seen.add(id);
+      if (!this.#firstSeenMs.has(id)) this.#firstSeenMs.set(id, nowMs);
+    }
+    if (this.#firstSeenMs.size === 0 || before === undefined) return;
+    for (const instance of before) {
+      const warmup = warmupOf(instance);
+      if (warmup !== undefined && !seen.has(warmupIdOf(instance, warmup))) this.#firstSeenMs.delete(warmupIdOf(instance, warmup));
+    }
+  }
+
+  /** The share of its weight that an instance has now. */
+  #shareOf(instance: Instance): number {
+    const warmup = warmupOf(instance);
+    return warmup === undefined ? 1 : warmupShare(warmup, this.#ageMs(instance, warmup));
+  }
+
+  /** By the instance's own clock, or since it was seen first: the longer. A clock that is wrong costs a warm-up at most. */
+  #ageMs(instance: Instance, warmup: Warmup): number {
+    const nowMs = this.#clock.nowMs();
+    const epochMs = this.#clock.epochMs?.() ?? Date.now();
+    return Math.max(epochMs - warmup.startedAtMs, nowMs - (this.#firstSeenMs.get(warmupIdOf(instance, warmup)) ?? nowMs));
+  }
+
+  /** Builds a service's tables anew, step by step, as long as one of its instances warms up. */
+  #followWarmup(slot: Slot): void {
+    slot.endWarmup?.();
+    slot.endWarmup = undefined;
+    const { instances } = slot.table;
+    let stepMs = Infinity;
+    // A single instance gets all, whatever its weight.
+    if (instances.length > 1)
+      for (const instance of instances) {
+        const warmup = warmupOf(instance);
+        if (warmup !== undefined && this.#ageMs(instance, warmup) < warmup.timeMs) stepMs = Math.min(stepMs, warmup.timeMs / WARMUP_STEPS);
+      }
+    if (stepMs === Infinity) return;
+    slot.endWarmup = this.#clock.after(Math.max(MIN_WARMUP_STEP_MS, stepMs), () => {
+      slot.table = { ...slot.table, index: this.buildIndex(slot.table.key.name, slot.table.instances) };
+      slot.rules = this.#rules;
+      this.#followWarmup(slot);
+    });
   }
 
   /** Builds the index of any list of instances of a service under the rules in force. */
@@ -354,6 +417,7 @@ export class ServiceTables {
       },
       isEnabledLane: (tag) => rules === undefined || rules.laneOf(service, tag) !== undefined,
       baseMode: rules?.baseModeOf(service) ?? this.#options.baseMode ?? 'untagged',
+      shareOf: this.#firstSeenMs.size === 0 ? undefined : (instance) => this.#shareOf(instance),
     };
     return buildLaneIndex(instances, indexRules);
   }
@@ -477,6 +541,11 @@ function saySame(before: readonly Instance[], now: readonly Instance[]): boolean
     const known = byAddress.get(addressOf(instance));
     return known !== undefined && isSame(known, instance);
   });
+}
+
+/** One start of one instance. */
+function warmupIdOf({ ip, port }: Instance, { startedAtMs }: Warmup): string {
+  return `${ip} ${port} ${startedAtMs}`;
 }
 
 function addressOf({ ip, port }: Instance): string {

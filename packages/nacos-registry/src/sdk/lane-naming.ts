@@ -11,6 +11,7 @@ import {
   type Tag,
   type TagCodec,
   type SnapshotStore,
+  warmupMetadata,
 } from '@lane/core/model';
 import { DEFAULT_CLUSTER, LEAVING_METADATA_KEY, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 
@@ -26,6 +27,7 @@ export interface ConnectionInfo {
 /** An instance that the app has registered, as long as it is there. */
 export interface AppRegistration {
   readonly service: string;
+  readonly key: ServiceKey;
   /** `ip:port`. */
   readonly address: string;
   /** Registers it as one that leaves, by the app's own client: peers under Lane call it no more. Rejects where that can't be done. */
@@ -46,6 +48,24 @@ export interface RegistrationAnnouncement {
   /** Registration waits for it; undefined: nothing to wait for. Never rejects. */
   readonly pending: Promise<void> | undefined;
   metadataFor(ip: string): Readonly<Record<string, string>>;
+}
+
+/** A registration of the app's that is about to go out. */
+export interface PendingRegistration {
+  readonly service: string;
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Holds registrations of the app's back until it can serve. */
+export interface RegistrationGate {
+  /**
+   * Registers by `go`, now or later; what it gives is the app's answer. Never throws or rejects by itself. `id` is the service and address, by
+   * which it is taken back.
+   */
+  pass(id: string, registration: PendingRegistration, go: () => unknown): unknown;
+  /** The app takes back what it has registered: what is still held never goes out. True where something was held. */
+  cancel(id: string): boolean;
 }
 
 /** A piece of work of ours within a call of the app's: the SDK's package, and which one it is. */
@@ -71,6 +91,12 @@ export interface LaneNamingOptions {
   readonly log?: Log | undefined;
   /** Told what the app registers, with the metadata as it goes out. */
   readonly onRegister?: ((key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration) => void) | undefined;
+  /** Told as the app takes an instance out of the registry by itself. */
+  readonly onDeregister?: ((key: ServiceKey, address: string) => void) | undefined;
+  /** Absent: registrations go out as the app asks for them. */
+  readonly gate?: RegistrationGate | undefined;
+  /** How long the weight of what the app registers rises, in milliseconds; absent or 0: it has its whole weight at once. */
+  readonly warmupMs?: number | undefined;
   /** Further metadata of what the app registers. */
   readonly announcement?: RegistrationAnnouncement | undefined;
   /** Told at the first use of each client of the app's. */
@@ -137,6 +163,11 @@ export class LaneNaming {
   readonly #met = new WeakMap<object, { readonly namespace: string | undefined }>();
   #namespace: string | undefined;
   readonly #said = new Set<string>();
+  /** By service and address: what the agent has taken out of the registry by itself. */
+  readonly #left = new Map<string, Promise<void>>();
+  /** By address: when it was registered first. */
+  readonly #startedAt = new Map<string, number>();
+  #isAgents = false;
 
   constructor(options: LaneNamingOptions) {
     this.#options = options;
@@ -174,10 +205,16 @@ export class LaneNaming {
    * Metadata to register an instance of this address with: the app's with the instance's tag and what is announced put in, or the
    * very same object where there is neither. What in it names another lane goes away, and is warned of once.
    */
-  tagMetadata(metadata: Readonly<Record<string, string>> | null | undefined, ip = ''): Readonly<Record<string, string>> | null | undefined {
+  tagMetadata(
+    metadata: Readonly<Record<string, string>> | null | undefined,
+    ip = '',
+    port: unknown = '',
+  ): Readonly<Record<string, string>> | null | undefined {
     const { tag, tables, codec, announcement } = this.#options;
-    if (tag === undefined) return announcement === undefined ? metadata : { ...metadata, ...announcement.metadataFor(ip) };
-    const tagged: Record<string, string> = {};
+    const warmup = this.#warmupMetadata(`${ip}:${String(port)}`);
+    if (tag === undefined)
+      return announcement === undefined && warmup === undefined ? metadata : { ...warmup, ...metadata, ...announcement?.metadataFor(ip) };
+    const tagged: Record<string, string> = { ...warmup };
     const dropped: string[] = [];
     for (const [name, value] of Object.entries(metadata ?? {})) {
       const other = tables.tagOf({ metadata: { [name]: value } });
@@ -192,18 +229,86 @@ export class LaneNaming {
     return Object.assign(tagged, codec.metadata(tag), announcement?.metadataFor(ip));
   }
 
-  /** What a registration has to wait for; undefined: nothing. */
-  get announcing(): Promise<void> | undefined {
-    return this.#options.announcement?.pending;
+  /** An app that registers again, as to change its metadata, does not begin anew. */
+  #warmupMetadata(address: string): Readonly<Record<string, string>> | undefined {
+    const { warmupMs = 0 } = this.#options;
+    if (warmupMs === 0) return undefined;
+    let startedAt = this.#startedAt.get(address);
+    if (startedAt === undefined) this.#startedAt.set(address, (startedAt = Date.now()));
+    return warmupMetadata(startedAt, warmupMs);
+  }
+
+  /**
+   * Registers by `go`, as soon as what is to be announced is known and the app can serve; gives the app's answer. `instances` are those
+   * to register, as the app gave them.
+   */
+  register(key: () => ServiceKey, instances: unknown, hook: SdkHook, go: () => unknown): unknown {
+    const { announcement, gate } = this.#options;
+    const pending = announcement?.pending;
+    const held = gate === undefined ? undefined : this.attempt(hook, () => this.#passGate(gate, key(), instances, go));
+    if (held !== undefined) return pending === undefined ? held() : pending.then(held);
+    return pending === undefined ? go() : pending.then(go);
+  }
+
+  #passGate(gate: RegistrationGate, key: ServiceKey, instances: unknown, go: () => unknown): (() => unknown) | undefined {
+    const [first] = Array.isArray(instances) ? (instances as unknown[]) : [instances];
+    const { ip, port } = (first ?? {}) as { ip?: unknown; port?: unknown };
+    if (typeof ip !== 'string' || ip === '' || !Number.isInteger(Number(port)) || Number(port) <= 0 || Number(port) > 65_535) return undefined;
+    return () => gate.pass(idOf(key, `${ip}:${String(port)}`), { service: key.name, ip, port: Number(port) }, go);
+  }
+
+  /** Whether a call of an SDK's method is the agent's own, and goes out as it is. */
+  get isAgents(): boolean {
+    return this.#isAgents;
+  }
+
+  #asAgent(call: () => unknown): unknown {
+    this.#isAgents = true;
+    try {
+      return call();
+    } finally {
+      this.#isAgents = false;
+    }
   }
 
   /** Notes a registration that goes out. */
   registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, by: RegisteredBy): void {
+    const id = idOf(key, address);
+    this.#left.delete(id);
     this.#options.onRegister?.(key, metadata ?? {}, {
       service: key.name,
+      key,
       address,
-      announceLeave: async () => void (await by.register({ ...metadata, [LEAVING_METADATA_KEY]: 'true' })),
-      withdraw: async () => void (await by.deregister()),
+      announceLeave: async () => void (await this.#asAgent(() => by.register({ ...metadata, [LEAVING_METADATA_KEY]: 'true' }))),
+      withdraw: () => {
+        const left = (async () => void (await this.#asAgent(() => by.deregister())))();
+        this.#left.set(id, left);
+        left.catch(() => this.#left.delete(id));
+        return left;
+      },
+    });
+  }
+
+  /**
+   * The app takes an instance out of the registry by `go`; gives the app's answer. Nothing goes out where the agent has taken it out
+   * already, or has not registered it yet.
+   */
+  deregister(key: () => ServiceKey, instance: unknown, hook: SdkHook, go: () => unknown): unknown {
+    const known = this.attempt(hook, () => {
+      const { ip, port } = (instance ?? {}) as { ip?: unknown; port?: unknown };
+      const service = key();
+      const address = `${String(ip)}:${String(port)}`;
+      const id = idOf(service, address);
+      const wasHeld = this.#options.gate?.cancel(id) === true;
+      return { service, address, answer: this.#left.get(id) ?? (wasHeld ? Promise.resolve() : undefined) };
+    });
+    if (known?.answer !== undefined) return known.answer;
+    const answered = go();
+    const { onDeregister } = this.#options;
+    if (known === undefined || onDeregister === undefined || !(answered instanceof Promise)) return answered;
+    return answered.then((answer: unknown) => {
+      this.attempt(hook, () => onDeregister(known.service, known.address));
+      return answer;
     });
   }
 
@@ -354,6 +459,11 @@ export class LaneNaming {
 }
 
 const MAX_SAID = 200;
+
+/** A registration of this process. */
+function idOf(key: ServiceKey, address: string): string {
+  return `${serviceIdOf(key)} ${address}`;
+}
 
 /** Names of clusters, sorted; undefined: all. */
 function namesOf(clusters: Clusters): string[] | undefined {

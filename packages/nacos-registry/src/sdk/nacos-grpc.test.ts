@@ -4,7 +4,15 @@
  */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createTagCodec, currentLane, DEFAULT_FORMATS, runInLane, ServiceTables, type Tag } from '@lane/core/model';
-import { decorate, decorateClass, LaneNaming, nacosGrpcAdapter, type ConnectionInfo, type LaneNamingOptions } from '../../dist/index.js';
+import {
+  decorate,
+  decorateClass,
+  LaneNaming,
+  nacosGrpcAdapter,
+  type AppRegistration,
+  type ConnectionInfo,
+  type LaneNamingOptions,
+} from '../../dist/index.js';
 import { Received, temporaryFolder } from '@lane/testing';
 import { createSnapshotStore } from '@lane/storage';
 
@@ -23,6 +31,8 @@ class StandIn {
   cache: Host[] | undefined;
   isConnected = true;
   registered: unknown[] = [];
+  deregistered: unknown[] = [];
+  refuses = false;
   readonly listeners: Listener[] = [];
   readonly lanes: Array<Tag | undefined> = [];
 
@@ -30,6 +40,10 @@ class StandIn {
 
   async registerInstance(...args: unknown[]): Promise<void> {
     this.registered.push(args);
+  }
+  async deregisterInstance(...args: unknown[]): Promise<void> {
+    this.deregistered.push(args);
+    if (this.refuses) throw new Error('refused');
   }
   async batchRegisterInstance(...args: unknown[]): Promise<void> {
     this.registered.push(args);
@@ -106,6 +120,71 @@ describe('registration', () => {
     const instance = at(1, 'blue');
     await client.registerInstance('orders', GROUP, instance);
     expect((client.registered[0] as unknown[])[2]).toBe(instance);
+  });
+});
+
+describe('lossless', () => {
+  const instance = at(1);
+
+  test('what the agent has taken out is not taken out again by the app, until it has registered again', async () => {
+    const registrations: AppRegistration[] = [];
+    const gone = new Received<string>();
+    const { client } = decorated({
+      tag: 'gray',
+      onRegister: (_, __, registration) => void registrations.push(registration),
+      onDeregister: (key, address) => gone.push(`${key.name} ${address}`),
+    });
+    await client.registerInstance('orders', GROUP, instance);
+    await registrations[0]?.announceLeave();
+    expect(client.registered.at(-1)).toEqual(['orders', GROUP, { ...instance, metadata: { lane: 'gray', 'lane.leaving': 'true' } }]);
+    await registrations[0]?.withdraw();
+    await client.deregisterInstance('orders', GROUP, instance);
+    expect([client.deregistered.length, registrations.length, gone.all]).toEqual([1, 1, []]);
+
+    await client.registerInstance('orders', GROUP, instance);
+    await client.deregisterInstance('orders', GROUP, instance);
+    expect([client.deregistered.length, gone.all]).toEqual([2, ['orders 10.0.0.1:1']]);
+  });
+
+  test('the app takes out itself what the agent could not', async () => {
+    const registrations: AppRegistration[] = [];
+    const { client } = decorated({ onRegister: (_, __, registration) => void registrations.push(registration) });
+    await client.registerInstance('orders', GROUP, instance);
+    client.refuses = true;
+    await expect(registrations[0]?.withdraw()).rejects.toThrow('refused');
+    await expect(client.deregisterInstance('orders', GROUP, instance)).rejects.toThrow('refused');
+    client.refuses = false;
+    await client.deregisterInstance('orders', GROUP, instance);
+    expect(client.deregistered).toHaveLength(3);
+  });
+
+  test.each([
+    ['one', 'registerInstance', instance],
+    ['several', 'batchRegisterInstance', [instance, at(2)]],
+  ] as const)('a gate has the say about a registration of %s', async (_, method, given) => {
+    const passed = new Received<unknown>();
+    let open = (): void => {};
+    const { client } = decorated({
+      gate: {
+        pass: (id, registration, go) => {
+          passed.push([id, registration]);
+          return new Promise<void>((resolve) => (open = resolve)).then(go);
+        },
+        cancel: () => false,
+      },
+    });
+    const registered = client[method]('orders', GROUP, given);
+    expect(passed.all).toEqual([[`${GROUP}@@orders 10.0.0.1:1`, { service: 'orders', ip: '10.0.0.1', port: 1 }]]);
+    expect(client.registered).toEqual([]);
+    open();
+    await registered;
+    expect(client.registered).toHaveLength(1);
+  });
+
+  test('an instance without an address is none of the gate’s business', async () => {
+    const { client } = decorated({ gate: { pass: () => expect.unreachable(), cancel: () => false } });
+    for (const odd of [undefined, {}, { ip: '10.0.0.1', port: 70_000 }, { ip: '', port: 1 }]) await client.registerInstance('orders', GROUP, odd);
+    expect(client.registered).toHaveLength(4);
   });
 });
 

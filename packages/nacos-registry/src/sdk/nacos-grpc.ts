@@ -15,6 +15,8 @@ import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type 
 /** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
 const HOOKS = {
   register: 'nacos-sdk-rust-binding-node registerInstance',
+  hold: 'nacos-sdk-rust-binding-node registration',
+  deregister: 'nacos-sdk-rust-binding-node deregisterInstance',
   registerBatch: 'nacos-sdk-rust-binding-node batchRegisterInstance',
   discover: 'nacos-sdk-rust-binding-node discovery',
   view: 'nacos-sdk-rust-binding-node view',
@@ -77,7 +79,8 @@ const getAllByLanes = new WeakMap<LaneNaming, AnyFunction>();
 export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
-      return announced(lanes, () => {
+      if (lanes.isAgents) return outsideLane(original as AnyMethod, this, args);
+      return lanes.register(keyFrom(lanes, this, args), args[2], HOOKS.hold, () => {
         const tagged = lanes.attempt(HOOKS.register, () => tagInstances(args, (instance) => tagInstance(lanes, this as object, args, instance)));
         return outsideLane(original as AnyMethod, this, tagged ?? args);
       });
@@ -85,12 +88,18 @@ export const methods: AdapterMethods = {
 
   batchRegisterInstance: (lanes, original) =>
     function batchRegisterInstance(this: unknown, ...args: unknown[]) {
-      return announced(lanes, () => {
+      return lanes.register(keyFrom(lanes, this, args), args[2], HOOKS.hold, () => {
         const tagged = lanes.attempt(HOOKS.registerBatch, () =>
           tagInstances(args, (list) => (Array.isArray(list) ? list.map((instance) => tagInstance(lanes, this as object, args, instance)) : list)),
         );
         return outsideLane(original as AnyMethod, this, tagged ?? args);
       });
+    },
+
+  deregisterInstance: (lanes, original) =>
+    function deregisterInstance(this: unknown, ...args: unknown[]) {
+      const go = (): unknown => outsideLane(original as AnyMethod, this, args);
+      return lanes.isAgents ? go() : lanes.deregister(keyFrom(lanes, this, args), args[2], HOOKS.deregister, go);
     },
 
   getAllInstances: (lanes, original) => {
@@ -147,16 +156,14 @@ function tagInstances(args: readonly unknown[], change: (third: unknown) => unkn
   return changed === args[2] ? undefined : [args[0], args[1], changed, ...args.slice(3)];
 }
 
-/** Registers once what is to be announced is known. */
-function announced(lanes: LaneNaming, register: () => unknown): unknown {
-  const { announcing } = lanes;
-  return announcing === undefined ? register() : announcing.then(register);
+function keyFrom(lanes: LaneNaming, client: unknown, args: readonly unknown[]): () => ServiceKey {
+  return () => keyOf(lanes, client as object, args);
 }
 
 function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[], instance: unknown): unknown {
   if (instance === null || typeof instance !== 'object') return instance;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
-  const tagged = lanes.tagMetadata(metadata, String(ip));
+  const tagged = lanes.tagMetadata(metadata, String(ip), port);
   const { registerInstance, deregisterInstance } = client as { registerInstance: AnyMethod; deregisterInstance: AnyMethod };
   lanes.registered(keyOf(lanes, client, args), tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(registerInstance, client, [args[0], args[1], withMetadata(instance, changed)]),

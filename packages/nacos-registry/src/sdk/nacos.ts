@@ -23,6 +23,8 @@ import { hearPushes } from './nacos-push.js';
 /** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
 const HOOKS = {
   register: 'nacos registerInstance',
+  hold: 'nacos registration',
+  deregister: 'nacos deregisterInstance',
   discover: 'nacos discovery',
   view: 'nacos view',
   recall: 'nacos snapshot',
@@ -96,15 +98,20 @@ interface Subscription {
 export const methods: AdapterMethods = {
   registerInstance: (lanes, original) =>
     function registerInstance(this: unknown, ...args: unknown[]) {
-      const register = (): unknown => {
+      if (lanes.isAgents) return outsideLane(original as AnyMethod, this, args);
+      return lanes.register(keyFrom(lanes, this as Client, args), args[1], HOOKS.hold, () => {
         const tagged = lanes.attempt(HOOKS.register, () => {
           meet(lanes, this as Client);
           return tagInstance(lanes, this as Client, args);
         });
         return outsideLane(original as AnyMethod, this, tagged ?? args);
-      };
-      const { announcing } = lanes;
-      return announcing === undefined ? register() : announcing.then(register);
+      });
+    },
+
+  deregisterInstance: (lanes, original) =>
+    function deregisterInstance(this: unknown, ...args: unknown[]) {
+      const go = (): unknown => outsideLane(original as AnyMethod, this, args);
+      return lanes.isAgents ? go() : lanes.deregister(keyFrom(lanes, this as Client, args), args[1], HOOKS.deregister, go);
     },
 
   getAllInstances: (lanes, original) => {
@@ -170,7 +177,7 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
   const [service, instance, group, ...rest] = args as [unknown, unknown, unknown];
   if (instance === null || typeof instance !== 'object') return undefined;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
-  const tagged = lanes.tagMetadata(metadata, String(ip));
+  const tagged = lanes.tagMetadata(metadata, String(ip), port);
   lanes.registered(keyOf(lanes, client, service, group), tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(client.registerInstance as AnyMethod, client, [service, withMetadata(instance, changed), group]),
     deregister: () => outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
@@ -539,6 +546,14 @@ function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
       return answered;
     };
   });
+}
+
+/** Of what is registered. The client may be used for the first time. */
+function keyFrom(lanes: LaneNaming, client: Client, args: readonly unknown[]): () => ServiceKey {
+  return () => {
+    meet(lanes, client);
+    return keyOf(lanes, client, args[0], args[2]);
+  };
 }
 
 function keyOf(lanes: LaneNaming, client: Client, service: unknown, group: unknown): ServiceKey {

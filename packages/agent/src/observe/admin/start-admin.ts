@@ -65,8 +65,7 @@ async function listen({ runtime: { log } }: RunningAgent, host: string, port: nu
 
 function routesOf(agent: RunningAgent, traffic: TrafficRecorder): Routes {
   const { runtime } = agent;
-  let drain: Drain | undefined;
-  const status = (): ReturnType<typeof statusReport> => statusReport(agent, drain?.report ?? null);
+  const status = (): ReturnType<typeof statusReport> => statusReport(agent, runtime.drain?.report ?? null);
   return {
     'GET /metrics': (_, response) => answerText(response, 200, metricsText(status(), traffic), PROMETHEUS_CONTENT_TYPE),
     'GET /status': (_, response) => answerJson(response, status()),
@@ -78,11 +77,11 @@ function routesOf(agent: RunningAgent, traffic: TrafficRecorder): Routes {
         answerText(response, 403, 'A drain is asked for on the machine itself.');
         return;
       }
-      const isRepeated = drain !== undefined;
-      drain ??= new Drain(runtime, {
+      const isRepeated = runtime.drain !== undefined;
+      const drain = (runtime.drain ??= new Drain(runtime, {
         settleSeconds: countIn(query, 'settleSeconds') ?? DEFAULT_DRAIN_LIMITS.settleSeconds,
         deadlineSeconds: countIn(query, 'deadlineSeconds') ?? DEFAULT_DRAIN_LIMITS.deadlineSeconds,
-      });
+      }));
       tellDrain(drain, isRepeated, response);
     },
   };

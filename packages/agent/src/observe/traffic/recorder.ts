@@ -31,7 +31,7 @@ const FAILED_GRPC_CODES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
 /** What figures are told apart by. */
 export interface TrafficSources {
-  readonly options: Pick<AgentOptions, 'tag'>;
+  readonly options: Pick<AgentOptions, 'tag'> & Partial<Pick<AgentOptions, 'readyPath'>>;
   readonly tables: ServiceTables;
   /** Whether a call is the agent's own. */
   isRegistry(host: string, port: number): boolean;
@@ -77,7 +77,7 @@ export class TrafficRecorder {
   requestCame(response: Response): void {
     // Node tells of one that expects 100-continue twice.
     if (response[STARTED] !== undefined) return;
-    response[STARTED] = this.#came();
+    response[STARTED] = this.#came(this.isDraining && isProbe(response.req, this.#sources.options.readyPath));
     if (this.isDraining) response.shouldKeepAlive = false;
     response.on('close', this.#responseClosed);
   }
@@ -85,7 +85,7 @@ export class TrafficRecorder {
   /** A request of HTTP/2 has come. */
   streamCame(stream: InboundStream): void {
     if (stream[STARTED] !== undefined) return;
-    stream[STARTED] = this.#came();
+    stream[STARTED] = this.#came(false);
     stream.on('close', this.#streamClosed);
   }
 
@@ -122,9 +122,12 @@ export class TrafficRecorder {
     stream.on('close', streamEnded);
   }
 
-  #came(): number {
+  /** Probes come as long as the process is there: they are no sign of a caller that has not heard. */
+  #came(isProbe: boolean): number {
     this.inFlight++;
-    return (this.lastRequestAt = performance.now());
+    const now = performance.now();
+    if (!isProbe) this.lastRequestAt = now;
+    return now;
   }
 
   #end(mark: RequestTag | undefined, failed: boolean, startedAt: number | undefined): void {
@@ -162,6 +165,11 @@ export class TrafficRecorder {
       series.errors++;
     });
   }
+}
+
+/** Whether a request asks how this instance does: Kubernetes', by its user agent, or one for LANE_READY_PATH. */
+function isProbe({ url, headers }: http.IncomingMessage, readyPath: string | undefined): boolean {
+  return url === readyPath || headers['user-agent']?.startsWith('kube-probe/') === true;
 }
 
 /** Whether the client has closed its connection, or lost it: where the server itself destroys it, neither has happened. */

@@ -1,0 +1,196 @@
+/** LANE_LOSSLESS: an app is registered when it can serve, and hears of SIGTERM when nobody calls it any more; all else is as without. */
+import { once } from 'node:events';
+import http from 'node:http';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos, type NacosConnection, type NacosInstance } from '@lane/nacos-registry';
+import { eventually, freePort, listen } from '@lane/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions } from './nodes.js';
+import { send, startApp, type App } from './run-app.js';
+
+let nacos: EmbeddedNacos;
+let connection: NacosConnection;
+let proxy: http.Server;
+let proxyAddress: string;
+/** Calls to Nacos: method and service. */
+const calls: string[] = [];
+
+beforeAll(async () => {
+  nacos = await startEmbeddedNacos({ port: 0 });
+  connection = connectNacos({ server: nacos.address });
+  const [host, port] = nacos.address.split(':') as [string, string];
+  proxy = http.createServer((request, response) => {
+    const url = new URL(request.url as string, 'http://nacos');
+    if (url.pathname.endsWith('/ns/instance')) calls.push(`${request.method} ${url.searchParams.get('serviceName')?.split('@@')[1]}`);
+    const asked = http.request({ host, port, path: request.url, method: request.method, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode as number, answer.headers);
+      answer.pipe(response);
+    });
+    asked.on('error', () => response.destroy());
+    request.pipe(asked);
+  });
+  proxyAddress = `127.0.0.1:${await listen(proxy)}`;
+});
+afterAll(async () => {
+  await connection?.close();
+  proxy?.close();
+  proxy?.closeAllConnections();
+  await nacos?.close();
+});
+
+let count = 0;
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  const start = async (life: string, env: Record<string, string> = {}): Promise<{ app: App; service: string; ended: Promise<unknown[]> }> => {
+    const service = `lossless-${++count}`;
+    const app = await startApp({
+      node,
+      script: 'lossless.cjs',
+      args: [life],
+      env: { NACOS: proxyAddress, SERVICE: service, LANE_LOSSLESS: 'on', ...env },
+      says: [/lane warn: .*is not registered yet/, /lane warn: a stop that may lose requests/],
+    });
+    return { app, service, ended: once(app.child, 'exit') };
+  };
+  const instancesOf = (name: string): Promise<readonly NacosInstance[]> => connection.list({ name, group: 'DEFAULT_GROUP' });
+  const isListed = (name: string): Promise<void> => eventually(async () => expect(await instancesOf(name)).toHaveLength(1));
+  const isGone = (name: string): Promise<void> => eventually(async () => expect(await instancesOf(name)).toEqual([]));
+
+  test('an app hears of SIGTERM once it is out of the registry and what it had begun is answered, and ends with its own code', async () => {
+    const { app, service, ended } = await start('has a handler');
+    await isListed(service);
+    const answered = send(app.port, '/slow');
+    await app.heard('slow', 1);
+    const order: string[] = [];
+    void answered.then(() => order.push('answered'));
+    const heard = app.heard('SIGTERM', 1).then(() => order.push('SIGTERM'));
+    app.child.kill('SIGTERM');
+    await heard;
+    expect(await instancesOf(service)).toEqual([]);
+    expect(await answered).toMatchObject({ status: 200, body: 'answered', headers: { connection: 'close' } });
+    expect(order).toEqual(['answered', 'SIGTERM']);
+    expect(await ended).toEqual([7, null]);
+  });
+
+  test('an app without a handler leaves the registry, and is ended by the signal', async () => {
+    const { app, service, ended } = await start('has no handler');
+    await isListed(service);
+    app.child.kill('SIGTERM');
+    expect(await ended).toEqual([null, 'SIGTERM']);
+    expect(await instancesOf(service)).toEqual([]);
+  });
+
+  test('an app that counts who listens counts itself alone', async () => {
+    const { app, ended } = await start('counts listeners');
+    app.child.kill('SIGTERM');
+    expect(await ended).toEqual([8, null]);
+  });
+
+  test('what its handler throws ends it as an exception of its own', async () => {
+    const { app, ended } = await start('throws in its handler');
+    app.child.kill('SIGTERM');
+    expect(await ended).toEqual([1, null]);
+    expect(app.stderr()).toMatch(/Error: of the app/);
+    expect(app.stderr()).not.toMatch(/unhandled/i);
+  });
+
+  test('an app that deregisters itself is not deregistered twice', async () => {
+    const { app, service, ended } = await start('deregisters itself');
+    await isListed(service);
+    app.child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    expect(calls.filter((call) => call === `DELETE ${service}`)).toHaveLength(1);
+  });
+
+  test('an app that has registered nothing hears of it at once', async () => {
+    const { app } = await start('registers nothing', { SLOW_MS: '600000' });
+    let isAnswered = false;
+    const answered = send(app.port, '/slow').then(
+      () => (isAnswered = true),
+      () => {},
+    );
+    await app.heard('slow', 1);
+    app.child.kill('SIGTERM');
+    await app.heard('SIGTERM', 1);
+    expect(isAnswered).toBe(false);
+    app.child.kill('SIGKILL');
+    await answered;
+  });
+
+  test('a second SIGTERM ends the wait, and the app hears of both', async () => {
+    const { app, service } = await start('ignores it', { SLOW_MS: '600000' });
+    await isListed(service);
+    send(app.port, '/slow').catch(() => {});
+    await app.heard('slow', 1);
+    app.child.kill('SIGTERM');
+    await isGone(service);
+    app.child.kill('SIGTERM');
+    await app.heard('SIGTERM', 2);
+    expect(await instancesOf(service)).toEqual([]);
+    // From now on it is the app's alone.
+    app.child.kill('SIGTERM');
+    await app.heard('SIGTERM', 1);
+    app.child.kill('SIGKILL');
+  });
+
+  test('what does not end is waited for as long as LANE_LOSSLESS says', async () => {
+    const { app, service } = await start('ignores it', { SLOW_MS: '600000', LANE_LOSSLESS: '4s' });
+    app.child.stderr?.resume();
+    await isListed(service);
+    send(app.port, '/slow').catch(() => {});
+    await app.heard('slow', 1);
+    app.child.kill('SIGTERM');
+    await app.heard('SIGTERM', 1);
+    await eventually(() => expect(app.stderr()).toMatch(/1 requests are in flight at the deadline of 4 s: give it longer, by LANE_LOSSLESS/));
+    app.child.kill('SIGKILL');
+  });
+
+  test('an app that exits by itself meanwhile exits', async () => {
+    const { app, service, ended } = await start('has a handler', { SLOW_MS: '600000' });
+    await isListed(service);
+    send(app.port, '/slow').catch(() => {});
+    await app.heard('slow', 1);
+    app.child.kill('SIGTERM');
+    await isGone(service);
+    send(app.port, '/exit').catch(() => {});
+    expect(await ended).toEqual([3, null]);
+  });
+
+  test('an app that listens after it has registered is told so, and registered when it listens', async () => {
+    const port = await freePort();
+    const { app, service } = await start('registers before it listens', { PORT: String(port) });
+    await app.heard('registered', 1);
+    expect(await instancesOf(service)).toEqual([]);
+    app.child.send('listen');
+    await isListed(service);
+    app.child.kill('SIGKILL');
+  });
+
+  test('LANE_READY_PATH holds the registration until it answers 2xx', async () => {
+    const { app, service } = await start('has a handler', { LANE_READY_PATH: '/ready' });
+    await app.heard('registered', 1);
+    expect(await instancesOf(service)).toEqual([]);
+    await send(app.port, '/be-ready');
+    await isListed(service);
+    app.child.kill('SIGKILL');
+  });
+
+  test('what the app takes back before it is ready never goes out', async () => {
+    const { app, service } = await start('takes it back', { LANE_READY_PATH: '/ready' });
+    await send(app.port, '/be-ready');
+    await isListed(`${service}-2`);
+    expect(calls).not.toContain(`POST ${service}`);
+    app.child.kill('SIGKILL');
+  });
+
+  test('LANE_WARMUP tells callers since when the weight rises, and for how long', async () => {
+    const { app, service } = await start('has a handler', { LANE_LOSSLESS: 'off', LANE_WARMUP: '2m' });
+    await isListed(service);
+    const [instance] = await instancesOf(service);
+    expect(instance?.metadata).toEqual({
+      'sermant.grace.warmup.time': '120',
+      'sermant.grace.warmup.inject.time': expect.stringMatching(/^\d{13}$/),
+    });
+    app.child.kill('SIGKILL');
+  });
+});
