@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -168,23 +168,41 @@ Names: ${names.join(', ')}; \`npm run bench -- <name> --help\` tells the options
       ['knip', bin('knip', 'knip'), ['--no-progress']],
     ]);
   },
+  /** `[folder]`: where the tarballs go, instead of .cache/packed. */
+  async pack() {
+    await prepare({ tests: false, pages: true });
+    const folder = await packAll(passed[0]);
+    const tarballs = Object.fromEntries(readdirSync(join(root, 'packages')).flatMap((name) => tarballOf(join(root, 'packages', name), folder)));
+    const shown = (name) => quoted(join(folder, tarballs[name]));
+    const all = process.platform === 'win32' ? Object.keys(tarballs).map(shown).join(' ') : `${quoted(folder)}/*.tgz`;
+    console.log(`
+${Object.keys(tarballs).length} packages are in ${relative(process.cwd(), folder) || folder}. No registry has them: install them from there, each with those it needs.
+
+In an app, the agent:
+
+    npm install ${withThoseOfOurs('@lane/agent', tarballs).map(shown).join(' ')}
+    node --require @lane/agent app.js
+
+The lane command with its demo, in an empty folder, too:
+
+    npm install ${all}
+    npx @lane/cli demo`);
+    return 0;
+  },
+  /** Asks what has changed, and writes a changeset. */
+  async change() {
+    return attempt(async () => (await import('./release.mjs')).changesets(root, ['add', ...passed]));
+  },
+  async release() {
+    return attempt(async () => {
+      const tag = (await import('./release.mjs')).release(root);
+      console.log(`\n${tag} is committed and tagged. Look at it with git show ${tag}; then publish it:\n\n    git push --follow-tags`);
+    });
+  },
   async 'check-packages'() {
     await prepare({ tests: true });
     // The tarballs themselves are checked: what is published, not what lies around.
-    const packed = join(root, '.cache/packed');
-    rmSync(packed, { recursive: true, force: true });
-    mkdirSync(packed, { recursive: true });
-    await step('packing', 'npx', [
-      ...PNPM,
-      '--recursive',
-      '--filter',
-      './packages/*',
-      '--filter',
-      '!@lane/testing',
-      'pack',
-      '--pack-destination',
-      packed,
-    ]);
+    const packed = await packAll();
     const sboms = join(root, '.cache/sbom');
     rmSync(sboms, { recursive: true, force: true });
     mkdirSync(sboms, { recursive: true });
@@ -221,6 +239,46 @@ if (!Object.hasOwn(TASKS, task ?? '')) {
   process.exit(2);
 }
 process.exitCode = await TASKS[task]();
+
+/** Packs what is published. Gives the folder of the tarballs: `.cache/packed`, emptied before, or the one that is named, where whoever called npm is. */
+async function packAll(named) {
+  const folder = named === undefined ? join(root, '.cache/packed') : resolve(process.env.INIT_CWD ?? process.cwd(), named);
+  if (named === undefined) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await step('packing', 'npx', [
+    ...PNPM,
+    '--recursive',
+    '--filter',
+    './packages/*',
+    '--filter',
+    '!@lane/testing',
+    'pack',
+    '--pack-destination',
+    folder,
+  ]);
+  return folder;
+}
+
+/** The name of a published package with that of its tarball, as npm and pnpm call it. */
+function tarballOf(path, folder) {
+  const { name, version, private: isPrivate } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+  const file = `${name.slice(1).replace('/', '-')}-${version}.tgz`;
+  return isPrivate === true || !existsSync(join(folder, file)) ? [] : [[name, file]];
+}
+
+/** A package and all of ours that are installed with it. */
+function withThoseOfOurs(name, tarballs) {
+  const found = new Set([name]);
+  for (const each of found) {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(root, 'packages', each.split('/')[1], 'package.json'), 'utf8'));
+    for (const dependency of Object.keys(dependencies)) if (dependency in tarballs) found.add(dependency);
+  }
+  return [...found];
+}
+
+function quoted(path) {
+  return /^[\w./\\:@-]+$/.test(path) ? path : JSON.stringify(path);
+}
 
 /** Installs and builds what is not up to date. */
 async function prepare({ tests, pages = tests }) {
@@ -288,6 +346,17 @@ function newestOf(folders, files) {
   return `${count} ${newest}`;
 }
 
+/** 0, or 1 with what is wrong in a line. */
+async function attempt(work) {
+  try {
+    await work();
+    return 0;
+  } catch (error) {
+    console.error(error.message);
+    return 1;
+  }
+}
+
 /** The script behind a command of the root's development dependencies: run with this Node, and on every platform. */
 function bin(dependency, name) {
   const folder = join(root, 'node_modules', dependency);
@@ -326,11 +395,17 @@ async function sequence(checks) {
   return failed === 0 ? 0 : 1;
 }
 
+/** How a command is started: npx is a script of the shell's on Windows, which would take paths with spaces apart, so there Node runs what is behind it. */
+function started(command, args) {
+  if (process.platform !== 'win32' || command !== 'npx') return [command, args];
+  const npm = process.env.npm_execpath ?? join(dirname(process.execPath), 'node_modules/npm/bin/npm-cli.js');
+  return [process.execPath, [join(dirname(npm), 'npx-cli.js'), ...args]];
+}
+
 /** Runs a command to its end and gives its exit code. Signals to this process go on to it. */
 function run(command, args, collect) {
   return new Promise((resolve) => {
-    const windows = process.platform === 'win32' && command === 'npx';
-    const child = spawn(command, args, { cwd: root, shell: windows, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(...started(command, args), { cwd: root, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
     const forward = (signal) => child.kill(signal);
     // A terminal's Ctrl-C reaches the child by itself; this one has to live on until the child has cleaned up.
     const wait = () => {};

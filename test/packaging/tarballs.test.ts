@@ -14,16 +14,16 @@ const run = promisify(execFile);
 const root = join(__dirname, '../..');
 
 let folder: string;
+/** What `npm run pack` says. */
+let told: string;
 const children = new Set<ChildProcess>();
 
 beforeAll(async () => {
   // A space in the path: NODE_OPTIONS and resolution have to bear it.
   folder = await mkdtemp(join(tmpdir(), 'lane packed '));
+  told = (await run(process.execPath, ['scripts/run.mjs', 'pack', folder], { cwd: root })).stdout;
   // @lane/testing is private.
   const packages = (await readdir(join(root, 'packages'))).filter((name) => name !== 'testing');
-  await Promise.all(
-    packages.map((name) => run('npx', ['-y', 'pnpm@12', 'pack', '--pack-destination', folder], { cwd: join(root, 'packages', name) })),
-  );
   const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz'));
   expect(tarballs).toHaveLength(packages.length);
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true }));
@@ -87,6 +87,29 @@ describe.each([
   test('leaves an untagged request untagged', async () => {
     expect(await ask(args, env, undefined)).toEqual({ lane: null, seenByCommonJs: null, heard: 'undefined' });
   });
+});
+
+test('what packing says installs the agent alone, in an empty folder', async () => {
+  const [install = '', start = ''] = told.split('\n').flatMap((line) => (/^ {4}(?:npm install|node) /.test(line) ? [line.trim()] : []));
+  const empty = await mkdtemp(join(tmpdir(), 'lane empty '));
+  try {
+    await run(`${install} --no-audit --no-fund`, { cwd: empty, shell: true });
+    expect((await readdir(join(empty, 'node_modules/@lane'))).sort()).toEqual(['agent', 'core', 'kubernetes-registry', 'nacos-registry', 'storage']);
+    await writeFile(join(empty, 'app.js'), 'console.log(require("@lane/core").currentLane() ?? "none")');
+    expect(await run(`${start}`, { cwd: empty, shell: true, env: { ...process.env, NODE_OPTIONS: '', LANE_TAG: 'gray' } })).toMatchObject({
+      stdout: 'gray\n',
+      stderr: '',
+    });
+  } finally {
+    await rm(empty, { recursive: true, force: true });
+  }
+});
+
+test('the demo runs from them, outside of a clone', async () => {
+  expect(told).toMatch(/^ {4}npx @lane\/cli demo$/m);
+  const { stdout } = await run('npx', ['--no-install', '@lane/cli', 'demo', '--check', '--ports', 'auto', '--replicas', '1'], { cwd: folder });
+  expect(stdout).toContain('installing express and nacos');
+  expect(stdout).toMatch(/www\.aliyundoc\.com: 101 of 101 right\nwww\.example\.com: 101 of 101 right/);
 });
 
 test('the command is there and says what it can do', async () => {

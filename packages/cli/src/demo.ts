@@ -1,5 +1,4 @@
 /** The scenario: A → B → C behind Nacos and a gateway, base and gray, in processes that know nothing of lanes. */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { createServer } from 'node:net';
@@ -12,6 +11,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups } from '@lane/storage';
 import { CliError } from './cli-error.js';
 import { ManagedProcess } from './managed-process.js';
+import { prepareShop } from './shop.js';
 
 /** The three services of the scenario. */
 export const SHOP = [
@@ -135,9 +135,6 @@ async function removeShop(connection: NacosConnection): Promise<void> {
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   const { replicas = 2, entry = 'hosts', without = [], laneGroups = 'shop', onProgress = () => {}, onDeath = () => {} } = options;
   expectAgent();
-  const shop = join(__dirname, '../../../examples/shop');
-  if (!existsSync(join(shop, 'a.js')))
-    throw new CliError('the demo runs in a clone of the repository, and its examples/shop is not there', 'ELANE_NO_SHOP');
   const auto = options.ports === 'auto';
   if (!auto) {
     if (options.nacos === undefined)
@@ -172,6 +169,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 
   async function start(): Promise<Demo> {
+    const shop = await prepareShop(folder, onProgress);
     const nacosAddress = options.nacos ?? (await startNacos());
     const connection = connectNacos({
       server: nacosAddress,
@@ -205,7 +203,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     const count = roles.length * replicas;
     const fewer = replicas === 1 ? '' : `; --replicas 1 starts ${roles.length}`;
     onProgress(`starting ${count} processes (some ${(Math.round((count * MEGABYTES_EACH) / 100) / 10).toFixed(1)} GB of memory${fewer})`);
-    const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, env)));
+    const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, shop, env)));
     let registered = 0;
     await Promise.all(
       services.map(async (service) => {
@@ -300,6 +298,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   function startService(
     role: (typeof SHOP)[number] & { readonly lane: 'base' | 'gray' },
     replica: number,
+    shop: string,
     env: Readonly<Record<string, string>>,
   ): DemoService {
     const { letter, name, service, lane } = role;

@@ -4,6 +4,7 @@ import { nearest } from '@lane/core/model';
 import { CliError } from './cli-error.js';
 import { COMMANDS, HIDDEN_COMMANDS } from './commands/index.js';
 import { EXIT } from './exit-codes.js';
+import { inFlags } from './flags.js';
 import { guardConsole } from './output.js';
 
 const { version } = require('../package.json') as { version: string };
@@ -53,25 +54,6 @@ function expectCommand([first, ...path]: readonly string[]): void {
   }
 }
 
-/** Options that stand for variables of the agent, where a message speaks of these. */
-const FLAGS: ReadonlyArray<readonly [variable: string, flag: string]> = [
-  ['LANE_NACOS_SERVER', '--nacos'],
-  ['LANE_NACOS_NAMESPACE', '--namespace'],
-  ['LANE_NACOS_USERNAME', '--nacos-username'],
-  ['LANE_NACOS_PASSWORD', '--nacos-password'],
-  ['LANE_NACOS_GROUP', '--nacos-group'],
-  ['LANE_NACOS_TRANSPORT', '--nacos-transport'],
-];
-
-/** A message in the words of whoever gave options: it names the flag, unless the variable is what was set. */
-function inFlags(message: string): string {
-  const isGiven = (flag: string): boolean => process.argv.some((one) => one === flag || one.startsWith(`${flag}=`));
-  return FLAGS.filter(([variable, flag]) => isGiven(flag) || (process.env[variable] ?? '') === '').reduce(
-    (text, [variable, flag]) => text.replaceAll(`${variable}=`, `${flag} `).replaceAll(variable, flag),
-    message,
-  );
-}
-
 async function main(): Promise<void> {
   try {
     exitOverrideAll(program);
@@ -84,7 +66,7 @@ async function main(): Promise<void> {
       return;
     }
     const { code, syscall } = error as NodeJS.ErrnoException;
-    const message = inFlags((error as Error).message);
+    const message = inFlags((error as Error).message, (variable) => (process.env[variable] ?? '') === '');
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
     const isAddress = syscall === 'listen' || syscall === 'getaddrinfo';
     if (wantsJson() && (expected || isAddress)) {

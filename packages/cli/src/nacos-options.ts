@@ -46,17 +46,24 @@ export function connectAsAsked(given: NacosArguments, holdProcess = false): Naco
 export async function withNacos<T>(given: NacosArguments, work: (connection: NacosConnection) => Promise<T>): Promise<T> {
   const connection = connectAsAsked(given, true);
   try {
-    if (given.namespace !== undefined) await expectNamespace(connection);
+    await expectNamespace(connection, given);
     return await work(connection);
   } finally {
     await connection.close();
   }
 }
 
-/** Nacos takes documents for a namespace that does not exist, and shows them to nobody: rejects. Where it does not tell its namespaces, all is well. */
-async function expectNamespace(connection: NacosConnection): Promise<void> {
+/**
+ * Rejects where Nacos has no namespace as given: it takes documents for one that does not exist, and shows them to nobody. Where Nacos does not tell
+ * its namespaces, or is away, all is well.
+ */
+export async function expectNamespace(connection: NacosConnection, { namespace: given }: Pick<NacosArguments, 'namespace'>): Promise<void> {
+  if (given === undefined) return;
   const { namespace } = connection;
+  // The connection of a command that runs on does not hold the process, and nothing else does yet.
+  const held = setInterval(() => {}, 60_000);
   const known = await connection.namespaces().catch(() => undefined);
+  clearInterval(held);
   if (known === undefined || known.some(({ id, madeOnUse }) => id === namespace || madeOnUse === true)) return;
   const named = known.find(({ name }) => name === namespace);
   throw new CliError(

@@ -10,7 +10,7 @@ import type { NacosConnection } from '@lane/nacos-registry';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { readLaneGroupsFile } from './lane-groups-file.js';
-import { connectAsAsked, withNacosOptions, type NacosArguments } from './nacos-options.js';
+import { connectAsAsked, expectNamespace, withNacosOptions, type NacosArguments } from './nacos-options.js';
 import { TERMINAL_LOG } from './terminal.js';
 
 /** Where services are found, and lane groups are kept, as given. */
@@ -61,9 +61,20 @@ export interface Opened {
 
 /**
  * Opens what the options of `command` ask for. Where services are found by Kubernetes, Nacos is asked for lane groups only where it is
- * named. `holdProcess`: an answer is waited for.
+ * named. `holdProcess`: an answer is waited for. Rejects where Nacos has no namespace as given.
  */
 export async function openRegistry(given: RegistryArguments, command: Command, holdProcess = false): Promise<Opened> {
+  const opened = await open(given, command, holdProcess);
+  try {
+    if (opened.nacos !== undefined) await expectNamespace(opened.nacos, given);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return opened;
+}
+
+async function open(given: RegistryArguments, command: Command, holdProcess: boolean): Promise<Opened> {
   if (given.registry === 'nacos') {
     const nacos = connectAsAsked(given, holdProcess);
     const group = given.nacosGroup ?? 'DEFAULT_GROUP';

@@ -30,6 +30,7 @@ import type { Drain } from '../observe/admin/drain.js';
 import { Connecting } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
+import { UnresolvedNames } from '../outbound/unresolved-names.js';
 import type { AgentLog } from './log.js';
 
 /** The parts of the agent. */
@@ -42,6 +43,7 @@ export class Runtime implements Outbound, Messaging {
   readonly requests: RequestLanes;
   readonly router: Router;
   readonly connecting: Connecting;
+  readonly unresolved: UnresolvedNames;
   readonly propagation: Propagation;
   readonly observers: Observers = { traffic: undefined, verdicts: undefined };
   readonly laneGroups = new LaneGroupsInForce((rules) => this.setRules(rules));
@@ -107,6 +109,7 @@ export class Runtime implements Outbound, Messaging {
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
     this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
+    this.unresolved = new UnresolvedNames(this.#registry, (host) => names.isInternal(host), log);
     this.connecting = new Connecting(this.router, this.tables, log, () => performance.now());
     this.setRules(undefined);
   }

@@ -6,6 +6,8 @@ import type { AgentLog } from '../boot/log.js';
 export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'defaultGroup' | 'holdMs' | 'watchTrouble'> {
   /** As {@link Registry.observe}; undefined: there is nobody to ask. */
   observe(...args: Parameters<Registry['observe']>): Unsubscribe | undefined;
+  /** As {@link Registry.list}; undefined: there is nobody to ask, or nobody yet. */
+  readonly list?: Registry['list'] | undefined;
   /** What is remembered of an earlier run. */
   readonly snapshots?: SnapshotStore | undefined;
 }

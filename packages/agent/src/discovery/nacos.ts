@@ -67,6 +67,7 @@ export class NacosDiscovery implements ObservedRegistry {
   readonly names = undefined;
   readonly holdMs = BEATS_HOLD_MS;
   readonly snapshots: SnapshotStore = new LateSnapshots();
+  list: ObservedRegistry['list'];
   readonly #parts: NacosDiscoveryParts;
   #naming: LaneNaming | undefined;
   #connection: NacosConnection | undefined;
@@ -172,6 +173,7 @@ export class NacosDiscovery implements ObservedRegistry {
       return;
     }
     this.#connection = connection;
+    this.list = (key) => connection.list(key);
     // A server that comes back is empty until instances have registered again.
     connection.watchTrouble((isReachable) => this.#parts.tables.trouble(isReachable));
     (this.snapshots as LateSnapshots).become(

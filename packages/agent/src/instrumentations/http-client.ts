@@ -15,9 +15,11 @@ import { decideProxyOnce } from '../outbound/http/env-proxy.js';
 import { storeHeaderWithLane, type StoreHeader } from '../outbound/http/headers.js';
 import { LANE, rememberLane, type Request } from '../outbound/http/request-lane.js';
 import type { Outbound } from '../outbound/outbound.js';
+import { tellOfUnresolvedNames } from '../outbound/unresolved-names.js';
 import { wrap } from '../patching/wrap.js';
 
 export function install(outbound: Outbound): void {
+  tellOfUnresolvedNames(outbound.unresolved);
   connectRoutedSockets(outbound.connecting);
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) =>
     decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, original, outbound)),

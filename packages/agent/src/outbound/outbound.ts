@@ -3,11 +3,13 @@ import type { AgentLog } from '../boot/log.js';
 import type { Observers } from '../observe/observers.js';
 import type { Connecting } from './connecting/connecting.js';
 import type { Propagation } from './propagation.js';
+import type { UnresolvedNames } from './unresolved-names.js';
 
 /** What hooks of clients use. */
 export interface Outbound {
   readonly router: Router;
   readonly connecting: Connecting;
+  readonly unresolved: UnresolvedNames;
   readonly propagation: Propagation;
   readonly codec: TagCodec;
   readonly observers: Observers;

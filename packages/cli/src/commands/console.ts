@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { connectAsAsked, withNacosOptions, type NacosArguments } from '../nacos-options.js';
+import { connectAsAsked, expectNamespace, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 
 /** `lane console`. */
@@ -55,6 +55,7 @@ async function console_(given: ConsoleArguments): Promise<void> {
   ];
   const connection = connectAsAsked(given);
   try {
+    await expectNamespace(connection, given);
     const running = await startConsole({
       connection,
       serviceGroup: given.nacosGroup,

@@ -182,6 +182,34 @@ describe('in the environment of an app', () => {
     expect((await lane(['doctor'], { ...GOOD(), LANE_SERVICES: 'lonely' })).stdout).not.toContain('lonely');
   });
 
+  test('the remedy names the option that was given, else the variable', async () => {
+    const { stdout } = await lane(['doctor', '--nacos', '127.0.0.1:9'], GOOD());
+    expect(stdout).toMatch(/127\.0\.0\.1:9 can't be reached/);
+    expect(stdout).toMatch(/→ .*--nacos/);
+    expect(stdout).not.toMatch(/→ .*LANE_NACOS_SERVER/);
+    expect((await lane(['doctor'], { ...GOOD(), LANE_NACOS_SERVER: '127.0.0.1:9' })).stdout).toMatch(/→ .*LANE_NACOS_SERVER/);
+    const { stdout: named } = await lane(['doctor', '--namespace', 'elsewhere'], GOOD());
+    expect(named).toMatch(/there is no namespace elsewhere/);
+  });
+
+  test('an entry rule whose requests an earlier lane takes is told', async () => {
+    const blue = { name: 'blue', tag: 'blue', rules: [{ name: 'asked-for', match: { header: 'x-lane', exact: 'blue' } }] };
+    const gray = { name: 'gray', tag: 'gray', rules: [{ name: 'share', percent: 30 }] };
+    const file = join(folder, 'groups.json');
+    const write = (...lanes: object[]): void =>
+      writeFileSync(file, JSON.stringify({ version: 1, groups: [{ name: 'shop', services: ['orders'], entry: { services: ['orders'] }, lanes }] }));
+    write(gray, blue);
+    expect(wrong(await examineEnvironment({ ...GOOD(), LANE_RULES: `file:${file}` }))).toMatchObject([
+      {
+        check: 'lane-groups',
+        level: 'warning',
+        message: expect.stringMatching(/^rule shop\/gray\/share takes 30 % .* Put lane shop\/blue before lane shop\/gray$/),
+      },
+    ]);
+    write(blue, gray);
+    expect(wrong(await examineEnvironment({ ...GOOD(), LANE_RULES: `file:${file}` }))).toEqual([]);
+  });
+
   test.each<[what: string, env: () => Record<string, string>, found: readonly Finding[]]>([
     [
       "Node's own proxy, which would take calls by name",

@@ -3,8 +3,9 @@ import { isTag, TAG_RULE } from '@lane/core/model';
 import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import type { Examination, Given } from '../doctor/examine.js';
-import type { Level } from '../doctor/finding.js';
+import type { Finding, Level } from '../doctor/finding.js';
 import { EXIT } from '../exit-codes.js';
+import { inFlags } from '../flags.js';
 import { counted, printJson, styled, type Style } from '../output.js';
 
 /** `lane doctor`. */
@@ -81,7 +82,8 @@ async function doctor(words: string[], given: DoctorArguments, command: Command)
     );
   }
   const { examine } = await import('../doctor/examine.js');
-  const examination = await examine(given, variablesOf(command.parent ?? command));
+  const examined = await examine(given, variablesOf(command.parent ?? command));
+  const examination = { ...examined, findings: examined.findings.map(inOptions) };
   if (given.json === true) printJson(examination);
   else print(examination, given.quiet === true);
   if (!examination.ok) process.exitCode = EXIT.failed;
@@ -108,6 +110,12 @@ async function traceApp(command: string[], given: DoctorArguments): Promise<void
     printTrace(trace, command);
   }
   if (!trace.ok) process.exitCode = EXIT.failed;
+}
+
+/** What is to be done about the connection to Nacos, in the options of this command where they were given: they come before the app's variables. */
+function inOptions(finding: Finding): Finding {
+  const { check, remedy } = finding;
+  return remedy === undefined || (check !== 'nacos' && check !== 'service') ? finding : { ...finding, remedy: inFlags(remedy) };
 }
 
 /** The variables that options of any command stand for. */

@@ -127,6 +127,12 @@ describe('a Nacos that is none, and a namespace that is none', () => {
       code: 1,
       stderr: expect.stringMatching(/dev is the name of a namespace.*set --namespace 1-2\n$/) as string,
     });
+    for (const command of [['status'], ['console', '--port', '0'], ['gateway', '--port', '0', '--route', 'www.example.com=web']])
+      expect(await runLane([...command, '--nacos', server, '--namespace', 'nope'], { env: {} })).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/has no namespace nope/) as string,
+      });
     expect(put).toEqual([]);
   });
 });
@@ -264,6 +270,20 @@ describe('a lane', () => {
       'warning: rule shop/gray/by-percentage takes 50 % of all requests, and is asked before rule shop/blue/by-host: so many of its requests go to lane shop/gray. Put lane shop/blue before lane shop/gray\n',
     );
     expect(await asJson(['set', 'shop/gray', '--percent', '0'])).toMatchObject({ changed: true, warnings: [] });
+  });
+
+  test('sticks to what other shares of its group stick to, unless another key is given, or none', async () => {
+    await done(['set', 'shop/gray', '--percent', '10', '--by', 'header:x-user']);
+    expect(await lane(['create', 'shop/blue', '--percent', '5'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await inForce()).toMatchObject([{ lanes: [{}, { rules: [{ percent: 5, by: { header: 'x-user' } }] }] }]);
+    await done(['delete', 'shop/blue']);
+    await done(['create', 'shop/blue']);
+    expect(await done(['set', 'shop/blue', '--percent', '20'])).toBe('set lane shop/blue: 20 % of requests, sticky by header x-user');
+    const { stdout, stderr } = await lane(['set', 'shop/blue', '--by', 'random']);
+    expect(stdout).toBe('set lane shop/blue: 20 % of requests, at random\n');
+    expect(stderr).toMatch(/^warning: each request is drawn anew/);
+    const after = JSON.stringify(await inForce());
+    expect(after).toContain('"rules":[{"name":"by-percentage","percent":20}]');
   });
 
   test('with a share that sticks to nothing, that is said', async () => {

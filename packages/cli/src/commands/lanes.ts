@@ -7,6 +7,7 @@ import {
   withoutLane,
   type EntryRule,
   type Lane,
+  type LaneGroup,
   type LaneGroupsDocument,
   type Matcher,
   type RequestKey,
@@ -21,6 +22,9 @@ import { parseLaneName, type LaneName } from '../lane-name.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
 
 const NAME = (): Argument => new Argument('<group/lane>', 'the lane, such as shop/gray').argParser(parseLaneName);
+
+const STICKY_HELP =
+  'what the share sticks to: header:NAME, cookie:NAME, query:NAME, clientIp or random; default: what other shares of the group stick to';
 
 function changing(name: string, description: string): Command {
   return withNacosOptions(new Command(name))
@@ -39,7 +43,7 @@ export function createCommand(): Command {
     .option('--header <name=value>', 'requests with this header enter the lane', collectPair)
     .option('--cookie <name=value>', 'requests with this cookie enter the lane', collectPair)
     .option('--percent <n>', 'this share of requests enters the lane; with --host, --header or --cookie, of those', parsePercent)
-    .option('--sticky <key>', 'what the share sticks to: header:NAME, cookie:NAME, query:NAME or clientIp', parseSticky)
+    .option('--sticky <key>', STICKY_HELP, parseSticky)
     .option('--rule <json>', 'an entry rule as in the document, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
     .option('--disabled', 'do not switch it on yet')
     .action(create);
@@ -51,7 +55,7 @@ export function setCommand(): Command {
     .description('change the share of requests that enters a lane, or its fallback')
     .addArgument(NAME())
     .option('--percent <n>', 'this share of all requests enters the lane, sticky as before', parsePercent)
-    .option('--by <key>', 'what the share sticks to: header:NAME, cookie:NAME, query:NAME or clientIp', parseSticky)
+    .option('--by <key>', STICKY_HELP, parseSticky)
     .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
     .option('--author <name>', 'who changes it, for the history')
     .option('--json', 'as JSON')
@@ -87,10 +91,13 @@ interface CreateGiven extends Given {
   header?: Pair[];
   cookie?: Pair[];
   percent?: number;
-  sticky?: RequestKey;
+  sticky?: Stickiness;
   rule?: string[];
   disabled?: boolean;
 }
+
+/** What a share is to stick to; `random`: to nothing. */
+type Stickiness = RequestKey | 'random';
 
 type Pair = readonly [name: string, value: string];
 
@@ -100,16 +107,19 @@ async function create(name: LaneName, given: CreateGiven): Promise<void> {
     tag: given.tag ?? tagFrom(name.lane),
     enabled: given.disabled !== true,
     ...(given.fallback === undefined ? {} : { fallback: given.fallback }),
-    rules: [...simpleRules(given), ...(given.rule ?? []).map(parseRule)],
   };
+  const ownRules = (given.rule ?? []).map(parseRule);
+  if (given.sticky !== undefined && given.percent === undefined)
+    throw new CliError('--sticky says what --percent sticks to: give both', 'ELANE_USAGE', EXIT.usage);
   const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
-    if (groupNamed(document, name.group).lanes.some((other) => other.name === lane.name)) {
+    const group = groupNamed(document, name.group);
+    if (group.lanes.some((other) => other.name === lane.name)) {
       throw new CliError(
         `there is a lane ${name.group}/${name.lane} already: change it with lane group apply, or lane delete it first`,
         'ELANE_EXISTS',
       );
     }
-    return withLane(document, name.group, lane);
+    return withLane(document, name.group, { ...lane, rules: [...simpleRules(given, keyOf(given.sticky, group)), ...ownRules] });
   };
   const isOn = given.disabled === true ? ', switched off' : '';
   await change(given, edit, `created lane ${name.group}/${name.lane} with tag ${lane.tag}${isOn}`);
@@ -117,7 +127,7 @@ async function create(name: LaneName, given: CreateGiven): Promise<void> {
 
 interface SetGiven extends NacosArguments {
   percent?: number;
-  by?: RequestKey;
+  by?: Stickiness;
   fallback?: Fallback;
   author?: string;
   json?: boolean;
@@ -129,7 +139,7 @@ async function set(name: LaneName, { percent, by, fallback, author, ...given }: 
   let share: EntryRule | undefined;
   const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
     const lane = laneNamed(document, name.group, name.lane);
-    const rules = percent === undefined && by === undefined ? (lane.rules ?? []) : withShare(lane, percent, by);
+    const rules = percent === undefined && by === undefined ? (lane.rules ?? []) : withShare(lane, percent, by, groupNamed(document, name.group));
     share = rules.find(isShare);
     return withLane(document, name.group, { ...lane, ...(fallback === undefined ? {} : { fallback }), rules });
   };
@@ -151,14 +161,23 @@ const isShare = ({ match, percent }: EntryRule): boolean => match === undefined 
 const isDrawn = ({ percent = 100 }: EntryRule): boolean => percent > 0 && percent < 100;
 
 /** The lane's rules with its share of all requests changed, or made. What it sticks to stays, unless another key is given. */
-function withShare({ name, rules = [] }: Lane, percent: number | undefined, by: RequestKey | undefined): readonly EntryRule[] {
+function withShare({ name, rules = [] }: Lane, percent: number | undefined, sticky: Stickiness | undefined, group: LaneGroup): readonly EntryRule[] {
   const before = rules.find(isShare);
   if (before === undefined) {
     if (percent === undefined) throw new CliError(`lane ${name} has no share of all requests: give --percent, too`, 'ELANE_USAGE', EXIT.usage);
+    const by = keyOf(sticky, group);
     return [...rules, { name: 'by-percentage', percent, ...(by === undefined ? {} : { by }) }];
   }
-  const after: EntryRule = { ...before, ...(percent === undefined ? {} : { percent }), ...(by === undefined ? {} : { by }) };
+  const { by: keyBefore, ...rest } = before;
+  const by = sticky === 'random' ? undefined : (sticky ?? keyBefore);
+  const after: EntryRule = { ...rest, ...(percent === undefined ? {} : { percent }), ...(by === undefined ? {} : { by }) };
   return rules.map((rule) => (rule === before ? after : rule));
+}
+
+/** The key that is meant: where none is given, that of the group's other shares, so that a user who is in one lane by it stays the same user to all. */
+function keyOf(sticky: Stickiness | undefined, { lanes }: LaneGroup): RequestKey | undefined {
+  if (sticky !== undefined) return sticky === 'random' ? undefined : sticky;
+  return lanes.flatMap(({ rules = [] }) => rules).find(({ percent, by }) => percent !== undefined && by !== undefined)?.by;
 }
 
 function tagFrom(lane: string): string {
@@ -168,10 +187,8 @@ function tagFrom(lane: string): string {
 }
 
 /** Hosts, headers and cookies are one rule each; a share is of each of them, or a rule of its own. */
-function simpleRules({ host, header, cookie, percent, sticky }: CreateGiven): EntryRule[] {
-  if (sticky !== undefined && percent === undefined)
-    throw new CliError('--sticky says what --percent sticks to: give both', 'ELANE_USAGE', EXIT.usage);
-  const share = percent === undefined ? {} : { percent, ...(sticky === undefined ? {} : { by: sticky }) };
+function simpleRules({ host, header, cookie, percent }: CreateGiven, by: RequestKey | undefined): EntryRule[] {
+  const share = percent === undefined ? {} : { percent, ...(by === undefined ? {} : { by }) };
   const rules: EntryRule[] = [];
   const add = (ruleName: string, match: Matcher): void => void rules.push({ name: ruleName, match, ...share });
   if (host !== undefined) add('by-host', { host: host.length === 1 ? { exact: host[0] as string } : { in: host } });
@@ -203,10 +220,11 @@ function parsePercent(text: string): number {
   return percent;
 }
 
-function parseSticky(text: string): RequestKey {
+function parseSticky(text: string): Stickiness {
+  if (text === 'random') return text;
   if (text === 'clientIp') return { clientIp: true };
   const match = /^(header|cookie|query):(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('accepted are header:NAME, cookie:NAME, query:NAME and clientIp.');
+  if (match === null) throw new InvalidArgumentError('accepted are header:NAME, cookie:NAME, query:NAME, clientIp and random.');
   return { [match[1] as 'header']: match[2] as string };
 }
 

@@ -1,6 +1,14 @@
 /** The app in the registry, and in the lane groups. */
 import { networkInterfaces } from 'node:os';
-import { compileLaneGroups, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
+import {
+  compileLaneGroups,
+  NO_LANE_GROUPS,
+  parseLaneGroups,
+  takingRules,
+  tellTaking,
+  type LaneGroupsDocument,
+  type LaneRules,
+} from '@lane/core/rules';
 import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, instanceTagReader, type SurveyedService } from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';
@@ -78,6 +86,9 @@ export async function checkLaneGroups(
       'lane group apply makes some, and so does the console',
     );
     return compiled;
+  }
+  for (const taking of takingRules(document)) {
+    findings.warning('lane-groups', tellTaking(taking), 'lane group show, then lane group apply FILE with the lanes in that order');
   }
   const names = document.groups.map(({ name }) => name);
   const own = document.groups.filter(({ services }) => service !== undefined && services.includes(service)).map(({ name }) => name);

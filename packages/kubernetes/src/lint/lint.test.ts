@@ -332,6 +332,45 @@ describe('versions of the API', () => {
   });
 });
 
+describe('lane groups', () => {
+  const groups = (...lanes: string[]): string => `version: 1
+groups:
+  - name: shop
+    services: [a]
+    entry: { services: [a] }
+    lanes:
+${lanes.join('')}`;
+  const GRAY = '      - { name: gray, tag: gray, rules: [{ name: share, percent: 30 }] }\n';
+  const BLUE = '      - name: blue\n        tag: blue\n        rules: [{ name: asked-for, match: { header: x-lane, exact: blue } }]\n';
+  const configMap = (document: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: lane-groups }\ndata:\n  lane-groups.json: |\n${document.replace(/^(?=.)/gm, '    ')}`;
+
+  test('a rule that comes after one that takes its requests is told where it stands', () => {
+    expect(findings(groups(GRAY, BLUE))).toMatchObject([
+      {
+        rule: 'rule-order',
+        severity: 'warning',
+        line: 10,
+        reference: 'shop/blue/asked-for',
+        message: expect.stringMatching(/^rule shop\/gray\/share takes 30 % of all requests, .* Put lane shop\/blue before lane shop\/gray$/),
+      },
+    ]);
+    expect(found(groups(BLUE, GRAY))).toEqual([]);
+  });
+
+  test('they are read in ConfigMaps, too', () => {
+    expect(findings(configMap(groups(GRAY, BLUE)))).toMatchObject([{ rule: 'rule-order', line: 5, resource: 'ConfigMap lane-groups' }]);
+    expect(found(configMap(groups(BLUE, GRAY)))).toEqual([]);
+    expect(found(configMap('groups: [not, closed'))).toEqual([]);
+  });
+
+  test('what is not valid is told with its place, and other files are left alone', () => {
+    expect(found(groups(BLUE.replace('tag: blue', 'tag: not a tag')))).toEqual(['8 lane-groups']);
+    expect(findings(configMap(groups(GRAY.replace('30', '300'))))).toMatchObject([{ rule: 'lane-groups', severity: 'error', line: 5 }]);
+    expect(found('version: 1\ngroups: [{ name: admins }]\n')).toEqual([]);
+  });
+});
+
 describe('texts', () => {
   test('what is no YAML is said where it is, once a document, and the others are read', () => {
     expect(found(`apiVersion: v1\nkind: Service\nmetadata: { name: a ]\n---\n${deployment('shop', { labels: 'on: on' })}`)).toContain(

@@ -3,6 +3,7 @@ import type { Finding, Found, Severity } from './finding.js';
 import type { LintRule } from './lint-rule.js';
 import { relate } from './manifests.js';
 import { deprecatedApi } from './rules/deprecated-api.js';
+import { laneGroups, ruleOrder } from './rules/lane-groups.js';
 import { stampingHarmful, tagWithoutBase } from './rules/lanes.js';
 import { probePort } from './rules/ports.js';
 import { ingressBackend, ingressPort, requestHost, serviceSelector } from './rules/references.js';
@@ -22,6 +23,8 @@ export const LINT_RULES: Readonly<Record<string, Pick<LintRule, 'severity' | 'ab
   'value-quotes': valueQuotes,
   'probe-port': probePort,
   'deprecated-api': deprecatedApi,
+  'lane-groups': laneGroups,
+  'rule-order': ruleOrder,
 };
 
 /** Options of {@link lint}. */
@@ -52,6 +55,7 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
   const unknown = disable.find((rule) => !Object.hasOwn(LINT_RULES, rule));
   if (unknown !== undefined) throw new TypeError(`there is no rule ${unknown}: there are ${Object.keys(LINT_RULES).join(', ')}`);
   const resources: Resource[] = [];
+  const documents: Resource[] = [];
   const requests: StatedRequest[] = hosts.map((host) => ({ file: REQUEST_OPTION, line: 1, column: 1, host: host.toLowerCase() }));
   const findings: Finding[] = [];
   const add = (rule: string, found: Found): void => {
@@ -62,13 +66,14 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
     if (!IS_MANIFEST.test(source.file) && source.file !== '-') continue;
     const read = readManifest(source);
     resources.push(...read.resources);
+    documents.push(...read.laneGroups);
     for (const problem of read.problems) add('yaml-syntax', problem);
     if (read.isTemplate) {
       const message = 'this is a template and was left out: lint what it renders to (helm template)';
       add('template', { file: source.file, line: 1, column: 1, message });
     }
   }
-  const manifests = relate(resources, requests);
+  const manifests = relate(resources, requests, documents);
   for (const [rule, { find }] of Object.entries(LINT_RULES) as Array<[string, Partial<LintRule>]>) {
     if (find !== undefined) for (const found of find(manifests)) add(rule, found);
   }

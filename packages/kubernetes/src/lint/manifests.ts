@@ -1,6 +1,7 @@
 /** What several manifests say together: workloads with their pods, Services and what they select, Ingresses and where they lead. */
 import { MSE_SERVICE_LABEL, MSE_TAG_LABEL, SERVICE_LABEL, TAG_LABEL } from '../injector/names.js';
-import type { Path, Resource, StatedRequest } from './source-text.js';
+import { parse } from 'yaml';
+import { isLaneGroups, type Path, type Resource, type StatedRequest } from './source-text.js';
 
 type Strings = Readonly<Record<string, unknown>>;
 
@@ -50,6 +51,16 @@ export interface Backend {
   readonly portPath: Path;
 }
 
+/** A document of lane groups. */
+export interface LaneGroupsText {
+  /** The document, or the ConfigMap with it. */
+  readonly resource: Resource;
+  /** Where it is in the ConfigMap; undefined: it is a document of its own. */
+  readonly inside: Path | undefined;
+  /** As plain values, unchecked. */
+  readonly value: unknown;
+}
+
 /** All that is linted together. */
 export interface Manifests {
   readonly resources: readonly Resource[];
@@ -59,6 +70,7 @@ export interface Manifests {
   /** Hosts that Ingresses and routes take requests for; `*`: any. */
   readonly hosts: readonly string[];
   readonly requests: readonly StatedRequest[];
+  readonly laneGroups: readonly LaneGroupsText[];
 }
 
 /** Where its pods are described: the kinds of Kubernetes, and those of others that are made like them (Rollout, CloneSet). */
@@ -68,8 +80,8 @@ function podPath({ kind, apiVersion, value }: Resource): Path | undefined {
   return Array.isArray(at(value, [...path, 'spec', 'containers'])) ? path : undefined;
 }
 
-/** Puts resources into relation. */
-export function relate(resources: readonly Resource[], requests: readonly StatedRequest[]): Manifests {
+/** Puts resources into relation. `laneGroups`: documents of lane groups that are no resources. */
+export function relate(resources: readonly Resource[], requests: readonly StatedRequest[], laneGroups: readonly Resource[] = []): Manifests {
   return {
     resources,
     workloads: resources.flatMap((resource) => {
@@ -80,7 +92,24 @@ export function relate(resources: readonly Resource[], requests: readonly Stated
     backends: resources.flatMap((resource) => [...(resource.kind === 'Ingress' ? backendsOf(resource) : routesOf(resource))]),
     hosts: resources.flatMap(hostsOf),
     requests,
+    laneGroups: [...laneGroups.map((resource) => ({ resource, inside: undefined, value: resource.value })), ...resources.flatMap(laneGroupsOf)],
   };
+}
+
+/** Lane groups in the values of a ConfigMap. */
+function laneGroupsOf(resource: Resource): LaneGroupsText[] {
+  if (resource.kind !== 'ConfigMap' || resource.apiVersion !== 'v1') return [];
+  return Object.entries(mapAt(resource.value, ['data'])).flatMap(([key, text]) => {
+    // All other values are spared the parser.
+    if (typeof text !== 'string' || !/"?groups"?\s*:/.test(text)) return [];
+    let value: unknown;
+    try {
+      value = parse(text, { logLevel: 'silent' });
+    } catch {
+      return [];
+    }
+    return isLaneGroups(value) ? [{ resource, inside: ['data', key], value }] : [];
+  });
 }
 
 /** Whether a Service selects the pods of a workload. */

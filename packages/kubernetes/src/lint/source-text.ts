@@ -74,6 +74,8 @@ export class Resource {
 /** What was read of a text. */
 export interface ReadText {
   readonly resources: readonly Resource[];
+  /** Documents of lane groups. */
+  readonly laneGroups: readonly Resource[];
   /** Why nothing could be read of it, or of a document in it. */
   readonly problems: readonly Found[];
   /** Whether it becomes a manifest only once it is rendered: then nothing is read of it. */
@@ -91,8 +93,9 @@ export function readManifest({ file, text }: SourceText): ReadText {
   // The tools of Kubernetes know `<<`, which YAML 1.2 has dropped.
   const documents = [...parseAllDocuments(text, { lineCounter: lines, merge: true })].filter((document) => 'errors' in document);
   const isManifest = isMeantAsManifest(text);
-  if (PLACEHOLDER.test(text) && documents.some(isTemplate)) return { resources: [], problems: [], isTemplate: isManifest };
+  if (PLACEHOLDER.test(text) && documents.some(isTemplate)) return { resources: [], laneGroups: [], problems: [], isTemplate: isManifest };
   const resources: Resource[] = [];
+  const laneGroups: Resource[] = [];
   const problems: Found[] = [];
   for (const document of documents) {
     const [error] = document.errors;
@@ -104,11 +107,12 @@ export function readManifest({ file, text }: SourceText): ReadText {
     }
     collect(document, [], document.toJS({ maxAliasCount: -1 }) as unknown);
   }
-  return { resources, problems, isTemplate: false };
+  return { resources, laneGroups, problems, isTemplate: false };
 
   function collect(document: Document, path: Path, value: unknown): void {
     if (value === null || typeof value !== 'object') return;
     const resource = value as Record<string, unknown>;
+    if (isLaneGroups(value)) laneGroups.push(new Resource(file, document, lines, path, resource));
     if (typeof resource['kind'] !== 'string' || typeof resource['apiVersion'] !== 'string') return;
     const { items } = resource;
     if (resource['kind'].endsWith('List') && Array.isArray(items)) items.forEach((item, i) => collect(document, [...path, 'items', i], item));
@@ -139,6 +143,13 @@ function isTemplate(document: Document): boolean {
 /** A folder has other YAML and JSON, too, which is none of our business. */
 function isMeantAsManifest(text: string): boolean {
   return /^\s*(?:- )?"?apiVersion"?\s*:/m.test(text) && /^\s*(?:- )?"?kind"?\s*:/m.test(text);
+}
+
+/** Whether a document is meant as lane groups: other files have a version, or groups, too. */
+export function isLaneGroups(value: unknown): value is Record<string, unknown> {
+  if (value === null || typeof value !== 'object' || 'kind' in value || !('version' in value) || !('groups' in value)) return false;
+  const { groups } = value;
+  return Array.isArray(groups) && groups.some((group) => group !== null && typeof group === 'object' && 'services' in group && 'lanes' in group);
 }
 
 /** The "file" of requests that were named on the command line. */

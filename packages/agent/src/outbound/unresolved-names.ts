@@ -1,0 +1,123 @@
+/**
+ * Names that DNS can't resolve though the registry has a service of that name: no lane group and no LANE_SERVICES names it, so the call goes where it
+ * would without the agent, and fails. The error says so, and what to do; its code and all else of it stays as it is.
+ */
+import type dns from 'node:dns';
+import { isIP } from 'node:net';
+import type { ServiceKey } from '@lane/core/model';
+import type { AgentLog } from '../boot/log.js';
+import type { ObservedRegistry } from '../discovery/learner.js';
+import { safely } from '../patching/safely.js';
+import { beforeSocketConnects, type SocketOptions } from '../patching/socket-hook.js';
+
+/** How long an error is held for the registry's word, in milliseconds. */
+const ASK_TIMEOUT_MS = 1_000;
+/** How long an answer counts, in milliseconds. */
+const ANSWER_MS = 10_000;
+/** Names that are asked for; past this many the answers are forgotten. */
+const MAX_NAMES = 500;
+/** What getaddrinfo(3) says of a name that does not exist, and of one that no DNS server could be asked about. */
+const UNRESOLVED: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'EAI_AGAIN']);
+
+interface Answer {
+  /** `performance.now()`. */
+  readonly at: number;
+  readonly remedy: Promise<string | undefined>;
+}
+
+/** Asks the registry about names that DNS does not know. */
+export class UnresolvedNames {
+  readonly #registry: ObservedRegistry;
+  readonly #isDeclared: (host: string) => boolean;
+  readonly #log: AgentLog;
+  readonly #answers = new Map<string, Answer>();
+
+  /** `isDeclared`: whether the agent takes the host for a service, so that naming it would not help. */
+  constructor(registry: ObservedRegistry, isDeclared: (host: string) => boolean, log: AgentLog) {
+    this.#registry = registry;
+    this.#isDeclared = isDeclared;
+    this.#log = log;
+  }
+
+  /** Whether there is a registry to ask, whose services have to be named. */
+  get canAsk(): boolean {
+    return this.#registry.names === undefined && this.#registry.list !== undefined;
+  }
+
+  /** What to do about a name; resolves to undefined where the registry has no such service, never rejects. undefined: there is nobody to ask. */
+  remedyFor(host: string): Promise<string | undefined> | undefined {
+    const { state } = this.#registry;
+    // The registry's own host would be asked for at itself.
+    if (!this.canAsk || state?.reachable !== true || state.addresses.some((one) => one.host === host) || this.#isDeclared(host)) return undefined;
+    const known = this.#answers.get(host);
+    if (known !== undefined && performance.now() - known.at < ANSWER_MS) return known.remedy;
+    if (this.#answers.size >= MAX_NAMES) this.#answers.clear();
+    const remedy = this.#ask({ name: host, group: this.#registry.defaultGroup });
+    this.#answers.set(host, { at: performance.now(), remedy });
+    return remedy;
+  }
+
+  #ask(key: ServiceKey): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      // Holds the process: nothing else does until the app has its error.
+      const impatient = setTimeout(resolve, ASK_TIMEOUT_MS, undefined);
+      const answer = (count: number): void => {
+        clearTimeout(impatient);
+        resolve(count === 0 ? undefined : this.#tell(key));
+      };
+      const asked = (async () => this.#registry.list?.(key) ?? [])();
+      asked.then(
+        (instances) => answer(instances.length),
+        () => answer(0),
+      );
+    });
+  }
+
+  #tell({ name }: ServiceKey): string {
+    const remedy = `the registry has a service ${name}, but no lane group and no LANE_SERVICES names it, so the call went to DNS: set LANE_SERVICES=${name}, or add it to a lane group`;
+    this.#log.once(`unresolved ${name}`, 'warn', `${name} can't be resolved: ${remedy}`);
+    return remedy;
+  }
+}
+
+type LookedUp = (error: Error | null, ...addresses: unknown[]) => void;
+type Lookup = (host: string, options: object, done: LookedUp) => void;
+
+/** From now on errors of names that can't be resolved tell the remedy, where there is one. */
+export function tellOfUnresolvedNames(unresolved: UnresolvedNames): void {
+  beforeSocketConnects((_, options: (SocketOptions & { lookup?: unknown }) | undefined) => {
+    if (options === undefined || !unresolved.canAsk || typeof options.host !== 'string' || isIP(options.host) !== 0) return undefined;
+    const { lookup } = options;
+    // What is none is Node's to complain of.
+    if (lookup === undefined || typeof lookup === 'function') options.lookup = lookupTelling(unresolved, lookup as Lookup | undefined);
+    return undefined;
+  });
+}
+
+/** A look-up as the app asked for, whose errors tell the remedy. */
+function lookupTelling(unresolved: UnresolvedNames, lookup: Lookup | undefined): Lookup {
+  return (host, options, done) => {
+    (lookup ?? ((require('node:dns') as typeof dns).lookup as Lookup))(host, options, (error, ...addresses) => {
+      const remedy = UNRESOLVED.has((error as NodeJS.ErrnoException | null)?.code) ? ask(unresolved, host) : undefined;
+      if (remedy === undefined) {
+        done(error, ...addresses);
+        return;
+      }
+      void remedy.then((told) => {
+        if (told !== undefined) amend(error as Error, told);
+        // Not in the promise: what is thrown there is a rejection.
+        process.nextTick(done, error, ...addresses);
+      });
+    });
+  };
+}
+
+const ask = safely('unresolved names', (unresolved: UnresolvedNames, host: string) => unresolved.remedyFor(host));
+
+const amend = safely('unresolved names', (error: Error, remedy: string) => {
+  const { message, stack } = error;
+  // An app's own look-up may give one error twice.
+  if (message.includes(remedy)) return;
+  error.message = `${message} (${remedy})`;
+  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+});

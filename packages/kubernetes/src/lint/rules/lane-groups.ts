@@ -1,0 +1,60 @@
+/** Lane groups among the manifests: documents of their own, and in ConfigMaps, where a gateway or an agent reads them as a file. */
+import { parseLaneGroups, takingRules, tellTaking, type LaneGroupsDocument } from '@lane/core/rules';
+import type { Place } from '../finding.js';
+import type { LintRule } from '../lint-rule.js';
+import type { LaneGroupsText } from '../manifests.js';
+import type { Path } from '../source-text.js';
+
+/** Lane groups that nobody takes. */
+export const laneGroups: LintRule = {
+  severity: 'error',
+  about: 'Lane groups are not valid: whoever reads them goes on with the last good ones, or without any.',
+  *find({ laneGroups: texts }) {
+    for (const text of texts) {
+      const parsed = parseLaneGroups(text.value);
+      if (parsed.ok) continue;
+      for (const { path, message } of parsed.problems) {
+        const steps = path.split('/').slice(1).map(unescape);
+        yield { ...placeOf(text, steps), ...titleOf(text), message: `${path === '' ? 'the document' : path} ${message}` };
+      }
+    }
+  },
+};
+
+/** Entry rules whose requests another lane gets. */
+export const ruleOrder: LintRule = {
+  severity: 'warning',
+  about: 'An entry rule comes after one of another lane that takes its requests, or a share of them.',
+  *find({ laneGroups: texts }) {
+    for (const text of texts) {
+      const parsed = parseLaneGroups(text.value);
+      if (!parsed.ok) continue;
+      for (const taking of takingRules(parsed.document))
+        yield { ...placeOf(text, pathOf(parsed.document, taking.robbed)), ...titleOf(text), reference: taking.robbed, message: tellTaking(taking) };
+    }
+  },
+};
+
+/** Where a rule is that is told as `group/lane/rule`. */
+function pathOf({ groups }: LaneGroupsDocument, name: string): Path {
+  for (const [i, group] of groups.entries()) {
+    for (const [j, lane] of group.lanes.entries()) {
+      const k = (lane.rules ?? []).findIndex((rule) => `${group.name}/${lane.name}/${rule.name}` === name);
+      if (k !== -1) return ['groups', i, 'lanes', j, 'rules', k];
+    }
+  }
+  return [];
+}
+
+function placeOf({ resource, inside }: LaneGroupsText, path: Path): Place {
+  return resource.place(inside ?? path);
+}
+
+function titleOf({ resource, inside }: LaneGroupsText): { readonly resource: string } | undefined {
+  return inside === undefined ? undefined : { resource: resource.title };
+}
+
+/** A step of a JSON Pointer (RFC 6901). */
+function unescape(step: string): string | number {
+  return /^\d+$/.test(step) ? Number(step) : step.replaceAll('~1', '/').replaceAll('~0', '~');
+}
