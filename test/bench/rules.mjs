@@ -1,11 +1,11 @@
 /**
- * What a step of a regular expression costs at most, in CPU time: what `NS_PER_STEP` of core's rules/cost.ts has to be no less than, for the
- * bound on what the rules of an entry may cost a request. A step is an instruction of the program at a character of the value.
+ * What a match of a regular expression costs at most, in CPU time, beside what core's rules/cost.ts bounds it by. "Of the bound" has to be below 1
+ * for all of them, or a document is accepted whose rules cost a request more than they may. A step is an instruction of the program that is looked
+ * at, at a place of the value: `NS_PER_STEP` has to be no less than the most that one takes.
  *
  *   npm run bench -- rules [--rounds 9] [--slices 20] [--calls 40] [--quick] [--node /path/to/node]
  *
- * Each round is a process of its own, in which each program that keeps many states alive meets a value that keeps them so, in slices, in
- * turns. Printed are the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a
+ * Each round is a process of its own, in which each program meets a value that keeps many of its states alive, in slices, in turns. Printed are the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a
  * value that is refused for its length before any step, counted as if it had taken them all.
  */
 import { fork } from 'node:child_process';
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`Usage: npm run bench -- rules [options]
 
-Measures what a step of a regular expression costs at most, in ns of CPU time.
+Measures what regular expressions cost at most, in ns of CPU time, and what they are bounded by.
 
   --rounds <n>  processes that measure all programs (default 9)
   --slices <n>  turns of each program in a round (default 20)
@@ -52,10 +52,12 @@ for (let round = 0; round < rounds; round++) {
 }
 
 const quantile = (sorted, share) => sorted[Math.floor((sorted.length - 1) * share)];
-console.log(`Node ${results[0].version}, ${rounds} rounds of ${slices} × ${calls} matches, ns of CPU a step\n`);
-console.log('| program | instructions | median | quartiles | most |\n| --- | --- | --- | --- | --- |');
-results[0].programs.forEach(({ name, instructions }, i) => {
-  const sorted = results.map(({ programs }) => programs[i].nsPerStep).sort((a, b) => a - b);
-  const [lower, median, upper, most] = [0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share).toFixed(2));
-  console.log(`| ${name.replaceAll('|', '\\|')} | ${instructions} | ${median} | ${lower} – ${upper} | ${most} |`);
+console.log(`Node ${results[0].version}, ${rounds} rounds of ${slices} × ${calls} matches, ns of CPU\n`);
+console.log('| program | steps | scans | a match: median | quartiles | most | a step | of the bound |\n|' + ' --- |'.repeat(8));
+results[0].programs.forEach(({ name, steps, scans, boundNs }, i) => {
+  const sorted = results.map(({ programs }) => programs[i].ns).sort((a, b) => a - b);
+  const [lower, median, upper, most] = [0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share));
+  const [a, b, c, d] = [median, lower, upper, most].map((ns) => ns.toFixed(0));
+  const ratio = (median / boundNs).toFixed(2);
+  console.log(`| ${name.replaceAll('|', '\\|')} | ${steps} | ${scans} | ${a} | ${b} – ${c} | ${d} | ${(median / steps).toFixed(1)} | ${ratio} |`);
 });
