@@ -16,6 +16,7 @@ export default defineConfig({
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           globalSetup: ['test/servers/global-setup.ts'],
+          setupFiles: ['test/contract/home.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },

@@ -11,50 +11,30 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { publish, readOptions, shuffled, spread } from './lib/bench.mjs';
 
 const BASE = 'a pipe of node:http';
 const ENGINES = [BASE, `${BASE}, again`, 'lane', 'undici', '@fastify/reply-from', 'httpxy'];
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    slices: { type: 'string' },
-    requests: { type: 'string' },
-    body: { type: 'string', default: '0' },
-    quick: { type: 'boolean', default: false },
-    node: { type: 'string', default: process.execPath },
-    help: { type: 'boolean', short: 'h', default: false },
+const options = readOptions({
+  name: 'gateway',
+  purpose: `Measures what an entry gateway costs per request, in CPU time, as ratios to ${BASE}.`,
+  numbers: {
+    rounds: { what: 'times that all engines are started anew', usual: 9, brief: 5, quick: 2 },
+    slices: { what: 'turns of each engine in a round', usual: 20, brief: 10, quick: 2 },
+    requests: { what: 'requests in a slice', usual: 300, quick: 50 },
+    warmup: { what: 'requests that each serves first, until the compiler is done', usual: 5_000, quick: 100 },
+    body: { what: "bytes of each request's body", usual: 0, quick: 0 },
   },
 });
-if (values.help) {
-  console.log(`Usage: npm run bench -- gateway [options]
-
-Measures what an entry gateway costs per request, in CPU time, as ratios to ${BASE}.
-
-  --rounds <n>    times that all engines are started anew (default 9)
-  --slices <n>    turns of each engine in a round (default 20)
-  --requests <n>  requests in a slice (default 300)
-  --body <n>      bytes of each request's body (default 0)
-  --quick         2 rounds of 2 slices of 50 requests, hardly warmed up: to see that it runs
-  --node <path>   the Node.js that runs the engines
-  --help          this
-
-Engines: ${ENGINES.join(', ')}`);
-  process.exit(0);
-}
-const usual = values.quick ? { rounds: 2, slices: 2, requests: 50 } : { rounds: 9, slices: 20, requests: 300 };
-const [rounds, slices, requests] = ['rounds', 'slices', 'requests'].map((name) => Number(values[name] ?? usual[name]));
-const bodyBytes = Number(values.body);
-/** Requests until the compiler is done. */
-const WARM_UP = values.quick ? 100 : 5_000;
+const { rounds, slices, requests, warmup, body: bodyBytes } = options;
 const CONCURRENCY = 16;
 
 const children = new Set();
 
 async function start(engine, backend) {
   const script = fileURLToPath(new URL('gateway/engine.cjs', import.meta.url));
-  const child = fork(script, [engine.replace(/, again$/, ''), String(backend)], { execPath: values.node });
+  const child = fork(script, [engine.replace(/, again$/, ''), String(backend)], { execPath: options.node });
   children.add(child);
   child.once('exit', () => children.delete(child));
   const [{ port }] = await once(child, 'message');
@@ -87,8 +67,6 @@ async function askMany(engine, count) {
   await Promise.all(Array.from({ length: CONCURRENCY }, one));
 }
 
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-
 const backend = http.createServer((request, response) => request.resume().on('end', () => response.end('ok'))).listen(0, '127.0.0.1');
 await once(backend, 'listening');
 const ratios = new Map(ENGINES.map((name) => [name, []]));
@@ -97,9 +75,9 @@ try {
     const running = new Map();
     for (const name of ENGINES) running.set(name, await start(name, backend.address().port));
     const spent = new Map(ENGINES.map((name) => [name, 0]));
-    for (const engine of running.values()) await askMany(engine, WARM_UP);
+    for (const engine of running.values()) await askMany(engine, warmup);
     for (let slice = 0; slice < slices; slice++) {
-      for (const [name, engine] of running) {
+      for (const [name, engine] of shuffled([...running])) {
         const before = await cpuOf(engine);
         await askMany(engine, requests);
         spent.set(name, spent.get(name) + (await cpuOf(engine)) - before);
@@ -112,10 +90,19 @@ try {
       child.kill();
     }
   }
-  for (const [name, list] of ratios) {
-    const sorted = list.sort((a, b) => a - b);
-    console.log(`${name.padEnd(28)}${[0.5, 0.25, 0.75].map((q) => quantile(sorted, q).toFixed(3)).join('  ')}`);
-  }
+  publish({
+    name: 'gateway',
+    options,
+    how: `${rounds} rounds of ${slices} × ${requests} requests${bodyBytes > 0 ? ` with ${bodyBytes} bytes each` : ''}; medians and quartiles`,
+    tables: [
+      {
+        title: 'An entry gateway before one instance',
+        columns: ['engine', `CPU against ${BASE}`],
+        rows: ENGINES.map((name) => [name, spread(ratios.get(name))]),
+        digits: 3,
+      },
+    ],
+  });
 } finally {
   for (const child of children) child.kill();
   backend.closeAllConnections();

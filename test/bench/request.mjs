@@ -1,61 +1,81 @@
 /**
- * What the agent costs per request, in CPU time, as ratios in one interleaved run.
+ * What the agent costs per request, in CPU time and in time to the answer, as ratios in one interleaved run.
  *
- *   npm run bench -- request [--rounds 15] [--slices 30] [--requests 300] [--awaits 0] [--node /path/to/node]
+ *   npm run bench -- request [--workload http] [--rounds 9] [--slices 20] [--requests 300] [--quick] [--node /path/to/node]
  *
- * A answers by calling B over a keep-alive agent. Each round starts a fresh A process per variant and lets them serve slices
- * of requests in turns; a variant's figure for the round is its CPU time per request over that of an app without an agent
- * which gets the same requests: for untagged ones the mean of two such processes, which show the noise between them.
- * Printed are the median over the rounds and the quartiles. Believe no difference below the noise.
+ * A answers by calling B; requests have the headers that a browser sends, and three members of baggage. Each round starts a fresh A process
+ * per variant and lets them serve slices of requests in turns. A variant's figure for the round is over that of an app without an agent
+ * which gets the same requests: for untagged ones the mean of two such processes, whose own ratios show the noise. Printed are the medians
+ * over the rounds and the quartiles. Believe no difference below the noise.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
-import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { publish, quantile, readOptions, shuffled, spread } from './lib/bench.mjs';
 
 const require = createRequire(import.meta.url);
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '15' },
-    slices: { type: 'string', default: '30' },
-    requests: { type: 'string', default: '300' },
-    awaits: { type: 'string', default: '0' },
-    node: { type: 'string', default: process.execPath },
-    json: { type: 'boolean', default: false },
+const WORKLOADS = {
+  http: 'node:http with a keep-alive agent',
+  awaits: 'node:http, 60 awaits and JSON',
+  fetch: 'fetch',
+  undici: 'undici.request',
+};
+const options = readOptions({
+  name: 'request',
+  purpose: 'Measures what the agent costs per request, in CPU time and in time to the answer, beside others.',
+  numbers: {
+    rounds: { what: 'times that all variants are started anew', usual: 9, brief: 3, quick: 2 },
+    slices: { what: 'turns of each variant in a round', usual: 20, brief: 10, quick: 3 },
+    requests: { what: 'requests in a slice', usual: 300, quick: 100 },
+    warmup: {
+      what: 'requests that each process serves first, until the compiler is done: before that, whoever has more code pays more',
+      usual: 12_000,
+      brief: 6_000,
+      quick: 500,
+    },
   },
+  choices: { workload: { what: 'what A does', of: Object.keys(WORKLOADS) } },
 });
-const rounds = Number(values.rounds);
-const slices = Number(values.slices);
-const requests = Number(values.requests);
+const { rounds, slices, requests, warmup } = options;
+
+/** What Chrome sends for a call of a page, and what services behind a gateway add. */
+const BROWSER = {
+  host: 'shop.example.com',
+  accept: 'application/json, text/plain, */*',
+  'accept-encoding': 'gzip, deflate, br, zstd',
+  'accept-language': 'en-GB,en;q=0.9,de;q=0.8',
+  referer: 'https://shop.example.com/cart',
+  'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
+  'x-request-id': '5f0e2f1c-6f0f-4b52-9a3f-3a1d9d9f6f11',
+};
+const UNTAGGED = { ...BROWSER, baggage: 'userId=alice,session=8f2a91c0' };
+const TAGGED = { ...BROWSER, baggage: 'lane=gray,userId=alice,session=8f2a91c0' };
 
 const agent = require.resolve('@lane/agent');
-const GRAY = { baggage: 'lane=gray' };
+const known = file('preload/known-instances.cjs');
 const VARIANTS = [
-  { name: 'no agent', preload: [], headers: {} },
-  { name: 'no agent, again', preload: [], headers: {} },
-  { name: 'no agent, tagged', preload: [], headers: GRAY },
-  { name: 'idle AsyncLocalStorage', preload: [file('preload/idle-als.cjs')], headers: {} },
-  { name: 'lane, untagged', preload: [agent], headers: {} },
-  { name: 'lane, tagged', preload: [agent], headers: GRAY },
-  { name: 'lane, corrected', preload: [agent, file('preload/known-instances.cjs')], headers: GRAY },
-  { name: 'lane with LANE_ADMIN_PORT, untagged', preload: [agent], headers: {}, env: { LANE_ADMIN_PORT: '0' } },
-  { name: 'lane with LANE_ADMIN_PORT, tagged', preload: [agent], headers: GRAY, env: { LANE_ADMIN_PORT: '0' } },
-  { name: 'instrumentation-http', preload: [file('preload/instrumentation-http.cjs')], headers: {} },
+  { name: 'no agent', preload: [], headers: UNTAGGED },
+  { name: 'no agent, again', preload: [], headers: UNTAGGED },
+  { name: 'no agent, tagged', preload: [], headers: TAGGED },
+  { name: 'no agent, tagged, again', preload: [], headers: TAGGED },
+  { name: 'idle AsyncLocalStorage', preload: [file('preload/idle-als.cjs')], headers: TAGGED },
+  { name: 'lane, untagged', preload: [agent], headers: UNTAGGED },
+  { name: 'lane, tagged', preload: [agent], headers: TAGGED },
+  { name: 'lane, corrected', preload: [agent, known], headers: TAGGED },
+  { name: 'lane with LANE_ADMIN_PORT, untagged', preload: [agent], headers: UNTAGGED, env: { LANE_ADMIN_PORT: '0' } },
+  { name: 'lane with LANE_ADMIN_PORT, tagged', preload: [agent], headers: TAGGED, env: { LANE_ADMIN_PORT: '0' } },
+  { name: '@opentelemetry/instrumentation-http', preload: [file('preload/instrumentation-http.cjs')], headers: UNTAGGED },
 ];
-
-/** Until the compiler is done: before that, whoever has more code pays more. */
-const WARM_UP = 15_000;
-
+const CONCURRENCY = 8;
 const children = new Set();
 
 async function start(script, preload, env) {
   const child = fork(file(script), {
-    execPath: values.node,
+    execPath: options.node,
     execArgv: preload.flatMap((path) => ['--require', path]),
     env: { ...process.env, NODE_OPTIONS: '', ...env },
   });
@@ -64,49 +84,55 @@ async function start(script, preload, env) {
   return { child, port };
 }
 
-async function cpuOf(child) {
+async function cpuOf({ child }) {
   child.send('cpu');
   const [{ cpu }] = await once(child, 'message');
   return cpu;
 }
 
-function send(port, headers, count, sockets) {
+/** Sends requests, some at a time; gives how long each took, in µs. */
+function send({ port, sockets, variant }, count) {
   return new Promise((resolve, reject) => {
+    const took = [];
     let started = 0;
-    let ended = 0;
     const next = () => {
       if (started === count) return;
       started++;
+      const from = process.hrtime.bigint();
       http
-        .get({ host: '127.0.0.1', port, path: '/', headers, agent: sockets }, (response) => {
+        .get({ host: '127.0.0.1', port, path: '/api/cart?currency=EUR', headers: variant.headers, agent: sockets }, (response) => {
           if (response.statusCode !== 200) reject(new Error(`A answered ${response.statusCode}`));
-          response.resume().on('end', () => (++ended === count ? resolve() : next()));
+          response.resume().on('end', () => {
+            took.push(Number(process.hrtime.bigint() - from) / 1e3);
+            if (took.length === count) resolve(took);
+            else next();
+          });
         })
         .on('error', reject);
     };
-    for (let i = 0; i < 8; i++) next();
+    for (let i = 0; i < CONCURRENCY; i++) next();
   });
 }
 
-async function round(backends) {
-  const env = { B_PORT: String(backends[0].port), B_GRAY_PORT: String(backends[1].port), AWAITS: values.awaits };
+/** CPU time and the 95th percentile of the time to the answer, in µs a request, of each variant. */
+async function round(backends, workload) {
+  const env = { B_PORT: String(backends[0].port), B_GRAY_PORT: String(backends[1].port), WORKLOAD: workload };
   const running = [];
   for (const variant of VARIANTS)
     running.push({
       variant,
       ...(await start('app-a.cjs', variant.preload, { ...env, ...variant.env })),
       cpu: 0,
-      count: 0,
-      sockets: new http.Agent({ keepAlive: true, maxSockets: 8 }),
+      took: [],
+      sockets: new http.Agent({ keepAlive: true, maxSockets: CONCURRENCY }),
     });
-  for (const one of running) await send(one.port, one.variant.headers, WARM_UP, one.sockets);
+  for (const one of running) await send(one, warmup);
   for (let slice = 0; slice < slices; slice++) {
-    // In another order each time, so that none always follows the same neighbour.
     for (const one of shuffled(running)) {
-      const before = await cpuOf(one.child);
-      await send(one.port, one.variant.headers, requests, one.sockets);
-      one.cpu += (await cpuOf(one.child)) - before;
-      one.count += requests;
+      const before = await cpuOf(one);
+      const took = await send(one, requests);
+      one.cpu += (await cpuOf(one)) - before;
+      for (const time of took) one.took.push(time);
     }
   }
   for (const one of running) {
@@ -114,63 +140,52 @@ async function round(backends) {
     one.child.kill();
     children.delete(one.child);
   }
-  return running.map(({ cpu, count }) => cpu / count);
+  return running.map(({ cpu, took }) => ({ cpu: cpu / slices / requests, p95: quantile(took, 0.95) }));
 }
 
-const shuffled = (list) =>
-  list
-    .map((item) => ({ item, key: Math.random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ item }) => item);
-const quantile = (list, share) => list.toSorted((a, b) => a - b)[Math.floor((list.length - 1) * share)];
+const at = (name) => VARIANTS.findIndex((variant) => variant.name === name);
+
+function tableOf(workload, all) {
+  const reference = (figures, { headers }, of) => {
+    const name = headers === TAGGED ? 'no agent, tagged' : 'no agent';
+    return (of(figures[at(name)]) + of(figures[at(`${name}, again`)])) / 2;
+  };
+  const ratios = (of, i) => spread(all.map((figures) => of(figures[i]) / reference(figures, VARIANTS[i], of)));
+  const over = (name, other) => spread(all.map((figures) => figures[at(name)].cpu / figures[at(other)].cpu));
+  const cpu = ({ cpu: value }) => value;
+  const p95 = ({ p95: value }) => value;
+  const rows = VARIANTS.map(({ name }, i) => [
+    name,
+    quantile(
+      all.map((figures) => figures[i].cpu),
+      0.5,
+    ).toFixed(0),
+    ratios(cpu, i),
+    ratios(p95, i),
+  ]);
+  // What the budget is on Node 20 and 22, where entering any store makes each promise cost more.
+  rows.push(['lane, tagged ÷ idle AsyncLocalStorage', '', over('lane, tagged', 'idle AsyncLocalStorage'), '']);
+  for (const kind of ['untagged', 'tagged'])
+    rows.push([`LANE_ADMIN_PORT, ${kind} ÷ without`, '', over(`lane with LANE_ADMIN_PORT, ${kind}`, `lane, ${kind}`), '']);
+  return {
+    title: WORKLOADS[workload],
+    columns: ['variant', 'CPU, µs', 'CPU against no agent', 'p95 against no agent'],
+    rows,
+    digits: 3,
+  };
+}
 
 process.on('exit', () => children.forEach((child) => child.kill()));
 const backends = [await start('app-b.cjs', [], {}), await start('app-b.cjs', [], {})];
-const all = [];
-for (let i = 0; i < rounds; i++) {
-  all.push(await round(backends));
-  process.stderr.write(`round ${i + 1} of ${rounds}\n`);
+const tables = [];
+for (const workload of Object.keys(WORKLOADS)) {
+  if (options.workload !== undefined && options.workload !== workload) continue;
+  const all = [];
+  for (let i = 0; i < rounds; i++) {
+    all.push(await round(backends, workload));
+    console.error(`${WORKLOADS[workload]}: round ${i + 1} of ${rounds}`);
+  }
+  tables.push(tableOf(workload, all));
 }
-const [version] = await new Promise((resolve) => {
-  backends[0].child.once('message', (message) => resolve([message.version]));
-  backends[0].child.send('version');
-});
-const at = (name) => VARIANTS.findIndex((variant) => variant.name === name);
-const reference = (figures, { headers }) =>
-  headers === GRAY ? figures[at('no agent, tagged')] : (figures[at('no agent')] + figures[at('no agent, again')]) / 2;
-const rowOf = (name, microseconds, ratios) => ({
-  name,
-  microseconds,
-  ratio: quantile(ratios, 0.5),
-  lower: quantile(ratios, 0.25),
-  upper: quantile(ratios, 0.75),
-});
-const rows = VARIANTS.map((variant, i) =>
-  rowOf(
-    variant.name,
-    quantile(
-      all.map((figures) => figures[i]),
-      0.5,
-    ),
-    all.map((figures) => figures[i] / reference(figures, variant)),
-  ),
-);
-// What the budget is on Node 20 and 22, where entering any store makes each promise cost more.
-const overIdle = all.map((figures) => figures[at('lane, tagged')] / figures[at('idle AsyncLocalStorage')]);
-rows.push(rowOf('lane, tagged ÷ idle AsyncLocalStorage', undefined, overIdle));
-for (const kind of ['untagged', 'tagged'])
-  rows.push(
-    rowOf(
-      `LANE_ADMIN_PORT, ${kind} ÷ without`,
-      undefined,
-      all.map((figures) => figures[at(`lane with LANE_ADMIN_PORT, ${kind}`)] / figures[at(`lane, ${kind}`)]),
-    ),
-  );
-if (values.json) console.log(JSON.stringify({ node: version, cores: cpus().length, rounds, slices, requests, rows }, null, 2));
-else {
-  console.log(`Node ${version}, ${cpus().length} cores, ${rounds} rounds of ${slices} × ${requests} requests, ${values.awaits} awaits each`);
-  console.log('| variant | CPU per request, µs | ratio, median | quartiles |\n| --- | --- | --- | --- |');
-  for (const { name, microseconds, ratio, lower, upper } of rows)
-    console.log(`| ${name} | ${microseconds?.toFixed(1) ?? ''} | ${ratio.toFixed(3)} | ${lower.toFixed(3)} – ${upper.toFixed(3)} |`);
-}
+publish({ name: 'request', options, how: `${rounds} rounds of ${slices} × ${requests} requests; medians and quartiles`, tables });
 process.exit(0);

@@ -5,59 +5,56 @@
  *
  *   npm run bench -- rules [--rounds 9] [--slices 20] [--calls 40] [--quick] [--node /path/to/node]
  *
- * Each round is a process of its own, in which each program meets a value that keeps many of its states alive, in slices, in turns. Printed are the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a
- * value that is refused for its length before any step, counted as if it had taken them all.
+ * Each round is a process of its own, in which each program meets a value that keeps many of its states alive, in slices, in turns. Printed are
+ * the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a value that is refused
+ * for its length before any step.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { publish, readOptions, spread } from './lib/bench.mjs';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string' },
-    slices: { type: 'string' },
-    calls: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    node: { type: 'string', default: process.execPath },
-    help: { type: 'boolean', short: 'h', default: false },
+const options = readOptions({
+  name: 'rules',
+  purpose: 'Measures what regular expressions cost at most, in ns of CPU time, and what they are bounded by.',
+  numbers: {
+    rounds: { what: 'processes that measure all programs', usual: 9, brief: 5, quick: 2 },
+    slices: { what: 'turns of each program in a round', usual: 20, brief: 10, quick: 3 },
+    calls: { what: 'matches in a slice', usual: 40, quick: 5 },
   },
 });
-if (values.help) {
-  console.log(`Usage: npm run bench -- rules [options]
-
-Measures what regular expressions cost at most, in ns of CPU time, and what they are bounded by.
-
-  --rounds <n>  processes that measure all programs (default 9)
-  --slices <n>  turns of each program in a round (default 20)
-  --calls <n>   matches in a slice (default 40)
-  --quick       2 rounds of 3 slices of 5 matches: to see that it runs
-  --node <path> the Node.js that measures
-  --help        this`);
-  process.exit(0);
-}
-const [rounds, slices, calls] = [
-  values.rounds ?? (values.quick ? 2 : 9),
-  values.slices ?? (values.quick ? 3 : 20),
-  values.calls ?? (values.quick ? 5 : 40),
-].map(Number);
+const { rounds, slices, calls } = options;
 
 const results = [];
 for (let round = 0; round < rounds; round++) {
   const script = fileURLToPath(new URL('rules/measure.cjs', import.meta.url));
-  const child = fork(script, [String(slices), String(calls)], { execPath: values.node, env: { ...process.env, NODE_OPTIONS: '' } });
+  const child = fork(script, [String(slices), String(calls)], { execPath: options.node, env: { ...process.env, NODE_OPTIONS: '' } });
   const [result] = await once(child, 'message');
   results.push(result);
   console.error(`round ${round + 1} of ${rounds}`);
 }
 
-const quantile = (sorted, share) => sorted[Math.floor((sorted.length - 1) * share)];
-console.log(`Node ${results[0].version}, ${rounds} rounds of ${slices} × ${calls} matches, ns of CPU\n`);
-console.log('| program | steps | scans | a match: median | quartiles | most | a step | of the bound |\n|' + ' --- |'.repeat(8));
-results[0].programs.forEach(({ name, steps, scans, boundNs }, i) => {
-  const sorted = results.map(({ programs }) => programs[i].ns).sort((a, b) => a - b);
-  const [lower, median, upper, most] = [0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share));
-  const [a, b, c, d] = [median, lower, upper, most].map((ns) => ns.toFixed(0));
-  const ratio = (median / boundNs).toFixed(2);
-  console.log(`| ${name.replaceAll('|', '\\|')} | ${steps} | ${scans} | ${a} | ${b} – ${c} | ${d} | ${(median / steps).toFixed(1)} | ${ratio} |`);
+publish({
+  name: 'rules',
+  options,
+  how: `${rounds} rounds of ${slices} × ${calls} matches; medians and quartiles`,
+  tables: [
+    {
+      title: 'A match, in ns of CPU time',
+      columns: ['program', 'steps', 'scans', 'ns a match', 'most', 'ns a step', 'of the bound'],
+      rows: results[0].programs.map(({ name, steps, scans, boundNs }, i) => {
+        const figures = results.map(({ programs }) => programs[i].ns);
+        const most = Math.max(...figures);
+        return [
+          name,
+          String(steps),
+          String(scans),
+          spread(figures, 0),
+          most.toFixed(0),
+          steps === 0 ? '' : (most / steps).toFixed(1),
+          (most / boundNs).toFixed(2),
+        ];
+      }),
+    },
+  ],
 });

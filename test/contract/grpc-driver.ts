@@ -1,16 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from 'nacos-sdk-rust-binding-node';
 import { eventually } from '@lane/testing/eventually';
 import { HttpApi } from './http-api.js';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient } from './driver.js';
-
-// The SDK's native part logs and caches under HOME, and has no option to put that elsewhere.
-process.env['HOME'] = resolve(__dirname, '../../.cache/nacos-sdk');
-mkdirSync(process.env['HOME'], { recursive: true });
 
 /** The npm package `nacos-sdk-rust-binding-node`: gRPC. Its clients cannot be closed; they last as long as the process. */
 export const grpcDriver: NacosDriver = {

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { DataClient, type Host, NacosNamingClient } from 'nacos';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient, NewInstance } from './driver.js';
@@ -55,7 +55,8 @@ async function createNaming(
 }
 
 async function createConfig({ address, namespace, username, password }: Connection): Promise<ConfigClient> {
-  const cacheDir = mkdtempSync(join(tmpdir(), 'lane-nacos-config-'));
+  // At home, not in the temporary folder: the SDK may still write there after it has been closed.
+  const cacheDir = mkdtempSync(join(homedir(), 'config-'));
   // Not NacosConfigClient: that one shares a leader, and so its server and namespace, with every process of this host.
   const client = new DataClient({
     serverAddr: address,

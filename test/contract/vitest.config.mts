@@ -8,6 +8,7 @@ export default defineConfig({
     name: 'contract',
     include: ['test/contract/**/*.test.ts'],
     globalSetup: ['test/servers/global-setup.ts'],
+    setupFiles: ['test/contract/home.ts'],
     // The tests mostly wait: for pushes, for beats that stay away, for servers that start.
     maxConcurrency: 12,
   },

@@ -58,7 +58,10 @@ const WAYS = {
     soon(() => call.cancel());
   },
   'destroy of a socket': (host, done) => {
-    const socket = net.connect({ host, port: 80 }).on('close', () => done());
+    const socket = net
+      .connect({ host, port: 80 })
+      .on('error', done)
+      .on('close', () => done());
     soon(() => socket.destroy());
   },
   'a throw of an http.Agent': (host, done) => void http.get({ host, agent: new Filter({ keepAlive: true }) }).on('error', done),

@@ -98,7 +98,7 @@ export class Runtime implements Outbound, Messaging {
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
     this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
-    this.connecting = new Connecting(this.router, this.tables, log, performance.now.bind(performance));
+    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now());
     this.setRules(undefined);
   }
 

@@ -77,7 +77,7 @@ export function start(): void {
     safely('LANE_TRACES', () => (require('../observe/traces.js') as typeof import('../observe/traces.js')).startTraces(runtime, traces))();
   if (!options.disable.includes('opentelemetry')) whenMetered(safely('OpenTelemetry metrics', (provider) => meter(provider, agent)));
   // Once the app has said what it is started with.
-  setImmediate(() => void tellOfBundledNacos(require.main?.filename ?? process.argv[1], log)).unref();
+  setImmediate(() => tellOfBundledNacos(require.main?.filename ?? process.argv[1], log)).unref();
   if (options.nacosServer !== undefined || typeof options.rules === 'object') {
     // After the app's own start: nothing here is needed for its first line.
     setImmediate(

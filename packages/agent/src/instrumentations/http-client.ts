@@ -20,7 +20,7 @@ import { wrap } from '../patching/wrap.js';
 export function install(outbound: Outbound): void {
   connectRoutedSockets(outbound.connecting);
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) =>
-    decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, outbound)),
+    decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, original, outbound)),
   );
   const writes = wrap(http.ClientRequest.prototype, '_storeHeader', (original: StoreHeader) => storeHeaderWithLane(original, outbound));
   wrap(http.ClientRequest.prototype, 'onSocket', (original) => {

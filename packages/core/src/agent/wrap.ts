@@ -67,28 +67,35 @@ function note(target: object, name: PropertyKey): Set<symbol> {
 
 /** The parent's method as it is when it is called: domain and others patch it late. */
 function inheritedMethod(target: object, name: PropertyKey, present: Method): Method {
-  return likeness(function inherited(this: unknown, ...args: unknown[]): unknown {
-    const method = (Reflect.getPrototypeOf(target) as Record<PropertyKey, unknown>)[name] as Method;
-    return Reflect.apply(method, this, args);
-  }, present);
+  const parent = Reflect.getPrototypeOf(target) as Record<PropertyKey, Method>;
+  // Events are many. A property that is named in the code is found at once, one that is any is looked for.
+  const inherited =
+    name === 'emit'
+      ? function inherited(this: unknown): unknown {
+          return Reflect.apply(parent['emit'] as Method, this, arguments);
+        }
+      : function inherited(this: unknown): unknown {
+          return Reflect.apply(parent[name] as Method, this, arguments);
+        };
+  return likeness(inherited, present);
 }
 
 /** What is installed calls `made`, until it is made inert: others may have taken a reference to it. */
 function replacementFor(present: Method, original: Method, made: Method): { readonly installed: Method; readonly makeInert: () => void } {
   let active = made;
   const makeInert = (): void => void (active = original);
-  // On the request path, change with care.
+  // On the request path, change with care: `arguments` that are only passed on are never made an object, as rest parameters sometimes are.
   if (!Object.hasOwn(present, 'prototype')) {
     const { replaced: installed } = {
-      replaced(this: unknown, ...args: unknown[]): unknown {
-        return Reflect.apply(active, this, args);
+      replaced(this: unknown): unknown {
+        return Reflect.apply(active, this, arguments);
       },
     };
     return { installed: likeness(installed, present), makeInert };
   }
-  const installed = function replaced(this: unknown, ...args: unknown[]): unknown {
-    if (new.target === undefined) return Reflect.apply(active, this, args);
-    return Reflect.construct(active, args, (new.target as unknown) === installed ? active : new.target);
+  const installed = function replaced(this: unknown): unknown {
+    if (new.target === undefined) return Reflect.apply(active, this, arguments);
+    return Reflect.construct(active, arguments, (new.target as unknown) === installed ? active : new.target);
   };
   // What a function makes is what the original makes; a subclass or a Proxy has its say.
   if (Object.getOwnPropertyDescriptor(made, 'prototype')?.writable === true) made.prototype = present.prototype as object;

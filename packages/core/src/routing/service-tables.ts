@@ -399,11 +399,15 @@ export class ServiceTables {
  * address that several services share is nobody's while they do, since it can't be told whose it is.
  */
 class Addresses {
-  readonly #hosts = new Map<string, Map<number, Owner | Owner[]>>();
+  /** Most hosts have one instance, which is then all there is of the host: a map of one for each would take more memory than all the rest. */
+  readonly #hosts = new Map<string, Owner | Map<number, Owner | Owner[]>>();
 
   find(host: string, port: number): KnownAddress | undefined {
-    const known = this.#hosts.get(host)?.get(port);
-    return known === undefined || Array.isArray(known) ? undefined : known;
+    const known = this.#hosts.get(host);
+    if (known === undefined) return undefined;
+    if (known instanceof Owner) return known.instance.port === port ? known : undefined;
+    const owner = known.get(port);
+    return owner === undefined || Array.isArray(owner) ? undefined : owner;
   }
 
   has(host: string): boolean {
@@ -412,14 +416,14 @@ class Addresses {
 
   add(instances: readonly Instance[], slot: Slot): void {
     for (const instance of instances) {
-      let ports = this.#hosts.get(instance.ip);
-      if (ports === undefined) this.#hosts.set(instance.ip, (ports = new Map()));
-      const known = ports.get(instance.port);
       const owner = new Owner(instance, slot);
-      if (known === undefined) {
-        ports.set(instance.port, owner);
+      let ports = this.#hosts.get(instance.ip);
+      if (ports === undefined) {
+        this.#hosts.set(instance.ip, owner);
         continue;
       }
+      if (ports instanceof Owner) this.#hosts.set(instance.ip, (ports = new Map([[ports.instance.port, ports]])));
+      const known = ports.get(instance.port);
       // Of an address that one service lists twice the later counts.
       const others = ownersOf(known).filter((other) => other.slot !== slot);
       ports.set(instance.port, others.length === 0 ? owner : [...others, owner]);
@@ -430,6 +434,10 @@ class Addresses {
     for (const { ip, port } of instances) {
       const ports = this.#hosts.get(ip);
       if (ports === undefined) continue;
+      if (ports instanceof Owner) {
+        if (ports.slot === slot && ports.instance.port === port) this.#hosts.delete(ip);
+        continue;
+      }
       const [first, ...rest] = ownersOf(ports.get(port)).filter((owner) => owner.slot !== slot);
       if (first !== undefined) ports.set(port, rest.length === 0 ? first : [first, ...rest]);
       else if (ports.delete(port) && ports.size === 0) this.#hosts.delete(ip);

@@ -13,17 +13,21 @@ type RequestOptions = { host?: string; port?: number | string; socketPath?: stri
 /** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
 export type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
-/** An agent is asked for a socket to the right instance. */
-export function addRequestToRightInstance(original: AddRequest, { router, connecting, observers }: Outbound): AddRequest {
+/** An agent is asked for a socket to the right instance. `last`: what the original calls in the end, which may copy options, see {@link copiesOptions}. */
+export function addRequestToRightInstance(original: AddRequest, last: AddRequest, { router, connecting, observers }: Outbound): AddRequest {
   const judge = safely('http-client destination', (request: Request, options: RequestOptions, waited: boolean): Verdict =>
     router.judge(options.host as string, Number(options.port), request[LANE]?.tag, waited),
   );
   const count = safely('http-client traffic', (traffic: TrafficRecorder, request: Request, options: RequestOptions, verdict: SettledVerdict) =>
     traffic.follow(request, options?.host ?? 'localhost', Number(options?.port), request[LANE]?.tag, verdict),
   );
-  const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect) => {
-    const changed = addressed(request, options, to);
+  let isCopying: boolean | undefined;
+  const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect): RequestOptions => {
+    // Asked for once, and not at start: Node gives out the source of a function of its own after a while only.
+    isCopying ??= copiesOptions(last);
+    const changed = isCopying ? options : { ...options };
     changed[ROUTE] = connecting.begin(to);
+    address(request, changed, to);
     return changed;
   });
 
@@ -45,8 +49,23 @@ export function addRequestToRightInstance(original: AddRequest, { router, connec
       request.onSocket(null, unavailableError(verdict));
       return;
     }
-    const changed = verdict.kind === 'redirect' ? readdress(request, options, verdict) : undefined;
-    original.call(agent, request, changed ?? options, port, localAddress);
+    if (verdict.kind !== 'redirect') {
+      original.call(agent, request, options, port, localAddress);
+      return;
+    }
+    const { host, port: ownPort, servername, [ROUTE]: route } = options;
+    const changed = readdress(request, options, verdict);
+    try {
+      original.call(agent, request, changed ?? options, port, localAddress);
+    } finally {
+      // What the caller gave is what the caller has.
+      if (changed === options) {
+        options.host = host as string;
+        options.port = ownPort as string;
+        if (options.servername !== servername) options.servername = servername as string;
+        options[ROUTE] = route as Route;
+      }
+    }
   }
 
   /** The options for a socket that finds its destination once that is known. */
@@ -97,14 +116,23 @@ function makesSocketsAsNode(agent: http.Agent): boolean {
   return (agent as { createSocket?: unknown }).createSocket === (http.Agent.prototype as { createSocket?: unknown }).createSocket;
 }
 
-/** The options for another address. Called by name, the name stays in the Host header and is what TLS is verified against. */
-function addressed(request: Request, options: RequestOptions, to: Redirect): RequestOptions {
+/**
+ * Whether options can be lent to an `addRequest`: Node's own copies them before anything else, as its source shows, and copying so many costs
+ * what all the rest of a call to another instance does. Who else has put one there may keep what it is given.
+ */
+function copiesOptions(addRequest: AddRequest): boolean {
+  return /options = \{ __proto__: null, \.\.\.options, \.\.\.this\.options \};/.test(Function.prototype.toString.call(addRequest));
+}
+
+/** Puts another address into options. Called by name, the name stays in the Host header and is what TLS is verified against. */
+function address(request: Request, options: RequestOptions, to: Redirect): void {
   const { ip, port } = to.instance;
-  if (!to.byName && request.getHeader('host') === `${options.host}:${options.port}` && !request.headersSent) {
+  const { host } = options;
+  if (!to.byName && request.getHeader('host') === `${host}:${options.port}` && !request.headersSent) {
     request.setHeader('Host', `${ip.includes(':') ? `[${ip}]` : ip}:${port}`);
   }
-  const changed: RequestOptions = { ...options, host: ip, port };
+  options.host = ip;
+  options.port = port;
   // With array headers there is no Host header yet, from which Node would take the name that TLS is verified against.
-  if (to.byName && options.servername === undefined && request.getHeader('host') === undefined) changed.servername = options.host as string;
-  return changed;
+  if (to.byName && options.servername === undefined && request.getHeader('host') === undefined) options.servername = host as string;
 }

@@ -19,7 +19,9 @@ interface ProxyConfig {
 
 const configs = new WeakMap<http.Agent, ProxyConfig | null>();
 
-function configOf(agent: http.Agent): ProxyConfig | null {
+function configOf(agent: http.Agent & { readonly options?: { readonly proxyEnv?: unknown } }): ProxyConfig | null {
+  // Only of what this option says does Node make one.
+  if (agent.options?.proxyEnv === undefined) return null;
   let config = configs.get(agent);
   if (config === undefined) {
     const found = symbolNamed(agent, 'kProxyConfig') as Partial<ProxyConfig> | null | undefined;

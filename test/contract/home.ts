@@ -1,0 +1,10 @@
+/**
+ * Gives the tests, and the apps that they start, a home of their own: the native part of `nacos-sdk-rust-binding-node` logs and
+ * caches under HOME and has no option to put that elsewhere. Runs before a test file is loaded.
+ */
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+const home = resolve(import.meta.dirname, '../../.cache/nacos-sdk');
+mkdirSync(home, { recursive: true });
+process.env['HOME'] = home;
