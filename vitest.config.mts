@@ -8,6 +8,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       { test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 30_000 } },
+      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'] } },
       { test: { name: 'agent', include: ['test/agent/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000 } },
       { test: { name: 'security', include: ['test/security/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'packaging', include: ['test/packaging/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },

@@ -41,12 +41,15 @@ export function changedTests(root, since = 'HEAD') {
   const named = affected.size === 0 ? undefined : new RegExp(`require\\.resolve\\('@lane/(?:${names})'|(?:^|/)(?:${names})/dist/`, 'm');
   // What is no module is found by its name.
   const others = changed.filter((file) => !/\.(?:ts|mts|tsx)$/.test(file)).map((file) => basename(file));
+  // Tests of the documents find these by themselves.
+  const hasDocuments = changed.some((file) => file.endsWith('.md'));
   const tests = git('ls-files', '--cached', '--others', '--exclude-standard', '--', 'packages/**/*.test.ts', 'test/**/*.test.ts');
   for (const test of tests) {
     // These run by commands of their own.
     if (/^test\/(?:matrix|interop)\//.test(test) || !existsSync(join(root, test))) continue;
     const text = readFileSync(join(root, test), 'utf8');
     const [, own] = /^packages\/([^/]+)\//.exec(test) ?? [];
+    if (hasDocuments && test.startsWith('test/docs/')) files.add(test);
     if (named?.test(text) || (affected.has(own) && /['/]dist\//.test(text)) || others.some((name) => text.includes(name))) files.add(test);
   }
   return { all: false, changed, packages: [...affected], files: [...files] };

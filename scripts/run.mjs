@@ -21,7 +21,7 @@ const PNPM = ['-y', 'pnpm@12'];
 /** The demo needs neither the tests nor the other Node versions that they run on. */
 const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
 /** Projects of vitest.config.mts that `npm test` runs; all the others too under `--all`. */
-const USUAL = ['unit', 'agent', 'contract', 'e2e'];
+const USUAL = ['unit', 'docs', 'agent', 'contract', 'e2e'];
 /** The pages of the console take a bundler and their libraries, which only those need who want to see them. */
 const WITHOUT_PAGES = ['--filter', '!@lane/console-web'];
 
@@ -103,6 +103,26 @@ const TASKS = {
       installed.write(wanted);
     }
     return run(process.execPath, [join(folder, 'main.mjs'), ...passed]);
+  },
+  /**
+   * Builds the documents as a site, into docs/site/.vitepress/dist; `--serve` shows it then. `--write` writes anew the pages of
+   * the reference, which tests compare with the code.
+   */
+  async docs() {
+    if (passed.includes('--write')) {
+      await prepare({ tests: true });
+      const pages = ['options-page', 'metrics-page', 'commands-page', 'lane-groups-page'];
+      const code = await run(process.execPath, [bin('vitest', 'vitest'), 'run', '--project=unit', ...pages, '--update']);
+      if (code !== 0) return code;
+    }
+    const folder = join(root, 'docs/site');
+    const installed = stampOf('docs');
+    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
+      await step('installing VitePress', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
+      installed.write(wanted);
+    }
+    return run(process.execPath, [join(folder, 'build.mjs'), ...passed.filter((argument) => argument !== '--write')]);
   },
   async screenshots() {
     await prepare({ tests: true });

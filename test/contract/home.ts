@@ -5,6 +5,6 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-const home = resolve(import.meta.dirname, '../../.cache/nacos-sdk');
+const home = resolve(__dirname, '../../.cache/nacos-sdk');
 mkdirSync(home, { recursive: true });
 process.env['HOME'] = home;

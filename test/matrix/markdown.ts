@@ -32,7 +32,7 @@ function areaTable(area: Area, rows: readonly ReportedRow[], outcomes: readonly 
     return `| ${[name, ...cells, row.help === undefined ? '' : `\`${row.help}\``].join(' | ')} |`;
   });
   return [
-    `#### ${area}`,
+    `### ${area}`,
     '',
     `| | ${NODES.map((node) => `Node ${node}`).join(' | ')} | by |`,
     `| --- | ${NODES.map(() => '---').join(' | ')} | --- |`,

@@ -1,8 +1,8 @@
-/** Prints the matrix as Markdown, and with MATRIX_WRITE puts it into README; says where README has another one. */
+/** Prints the matrix as Markdown, and with MATRIX_WRITE puts it into docs/compatibility.md; says where that has another one. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { AREAS } from './table.js';
-import { BEGIN, END, README } from './readme.js';
+import { BEGIN, END, PAGE } from './page.js';
 import { markdown, type Outcome, type ReportedRow } from './markdown.js';
 
 export default class MatrixReporter implements Reporter {
@@ -22,16 +22,16 @@ export default class MatrixReporter implements Reporter {
     if (rows.size === 0) return;
     const table = markdown([...rows.values()], outcomes);
     process.stdout.write(`\n${table}\n`);
-    const readme = readFileSync(README, 'utf8');
-    const from = readme.indexOf(BEGIN);
-    const to = readme.indexOf(END);
+    const page = readFileSync(PAGE, 'utf8');
+    const from = page.indexOf(BEGIN);
+    const to = page.indexOf(END);
     if (from === -1 || to === -1) return;
-    const shown = `${readme.slice(0, from + BEGIN.length)}\n\n${table}\n${readme.slice(to)}`;
+    const shown = `${page.slice(0, from + BEGIN.length)}\n\n${table}\n${page.slice(to)}`;
     if (process.env['MATRIX_WRITE'] !== undefined) {
-      if (!all) throw new Error('part of the matrix was left out: README was not written');
-      writeFileSync(README, shown);
-    } else if (all && shown !== readme) {
-      process.stderr.write('README shows another matrix than this run: `npm run matrix -- --write` puts this one there\n');
+      if (!all) throw new Error('part of the matrix was left out: docs/compatibility.md was not written');
+      writeFileSync(PAGE, shown);
+    } else if (all && shown !== page) {
+      process.stderr.write('docs/compatibility.md shows another matrix than this run: `npm run matrix -- --write` puts this one there\n');
       process.exitCode = 1;
     }
   }

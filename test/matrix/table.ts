@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions, type NodeVersion } from '../agent/nodes.js';
-import { shownCells } from './readme.js';
+import { shownCells } from './page.js';
 
 /** The chapters of the table, in the order in which they are printed. */
 export const AREAS = [
@@ -73,7 +73,7 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
       if (row.build !== undefined) beforeAll(row.build, BUILD_TIMEOUT_MS);
       test('is in the table', ({ task }) => {
         task.meta.matrixRow = { area, row: printed(row, version), order: place };
-        expectInReadme(area, row, version);
+        expectOnPage(area, row, version);
       });
       for (const node of nodeVersions()) {
         const major = node.major as NodeMajor;
@@ -87,13 +87,13 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
   }
 }
 
-/** README has the row in this version, and what can't be tried says so there, nothing else. */
-function expectInReadme(area: Area, row: Row, version: string | undefined): void {
+/** docs/compatibility.md has the row in this version, and what can't be tried says so there, nothing else. */
+function expectOnPage(area: Area, row: Row, version: string | undefined): void {
   // This run puts it there.
   if (process.env['MATRIX_WRITE'] !== undefined) return;
   const label = labelOf(row.name, version);
   const cells = shownCells(area, label);
-  expect(cells, `README has no row "${label}" under ${area}: npm run matrix -- --write`).toBeDefined();
+  expect(cells, `docs/compatibility.md has no row "${label}" under ${area}: npm run matrix -- --write`).toBeDefined();
   expect(cells?.map((cell) => cell === 'n/a')).toEqual(NODES.map((node) => row.not?.[node] !== undefined));
 }
 

@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the console that README shows, of the running demo: `npm run screenshots`. With a folder as argument all
+ * Takes the pictures of the console that the documents show, of the running demo: `npm run screenshots`. With a folder as argument all
  * pages in all looks go there instead, for whoever changes how they look.
  */
 import { mkdirSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** APISIX can't be had for a test. What `lane gateway export apisix` has it run in Lua is run by nginx with Debian's Lua module instead. */
+/** We cannot run APISIX in CI. nginx with Debian's Lua module runs the Lua that `lane gateway export apisix` writes for it. */
 import { exportRules } from '@lane/gateway';
 import type { FormatName } from '@lane/core/model';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -337,9 +337,9 @@ describe("the pod's labels", () => {
   });
 });
 
-describe("README's table of options", () => {
-  const readme = readFileSync(join(__dirname, '../../../../README.md'), 'utf8');
-  const rows = [...readme.slice(readme.indexOf('\n## Options'), readme.indexOf('\n## What it costs')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
+describe('the table of options in the documents', () => {
+  const page = readFileSync(join(__dirname, '../../../../docs/reference/options.md'), 'utf8');
+  const rows = [...page.slice(0, page.indexOf('\n## ')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
 
   test('has each option, in the order of the agent', () => {
     expect(rows.map(([, variable]) => variable)).toEqual(Object.values(OPTION_ROWS).map(({ variable }) => variable));

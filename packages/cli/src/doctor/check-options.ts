@@ -18,7 +18,7 @@ export function checkNames({ environment }: { readonly environment: Environment 
       findings.warning(
         'options',
         `${name} is no option of the agent, which ignores it`,
-        'nothing, if it is somebody else’s; the options of the agent are in the README of Lane',
+        'nothing, if it is somebody else’s; the options of the agent are in Lane’s docs/reference/options.md',
       );
     } else findings.error('options', `${name} is no option of the agent, which ignores it`, `did you mean ${meant}?`);
   }

@@ -153,7 +153,7 @@ function isHost(value: string): boolean {
 
 const FORMAT_LIST_ACCEPTED = `a comma list of ${FORMATS_ACCEPTED}`;
 
-/** All options, in the order of the documentation. A test holds README's table against these rows. */
+/** All options, in the order of the documentation. The table in docs/reference/options.md is written from these rows. */
 export const OPTION_ROWS = {
   service: row<string | undefined>({ variable: 'LANE_SERVICE', accepts: 'a service name', fallback: undefined, parse: text }),
   tag: row<Tag | undefined>({

@@ -1,24 +1,24 @@
-/** The matrix as README shows it. */
+/** The matrix as docs/compatibility.md shows it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const README = join(__dirname, '../../README.md');
+export const PAGE = join(__dirname, '../../docs/compatibility.md');
 export const BEGIN = '<!-- matrix: printed by `npm run matrix` -->';
 export const END = '<!-- end of matrix -->';
 
-/** The lines of an area's table in README, without its head. */
+/** The lines of an area's table on the page, without its head. */
 function rowsOf(area: string): string[] {
-  const readme = readFileSync(README, 'utf8');
-  const matrix = readme.slice(readme.indexOf(BEGIN), readme.indexOf(END));
+  const page = readFileSync(PAGE, 'utf8');
+  const matrix = page.slice(page.indexOf(BEGIN), page.indexOf(END));
   const lines = matrix.split('\n');
-  const from = lines.indexOf(`#### ${area}`);
-  const to = lines.findIndex((line, i) => i > from && line.startsWith('#### '));
+  const from = lines.indexOf(`### ${area}`);
+  const to = lines.findIndex((line, i) => i > from && line.startsWith('### '));
   return lines
     .slice(from, to === -1 ? undefined : to)
     .filter((line) => line.startsWith('| ') && !line.startsWith('| |') && !line.startsWith('| ---'));
 }
 
-/** The cells of a row in README, without their notes; undefined where README has no row of this name and version. */
+/** The cells of a row on the page, without their notes; undefined where it has no row of this name and version. */
 export function shownCells(area: string, label: string): string[] | undefined {
   const line = rowsOf(area).find(
     (row) =>

@@ -1,0 +1,92 @@
+/** What the documents tell people to type is there: commands with their options, npm scripts, variables. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { AGENT_VARIABLES } from '@lane/core/agent';
+import { documents, pieces, ROOT, textOf } from '../../docs/site/documents.cjs';
+
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+/** Written from the help of the commands, which a test of theirs holds true. */
+const page = textOf('docs/reference/cli.md');
+const sections = new Map(page.split(/^## /m).map((section) => [section.slice(0, section.indexOf('\n')), section] as const));
+const paths = [...sections.keys()].filter((title) => title.startsWith('lane '));
+const flagsOf = (text: string): string[] => [...text.matchAll(/(?<![\w-])--?[a-z][\w-]*/g)].map(([flag]) => flag);
+
+// Of plans and of the past.
+const CHECKED = documents().filter((path) => path !== 'CHANGELOG.md' && path !== 'docs/reference/cli.md');
+
+interface Shown {
+  readonly line: string;
+  readonly isInline: boolean;
+}
+
+/** Lines of blocks, and inline code. */
+function* shownIn(path: string): Generator<Shown> {
+  for (const { kind, text } of pieces(textOf(path))) {
+    if (kind === 'inline') yield { line: text.replaceAll('`', '').replaceAll('\n', ' ').trim(), isInline: true };
+    if (kind === 'block')
+      for (const line of text.replaceAll('\\\n', ' ').split('\n')) yield { line: line.trim().replace(/^\$ /, ''), isInline: false };
+  }
+}
+
+/** The words of a `lane` command in a line; undefined where the line is none. */
+function laneCommand({ line, isInline }: Shown): string[] | undefined {
+  // Variables and npx before it; what the shell does behind it.
+  const match = /^(?:[A-Z_]+=(?:'[^']*'|\S*) )*(?:npx )?lane ((?!warn|error|info)[a-z].*)$/.exec(line);
+  if (match === null) return undefined;
+  const words = (match[1] as string).split(/ (?:[|&>#]|-- ).*| [|&>]$/)[0]?.split(/\s+/) ?? [];
+  // In a sentence "lane" is a word.
+  return isInline && words.length > 1 && paths.every((path) => path.split(' ')[1] !== words[0]) ? undefined : words;
+}
+
+/** What is wrong with a command; undefined: nothing. */
+function problemOf(words: readonly string[]): string | undefined {
+  if (words[0]?.startsWith('-') === true || words[0] === 'help') return undefined;
+  const path = paths.filter((one) => `lane ${words.join(' ')} `.startsWith(`${one} `)).sort((a, b) => b.length - a.length)[0];
+  if (path === undefined) return `there is no command lane ${words[0]}`;
+  const section = sections.get(path) as string;
+  const known = new Set(['--help', '-h', ...flagsOf(section)]);
+  const unknown = words.filter((word) => word.startsWith('--') && word !== '--').map((word) => word.split('=')[0] as string);
+  const missing = unknown.filter((flag) => !known.has(flag.replace(/[^\w-]+$/, '')));
+  return missing.length === 0 ? undefined : `${path} has no ${missing.join(', ')}`;
+}
+
+test.each(CHECKED)('commands in %s', (path) => {
+  const problems = [...shownIn(path)].flatMap((shown) => {
+    const words = laneCommand(shown);
+    const problem = words === undefined ? undefined : problemOf(words);
+    return problem === undefined ? [] : [`${shown.line}: ${problem}`];
+  });
+  expect(problems).toEqual([]);
+});
+
+test('there are many, and a wrong one is found', () => {
+  const all = CHECKED.flatMap((path) => [...shownIn(path)].flatMap((shown) => laneCommand(shown) ?? []));
+  expect(all.length).toBeGreaterThan(150);
+  const wrong = (line: string): string | undefined => problemOf(laneCommand({ line, isInline: false }) ?? []);
+  expect(wrong('lane stauts')).toMatch('no command');
+  expect(wrong('npx lane status --wacth')).toMatch('--wacth');
+  expect(wrong("LANE_TRUST='a b' lane group apply x --dry-run > y")).toBeUndefined();
+});
+
+test.each(CHECKED)('npm scripts in %s', (path) => {
+  const named = [...shownIn(path)].flatMap(({ line }) => [...line.matchAll(/\bnpm run (?:--silent )?([\w:-]+)/g)].map(([, name]) => name as string));
+  // Those of an example's own package.
+  const others = path.startsWith('examples/') ? ['build', 'start', 'dev'] : [];
+  expect(named.filter((name) => scripts[name] === undefined && !others.includes(name))).toEqual([]);
+});
+
+/** Variables beside those of the agent. */
+const OTHER_VARIABLES = new Set([
+  ...[...page.matchAll(/variable `(LANE_\w+)`/g)].map(([, name]) => name as string),
+  // What the commands of `lane gateway export --reload` are given, and where the injector keeps what the app had.
+  'LANE_FILE',
+  'LANE_APP_NODE_OPTIONS',
+  // Misspelt on purpose.
+  'LANE_SERVIC',
+]);
+
+test.each(CHECKED)('variables in %s', (path) => {
+  const named = [...shownIn(path)].flatMap(({ line }) => [...line.matchAll(/\bLANE_[A-Z_]+\b/g)].map(([name]) => name));
+  expect([...new Set(named)].filter((name) => !AGENT_VARIABLES.includes(name) && !OTHER_VARIABLES.has(name))).toEqual([]);
+});
