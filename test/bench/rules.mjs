@@ -49,7 +49,7 @@ publish({
           name,
           String(steps),
           String(scans),
-          spread(figures, 0),
+          spread(figures),
           most.toFixed(0),
           steps === 0 ? '' : (most / steps).toFixed(1),
           (most / boundNs).toFixed(2),
