@@ -1,12 +1,13 @@
 /**
- * What a step of a regular expression costs at most, in CPU time: what `NS_PER_STEP` of core's rules/cost.ts has to be no less than, for the
- * bound on what the rules of an entry may cost a request. A step is an instruction of the program at a character of the value.
+ * What a match of a regular expression costs at most, in CPU time, beside what core's rules/cost.ts bounds it by. "Of the bound" has to be below 1
+ * for all of them, or a document is accepted whose rules cost a request more than they may. A step is an instruction of the program that is looked
+ * at, at a place of the value: `NS_PER_STEP` has to be no less than the most that one takes.
  *
  *   npm run bench -- rules [--rounds 9] [--slices 20] [--calls 40] [--quick] [--node /path/to/node]
  *
- * Each round is a process of its own, in which each program that keeps many states alive meets a value that keeps them so, in slices, in
- * turns. Printed are the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a
- * value that is refused for its length before any step, counted as if it had taken them all.
+ * Each round is a process of its own, in which each program meets a value that keeps many of its states alive, in slices, in turns. Printed are
+ * the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a value that is refused
+ * for its length before any step.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,7 @@ import { publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'rules',
-  purpose: 'Measures what a step of a regular expression costs at most, in ns of CPU time.',
+  purpose: 'Measures what regular expressions cost at most, in ns of CPU time, and what they are bounded by.',
   numbers: {
     rounds: { what: 'processes that measure all programs', usual: 9, brief: 5, quick: 2 },
     slices: { what: 'turns of each program in a round', usual: 20, brief: 10, quick: 3 },
@@ -39,11 +40,20 @@ publish({
   how: `${rounds} rounds of ${slices} × ${calls} matches; medians and quartiles`,
   tables: [
     {
-      title: 'A step of a program, in ns of CPU time',
-      columns: ['program', 'instructions', 'ns a step', 'most'],
-      rows: results[0].programs.map(({ name, instructions }, i) => {
-        const figures = results.map(({ programs }) => programs[i].nsPerStep);
-        return [name, String(instructions), spread(figures), Math.max(...figures)];
+      title: 'A match, in ns of CPU time',
+      columns: ['program', 'steps', 'scans', 'ns a match', 'most', 'ns a step', 'of the bound'],
+      rows: results[0].programs.map(({ name, steps, scans, boundNs }, i) => {
+        const figures = results.map(({ programs }) => programs[i].ns);
+        const most = Math.max(...figures);
+        return [
+          name,
+          String(steps),
+          String(scans),
+          spread(figures),
+          most.toFixed(0),
+          steps === 0 ? '' : (most / steps).toFixed(1),
+          (most / boundNs).toFixed(2),
+        ];
       }),
     },
   ],

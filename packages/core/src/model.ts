@@ -28,6 +28,7 @@ export {
   type FormatName,
   type InstanceTagReader,
 } from './wire/formats.js';
+export { BodyReader, type BodyLimits, type BodySource } from './body-reader.js';
 export { LANE_METADATA_KEY } from './names/metadata-key.js';
 export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
 export type { Instance } from './routing/instance.js';

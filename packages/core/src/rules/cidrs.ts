@@ -29,11 +29,22 @@ export function compileCidrs(networks: readonly string[]): CidrTest {
     if (network !== undefined) parsed.push(network);
   }
   return (address) => {
-    const peer = unmapped(parseAddress(address, ip));
+    const peer = peerOf(address, ip);
     if (peer === undefined) return false;
     for (const [network, bits] of parsed) if (network.kind() === peer.kind() && peer.match(network, bits)) return true;
     return false;
   };
+}
+
+/** Parsed last: all rules of a request ask of one address, and to parse it takes a hundred times as long as to compare it. */
+const last: { text: string | undefined; peer: Address | undefined } = { text: undefined, peer: undefined };
+
+function peerOf(text: string, ip: IpAddr): Address | undefined {
+  if (text !== last.text) {
+    last.peer = unmapped(parseAddress(text, ip));
+    last.text = text;
+  }
+  return last.peer;
 }
 
 function parseNetwork(text: string, ip: IpAddr): Network | undefined {

@@ -1,26 +1,29 @@
 /**
  * What the rules of an entry can cost a request at most. The model: all rules are tried, and each comparison is made. A regular
- * expression costs a step for each instruction of its program and each character of the value ({@link MAX_REGEX_INPUT} at most), since that is how often an
- * automaton of that many states can be advanced (re2js: Machine.step); all else costs a little that does not depend on the request.
+ * expression costs what {@link regexWork} counts; all else costs a little that does not depend on the request.
  */
 import { MAX_KEY_LENGTH } from './percentage.js';
-import { MAX_REGEX_INPUT, regexProgramOf } from './matchers.js';
+import { MAX_REGEX_INPUT } from './matchers.js';
+import { regexWork } from './regex-work.js';
 import type { EntryRule, LaneGroupsDocument, Matcher, Problem, StringMatch } from './types.js';
 
 /** All rules of an entry together. */
 export const MAX_COST_MS = 1;
 
 /**
- * Between two measurements (`npm run bench -- rules`, Node 20, re2js 2.10): programs made to keep all of their states alive take 14 to 31 ns a step,
- * one with `(?i)` up to 39; what people write, such as `[a-z]+@example[.]com`, takes 0.2, as few of its states are alive at a time. So a
- * document of the first kind can cost four times what is computed, some 4 ms, and one of the second costs a fiftieth. To do better, states that can be
- * alive at once would have to be counted.
+ * Measured (`npm run bench -- rules`, Node 20, re2js 2.10, a busy machine): a step takes 18 to 48 ns of CPU time, most of all with `(?i)` and letters
+ * whose other forms have to be looked up; a character of a scan 11; all that comes before the first of them 2 µs.
  */
-const NS_PER_STEP = 10;
+const NS_PER_STEP = 50;
+const NS_PER_SCANNED = 15;
+const REGEX_NS = 2000;
 /** A look-up in the request, and one of the value. */
 const COMPARISON_NS = 50;
-const ADDRESS_NS = 500;
-const NETWORK_NS = 20;
+/** A character of a value that is compared from its beginning or end. */
+const NS_PER_COMPARED = 10;
+/** The address is parsed once for all rules. */
+const ADDRESS_NS = 200;
+const NETWORK_NS = 100;
 /** A hash of a key, two characters at a time. */
 const SHARE_NS = MAX_KEY_LENGTH;
 
@@ -63,37 +66,24 @@ function costOfRule(rule: EntryRule): number {
 function costOfMatcher(matcher: Matcher): number {
   if ('all' in matcher) return sum(matcher.all.map(costOfMatcher));
   if ('any' in matcher) return sum(matcher.any.map(costOfMatcher));
-  if ('host' in matcher) return costOfMatch(matcher.host);
+  if ('host' in matcher) return costOfMatch(matcher.host, true);
   if ('path' in matcher) return costOfMatch(matcher.path);
-  if ('method' in matcher) return costOfMatch(matcher.method);
+  if ('method' in matcher) return costOfMatch(matcher.method, true);
   if ('clientIp' in matcher) return ADDRESS_NS + NETWORK_NS * matcher.clientIp.in.length;
   if ('header' in matcher || 'cookie' in matcher || 'query' in matcher) return costOfMatch(matcher);
   return costOfMatcher(matcher.not);
 }
 
-function costOfMatch(match: StringMatch): number {
-  if (match.not !== undefined) return costOfMatch(match.not);
-  return match.regex === undefined ? COMPARISON_NS : COMPARISON_NS + NS_PER_STEP * regexSteps(match.regex);
+function costOfMatch(match: StringMatch, ignoreCase = false): number {
+  if (match.not !== undefined) return costOfMatch(match.not, ignoreCase);
+  if (match.regex !== undefined) return COMPARISON_NS + costOfRegex(match.regex, ignoreCase);
+  return COMPARISON_NS + NS_PER_COMPARED * (match.prefix ?? match.suffix ?? '').length;
 }
 
-/** How many steps a regular expression can take at most. */
-export function regexSteps(source: string): number {
-  const instructions = regexProgramOf(source);
-  // Without repetitions, and only from the beginning, no more characters are looked at than there are instructions for them.
-  const bare = source.replace(/\\./gs, 'x');
-  const isBounded = bare.startsWith('^') && !/[*+]|,\}|\(\?[^:]/.test(bare) && !hasOuterAlternative(bare);
-  return instructions * (isBounded ? Math.min(instructions, MAX_REGEX_INPUT) : MAX_REGEX_INPUT);
-}
-
-/** Whether a `|` stands outside of all groups. Brackets of a class may hide one that does not: then the answer is yes. */
-function hasOuterAlternative(source: string): boolean {
-  let depth = 0;
-  for (const character of source) {
-    if (character === '(') depth++;
-    else if (character === ')') depth--;
-    else if (character === '[' || (character === '|' && depth <= 0)) return true;
-  }
-  return false;
+/** In nanoseconds, for any value. */
+export function costOfRegex(source: string, ignoreCase: boolean): number {
+  const { steps, scans } = regexWork(source, ignoreCase, (MAX_COST_MS * 1e6) / NS_PER_STEP);
+  return REGEX_NS + NS_PER_STEP * steps + NS_PER_SCANNED * MAX_REGEX_INPUT * scans;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -87,20 +87,19 @@ type Re2 = typeof import('re2js');
 
 /**
  * Compiles a regular expression of RE2 syntax, which runs in linear time: a rule must not be able to stop a service.
- * Throws what re2js throws for one that is none, or one whose program would be too large.
+ * Throws what re2js throws for one that is none.
  */
 export function compileRegex(source: string, ignoreCase = false): (value: string) => boolean {
-  // Loaded only for documents with a regular expression: it costs 8 to 10 ms, and is as large as the rest of the agent.
-  const { RE2JS } = require('re2js') as Re2;
-  const pattern = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
+  const pattern = compileRe2(source, ignoreCase);
   // Not by test(): its automaton remembers states by the megabyte, and takes longer for values that are made to meet new ones.
   return (value) => value.length <= MAX_REGEX_INPUT && pattern.matcher(value).find();
 }
 
-/** How many instructions the program of a regular expression has. Throws as {@link compileRegex} does. */
-export function regexProgramOf(source: string): number {
+/** An expression as re2js has it. Throws as {@link compileRegex} does. */
+export function compileRe2(source: string, ignoreCase: boolean): InstanceType<Re2['RE2JS']> {
+  // Loaded only for documents with a regular expression: it costs 8 to 10 ms, and is as large as the rest of the agent.
   const { RE2JS } = require('re2js') as Re2;
-  return RE2JS.compile(source, RE2JS.CASE_INSENSITIVE).programSize();
+  return RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
 }
 
 /** Makes a reader of a named value. */

@@ -4,12 +4,20 @@ import type { Socket } from 'node:net';
 
 /** What waits on a connection; more is not put up with. */
 const MAX_WAITING = 100;
+/** Of their heads, in characters, with what Node keeps for each line. */
+const MAX_WAITING_SIZE = 64 * 1024;
+const SIZE_OF_LINE = 100;
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
+interface Waiting {
+  readonly begin: () => void;
+  readonly size: number;
+}
+
 /** Whether something is under way on each connection, and what waits. */
 export class InTurn {
-  readonly #waiting = new WeakMap<Socket, Array<() => void>>();
+  readonly #waiting = new WeakMap<Socket, Waiting[]>();
 
   /** Whether a request is under way on this connection. */
   isBusy(socket: Socket): boolean {
@@ -27,13 +35,24 @@ export class InTurn {
     if (queue === undefined) {
       this.#waiting.set(socket, []);
       begin();
-    } else if (queue.length < MAX_WAITING) queue.push(begin);
-    else socket.destroy();
+      return;
+    }
+    if (socket.destroyed) return;
+    queue.push({ begin, size: sizeOf(request) });
+    let size = 0;
+    for (const waiting of queue) size += waiting.size;
+    if (queue.length > MAX_WAITING || size > MAX_WAITING_SIZE) socket.destroy();
   }
 
   #next(socket: Socket): void {
     const next = socket.destroyed ? undefined : this.#waiting.get(socket)?.shift();
     if (next === undefined) this.#waiting.delete(socket);
-    else next();
+    else next.begin();
   }
+}
+
+function sizeOf({ url = '', rawHeaders }: IncomingMessage): number {
+  let size = url.length + (rawHeaders.length / 2) * SIZE_OF_LINE;
+  for (const text of rawHeaders) size += text.length;
+  return size;
 }

@@ -1,4 +1,5 @@
 /** What is asked of the server itself, by whomever; real Envoys ask it in test/interop/entries. */
+import { connect } from 'node:net';
 import { instanceAt, RecordingLog } from '@lane/testing';
 import { closing } from '@lane/testing/cleanup';
 import { ask, type RawAnswer, type RawRequest } from '@lane/testing/raw-http';
@@ -138,6 +139,23 @@ describe('who asks', () => {
     server.serve(xdsResources(source(INSTANCES)));
     expect((await send(server, { headers: { host } })).status).toBe(200);
   });
+});
+
+test('whoever sends requests without waiting for answers loses the connection, and an Envoy is answered meanwhile', async () => {
+  const server = await started();
+  server.serve(xdsResources(source(INSTANCES)));
+  const flood = connect(server.port, '127.0.0.1');
+  flood.on('error', () => {}).resume();
+  const closed = new Promise((resolve) => flood.once('close', resolve));
+  for (let i = 0; i < 2_000; i++) {
+    const body = JSON.stringify({ node: { id: 'flood' }, resource_names: [`made-up-${i}`] });
+    flood.write(
+      `POST /v3/discovery:endpoints HTTP/1.1\r\nHost: lane_xds\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  }
+  expect((await discover(server, 'clusters')).resources).toHaveLength(2);
+  await closed;
+  await server.close();
 });
 
 test('a port that is taken is told', async () => {

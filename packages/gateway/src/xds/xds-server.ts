@@ -7,7 +7,8 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
-import { onOneLine, SILENT_LOG, type Log } from '@lane/core/model';
+import { BodyReader, onOneLine, SILENT_LOG, type Log } from '@lane/core/model';
+import { InTurn } from '../listen/in-turn.js';
 import { listen } from '../listen/listener.js';
 import { EnvoyState, type Answer, type Ask, type KnownResources, type ResourceKind } from './envoy-state.js';
 import { ROUTES_NAME, XDS_CLUSTER, type Resource, type XdsResources } from './resources.js';
@@ -35,6 +36,8 @@ export interface XdsServer {
 const HOLD_MS = 20_000;
 /** Each request has the list of the Envoy's extensions in it, some 60 KB. */
 const MAX_BODY_BYTES = 1_048_576;
+/** Of all requests that are being read: a thousand Envoys that start at once. */
+const MAX_READ_BYTES = 64 * MAX_BODY_BYTES;
 const MAX_CONNECTIONS = 10_000;
 /** Envoys that are remembered; of more, those are forgotten that were heard longest ago. */
 const MAX_ENVOYS = 1_000;
@@ -45,12 +48,17 @@ const KINDS: readonly ResourceKind[] = ['clusters', 'endpoints', 'routes'];
 /** Starts it. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
 export async function startXdsServer({ port, host = '127.0.0.1', log = SILENT_LOG }: XdsServerOptions): Promise<XdsServer> {
   const controller = new Controller(log);
+  // An Envoy has one request on a connection. Whoever sends many without waiting holds no more than the connection's turn.
+  const turns = new InTurn();
+  const bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
   const server = http.createServer((request, response) => {
     request.on('error', () => {});
     response.on('error', () => {});
-    void receive(request, response, controller).catch((error: unknown) => {
-      log.error('a request of an Envoy failed', { error: (error as Error).stack ?? String(error) });
-      response.destroy();
+    turns.serve(request, response, () => {
+      void receive(request, response, controller, bodies).catch((error: unknown) => {
+        log.error('a request of an Envoy failed', { error: (error as Error).stack ?? String(error) });
+        response.destroy();
+      });
     });
   });
   server.maxConnections = MAX_CONNECTIONS;
@@ -89,6 +97,8 @@ interface Held {
 class Controller {
   readonly #envoys = new Map<string, EnvoyState>();
   readonly #held = new Set<Held>();
+  /** Of which something was heard since their requests were looked at. */
+  readonly #heard = new Set<EnvoyState>();
   readonly #known = { clusters: new Map<string, Resource>(), endpoints: new Map<string, Resource>() } satisfies KnownResources;
   #resources: XdsResources | undefined;
   #isClosed = false;
@@ -122,8 +132,15 @@ class Controller {
     const held: Held = { state, node, ask, response, end: setTimeout(() => this.#end(held), HOLD_MS), retry: undefined };
     this.#held.add(held);
     response.on('close', () => this.#release(held));
-    // What this one says may be what others of it wait for.
-    for (const other of this.#held) if (other.state === state) this.#try(other);
+    // What this one says may be what others of it wait for. However many come at once, they are looked at once.
+    if (this.#heard.size === 0) setImmediate(() => this.#lookAgain());
+    this.#heard.add(state);
+  }
+
+  #lookAgain(): void {
+    const heard = new Set(this.#heard);
+    this.#heard.clear();
+    for (const held of this.#held) if (heard.has(held.state)) this.#try(held);
   }
 
   #stateOf(node: string, address: string): EnvoyState {
@@ -186,7 +203,7 @@ function dismiss(response: ServerResponse): void {
   response.writeHead(503, { connection: 'close' }).end();
 }
 
-async function receive(request: IncomingMessage, response: ServerResponse, controller: Controller): Promise<void> {
+async function receive(request: IncomingMessage, response: ServerResponse, controller: Controller, bodies: BodyReader): Promise<void> {
   const refuse = (status: number, message: string): void => {
     response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${message}\n`);
   };
@@ -200,7 +217,7 @@ async function receive(request: IncomingMessage, response: ServerResponse, contr
   else if (request.method !== 'POST') refuse(405, 'only POST, as Envoy does');
   else if (request.headers['content-type']?.split(';')[0]?.trim() !== 'application/json') refuse(415, 'only application/json');
   else {
-    const body = await read(request);
+    const body = await bodies.read(request);
     if (body === undefined) refuse(413, `a request has at most ${MAX_BODY_BYTES} bytes`);
     else {
       const asked = parse(kind, body);
@@ -221,17 +238,6 @@ function refusalOf({ headers: { host = '', origin, 'sec-fetch-site': site } }: I
   return called === XDS_CLUSTER || called === 'localhost' || isIP(called) !== 0
     ? undefined
     : `Host must be ${XDS_CLUSTER}, as Envoy calls its controller, an address, or localhost`;
-}
-
-async function read(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 /** Names are kept: no longer than what anybody would call an Envoy or a cluster. */

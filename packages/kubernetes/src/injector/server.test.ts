@@ -81,6 +81,20 @@ describe('the webhook', () => {
   });
 });
 
+test('reviews that are sent slowly hold no more than a bounded memory, and no other review up', async () => {
+  const server = await start();
+  // 40 MB, were all of it held, and more with each further one: a pod of the chart's has 256 MB.
+  const slow = Array.from({ length: 10 }, () => {
+    const call = request({ host: '127.0.0.1', port: server.port, path: '/inject/pod', method: 'POST', ca, agent: false });
+    const gone = once(call, 'error');
+    call.write(' '.repeat(4 * 1024 * 1024 - 1));
+    return { call, gone };
+  });
+  await Promise.race(slow.map(({ gone }) => gone));
+  expect((await ask(server, '/inject/namespace', review(POD))).status).toBe(200);
+  for (const { call } of slow) call.destroy();
+});
+
 test('figures: what became of pods, how long it took, and when the certificate ends', async () => {
   const server = await start();
   await ask(server, '/inject/namespace', review(POD));

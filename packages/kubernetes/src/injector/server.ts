@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Log } from '@lane/core/model';
+import { BodyReader, type Log } from '@lane/core/model';
 import { review, type AskedBy } from './admission.js';
 import type { InjectOptions } from './inject-pod.js';
 
@@ -42,6 +42,12 @@ export interface InjectorServer {
 
 /** A pod is at most 1.5 MB in etcd; a review holds it twice at most. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** Of all reviews that are being read. */
+const MAX_READ_BYTES = 8 * MAX_BODY_BYTES;
+/** An API server sends all of a review at once, and waits 30 s at most for the answer. */
+const RECEIVE_MS = 10_000;
+/** API servers are a few; whoever else reaches the port must not fill the memory. */
+const MAX_CONNECTIONS = 500;
 /** A connection of the API server is kept longer than it keeps idle ones, so that it never writes into one that is closing. */
 const KEEP_ALIVE_MS = 120_000;
 const PATHS: Readonly<Record<string, AskedBy>> = { '/inject/namespace': 'namespace', '/inject/pod': 'pod' };
@@ -51,6 +57,7 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
   const metrics = createMetrics();
   let isClosing = false;
   const unanswered = new Set<ServerResponse>();
+  const bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
   const setExpiry = ({ notAfter }: ServingCertificate): void => metrics.expiry.set(notAfter / 1000);
   setExpiry(options.certificate);
   const webhook = createHttpsServer(tlsOf(options.certificate), (request, response) => {
@@ -65,6 +72,11 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
   });
   webhook.keepAliveTimeout = KEEP_ALIVE_MS;
   const status = createHttpServer((request, response) => void tell(request, response));
+  for (const server of [webhook, status]) {
+    server.headersTimeout = RECEIVE_MS;
+    server.requestTimeout = RECEIVE_MS;
+    server.maxConnections = MAX_CONNECTIONS;
+  }
   // A port that is taken is said by whoever called; without it nobody is left listening.
   await listen(webhook, options.port, options.host);
   try {
@@ -81,7 +93,7 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
       return;
     }
     const end = metrics.duration.startTimer();
-    const body = await readBody(request);
+    const body = await bodies.read(request);
     const reviewed = body === undefined ? undefined : review(parse(body), askedBy, options.inject);
     if (reviewed === undefined) {
       metrics.admissions.inc({ result: 'invalid' });
@@ -134,18 +146,6 @@ const tlsOf = ({ certificate, key }: ServingCertificate): { cert: string; key: s
 async function listen(server: Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   await once(server, 'listening');
-}
-
-/** undefined: longer than any review. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parse(body: string): unknown {

@@ -1,0 +1,68 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { BodyReader, type BodySource } from './body-reader.js';
+
+/** A body that is sent by hand. */
+class Sent implements BodySource {
+  isDestroyed = false;
+  readonly #chunks: Uint8Array[] = [];
+  #isWhole = false;
+  #wake = (): void => {};
+
+  async send(text: string | Uint8Array, isWhole = false): Promise<void> {
+    this.#chunks.push(typeof text === 'string' ? Buffer.from(text) : text);
+    this.#isWhole = isWhole;
+    this.#wake();
+    await setImmediate();
+  }
+
+  destroy(): void {
+    this.isDestroyed = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.isDestroyed) throw new Error('aborted');
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) yield chunk;
+      else if (this.#isWhole) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
+
+test('a body is read as UTF-8, however it is cut, and refused where it is too long', async () => {
+  const reader = new BodyReader({ ofOne: 8, ofAll: 100 });
+  const cut = new Sent();
+  const read = reader.read(cut);
+  const bytes = Buffer.from('商店');
+  await cut.send(bytes.subarray(0, 2));
+  await cut.send(bytes.subarray(2), true);
+  expect(await read).toBe('商店');
+
+  const long = new Sent();
+  const refused = reader.read(long);
+  await long.send('123456789');
+  expect(await refused).toBeUndefined();
+});
+
+test('where all together are too much, the one that has taken longest goes, and the others are read', async () => {
+  const reader = new BodyReader({ ofOne: 80, ofAll: 100 });
+  const slow = [new Sent(), new Sent()];
+  const held = slow.map((one) => reader.read(one).catch((error: Error) => error.message));
+  for (const one of slow) await one.send('x'.repeat(50));
+  const quick = new Sent();
+  const read = reader.read(quick);
+  await quick.send('quick', true);
+  expect(await read).toBe('quick');
+  expect(slow.map(({ isDestroyed }) => isDestroyed)).toEqual([true, false]);
+  expect(await held[0]).toBe('aborted');
+  // What it held is free again.
+  const next = new Sent();
+  const after = reader.read(next);
+  await next.send('y'.repeat(50), true);
+  expect(await after).toHaveLength(50);
+  await slow[1]?.send('', true);
+  expect(await held[1]).toHaveLength(50);
+});

@@ -1,0 +1,59 @@
+/** What bodies are read from: the shape of node:http's IncomingMessage. */
+export interface BodySource extends AsyncIterable<Uint8Array> {
+  destroy(): unknown;
+}
+
+/** How many bytes are read. */
+export interface BodyLimits {
+  readonly ofOne: number;
+  /** Of all that are being read, together. */
+  readonly ofAll: number;
+}
+
+/**
+ * Reads whole bodies of a server's requests, in bounded memory whoever sends them. Where all together are too much, the request goes that has taken longest:
+ * whoever has something to say sends it at once, and must not wait for those who send slowly.
+ */
+export class BodyReader {
+  /** Bytes held, by request; those that have taken longest first. */
+  readonly #held = new Map<BodySource, number>();
+  #total = 0;
+
+  constructor(private readonly limits: BodyLimits) {}
+
+  /** The body as UTF-8; undefined where it is longer than one may be. Rejects where the request breaks off, or has to go. */
+  async read(source: BodySource): Promise<string | undefined> {
+    const decoder = new TextDecoder();
+    let text = '';
+    let length = 0;
+    this.#held.set(source, 0);
+    try {
+      for await (const chunk of source) {
+        length += chunk.length;
+        if (length > this.limits.ofOne) return undefined;
+        if (!this.#held.has(source)) break;
+        text += decoder.decode(chunk, { stream: true });
+        this.#held.set(source, length);
+        this.#total += chunk.length;
+        this.#makeRoom();
+      }
+      if (!this.#held.has(source)) throw new Error('it took longest of all whose bodies were more than may be read at a time');
+      return text + decoder.decode();
+    } finally {
+      this.#release(source);
+    }
+  }
+
+  #makeRoom(): void {
+    for (const source of this.#held.keys()) {
+      if (this.#total <= this.limits.ofAll) return;
+      this.#release(source);
+      source.destroy();
+    }
+  }
+
+  #release(source: BodySource): void {
+    this.#total -= this.#held.get(source) ?? 0;
+    this.#held.delete(source);
+  }
+}

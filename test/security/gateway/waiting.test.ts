@@ -1,0 +1,56 @@
+/** What a client may have waiting on one connection, behind a request that is not answered yet. */
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Gateway } from '@lane/gateway';
+import { askNormally, gatewayTo } from './support.js';
+
+const server = createServer((request, response) => {
+  if (request.url === '/slow') held.push(response);
+  else response.end(`saw ${request.url}`);
+});
+const held: ServerResponse[] = [];
+let gateway: Gateway;
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  gateway = await gatewayTo((server.address() as AddressInfo).port);
+});
+afterAll(async () => {
+  await gateway.close(0);
+  server.closeAllConnections();
+  server.close();
+});
+
+const head = (path: string, lines = ''): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n${lines}\r\n`;
+
+test('fifty ordinary requests are answered in their order', async () => {
+  const socket = connect(gateway.port, gateway.host).setEncoding('latin1');
+  const usual = `User-Agent: ${'x'.repeat(100)}\r\nAccept: */*\r\nCookie: ${'y'.repeat(200)}\r\n`;
+  socket.write(head('/slow', usual) + Array.from({ length: 50 }, (_, i) => head(`/${i}`, usual)).join(''));
+  let text = '';
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.includes('saw /49')) socket.end();
+  });
+  while (held.length === 0) await once(server, 'request');
+  held.pop()?.end('saw /slow');
+  await once(socket, 'close');
+  expect(text.match(/saw \/(?:slow|\d+)/g)).toEqual(['saw /slow', ...Array.from({ length: 50 }, (_, i) => `saw /${i}`)]);
+});
+
+// Each head is within what one may be, and all together would be some 4 MB of memory: the thousand connections that a client may have end a process.
+test.each([
+  ['long lines', `A: ${'x'.repeat(15_000)}\r\n`],
+  ['many lines', 'a:\r\n'.repeat(3_000)],
+])('a client that has heads of %s wait behind a slow answer loses the connection, and the next one is served', async (_what, lines) => {
+  const socket = connect(gateway.port, gateway.host);
+  socket.on('error', () => {});
+  socket.resume();
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(head('/slow'));
+  for (let i = 0; i < 90; i++) socket.write(head('/behind', lines));
+  await closed;
+  expect(await askNormally(gateway)).toMatch(/saw \/normal$/);
+});
