@@ -67,6 +67,12 @@ const WORDS: Readonly<Record<keyof typeof OPTION_ROWS, Words>> = {
     meaning: 'where instances are remembered for a restart while Nacos is down',
     without: "a folder `lane-<uid>` in the system's temporary folder",
   },
+  losslessMs: {
+    meaning: '[registers the app when it can serve, and takes it out before SIGTERM reaches it](../guides/lossless.md)',
+    without: 'off',
+  },
+  readyPath: { meaning: 'with `LANE_LOSSLESS`: has to answer 2xx before the app is registered, such as `/ready`', without: 'none' },
+  warmupMs: { meaning: 'how long the share of this instance [rises after it has registered](../guides/lossless.md#warm-up)', without: 'off' },
   adminPort: { meaning: 'serve [figures, status and a drain](../guides/monitoring.md) on this port; `0` takes a free one', without: 'none' },
   adminHost: {
     meaning:
