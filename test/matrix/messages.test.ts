@@ -24,8 +24,6 @@ import { matrix, OTHER_ABI, type NodeMajor, type Row } from './table.js';
 interface MessageRow extends Row {
   /** In apps/messages, and what it is told. */
   readonly app: readonly [string, ...string[]];
-  /** The app publishes so many together, and none before it has them all. */
-  readonly atOnce?: number;
 }
 
 const ROWS: readonly MessageRow[] = [
@@ -59,7 +57,6 @@ const ROWS: readonly MessageRow[] = [
     name: 'amqp-connection-manager',
     dependency: 'amqp-connection-manager',
     app: ['amqp-connection-manager.cjs'],
-    atOnce: 17,
     help: 'amqp-connection-manager',
   },
   ...['nats', '@nats-io/transport-node'].map((dependency) => ({
@@ -151,7 +148,7 @@ async function tryOutFaults(row: MessageRow, node: string): Promise<string[]> {
   const each = async (forms: readonly string[], fault: string): Promise<void> => {
     await send(app.port, `/fault?${fault}`);
     for (const form of forms) {
-      const sent = await publish(app, form, row.atOnce ?? KINDS.length);
+      const sent = await publish(app, form, KINDS.length);
       if (typeof sent === 'string') wrong.push(`${fault}: ${sent}`);
       else
         wrong.push(...sent.filter(({ own, times }) => own !== 'kept' || times !== 1).map((result) => `${fault}: ${form}: ${JSON.stringify(result)}`));
