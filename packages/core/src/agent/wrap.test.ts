@@ -71,6 +71,13 @@ describe('a wrapped method', () => {
     expect(ours.call(new Child(), 'you')).toBe('good evening you');
   });
 
+  test.each(['greet', 'emit'])('that was inherited calls what the class has that its object has by then (%s)', (name) => {
+    const own = Object.create({ [name]: () => 'hello' }) as Record<string, () => string>;
+    wrap(own, name, louder);
+    Object.setPrototypeOf(own, { [name]: () => 'good evening' });
+    expect(own[name]?.()).toBe('good evening!');
+  });
+
   test('can be wrapped again after undoing', () => {
     const own = { greet: () => 'hello' };
     wrap(own, 'greet', louder)?.();

@@ -65,17 +65,17 @@ function note(target: object, name: PropertyKey): Set<symbol> {
   return owners;
 }
 
-/** The parent's method as it is when it is called: domain and others patch it late. */
+/** The parent's method as it is when it is called: domain and others patch it late, and channels of diagnostics_channel change their class. */
 function inheritedMethod(target: object, name: PropertyKey, present: Method): Method {
-  const parent = Reflect.getPrototypeOf(target) as Record<PropertyKey, Method>;
+  const parent = (): Record<PropertyKey, Method> => Reflect.getPrototypeOf(target) as Record<PropertyKey, Method>;
   // Events are many. A property that is named in the code is found at once, one that is any is looked for.
   const inherited =
     name === 'emit'
       ? function inherited(this: unknown): unknown {
-          return Reflect.apply(parent['emit'] as Method, this, arguments);
+          return Reflect.apply(parent()['emit'] as Method, this, arguments);
         }
       : function inherited(this: unknown): unknown {
-          return Reflect.apply(parent[name] as Method, this, arguments);
+          return Reflect.apply(parent()[name] as Method, this, arguments);
         };
   return likeness(inherited, present);
 }
