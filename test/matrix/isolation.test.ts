@@ -123,6 +123,8 @@ matrix('Message isolation', ROWS, async (row, node) => {
   } finally {
     await shared.end();
   }
+  // Of RocketMQ the app is up once a message of its lane has reached it, which none does here.
+  if (row.name.startsWith('rocketmq')) return;
   const broken = new Trial(row, node.path, `shop-${process.pid}-${trials++}`, 'isolate', 'message');
   try {
     await broken.start('base');
