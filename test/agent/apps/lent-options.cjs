@@ -8,7 +8,8 @@ const { runInLane } = require('@lane/core');
 const noted = [];
 const textOf = ({ host, port, servername }) => `${host}:${port} ${servername ?? '-'}`;
 class Noting extends http.Agent {
-  addRequest(request, options, ...rest) {
+  addRequest(request, given, ...rest) {
+    const options = process.argv[2] === 'frozen' ? Object.freeze({ ...given }) : given;
     const before = textOf(options);
     super.addRequest(request, options, ...rest);
     noted.push([before, textOf(options)]);

@@ -25,7 +25,7 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
   const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect): RequestOptions => {
     // Asked for once, and not at start: Node gives out the source of a function of its own after a while only.
     isCopying ??= copiesOptions(last);
-    const changed = isCopying ? options : { ...options };
+    const changed = isCopying && Object.isExtensible(options) ? options : { ...options };
     changed[ROUTE] = connecting.begin(to);
     address(request, changed, to);
     return changed;
