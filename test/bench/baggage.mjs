@@ -6,10 +6,7 @@
  *
  * Each round is a process of its own that measures every size in turns. The answers of both are compared before anything is measured.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { publish, readOptions, spread } from './lib/bench.mjs';
+import { measureInProcesses, publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'baggage',
@@ -20,16 +17,7 @@ const options = readOptions({
   },
 });
 
-const rounds = [];
-for (let i = 0; i < options.rounds; i++) {
-  const child = fork(fileURLToPath(new URL('baggage/measure.cjs', import.meta.url)), [String(options.milliseconds)], {
-    execPath: options.node,
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
-  const [measured] = await once(child, 'message');
-  rounds.push(measured);
-  console.error(`round ${i + 1} of ${options.rounds}`);
-}
+const rounds = await measureInProcesses(options, new URL('baggage/measure.cjs', import.meta.url), [options.milliseconds]);
 
 const cell = (row, of) => spread(rounds.map((round) => of(round[row])));
 publish({

@@ -11,7 +11,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { publish, readOptions, shuffled, spread } from './lib/bench.mjs';
+import { cpuOf, publish, readOptions, shuffled, spread } from './lib/bench.mjs';
 
 const BASE = 'a pipe of node:http';
 const ENGINES = [BASE, `${BASE}, again`, 'lane', 'undici', '@fastify/reply-from', 'httpxy'];
@@ -39,13 +39,6 @@ async function start(engine, backend) {
   child.once('exit', () => children.delete(child));
   const [{ port }] = await once(child, 'message');
   return { child, port, agent: new http.Agent({ keepAlive: true, maxSockets: CONCURRENCY }) };
-}
-
-/** CPU time of the process so far, in microseconds. */
-async function cpuOf({ child }) {
-  child.send('cpu');
-  const [{ cpu }] = await once(child, 'message');
-  return cpu;
 }
 
 const body = Buffer.alloc(bodyBytes, 'a');

@@ -13,7 +13,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { publish, quantile, readOptions, shuffled, spread } from './lib/bench.mjs';
+import { cpuOf, publish, quantile, readOptions, shuffled, spread } from './lib/bench.mjs';
 
 const require = createRequire(import.meta.url);
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -82,12 +82,6 @@ async function start(script, preload, env) {
   children.add(child);
   const [{ port }] = await once(child, 'message');
   return { child, port };
-}
-
-async function cpuOf({ child }) {
-  child.send('cpu');
-  const [{ cpu }] = await once(child, 'message');
-  return cpu;
 }
 
 /** Sends requests, some at a time; gives how long each took, in µs. */

@@ -9,10 +9,7 @@
  * the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a value that is refused
  * for its length before any step.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { publish, readOptions, spread } from './lib/bench.mjs';
+import { measureInProcesses, publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'rules',
@@ -25,14 +22,7 @@ const options = readOptions({
 });
 const { rounds, slices, calls } = options;
 
-const results = [];
-for (let round = 0; round < rounds; round++) {
-  const script = fileURLToPath(new URL('rules/measure.cjs', import.meta.url));
-  const child = fork(script, [String(slices), String(calls)], { execPath: options.node, env: { ...process.env, NODE_OPTIONS: '' } });
-  const [result] = await once(child, 'message');
-  results.push(result);
-  console.error(`round ${round + 1} of ${rounds}`);
-}
+const results = await measureInProcesses(options, new URL('rules/measure.cjs', import.meta.url), [slices, calls]);
 
 publish({
   name: 'rules',

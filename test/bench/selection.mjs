@@ -5,10 +5,7 @@
  *
  * Each round is a process of its own that measures every size in turns. Printed are the medians of the rounds and the quartiles.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { publish, readOptions, spread } from './lib/bench.mjs';
+import { measureInProcesses, publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'selection',
@@ -19,17 +16,7 @@ const options = readOptions({
   },
 });
 
-const rounds = [];
-for (let i = 0; i < options.rounds; i++) {
-  const child = fork(fileURLToPath(new URL('selection/measure.cjs', import.meta.url)), [String(options.milliseconds)], {
-    execPath: options.node,
-    execArgv: ['--expose-gc'],
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
-  const [measured] = await once(child, 'message');
-  rounds.push(measured);
-  console.error(`round ${i + 1} of ${options.rounds}`);
-}
+const rounds = await measureInProcesses(options, new URL('selection/measure.cjs', import.meta.url), [options.milliseconds], ['--expose-gc']);
 
 /** The rows of a table of the rounds, with the figures of each cell put together. */
 const rowsOf = (table) =>

@@ -1,6 +1,7 @@
 /** What all benchmarks share: options and their help, quantiles, tables, and where results are kept. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -77,6 +78,32 @@ export function shuffled(list) {
     .map((item) => ({ item, key: Math.random() }))
     .sort((a, b) => a.key - b.key)
     .map(({ item }) => item);
+}
+
+/**
+ * Measures by a script so many times, each in a process of its own, whose compiler and heap see nothing else; gives what each has sent.
+ *
+ * @param {{ node: string, rounds: number }} options
+ * @param {URL} script sends one message
+ * @param {readonly number[]} args what it is told
+ * @param {readonly string[]} execArgv of Node.js
+ */
+export async function measureInProcesses({ node, rounds }, script, args, execArgv = []) {
+  const measured = [];
+  for (let round = 0; round < rounds; round++) {
+    const child = fork(fileURLToPath(script), args.map(String), { execPath: node, execArgv, env: { ...process.env, NODE_OPTIONS: '' } });
+    const [result] = await once(child, 'message');
+    measured.push(result);
+    console.error(`round ${round + 1} of ${rounds}`);
+  }
+  return measured;
+}
+
+/** CPU time that a process has used so far, in µs, which it tells when it is sent `cpu`. */
+export async function cpuOf({ child }) {
+  child.send('cpu');
+  const [{ cpu }] = await once(child, 'message');
+  return cpu;
 }
 
 /** The machine and the Node.js that figures were taken on. */
