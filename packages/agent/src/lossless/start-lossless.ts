@@ -7,6 +7,9 @@ import { TrafficRecorder } from '../observe/traffic/recorder.js';
 import { holdSigterm } from './held-signal.js';
 import { ReadinessGate } from './readiness-gate.js';
 
+/** What a drain that is at its limit has to say it says by then. */
+const LAST_WORD_MS = 250;
+
 /** `stopMs`: the longest that a stop is held, in milliseconds. */
 export function startLossless(runtime: Runtime, stopMs: number): void {
   const { log, options } = runtime;
@@ -36,7 +39,8 @@ async function stop(runtime: Runtime, stopMs: number, signal: AbortSignal): Prom
   // One that was asked for at the admin port has limits of its own.
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, stopMs);
+    // A moment later than its own limit: at that it tells what was in flight.
+    timer = setTimeout(resolve, stopMs + LAST_WORD_MS);
   });
   await Promise.race([drain.ended, limit]);
   clearTimeout(timer);
