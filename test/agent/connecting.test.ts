@@ -258,7 +258,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     for (const way of WAYS) {
       for (let i = 0; i < 2; i++) {
         const { error } = await ask(app, 'gray', way, client);
-        expect(`${error?.code} ${error?.message}`).toContain('ECONNREFUSED');
+        // The cause is gRPC's to tell: a channel that takes over a connection which had failed before has none to name.
+        expect(`${error?.code} ${error?.message}`).toMatch(way === 'grpc' ? /UNAVAILABLE/ : /ECONNREFUSED/);
       }
       expect((await ask(app, 'base', way, client)).name).toBe('base');
     }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { send, startApp } from '../agent/run-app.js';
 import { startMongo, STAND_IN } from './services/mongo.js';
+import { eventually } from '@lane/testing/eventually';
 import type { Service } from '../servers/process.js';
 import { matrix, type Row } from './table.js';
 
@@ -29,8 +30,10 @@ matrix('Scheduled work', ROWS, async (row, node) => {
     results(row, node.path, { LANE_TAG: 'green', LANE_BACKGROUND: 'base' }),
   ]);
   expect({ own, base }).toEqual({ own: { boot: 'lane=green', late: 'lane=green' }, base: { boot: '', late: '' } });
-  if (row.help !== undefined && node.major === 20)
-    expect((await results(row, node.path, { LANE_DISABLE: row.help as string }))['late']).toBe('lane=gray');
+  if (row.help === undefined || node.major !== 20) return;
+  // Agenda's timer may find the job before the request that has stored it runs it; the timer has no lane to leave behind.
+  const strays = async (): Promise<void> => expect((await results(row, node.path, { LANE_DISABLE: row.help as string }))['late']).toBe('lane=gray');
+  await eventually(strays);
 });
 
 async function results(row: Row, node: string, env: Record<string, string>): Promise<Record<string, string>> {
