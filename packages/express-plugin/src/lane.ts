@@ -11,6 +11,7 @@ import {
   decideRequestTag,
   enterContext,
   laneContext,
+  linesOf,
   NO_TAG,
   REQUEST_MARK,
   type LaneContext,
@@ -162,7 +163,7 @@ class Decider {
 
   decide(inbound: Tag | undefined, request: LaneRequest): RequestTag {
     const { trusts } = this.#options;
-    const carried = this.#codec.carriedIn?.(request.rawHeaders);
+    const carried = this.#codec.carriedIn?.((name) => linesOf(request.rawHeaders, name));
     const isTrusted = (inbound === undefined && carried === undefined) || trusts === undefined || trusts(request.socket?.remoteAddress);
     const believed = isTrusted ? inbound : undefined;
     this.#takeRules();

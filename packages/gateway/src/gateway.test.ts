@@ -271,6 +271,43 @@ describe('by entry rules', () => {
   });
 });
 
+describe('nepxion: a header that names a version for each service', () => {
+  const started = async (more: { trust?: 'all' } = { trust: 'all' }): Promise<{ gateway: Gateway; service: string }> => {
+    const service = newService();
+    for (const tag of ['base', 'blue', 'gray']) await startBackend(service, tag, tag === 'base' ? {} : { tag });
+    const rules = rulesOf(service, [grayLane(), { name: 'blue', tag: 'blue' }]);
+    const gateway = await startReadyGateway({ entry: 'rules', rules, routes: [{ host: '*', service }], formats: ['baggage', 'nepxion'], ...more });
+    return { gateway, service };
+  };
+  const BY_NO_RULE = 'www.aliyundoc.com';
+  const askedBy = async (gateway: Gateway, map: string, host = BY_NO_RULE): Promise<unknown> => {
+    const { backend, headers } = await see(gateway, { host, headers: { 'n-d-version': map } });
+    return { backend, map: headers['n-d-version'], baggage: headers.baggage };
+  };
+
+  test('leads a request by what it names for the service of the route, and goes on as it came', async () => {
+    const { gateway, service } = await started();
+    const map = JSON.stringify({ other: 'gray', [service]: 'blue' });
+    expect(await askedBy(gateway, map)).toEqual({ backend: 'blue', map, baggage: 'lane=blue' });
+    const without = JSON.stringify({ other: 'gray' });
+    expect(await askedBy(gateway, without)).toEqual({ backend: 'base', map: without, baggage: undefined });
+  });
+
+  test('says nothing more where a rule decides, as that speaks of all services', async () => {
+    const { gateway } = await started();
+    expect(await askedBy(gateway, JSON.stringify({ other: 'blue' }), 'www.example.com')).toEqual({
+      backend: 'gray',
+      map: 'gray',
+      baggage: 'lane=gray',
+    });
+  });
+
+  test('of a client that nobody trusts is taken away', async () => {
+    const { gateway, service } = await started({});
+    expect(await askedBy(gateway, JSON.stringify({ [service]: 'blue' }))).toEqual({ backend: 'base', map: undefined, baggage: undefined });
+  });
+});
+
 describe('several instances', () => {
   test('get requests by their weight', async () => {
     const service = newService();

@@ -241,7 +241,7 @@ class Parts {
       idleMs,
       log,
       isDraining: () => this.isDraining,
-      tagOf: ({ tag }) => (entry === 'rules' ? tag.tag : undefined),
+      laneOf: ({ tag }) => (entry === 'rules' && tag.tag !== undefined ? tag : undefined),
     };
     this.heard = Promise.all(servicesOf(routes).map((key) => this.#subscribe(key))).then(() => void (this.isReady = true));
   }

@@ -3,6 +3,7 @@ import {
   currentContext,
   decideRequestTag,
   laneContext,
+  linesOf,
   NO_TAG,
   REQUEST_MARK,
   type LaneContext,
@@ -63,7 +64,7 @@ export class RequestLanes {
       const { malformed } = this.#codec.counts;
       let inbound = this.#codec.readRaw(rawHeaders);
       // What is no tag to us may be one to the app's OpenTelemetry, which would send it on.
-      const carried = this.#codec.carriedIn?.(rawHeaders);
+      const carried = this.#codec.carriedIn?.((name) => linesOf(rawHeaders, name));
       const carries = inbound !== undefined || carried !== undefined || this.#codec.counts.malformed !== malformed;
       if (carries && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
         inbound = undefined;

@@ -1,7 +1,7 @@
 /** The tag in the headers and properties of messages. */
-import { createTagCodec, laneContext, runInLane, type FormatName } from '@lane/core/model';
+import { createTagCodec, currentContext, laneContext, runInLane, type FormatName } from '@lane/core/model';
 import { expect, test } from 'vitest';
-import { laneOfMessage, withLane } from './messages.js';
+import { handleInLane, laneOfMessage, withLane } from './messages.js';
 import type { Messaging } from './messaging.js';
 
 const messaging = (...formats: FormatName[]): Messaging =>
@@ -23,4 +23,17 @@ test.each([LIST, Buffer.from(LIST), encodeURIComponent(LIST), '[{"name":"gray"}]
 test('without mse listed, the property is nobody’s business', () => {
   expect(laneOfMessage({ __microservice_tag__: LIST }, messaging('baggage'))).toBe(laneContext(undefined));
   expect(runInLane('gray', () => withLane({}, messaging('baggage')))).toEqual({ baggage: 'lane=gray' });
+});
+
+test('nepxion: a map of services to versions goes on with what a message causes, whether it names the own service or not', () => {
+  const way = { codec: createTagCodec({ formats: ['nepxion'], service: () => 'b' }), tables: { rules: undefined } } as unknown as Messaging;
+  for (const [map, tag] of [
+    ['{"a":"gray","b":"blue"}', 'blue'],
+    ['{"a":"gray"}', undefined],
+  ] as const) {
+    const context = laneOfMessage({ 'n-d-version': Buffer.from(map) }, way);
+    expect(context.tag).toBe(tag);
+    const sent = handleInLane(context, () => [withLane({}, way), currentContext()?.carried?.tags.get('a')], undefined, []);
+    expect(sent).toEqual([{ 'n-d-version': map }, 'gray']);
+  }
 });

@@ -21,15 +21,18 @@ export function withLane<H extends MessageHeaders | null | undefined>(headers: H
   return copy;
 }
 
-/** The lane in which a message is handled: its tag's, or base. */
+/** The lane in which a message is handled: its tag's, or base. What names tags of other services goes on with what is done then. */
 export function laneOfMessage(headers: MessageHeaders | null | undefined, { codec, tables }: Messaging): LaneContext {
-  const tag = headers === null || headers === undefined ? undefined : codec.read((name) => linesOf(headers[name]));
-  return laneContext(tag !== undefined && tables.rules?.isDisabledTag(tag) === true ? undefined : tag);
+  if (headers === null || headers === undefined) return laneContext(undefined);
+  const lines = (name: string): HeaderLines => linesOf(headers[name]);
+  const tag = codec.read(lines);
+  if (tag !== undefined && tables.rules?.isDisabledTag(tag) === true) return laneContext(undefined);
+  return laneContext(tag, codec.carriedIn?.(lines));
 }
 
 /** Runs the handler of a message in its lane; without one, and with none to get away from, things stay as they are. */
 export function handleInLane<A extends unknown[], R>(context: LaneContext, handler: (...args: A) => R, self: unknown, args: A): R {
-  if (context.tag === undefined && currentContext() === undefined) return Reflect.apply(handler, self, args);
+  if (context.tag === undefined && context.carried === undefined && currentContext() === undefined) return Reflect.apply(handler, self, args);
   return enterContext(context, handler, self, args);
 }
 

@@ -6,7 +6,9 @@ import {
   isTag,
   surveyServices,
   tablesOf,
+  tagOfService,
   TAG_RULE,
+  type Carried,
   type HopExplanation,
   type InstanceRole,
   type Reason,
@@ -69,6 +71,8 @@ interface Entered {
   readonly tag: Tag | undefined;
   readonly source: 'inbound' | 'rule' | 'none';
   readonly rule: string | undefined;
+  /** Set where it names a tag for each service (Nepxion). */
+  readonly carried: Carried | undefined;
   /** undefined: it has come with a tag, so that no rule is asked, or does not pass an entry. */
   readonly entry: EntryExplanation | undefined;
   /** A tag that it has come with, and that counts as none since no enabled lane has it. */
@@ -92,7 +96,8 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
     const views = await askAgents([...grouped, ...survey], isLoopbackServer(opened.registry.state?.server ?? ''));
     const explained = hops.map((service): ExplainedHop => {
       const table = (known(service) ?? others(service)) as NonNullable<ReturnType<typeof known>>;
-      return { ...explainHop(table, entered.tag), agents: agentsInstancesOf(views, table.key) };
+      const tag = entered.carried === undefined ? entered.tag : tagOfService(entered.carried.tags, service);
+      return { ...explainHop(table, tag), agents: agentsInstancesOf(views, table.key) };
     });
     if (given.json === true) {
       const { entry, tag, source, rule, ignoredTag } = entered;
@@ -116,7 +121,8 @@ function enter(rules: LaneRules, service: string | undefined, given: Given & { p
   const query = new URLSearchParams((given.query ?? []).map(([name, value]): [string, string] => [name, value])).toString();
   const url = query === '' ? given.path : `${given.path}${given.path.includes('?') ? '&' : '?'}${query}`;
   const request = requestView({ method: given.method.toUpperCase(), url, headers, clientIp: given.clientIp });
-  const inbound = given.tag ?? createTagCodec({ formats: given.formats }).read((name) => headers[name]);
+  const codec = createTagCodec({ formats: given.formats });
+  const inbound = given.tag ?? codec.read((name) => headers[name], service);
   const asked = service === undefined || given.from !== undefined ? undefined : explainEntry(rules.document, service, request, Math.random);
   const decided = decideRequestTag(inbound, () => request, {
     rules,
@@ -129,6 +135,8 @@ function enter(rules: LaneRules, service: string | undefined, given: Given & { p
     tag: decided.tag,
     source: decided.source === 'stamp' ? 'none' : decided.source,
     rule: decided.rule,
+    // A rule says of all services what the request named each for itself, as --tag does.
+    carried: given.tag === undefined && decided.tag === inbound ? codec.carriedIn?.((name) => headers[name]) : undefined,
     entry: decided.source === 'inbound' ? undefined : asked,
     ignoredTag: inbound !== undefined && decided.source !== 'inbound' ? inbound : undefined,
   };

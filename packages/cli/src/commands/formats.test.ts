@@ -69,6 +69,15 @@ describe.each(LISTED)('listed by %s', (_, [option, env]) => {
     expect(await hops('--via', 'stranger')).toMatchObject([{ reason: 'none', instances: [{ tag: 'gray' }] }]);
   });
 
+  test('lane explain: a header that names a version for each service holds hop by hop', async () => {
+    const header = `n-d-version=${JSON.stringify({ b: 'gray', a: 'blue' })}`;
+    const { tag, hops } = JSON.parse(await say(['explain', '/', '--json', '--header', header, '--via', 'b,a,c', ...option], env)) as {
+      tag: string;
+      hops: ReadonlyArray<{ tag?: string }>;
+    };
+    expect({ tag, hops: hops.map((hop) => hop.tag) }).toEqual({ tag: 'blue', hops: ['gray', 'blue', undefined] });
+  });
+
   test('lane gateway export: it is in no base upstream', async () => {
     const exported = (...more: readonly string[]): string[] => ['gateway', 'export', 'nginx', '--route', '*=a', ...more];
     expect(await say(exported('--formats', 'baggage'), env)).toContain('127.0.0.1:1');

@@ -58,12 +58,12 @@ export interface TagCodecOptions {
 /** Reads and writes tags in the formats asked for. Made once; its methods run on the request path. */
 export interface TagCodec {
   readonly counts: ReadingCounts;
-  /** Reads the tag out of Node's flat `rawHeaders`; undefined where there is none. */
-  readRaw(rawHeaders: readonly string[]): Tag | undefined;
+  /** Reads the tag out of Node's flat `rawHeaders`; undefined where there is none. `service`: whose tag, where that is not who reads. */
+  readRaw(rawHeaders: readonly string[], service?: string): Tag | undefined;
   /** Reads the tag through a header look-up by lower-case name. */
-  read(header: (name: string) => HeaderLines): Tag | undefined;
-  /** What a request names a tag for each service by, to be passed on as it came; undefined where there is none, or no format does so. */
-  readonly carriedIn: ((rawHeaders: readonly string[]) => Carried | undefined) | undefined;
+  read(header: (name: string) => HeaderLines, service?: string): Tag | undefined;
+  /** What a request, or a message, names a tag for each service by, to be passed on as it came; undefined where there is none, or no format does so. */
+  readonly carriedIn: ((header: (name: string) => HeaderLines) => Carried | undefined) | undefined;
   /** All that requests of a tag share. */
   record(tag: Tag): LaneRecord;
   /** What to write for a tag. */
@@ -101,9 +101,10 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   const listed = listedFormats({ formats: written, formatsIn: readIn }).map((name) => ({ name, format: formatOf(name, settings) }));
   /** Told of once, then looked at no more. */
   let leftAlone = listed.flatMap(({ name, format }) => (format.leftAlone ?? []).map((header) => ({ name, header })));
+  let asked: string | undefined;
   const reader = {
     get service() {
-      return options.service?.();
+      return asked ?? options.service?.();
     },
     get rules() {
       return options.rules?.();
@@ -116,8 +117,9 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   const [only] = sources;
   const readsOnlyBaggage = sources.length === 1 && only?.entry !== undefined;
 
-  function read(header: (name: string) => HeaderLines): Tag | undefined {
+  function read(header: (name: string) => HeaderLines, service?: string): Tag | undefined {
     let found: Tag | undefined;
+    asked = service;
     if (leftAlone.length > 0) tellLeftAlone(header);
     for (const source of sources) {
       const lines = header(source.header);
@@ -152,15 +154,15 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
 
   const eachSource = listed.flatMap(({ format }) => format.carriers).find(({ readEach }) => readEach !== undefined);
 
-  function carriedIn(rawHeaders: readonly string[]): Carried | undefined {
+  function carriedIn(lines: (name: string) => HeaderLines): Carried | undefined {
     const { header, readEach } = eachSource as Carrier;
-    const value = firstOf(linesOf(rawHeaders, header));
+    const value = firstOf(lines(header));
     const tags = value === undefined ? undefined : readEach?.(value);
     return tags === undefined ? undefined : { header, value: value as string, tags };
   }
 
   // On the request path, change with care: for a request without a tag this loop is all there is.
-  function readRaw(rawHeaders: readonly string[]): Tag | undefined {
+  function readRaw(rawHeaders: readonly string[], service?: string): Tag | undefined {
     let hits = 0;
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] as string;
@@ -168,7 +170,7 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     }
     if (hits === 0) return undefined;
     if (readsOnlyBaggage) return tagIn(linesOf(rawHeaders, BAGGAGE_HEADER), only as (typeof sources)[number]);
-    return read((name) => linesOf(rawHeaders, name));
+    return read((name) => linesOf(rawHeaders, name), service);
   }
 
   function isInteresting(name: string): boolean {

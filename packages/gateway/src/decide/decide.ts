@@ -3,6 +3,7 @@ import {
   BAGGAGE_HEADER,
   decideRequestTag,
   LaneUnavailableError,
+  linesOf,
   nextCandidate,
   pick,
   route,
@@ -70,7 +71,8 @@ export class Decider {
     if (route.problem !== undefined) return { status: 503, message: route.problem };
     const target = route.canaries.length === 0 ? route : targetOf(route, view, Math.random);
     exchange.target = target;
-    const believed = client.trusted ? codec.readRaw(request.rawHeaders) : undefined;
+    const believed = client.trusted ? codec.readRaw(request.rawHeaders, target.key.name) : undefined;
+    const carried = client.trusted ? codec.carriedIn?.((name) => linesOf(request.rawHeaders, name)) : undefined;
     const { rules } = tables;
     if (entry === 'hosts') {
       if (target.tag !== undefined) exchange.tag = { tag: target.tag, source: 'route' };
@@ -82,6 +84,8 @@ export class Decider {
       const entryRules = own ?? rules?.entryOf(target.key.name);
       const decided = decideRequestTag(believed, () => view, { rules, entry: entryRules, stamp: target.tag, random: Math.random });
       exchange.tag = decided.source === 'stamp' ? { tag: decided.tag, source: 'route' } : decided;
+      // A rule, and a route's lane, say of all services what the request named each for itself.
+      if (carried !== undefined && decided.tag === believed) exchange.tag = { ...exchange.tag, carried };
       exchange.vary = joinVary(route.vary, this.#varyAt(own === undefined ? target.key.name : service, client.trusted));
     }
     return target;

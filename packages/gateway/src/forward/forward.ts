@@ -6,7 +6,7 @@
  */
 import http, { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import http2, { type Http2ServerResponse } from 'node:http2';
-import type { Instance, Log } from '@lane/core/model';
+import type { Instance, LaneContext, Log } from '@lane/core/model';
 import type { Decider } from '../decide/decide.js';
 import type { CompiledTarget } from '../decide/routes.js';
 import { addressOf, type Exchange } from '../exchange.js';
@@ -29,8 +29,8 @@ export interface ForwardOptions {
   readonly log: Log;
   /** Whether clients are told to go elsewhere. */
   readonly isDraining: () => boolean;
-  /** The tag that is sent on. */
-  readonly tagOf: (exchange: Exchange) => string | undefined;
+  /** The lane that is sent on; undefined: what a trusted client said of it. */
+  readonly laneOf: (exchange: Exchange) => LaneContext | undefined;
 }
 
 /** Informational answers to one request that are put up with. */
@@ -131,7 +131,7 @@ class Passage {
   }
 
   #send(instance: Instance, address: string): void {
-    const { agent, heads, load, tagOf, idleMs } = this.#options;
+    const { agent, heads, load, laneOf, idleMs } = this.#options;
     const exchange = this.#exchange;
     const { request, head, client, requestId } = exchange;
     const outgoing = http.request({
@@ -140,7 +140,7 @@ class Passage {
       method: request.method,
       path: head.target,
       agent,
-      headers: heads.linesFor({ request, head, client, requestId, tag: tagOf(exchange), fallbackHost: address }),
+      headers: heads.linesFor({ request, head, client, requestId, lane: laneOf(exchange), fallbackHost: address }),
     });
     // Without a limit Node drops none in silence; the size of the head is limited anyway.
     outgoing.maxHeadersCount = 0;

@@ -1,5 +1,14 @@
 /** What becomes of a request's head on its way to the instance. */
-import { BAGGAGE_HEADER, createTagCodec, everyFormat, removeTag, writeTag, type FormatName, type Tag, type TagCodec } from '@lane/core/model';
+import {
+  BAGGAGE_HEADER,
+  createTagCodec,
+  everyFormat,
+  removeTag,
+  writeLane,
+  type FormatName,
+  type LaneContext,
+  type TagCodec,
+} from '@lane/core/model';
 import type { Client } from './client.js';
 import { HeaderLines } from './header-lines.js';
 import { endsHere, namedByConnection } from './header-names.js';
@@ -17,8 +26,8 @@ export interface OutboundHead {
   readonly head: RequestHead;
   readonly client: Client;
   readonly requestId: string;
-  /** The tag that is sent on. */
-  readonly tag: Tag | undefined;
+  /** The lane that is sent on; undefined: what a trusted client said of it. */
+  readonly lane: LaneContext | undefined;
   /** Stands for the host where the client named none (HTTP/1.0). */
   readonly fallbackHost: string;
   /** The protocol that is switched to; undefined: none. */
@@ -44,7 +53,7 @@ export function createRequestHeads(
   const isGuarded = (name: string): boolean =>
     name.startsWith('x-forwarded-') || TELLS_OF_CLIENT.has(name) || SAID_ANEW.has(name) || ofLanes.has(name);
 
-  function linesFor({ request, head, client, requestId, tag, fallbackHost, upgrade }: OutboundHead): string[] {
+  function linesFor({ request, head, client, requestId, lane, fallbackHost, upgrade }: OutboundHead): string[] {
     const lines = new HeaderLines();
     const host = head.authority ?? fallbackHost;
     lines.add('Host', host, 'host');
@@ -60,8 +69,8 @@ export function createRequestHeads(
       lines.add(name, rawHeaders[i + 1] as string, lower);
     }
     tellClient(lines, client, host);
-    if (tag !== undefined || !client.trusted) removeTag(every, lines);
-    if (tag !== undefined) writeTag(tag, codec, lines);
+    if (lane !== undefined || !client.trusted) removeTag(every, lines);
+    if (lane !== undefined) writeLane(lane, codec, lines);
     lines.add('X-Request-Id', requestId, 'x-request-id');
     if (upgrade !== undefined) {
       lines.add('Connection', 'Upgrade', 'connection');

@@ -115,7 +115,7 @@ class Upgrade {
     const { options, exchange, socket } = this;
     const { request, head, client, requestId } = exchange;
     socket.once('close', () => connection.destroy());
-    const { heads, tagOf, responseMs } = options;
+    const { heads, laneOf, responseMs } = options;
     try {
       const outgoing = http.request({
         host: instance.ip,
@@ -123,7 +123,15 @@ class Upgrade {
         method: request.method,
         path: head.target,
         agent: agentOf(connection),
-        headers: heads.linesFor({ request, head, client, requestId, tag: tagOf(exchange), fallbackHost: addressOf(instance), upgrade: 'websocket' }),
+        headers: heads.linesFor({
+          request,
+          head,
+          client,
+          requestId,
+          lane: laneOf(exchange),
+          fallbackHost: addressOf(instance),
+          upgrade: 'websocket',
+        }),
       });
       outgoing.maxHeadersCount = 0;
       const waiting = setTimeout(() => this.#fail(new InstanceTimeoutError(`no answer within ${responseMs} ms`)), responseMs);
