@@ -9,7 +9,15 @@ var version = /^v(\d+)\.(\d+)/.exec(process.version);
 var major = version === null ? 0 : Number(version[1]);
 var minor = version === null ? 0 : Number(version[2]);
 
-if (major < 20 || (major === 20 && minor < 19)) {
+// Both say that they are a Node, and have servers and clients that no patch of ours reaches.
+var versions = process.versions;
+var other = versions.bun ? 'Bun ' + versions.bun : versions['deno'] ? 'Deno ' + versions['deno'] : undefined;
+
+if (other !== undefined) {
+  process.stderr.write(
+    'lane: ' + other + ' is not supported, the app runs without lanes: run it on Node, or keep the lane with @lane/express-plugin or @lane/core\n',
+  );
+} else if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write('lane: Node ' + process.version + ' is not supported, the app runs without lanes; Node 20.19 or later is needed\n');
 } else {
   try {
