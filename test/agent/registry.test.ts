@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { publishLaneGroups } from '@lane/storage';
+import { createServer } from 'node:net';
+import { listen } from '@lane/testing/ports';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
@@ -20,6 +23,8 @@ beforeAll(async () => {
   connection = connectNacos({ server: nacos.address });
   await connection.register(KEY, { ip: '127.0.0.1', port: base.port });
   await connection.register(KEY, { ip: '127.0.0.1', port: gray.port, metadata: { lane: 'gray' } });
+  const shop = { name: 'shop', services: ['stock'], lanes: [{ name: 'gray', tag: 'gray' }] };
+  await publishLaneGroups(connection, JSON.stringify({ version: 1, groups: [shop] }));
 });
 afterAll(async () => {
   await connection?.close();
@@ -37,6 +42,17 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     const { code, stdout, stderr } = await ask({ LANE_NACOS_SERVER: nacos.address, ...env });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({ name: 'base' });
+  });
+
+  test.each([
+    ['fetch', {}],
+    ['fetch', { LANE_TAG: 'gray', LANE_BACKGROUND: 'own' }],
+    ['http', {}],
+    ['undici', { LANE_TAG: 'gray', LANE_BACKGROUND: 'own' }],
+  ])('a call by %s in the first tick waits for the lane groups, which alone name its service, %j', async (way, env) => {
+    const { code, stdout, stderr } = await ask({ LANE_SERVICES: '', LANE_NACOS_SERVER: nacos.address, WAY: way, ...env });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'LANE_TAG' in env ? 'gray' : 'base' });
   });
 
   test('a third party’s registry is found by its package, and keeps lanes apart', async () => {
@@ -69,4 +85,15 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(stdout).toMatch(/failed: (ENOTFOUND|EAI_AGAIN)/);
     expect(stderr).toMatch(/LANE_REGISTRY=@acme\/nowhere can't be used: .*exports createRegistry/);
   });
+});
+
+test('lane groups that do not come are waited for once: the call goes to DNS, and so do later ones, at once', async () => {
+  const silent = createServer((socket) => onTestFinished(() => void socket.destroy()));
+  onTestFinished(() => void silent.close());
+  const env = { LANE_NACOS_SERVER: `127.0.0.1:${await listen(silent)}`, LANE_LOG: 'off', LANE_SERVICES: '', CALL: 'http://stock/', TIMES: '2' };
+  const { code, stdout } = await runApp({ script: 'first-call.cjs', env });
+  expect(code).toBe(0);
+  const [first = '', second = ''] = stdout.trim().split('\n');
+  expect(first).toMatch(/^failed: (ENOTFOUND|EAI_AGAIN)$/);
+  expect(second).toBe(`${first}, without a timer of the agent's`);
 });

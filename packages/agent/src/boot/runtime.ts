@@ -103,7 +103,13 @@ export class Runtime implements Outbound, Messaging {
     this.#registry = registryOf(options, log, this.nacos);
     this.#registry.watchTrouble?.((isReachable) => this.tables.trouble(isReachable));
     this.own = new OwnService(options.service, () => this.#registry.defaultGroup);
-    this.#declared = new DeclaredNames(this.tables, options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup, options.services, log);
+    this.#declared = new DeclaredNames(
+      this.tables,
+      options.registry === 'kubernetes' ? '' : this.#registry.defaultGroup,
+      options.services,
+      this.laneGroups,
+      log,
+    );
     const names: ServiceNames = this.#registry.names ?? this.#declared;
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
@@ -112,6 +118,8 @@ export class Runtime implements Outbound, Messaging {
     this.unresolved = new UnresolvedNames(this.#registry, (host) => names.isInternal(host), log);
     this.connecting = new Connecting(this.router, this.tables, log, () => performance.now());
     this.setRules(undefined);
+    // Calls that come before there is a connection wait for them, too.
+    if (options.nacosServer !== undefined && options.rules === 'nacos') this.laneGroups.expect();
   }
 
   /** How the registry does that services are learnt from; undefined: it has not been asked yet. */

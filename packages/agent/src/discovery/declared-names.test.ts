@@ -18,6 +18,7 @@ function declared(...options: ReadonlyArray<readonly [string, string, number?]>)
     tables,
     PAY.group,
     options,
+    { isExpected: false, coming: () => undefined },
     createLog('warn', false, (line) => lines.push(line)),
   );
   names.declare([]);

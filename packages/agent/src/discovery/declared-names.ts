@@ -1,6 +1,7 @@
 import type { ServiceKey, ServiceNames, ServiceTable, ServiceTables } from '@lane/core/model';
 import type { AgentOptions } from '@lane/core/agent';
 import type { AgentLog } from '../boot/log.js';
+import type { LaneGroupsInForce } from './lane-groups-in-force.js';
 
 /** A service that is called by a host. */
 interface Declared {
@@ -19,7 +20,8 @@ const MAX_PORTS_NAMED = 3;
 
 /**
  * Hosts that are service names because somebody says so: the services of the lane groups, and those of LANE_SERVICES. A service that leaves
- * the lane groups stays a name as long as the registry has instances of it: its callers know no other address.
+ * the lane groups stays a name as long as the registry has instances of it: its callers know no other address. Until the lane groups have come,
+ * a host without a dot may be one: DNS may have it, too, and lead out of the lane.
  *
  * A host has more ports than the service: metrics, a database, a protocol of its own. The service's are the one that is not written (80 and 443),
  * those that its instances are registered with, and those that LANE_SERVICES adds; every other is left to DNS. As long as no
@@ -29,16 +31,24 @@ export class DeclaredNames implements ServiceNames {
   readonly #tables: ServiceTables;
   readonly #group: string;
   readonly #options: AgentOptions['services'];
+  readonly #laneGroups: Pick<LaneGroupsInForce, 'isExpected' | 'coming'>;
   readonly #log: AgentLog;
   #hosts = new Map<string, Declared>();
   readonly #left = new Map<string, Declared>();
   readonly #told = new Set<string>();
 
   /** `options`: hosts and services of LANE_SERVICES. `group`: the registry's group that they are in. */
-  constructor(tables: ServiceTables, group: string, options: AgentOptions['services'], log: AgentLog) {
+  constructor(
+    tables: ServiceTables,
+    group: string,
+    options: AgentOptions['services'],
+    laneGroups: Pick<LaneGroupsInForce, 'isExpected' | 'coming'>,
+    log: AgentLog,
+  ) {
     this.#tables = tables;
     this.#group = group;
     this.#options = options;
+    this.#laneGroups = laneGroups;
     this.#log = log;
   }
 
@@ -54,7 +64,7 @@ export class DeclaredNames implements ServiceNames {
   }
 
   get isEmpty(): boolean {
-    return this.#hosts.size === 0 && this.#left.size === 0;
+    return this.#hosts.size === 0 && this.#left.size === 0 && !this.#laneGroups.isExpected;
   }
 
   find(host: string, port: number, isCall = true): ServiceKey | undefined {
@@ -66,6 +76,10 @@ export class DeclaredNames implements ServiceNames {
     if (table === undefined || table.ports.size === 0 || table.ports.has(port)) return key;
     if (isCall && this.#told.size < MAX_PORTS_TOLD) this.#tell(host, port, table);
     return undefined;
+  }
+
+  pending(host: string): Promise<void> | undefined {
+    return this.#laneGroups.isExpected && isSingleLabel(host) ? this.#laneGroups.coming() : undefined;
   }
 
   isInternal(host: string): boolean {
@@ -93,6 +107,11 @@ export class DeclaredNames implements ServiceNames {
       `calls to ${address} are left to DNS, as that is no port of the service: the registry has ${key.name} at ${registered}. If it is the service all the same, set LANE_SERVICES=${address}=${key.name}`,
     );
   }
+}
+
+/** Neither an address nor a domain; and not this machine. */
+function isSingleLabel(host: string): boolean {
+  return host !== 'localhost' && !host.includes('.') && !host.includes(':');
 }
 
 function addHost(hosts: Map<string, Declared>, host: string, key: ServiceKey, port?: number): void {

@@ -1,6 +1,7 @@
 import type { LaneRules, Problem } from '@lane/core/rules';
 import type { LaneGroupsOptions } from '@lane/storage';
 import type { AgentLog } from '../boot/log.js';
+import { LEARN_TIMEOUT_MS } from './learner.js';
 
 /** The lane groups in force, and what is wrong with the newest document where that was refused. */
 export interface LaneGroupsState {
@@ -13,6 +14,10 @@ export interface LaneGroupsState {
 export class LaneGroupsInForce {
   readonly #use: (rules: LaneRules | undefined) => void;
   #state: LaneGroupsState = { origin: null, md5: null, problems: [] };
+  #isExpected = false;
+  #expectedAtMs = 0;
+  #hasCome = false;
+  #coming: { readonly until: Promise<void>; readonly settle: () => void } | undefined;
 
   /** `use` puts rules in force: at once, for all requests from then on. */
   constructor(use: (rules: LaneRules | undefined) => void) {
@@ -21,6 +26,44 @@ export class LaneGroupsInForce {
 
   get state(): LaneGroupsState {
     return this.#state;
+  }
+
+  /** Says that they are asked for. */
+  expect(): void {
+    if (this.#hasCome || this.#isExpected) return;
+    this.#isExpected = true;
+    this.#expectedAtMs = performance.now();
+  }
+
+  /** Whether they have been asked for, and have not come. */
+  get isExpected(): boolean {
+    return this.#isExpected;
+  }
+
+  /** Settles when they have come, or have been waited for long enough; never rejects. undefined: there is nothing to wait for. */
+  coming(): Promise<void> | undefined {
+    const leftMs = LEARN_TIMEOUT_MS - (performance.now() - this.#expectedAtMs);
+    if (leftMs <= 0) this.#isExpected = false;
+    if (!this.#isExpected) return undefined;
+    if (this.#coming === undefined) {
+      let resolve!: () => void;
+      const until = new Promise<void>((settled) => (resolve = settled));
+      // Holds the process: a call of the app's waits that has no socket yet.
+      const impatient = setTimeout(() => this.#come(), leftMs);
+      const settle = (): void => {
+        clearTimeout(impatient);
+        resolve();
+      };
+      this.#coming = { until, settle };
+    }
+    return this.#coming.until;
+  }
+
+  #come(): void {
+    this.#hasCome = true;
+    this.#isExpected = false;
+    this.#coming?.settle();
+    this.#coming = undefined;
   }
 
   /** Watches those of a file (LANE_RULES=file:PATH). */
@@ -36,8 +79,12 @@ export class LaneGroupsInForce {
       onRules: (rules, { origin, md5 = null }) => {
         this.#use(rules);
         this.#state = { origin: rules === undefined ? null : origin, md5, problems: [] };
+        this.#come();
       },
-      onRefused: (problems) => (this.#state = { ...this.#state, problems }),
+      onRefused: (problems) => {
+        this.#state = { ...this.#state, problems };
+        this.#come();
+      },
     };
   }
 }

@@ -12,8 +12,8 @@ export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'de
   readonly snapshots?: SnapshotStore | undefined;
 }
 
-/** How long a call waits for a service that nobody has asked for yet, in milliseconds. */
-const LEARN_TIMEOUT_MS = 3_000;
+/** How long a call waits for the registry, in milliseconds. */
+export const LEARN_TIMEOUT_MS = 3_000;
 /** What was not there is not asked for again sooner. */
 const ABSENT_MS = 10_000;
 

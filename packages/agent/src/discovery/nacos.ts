@@ -186,8 +186,10 @@ export class NacosDiscovery implements ObservedRegistry {
       }),
     );
     for (const waiting of this.#waiting.splice(0)) if (!waiting.hasLeft) waiting.leave = connection.observe(waiting.key, waiting.listener);
-    if (options.rules === 'nacos')
+    if (options.rules === 'nacos') {
+      laneGroups.expect();
       watchLaneGroups(connection, { snapshots: this.snapshots, log, holdMs: options.registryHoldMs, ...laneGroups.intake });
+    }
   }
 }
 

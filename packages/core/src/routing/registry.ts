@@ -14,6 +14,11 @@ export interface ServiceNames {
    * nobody is to be told that it is left alone.
    */
   find(host: string, port: number, isCall?: boolean): ServiceKey | undefined;
+  /**
+   * As long as not all names are known: settles when it is known whether this host is a service, or can't be. Never rejects. undefined: it is known,
+   * or the host can be none. Absent: all names are known from the start.
+   */
+  pending?(host: string): Promise<void> | undefined;
   /** Whether a host belongs to the call chain, and may have the tag, by its name alone. */
   isInternal(host: string): boolean;
 }

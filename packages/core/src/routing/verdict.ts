@@ -17,7 +17,7 @@ import type { Tag } from '../names/tag.js';
  * - `as-is`: to an instance that may serve it; nothing to change
  * - `redirect`: to another instance than the one addressed, or to one of the service named
  * - `unavailable`: no instance may serve it; the caller gets an error
- * - `wait`: to a service that is being learnt; ask again once it is
+ * - `wait`: to a service that is being learnt, or to what may be one; ask again once that is known
  */
 export type VerdictKind = 'unknown' | 'as-is' | 'redirect' | 'unavailable' | 'wait';
 
@@ -68,7 +68,8 @@ export interface Unavailable {
 /** The call waits. */
 export interface Wait {
   readonly kind: 'wait';
-  readonly service: ServiceKey;
+  /** undefined: it is not known yet whether the host is one. */
+  readonly service: ServiceKey | undefined;
   readonly reason: undefined;
   readonly instance: undefined;
   /** Settles when the service is known, or can't be. Never rejects. */
@@ -96,6 +97,16 @@ export interface Router {
  * be; undefined: there is nobody to ask, or the service is known not to be there.
  */
 export function createRouter(tables: ServiceTables, names: ServiceNames, learn: (key: ServiceKey) => Promise<void> | undefined): Router {
+  function untilNamed(host: string, port: number): Verdict {
+    const pending = names.pending?.(host);
+    if (pending === undefined) return UNKNOWN;
+    const until = pending.then(() => {
+      const key = names.find(host, port);
+      return key === undefined || tables.get(key) !== undefined ? undefined : learn(key);
+    });
+    return waitFor(undefined, until);
+  }
+
   return {
     get isEmpty() {
       return tables.isEmpty && names.isEmpty;
@@ -110,19 +121,24 @@ export function createRouter(tables: ServiceTables, names: ServiceNames, learn: 
         return verdictOf(table.key, decision, wanted, false);
       }
       const key = names.find(host, port, isCall);
-      if (key === undefined) return UNKNOWN;
+      // Of what is no call for sure, nothing has to wait.
+      if (key === undefined) return waited || !isCall ? UNKNOWN : untilNamed(host, port);
       const table = tables.get(key);
       if (table !== undefined) return judgeByName(table, tag);
       // Nobody knows the service: after waiting in vain the name goes the way it would go without us (DNS).
       if (waited) return UNKNOWN;
       const until = learn(key);
-      return until === undefined ? UNKNOWN : { kind: 'wait', service: key, reason: undefined, instance: undefined, until };
+      return until === undefined ? UNKNOWN : waitFor(key, until);
     },
     next(service, tag, isTried, isLaneSpent) {
       const table = tables.get(service);
       return table === undefined ? undefined : nextCandidate(table.index, tag, isTried, isLaneSpent, Math.random);
     },
   };
+}
+
+function waitFor(service: ServiceKey | undefined, until: Promise<void>): Wait {
+  return { kind: 'wait', service, reason: undefined, instance: undefined, until };
 }
 
 /** What becomes of a call by name to a service that is known. */
