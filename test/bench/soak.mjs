@@ -151,6 +151,7 @@ async function startApp() {
       LANE_SERVICES: 'b',
       LANE_NACOS_SERVER: nacos.address,
       LANE_ADMIN_PORT: '0',
+      LANE_LOG: 'error',
       LANE_SNAPSHOT_DIR: folder,
     },
   });
