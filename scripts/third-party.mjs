@@ -13,7 +13,7 @@ const LIMITS = {
   '@lane/cli': 80,
   '@lane/console': 51,
   '@lane/core': 2,
-  '@lane/embedded-nacos': 0,
+  '@lane/embedded-nacos': 2,
   '@lane/express-plugin': 2,
   '@lane/gateway': 3,
   '@lane/kubernetes': 29,

@@ -68,6 +68,28 @@ describe('requests that are hard to read', () => {
     expect(await raw(beatOf(beat))).toMatch(/^HTTP\/1\.1 [245]/);
   });
 
+  test('a body with more parameters than any call has, however short each is', async () => {
+    const body = Array.from({ length: 300_000 }, (_, i) => i.toString(36)).join('&');
+    expect(await raw(request('POST /nacos/v1/cs/configs', '', body))).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test('bodies of many that are sent slowly: the one that takes longest is cut off, so that no more than four are held; others are answered', async () => {
+    const slow = Array.from({ length: 5 }, () => {
+      const socket = connect(nacos.port, '127.0.0.1');
+      socket.on('error', () => {});
+      const gone = new Promise((resolve) => socket.once('close', resolve));
+      const length = 16 * 1024 * 1024;
+      socket.write(`POST /nacos/v1/cs/configs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${length}\r\n\r\n${' '.repeat(length - 1)}`);
+      return { socket, gone };
+    });
+    await Promise.race(slow.map(({ gone }) => gone));
+    await expectAlive();
+    for (const { socket, gone } of slow) {
+      socket.destroy();
+      await gone;
+    }
+  });
+
   test('metadata of a registration that has no text', async () => {
     const metadata = encodeURIComponent('{"a":{"toString":1}}');
     expect(await raw(request(`POST /nacos/v1/ns/instance?serviceName=odd&ip=1.1.1.1&port=1&metadata=${metadata}`))).toMatch(/ 200 /);

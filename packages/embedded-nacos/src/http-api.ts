@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NacosApiError } from './api-error.js';
 import type { Resources } from './api/call.js';
 import { ConfigWaiters } from './api/config-waiters.js';
-import { readForm, targetOf } from './api/parameters.js';
+import { Forms, targetOf } from './api/parameters.js';
 import { routeOf } from './api/routes.js';
 import { send, sendJson } from './api/send.js';
 import { ServiceLists } from './api/service-lists.js';
@@ -40,6 +40,7 @@ export interface Api {
 
 /** Makes the API. */
 export function createApi({ naming, configs, push, auth, longPollTimeoutMs, allowedHosts, log }: ApiContext): Api {
+  const forms = new Forms();
   const lists = new ServiceLists(naming);
   const waiters = new ConfigWaiters(longPollTimeoutMs);
   const resources: Resources = { naming, lists, push, configs, waiters, sessions: new Sessions(auth) };
@@ -52,7 +53,7 @@ export function createApi({ naming, configs, push, auth, longPollTimeoutMs, allo
       send(response, 200, 'An embedded Nacos for development and tests: HTTP API v1, everything in memory.\n', 'text/plain');
       return;
     }
-    for (const [name, value] of await readForm(request)) if (!parameters.has(name)) parameters.append(name, value);
+    await forms.readInto(parameters, request);
     const route = routeOf(request.method ?? 'GET', path);
     if (route === undefined) throw new NacosApiError(404, `the embedded Nacos has no ${request.method ?? ''} ${path}`);
     const message = route.isOpen === true ? undefined : resources.sessions.refusalOf(request, parameters);

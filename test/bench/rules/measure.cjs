@@ -1,15 +1,17 @@
-/** One round of bench/rules.mjs: each program in slices, in turns; tells the ns a match of each. */
+/** One round of bench/rules.mjs: each expression and each entry in slices, in turns; tells the ns a match of each. */
 'use strict';
 const { dirname, join } = require('node:path');
 
 // Not exported: the model that is measured, and the matching that it is of.
 const rules = dirname(require.resolve('@lane/core/rules'));
-const { costOfRegex } = require(join(rules, 'cost.js'));
+const { costOfEntry, costOfRegex } = require(join(rules, 'cost.js'));
+const { compileLaneGroups } = require(join(rules, 'compile.js'));
+const { requestView } = require(join(rules, 'request-view.js'));
 const { regexWork } = require(join(rules, 'regex-work.js'));
 const { compileRegex, MAX_REGEX_INPUT } = require(join(rules, 'matchers.js'));
 
-const [, , slicesText, callsText] = process.argv;
-const [slices, calls] = [Number(slicesText), Number(callsText)];
+const [, , slicesText, callsText, requestsText] = process.argv;
+const [slices, calls, requests] = [slicesText, callsText, requestsText].map(Number);
 
 /** As long as values may be, and none that ends a search early. */
 const filled = (text, last = '') => text.repeat(MAX_REGEX_INPUT).slice(0, MAX_REGEX_INPUT - last.length) + last;
@@ -60,6 +62,69 @@ const programs = [
   { name: 'a value that is too long', source: PROGRAMS[0][0], value: `${PROGRAMS[0][1]}x` },
 ].map((program) => ({ ...program, test: compileRegex(program.source), spent: 0 }));
 
+/** As much as a head holds by default. */
+const HEAD = 16_000;
+const full = 'x'.repeat(HEAD);
+const RULES = 1_000;
+const many = (ruleOf, count = RULES) => Array.from({ length: count }, (_, i) => ({ name: `rule-${i}`, ...ruleOf(i) }));
+const repeated = (separator, textOf) => {
+  let text = textOf(0);
+  for (let i = 1; text.length < HEAD; i++) text += separator + textOf(i);
+  return text;
+};
+const uuid = '0b5c7cb0-1f2e-4d6e-9a57-6c2b6ed5e4a1';
+
+/** Entries whose rules all are tried, and the request that makes the most of them. */
+const ENTRIES = [
+  ['shares by a short cookie', many(() => ({ percent: 0.01, by: { cookie: 'u' } })), { headers: { cookie: `u=${uuid}` } }],
+  ['shares by a key of 64', many(() => ({ percent: 0.01, by: { header: 'u' } })), { headers: { u: full.slice(0, 64) } }],
+  ['shares by a key of 64, Chinese', many(() => ({ percent: 0.01, by: { header: 'u' } })), { headers: { u: '灰'.repeat(64) } }],
+  ['shares by a cookie of 16 KB', many(() => ({ percent: 0.01, by: { cookie: 'u' } })), { headers: { cookie: `u=${full}` } }],
+  ['shares by a parameter of 16 KB', many(() => ({ percent: 0.01, by: { query: 'u' } })), { url: `/?u=${full}` }],
+  ['shares by addresses', many(() => ({ percent: 0.01, by: { clientIp: true } })), { clientIp: '::ffff:10.0.0.1' }],
+  ['one parameter, of 8,000', many((i) => ({ match: { query: 'u', exact: `${i}` } }), 1), { url: `/?${repeated('&', () => 'a')}` }],
+  ['one parameter, of 3,000', many((i) => ({ match: { query: 'u', exact: `${i}` } }), 1), { url: `/?${repeated('&', (i) => `${i}=`)}` }],
+  ['one parameter, escapes', many((i) => ({ match: { query: 'u', exact: `${i}` } }), 1), { url: `/?u=${'%e4%b8%ad'.repeat(1_700)}` }],
+  ['parameters, of 8,000', many((i) => ({ match: { query: `u${i}`, exact: 'x' } })), { url: `/?${repeated('&', () => 'a')}` }],
+  ['one cookie, of 4,000', many((i) => ({ match: { cookie: 'u', exact: `${i}` } }), 1), { headers: { cookie: repeated(';', (i) => `${i}=`) } }],
+  [
+    'cookies that can not be decoded',
+    many((i) => ({ match: { cookie: `${i}`, exact: 'x' } })),
+    { headers: { cookie: repeated(';', (i) => `${i}=%ff`) } },
+  ],
+  [
+    'cookies that can be decoded',
+    many((i) => ({ match: { cookie: `${i}`, exact: 'x' } })),
+    { headers: { cookie: repeated(';', (i) => `${i}=%c3%a9`) } },
+  ],
+  [
+    'a header of 1,000 lines',
+    many((i) => ({ match: { header: 'set-cookie', exact: `${i}` } })),
+    { headers: { 'set-cookie': Array(1_000).fill('a=b') } },
+  ],
+  ['headers that are not there', many((i) => ({ match: { header: `h${i}`, exact: 'x' } })), {}],
+  ['methods, a long one', many((i) => ({ match: { method: { exact: `${i}` } } })), { method: 'É'.repeat(HEAD / 2) }],
+  ['hosts, a long one', many((i) => ({ match: { host: { exact: `${i}` } } })), { headers: { host: full } }],
+  ['paths in lists, a long one', many((i) => ({ match: { path: { in: [`/${i}`, '/y'] } } })), { url: `/${full}` }],
+  ['paths by prefixes of 50', many((i) => ({ match: { path: { prefix: `/${full.slice(0, 49)}${i}` } } })), { url: `/${full}` }],
+  ['headers by suffixes of 50', many((i) => ({ match: { header: 'h', suffix: `${i}y${full.slice(0, 49)}` } })), { headers: { h: full } }],
+  [
+    'headers like texts of 8,000',
+    many((i) => ({ match: { header: 'h', exact: `${full.slice(0, 8_000)}${i}` } }), 10),
+    { headers: { h: `${full.slice(0, 8_000)}x` } },
+  ],
+  ['addresses', many((i) => ({ match: { clientIp: { in: [`2001:db8::${(i + 1).toString(16)}`] } } })), { clientIp: '2001:db8::ffff:1' }],
+].map(([name, ofLane, request]) => {
+  const lanes = [{ name: 'gray', tag: 'gray', rules: ofLane }];
+  const groups = [{ name: 'g', services: ['a'], entry: { services: ['a'] }, lanes }];
+  const entry = compileLaneGroups({ version: 1, groups }).entryOf('a');
+  const like = { method: 'GET', url: '/', headers: {}, clientIp: undefined, ...request };
+  // Of a request everything is read anew.
+  const match = () => entry.match(requestView(like), () => 0.999_99);
+  if (match() !== undefined) throw new Error(`${name}: not all rules are tried`);
+  return { name, rules: ofLane.length, boundNs: costOfEntry(ofLane), match, spent: 0 };
+});
+
 const cpu = () => {
   const { user, system } = process.cpuUsage();
   return user + system;
@@ -71,14 +136,26 @@ function run({ test, value }) {
   return found;
 }
 
+function enter({ match }) {
+  let found = 0;
+  for (let i = 0; i < requests; i++) if (match() !== undefined) found++;
+  return found;
+}
+
+function spend(one, work) {
+  const before = cpu();
+  work(one);
+  one.spent += cpu() - before;
+}
+
 // Until the compiler is done, with all programs: in an entry many run through the same code.
-for (let i = 0; i < 3; i++) for (const program of programs) run(program);
+for (let i = 0; i < 3; i++) {
+  for (const program of programs) run(program);
+  for (const entry of ENTRIES) enter(entry);
+}
 for (let slice = 0; slice < slices; slice++) {
-  for (const program of programs) {
-    const before = cpu();
-    run(program);
-    program.spent += cpu() - before;
-  }
+  for (const program of programs) spend(program, run);
+  for (const entry of ENTRIES) spend(entry, enter);
 }
 process.send({
   version: process.version,
@@ -88,5 +165,6 @@ process.send({
     ns: (spent * 1000) / (slices * calls),
     boundNs: costOfRegex(source, false),
   })),
+  entries: ENTRIES.map(({ name, rules: count, boundNs, spent }) => ({ name, rules: count, boundNs, ns: (spent * 1000) / (slices * requests) })),
 });
 process.disconnect();

@@ -2,7 +2,7 @@ import type { Tag } from '../names/tag.js';
 import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import type { BaseMode } from '../routing/lane-index.js';
 import { compileKey, compileMatcher, type RequestReader, type RequestTest } from './matchers.js';
-import { isKeyWithin, isRandomWithin } from './percentage.js';
+import { isRandomWithin, KeyShares, condensedKey } from './percentage.js';
 import type {
   CompiledLane,
   EntryMatch,
@@ -33,6 +33,8 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   /** `group/rule`, or the value of a label → tag. */
   const polarisStains = new Map<string, Tag>();
   const baseModes = new Map<string, BaseMode>();
+  /** What a share sticks to, as text → its number in {@link firstMatch}. */
+  const keySources = new Map<string, number>();
 
   for (const group of document.groups) {
     const byTag = new Map<Tag, CompiledLane>();
@@ -53,7 +55,7 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
       enabledTags.add(lane.tag);
       const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
       if (!byTag.has(lane.tag)) byTag.set(lane.tag, compiled);
-      const rules = (lane.rules ?? []).map((rule) => compileRule(rule, compiled));
+      const rules = (lane.rules ?? []).map((rule) => compileRule(rule, compiled, keySources));
       if (rules.length === 0) continue;
       for (const service of group.entry?.services ?? []) {
         const all = entries.get(service);
@@ -101,26 +103,38 @@ function stainsOf(group: LaneGroup, { polaris }: Lane): readonly string[] {
 interface CompiledRule {
   readonly test: RequestTest | undefined;
   readonly percent: number | undefined;
-  readonly key: RequestReader | undefined;
+  readonly key: { readonly read: RequestReader; readonly source: number; readonly shares: KeyShares } | undefined;
   readonly match: EntryMatch;
 }
 
-function compileRule(rule: EntryRule, lane: CompiledLane): CompiledRule {
+function compileRule({ name, match, percent, by }: EntryRule, lane: CompiledLane, keySources: Map<string, number>): CompiledRule {
   return {
-    test: rule.match === undefined ? undefined : compileMatcher(rule.match),
-    percent: rule.percent,
-    key: rule.by === undefined ? undefined : compileKey(rule.by),
-    match: Object.freeze({ ...lane, rule: rule.name }),
+    test: match === undefined ? undefined : compileMatcher(match),
+    percent,
+    key: by === undefined ? undefined : { read: compileKey(by), source: numberOf(JSON.stringify(by), keySources), shares: new KeyShares(name) },
+    match: Object.freeze({ ...lane, rule: name }),
   };
 }
 
+function numberOf(text: string, numbers: Map<string, number>): number {
+  const number = numbers.get(text) ?? numbers.size;
+  numbers.set(text, number);
+  return number;
+}
+
 function firstMatch(rules: readonly CompiledRule[], request: RequestView, random: () => number): EntryMatch | undefined {
+  // By source: many rules stick to one, which is read once for all of them.
+  let keys: string[] | undefined;
   for (const { test, percent, key, match } of rules) {
     if (test !== undefined && !test(request)) continue;
     if (percent === undefined) return match;
-    const value = key === undefined ? undefined : key(request);
+    let value = '';
+    if (key !== undefined) {
+      keys ??= [];
+      value = keys[key.source] ??= condensedKey(key.read(request) ?? '');
+    }
     // An empty value would put all who have it on one side.
-    if (value === undefined || value === '' ? isRandomWithin(percent, random) : isKeyWithin(percent, match.rule, value)) return match;
+    if (key === undefined || value === '' ? isRandomWithin(percent, random) : key.shares.isWithin(percent, value)) return match;
   }
   return undefined;
 }

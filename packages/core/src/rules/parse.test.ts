@@ -376,6 +376,15 @@ describe('what the rules of an entry can cost a request', () => {
     expect(parseLaneGroups(withRules(prefixes(14_000))).ok).toBe(false);
   });
 
+  test('counts shares, texts that are compared as a whole, and each cookie that has to be decoded', () => {
+    const many = (count: number, ruleOf: (i: number) => object): boolean =>
+      parseLaneGroups(withRules(Array.from({ length: count }, (_, i) => ({ name: `r${i}`, ...ruleOf(i) })))).ok;
+    expect(many(1_000, () => ({ percent: 5, by: { cookie: 'uid' } }))).toBe(true);
+    expect(many(1_000, (i) => ({ percent: 5, by: { cookie: `uid${i}` } }))).toBe(false);
+    expect(many(1_000, (i) => ({ match: { header: 'h', exact: `${i}` } }))).toBe(true);
+    expect(many(1_000, (i) => ({ match: { header: 'h', exact: `${i}`.padEnd(8_000, 'x') } }))).toBe(false);
+  });
+
   test('is within the bound for what people write, all of it in one entry', () => {
     const written = [
       '^/api/v[0-9]+/(?:orders|users)/',

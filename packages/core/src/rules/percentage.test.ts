@@ -35,6 +35,9 @@ describe('a percentage', () => {
     ['five-percent', '灰度', 66.16],
     ['五', 'alice', 23],
     ['r', '', 74.46],
+    // The longest that is taken as it is, and the shortest that is condensed.
+    ['r', 'a'.repeat(64), 37.39],
+    ['r', 'a'.repeat(65), 74.98],
   ])('of rule %j takes the key %j in above %d, in every process and version', (rule, key, from) => {
     expect([isKeyWithin(from, rule, key), isKeyWithin(Math.round(from * 100 + 1) / 100, rule, key)]).toEqual([false, true]);
   });
@@ -99,7 +102,9 @@ describe('a percentage', () => {
   });
 });
 
-test('of a key the first 256 characters count', () => {
-  expect(shareOfKey('rule', `${'k'.repeat(256)}1`)).toBe(shareOfKey('rule', `${'k'.repeat(256)}2`));
-  expect(shareOfKey('rule', `${'k'.repeat(255)}1`)).not.toBe(shareOfKey('rule', `${'k'.repeat(255)}2`));
+test('all of a key counts, however long it is', () => {
+  const keys = Array.from({ length: 1_000 }, (_, i) => `${'k'.repeat(8_000)}${i}`);
+  // Six standard deviations.
+  expect(Math.abs(keys.filter((key) => isKeyWithin(50, 'rule', key)).length - 500)).toBeLessThan(95);
+  expect(keys.filter((key) => isKeyWithin(50, 'rule', key))).not.toEqual(keys.filter((key) => isKeyWithin(50, 'another', key)));
 });

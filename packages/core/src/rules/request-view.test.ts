@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hostName, requestView, type RequestLike } from './request-view.js';
 
@@ -91,6 +92,38 @@ describe('a cookie', () => {
     ['a=1', 'constructor', undefined],
     ['', 'uid', undefined],
   ])('of %j named %j is %j', (cookie, name, value) => expect(view({ headers: { cookie } }).cookie(name)).toBe(value));
+});
+
+test('of a thousand parameters and cookies all count, of more the first', () => {
+  const pairs = (separator: string): string => Array.from({ length: 1_200 }, (_, i) => `n${i}=${i}`).join(separator);
+  const request = view({ url: `/?${pairs('&')}`, headers: { cookie: pairs('; ') } });
+  for (const read of [(name: string) => request.query(name), (name: string) => request.cookie(name)])
+    expect(['n0', 'n998', 'n999', 'n1000', 'n1199'].map(read)).toEqual(['0', '998', '999', undefined, undefined]);
+});
+
+test('a cookie is decoded as decodeURIComponent does, or taken as it is', () => {
+  const byte = fc.integer({ min: 0, max: 255 }).map((value) => `%${value.toString(16).padStart(2, '0')}`);
+  const escaped = fc
+    .string({ unit: 'binary' })
+    .map((text) => [...Buffer.from(text)].map((value) => `%${value.toString(16).padStart(2, '0')}`).join(''));
+  const part = fc.oneof(
+    byte,
+    escaped,
+    fc.constantFrom('%', '%4', '%g0', 'a', '%C3', '%a9', '%ED%a0%80', '%f4%8f%bf%bf', '%F4%90%80%80', '%c0%80', '%e0%9f%bf'),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+      const text = parts.join('');
+      let expected = text;
+      try {
+        expected = decodeURIComponent(text);
+      } catch {
+        // As it is.
+      }
+      expect(view({ headers: { cookie: `c=${text}` } }).cookie('c')).toBe(expected);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test('headers, cookies and query are read when they are asked for, and parsed once', () => {

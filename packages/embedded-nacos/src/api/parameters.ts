@@ -1,10 +1,15 @@
 /** Reads the parameters that several resources share, and refuses what is wrong with them in the words of Nacos 2.2. */
 import type { IncomingMessage } from 'node:http';
+import { BodyReader } from '@lane/core/model';
 import { badRequest, NacosApiError } from '../api-error.js';
 import type { ConfigId } from '../config-store.js';
 import type { ServiceId } from '../naming-store.js';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** Of all bodies that are being read. */
+const MAX_READ_BYTES = 4 * MAX_BODY_BYTES;
+/** Calls have some twenty; a body has room for millions, and each takes a hundred times its bytes. */
+const MAX_PARAMETERS = 1_000;
 
 /** The group of services that name none. */
 export const DEFAULT_GROUP = 'DEFAULT_GROUP';
@@ -20,16 +25,19 @@ export function targetOf(target: string): [path: string, query: URLSearchParams]
   return [path, new URLSearchParams(mark === -1 ? '' : local.slice(mark + 1))];
 }
 
-/** Reads a body as a form; refuses one that is too large. */
-export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new NacosApiError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
+/** Reads bodies as forms, of all requests together in bounded memory. */
+export class Forms {
+  readonly #bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
+
+  /** Adds what the body has to what the target has, which goes first. Refuses a body that is too large, or has too many. */
+  async readInto(parameters: URLSearchParams, request: IncomingMessage): Promise<void> {
+    const body = await this.#bodies.read(request);
+    if (body === undefined) throw new NacosApiError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
+    let count = 1;
+    for (let at = body.indexOf('&'); at !== -1; at = body.indexOf('&', at + 1))
+      if (++count > MAX_PARAMETERS) throw new NacosApiError(413, `the body has more than ${MAX_PARAMETERS} parameters`);
+    for (const [name, value] of new URLSearchParams(body)) if (!parameters.has(name)) parameters.append(name, value);
   }
-  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
 }
 
 /** A parameter that must be there, as the naming half words it. */

@@ -37,6 +37,9 @@ const MAX_LISTS = 16;
 
 /** Clusters that one Envoy may name. */
 const MAX_CLUSTERS = 10_000;
+/** What it takes to remember a name beside its characters, and one that is kept elsewhere anyway. */
+const BYTES_OF_NAME = 100;
+const BYTES_OF_ENTRY = 8;
 
 /** What follows from a request. */
 export interface Next {
@@ -59,11 +62,20 @@ export class EnvoyState {
   /** Those of them whose endpoints it has. */
   readonly #warm = new Set<string>();
   /** Names of clusters, by the version under which they were told. */
-  readonly #namesOf = new Map<string, readonly string[]>();
+  readonly #namesOf = new Map<string, { readonly names: readonly string[]; readonly bytes: number }>();
+  /** What those clusters take that it has said to have since it was told of all. */
+  #bytesNamed = 0;
   readonly #told = new Map<string, Told>();
   #routes: string | undefined;
 
   constructor(readonly metAtMs: number) {}
+
+  /** About what it takes to remember what this Envoy has said, which is what its sender likes. */
+  get bytes(): number {
+    let sum = this.#bytesNamed + this.#told.size * BYTES_OF_NAME;
+    for (const { bytes } of this.#namesOf.values()) sum += bytes;
+    return sum;
+  }
 
   /** Takes note of what a request says of the Envoy. */
   hear({ kind, name, version }: Ask): void {
@@ -71,7 +83,10 @@ export class EnvoyState {
       if (version === '') this.#forget();
       else this.#has(version);
     } else if (kind === 'endpoints') {
-      if (this.#clusters.size < MAX_CLUSTERS) this.#clusters.add(name);
+      if (this.#clusters.size < MAX_CLUSTERS && !this.#clusters.has(name)) {
+        this.#clusters.add(name);
+        this.#bytesNamed += bytesOf(name);
+      }
       if (version === '' || !this.#clusters.has(name)) this.#warm.delete(name);
       else this.#warm.add(name);
     } else this.#routes = version;
@@ -82,12 +97,13 @@ export class EnvoyState {
     this.#clusters.clear();
     this.#warm.clear();
     this.#namesOf.clear();
+    this.#bytesNamed = 0;
     this.#routes = undefined;
     for (const key of this.#told.keys()) if (key !== keyOf('clusters', '')) this.#told.delete(key);
   }
 
   #has(version: string): void {
-    const names = this.#namesOf.get(version);
+    const names = this.#namesOf.get(version)?.names;
     if (names === undefined) return;
     for (const name of names) this.#clusters.add(name);
     this.#keep(new Set(names));
@@ -116,11 +132,13 @@ export class EnvoyState {
   /** From now on until its next request it is sure to have only what both this answer and the one before say. */
   #hand({ kind }: Ask, answer: Answer): Answer {
     if (kind === 'routes') this.#routes = undefined;
-    if (kind === 'clusters') this.#keep(new Set(this.#namesOf.get(answer.version)));
+    if (kind === 'clusters') this.#keep(new Set(this.#namesOf.get(answer.version)?.names));
     return answer;
   }
 
+  /** All that are left are in one of the lists. */
   #keep(names: ReadonlySet<string>): void {
+    this.#bytesNamed = 0;
     for (const set of [this.#clusters, this.#warm]) for (const name of set) if (!names.has(name)) set.delete(name);
   }
 
@@ -138,12 +156,18 @@ export class EnvoyState {
       return { version: resources.routes.version, resources: [resources.routes.content] };
     }
     const clusters = new Map(resources.clusters);
-    if (this.#routes !== resources.routes.version)
-      for (const one of this.#clusters) if (!clusters.has(one)) clusters.set(one, known.clusters.get(one) ?? clusterByEndpoints(one));
+    let bytes = 0;
+    if (this.#routes !== resources.routes.version) {
+      for (const one of this.#clusters) {
+        if (clusters.has(one)) continue;
+        if (!known.clusters.has(one)) bytes += bytesOf(one);
+        clusters.set(one, known.clusters.get(one) ?? clusterByEndpoints(one));
+      }
+    }
     const names = [...clusters.keys()].sort();
     const version = versionOf(names.map((one) => `${one} ${clusters.get(one)?.version}`).join('\n'));
     this.#namesOf.delete(version);
-    this.#namesOf.set(version, names);
+    this.#namesOf.set(version, { names, bytes: bytes + names.length * BYTES_OF_ENTRY });
     const [oldest] = this.#namesOf.keys();
     if (this.#namesOf.size > MAX_LISTS) this.#namesOf.delete(oldest as string);
     return { version, resources: names.map((one) => (clusters.get(one) as Resource).content) };
@@ -160,6 +184,10 @@ export class EnvoyState {
     const before = this.#told.get(keyOf(kind, name));
     this.#told.set(keyOf(kind, name), { version, atMs: nowMs, isReported: before?.version === version && before.isReported });
   }
+}
+
+function bytesOf(name: string): number {
+  return BYTES_OF_NAME + name.length * 2;
 }
 
 function keyOf(kind: ResourceKind, name: string): string {

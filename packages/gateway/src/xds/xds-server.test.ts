@@ -1,9 +1,10 @@
 /** What is asked of the server itself, by whomever; real Envoys ask it in test/interop/entries. */
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { instanceAt, RecordingLog } from '@lane/testing';
 import { closing } from '@lane/testing/cleanup';
 import { ask, type RawAnswer, type RawRequest } from '@lane/testing/raw-http';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { Instance } from '@lane/core/model';
 import type { ExportSource } from '../export/plan.js';
@@ -156,6 +157,36 @@ test('whoever sends requests without waiting for answers loses the connection, a
   expect((await discover(server, 'clusters')).resources).toHaveLength(2);
   await closed;
   await server.close();
+});
+
+test('made-up Envoys at one address with made-up clusters lead to no other being forgotten, and those who are may ask again at once', async () => {
+  const server = closing(await startXdsServer({ port: 0, maxRememberedBytes: 100_000 }));
+  server.serve(xdsResources(source(INSTANCES)));
+  const agent = new Agent();
+  onTestFinished(() => agent.destroy());
+  const wait = (localAddress: string, id: string, name: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const call = request({
+        port: server.port,
+        host: '127.0.0.1',
+        localAddress,
+        agent,
+        method: 'POST',
+        path: '/v3/discovery:endpoints',
+        headers: { host: 'lane_xds', 'content-type': 'application/json' },
+      });
+      call.on('error', reject).on('response', (answer) => resolve(answer.resume().statusCode as number));
+      call.end(JSON.stringify({ node: { id }, resource_names: [name], version_info: '1' }));
+    });
+  let isSentAway = false;
+  void wait('127.0.0.1', 'real', 'a cluster of another controller').then(
+    () => (isSentAway = true),
+    () => {},
+  );
+  const strangers = Array.from({ length: 100 }, (_, i) => wait('127.0.0.2', `made-up-${i}`, 'x'.repeat(900)));
+  for (const one of strangers) one.catch(() => {});
+  expect(await Promise.race(strangers)).toBe(304);
+  expect(isSentAway).toBe(false);
 });
 
 test('a port that is taken is told', async () => {

@@ -10,7 +10,8 @@ import { isIP, type AddressInfo } from 'node:net';
 import { BodyReader, onOneLine, SILENT_LOG, type Log } from '@lane/core/model';
 import { InTurn } from '../listen/in-turn.js';
 import { listen } from '../listen/listener.js';
-import { EnvoyState, type Answer, type Ask, type KnownResources, type ResourceKind } from './envoy-state.js';
+import { EnvoyMemory } from './envoy-memory.js';
+import { type EnvoyState, type Answer, type Ask, type KnownResources, type ResourceKind } from './envoy-state.js';
 import { ROUTES_NAME, XDS_CLUSTER, type Resource, type XdsResources } from './resources.js';
 
 /** Options of {@link startXdsServer}. */
@@ -20,6 +21,8 @@ export interface XdsServerOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   readonly log?: Log;
+  /** What is remembered of all Envoys. Default 128 MiB: of a thousand with two hundred clusters each it is the half. */
+  readonly maxRememberedBytes?: number;
 }
 
 /** A server that Envoys ask. */
@@ -39,15 +42,18 @@ const MAX_BODY_BYTES = 1_048_576;
 /** Of all requests that are being read: a thousand Envoys that start at once. */
 const MAX_READ_BYTES = 64 * MAX_BODY_BYTES;
 const MAX_CONNECTIONS = 10_000;
-/** Envoys that are remembered; of more, those are forgotten that were heard longest ago. */
-const MAX_ENVOYS = 1_000;
 /** Clusters that are gone and remembered for Envoys that still have them. */
 const MAX_KNOWN = 10_000;
 const KINDS: readonly ResourceKind[] = ['clusters', 'endpoints', 'routes'];
 
 /** Starts it. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
-export async function startXdsServer({ port, host = '127.0.0.1', log = SILENT_LOG }: XdsServerOptions): Promise<XdsServer> {
-  const controller = new Controller(log);
+export async function startXdsServer({
+  port,
+  host = '127.0.0.1',
+  log = SILENT_LOG,
+  maxRememberedBytes = 128 * 1_048_576,
+}: XdsServerOptions): Promise<XdsServer> {
+  const controller = new Controller(log, maxRememberedBytes);
   // An Envoy has one request on a connection. Whoever sends many without waiting holds no more than the connection's turn.
   const turns = new InTurn();
   const bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
@@ -95,7 +101,7 @@ interface Held {
 
 /** Who has asked what, and what there is to tell. */
 class Controller {
-  readonly #envoys = new Map<string, EnvoyState>();
+  readonly #envoys: EnvoyMemory;
   readonly #held = new Set<Held>();
   /** Of which something was heard since their requests were looked at. */
   readonly #heard = new Set<EnvoyState>();
@@ -103,7 +109,12 @@ class Controller {
   #resources: XdsResources | undefined;
   #isClosed = false;
 
-  constructor(private readonly log: Log) {}
+  constructor(
+    private readonly log: Log,
+    maxRememberedBytes: number,
+  ) {
+    this.#envoys = new EnvoyMemory(maxRememberedBytes, (state) => this.#sendAway(state));
+  }
 
   serve(resources: XdsResources): void {
     this.#resources = resources;
@@ -127,7 +138,7 @@ class Controller {
       dismiss(response);
       return;
     }
-    const state = this.#stateOf(node, address);
+    const state = this.#envoys.stateOf(node, address, Date.now());
     state.hear(ask);
     const held: Held = { state, node, ask, response, end: setTimeout(() => this.#end(held), HOLD_MS), retry: undefined };
     this.#held.add(held);
@@ -135,6 +146,12 @@ class Controller {
     // What this one says may be what others of it wait for. However many come at once, they are looked at once.
     if (this.#heard.size === 0) setImmediate(() => this.#lookAgain());
     this.#heard.add(state);
+    this.#envoys.weigh(state);
+  }
+
+  /** What it has is no longer known: it asks again, and introduces itself by that. */
+  #sendAway(state: EnvoyState): void {
+    for (const held of this.#held) if (held.state === state) this.#end(held);
   }
 
   #lookAgain(): void {
@@ -143,18 +160,8 @@ class Controller {
     for (const held of this.#held) if (heard.has(held.state)) this.#try(held);
   }
 
-  #stateOf(node: string, address: string): EnvoyState {
-    const key = JSON.stringify([node, address]);
-    const state = this.#envoys.get(key) ?? new EnvoyState(Date.now());
-    this.#envoys.delete(key);
-    this.#envoys.set(key, state);
-    const [oldest] = this.#envoys.keys();
-    if (this.#envoys.size > MAX_ENVOYS) this.#envoys.delete(oldest as string);
-    return state;
-  }
-
   #try(held: Held): void {
-    if (this.#resources === undefined) return;
+    if (this.#resources === undefined || !this.#held.has(held)) return;
     const { state, ask, response, node } = held;
     const { answer, waitMs, problem } = state.next(ask, this.#resources, this.#known, Date.now());
     if (problem !== undefined) this.log.warn(`Envoy ${JSON.stringify(node)}: ${onOneLine(problem)}`);
@@ -166,6 +173,7 @@ class Controller {
       clearTimeout(held.retry);
       held.retry = setTimeout(() => this.#try(held), waitMs);
     }
+    this.#envoys.weigh(state);
   }
 
   #end(held: Held): void {
