@@ -1,7 +1,7 @@
 /**
  * What of others' is installed with each published package: `node scripts/third-party.mjs`, a part of `npm run check:packages`. It fails
- * where a package has more than its limit, where what it asks for has no reason here, where a licence is not one of those below, and where
- * something would run on installation. It follows what npm would install: dependencies, optional ones, and peers that are not optional.
+ * where a package has more than its limit, where what it asks for has no reason here, where a licence is not one of those below, where
+ * something would run on installation, and where something is asked for that is not of the registry. It follows what npm would install: dependencies, optional ones, and peers that are not optional.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -84,7 +84,8 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
       problems.add(`${own.name} brings ${thirdParty.length} packages of others: lower its limit of ${limit} in scripts/third-party.mjs`);
 
     function visit(from, manifest, by) {
-      for (const [name, isOptional] of asked(manifest)) {
+      for (const [name, isOptional, source] of asked(manifest)) {
+        if (!isOfRegistry(source, name)) problems.add(`${manifest.name} asks for ${name} from ${source}: take it from the registry`);
         const at = resolve(from, name);
         if (at === undefined) {
           // Those of other platforms.
@@ -103,7 +104,7 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
         if (!isOurs) {
           const licence = licenceOf(installed);
           found.set(id, { name: installed.name, version: installed.version, licence, why: whyOf(reasons, trail, isBuiltIn) });
-          if (!licence.split(/ OR /).some((one) => licences.includes(one.replace(/[()]/g, ''))))
+          if (!allows(licence, licences))
             problems.add(`${id} (by ${trail.join(' > ')}) has the licence ${licence}, which is none of ${licences.join(', ')}`);
           runsOnInstall(at, installed).forEach((what) => problems.add(`${id} (by ${trail.join(' > ')}) runs on installation: ${what}`));
         }
@@ -125,15 +126,23 @@ function manifestOf(folder) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
 
-/** What npm installs with a package: names, and whether it does without. */
+/** What npm installs with a package: names, whether it does without, and from where. */
 function asked({ dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }) {
   return [
-    ...Object.keys(dependencies).map((name) => [name, name in optionalDependencies]),
-    ...Object.keys(optionalDependencies).map((name) => [name, true]),
-    ...Object.keys(peerDependencies)
-      .filter((name) => peerDependenciesMeta[name]?.optional !== true)
-      .map((name) => [name, false]),
+    ...Object.entries(dependencies).map(([name, source]) => [name, name in optionalDependencies, source]),
+    ...Object.entries(optionalDependencies).map(([name, source]) => [name, true, source]),
+    ...Object.entries(peerDependencies)
+      .filter(([name]) => peerDependenciesMeta[name]?.optional !== true)
+      .map(([name, source]) => [name, false, source]),
   ];
+}
+
+/**
+ * Versions, ranges, tags, and our own workspace. Whatever else npm takes (git, where `prepare` is run, URLs, files, another name) is not what a lockfile
+ * and a look at the registry say it is.
+ */
+function isOfRegistry(source, name) {
+  return isOurName(name) ? !source.includes(':') || /^(?:workspace|catalog):/.test(source) : /^(?!.*[/:])/.test(source) || source === 'catalog:';
 }
 
 function resolve(from, name) {
@@ -147,6 +156,34 @@ function resolve(from, name) {
 function licenceOf({ license, licenses }) {
   if (typeof license === 'string') return license;
   return license?.type ?? (licenses ?? []).map(({ type }) => type).join(' OR ') ?? 'none';
+}
+
+/** Whether an SPDX expression can be fulfilled by these: OR binds weaker than AND (SPDX 2.3, annex D.4.5). One that can't be read can't. */
+function allows(expression, licences) {
+  const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];
+  const either = () => {
+    let is = both();
+    while (tokens[0] === 'OR') {
+      tokens.shift();
+      is = both() || is;
+    }
+    return is;
+  };
+  const both = () => {
+    let is = one();
+    while (tokens[0] === 'AND') {
+      tokens.shift();
+      is = one() && is;
+    }
+    return is;
+  };
+  const one = () => {
+    const token = tokens.shift();
+    if (token !== '(') return licences.includes(token);
+    const is = either();
+    return tokens.shift() === ')' && is;
+  };
+  return either() && tokens.length === 0;
 }
 
 function whyOf(reasons, trail, isBuiltIn) {

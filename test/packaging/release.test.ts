@@ -5,6 +5,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '@lane/testing/cleanup';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { nodeVersions } from '../agent/nodes.js';
 
 const run = promisify(execFile);
@@ -99,4 +100,42 @@ test('every published package is released with the others', () => {
     .filter((manifest) => manifest.private !== true)
     .map(({ name }) => name);
   expect(fixed).toEqual([published.sort()]);
+});
+
+describe('what runs at GitHub', () => {
+  interface Job {
+    readonly permissions?: Readonly<Record<string, string>>;
+    readonly steps: ReadonlyArray<{ readonly uses?: string; readonly run?: string }>;
+  }
+  interface Workflow {
+    readonly permissions?: Readonly<Record<string, string>>;
+    readonly jobs: Readonly<Record<string, Job>>;
+  }
+  const folder = join(ROOT, '.github/workflows');
+  const jobs = readdirSync(folder).flatMap((file) => {
+    const workflow = parse(readFileSync(join(folder, file), 'utf8')) as Workflow;
+    return Object.entries(workflow.jobs).map(([name, job]) => ({
+      name: `${file}: ${name}`,
+      permissions: job.permissions ?? workflow.permissions,
+      ...job,
+    }));
+  });
+
+  test.each(jobs)('$name: actions of others are told by their commit, as tags can be moved', ({ steps }) => {
+    const actions = steps.flatMap(({ uses }) => (uses === undefined ? [] : [uses]));
+    expect(actions.filter((uses) => !/^[\w-]+\/[\w-]+@[\da-f]{40}$/.test(uses))).toEqual([]);
+  });
+
+  test.each(jobs)(
+    '$name: it says what it may do, and who may write runs nothing of the repository and its dependencies',
+    ({ permissions, steps }) => {
+      expect(permissions).toBeDefined();
+      if (Object.values(permissions ?? {}).every((access) => access !== 'write')) return;
+      for (const { uses = '', run: command = '' } of steps) {
+        expect(uses).not.toContain('checkout');
+        expect(command).not.toMatch(/\bnpm (?!publish )|\bnpx\b|\.ci\/|\bnode\b/);
+        if (command.includes('npm publish')) expect(command).toContain('--ignore-scripts');
+      }
+    },
+  );
 });

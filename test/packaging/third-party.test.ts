@@ -56,6 +56,23 @@ test.each<[what: string, more: Parameters<typeof workspace>[0], table: object, p
   ['one without a reason', {}, { reasons: {} }, '@lane/ours asks for asked: say why'],
   ['a reason without one', {}, { reasons: { asked: 'for a reason', gone: 'for another' } }, 'none of ours asks for gone any more'],
   ['a licence that asks for more', { further: { license: 'AGPL-3.0' } }, {}, 'further@1.0.0 (by asked > further) has the licence AGPL-3.0'],
+  [
+    'one of two licences, and another',
+    { further: { license: '(MIT OR GPL-2.0) AND AGPL-3.0' } },
+    {},
+    'has the licence (MIT OR GPL-2.0) AND AGPL-3.0',
+  ],
+  ['a licence with an exception', { further: { license: 'MIT WITH Something' } }, {}, 'has the licence MIT WITH Something'],
+  ['a licence that is none', { further: { license: '(MIT' } }, {}, 'has the licence (MIT'],
+  ['one from git', { asked: { dependencies: { further: 'github:somebody/further' } } }, {}, 'asked asks for further from github:somebody/further'],
+  ['one from git, briefly', { asked: { dependencies: { further: 'somebody/further#v1' } } }, {}, 'asked asks for further from somebody/further#v1'],
+  [
+    'one by a URL',
+    { ours: { dependencies: { asked: 'https://a.example/asked.tgz' } } },
+    {},
+    '@lane/ours asks for asked from https://a.example/asked.tgz',
+  ],
+  ['one under another name', { ours: { dependencies: { asked: 'npm:other@1' } } }, {}, '@lane/ours asks for asked from npm:other@1'],
   ['no licence', { asked: { license: undefined } }, {}, 'asked@1.0.0'],
   ['a script on installation', { further: { scripts: { postinstall: 'node x' } } }, {}, 'runs on installation: postinstall: node x'],
   ['something to be compiled', { files: { 'node_modules/further/binding.gyp': '{}' } }, {}, 'runs on installation: node-gyp'],
@@ -68,7 +85,7 @@ test.each<[what: string, more: Parameters<typeof workspace>[0], table: object, p
 
 test('one of two licences will do, and an optional peer is not installed', async () => {
   const { survey } = await load();
-  const further = { license: '(GPL-2.0 OR MIT)', peerDependencies: { absent: '1' }, peerDependenciesMeta: { absent: { optional: true } } };
+  const further = { license: '(GPL-2.0 OR (MIT AND MIT))', peerDependencies: { absent: '1' }, peerDependenciesMeta: { absent: { optional: true } } };
   expect(survey(workspace({ further }), TABLE).problems).toEqual([]);
 });
 

@@ -116,6 +116,24 @@ describe('nepxion: a version for each service', () => {
     expect(createTagCodec({ formats: ['baggage', 'mse'] }).carriedIn).toBe(undefined);
   });
 
+  test('a map in any letters and on several lines, as messages may have it, goes on as a header that says the same', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.constantFrom('商店', '\u007f', '"\\', '\ud800', '\u{1f600}'));
+    fc.assert(
+      fc.property(fc.dictionary(text, text, { maxKeys: 5 }), fc.constantFrom(undefined, 1, '\t'), (map, indent) => {
+        const value = JSON.stringify(map, undefined, indent);
+        const carried = of('a').carriedIn?.(() => value);
+        expect(carried?.value).toMatch(/^[ -~]+$/);
+        expect(JSON.parse(carried?.value as string)).toEqual(JSON.parse(value));
+      }),
+    );
+  });
+
+  test('a map that is longer than what peers take in a head does not go on, and is counted', () => {
+    const codec = of('a');
+    expect(codec.carriedIn?.(() => JSON.stringify({ a: '1.0', b: 'x'.repeat(8_192) }))).toBe(undefined);
+    expect(codec.counts.malformed).toBe(1);
+  });
+
   test('calls go to the version of the service that is called', () => {
     const tables = new ServiceTables({ formats: ['nepxion'] });
     const instance = (port: number, version?: string) => ({

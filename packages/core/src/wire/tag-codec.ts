@@ -76,6 +76,9 @@ export interface TagCodec {
   readonly ownEntries: readonly string[];
 }
 
+/** Of a message it may be any length, and peers refuse requests whose heads are too long: half of what Node takes. */
+const MAX_CARRIED_LENGTH = 8_192;
+
 /** Tags that clients make up must not fill the memory. */
 const MAX_REMEMBERED_TAGS = 256;
 
@@ -158,7 +161,11 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     const { header, readEach } = eachSource as Carrier;
     const value = firstOf(lines(header));
     const tags = value === undefined ? undefined : readEach?.(value);
-    return tags === undefined ? undefined : { header, value: value as string, tags };
+    if (tags === undefined) return undefined;
+    const legal = asciiJson(value as string);
+    if (legal.length <= MAX_CARRIED_LENGTH) return { header, value: legal, tags };
+    counts.malformed++;
+    return undefined;
   }
 
   // On the request path, change with care: for a request without a tag this loop is all there is.
@@ -275,6 +282,20 @@ function isVisibleAscii(text: string): boolean {
     if (code < 0x21 || code > 0x7e) return false;
   }
   return text.length > 0;
+}
+
+/** JSON as it may be a header's value in every version of HTTP, and in gRPC. A message may have it in any letters, and on several lines. */
+function asciiJson(json: string): string {
+  let text = '';
+  let from = 0;
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
+    if (code >= 0x20 && code <= 0x7e) continue;
+    // What controls there are in valid JSON stand between its parts.
+    text += json.slice(from, i) + (code < 0x20 ? ' ' : `\\u${code.toString(16).padStart(4, '0')}`);
+    from = i + 1;
+  }
+  return from === 0 ? json : text + json.slice(from);
 }
 
 /** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. JSON has commas of its own. */
