@@ -47,6 +47,8 @@ describe('a path is matched in its normal form, and arrives as it was written,',
     '/%61%64%6D%69%6e',
     '/..//../admin',
     '/x/..\\admin',
+    '/x/..;/admin',
+    '/x/%2e%2e;a=b/.;/admin',
     '\\admin'.replace('\\', '/\\'),
   ];
   const OTHERS = ['/administrator', '/x/admin', '/admin/../x', '/%2561dmin', '/x%2F..%2Fadmin', '/x;/../x/admin', '/?/../admin', '/admin%2Fx'];

@@ -10,7 +10,7 @@ const UNRESERVED = /[A-Za-z\d._~-]/;
 
 /**
  * A path in its normal form (RFC 3986, 6.2.2): unreserved characters are decoded once, other escapes are in capitals, `.` and `..` are
- * resolved. Beyond the RFC, slashes in a row count as one, and a backslash as a slash, as servers and browsers take them. `%2F` and `%5C`
+ * resolved. Beyond the RFC, slashes in a row count as one, a backslash as a slash, and `..;x` as `..`, as servers and browsers take them. `%2F` and `%5C`
  * stay: they are part of a segment.
  */
 export function normalizePath(path: string): string {
@@ -22,7 +22,8 @@ export function normalizePath(path: string): string {
     })
     .replaceAll('\\', '/');
   const kept: string[] = [];
-  const segments = decoded.split('/');
+  // Servlet containers take parameters out of a segment before they look for dots.
+  const segments = decoded.split('/').map((segment) => segment.replace(/^(\.\.?);.*$/s, '$1'));
   const last = segments.at(-1) as string;
   for (const segment of segments) {
     if (segment === '..') kept.pop();
