@@ -36,12 +36,17 @@ const READ_NS = { query: 300_000, cookies: 300_000, keys: 100_000, cookie: 800 }
 /** What rules read of a request that is taken apart once; a cookie by its name. */
 type Read = Exclude<keyof typeof READ_NS, 'cookie'> | `=${string}`;
 
+interface RuleCost {
+  readonly ns: number;
+  readonly reads: ReadonlySet<Read>;
+}
+
 /** What rules cost that are asked of one request. */
-class Cost {
+export class Cost {
   ns = 0;
   readonly #reads = new Set<Read>();
 
-  add(ns: number, reads: ReadonlySet<Read>): void {
+  add({ ns, reads }: RuleCost): void {
     this.ns += ns;
     for (const read of reads) {
       if (this.#reads.has(read)) continue;
@@ -59,13 +64,12 @@ export function costProblems(document: LaneGroupsDocument): Problem[] {
     if (services.length === 0) return;
     group.lanes.forEach((lane, l) =>
       (lane.rules ?? []).forEach((rule, r) => {
-        const reads = new Set<Read>();
-        const cost = costOfRule(rule, reads);
+        const cost = costOfRule(rule);
         for (const service of services) {
           const entry = entries.get(service) ?? { total: new Cost(), most: -1, path: '', rule: '' };
           entries.set(service, entry);
-          entry.total.add(cost, reads);
-          if (cost > entry.most) Object.assign(entry, { most: cost, path: `/groups/${g}/lanes/${l}/rules/${r}`, rule: rule.name });
+          entry.total.add(cost);
+          if (cost.ns > entry.most) Object.assign(entry, { most: cost.ns, path: `/groups/${g}/lanes/${l}/rules/${r}`, rule: rule.name });
         }
       }),
     );
@@ -83,23 +87,14 @@ function milliseconds(ns: number): string {
   return `${(ns / 1e6).toPrecision(2)} ms`;
 }
 
-/** Of all rules of an entry, in nanoseconds. */
-export function costOfEntry(rules: readonly EntryRule[]): number {
-  const total = new Cost();
-  for (const rule of rules) {
-    const reads = new Set<Read>();
-    total.add(costOfRule(rule, reads), reads);
-  }
-  return total.ns;
-}
-
-/** In nanoseconds, without what it reads of the request, which is added to `reads`. */
-function costOfRule({ match, percent, by }: EntryRule, reads: Set<Read>): number {
+/** What one rule costs beside what it reads, in nanoseconds, and what that is. */
+export function costOfRule({ match, percent, by }: EntryRule): RuleCost {
+  const reads = new Set<Read>();
   if (by !== undefined) {
     reads.add('keys');
     noteRead(by, reads);
   }
-  return (match === undefined ? 0 : costOfMatcher(match, reads)) + (percent === undefined ? 0 : SHARE_NS);
+  return { ns: (match === undefined ? 0 : costOfMatcher(match, reads)) + (percent === undefined ? 0 : SHARE_NS), reads };
 }
 
 function noteRead({ cookie, query }: RequestKey, reads: Set<Read>): void {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hashText, isKeyWithin, isRandomWithin, isWholeSteps, shareOfKey } from './percentage.js';
+import { hashText, isKeyWithin, isRandomWithin, isWholeSteps } from './percentage.js';
 
 describe('the hash', () => {
   // Published for MurmurHash3_x86_32 (Wikipedia's table, and https://stackoverflow.com/a/31929528): those of an even number of bytes.
