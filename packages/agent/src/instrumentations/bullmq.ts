@@ -67,8 +67,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
       if (isolation === undefined || takesOf === undefined) return process();
       // Rather twice than not at all.
       const taken = takesOf(this as Parameters<typeof takesOf>[0])?.(context.tag) ?? true;
-      const settle = (isTaken: boolean): unknown => (isTaken ? process() : isolation.putBack(args[0] as TakenJob, args[1] as string));
-      return taken === true ? process() : Promise.resolve(taken).then(settle);
+      return isolation.handleTaken(taken, process, () => isolation.putBack(args[0] as TakenJob, args[1] as string), 'awaited');
     };
   });
 }

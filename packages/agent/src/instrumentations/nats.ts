@@ -4,7 +4,7 @@
  */
 import { currentContext, writeLane } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
-import type { Connection, Subscription } from '../messages/isolation/nats.js';
+import type { Protocol, Subscription } from '../messages/isolation/nats.js';
 import { handleInLane, laneOfMessage } from '../messages/messages.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
@@ -50,10 +50,10 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
       runtime,
     ),
   );
-  const isolate = safely('nats isolation', (subscription: Subscription, connection: Connection) =>
+  const isolate = safely('nats isolation', (subscription: Subscription, protocol: Protocol) =>
     (require('../messages/isolation/nats.js') as typeof import('../messages/isolation/nats.js')).isolateSubscription(
       subscription,
-      connection,
+      protocol,
       runtime,
     ),
   );
@@ -65,15 +65,13 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
   wrap(prototype, 'subscribe', (original) => {
     return function subscribe(this: unknown, ...args: unknown[]): unknown {
       const subscription = args[0] as Subscription;
-      const takes = runtime.isolates ? isolate(subscription, (this as { publisher: Connection }).publisher) : undefined;
+      const takes = runtime.isolates ? isolate(subscription, this as Protocol) : undefined;
       wrap(subscription, 'callback', (callback: Callback) => {
         return function called(this: unknown, error: unknown, message: { headers?: Headers }): unknown {
           const context = message === undefined || message === null ? undefined : laneOf(message);
           if (context === undefined) return callback.call(this, error, message);
           const handle = (): unknown => handleInLane(context, callback, this, [error, message]);
-          const taken = takes === undefined || takes(context.tag);
-          if (typeof taken === 'boolean') return taken ? handle() : undefined;
-          return taken.then((isTaken) => (isTaken ? handle() : undefined));
+          return takes === undefined ? handle() : takes(context.tag, handle);
         };
       });
       return Reflect.apply(original, this, args);

@@ -10,6 +10,8 @@ import type { Messaging } from '../messaging.js';
 import { wrap } from '../../patching/wrap.js';
 import { createTakes, type Takes } from './takes.js';
 
+export { handleTaken } from './takes.js';
+
 const RENEW_MS = 3000;
 const ALIVE_MS = 10_000;
 const TRY_AGAIN_MS = 100;

@@ -7,7 +7,7 @@
  */
 import type { Tag } from '@lane/core/model';
 import type { Messaging } from '../messaging.js';
-import { createTakes, nameInLane, type Takes } from './takes.js';
+import { createTakes, handleTaken, nameInLane } from './takes.js';
 
 const PRESENCE = '_LANE.consumers';
 const ASK_TIMEOUT_MS = 1000;
@@ -22,16 +22,26 @@ export interface Subscription {
   readonly closed: Promise<unknown>;
 }
 /** The connection of an app. */
-export interface Connection {
+interface Connection {
   subscribe(subject: string, options: object): Presence;
   request(subject: string, data: undefined, options: object): Promise<unknown>;
 }
+/** What is behind it. */
+export interface Protocol {
+  readonly publisher: Connection;
+  readonly parser: { parse(chunk: Uint8Array): void };
+  /** Another one after a reconnect. What it has read waits in `yields`, and `signal` wakes who reads that. */
+  readonly transport: { readonly yields?: Uint8Array[]; readonly signal?: { resolve(): void } };
+}
+/** Handles a message with this tag, if it is for this subscription. */
+export type Handles = (tag: Tag | undefined, handle: () => unknown) => unknown;
 
-/** Isolates a subscription: gives what tells which messages are for it, or undefined where it is none of the app's own. */
-export function isolateSubscription(subscription: Subscription, connection: Connection, runtime: Messaging): Takes | undefined {
+/** Isolates a subscription: gives what handles the messages that are for it, or undefined where it is none of the app's own. */
+export function isolateSubscription(subscription: Subscription, protocol: Protocol, runtime: Messaging): Handles | undefined {
   const { subject, queue = '' } = subscription;
   if (/^[_$]/.test(subject)) return undefined;
   const own = runtime.options.tag;
+  const connection = protocol.publisher;
   const ask = async (tag: Tag): Promise<boolean> => {
     try {
       await connection.request(presenceOf(subject, queue, tag), undefined, { timeout: ASK_TIMEOUT_MS });
@@ -52,7 +62,26 @@ export function isolateSubscription(subscription: Subscription, connection: Conn
       void subscription.closed.then(() => presence.unsubscribe());
     });
   }
-  return createTakes(runtime, 'NATS', { ask, holds: 0 });
+  const takes = createTakes(runtime, 'NATS', { ask, holds: 0 });
+  const thrown = (error: unknown): void => throwIntoReader(protocol, error);
+  return (tag, handle) => handleTaken(takes(tag), handle, () => undefined, thrown);
+}
+
+/**
+ * Without us, a callback that throws throws in `parse`, as the connection is read: the client says `reader closed`, reads no more of this
+ * connection, and makes another one once its pings go unanswered. So `parse` throws, once, at a chunk of nothing.
+ */
+function throwIntoReader(protocol: Protocol, error: unknown): void {
+  const { parser, transport } = protocol;
+  const { parse } = parser;
+  parser.parse = (chunk) => {
+    parser.parse = parse;
+    // Nothing is left of the connection that it was read from.
+    if (protocol.transport !== transport) return parser.parse(chunk);
+    throw error;
+  };
+  transport.yields?.push(new Uint8Array(0));
+  transport.signal?.resolve();
 }
 
 interface NatsError {

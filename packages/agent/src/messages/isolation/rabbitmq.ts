@@ -12,7 +12,7 @@ import { laneOfMessage, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
 import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
-import { createTakes, nameInLane } from './takes.js';
+import { createTakes, handleTaken, nameInLane } from './takes.js';
 
 const HOLDS_MS = 500;
 const WAITS_IN_LANE_MS = 10_000;
@@ -106,14 +106,8 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
       headers: elsewhere.length === 0 ? own : { ...own, 'x-death': elsewhere },
     });
   };
-  /** What a consumer throws reaches the connection, as it does where amqplib itself calls it (acceptLoop in its lib/connection.js). */
-  const consumeLate = (self: unknown, message: Message): unknown => {
-    try {
-      return consumer.call(self, message);
-    } catch (error) {
-      return channel.connection.emit('frameError', error);
-    }
-  };
+  /** As where amqplib itself calls a consumer (acceptLoop in its lib/connection.js). */
+  const thrown = (error: unknown): unknown => channel.connection.emit('frameError', error);
   return function consume(this: unknown, message) {
     const tag = message === null ? undefined : tagOf(message);
     if (message === null || tag === undefined) return consumer.call(this, message);
@@ -123,8 +117,7 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
       channel.nack(message, false, false);
       return undefined;
     }
-    return Promise.resolve(takes(tag)).then((taken) => {
-      if (taken) return consumeLate(this, message);
+    const leaveOut = (): void => {
       try {
         passOn(message, tag);
         if (!noAck) channel.ack(message);
@@ -132,8 +125,8 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
         // The channel has been closed meanwhile: the broker gives the message to somebody else.
         runtime.log.debug('a message was not passed on to its lane', { queue, error: (error as Error).message });
       }
-      return undefined;
-    });
+    };
+    return handleTaken(takes(tag), () => consumer.call(this, message), leaveOut, thrown);
   };
 }
 

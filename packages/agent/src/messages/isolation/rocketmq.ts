@@ -9,7 +9,7 @@ import { laneOfMessage, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
 import { safely } from '../../patching/safely.js';
 import { isInRegistry } from './in-registry.js';
-import { createTakes, type Takes } from './takes.js';
+import { createTakes, handleTaken, type Takes } from './takes.js';
 
 interface Message {
   readonly properties?: ReadonlyMap<string, string>;
@@ -53,9 +53,7 @@ function ofLane(listener: Listener, takes: Takes, leftOut: () => unknown, runtim
   });
   return {
     consume(message) {
-      const taken = takes(tagOf(message));
-      if (taken === true) return listener.consume(message);
-      return Promise.resolve(taken).then((isTaken) => (isTaken ? listener.consume(message) : leftOut()));
+      return handleTaken(takes(tagOf(message)), () => listener.consume(message), leftOut, 'awaited');
     },
   };
 }

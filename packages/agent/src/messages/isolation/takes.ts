@@ -23,6 +23,27 @@ export interface Presence {
   readonly onGone?: (tag: Tag) => void;
 }
 
+/**
+ * Where a handler's throw goes that comes after the library has called: `awaited`, to the library, which awaits what its handler gives;
+ * else to a function, which does what the library does with a throw where it calls the handler itself.
+ */
+export type LateThrow = 'awaited' | ((error: unknown) => unknown);
+
+/** Handles a message if it is for this consumer, and leaves it out otherwise: at once where that is known, else later. */
+export function handleTaken(taken: ReturnType<Takes>, handle: () => unknown, leaveOut: () => unknown, thrown: LateThrow): unknown {
+  if (taken === true) return handle();
+  if (taken === false) return leaveOut();
+  return taken.then((isTaken) => {
+    if (!isTaken) return leaveOut();
+    if (thrown === 'awaited') return handle();
+    try {
+      return handle();
+    } catch (error) {
+      return thrown(error);
+    }
+  });
+}
+
 /** What a queue or a group of consumers is called in a lane. */
 export function nameInLane(name: string, tag: Tag): string {
   return `${name}.lane.${tag}`;
