@@ -143,22 +143,23 @@ test.each(nodeVersions())('a consumer of RabbitMQ that throws is told of it wher
   expect(await run('--require')).toEqual(without);
 });
 
-const subscribers = nodeVersions().flatMap(({ name, path }) =>
-  ['nats', '@nats-io/transport-node'].map((library) => ({ name, path, library })),
+const subscribers = nodeVersions().flatMap(({ name, path }) => ['nats', '@nats-io/transport-node'].map((library) => ({ name, path, library })));
+test.each(subscribers)(
+  'a callback of $library that throws ends the reader of its connection, as it does without the agent, on $name',
+  async (one) => {
+    const run = (load: '--require' | 'none'): ReturnType<typeof runApp> =>
+      runApp({
+        node: one.path,
+        script: '../../matrix/apps/throwing-subscriber.cjs',
+        args: [one.library],
+        load,
+        env: { ...env, LANE_MESSAGES: 'isolate' },
+      });
+    const without = await run('none');
+    expect(without.stdout).toBe('called first\nreader closed of the app\n');
+    expect(await run('--require')).toEqual(without);
+  },
 );
-test.each(subscribers)('a callback of $library that throws ends the reader of its connection, as it does without the agent, on $name', async (one) => {
-  const run = (load: '--require' | 'none'): ReturnType<typeof runApp> =>
-    runApp({
-      node: one.path,
-      script: '../../matrix/apps/throwing-subscriber.cjs',
-      args: [one.library],
-      load,
-      env: { ...env, LANE_MESSAGES: 'isolate' },
-    });
-  const without = await run('none');
-  expect(without.stdout).toBe('called first\nreader closed of the app\n');
-  expect(await run('--require')).toEqual(without);
-});
 
 let trials = 0;
 type Instance = 'base' | 'gray';

@@ -51,11 +51,7 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     ),
   );
   const isolate = safely('nats isolation', (subscription: Subscription, protocol: Protocol) =>
-    (require('../messages/isolation/nats.js') as typeof import('../messages/isolation/nats.js')).isolateSubscription(
-      subscription,
-      protocol,
-      runtime,
-    ),
+    (require('../messages/isolation/nats.js') as typeof import('../messages/isolation/nats.js')).isolateSubscription(subscription, protocol, runtime),
   );
   wrap(prototype, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): unknown {

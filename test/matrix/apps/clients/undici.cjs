@@ -126,6 +126,11 @@ module.exports = function formsOf(undici) {
       (origin) => new undici.Agent({ factory: () => new undici.BalancedPool([origin]) }),
       'http://127.0.0.1:1',
     ),
+    'Agent with a factory that passes its options on': given(
+      'options passed on',
+      (origin) => new undici.Agent({ factory: (_, options) => new undici.Pool(origin, options) }),
+      'http://127.0.0.1:1',
+    ),
     "a dispatcher of the app's own": given('own', (origin) => new Own(new undici.Pool(origin, { connections: 1 })), 'http://127.0.0.1:1'),
     RetryAgent: {
       does: ['retry'],

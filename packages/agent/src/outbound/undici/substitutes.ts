@@ -33,7 +33,8 @@ function optionsOf(dispatcher: Dispatcher): object {
   // A Pool has kept its options, connector included, and the limit beside them; null: none.
   const options = symbolNamed(dispatcher, 'options') as { connect?: unknown } | undefined;
   if (options !== undefined) {
-    const { interceptors: _, ...rest } = options as { interceptors?: unknown };
+    // Those of an Agent that the app has made it with mean nothing to a Pool, and something else to ours: kept as JSON, no limit is null, which an Agent refuses.
+    const { interceptors: _, maxOrigins: __, factory: ___, ...rest } = options as Record<'interceptors' | 'maxOrigins' | 'factory', unknown>;
     const connections = symbolNamed(dispatcher, 'connections');
     return typeof connections === 'number' ? { ...rest, connections } : rest;
   }
