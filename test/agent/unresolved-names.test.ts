@@ -55,7 +55,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       told(node, { LANE_NACOS_SERVER: `127.0.0.1:${nacos.port}` }),
     ]);
     const expected = Object.entries(without[SERVICE] ?? {}).map(([way, error]) => [way, { ...error, message: error.message + REMEDY }]);
-    expect(expected).toHaveLength(6);
+    expect(expected).toHaveLength(7);
     expect(found[SERVICE]).toEqual(Object.fromEntries(expected));
     expect(found[NOBODY]).toEqual(without[NOBODY]);
     expect(stderr).toBe(`lane warn: ${SERVICE} can't be resolved: ${REMEDY.slice(2, -1)}\n`);

@@ -3,6 +3,7 @@
 const http = require('node:http');
 const http2 = require('node:http2');
 const net = require('node:net');
+const grpc = require('@grpc/grpc-js');
 const undici = require('undici');
 
 const heard = (emitter) => new Promise((resolve) => emitter.on('error', resolve));
@@ -12,7 +13,18 @@ const failed = (promise) =>
     (error) => error.cause ?? error,
   );
 
+const grpcCall = (host) =>
+  new Promise((resolve) => {
+    const client = new grpc.Client(host, grpc.credentials.createInsecure());
+    const bytes = (value) => value;
+    client.makeUnaryRequest('/shop.Pay/pay', bytes, bytes, Buffer.alloc(0), (error) => {
+      client.close();
+      resolve(error);
+    });
+  });
+
 const WAYS = {
+  '@grpc/grpc-js': grpcCall,
   'node:http': (host) => heard(http.get({ host, agent: false })),
   fetch: (host) => failed(fetch(`http://${host}/`)),
   undici: (host) => failed(undici.request(`http://${host}/`)),

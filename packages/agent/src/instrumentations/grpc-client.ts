@@ -4,6 +4,7 @@
  * wrong instance is made on a channel of our own beside it, with the same credentials and options.
  * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
  */
+import { isIP } from 'node:net';
 import {
   bindLane,
   currentContext,
@@ -17,8 +18,8 @@ import {
 } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
 import { carryLane, type Reach } from '../outbound/carry-lane.js';
-import { deferredCall, failedCall, type Call, type Metadata } from '../outbound/grpc/calls.js';
-import { connectedChannel, isReady } from '../outbound/grpc/connected.js';
+import { deferredCall, failedCall, UNAVAILABLE, type Call, type Metadata, type Status } from '../outbound/grpc/calls.js';
+import { connectedChannel, isReady, READY } from '../outbound/grpc/connected.js';
 import { createSiblings, reachOf, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
@@ -41,16 +42,22 @@ export function patch({ exports, runtime }: LoadedFile): void {
 }
 
 function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, outbound: Outbound): CreateCall {
-  const { router, connecting, observers } = outbound;
+  const { router, connecting, observers, unresolved } = outbound;
   const judge = safely('grpc-client destination', (channel: Channel, waited: boolean): Verdict | undefined => {
     const target = router.isEmpty ? undefined : targetOf(channel);
     return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
   const begin = safely('grpc-client tries', connecting.begin.bind(connecting));
-  const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined) => {
+  const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined, name: string | undefined) => {
     startInLane(Object.getPrototypeOf(call) as object, outbound);
-    call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series };
+    call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series, name };
+  });
+  /** The host of a channel that is not connected, where it is a name: DNS may not know it. */
+  const nameToResolve = safely('grpc-client name', (channel: Channel): string | undefined => {
+    if (!unresolved.canAsk || channel.getConnectivityState(false) === READY) return undefined;
+    const host = targetOf(channel)?.host;
+    return host === undefined || isIP(host) !== 0 ? undefined : host;
   });
 
   const count = safely('grpc-client traffic', (traffic: TrafficRecorder, channel: Channel, verdict: SettledVerdict) => {
@@ -70,7 +77,8 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
       }
       const make = (channel: Channel): Call => {
         const call = original.apply(channel, args);
-        if (series !== undefined || hasEnteredLane()) prepare(call, this, series);
+        const name = nameToResolve(channel);
+        if (series !== undefined || name !== undefined || hasEnteredLane()) prepare(call, this, series, name);
         return call;
       };
       const attempt = verdict.kind === 'redirect' ? begin(verdict) : undefined;
@@ -103,6 +111,8 @@ interface StartedCall extends Call {
     readonly reach: Reach | undefined;
     readonly inLane: boolean;
     readonly series: Series | undefined;
+    /** The host that DNS may not know. */
+    readonly name: string | undefined;
   };
 }
 
@@ -111,25 +121,34 @@ const LISTENED = ['onReceiveMetadata', 'onReceiveMessage', 'onReceiveStatus'] as
 /** Calls of this class start with the lane in their metadata, have their listener called in the lane, and count a failure of the server. */
 function startInLane(callClass: object, outbound: Outbound): void {
   const withLane = safely('grpc-client metadata', metadataWithLane);
+  const remedyFor = safely('grpc-client name', outbound.unresolved.remedyFor.bind(outbound.unresolved));
   wrap(callClass, 'start', (original: Start) => {
     return function start(this: StartedCall, metadata, listener): unknown {
       const own = this[START];
       if (own === undefined) return Reflect.apply(original, this, [metadata, listener]);
-      const { context, series } = own;
+      const { context, series, name } = own;
       const bind = (heard: (...args: unknown[]) => unknown): typeof heard => (own.inLane ? bindLane(heard) : heard);
-      const told = Object.fromEntries(LISTENED.map((name) => [name, bind((listener[name] as () => unknown).bind(listener))]));
-      if (series !== undefined) {
-        const ended = told['onReceiveStatus'] as (status: unknown) => unknown;
-        told['onReceiveStatus'] = (status: unknown): unknown => {
-          if (isFailedGrpcCode((status as { code: number }).code)) series.errors++;
-          return ended(status);
-        };
+      const told = Object.fromEntries(LISTENED.map((method) => [method, bind((listener[method] as () => unknown).bind(listener))]));
+      if (series !== undefined || name !== undefined) {
+        const ended = told['onReceiveStatus'] as (status: Status) => unknown;
+        told['onReceiveStatus'] = ((status: Status): unknown => {
+          if (series !== undefined && isFailedGrpcCode(status.code)) series.errors++;
+          const remedy = name !== undefined && isUnresolved(status) ? remedyFor(name) : undefined;
+          if (remedy === undefined) return ended(status);
+          return void remedy.then((found) => {
+            // Not in the promise: what is thrown there is a rejection.
+            process.nextTick(ended, found === undefined ? status : { ...status, details: `${status.details} (${found})` });
+          });
+        }) as (status: unknown) => unknown;
       }
       if (!own.inLane) return Reflect.apply(original, this, [metadata, told]);
       return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.reach, outbound) ?? metadata, told]);
     };
   });
 }
+
+/** grpc-js (build/src/resolver-dns.js) has no code of its own for a name that DNS does not know. */
+const isUnresolved = ({ code, details }: Status): boolean => code === UNAVAILABLE && details.startsWith('Name resolution failed');
 
 function metadataWithLane(given: Metadata, context: LaneContext | undefined, reach: Reach | undefined, outbound: Outbound): Metadata {
   if (context === undefined) return given;

@@ -1,6 +1,7 @@
 /**
  * Names that DNS can't resolve though the registry has a service of that name: no lane group and no LANE_SERVICES names it, so the call goes where it
- * would without the agent, and fails. The error says so, and what to do; its code and all else of it stays as it is.
+ * would without the agent, and fails. The error says so, and what to do; its code and all else of it stays as it is. gRPC resolves names by itself
+ * and swallows the error of DNS: `instrumentations/grpc-client.ts` amends the status of the call.
  */
 import type dns from 'node:dns';
 import { isIP } from 'node:net';

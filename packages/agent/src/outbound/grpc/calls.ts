@@ -12,7 +12,12 @@ export interface Call {
   [method: string]: (...args: never[]) => unknown;
 }
 
-type Status = { readonly code: number; readonly details: string };
+/** How a call ended. */
+export interface Status {
+  readonly code: number;
+  readonly details: string;
+}
+
 type Listener = { onReceiveStatus(status: object): void };
 
 const DEADLINE_EXCEEDED = 4;
@@ -78,7 +83,8 @@ function endCall(metadata: Metadata, listener: Listener, { code, details }: Stat
   process.nextTick(() => listener.onReceiveStatus({ code, details, metadata: trailers }));
 }
 
-const UNAVAILABLE = 14;
+/** gRPC's code for a peer that cannot be reached. */
+export const UNAVAILABLE = 14;
 
 /** A call that ends with UNAVAILABLE as soon as it is started. */
 export function failedCall(error: Error): Call {

@@ -8,7 +8,8 @@ import type { Channel } from './siblings.js';
 /** States of channels (grpc's connectivity semantics: https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md). */
 const IDLE = 0;
 const CONNECTING = 1;
-const READY = 2;
+/** The channel is connected. */
+export const READY = 2;
 const TRANSIENT_FAILURE = 3;
 
 /** Whether calls on the channel are sent at once; if not, it begins to connect. */
