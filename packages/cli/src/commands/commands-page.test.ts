@@ -40,7 +40,7 @@ test('docs/reference/cli.md is what the help says', async () => {
   }
   // Of one flag, what most commands mean by it.
   const shared = new Map<string, string>();
-  for (const option of commands.flatMap(([, { options }]) => options)) {
+  for (const option of commands.flatMap(([, { options }]) => options.filter(({ hidden }) => !hidden))) {
     const most = counts.get(shared.get(option.flags) ?? '') ?? SHARED_FROM - 1;
     if ((counts.get(row(option)) as number) > most) shared.set(option.flags, row(option));
   }

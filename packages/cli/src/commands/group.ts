@@ -11,7 +11,7 @@ import {
 } from '@lane/core/rules';
 import { InvalidLaneGroupsError, LaneGroupsStore } from '@lane/storage';
 import { parseCount } from '../arguments.js';
-import { authorOf } from '../author.js';
+import { authorOf, withAuthorOrBy, type AuthorArguments } from '../author.js';
 import { tellChange } from '../changed.js';
 import { CliError } from '../cli-error.js';
 import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-options.js';
@@ -29,31 +29,28 @@ export function groupCommand(): Command {
       .action(show),
   );
   group.addCommand(
-    withNacosOptions(new Command('apply'))
+    withAuthorOrBy(withNacosOptions(new Command('apply')))
       .description('put the lane groups of a file in force: JSON or YAML, a document or one group')
       .argument('<file>', 'the file, or - for standard input')
       .option('--dry-run', 'only show what would change')
       .option('--prune', 'remove the groups that are not in the file')
       .option('--if-md5 <md5>', 'only if the stored document has this md5 still (exit code 3 if not)')
-      .option('--by <name>', 'who changes it, for the history')
       .option('--json', 'as JSON')
       .action(apply),
   );
   group.addCommand(
-    withNacosOptions(new Command('create'))
+    withAuthorOrBy(withNacosOptions(new Command('create')))
       .description('create a lane group without lanes: lane create adds them')
       .argument('<group>', 'name of the group')
       .requiredOption('--services <names>', 'its services, a comma list', parseNames)
       .option('--entry <names>', 'services or gateways where its rules are asked, a comma list', parseNames)
-      .option('--by <name>', 'who changes it, for the history')
       .option('--json', 'as JSON')
       .action(create),
   );
   group.addCommand(
-    withNacosOptions(new Command('delete'))
+    withAuthorOrBy(withNacosOptions(new Command('delete')))
       .description('delete a lane group with its lanes')
       .argument('<group>', 'name of the group')
-      .option('--by <name>', 'who changes it, for the history')
       .option('--json', 'as JSON')
       .action(remove),
   );
@@ -67,12 +64,11 @@ export function groupCommand(): Command {
       .action(history),
   );
   group.addCommand(
-    withNacosOptions(new Command('rollback'))
+    withAuthorOrBy(withNacosOptions(new Command('rollback')))
       .description('put an earlier version of all lane groups in force again')
       .argument('<version>', 'id of the version')
       .addOption(new Option('--dry-run', 'only show what would change'))
       .option('--if-md5 <md5>', 'only if the stored document has this md5 still (exit code 3 if not)')
-      .option('--by <name>', 'who changes it, for the history')
       .option('--json', 'as JSON')
       .action(rollback),
   );
@@ -82,8 +78,7 @@ export function groupCommand(): Command {
 interface Given extends NacosArguments {
   json?: boolean;
 }
-interface ChangeGiven extends Given {
-  by?: string;
+interface ChangeGiven extends Given, AuthorArguments {
   ifMd5?: string;
   dryRun?: boolean;
 }
@@ -136,7 +131,7 @@ async function apply(file: string, given: ChangeGiven & { prune?: boolean }): Pr
       await tellDifference(document, edit(document), md5, given.json);
       return;
     }
-    const result = await store.change(edit, { casMd5: given.ifMd5, by: authorOf(given.by) });
+    const result = await store.change(edit, { casMd5: given.ifMd5, by: authorOf(given) });
     tellChange(result, `in force: ${wanted.groups.map(({ name }) => name).join(', ') || 'no groups'}`, given.json);
   });
 }
@@ -148,7 +143,7 @@ async function create(name: string, given: ChangeGiven & { services: string[]; e
       throw new CliError(`there is a lane group ${name} already: change it with lane group apply`, 'ELANE_EXISTS');
     return withGroup(document, { name, services, ...(entry === undefined ? {} : { entry: { services: entry } }), lanes: [] });
   };
-  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given.by) }));
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given) }));
   tellChange(result, `created lane group ${name} of ${services.join(', ')}`, given.json);
   if (given.json !== true && entry === undefined)
     console.error('note: without --entry no rule of its lanes is asked: requests have to come with their tag, or through a gateway’s route');
@@ -162,7 +157,7 @@ function parseNames(text: string): string[] {
 
 async function remove(name: string, given: ChangeGiven): Promise<void> {
   const result = await withNacos(given, (connection) =>
-    new LaneGroupsStore(connection).change((document) => withoutGroup(document, name), { by: authorOf(given.by) }),
+    new LaneGroupsStore(connection).change((document) => withoutGroup(document, name), { by: authorOf(given) }),
   );
   tellChange(result, `deleted lane group ${name}`, given.json);
 }
@@ -204,7 +199,7 @@ async function rollback(id: string, given: ChangeGiven): Promise<void> {
       await tellDifference(document, parsed.document, md5, given.json);
       return;
     }
-    tellChange(await store.rollback(id, { casMd5: given.ifMd5, by: authorOf(given.by) }), `version ${id} is in force again`, given.json);
+    tellChange(await store.rollback(id, { casMd5: given.ifMd5, by: authorOf(given) }), `version ${id} is in force again`, given.json);
   });
 }
 

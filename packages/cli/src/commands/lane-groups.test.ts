@@ -210,9 +210,17 @@ describe('lane group', () => {
     expect(await lane(['group', 'delete', 'shop'])).toMatchObject({ code: 1, stdout: '' });
   });
 
+  test('takes the author by the former name too, and says the present one', async () => {
+    const { code, stderr } = await lane(['disable', 'shop/gray', '--by', 'bob']);
+    expect([code, stderr]).toEqual([0, 'warning: --by is deprecated here: name the author with --author\n']);
+    const { versions } = (await asJson(['group', 'history'])) as { versions: { by?: string }[] };
+    expect(versions[0]?.by).toBe('bob');
+    expect(await done(['disable', '--help'])).not.toMatch(/--by/);
+  });
+
   test('has a history with who changed what, and goes back to an earlier version', async () => {
-    await done(['disable', 'shop/gray', '--by', 'bob']);
-    await done(['group', 'delete', 'shop', '--by', 'carl']);
+    await done(['disable', 'shop/gray', '--author', 'bob']);
+    await done(['group', 'delete', 'shop', '--author', 'carl']);
     const { versions } = (await asJson(['group', 'history'])) as { versions: { id: string; by?: string; isCurrent: boolean }[] };
     expect(versions.map(({ by, isCurrent }) => [by, isCurrent])).toEqual([
       ['carl', true],

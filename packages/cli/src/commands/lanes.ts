@@ -14,7 +14,7 @@ import {
 } from '@lane/core/rules';
 import { isTag, TAG_RULE, type Fallback } from '@lane/core/model';
 import { LaneGroupsStore } from '@lane/storage';
-import { authorOf } from '../author.js';
+import { authorOf, withAuthor, withAuthorOrBy, type AuthorArguments } from '../author.js';
 import { CliError } from '../cli-error.js';
 import { tellChange } from '../changed.js';
 import { EXIT } from '../exit-codes.js';
@@ -27,10 +27,9 @@ const STICKY_HELP =
   'what the share sticks to: header:NAME, cookie:NAME, query:NAME, clientIp or random; default: what other shares of the group stick to';
 
 function changing(name: string, description: string): Command {
-  return withNacosOptions(new Command(name))
+  return withAuthorOrBy(withNacosOptions(new Command(name)))
     .description(description)
     .addArgument(NAME())
-    .option('--by <name>', 'who changes it, for the history')
     .option('--json', 'as JSON');
 }
 
@@ -51,13 +50,12 @@ export function createCommand(): Command {
 
 /** `lane set`. */
 export function setCommand(): Command {
-  return withNacosOptions(new Command('set'))
+  return withAuthor(withNacosOptions(new Command('set')))
     .description('change the share of requests that enters a lane, or its fallback')
     .addArgument(NAME())
     .option('--percent <n>', 'this share of all requests enters the lane, sticky as before', parsePercent)
     .option('--by <key>', STICKY_HELP, parseSticky)
     .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
-    .option('--author <name>', 'who changes it, for the history')
     .option('--json', 'as JSON')
     .action(set);
 }
@@ -79,8 +77,7 @@ export function deleteCommand(): Command {
   });
 }
 
-interface Given extends NacosArguments {
-  by?: string;
+interface Given extends NacosArguments, AuthorArguments {
   json?: boolean;
 }
 
@@ -143,7 +140,7 @@ async function set(name: LaneName, { percent, by, fallback, author, ...given }: 
     share = rules.find(isShare);
     return withLane(document, name.group, { ...lane, ...(fallback === undefined ? {} : { fallback }), rules });
   };
-  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(author) }));
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf({ author }) }));
   const key =
     share?.by === undefined
       ? ', at random'
@@ -204,7 +201,7 @@ async function switchTo(name: LaneName, enabled: boolean, given: Given): Promise
 }
 
 async function change(given: Given, edit: (document: LaneGroupsDocument) => LaneGroupsDocument, done: string): Promise<void> {
-  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given.by) }));
+  const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given) }));
   tellChange(result, done, given.json);
 }
 
