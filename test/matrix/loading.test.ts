@@ -20,6 +20,8 @@ interface LoadingRow extends Row {
   readonly app?: () => Partial<AppOptions> | Promise<Partial<AppOptions>>;
   /** Instead of an app: a package manager, and the arguments it is run with. */
   readonly manager?: readonly string[];
+  /** Its instances have this tag and LANE_STAMP, by options that come with the app. */
+  readonly stamp?: string;
 }
 
 const load = createRequire(join(__dirname, 'loading.test.ts'));
@@ -106,6 +108,12 @@ const ROWS: readonly LoadingRow[] = [
   { name: 'cluster', app: async () => ({ script: app('cluster.cjs'), env: { PORT: String(await freePort()) } }) },
   { name: 'pm2', dependency: 'pm2', app: async () => ({ script: app('pm2.cjs'), load: 'NODE_OPTIONS', env: { PORT: String(await freePort()) } }) },
   {
+    name: 'pm2, cluster mode',
+    dependency: 'pm2',
+    stamp: 'canary',
+    app: async () => ({ script: app('pm2.cjs'), args: ['cluster'], load: 'none', env: { PORT: String(await freePort()), AGENT } }),
+  },
+  {
     name: 'two copies of the agent',
     app: () => ({ script: app('common.cjs'), load: 'none', nodeArgs: ['--require', AGENT, '--require', copiedAgent()] }),
   },
@@ -132,14 +140,14 @@ matrix('Loading', ROWS, async (row, node) => {
   const options = await row.app?.();
   const started = await startApp({ script: '', node: node.path, ...options, env: { PEER: `http://127.0.0.1:${peer.port}/`, ...options?.env } });
   try {
-    expect((await interleaved(started)).slice(0, 10)).toEqual([]);
+    expect((await interleaved(started, row.stamp)).slice(0, 10)).toEqual([]);
     expect(started.stderr()).toBe('');
   } finally {
     await started.stop();
   }
 });
 
-async function interleaved(to: App): Promise<string[]> {
+async function interleaved(to: App, stamp: string | undefined): Promise<string[]> {
   const requests = Array.from({ length: REQUESTS }, (_, i) => {
     const tag = KINDS[i % 3];
     return { tag, request: openRequest(to.port, '/', tag === undefined ? {} : { baggage: `lane=${tag}` }) };
@@ -148,7 +156,8 @@ async function interleaved(to: App): Promise<string[]> {
   const wrong: string[] = [];
   for (const { tag, request } of requests) {
     const { body } = await request.end();
-    const expected = tag === undefined ? '' : `lane=${tag}`;
+    const lane = tag ?? stamp;
+    const expected = lane === undefined ? '' : `lane=${lane}`;
     if (body !== `${expected}|${expected}`) wrong.push(`${tag ?? 'no tag'}: ${body}`);
   }
   return wrong;
