@@ -111,7 +111,7 @@ const TASKS = {
   async docs() {
     if (passed.includes('--write')) {
       await prepare({ tests: true });
-      const pages = ['options-page', 'metrics-page', 'commands-page', 'lane-groups-page'];
+      const pages = ['options-page', 'metrics-page', 'commands-page', 'lane-groups-page', 'formats-page', 'api-page'];
       const code = await run(process.execPath, [bin('vitest', 'vitest'), 'run', '--project=unit', ...pages, '--update']);
       if (code !== 0) return code;
     }
