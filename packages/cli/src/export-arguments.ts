@@ -31,18 +31,10 @@ export interface ExportArguments extends RegistryArguments, FormatsArguments {
 /** Adds the options of {@link ExportArguments}. */
 export function withExportOptions(command: Command): Command {
   return withRegistryOptions(command)
-    .option(
-      '--route <host[/path]=service[:tag]>',
-      'where requests go; may be given several times. Default: all to the one service that is an entry',
-      parseRoute,
-    )
-    .option('--ingress <path>', 'routes from Kubernetes manifests, as those of lane gateway; may be given several times', gather)
-    .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
-    .option(
-      '--upstream <service[:tag]=host:port,...>',
-      'addresses of a service, instead of those in Nacos; may be given several times',
-      parseUpstream,
-    )
+    .option('--route <host[/path]=service[:tag]>', 'where requests go; repeatable. Default: all to the only service that is an entry', parseRoute)
+    .option('--ingress <path>', 'routes from Kubernetes manifests, as those of lane gateway; repeatable', gather)
+    .option('--mend', 'replace a Service that an Ingress names and that does not exist by the one with the nearest name')
+    .option('--upstream <service[:tag]=host:port,...>', 'addresses of a service, instead of those in Nacos; repeatable', parseUpstream)
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
     .addOption(formatsOption('formats in which the tag is written, and the tags of instances are read'))

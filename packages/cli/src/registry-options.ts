@@ -34,11 +34,12 @@ export function withRegistryOptions(command: Command): Command {
           .default('nacos'),
       )
       .addOption(
-        new Option('--kubernetes <url>', 'with --registry kubernetes: its API server; of itself in a pod, and elsewhere that of kubectl proxy').env(
-          'LANE_KUBERNETES_SERVER',
-        ),
+        new Option(
+          '--kubernetes <url>',
+          'with --registry kubernetes: URL of its API server; default: the cluster’s own in a pod, kubectl proxy elsewhere',
+        ).env('LANE_KUBERNETES_SERVER'),
       )
-      .option('--kubernetes-namespace <name>', 'where Services are that are named without one; default: the namespace of the pod, else default'),
+      .option('--kubernetes-namespace <name>', 'namespace of Services named without one; default: the pod’s own, else default'),
   );
 }
 

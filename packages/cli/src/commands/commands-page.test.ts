@@ -24,7 +24,9 @@ const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.s
 function row(option: Option): string {
   const details = [
     ...(option.argChoices === undefined ? [] : [option.argChoices.map((choice) => `\`${choice}\``).join(', ')]),
-    ...(option.defaultValue === undefined || option.defaultValue === false || (Array.isArray(option.defaultValue) && option.defaultValue.length === 0)
+    ...(option.defaultValue === undefined ||
+    option.defaultValue === false ||
+    (typeof option.defaultValue === 'object' && Object.keys(option.defaultValue as object).length === 0)
       ? []
       : [`default ${option.defaultValueDescription ?? `\`${String(option.defaultValue)}\``}`]),
     ...(option.envVar === undefined ? [] : [`variable \`${option.envVar}\``]),

@@ -13,15 +13,15 @@ export function consoleCommand(): Command {
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8900)
     .option('--host <host>', 'address to listen on; beyond this machine a token is needed', '127.0.0.1')
     .addOption(
-      new Option('--token <token>', 'ask for this token; other users of this machine can see options, so better the variable').env(
+      new Option('--token <token>', 'require this token; prefer the variable, since other users of this machine can see options').env(
         'LANE_CONSOLE_TOKEN',
       ),
     )
     .addOption(
       new Option('--tokens-file <file>', 'accounts: a line for each, "name role token", roles are viewer and editor').env('LANE_CONSOLE_TOKENS_FILE'),
     )
-    .addOption(new Option('--audit-log <file>', 'add to this file who did what, a JSON object a line').env('LANE_CONSOLE_AUDIT_LOG'))
-    .option('--allowed-host <name>', 'answer to this name, too, such as that of a proxy before it; may be given several times', collect, [])
+    .addOption(new Option('--audit-log <file>', 'append who did what to this file, one JSON object per line').env('LANE_CONSOLE_AUDIT_LOG'))
+    .option('--allowed-host <name>', 'also answer to this host name, such as a proxy’s; repeatable', collect, [])
     .option('--behind-tls', "a proxy before it ends TLS: browsers send the session's cookie by TLS only")
     .option('--tls-cert <file>', 'certificate for TLS, PEM')
     .option('--tls-key <file>', 'its key, PEM')

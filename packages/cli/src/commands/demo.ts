@@ -20,7 +20,7 @@ export function demoCommand(): Command {
     .addOption(
       new Option('--lane-groups <which>', 'publish the lane group shop, or none, to make it by hand').choices(['shop', 'none']).default('shop'),
     )
-    .option('--replicas <n>', 'processes of each service and lane', parseCount, 2)
+    .option('--replicas <n>', 'processes per service and lane', parseCount, 2)
     .option('--nacos <host:port>', 'use this Nacos instead of the embedded one')
     .option('--nacos-username <name>', 'its user')
     .option('--nacos-password <password>', 'its password')

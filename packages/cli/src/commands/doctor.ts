@@ -11,11 +11,11 @@ import { counted, printJson, styled, type Style } from '../output.js';
 /** `lane doctor`. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('run beside an app: is the agent loaded, Nacos reachable, the tag right, the option names spelled right')
+    .description('diagnose an app: is the agent loaded, is Nacos reachable, are the tag and the option names right')
     .option('--pid <pid>', 'examine this process (Linux); without, the environment of this shell, as if the app were started in it', parsePid)
     .option('--admin <host:port>', 'ask the agent there (its LANE_ADMIN_PORT)', parseAddress)
     .addOption(
-      new Option('--env <name=value>', 'a variable as the app would have it, over those of this shell; may be given several times')
+      new Option('--env <name=value>', 'a variable as the app would have it, over those of this shell; repeatable')
         .argParser(collectVariable)
         .conflicts(['pid', 'admin']),
     )
@@ -25,7 +25,7 @@ export function doctorCommand(): Command {
     .option('--nacos-username <name>', 'user of Nacos')
     .option('--nacos-password <password>', 'password of Nacos')
     .option('--nacos-group <name>', 'group of the services in Nacos')
-    .addOption(new Option('--nacos-transport <name>', 'how to speak with Nacos').choices(['http', 'grpc']))
+    .addOption(new Option('--nacos-transport <name>', 'transport to Nacos').choices(['http', 'grpc']))
     .option('--quiet', 'only what is wrong')
     .option('--json', 'as JSON')
     .argument('[command...]', 'with --trace: what starts the app, after --')
@@ -38,7 +38,7 @@ export function doctorCommand(): Command {
     )
     .option('--path <path>', 'with --trace: what is asked for; {id} is another one each time (default: /)')
     .option('--method <method>', 'with --trace: how (default: GET, with --data POST)', parseMethod)
-    .option('--header <name:value>', 'with --trace: a header of the requests, such as one that logs in; may be given several times', collectHeader)
+    .option('--header <name:value>', 'with --trace: a header of the requests, such as one that logs in; repeatable', collectHeader)
     .option('--data <text>', 'with --trace: a body of JSON')
     .option('--requests <count>', 'with --trace: how many of each kind at once (default: 12)', parseCount)
     .option('--port <port>', "with --trace: the app's port, where it listens on several", parsePort)

@@ -14,15 +14,11 @@ const SETTLE_SECONDS = 10;
 /** `lane drain`. */
 export function drainCommand(): Command {
   return new Command('drain')
-    .description('have the app beside take its instances out of the registry, and wait until requests have ended')
+    .description('deregister the instances of the app on this machine, and wait until its requests have ended')
     .option('--port <port>', 'LANE_ADMIN_PORT of the app; default: the variable', parsePort)
     .option('--host <host>', 'LANE_ADMIN_HOST of the app', process.env['LANE_ADMIN_HOST'] ?? '127.0.0.1')
-    .option(
-      '--settle <seconds>',
-      `how long peers are given at least to hear of it; default: ${SETTLE_SECONDS}, at most half the deadline`,
-      parseSeconds,
-    )
-    .option('--deadline <seconds>', 'when it ends, whatever is in flight', parseSeconds, 25)
+    .option('--settle <seconds>', `minimum time for peers to hear of it; default: ${SETTLE_SECONDS}, at most half the deadline`, parseSeconds)
+    .option('--deadline <seconds>', 'when to stop waiting, whatever is in flight', parseSeconds, 25)
     .option('--json', 'what became of it as JSON')
     .action(drain);
 }

@@ -28,13 +28,13 @@ export function gatewayCommand(): Command {
           .choices(['hosts', 'rules'])
           .default('hosts'),
       )
-      .option('--route <host[/path]=service[:tag]>', 'where requests go; may be given several times', parseRoute)
+      .option('--route <host[/path]=service[:tag]>', 'where requests go; repeatable', parseRoute)
       .option(
         '--ingress <path>',
-        'Kubernetes manifests with an Ingress, its Services and their Deployments: a file or a folder, or - for standard input; may be given several times',
+        'Kubernetes manifests with an Ingress, its Services and their Deployments: a file or a folder, or - for standard input; repeatable',
         gather,
       )
-      .option('--mend', 'take a Service of an Ingress that is not there for the one of the nearest name')
+      .option('--mend', 'replace a Service that an Ingress names and that does not exist by the one with the nearest name')
       .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos; read again when it changes')
       .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
       .option(
@@ -48,25 +48,25 @@ export function gatewayCommand(): Command {
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
       .addOption(registryHoldOption())
-      .addOption(time('timeout-connect', 'for a connection to an instance; then another one is tried', '3s'))
-      .addOption(time('timeout-response', 'for the head of an answer', '60s'))
-      .addOption(time('timeout-idle', 'for any byte of a body', '5m'))
-      .addOption(time('timeout-keep-alive', 'for the next request on a connection', '65s'))
+      .addOption(time('timeout-connect', 'to connect to an instance, before the next one is tried', '3s'))
+      .addOption(time('timeout-response', 'to wait for the head of a response', '60s'))
+      .addOption(time('timeout-idle', 'to wait for the next byte of a body', '5m'))
+      .addOption(time('timeout-keep-alive', 'to keep an idle client connection open', '65s'))
       .option(
         '--max-connections-per-client <number>',
-        'connections that one address may have open, not counted for those in --trust; further ones are closed',
+        'open connections per client address, except those in --trust; further ones are closed',
         parseLimit,
         1_000,
       )
       .option(
         '--max-requests-per-instance <number>',
-        'requests under way to one instance; further ones go to another instance, or get 503',
+        'requests in flight to one instance; further ones go to another instance, or get 503',
         parseLimit,
         1_024,
       )
-      .option('--health-path <path>', 'a path that answers 200, and 503 from the end’s beginning on')
-      .addOption(time('drain-delay', 'how long requests are still taken when asked to stop, for health checks to notice', '0s'))
-      .addOption(time('drain-timeout', 'how long requests under way may take then', '10s'))
+      .option('--health-path <path>', 'a path that answers 200, and 503 once the gateway is stopping')
+      .addOption(time('drain-delay', 'how long to accept requests after a stop signal, so that health checks notice', '0s'))
+      .addOption(time('drain-timeout', 'how long requests in flight may take after that', '10s'))
       .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
       .option('--json', 'say where it listens as JSON')
       .addCommand(gatewayExportCommand())

@@ -30,11 +30,11 @@ export function groupCommand(): Command {
   );
   group.addCommand(
     withAuthorOrBy(withNacosOptions(new Command('apply')))
-      .description('put the lane groups of a file in force: JSON or YAML, a document or one group')
+      .description('apply the lane groups of a file (JSON or YAML, a document or one group)')
       .argument('<file>', 'the file, or - for standard input')
       .option('--dry-run', 'only show what would change')
       .option('--prune', 'remove the groups that are not in the file')
-      .option('--if-md5 <md5>', 'only if the stored document has this md5 still (exit code 3 if not)')
+      .option('--if-md5 <md5>', 'only if the stored document still has this md5 (exit code 3 if not)')
       .option('--json', 'as JSON')
       .action(apply),
   );
@@ -56,7 +56,7 @@ export function groupCommand(): Command {
   );
   group.addCommand(
     withNacosOptions(new Command('history'))
-      .description('list the versions of the lane groups, from Nacos’s own history; with an id show one')
+      .description('list the versions of the lane groups in Nacos’s history, or show one')
       .argument('[version]', 'id of a version')
       .option('--limit <n>', 'versions a page', parseCount, 20)
       .option('--page <n>', 'which page', parseCount, 1)
@@ -65,10 +65,10 @@ export function groupCommand(): Command {
   );
   group.addCommand(
     withAuthorOrBy(withNacosOptions(new Command('rollback')))
-      .description('put an earlier version of all lane groups in force again')
+      .description('restore an earlier version of all lane groups')
       .argument('<version>', 'id of the version')
       .addOption(new Option('--dry-run', 'only show what would change'))
-      .option('--if-md5 <md5>', 'only if the stored document has this md5 still (exit code 3 if not)')
+      .option('--if-md5 <md5>', 'only if the stored document still has this md5 (exit code 3 if not)')
       .option('--json', 'as JSON')
       .action(rollback),
   );

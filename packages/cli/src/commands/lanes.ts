@@ -37,14 +37,14 @@ function changing(name: string, description: string): Command {
 export function createCommand(): Command {
   return changing('create', 'create a lane in a lane group')
     .option('--tag <tag>', 'tag of its instances and requests; default: the name of the lane', parseTag)
-    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
+    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instances').choices(['base', 'none']))
     .option('--host <name>', 'requests to this host enter the lane', collect)
     .option('--header <name=value>', 'requests with this header enter the lane', collectPair)
     .option('--cookie <name=value>', 'requests with this cookie enter the lane', collectPair)
     .option('--percent <n>', 'this share of requests enters the lane; with --host, --header or --cookie, of those', parsePercent)
     .option('--sticky <key>', STICKY_HELP, parseSticky)
     .option('--rule <json>', 'an entry rule as in the document, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
-    .option('--disabled', 'do not switch it on yet')
+    .option('--disabled', 'create it switched off')
     .action(create);
 }
 
@@ -55,7 +55,7 @@ export function setCommand(): Command {
     .addArgument(NAME())
     .option('--percent <n>', 'this share of all requests enters the lane, sticky as before', parsePercent)
     .option('--by <key>', STICKY_HELP, parseSticky)
-    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instance').choices(['base', 'none']))
+    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instances').choices(['base', 'none']))
     .option('--json', 'as JSON')
     .action(set);
 }

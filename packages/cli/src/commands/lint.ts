@@ -10,17 +10,17 @@ const { version } = require('../../package.json') as { version: string };
 /** `lane lint`. */
 export function lintCommand(): Command {
   return new Command('lint')
-    .description('check Kubernetes manifests: references that lead nowhere, lanes without a base, values that are refused')
+    .description('check Kubernetes manifests for dangling references, lanes without a base, and values that Lane refuses')
     .argument('[files...]', 'manifests, folders of them, files with curl lines (scripts, Markdown); - for standard input')
-    .option('--request <host>', 'a Host that requests will have; may be given several times', (host: string, before: string[] | undefined) => [
+    .option('--request <host>', 'a Host that requests will have; repeatable', (host: string, before: string[] | undefined) => [
       ...(before ?? []),
       host,
     ])
-    .option('--disable <rules>', 'rules to leave out, a comma list', (rules: string, before: string[] | undefined) => [
+    .option('--disable <rules>', 'rules to skip, a comma list', (rules: string, before: string[] | undefined) => [
       ...(before ?? []),
       ...rules.split(/[\s,]+/),
     ])
-    .option('--strict', 'exit with 1 for warnings, too')
+    .option('--strict', 'exit with 1 for warnings as well')
     .addOption(new Option('--format <format>', 'how findings are printed').choices(['text', 'json', 'sarif']).default('text'))
     .option('--json', 'the same as --format json')
     .option('--rules', 'list the rules')

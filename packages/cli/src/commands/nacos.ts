@@ -6,7 +6,7 @@ import { announce, untilAskedToStop } from '../terminal.js';
 /** `lane nacos`. */
 export function nacosCommand(): Command {
   return new Command('nacos')
-    .description('start the embedded Nacos: HTTP API v1, in memory')
+    .description('start the embedded Nacos (HTTP API v1, in memory)')
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8848)
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--json', 'say where it listens as JSON')

@@ -8,7 +8,7 @@ import { findAgent, withAgent } from '../node-options.js';
 /** `lane run`. */
 export function runCommand(): Command {
   return new Command('run')
-    .description('run a command with the agent in it: lane run --tag gray -- node app.js')
+    .description('run a command under the agent: lane run --tag gray -- node app.js')
     .argument('<command...>', 'the command, after --')
     .option('--tag <tag>', 'tag of this instance (LANE_TAG)', parseTag)
     .option('--service <name>', 'name of the service (LANE_SERVICE)')

@@ -14,7 +14,7 @@ export function statusCommand(): Command {
     .argument('[group]', 'only this lane group')
     .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
     .addOption(formatsOption())
-    .option('--watch', 'show it again at each change, until Ctrl-C')
+    .option('--watch', 'update at each change, until Ctrl-C')
     .option('--json', 'as JSON; with --watch one line for each state')
     .action(status);
 }
