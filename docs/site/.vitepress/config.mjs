@@ -92,7 +92,15 @@ const english = [
 const chinese = [
   {
     text: '开始',
-    items: items('/zh/', ['简介', 'readme'], ['十分钟接入自己的应用', 'start'], ['核心概念', 'concepts'], ['灰度流量没进灰度？', 'troubleshooting']),
+    items: items(
+      '/zh/',
+      ['简介', 'readme'],
+      ['十分钟接入自己的应用', 'start'],
+      ['核心概念', 'concepts'],
+      ['上线与回滚', 'rolling-out'],
+      ['Nacos', 'nacos'],
+      ['灰度流量没进灰度？', 'troubleshooting'],
+    ),
   },
   ...english.map((section) => ({ ...section, text: `${section.text}（英文）`, collapsed: true })),
 ];
