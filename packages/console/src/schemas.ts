@@ -85,6 +85,7 @@ export const GroupsSchema = Type.Object(
         status: Type.Optional(elsewhere<GroupStatus>('Services × lanes; absent where the registry does not answer.')),
       }),
     ),
+    statusAgeMs: Type.Optional(Type.Integer({ description: 'How long ago the registry was asked for the status.' })),
     statusProblem: Type.Optional(Type.String({ description: 'Why there is no status.' })),
     taking: Type.Array(
       Type.Object({
@@ -177,16 +178,42 @@ export const ExplanationSchema = Type.Object(
 const Counted = {
   count: Type.Integer(),
   errors: Type.Integer(),
-  perSecond: Type.Optional(Type.Number({ description: 'Since the look before; left out at the first.' })),
+  perSecond: Type.Optional(Type.Number({ description: 'Since the look before, or in the window; left out at the first look.' })),
+  p95Ms: Type.Optional(Type.Number({ description: 'Milliseconds within which 95 of 100 were answered. Of calls: as the called instances measure it, by lane and tag.' })),
 };
 const InLane = Type.Object({ service: Type.String(), tag: Type.Optional(Type.String({ description: 'Left out: base.' })) });
 const Route = Type.Unsafe<TrafficRoute>({ type: 'string', enum: [...TRAFFIC_ROUTES], description: 'How a call came to its destination.' });
+
+export const ServiceParameters = Type.Object({ service: Type.String({ minLength: 1, maxLength: 256 }) });
+export const HopTag = Type.Object({ tag: Type.Optional(Type.String({ maxLength: 64, description: 'Of the calls; left out: base.' })) });
+
+/** Instances of one service, as calls of a tag meet them. */
+export const HopSchema = Type.Object(
+  {
+    isDisabled: Type.Boolean({ description: 'Whether the tag counts as none, for its lane is disabled.' }),
+    hop: elsewhere<HopExplanation>('Which instances serve, and why.'),
+    leftOut: Type.Integer({ description: 'Instances that are not listed, for there are too many.' }),
+  },
+  { description: 'Which instances of a service serve calls of a tag' },
+);
+
+/** Which part of the last hour is asked for. */
+export const TrafficWindow = Type.Object({
+  seconds: Type.Optional(Type.Integer({ minimum: 15, maximum: 3_600, description: 'Only what was counted in so many seconds; left out: since the processes began.' })),
+  until: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Before this time; left out: before now.' })),
+});
 
 /** Figures of all instances. */
 export const TrafficSchema = Type.Unsafe<Traffic>(
   Type.Object(
     {
       at: Type.String({ format: 'date-time' }),
+      recorded: Type.Optional(
+        Type.Object(
+          { from: Type.String({ format: 'date-time' }), to: Type.String({ format: 'date-time' }), stepSeconds: Type.Integer() },
+          { description: 'Which part of the last hour there is.' },
+        ),
+      ),
       nodes: Type.Array(Type.Object({ ...InLane.properties, ...Counted, instances: Type.Integer({ description: 'Instances that told figures.' }) })),
       edges: Type.Array(
         Type.Object({ from: InLane, to: InLane, tag: Type.Optional(Type.String({ description: 'Of the requests.' })), route: Route, ...Counted }),

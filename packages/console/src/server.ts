@@ -85,12 +85,14 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
       `port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`,
     );
   }
+  context.traffic.record();
   const { port: listening } = server.addresses()[0] as { port: number };
   const shown = host.includes(':') ? `[${host}]` : host;
   return {
     port: listening,
     url: `${tls === undefined ? 'http' : 'https'}://${shown}:${listening}`,
     async close() {
+      context.traffic.stop();
       await server.close();
       await audit.close();
     },

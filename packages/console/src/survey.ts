@@ -15,6 +15,17 @@ import { DEFAULT_GROUP, type NacosConnection, type NacosInstance } from '@lane/n
 
 /** However many pages are open, the registry is not asked more often. */
 const KEPT_MS = 1_000;
+/** A page waits so long for a look at the registry, before it is shown the one before. */
+const PATIENCE_MS = 400;
+/** And that only if it is no older. */
+const MAX_AGE_MS = 20_000;
+
+/** What the registry was found to hold. */
+export interface Survey {
+  readonly services: ReadonlyArray<SurveyedService<NacosInstance>>;
+  /** How long ago the registry was asked for it. */
+  readonly ageMs: number;
+}
 
 /** Looks at the registry when asked to. */
 export class Surveyor {
@@ -22,6 +33,8 @@ export class Surveyor {
   readonly #group: string;
   readonly #formats: readonly FormatName[];
   readonly #read: InstanceTagReader;
+  /** The last that was answered, and when it was asked for. */
+  #answered: { readonly atMs: number; readonly services: Survey['services'] } | undefined;
   #latest: { readonly atMs: number; readonly survey: Promise<ReadonlyArray<SurveyedService<NacosInstance>>> } | undefined;
 
   /** `group` is Nacos's grouping of services; `formats` are those of the agents (LANE_FORMATS): some say what a tag is in the registry. */
@@ -42,16 +55,33 @@ export class Surveyor {
     return tablesOf(survey, rules, { formats: this.#formats });
   }
 
+  /** What the registry holds, without waiting long: where it takes its time for very many services, what it held just before. */
+  async surveySoon(): Promise<Survey> {
+    const now = this.survey().then((services): Survey => ({ services, ageMs: 0 }));
+    const before = this.#answered;
+    if (before === undefined || performance.now() - before.atMs > MAX_AGE_MS) return now;
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<Survey>((resolve) => {
+      timer = setTimeout(() => resolve({ services: before.services, ageMs: Math.round(performance.now() - before.atMs) }), PATIENCE_MS);
+    });
+    return Promise.race([now, patience]).finally(() => clearTimeout(timer));
+  }
+
   /** All services, as the registry has them now or had them within the last second. */
   survey(): Promise<ReadonlyArray<SurveyedService<NacosInstance>>> {
     const nowMs = performance.now();
     if (this.#latest !== undefined && nowMs - this.#latest.atMs < KEPT_MS) return this.#latest.survey;
     const survey = surveyServices(this.#connection, { group: this.#group, formats: this.#formats });
     const latest = (this.#latest = { atMs: nowMs, survey });
-    // A failure is not kept.
-    survey.catch(() => {
-      if (this.#latest === latest) this.#latest = undefined;
-    });
+    survey.then(
+      (services) => {
+        if (this.#answered === undefined || this.#answered.atMs < nowMs) this.#answered = { atMs: nowMs, services };
+      },
+      // A failure is not kept.
+      () => {
+        if (this.#latest === latest) this.#latest = undefined;
+      },
+    );
     return survey;
   }
 }

@@ -21,9 +21,9 @@ export function groupRoutes(api: Api, context: RouteContext): void {
     async () => {
       const [stored, survey] = await Promise.all([
         store.read(),
-        surveyor.survey().then(
-          (found) => ({ found, problem: undefined }),
-          (error: Error) => ({ found: undefined, problem: error.message }),
+        surveyor.surveySoon().then(
+          ({ services, ageMs }) => ({ found: services, ageMs, problem: undefined }),
+          (error: Error) => ({ found: undefined, ageMs: undefined, problem: error.message }),
         ),
       ]);
       const statuses = survey.found === undefined ? [] : statusOf(stored.document, survey.found);
@@ -41,6 +41,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
           };
         }),
         ...(survey.problem === undefined ? {} : { statusProblem: survey.problem }),
+        ...(survey.ageMs === undefined ? {} : { statusAgeMs: survey.ageMs }),
         taking: takingRules(stored.document).map((rules) => ({ ...rules })),
       };
     },

@@ -1,11 +1,14 @@
-import { isUsable, type Instance } from '@lane/core/model';
-import { ErrorSchema, ServicesSchema } from '../schemas.js';
+import { compileLaneGroups } from '@lane/core/rules';
+import { explainHop, isUsable, type Instance } from '@lane/core/model';
+import { ConsoleError } from '../console-error.js';
+import { ErrorSchema, HopSchema, HopTag, ServiceParameters, ServicesSchema } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
 
 const MAX_LISTED = 1_000;
+const MAX_INSTANCES = 200;
 
 /** The services of the registry, and the tags of their instances. */
-export function serviceRoutes(api: Api, { surveyor }: RouteContext): void {
+export function serviceRoutes(api: Api, { store, surveyor }: RouteContext): void {
   api.get(
     '/api/services',
     {
@@ -26,6 +29,30 @@ export function serviceRoutes(api: Api, { surveyor }: RouteContext): void {
         })),
         leftOut: Math.max(0, survey.length - MAX_LISTED),
       };
+    },
+  );
+
+  api.get(
+    '/api/services/:service/hop',
+    {
+      config: { access: 'viewer' },
+      schema: {
+        tags: ['registry'],
+        summary: 'Which instances of a service serve calls of a tag, and why',
+        params: ServiceParameters,
+        querystring: HopTag,
+        response: { 200: HopSchema, '4xx': ErrorSchema },
+      },
+    },
+    async ({ params: { service }, query: { tag } }) => {
+      const [{ document }, { services }] = await Promise.all([store.read(), surveyor.surveySoon()]);
+      const rules = compileLaneGroups(document);
+      const one = services.filter(({ name }) => name === service);
+      const table = surveyor.tablesOf(one, rules)(service);
+      if (table === undefined) throw new ConsoleError('ELANE_NOT_FOUND', `Nacos knows no service ${service}`);
+      const isDisabled = tag !== undefined && rules.isDisabledTag(tag);
+      const hop = explainHop(table, isDisabled ? undefined : tag);
+      return { isDisabled, hop: { ...hop, instances: hop.instances.slice(0, MAX_INSTANCES) }, leftOut: Math.max(0, hop.instances.length - MAX_INSTANCES) };
     },
   );
 

@@ -1,4 +1,4 @@
-import { TrafficSchema } from '../schemas.js';
+import { ErrorSchema, TrafficSchema, TrafficWindow } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
 
 /** What the instances tell of their traffic. */
@@ -7,8 +7,9 @@ export function trafficRoutes(api: Api, { traffic }: RouteContext): void {
     '/api/traffic',
     {
       config: { access: 'viewer' },
-      schema: { tags: ['registry'], summary: 'Who calls whom, as the instances count it', response: { 200: TrafficSchema } },
+      schema: { tags: ['registry'], summary: 'Who calls whom, as the instances count it', querystring: TrafficWindow, response: { 200: TrafficSchema, '4xx': ErrorSchema } },
     },
-    () => traffic.collect(),
+    ({ query: { seconds, until } }) =>
+      seconds === undefined ? traffic.collect() : traffic.window(seconds, until === undefined ? undefined : new Date(until)),
   );
 }

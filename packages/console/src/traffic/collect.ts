@@ -8,6 +8,7 @@ import type { SurveyedService } from '@lane/core/model';
 import type { Surveyor } from '../survey.js';
 import { adminAddressOf, type AdminAddress } from './admin-address.js';
 import { decisionsOf, figuresOf, type Traffic, type TrafficDecision } from './figures.js';
+import { STEP_MS, TrafficHistory } from './history.js';
 import { readText, TooLargeError, type Budget } from './read-text.js';
 import { optional, Sum, type Look, type Teller } from './sum.js';
 
@@ -55,10 +56,34 @@ export class TrafficCollector {
   readonly #isLoopbackOurs: boolean;
   #latest: { readonly atMs: number; readonly traffic: Promise<Traffic> } | undefined;
   #before: Look | undefined;
+  #beforeMs = 0;
+  readonly #history = new TrafficHistory();
+  #recording: NodeJS.Timeout | undefined;
 
   constructor(surveyor: Pick<Surveyor, 'survey' | 'tagOf'>, { isLoopbackOurs }: CollectOptions) {
     this.#surveyor = surveyor;
     this.#isLoopbackOurs = isLoopbackOurs;
+  }
+
+  /** Looks from time to time though nobody asks, so that there is a last hour to show. */
+  record(): void {
+    this.#recording ??= setInterval(() => void this.collect().catch(() => {}), STEP_MS).unref();
+  }
+
+  /** Ends that. */
+  stop(): void {
+    clearInterval(this.#recording);
+  }
+
+  /** What was counted in the `seconds` before `until`, of the last hour; without `until`: before now. */
+  async window(seconds: number, until?: Date): Promise<Traffic> {
+    const now = await this.collect();
+    const untilMs = until?.getTime() ?? Date.now();
+    return {
+      ...now,
+      ...this.#history.window(untilMs, seconds),
+      decisions: now.decisions.filter(({ at }) => Date.parse(at) <= untilMs),
+    };
   }
 
   /** What the instances tell, now or within the last second. There is one look at a time. */
@@ -85,8 +110,14 @@ export class TrafficCollector {
     const found: Found = { sum, decisions: [], budget: { bytes: MAX_LOOK_BYTES }, problems: [], asked: 0, answered: 0, tooLarge: 0 };
     await askAll(sources.slice(0, MAX_SOURCES), found);
     this.#before = sum.look;
+    const increment = sum.increment();
+    const nowMs = Date.now();
+    if (increment !== undefined) this.#history.add(this.#beforeMs, nowMs, increment);
+    this.#beforeMs = nowMs;
+    const { recorded } = this.#history;
     return {
-      at: new Date().toISOString(),
+      at: new Date(nowMs).toISOString(),
+      ...(recorded === undefined ? {} : { recorded }),
       nodes: sum.nodes(),
       edges: sum.edges(),
       decisions: found.decisions.map(({ atMs: _, ...decision }) => decision),

@@ -1,5 +1,5 @@
 /** Traffic as the pages get it, and as much of what instances tell as is taken for it. */
-import { OTHER, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
+import { DURATION_BOUNDS_SECONDS, OTHER, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
 import { isTag } from '@lane/core/model';
 
 /** How many, and how many of them failed. */
@@ -8,6 +8,15 @@ export interface Counts {
   readonly errors: number;
   /** Per second since the look before; undefined at the first. */
   readonly perSecond?: number;
+  /** Milliseconds within which 95 of 100 were answered; undefined: nothing was counted. Of calls: as the called instances measure it. */
+  readonly p95Ms?: number;
+}
+
+/** From when to when there are figures of the last hour. */
+export interface Recorded {
+  readonly from: string;
+  readonly to: string;
+  readonly stepSeconds: number;
 }
 
 /** The instances of a service in a lane, or in base. */
@@ -42,6 +51,8 @@ export interface TrafficDecision {
 /** All that the instances tell. */
 export interface Traffic {
   readonly at: string;
+  /** Undefined: nothing yet. */
+  readonly recorded?: Recorded;
   readonly nodes: readonly TrafficNode[];
   readonly edges: readonly TrafficEdge[];
   /** The latest first. */
@@ -65,12 +76,14 @@ export interface Traffic {
 }
 
 type RequestFigure = Pick<TrafficReport['requests'][number], 'tag' | 'source' | 'count' | 'errors'>;
+type DurationFigure = Pick<TrafficReport['durations'][number], 'tag' | 'count' | 'buckets'>;
 type CallFigure = Pick<TrafficReport['calls'][number], 'peer' | 'tag' | 'route' | 'count' | 'errors'>;
 
 /** As much of a report as is used; agents of other versions may tell more, or less. */
 export interface Figures {
   readonly requests: readonly RequestFigure[];
   readonly calls: readonly CallFigure[];
+  readonly durations: readonly DurationFigure[];
   /** Entries that were left out. */
   readonly ignored: number;
 }
@@ -84,11 +97,13 @@ const MAX_AHEAD_MS = 5 * 60_000;
 
 /** Reads a report; undefined where it is none. What an instance says is believed of itself, if it has the form that agents give it. */
 export function figuresOf(text: string): Figures | undefined {
-  const { requests, calls } = (parsed(text) ?? {}) as Partial<Record<'requests' | 'calls', unknown>>;
+  const { requests, calls, durations } = (parsed(text) ?? {}) as Partial<Record<'requests' | 'calls' | 'durations', unknown>>;
   if (!Array.isArray(requests) || !Array.isArray(calls)) return undefined;
   const figures = {
     requests: requests.slice(0, MAX_ENTRIES).filter(isRequestFigure),
     calls: calls.slice(0, MAX_ENTRIES).filter(isCallFigure),
+    // Agents of earlier versions tell none.
+    durations: Array.isArray(durations) ? durations.slice(0, MAX_ENTRIES).filter(isDurationFigure) : [],
   };
   return { ...figures, ignored: requests.length + calls.length - figures.requests.length - figures.calls.length };
 }
@@ -116,6 +131,15 @@ function isCallFigure(value: unknown): value is CallFigure {
   const { peer, tag, route } = (value ?? {}) as Partial<CallFigure>;
   // Routes that only an agent of a later version knows are not shown.
   return isCounted(value) && isName(peer) && isTagOrNone(tag) && isRoute(route);
+}
+
+/** Cumulative counts, one for each bound. */
+function isDurationFigure(value: unknown): value is DurationFigure {
+  const { tag, count, buckets } = (value ?? {}) as Partial<DurationFigure>;
+  if (!isTagOrNone(tag) || !isCounted({ count, errors: 0 }) || !Array.isArray(buckets)) return false;
+  if (buckets.length !== DURATION_BOUNDS_SECONDS.length) return false;
+  const all: readonly unknown[] = [0, ...buckets, count];
+  return all.every((one, i) => Number.isSafeInteger(one) && (i === 0 || (one as number) >= (all[i - 1] as number)));
 }
 
 function isDecision(value: unknown): value is DecisionReport {

@@ -1,8 +1,6 @@
 import '@mantine/core/styles.css';
-import '@mantine/notifications/styles.css';
 import './styles.css';
 import { MantineProvider, localStorageColorSchemeManager } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { createRoot } from 'react-dom/client';
@@ -34,7 +32,6 @@ createRoot(document.getElementById('root') as HTMLElement).render(
   >
     <LanguageProvider>
       <QueryClientProvider client={queries}>
-        <Notifications position="bottom-right" limit={3} />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </LanguageProvider>

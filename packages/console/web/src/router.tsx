@@ -32,6 +32,8 @@ const editLane = createRoute({
 const traffic = createRoute({
   getParentRoute: () => root,
   path: '/traffic',
+  validateSearch: (search: Readonly<Record<string, unknown>>): { readonly service?: string } =>
+    typeof search['service'] === 'string' ? { service: search['service'] } : {},
   component: lazyRouteComponent(() => import('./traffic/traffic-page.js'), 'TrafficPage'),
 });
 const explain = createRoute({

@@ -10,6 +10,7 @@ import type {
   VersionAnswer,
 } from '@lane/console';
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { LIVE } from '../parts/freshness.js';
 import { api, pathOf } from './client.js';
 
 export type { AuditAnswer, ExplanationAnswer, GroupsAnswer, HistoryAnswer, ServicesAnswer, SessionAnswer, Traffic, VersionAnswer };
@@ -28,26 +29,31 @@ export const groupsQuery = queryOptions({
   queryKey: ['groups'],
   queryFn: ({ signal }) => api<GroupsAnswer>('/groups', { signal }),
   refetchInterval: LIVE_MS,
+  meta: LIVE,
 });
 export const servicesQuery = queryOptions({
   queryKey: ['services'],
   queryFn: ({ signal }) => api<ServicesAnswer>('/services', { signal }),
   refetchInterval: 5_000,
+  meta: LIVE,
 });
 export const trafficQuery = queryOptions({
   queryKey: ['traffic'],
   queryFn: ({ signal }) => api<Traffic>('/traffic', { signal }),
   refetchInterval: LIVE_MS,
+  meta: LIVE,
 });
 export const historyQuery = queryOptions({
   queryKey: ['history'],
   queryFn: ({ signal }) => api<HistoryAnswer>('/history', { signal }),
   refetchInterval: 5_000,
+  meta: LIVE,
 });
 export const auditQuery = queryOptions({
   queryKey: ['audit'],
   queryFn: ({ signal }) => api<AuditAnswer>('/audit', { signal }),
   refetchInterval: 5_000,
+  meta: LIVE,
 });
 
 /** One version; it never changes. */

@@ -2,7 +2,6 @@ import { Alert, Button, Collapse, Group, Select, Stack, Text, Textarea, TextInpu
 import { IconArrowDown, IconCheck, IconChevronDown, IconMinus, IconX } from '@tabler/icons-react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
-import type { ExplainedInstance, HopExplanation } from '@lane/core/model';
 import type { RuleTrial } from '@lane/core/rules';
 import { api } from '../api/client.js';
 import { groupsQuery, type ExplanationAnswer } from '../api/queries.js';
@@ -11,6 +10,7 @@ import type { Text as Messages } from '../language/en.js';
 import { Failure } from '../parts/failure.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
+import { Hop } from './hop.js';
 import { matcherInWords } from '../rules/in-words.js';
 
 interface Asked {
@@ -252,60 +252,4 @@ function Trial({ trial }: { readonly trial: RuleTrial }) {
 
 function shareInWords({ percent, value, position }: NonNullable<RuleTrial['share']>, t: Messages): string {
   return value === undefined || position === undefined ? t.explain.shareRandom(percent) : t.explain.share(percent, value, position);
-}
-
-function Hop({ hop }: { readonly hop: HopExplanation }) {
-  const t = useText();
-  return (
-    <div className="card" style={{ padding: '0.9rem 1.1rem' }}>
-      <Group gap="sm" mb="xs">
-        <Text fw={650} className="break">
-          {hop.service}
-        </Text>
-        <Text size="sm" c={hop.reason === 'none' ? 'var(--bad)' : hop.reason === 'fell-back-to-base' ? 'var(--warn)' : 'dimmed'}>
-          {t.explain.reasons[hop.reason] ?? hop.reason}
-        </Text>
-      </Group>
-      {hop.instances.length === 0 && (
-        <Text size="sm" c="dimmed">
-          {t.explain.noInstances}
-        </Text>
-      )}
-      <ul
-        style={{
-          listStyle: 'none',
-          margin: 0,
-          padding: 0,
-          display: 'grid',
-          gap: 6,
-          gridTemplateColumns: 'repeat(auto-fill, minmax(min(100%, 19rem), 1fr))',
-        }}
-      >
-        {hop.instances.map((one) => (
-          <InstanceLine key={`${one.instance.ip}:${one.instance.port}`} one={one} />
-        ))}
-      </ul>
-    </div>
-  );
-}
-
-function InstanceLine({ one }: { readonly one: ExplainedInstance }) {
-  const t = useText();
-  const serves = one.role === 'serves';
-  return (
-    <li style={{ display: 'flex', flexWrap: 'wrap', gap: 8, alignItems: 'center', fontSize: '0.88rem' }}>
-      <span aria-hidden style={{ color: serves ? 'var(--ok)' : 'var(--mantine-color-dimmed)' }}>
-        {serves ? '●' : '○'}
-      </span>
-      <span className="mono" style={serves ? {} : { color: 'var(--mantine-color-dimmed)' }}>
-        {one.instance.ip}:{one.instance.port}
-      </span>
-      <LaneBadge tag={one.tag} off={!serves} />
-      <span style={{ color: 'var(--mantine-color-dimmed)' }}>
-        {serves
-          ? t.explain.percent((one.share * 100).toLocaleString(t.locale, { maximumFractionDigits: 1 }))
-          : (t.explain.instanceRoles[one.role] ?? one.role)}
-      </span>
-    </li>
-  );
 }

@@ -1,8 +1,8 @@
 import { ActionIcon, Alert, Button, Group, Stack, Switch, Text, Title } from '@mantine/core';
-import { IconInfoCircle, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
+import { IconChevronDown, IconChevronRight, IconInfoCircle, IconPencil, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useId, useState } from 'react';
 import type { Lane } from '@lane/core/rules';
 import { api, pathOf } from '../api/client.js';
 import { groupsQuery, useRefresh, useUser, type GroupAnswer, type GroupsAnswer } from '../api/queries.js';
@@ -14,6 +14,7 @@ import { PageHead } from '../parts/page-head.js';
 import { sayDone, sayFailed } from '../parts/say.js';
 import { ruleInWords } from '../rules/in-words.js';
 import { Matrix } from './matrix.js';
+import { reachOf } from './trouble.js';
 import { TakingRules } from './taking-rules.js';
 
 /** A lane group: what serves where, and its lanes. */
@@ -113,8 +114,15 @@ function GroupDetails({ group, status, laneEtags, statusProblem, taking }: Group
       )}
       <Stack component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
         {group.lanes.map((lane) => (
-          <li key={lane.name}>
-            <LaneCard group={group.name} lane={lane} etag={laneEtags[lane.name] ?? ''} isEditor={isEditor} />
+          <li key={lane.name} id={`lane-${encodeURIComponent(lane.name)}`} className="lane-anchor">
+            <LaneCard
+              group={group.name}
+              lane={lane}
+              etag={laneEtags[lane.name] ?? ''}
+              isEditor={isEditor}
+              reach={status && reachOf(status, lane.name)}
+              isFolded={group.lanes.length > SHOWN_OPEN}
+            />
           </li>
         ))}
       </Stack>
@@ -132,21 +140,32 @@ function GroupDetails({ group, status, laneEtags, statusProblem, taking }: Group
   );
 }
 
+/** More lanes than these are shown folded. */
+const SHOWN_OPEN = 4;
+
 function LaneCard({
   group,
   lane,
   isEditor,
   etag,
+  reach,
+  isFolded,
 }: {
   readonly group: string;
   readonly lane: Lane;
   readonly isEditor: boolean;
   readonly etag: string;
+  /** What it serves now; undefined: the registry does not answer. */
+  readonly reach: { readonly services: number; readonly instances: number } | undefined;
+  readonly isFolded: boolean;
 }) {
   const t = useText();
   const refresh = useRefresh();
   const remove = useRemoval();
   const [isSwitching, setSwitching] = useState(false);
+  const [isAskedOff, setAskedOff] = useState(false);
+  const [isOpen, setOpen] = useState(!isFolded);
+  const facts = useId();
   const isEnabled = lane.enabled !== false;
   const path = pathOf('groups', group, 'lanes', lane.name);
 
@@ -154,18 +173,34 @@ function LaneCard({
     setSwitching(true);
     try {
       await api(`${path}/enabled`, { method: 'PUT', body: { enabled } });
-      sayDone(enabled ? t.group.switchedOn(lane.name) : t.group.switchedOff(lane.name));
+      sayDone(enabled ? t.group.switchedOn(lane.name) : t.group.switchedOff(lane.name), {
+        label: t.undo,
+        run: () => void toggle(!enabled),
+      });
     } catch (error) {
       sayFailed(t.failed, messageOf(error, t.unreachable));
     }
     await refresh();
     setSwitching(false);
+    setAskedOff(false);
   };
 
   return (
     <article className="card" style={{ padding: '1.1rem 1.25rem' }} aria-label={lane.name}>
       <Group justify="space-between" gap="sm">
         <Group gap="sm" style={{ minWidth: 0 }}>
+          {isFolded && (
+            <ActionIcon
+              variant="subtle"
+              c="var(--mantine-color-text)"
+              aria-label={t.group.details(lane.name)}
+              aria-expanded={isOpen}
+              aria-controls={facts}
+              onClick={() => setOpen(!isOpen)}
+            >
+              {isOpen ? <IconChevronDown size={18} aria-hidden /> : <IconChevronRight size={18} aria-hidden />}
+            </ActionIcon>
+          )}
           <Title order={3} className="break">
             {lane.name}
           </Title>
@@ -176,7 +211,7 @@ function LaneCard({
             <Switch
               checked={isEnabled}
               disabled={isSwitching}
-              onChange={(event) => void toggle(event.currentTarget.checked)}
+              onChange={(event) => (event.currentTarget.checked ? void toggle(true) : setAskedOff(true))}
               aria-label={t.group.switchOf(lane.name)}
               label={<span aria-hidden>{isEnabled ? t.group.enabled : t.group.laneOff}</span>}
               labelPosition="left"
@@ -201,7 +236,7 @@ function LaneCard({
           )}
         </Group>
       </Group>
-      <dl className="facts">
+      <dl className="facts" id={facts} hidden={!isOpen}>
         <dt>{t.group.fallback}</dt>
         <dd>{t.group.fallbacks[lane.fallback ?? 'default']}</dd>
         <dt>{t.group.rules}</dt>
@@ -219,6 +254,16 @@ function LaneCard({
           )}
         </dd>
       </dl>
+      <Confirm
+        opened={isAskedOff}
+        question={t.group.offQuestion(lane.name)}
+        lead={t.group.offLead(lane.tag, reach, lane.rules?.length ?? 0)}
+        action={t.group.switchOff}
+        danger
+        busy={isSwitching}
+        onClose={() => setAskedOff(false)}
+        onConfirm={() => void toggle(false)}
+      />
       <Confirm
         opened={remove.isAsked}
         question={t.group.deleteLaneQuestion(lane.name)}

@@ -8,6 +8,7 @@ import { Failure } from '../parts/failure.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { TakingRules } from './taking-rules.js';
+import { troubleIn } from './trouble.js';
 
 /** All lane groups. */
 export function GroupsPage() {
@@ -57,8 +58,13 @@ export function GroupsPage() {
   );
 }
 
-function GroupCard({ group }: GroupAnswer) {
+/** Further names are counted. */
+const SHOWN_SERVICES = 6;
+const SHOWN_LANES = 6;
+
+function GroupCard({ group, status }: GroupAnswer) {
   const t = useText();
+  const trouble = status === undefined ? 0 : troubleIn(status);
   return (
     <Link to="/groups/$group" params={{ group: group.name }} className="card group-card">
       <Group justify="space-between" mb={6} wrap="nowrap">
@@ -70,7 +76,8 @@ function GroupCard({ group }: GroupAnswer) {
         </Text>
       </Group>
       <Text size="sm" c="dimmed" className="break" mb="sm">
-        {group.services.join(' · ')}
+        {group.services.slice(0, SHOWN_SERVICES).join(' · ')}
+        {group.services.length > SHOWN_SERVICES && ` · ${t.more(group.services.length - SHOWN_SERVICES)}`}
       </Text>
       <Group gap={6}>
         {group.lanes.length === 0 && (
@@ -78,10 +85,20 @@ function GroupCard({ group }: GroupAnswer) {
             {t.groups.noLanes}
           </Text>
         )}
-        {group.lanes.map(({ name, tag, enabled }) => (
+        {group.lanes.slice(0, SHOWN_LANES).map(({ name, tag, enabled }) => (
           <LaneBadge key={name} tag={tag} name={enabled === false ? `${name} · ${t.group.laneOff}` : name} off={enabled === false} />
         ))}
+        {group.lanes.length > SHOWN_LANES && (
+          <Text size="sm" c="dimmed">
+            {t.more(group.lanes.length - SHOWN_LANES)}
+          </Text>
+        )}
       </Group>
+      {trouble > 0 && (
+        <Text size="sm" mt="sm" c="var(--bad)">
+          <IconAlertTriangle size={15} aria-hidden style={{ verticalAlign: '-2px' }} /> {t.groups.trouble(trouble)}
+        </Text>
+      )}
     </Link>
   );
 }

@@ -29,6 +29,12 @@ export const en = {
   moveUp: 'Move up',
   moveDown: 'Move down',
   edit: 'Edit',
+  undo: 'Undo',
+  more: (count: number) => `${count.toLocaleString('en')} more`,
+  stale: {
+    title: (at: string) => `No answer since ${at}. This page shows what was known then.`,
+    age: (seconds: number) => `${many(seconds, 'second', 'seconds')} old.`,
+  },
   delete: 'Delete',
   base: 'base',
   tag: 'Tag',
@@ -56,6 +62,7 @@ export const en = {
     noEntry: 'no entry: rules are not asked',
     invalid: 'The document in Nacos is not valid, so it is not in force: agents keep the last good one.',
     mend: 'Mend the document',
+    trouble: (count: number) => `${many(count, 'service', 'services')} in trouble`,
     taking: 'The order of rules keeps requests from a lane',
     takes: (taker: string, percent: number, robbed: string, takerLane: string, robbedLane: string) =>
       `Rule ${taker} takes ${percent} % of all requests before rule ${robbed} is asked. Put lane ${robbedLane} before lane ${takerLane}.`,
@@ -63,6 +70,11 @@ export const en = {
   group: {
     matrix: 'Services and lanes',
     matrixLead: 'Healthy instances of each service, and what serves where a lane has none.',
+    search: 'Find a service',
+    onlyWithLane: 'Only with a lane',
+    onlyTrouble: (count: number) => `Only trouble (${count.toLocaleString('en')})`,
+    shown: (shown: number, all: number) => `${shown.toLocaleString('en')} of ${many(all, 'service', 'services')}`,
+    noneShown: 'No service matches.',
     service: 'Service',
     entry: 'entry',
     total: 'of {total}',
@@ -80,6 +92,15 @@ export const en = {
     noLanesLead: 'A lane is chosen by the tag that its instances carry.',
     enabled: 'Enabled',
     switchOf: (lane: string) => `Lane ${lane} enabled`,
+    details: (lane: string) => `Details of lane ${lane}`,
+    switchOff: 'Switch off',
+    offQuestion: (lane: string) => `Switch lane ${lane} off?`,
+    offLead: (tag: string, reach: { readonly services: number; readonly instances: number } | undefined, rules: number) =>
+      `Within two seconds, requests tagged ${tag} count as untagged and go to base. ${
+        reach === undefined
+          ? 'Its instances get no more requests of the lane'
+          : `${many(reach.instances, 'instance', 'instances')} of ${many(reach.services, 'service', 'services')} get no more requests of the lane`
+      }, and ${many(rules, 'entry rule', 'entry rules')} no longer ${rules === 1 ? 'applies' : 'apply'}. The instances keep running, and you can undo this.`,
     switchedOn: (lane: string) => `Lane ${lane} is on`,
     switchedOff: (lane: string) => `Lane ${lane} is off`,
     fallback: 'Where it has no instance',

@@ -27,6 +27,12 @@ export const zh: Text = {
   moveUp: '上移',
   moveDown: '下移',
   edit: '编辑',
+  undo: '撤销',
+  more: (count) => `另有 ${count} 项`,
+  stale: {
+    title: (at) => `自 ${at} 起没有响应，页面显示的是当时的情况。`,
+    age: (seconds) => `已过 ${seconds} 秒。`,
+  },
   delete: '删除',
   base: '基线',
   tag: '标签',
@@ -54,6 +60,7 @@ export const zh: Text = {
     noEntry: '没有入口：不会匹配规则',
     invalid: 'Nacos 中的文档无效，因此未生效：各代理保留最近一份有效文档。',
     mend: '修正文档',
+    trouble: (count) => `${count} 个服务有问题`,
     taking: '规则的顺序使某条泳道收不到全部请求',
     takes: (taker, percent, robbed, takerLane, robbedLane) =>
       `规则 ${taker} 先取走全部请求的 ${percent}%，之后才轮到规则 ${robbed}。请把泳道 ${robbedLane} 移到泳道 ${takerLane} 之前。`,
@@ -61,6 +68,11 @@ export const zh: Text = {
   group: {
     matrix: '服务与泳道',
     matrixLead: '每个服务的健康实例数；泳道没有实例时由谁服务。',
+    search: '查找服务',
+    onlyWithLane: '仅有泳道的',
+    onlyTrouble: (count) => `仅有问题的（${count}）`,
+    shown: (shown, all) => `${shown} / ${all} 个服务`,
+    noneShown: '没有匹配的服务。',
     service: '服务',
     entry: '入口',
     total: '共 {total}',
@@ -77,6 +89,13 @@ export const zh: Text = {
     noLanesLead: '泳道由其实例所带的标签决定。',
     enabled: '已启用',
     switchOf: (lane) => `启用泳道 ${lane}`,
+    details: (lane) => `泳道 ${lane} 的详情`,
+    switchOff: '关闭',
+    offQuestion: (lane) => `关闭泳道 ${lane}？`,
+    offLead: (tag, reach, rules) =>
+      `两秒内，带标签 ${tag} 的请求将视为无标签，由基线服务。${
+        reach === undefined ? '其实例' : `${reach.services} 个服务的 ${reach.instances} 个实例`
+      }不再收到该泳道的请求，${rules} 条入口规则不再生效。实例继续运行，此操作可以撤销。`,
     switchedOn: (lane) => `泳道 ${lane} 已开启`,
     switchedOff: (lane) => `泳道 ${lane} 已关闭`,
     fallback: '没有实例时',

@@ -1,11 +1,44 @@
-import { notifications } from '@mantine/notifications';
+/** What is told after something was done: one notice at a time, in the header, where it covers nothing (shell/notice-bar.tsx). */
 
-/** Tells that something is done; screen readers say it, too. */
-export function sayDone(message: string): void {
-  notifications.show({ message, color: 'teal', withBorder: true, role: 'status', autoClose: 4_000 });
+/** A notice. */
+export interface Notice {
+  readonly id: number;
+  readonly kind: 'done' | 'failed';
+  readonly title?: string;
+  readonly message: string;
+  /** What takes back what was done. */
+  readonly undo?: { readonly label: string; run(): void };
 }
 
-/** Tells that something could not be done. */
+let latest: Notice | undefined;
+let count = 0;
+const listeners = new Set<() => void>();
+
+function tell(notice: Omit<Notice, 'id'> | undefined): void {
+  latest = notice === undefined ? undefined : { ...notice, id: ++count };
+  for (const listener of listeners) listener();
+}
+
+/** Tells that something is done. With `undo` it stays for longer. */
+export function sayDone(message: string, undo?: Notice['undo']): void {
+  tell({ kind: 'done', message, ...(undo === undefined ? {} : { undo }) });
+}
+
+/** Tells that something could not be done. It stays until it is closed. */
 export function sayFailed(title: string, message: string): void {
-  notifications.show({ title, message, color: 'red', withBorder: true, autoClose: 10_000 });
+  tell({ kind: 'failed', title, message });
 }
+
+/** Takes a notice away, if it is still the latest. */
+export function dismiss(id: number): void {
+  if (latest?.id === id) tell(undefined);
+}
+
+/** For useSyncExternalStore. */
+export const notices = {
+  subscribe(listener: () => void): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  },
+  latest: (): Notice | undefined => latest,
+};

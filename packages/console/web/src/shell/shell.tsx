@@ -13,7 +13,7 @@ import {
   useComputedColorScheme,
   useMantineColorScheme,
 } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
+import { useDisclosure, useElementSize, useMediaQuery } from '@mantine/hooks';
 import {
   IconArrowsSplit2,
   IconBraces,
@@ -34,8 +34,12 @@ import { api, ApiError } from '../api/client.js';
 import { sessionQuery } from '../api/queries.js';
 import { LANGUAGES, useLanguage, useText, type Language } from '../language/index.js';
 import { Failure } from '../parts/failure.js';
+import { useFreshness } from '../parts/freshness.js';
 import { PageHead } from '../parts/page-head.js';
+import { NoticeBar, StaleBanner, useNotice } from './notice-bar.js';
 import { SignIn } from './sign-in.js';
+
+const HEADER_PX = 60;
 
 const PAGES = [
   { to: '/', key: 'groups', Icon: IconRoute },
@@ -52,6 +56,12 @@ export function Shell() {
   const [isOpen, { toggle, close }] = useDisclosure(false);
   const path = useRouterState({ select: ({ location }) => location.pathname });
   useMovedFocus(close);
+  const freshness = useFreshness();
+  const notice = useNotice();
+  const { ref: secondRow, height: secondRowPx } = useElementSize();
+  const isWide = useMediaQuery('(min-width: 64em)', undefined, { getInitialValueInEffect: false }) === true;
+  /** What is done is told where there is room already; what needs more room gets a row of its own. */
+  const isBeside = isWide && notice?.kind === 'done';
 
   if (session.data === undefined) {
     return (
@@ -65,7 +75,8 @@ export function Shell() {
   const { user, authentication, nacos } = session.data;
   return (
     <AppShell
-      header={{ height: 60 }}
+      data-stale={freshness.isStale || undefined}
+      header={{ height: HEADER_PX + Math.ceil(secondRowPx) }}
       navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !isOpen } }}
       padding={{ base: 'md', sm: 'xl' }}
       transitionDuration={0}
@@ -74,7 +85,7 @@ export function Shell() {
         {t.skip}
       </a>
       <AppShell.Header style={{ background: 'var(--surface)', borderColor: 'var(--line)' }}>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap" gap="xs">
+        <Group h={HEADER_PX} px="md" justify="space-between" wrap="nowrap" gap="xs">
           <Group gap="sm" wrap="nowrap">
             <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t.menu} aria-expanded={isOpen} />
             <Link to="/" style={{ color: 'inherit', textDecoration: 'none', display: 'flex', alignItems: 'center', gap: '0.6rem' }}>
@@ -84,6 +95,11 @@ export function Shell() {
               </Text>
             </Link>
           </Group>
+          {isBeside && (
+            <div className="notice-beside">
+              <NoticeBar key={notice.id} notice={notice} />
+            </div>
+          )}
           <Group gap={4} wrap="nowrap">
             {authentication === 'token' && (
               <Group gap={6} wrap="nowrap" mr={4}>
@@ -100,13 +116,19 @@ export function Shell() {
             <SchemeMenu />
           </Group>
         </Group>
+        <div ref={secondRow}>
+          {freshness.isStale && <StaleBanner freshness={freshness} />}
+          {notice !== undefined && !isBeside && <NoticeBar key={notice.id} notice={notice} />}
+        </div>
       </AppShell.Header>
       <AppShell.Navbar p="md" component="div" style={{ background: 'var(--mantine-color-body)', borderColor: 'var(--line)' }}>
         <Stack gap={4} component="nav" aria-label={t.navigation} flex={1}>
           {PAGES.map(({ to, key, Icon }) => (
             <Link key={to} to={to} className="nav-link" data-active={isIn(path, to) || undefined} aria-current={isIn(path, to) ? 'page' : undefined}>
               <Icon size={19} stroke={1.7} aria-hidden />
-              {t.pages[key]}
+              <span className="nav-text" data-text={t.pages[key]}>
+                {t.pages[key]}
+              </span>
             </Link>
           ))}
         </Stack>
@@ -191,7 +213,8 @@ function LanguageMenu() {
             key={one}
             lang={LANGUAGES[one].locale}
             onClick={() => choose(one)}
-            rightSection={one === language ? <IconCheck size={16} aria-hidden /> : null}
+            aria-current={one === language || undefined}
+            rightSection={<Chosen isChosen={one === language} />}
           >
             {LANGUAGES[one].name}
           </Menu.Item>
@@ -223,7 +246,8 @@ function SchemeMenu() {
           <Menu.Item
             key={value}
             leftSection={<ChoiceIcon size={16} aria-hidden />}
-            rightSection={value === colorScheme ? <IconCheck size={16} aria-hidden /> : null}
+            aria-current={value === colorScheme || undefined}
+            rightSection={<Chosen isChosen={value === colorScheme} />}
             onClick={() => setColorScheme(value)}
           >
             {t.schemes[value]}
@@ -232,6 +256,11 @@ function SchemeMenu() {
       </Menu.Dropdown>
     </Menu>
   );
+}
+
+/** A tick before what is chosen; as wide where it is not, so that nothing moves. */
+function Chosen({ isChosen }: { readonly isChosen: boolean }) {
+  return <IconCheck size={16} aria-hidden visibility={isChosen ? 'visible' : 'hidden'} />;
 }
 
 /** For addresses that lead nowhere. */

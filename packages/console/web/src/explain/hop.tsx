@@ -1,0 +1,61 @@
+import { Group, Text } from '@mantine/core';
+import type { ExplainedInstance, HopExplanation } from '@lane/core/model';
+import { useText } from '../language/index.js';
+import { LaneBadge } from '../parts/lane-badge.js';
+
+/** Which instances of a service serve a request, and why. */
+export function Hop({ hop }: { readonly hop: HopExplanation }) {
+  const t = useText();
+  return (
+    <div className="card" style={{ padding: '0.9rem 1.1rem' }}>
+      <Group gap="sm" mb="xs">
+        <Text fw={650} className="break">
+          {hop.service}
+        </Text>
+        <Text size="sm" c={hop.reason === 'none' ? 'var(--bad)' : hop.reason === 'fell-back-to-base' ? 'var(--warn)' : 'dimmed'}>
+          {t.explain.reasons[hop.reason] ?? hop.reason}
+        </Text>
+      </Group>
+      {hop.instances.length === 0 && (
+        <Text size="sm" c="dimmed">
+          {t.explain.noInstances}
+        </Text>
+      )}
+      <ul
+        style={{
+          listStyle: 'none',
+          margin: 0,
+          padding: 0,
+          display: 'grid',
+          gap: 6,
+          gridTemplateColumns: 'repeat(auto-fill, minmax(min(100%, 19rem), 1fr))',
+        }}
+      >
+        {hop.instances.map((one) => (
+          <InstanceLine key={`${one.instance.ip}:${one.instance.port}`} one={one} />
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function InstanceLine({ one }: { readonly one: ExplainedInstance }) {
+  const t = useText();
+  const serves = one.role === 'serves';
+  return (
+    <li style={{ display: 'flex', flexWrap: 'wrap', gap: 8, alignItems: 'center', fontSize: '0.88rem' }}>
+      <span aria-hidden style={{ color: serves ? 'var(--ok)' : 'var(--mantine-color-dimmed)' }}>
+        {serves ? '●' : '○'}
+      </span>
+      <span className="mono" style={serves ? {} : { color: 'var(--mantine-color-dimmed)' }}>
+        {one.instance.ip}:{one.instance.port}
+      </span>
+      <LaneBadge tag={one.tag} off={!serves} />
+      <span style={{ color: 'var(--mantine-color-dimmed)' }}>
+        {serves
+          ? t.explain.percent((one.share * 100).toLocaleString(t.locale, { maximumFractionDigits: 1 }))
+          : (t.explain.instanceRoles[one.role] ?? one.role)}
+      </span>
+    </li>
+  );
+}
