@@ -266,8 +266,8 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
       const failing = calls.filter({ has: page.getByRole('rowheader', { name: /spring-cloud-a\s*base/ }) }).getByRole('cell');
       expect([await failing.nth(3).textContent(), await failing.nth(5).textContent()]).toEqual([String(count), String(errors)]);
       // The graph has a seat for each service in each lane, and figures on each way.
-      const graph = page.getByRole('img', { name: /^Graph of 3 services/ });
-      expect(await graph.getByText('spring-cloud-a').count()).toBe(2);
+      const graph = page.getByRole('group', { name: /^Graph of 3 services/ });
+      expect(await graph.locator('.node text').getByText('spring-cloud-a').count()).toBe(2);
       await graph
         .getByText(new RegExp(`^${count}( · [\\d.]+/s)? ✕${errors}$`))
         .first()

@@ -4,16 +4,17 @@ import type {
   ExplanationAnswer,
   GroupsAnswer,
   HistoryAnswer,
+  HopAnswer,
   ServicesAnswer,
   SessionAnswer,
   Traffic,
   VersionAnswer,
 } from '@lane/console';
-import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { LIVE } from '../parts/freshness.js';
 import { api, pathOf } from './client.js';
 
-export type { AuditAnswer, ExplanationAnswer, GroupsAnswer, HistoryAnswer, ServicesAnswer, SessionAnswer, Traffic, VersionAnswer };
+export type { AuditAnswer, ExplanationAnswer, GroupsAnswer, HistoryAnswer, HopAnswer, ServicesAnswer, SessionAnswer, Traffic, VersionAnswer };
 
 export type GroupAnswer = GroupsAnswer['groups'][number];
 export type ServiceAnswer = ServicesAnswer['services'][number];
@@ -37,12 +38,28 @@ export const servicesQuery = queryOptions({
   refetchInterval: 5_000,
   meta: LIVE,
 });
-export const trafficQuery = queryOptions({
-  queryKey: ['traffic'],
-  queryFn: ({ signal }) => api<Traffic>('/traffic', { signal }),
-  refetchInterval: LIVE_MS,
-  meta: LIVE,
-});
+/** Traffic of the last `seconds`, or since the processes began; with `until`, as it was then, which ages no more. */
+export const trafficQuery = (seconds: number | undefined, until: string | undefined) =>
+  queryOptions({
+    queryKey: ['traffic', seconds, until],
+    queryFn: ({ signal }) =>
+      api<Traffic>(
+        `/traffic${seconds === undefined ? '' : `?${new URLSearchParams({ seconds: String(seconds), ...(until === undefined ? {} : { until }) })}`}`,
+        { signal },
+      ),
+    placeholderData: keepPreviousData,
+    ...(until === undefined ? { refetchInterval: LIVE_MS, meta: LIVE } : { staleTime: Infinity }),
+  });
+
+/** Which instances of a service serve calls of a tag, and why. */
+export const hopQuery = (service: string, tag: string | undefined) =>
+  queryOptions({
+    queryKey: ['hop', service, tag],
+    queryFn: ({ signal }) =>
+      api<HopAnswer>(`${pathOf('services', service, 'hop')}${tag === undefined ? '' : `?${new URLSearchParams({ tag })}`}`, { signal }),
+    refetchInterval: 5_000,
+    meta: LIVE,
+  });
 export const historyQuery = queryOptions({
   queryKey: ['history'],
   queryFn: ({ signal }) => api<HistoryAnswer>('/history', { signal }),

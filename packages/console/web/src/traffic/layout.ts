@@ -1,17 +1,22 @@
-/** Where things are in the graph: a band for each lane, a column for each step of the chain. */
+/** Where things are in the graph: a band for each lane; in it, services in columns and rows as a layout library has ordered them. */
 import type { Traffic } from '../api/queries.js';
 
 type Node = Traffic['nodes'][number];
 type Edge = Traffic['edges'][number];
 
+/** The column and the row that a service has among all; from layout-worker.ts. */
+export type Seats = ReadonlyMap<string, { readonly column: number; readonly row: number }>;
+
 /** A lane's band. */
 export interface Band {
   readonly tag: string | undefined;
   readonly y: number;
+  readonly height: number;
 }
 
 /** Instances of a service in a lane. */
 export interface PlacedNode extends Node {
+  readonly key: string;
   readonly x: number;
   readonly y: number;
 }
@@ -19,14 +24,18 @@ export interface PlacedNode extends Node {
 /** Calls between two of them, in one lane. */
 export interface PlacedEdge {
   readonly key: string;
-  readonly from: PlacedNode;
-  readonly to: PlacedNode;
+  readonly from: string;
+  readonly to: string;
+  readonly fromService: string;
+  readonly toService: string;
   readonly tag: string | undefined;
   readonly count: number;
   readonly errors: number;
   readonly perSecond: number | undefined;
-  /** The way, as SVG writes it, and where its figures stand. */
+  readonly p95Ms: number | undefined;
+  /** The way and its head, as SVG writes them, and where its figures stand. */
   readonly path: string;
+  readonly head: string;
   readonly labelX: number;
   readonly labelY: number;
 }
@@ -40,112 +49,111 @@ export interface Layout {
 }
 
 export const NODE = { width: 168, height: 62 } as const;
-export const BAND_HEIGHT = 128;
 const LEFT = 96;
 const COLUMN = 300;
-const MARGIN = 16;
+const ROW = 92;
+const BAND_MARGIN = 33;
+const MARGIN = 90;
 const PARALLEL_GAP = 30;
+const HEAD = 9;
 
-/** Lays out what the instances tell. The same figures always have the same places, so that nothing jumps. */
-export function layOut(traffic: Pick<Traffic, 'nodes' | 'edges'>): Layout {
-  const tags = [
-    ...new Set([...traffic.nodes.map(({ tag }) => tag), ...traffic.edges.map(({ tag }) => tag)].filter((tag) => tag !== undefined)),
-  ].sort();
-  const rows: Array<string | undefined> = [...tags.filter((tag) => traffic.nodes.some((node) => node.tag === tag)), undefined];
-  const columns = columnsOf(traffic);
-  const seats = new Map<string, PlacedNode>();
-  for (const node of traffic.nodes) {
-    const column = columns.get(node.service) ?? { step: 0, place: 0, of: 1 };
-    const row = rows.indexOf(node.tag);
-    // Services at the same step stand one under the other.
-    const shift = (column.place - (column.of - 1) / 2) * Math.min(NODE.height + 8, (BAND_HEIGHT - 10) / column.of);
-    const y = row * BAND_HEIGHT + (BAND_HEIGHT - NODE.height) / 2 + shift;
-    seats.set(keyOf(node), { ...node, x: LEFT + column.step * COLUMN, y });
-  }
-  const steps = Math.max(0, ...[...columns.values()].map(({ step }) => step));
-  return {
-    width: LEFT + steps * COLUMN + NODE.width + MARGIN,
-    height: rows.length * BAND_HEIGHT,
-    bands: rows.map((tag, i) => ({ tag, y: i * BAND_HEIGHT })),
-    nodes: [...seats.values()],
-    edges: placeEdges(traffic.edges, seats),
-  };
+/** The key of a node. */
+export function nodeKey({ service, tag }: { readonly service: string; readonly tag?: string | undefined }): string {
+  return JSON.stringify([service, tag ?? '']);
 }
 
-function keyOf({ service, tag }: { readonly service: string; readonly tag?: string }): string {
-  return JSON.stringify([service, tag]);
-}
-
-/** How far each service is from where traffic comes in, and its place among those as far. */
-function columnsOf({ nodes, edges }: Pick<Traffic, 'nodes' | 'edges'>): Map<string, { step: number; place: number; of: number }> {
-  const services = [...new Set(nodes.map(({ service }) => service))].sort();
-  const step = new Map(services.map((service) => [service, 0]));
-  // The longest way, found by pushing callees to the right; a ring stops after as many rounds as there are services.
-  for (let round = 0; round < services.length; round++) {
-    let isSettled = true;
-    for (const { from, to } of edges) {
-      const wanted = (step.get(from.service) ?? 0) + 1;
-      if (from.service !== to.service && (step.get(to.service) ?? 0) < wanted && wanted < services.length) {
-        step.set(to.service, wanted);
-        isSettled = false;
-      }
+/** Lays out figures on seats. The same services always have the same places, so that nothing jumps. */
+export function layOut(traffic: Pick<Traffic, 'nodes' | 'edges'>, seats: Seats): Layout {
+  const tags = [...new Set(traffic.nodes.map(({ tag }) => tag))].filter((tag) => tag !== undefined).toSorted();
+  const placed = new Map<string, PlacedNode>();
+  const bands: Band[] = [];
+  let y = 0;
+  let columns = 0;
+  for (const tag of [...tags, undefined]) {
+    const own = traffic.nodes.filter((node) => node.tag === tag).toSorted((a, b) => rowOf(seats, a) - rowOf(seats, b) || (a.service < b.service ? -1 : 1));
+    const filled = new Map<number, number>();
+    for (const node of own) {
+      const column = seats.get(node.service)?.column ?? 0;
+      const row = filled.get(column) ?? 0;
+      filled.set(column, row + 1);
+      columns = Math.max(columns, column);
+      const key = nodeKey(node);
+      placed.set(key, { ...node, key, x: LEFT + column * COLUMN, y: y + BAND_MARGIN + row * ROW });
     }
-    if (isSettled) break;
+    const height = 2 * BAND_MARGIN + NODE.height + (Math.max(1, ...filled.values()) - 1) * ROW;
+    bands.push({ tag, y, height });
+    y += height;
   }
-  const columns = new Map<string, { step: number; place: number; of: number }>();
-  for (const service of services) {
-    const together = services.filter((other) => step.get(other) === step.get(service));
-    columns.set(service, { step: step.get(service) ?? 0, place: together.indexOf(service), of: together.length });
-  }
-  return columns;
+  return { width: LEFT + columns * COLUMN + NODE.width + MARGIN, height: y, bands, nodes: [...placed.values()], edges: placeEdges(traffic.edges, placed) };
 }
 
-function placeEdges(edges: readonly Edge[], seats: ReadonlyMap<string, PlacedNode>): PlacedEdge[] {
-  const merged = new Map<
-    string,
-    { from: PlacedNode; to: PlacedNode; tag: string | undefined; count: number; errors: number; perSecond: number | undefined }
-  >();
+function rowOf(seats: Seats, { service }: Node): number {
+  return seats.get(service)?.row ?? Number.MAX_SAFE_INTEGER;
+}
+
+type Merged = Omit<PlacedEdge, 'path' | 'head' | 'labelX' | 'labelY'>;
+
+function placeEdges(edges: readonly Edge[], placed: ReadonlyMap<string, PlacedNode>): PlacedEdge[] {
+  const merged = new Map<string, Merged>();
   for (const edge of edges) {
-    const from = seats.get(keyOf(edge.from));
-    const to = seats.get(keyOf(edge.to));
-    if (from === undefined || to === undefined) continue;
-    const key = JSON.stringify([keyOf(edge.from), keyOf(edge.to), edge.tag]);
+    const [from, to] = [nodeKey(edge.from), nodeKey(edge.to)];
+    if (!placed.has(from) || !placed.has(to)) continue;
+    const key = `${from} ${to} ${edge.tag ?? ''}`;
     const known = merged.get(key);
-    if (known === undefined) merged.set(key, { from, to, tag: edge.tag, count: edge.count, errors: edge.errors, perSecond: edge.perSecond });
-    else {
-      known.count += edge.count;
-      known.errors += edge.errors;
-      if (edge.perSecond !== undefined) known.perSecond = (known.perSecond ?? 0) + edge.perSecond;
-    }
+    merged.set(key, {
+      key,
+      from,
+      to,
+      fromService: edge.from.service,
+      toService: edge.to.service,
+      tag: edge.tag,
+      count: (known?.count ?? 0) + edge.count,
+      errors: (known?.errors ?? 0) + edge.errors,
+      perSecond: edge.perSecond === undefined ? known?.perSecond : (known?.perSecond ?? 0) + edge.perSecond,
+      p95Ms: edge.p95Ms ?? known?.p95Ms,
+    });
   }
-  const parallel = new Map<string, number>();
   const total = new Map<string, number>();
-  const pairOf = (from: PlacedNode, to: PlacedNode): string => `${keyOf(from)} ${keyOf(to)}`;
-  for (const { from, to } of merged.values()) total.set(pairOf(from, to), (total.get(pairOf(from, to)) ?? 0) + 1);
-  return [...merged.entries()]
-    .sort(([a], [b]) => a.localeCompare(b))
-    .map(([key, { from, to, ...rest }]) => {
-      const pair = pairOf(from, to);
-      const nth = parallel.get(pair) ?? 0;
-      parallel.set(pair, nth + 1);
-      const shift = (nth - ((total.get(pair) ?? 1) - 1) / 2) * PARALLEL_GAP;
-      return { key, from, to, ...rest, ...wayBetween(from, to, shift) };
+  const pairOf = ({ from, to }: Merged): string => `${from} ${to}`;
+  for (const edge of merged.values()) total.set(pairOf(edge), (total.get(pairOf(edge)) ?? 0) + 1);
+  const nth = new Map<string, number>();
+  return [...merged.values()]
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    .map((edge) => {
+      const pair = pairOf(edge);
+      const n = nth.get(pair) ?? 0;
+      nth.set(pair, n + 1);
+      const shift = (n - ((total.get(pair) ?? 1) - 1) / 2) * PARALLEL_GAP;
+      return { ...edge, ...wayBetween(placed.get(edge.from) as PlacedNode, placed.get(edge.to) as PlacedNode, shift, n) };
     });
 }
 
-function wayBetween(from: PlacedNode, to: PlacedNode, shift: number): Pick<PlacedEdge, 'path' | 'labelX' | 'labelY'> {
-  const startY = from.y + NODE.height / 2;
-  const endY = to.y + NODE.height / 2;
+/** To the right where the callee is further on; around the right side where it is not; above itself where a service calls itself. */
+function wayBetween(from: PlacedNode, to: PlacedNode, shift: number, n: number): Pick<PlacedEdge, 'path' | 'head' | 'labelX' | 'labelY'> {
+  if (from.key === to.key) {
+    const [left, right] = [from.x + NODE.width * 0.62, from.x + NODE.width * 0.86];
+    const top = from.y - 26 - n * 14;
+    return {
+      path: `M${left} ${from.y} C${left - 14} ${top} ${right + 14} ${top} ${right} ${from.y - HEAD}`,
+      head: `M${right} ${from.y} l${-HEAD / 2} ${-HEAD} h${HEAD} Z`,
+      labelX: (left + right) / 2,
+      labelY: top + 8,
+    };
+  }
   const goesBack = to.x <= from.x;
   const startX = from.x + NODE.width;
-  const endX = goesBack ? to.x + NODE.width : to.x;
-  const reach = goesBack ? 70 : (endX - startX) / 2;
-  const c1 = { x: startX + reach, y: startY + shift };
-  const c2 = { x: goesBack ? endX + reach : endX - reach, y: endY + shift };
-  const at = (a: number, b: number, c: number, d: number): number => (a + 3 * b + 3 * c + d) / 8;
+  const startY = from.y + NODE.height / 2;
+  const tipX = goesBack ? to.x + NODE.width : to.x;
+  const tipY = to.y + NODE.height / 2 + (goesBack ? 12 : 0);
+  const side = goesBack ? 1 : -1;
+  const endX = tipX + side * HEAD;
+  const reach = goesBack ? 70 + Math.abs(shift) : (endX - startX) / 2;
+  const [c1x, c1y, c2x, c2y] = [startX + reach, startY + shift, endX + side * reach, tipY + shift];
+  const middle = (a: number, b: number, c: number, d: number): number => (a + 3 * b + 3 * c + d) / 8;
   return {
-    path: `M${startX} ${startY} C${c1.x} ${c1.y} ${c2.x} ${c2.y} ${endX} ${endY}`,
-    labelX: at(startX, c1.x, c2.x, endX),
-    labelY: at(startY, c1.y, c2.y, endY),
+    path: `M${startX} ${startY} C${c1x} ${c1y} ${c2x} ${c2y} ${endX} ${tipY}`,
+    head: `M${tipX} ${tipY} l${side * HEAD} ${-HEAD / 2} v${HEAD} Z`,
+    labelX: middle(startX, c1x, c2x, endX),
+    labelY: middle(startY, c1y, c2y, tipY),
   };
 }

@@ -1,44 +1,77 @@
-import { Button, Group, Stack, Text, Title } from '@mantine/core';
-import { IconPlayerPause, IconPlayerPlay, IconTopologyStar3 } from '@tabler/icons-react';
+import { Button, Checkbox, Group, Select, Slider, Stack, Text, TextInput, Title } from '@mantine/core';
+import { IconHistory, IconPlayerPause, IconPlayerPlay, IconTopologyStar3 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { getRouteApi } from '@tanstack/react-router';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { trafficQuery, type Traffic } from '../api/queries.js';
 import { useText } from '../language/index.js';
 import { Failure } from '../parts/failure.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
-import { TrafficGraph } from './traffic-graph.js';
+import { filterTraffic, tagsOf, type TrafficFilter } from './filter.js';
+import { SidePanel } from './side-panel.js';
+import { TrafficGraph, type Chosen } from './traffic-graph.js';
 
 const SHOWN_DECISIONS = 50;
+/** Of calls beyond these the table has the first, the filters lead to the others. */
+const SHOWN_CALLS = 200;
+const WINDOWS = [60, 300, 900, 3_600] as const;
+/** The window that a moment of the replay shows where none is chosen. */
+const REPLAYED_SECONDS = 60;
+const PLAYED_MS = 700;
+
+const route = getRouteApi('/traffic');
 
 /** Who calls whom, now: a graph, a table with the same figures, and the latest decisions. */
 export function TrafficPage() {
   const t = useText();
   const [isPaused, setPaused] = useState(false);
+  const [seconds, setSeconds] = useState<number>();
+  /** The moment of the last hour that is shown once more; undefined: now. */
+  const [until, setUntil] = useState<string>();
+  /** What the slider can reach, as it was when the replay began: it must not move under the finger. */
+  const [recorded, setRecorded] = useState<Traffic['recorded']>();
   const { data, error, refetch } = useQuery({
-    ...trafficQuery,
-    ...(isPaused ? { refetchInterval: false as const, refetchOnWindowFocus: false } : {}),
+    ...trafficQuery(until === undefined ? seconds : (seconds ?? REPLAYED_SECONDS), until),
+    ...(isPaused && until === undefined ? { refetchInterval: false as const, refetchOnWindowFocus: false } : {}),
   });
   return (
     <>
       <PageHead title={t.traffic.title} lead={t.traffic.lead}>
         <Group gap="xs">
-          <span className="pulse" data-paused={isPaused || undefined} aria-hidden />
+          <span className="pulse" data-paused={isPaused || until !== undefined || undefined} aria-hidden />
           <Text size="sm" c="dimmed">
-            {isPaused ? t.traffic.paused : t.traffic.live}
+            {until !== undefined ? t.traffic.replayed : isPaused ? t.traffic.paused : t.traffic.live}
           </Text>
         </Group>
         <Button
           variant="default"
+          disabled={until !== undefined}
           onClick={() => setPaused(!isPaused)}
           leftSection={isPaused ? <IconPlayerPlay size={16} aria-hidden /> : <IconPlayerPause size={16} aria-hidden />}
         >
           {isPaused ? t.traffic.goOn : t.traffic.pause}
         </Button>
+        {until === undefined ? (
+          <Button
+            variant="default"
+            leftSection={<IconHistory size={16} aria-hidden />}
+            disabled={data?.recorded === undefined}
+            onClick={() => {
+              setRecorded(data?.recorded);
+              setUntil(data?.recorded?.to);
+            }}
+          >
+            {t.traffic.replay}
+          </Button>
+        ) : (
+          <Button onClick={() => setUntil(undefined)}>{t.traffic.backToNow}</Button>
+        )}
       </PageHead>
+      {until !== undefined && recorded !== undefined && <Replay recorded={recorded} until={until} onChange={setUntil} />}
       {error !== null && <Failure error={error} retry={() => void refetch()} />}
       {data !== undefined &&
-        (data.sources.answered === 0 && data.nodes.length === 0 ? <NoTraffic sources={data.sources} /> : <Figures traffic={data} />)}
+        (data.sources.answered === 0 && data.nodes.length === 0 ? <NoTraffic sources={data.sources} /> : <Figures traffic={data} seconds={seconds} onSeconds={setSeconds} />)}
     </>
   );
 }
@@ -73,9 +106,22 @@ function NotRead({ sources }: { readonly sources: Traffic['sources'] }) {
   );
 }
 
-function Figures({ traffic }: { readonly traffic: Traffic }) {
+interface FiguresProps {
+  readonly traffic: Traffic;
+  readonly seconds: number | undefined;
+  onSeconds(seconds: number | undefined): void;
+}
+
+function Figures({ traffic, seconds, onSeconds }: FiguresProps) {
   const t = useText();
   const { sources } = traffic;
+  const { service = '' } = route.useSearch();
+  const navigate = route.useNavigate();
+  const [filter, setFilter] = useState<Omit<TrafficFilter, 'service'>>({ lane: undefined, onlyErrors: false });
+  const shown = useMemo(() => filterTraffic(traffic, { ...filter, service }), [traffic, filter, service]);
+  const [chosen, setChosen] = useState<Chosen>();
+  const close = useCallback(() => setChosen(undefined), []);
+  const tags = tagsOf(traffic);
   return (
     <Stack gap="lg">
       <section className="card" style={{ padding: '1rem' }} aria-labelledby="graph">
@@ -88,11 +134,96 @@ function Figures({ traffic }: { readonly traffic: Traffic }) {
             <NotRead sources={sources} />
           </Text>
         </Group>
-        <TrafficGraph traffic={traffic} />
+        <Group gap="sm" mb="sm" role="search" align="flex-end">
+          <TextInput
+            type="search"
+            label={t.traffic.service}
+            value={service}
+            onChange={(event) => void navigate({ search: event.currentTarget.value === '' ? {} : { service: event.currentTarget.value }, replace: true })}
+            autoComplete="off"
+            style={{ flex: '1 1 10rem', maxWidth: 280 }}
+          />
+          <Select
+            label={t.traffic.lane}
+            data={[{ value: ALL, label: t.traffic.allLanes }, { value: BASE, label: t.base }, ...tags.map((tag) => ({ value: `=${tag}`, label: tag }))]}
+            value={filter.lane === undefined ? ALL : filter.lane === '' ? BASE : `=${filter.lane}`}
+            onChange={(value) => setFilter({ ...filter, lane: value === null || value === ALL ? undefined : value === BASE ? '' : value.slice(1) })}
+            allowDeselect={false}
+          />
+          <Select
+            label={t.traffic.window}
+            data={[{ value: ALL, label: t.traffic.sinceStart }, ...WINDOWS.map((one) => ({ value: String(one), label: t.traffic.lastMinutes(one / 60) }))]}
+            value={seconds === undefined ? ALL : String(seconds)}
+            onChange={(value) => onSeconds(value === null || value === ALL ? undefined : Number(value))}
+            allowDeselect={false}
+          />
+          <Checkbox
+            label={t.traffic.onlyErrors}
+            checked={filter.onlyErrors}
+            onChange={(event) => setFilter({ ...filter, onlyErrors: event.currentTarget.checked })}
+            mb={9}
+          />
+        </Group>
+        <div className="graph-and-panel" data-open={chosen !== undefined || undefined}>
+          <div style={{ minWidth: 0 }}>
+            {shown.nodes.length === 0 ? <Text p="md">{t.traffic.noneShown}</Text> : <TrafficGraph traffic={shown} chosen={chosen} onChoose={setChosen} />}
+          </div>
+          {chosen !== undefined && <SidePanel key={chosen.key} chosen={chosen} traffic={traffic} onChoose={setChosen} onClose={close} />}
+        </div>
       </section>
-      <Calls edges={traffic.edges} />
-      <Decisions decisions={traffic.decisions} />
+      <Calls edges={shown.edges} />
+      <Decisions decisions={shown.decisions} />
     </Stack>
+  );
+}
+
+const ALL = 'all';
+const BASE = 'base';
+
+/** Shows the last hour once more, by hand or by itself. */
+function Replay({ recorded, until, onChange }: { readonly recorded: NonNullable<Traffic['recorded']>; readonly until: string; onChange(until: string): void }) {
+  const t = useText();
+  const [isPlaying, setPlaying] = useState(false);
+  const [from, to, stepMs] = [Date.parse(recorded.from), Date.parse(recorded.to), recorded.stepSeconds * 1_000];
+  const steps = Math.max(1, Math.ceil((to - from) / stepMs));
+  const step = Math.min(steps, Math.max(0, Math.round((Date.parse(until) - from) / stepMs)));
+  const goTo = useCallback((next: number) => onChange(new Date(Math.min(to, from + next * stepMs)).toISOString()), [onChange, from, to, stepMs]);
+  useEffect(() => {
+    if (!isPlaying) return;
+    if (step >= steps) {
+      setPlaying(false);
+      return;
+    }
+    const timer = setTimeout(() => goTo(step + 1), PLAYED_MS);
+    return () => clearTimeout(timer);
+  }, [isPlaying, step, steps, goTo]);
+  const time = new Date(until).toLocaleTimeString(t.locale);
+  return (
+    <Group className="card" p="sm" mb="md" gap="md" wrap="nowrap" role="group" aria-label={t.traffic.replay}>
+      <Button
+        variant="default"
+        size="compact-md"
+        onClick={() => {
+          if (!isPlaying && step >= steps) goTo(0);
+          setPlaying(!isPlaying);
+        }}
+      >
+        {isPlaying ? t.traffic.pause : t.traffic.play}
+      </Button>
+      <Slider
+        style={{ flex: 1 }}
+        min={0}
+        max={steps}
+        value={step}
+        onChange={goTo}
+        label={null}
+        thumbLabel={t.traffic.replayTime}
+        thumbProps={{ 'aria-valuetext': time }}
+      />
+      <Text size="sm" style={{ fontVariantNumeric: 'tabular-nums' }}>
+        <time dateTime={until}>{time}</time>
+      </Text>
+    </Group>
   );
 }
 
@@ -121,10 +252,13 @@ function Calls({ edges }: { readonly edges: Traffic['edges'] }) {
               <th scope="col" className="number">
                 {t.traffic.errors}
               </th>
+              <th scope="col" className="number">
+                {t.traffic.p95Head}
+              </th>
             </tr>
           </thead>
           <tbody>
-            {sorted.map((edge) => (
+            {sorted.slice(0, SHOWN_CALLS).map((edge) => (
               <tr key={sortKey(edge)}>
                 <th scope="row" style={{ whiteSpace: 'nowrap' }}>
                   {edge.from.service} <LaneBadge tag={edge.from.tag} />
@@ -141,11 +275,17 @@ function Calls({ edges }: { readonly edges: Traffic['edges'] }) {
                   {edge.perSecond === undefined ? '–' : edge.perSecond.toLocaleString(t.locale, { maximumFractionDigits: 1 })}
                 </td>
                 <td className={edge.errors > 0 ? 'number bad' : 'number'}>{edge.errors.toLocaleString(t.locale)}</td>
+                <td className="number">{edge.p95Ms === undefined ? '–' : t.traffic.ms(edge.p95Ms.toLocaleString(t.locale))}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
+      {sorted.length > SHOWN_CALLS && (
+        <Text size="sm" c="dimmed" p="sm">
+          {t.more(sorted.length - SHOWN_CALLS)}
+        </Text>
+      )}
     </section>
   );
 }
