@@ -1,5 +1,14 @@
 import type { Static } from '@sinclair/typebox';
-import type { AuditSchema, ExplanationSchema, GroupsSchema, HistorySchema, HopSchema, ServicesSchema, SessionSchema, VersionSchema } from './schemas.js';
+import type {
+  AuditSchema,
+  ExplanationSchema,
+  GroupsSchema,
+  HistorySchema,
+  HopSchema,
+  ServicesSchema,
+  SessionSchema,
+  VersionSchema,
+} from './schemas.js';
 
 export { startConsole, type ConsoleOptions, type RunningConsole } from './server.js';
 export { accountOfToken, MIN_TOKEN_LENGTH, parseAccounts, type Access, type Account, type Role, type User } from './access/accounts.js';

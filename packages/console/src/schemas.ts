@@ -179,7 +179,9 @@ const Counted = {
   count: Type.Integer(),
   errors: Type.Integer(),
   perSecond: Type.Optional(Type.Number({ description: 'Since the look before, or in the window; left out at the first look.' })),
-  p95Ms: Type.Optional(Type.Number({ description: 'Milliseconds within which 95 of 100 were answered. Of calls: as the called instances measure it, by lane and tag.' })),
+  p95Ms: Type.Optional(
+    Type.Number({ description: 'Milliseconds within which 95 of 100 were answered. Of calls: as the called instances measure it, by lane and tag.' }),
+  ),
 };
 const InLane = Type.Object({ service: Type.String(), tag: Type.Optional(Type.String({ description: 'Left out: base.' })) });
 const Route = Type.Unsafe<TrafficRoute>({ type: 'string', enum: [...TRAFFIC_ROUTES], description: 'How a call came to its destination.' });
@@ -199,7 +201,9 @@ export const HopSchema = Type.Object(
 
 /** Which part of the last hour is asked for. */
 export const TrafficWindow = Type.Object({
-  seconds: Type.Optional(Type.Integer({ minimum: 15, maximum: 3_600, description: 'Only what was counted in so many seconds; left out: since the processes began.' })),
+  seconds: Type.Optional(
+    Type.Integer({ minimum: 15, maximum: 3_600, description: 'Only what was counted in so many seconds; left out: since the processes began.' }),
+  ),
   until: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Before this time; left out: before now.' })),
 });
 

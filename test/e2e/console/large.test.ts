@@ -139,7 +139,8 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
   test('an entry of the menu that is chosen moves nothing', async () => {
     const { page } = await open();
     const links = page.getByRole('navigation', { name: 'Main' }).getByRole('link');
-    const boxes = async (): Promise<unknown> => Promise.all(
+    const boxes = async (): Promise<unknown> =>
+      Promise.all(
         (await links.locator('.nav-text').all()).map(async (link) => {
           const box = await link.boundingBox();
           return [box?.x, box?.width];

@@ -68,9 +68,17 @@ describe.skipIf(missing !== undefined)(`live traffic in the console${missing ===
     await graph.getByRole('button', { name: 'stock, gray' }).press('Enter');
     const panel = page.getByRole('complementary', { name: 'stock' });
     await panel.getByText(/p95 \d+ ms/).waitFor();
-    await panel.getByRole('region', { name: 'Instances' }).getByText(/127\.0\.0\.1:\d+/).first().waitFor();
+    await panel
+      .getByRole('region', { name: 'Instances' })
+      .getByText(/127\.0\.0\.1:\d+/)
+      .first()
+      .waitFor();
     await panel.getByRole('button', { name: 'Explain a call to stock in gray' }).first().click();
-    await panel.getByRole('region', { name: 'Latest decisions' }).getByText(/served by/).first().waitFor();
+    await panel
+      .getByRole('region', { name: 'Latest decisions' })
+      .getByText(/served by/)
+      .first()
+      .waitFor();
     await panel.getByRole('region', { name: 'Called by' }).getByRole('button', { name: 'cart' }).click();
     await page.getByRole('complementary', { name: 'cart → stock' }).waitFor();
     await page.keyboard.press('Escape');
@@ -144,8 +152,13 @@ describe.skipIf(missing !== undefined)(`live traffic in the console${missing ===
     const [teller] = tellers;
     if (teller === undefined) throw new Error('there is nobody');
     teller.requests = 4_321;
-    await page.locator('.graph .node').getByText(/^4,321 · /).waitFor();
-    const changed = await page.evaluate(() => [...(globalThis as unknown as { changed: Set<Element> }).changed].map((node) => node.getAttribute('aria-label')));
+    await page
+      .locator('.graph .node')
+      .getByText(/^4,321 · /)
+      .waitFor();
+    const changed = await page.evaluate(() =>
+      [...(globalThis as unknown as { changed: Set<Element> }).changed].map((node) => node.getAttribute('aria-label')),
+    );
     expect(changed).toEqual(['mesh-000, base']);
     expect(problems).toEqual([]);
   });

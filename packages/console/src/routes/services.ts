@@ -52,7 +52,11 @@ export function serviceRoutes(api: Api, { store, surveyor }: RouteContext): void
       if (table === undefined) throw new ConsoleError('ELANE_NOT_FOUND', `Nacos knows no service ${service}`);
       const isDisabled = tag !== undefined && rules.isDisabledTag(tag);
       const hop = explainHop(table, isDisabled ? undefined : tag);
-      return { isDisabled, hop: { ...hop, instances: hop.instances.slice(0, MAX_INSTANCES) }, leftOut: Math.max(0, hop.instances.length - MAX_INSTANCES) };
+      return {
+        isDisabled,
+        hop: { ...hop, instances: hop.instances.slice(0, MAX_INSTANCES) },
+        leftOut: Math.max(0, hop.instances.length - MAX_INSTANCES),
+      };
     },
   );
 

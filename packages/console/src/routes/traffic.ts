@@ -7,7 +7,12 @@ export function trafficRoutes(api: Api, { traffic }: RouteContext): void {
     '/api/traffic',
     {
       config: { access: 'viewer' },
-      schema: { tags: ['registry'], summary: 'Who calls whom, as the instances count it', querystring: TrafficWindow, response: { 200: TrafficSchema, '4xx': ErrorSchema } },
+      schema: {
+        tags: ['registry'],
+        summary: 'Who calls whom, as the instances count it',
+        querystring: TrafficWindow,
+        response: { 200: TrafficSchema, '4xx': ErrorSchema },
+      },
     },
     ({ query: { seconds, until } }) =>
       seconds === undefined ? traffic.collect() : traffic.window(seconds, until === undefined ? undefined : new Date(until)),

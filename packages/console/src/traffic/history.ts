@@ -13,8 +13,12 @@ type EdgeIdentity = Pick<TrafficEdge, 'from' | 'to' | 'tag' | 'route'>;
 
 /** What was counted since the look before. */
 export interface Increment {
-  readonly nodes: ReadonlyArray<{ readonly key: string; readonly identity: NodeIdentity; readonly instances: number } & Pick<TrafficNode, 'count' | 'errors'>>;
-  readonly edges: ReadonlyArray<{ readonly key: string; readonly identity: EdgeIdentity; readonly durationKey: string } & Pick<TrafficEdge, 'count' | 'errors'>>;
+  readonly nodes: ReadonlyArray<
+    { readonly key: string; readonly identity: NodeIdentity; readonly instances: number } & Pick<TrafficNode, 'count' | 'errors'>
+  >;
+  readonly edges: ReadonlyArray<
+    { readonly key: string; readonly identity: EdgeIdentity; readonly durationKey: string } & Pick<TrafficEdge, 'count' | 'errors'>
+  >;
   /** How many requests took how long, by node and tag; not cumulative. */
   readonly durations: ReadonlyArray<{ readonly key: string; readonly nodeKey: string; readonly buckets: readonly number[] }>;
 }
@@ -104,7 +108,10 @@ export class TrafficHistory {
           buckets.forEach((value, i) => (into[i] = (into[i] ?? 0) + value));
       }
     }
-    const counts = ({ count, errors }: Counted, buckets: readonly number[] | undefined): Pick<TrafficNode, 'count' | 'errors' | 'perSecond' | 'p95Ms'> => {
+    const counts = (
+      { count, errors }: Counted,
+      buckets: readonly number[] | undefined,
+    ): Pick<TrafficNode, 'count' | 'errors' | 'perSecond' | 'p95Ms'> => {
       const p95Ms = p95MsOf(buckets);
       return { count, errors, perSecond: Math.round((count / spanSeconds) * 100) / 100, ...(p95Ms === undefined ? {} : { p95Ms }) };
     };

@@ -98,7 +98,11 @@ export class Sum {
   }
 
   nodes(): TrafficNode[] {
-    return [...this.#nodes.values()].map((node) => ({ ...node.identity, instances: node.instances, ...this.#counts(node, this.#bucketsOf(node.key)) }));
+    return [...this.#nodes.values()].map((node) => ({
+      ...node.identity,
+      instances: node.instances,
+      ...this.#counts(node, this.#bucketsOf(node.key)),
+    }));
   }
 
   edges(): TrafficEdge[] {
@@ -138,7 +142,8 @@ export class Sum {
   #edge(identity: Edge['identity']): Edge | undefined {
     const key = JSON.stringify(identity);
     let edge = this.#edges.get(key);
-    if (edge === undefined && this.#edges.size < MAX_EDGES) this.#edges.set(key, (edge = { key, identity, count: 0, errors: 0, perSecond: 0, newCount: 0, newErrors: 0 }));
+    if (edge === undefined && this.#edges.size < MAX_EDGES)
+      this.#edges.set(key, (edge = { key, identity, count: 0, errors: 0, perSecond: 0, newCount: 0, newErrors: 0 }));
     return edge;
   }
 

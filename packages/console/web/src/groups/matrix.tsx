@@ -48,11 +48,7 @@ export function Matrix({ status }: { readonly status: GroupStatus }) {
             autoComplete="off"
             style={{ flex: '1 1 12rem', maxWidth: 320 }}
           />
-          <Checkbox
-            label={t.group.onlyWithLane}
-            checked={onlyWithLane}
-            onChange={(event) => setOnlyWithLane(event.currentTarget.checked)}
-          />
+          <Checkbox label={t.group.onlyWithLane} checked={onlyWithLane} onChange={(event) => setOnlyWithLane(event.currentTarget.checked)} />
           <Checkbox
             label={t.group.onlyTrouble(troubled.length)}
             checked={onlyTrouble}

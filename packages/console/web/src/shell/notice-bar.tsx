@@ -30,8 +30,7 @@ export function StaleBanner({ freshness }: { readonly freshness: Freshness }) {
     <div className="notice" data-kind="stale" role="alert">
       <IconCloudOff size={18} aria-hidden />
       <Text size="sm" component="div" className="break">
-        <strong>{t.stale.title(new Date(since).toLocaleTimeString(t.locale))}</strong>{' '}
-        {/* Read once, not every second. */}
+        <strong>{t.stale.title(new Date(since).toLocaleTimeString(t.locale))}</strong> {/* Read once, not every second. */}
         <span aria-hidden>{t.stale.age(Math.round(ageMs / 1_000))}</span> {problem !== undefined && messageOf(problem, t.unreachable)}
       </Text>
     </div>

@@ -70,7 +70,9 @@ export function layOut(traffic: Pick<Traffic, 'nodes' | 'edges'>, seats: Seats):
   let y = 0;
   let columns = 0;
   for (const tag of [...tags, undefined]) {
-    const own = traffic.nodes.filter((node) => node.tag === tag).toSorted((a, b) => rowOf(seats, a) - rowOf(seats, b) || (a.service < b.service ? -1 : 1));
+    const own = traffic.nodes
+      .filter((node) => node.tag === tag)
+      .toSorted((a, b) => rowOf(seats, a) - rowOf(seats, b) || (a.service < b.service ? -1 : 1));
     const filled = new Map<number, number>();
     for (const node of own) {
       const column = seats.get(node.service)?.column ?? 0;
@@ -84,7 +86,13 @@ export function layOut(traffic: Pick<Traffic, 'nodes' | 'edges'>, seats: Seats):
     bands.push({ tag, y, height });
     y += height;
   }
-  return { width: LEFT + columns * COLUMN + NODE.width + MARGIN, height: y, bands, nodes: [...placed.values()], edges: placeEdges(traffic.edges, placed) };
+  return {
+    width: LEFT + columns * COLUMN + NODE.width + MARGIN,
+    height: y,
+    bands,
+    nodes: [...placed.values()],
+    edges: placeEdges(traffic.edges, placed),
+  };
 }
 
 function rowOf(seats: Seats, { service }: Node): number {

@@ -52,7 +52,8 @@ export function SidePanel({ chosen, traffic, onChoose, onClose }: SidePanelProps
         <Group gap="sm">
           <LaneBadge tag={tag} />
           <Text size="sm">
-            {t.traffic.requests} {sum(counted, 'count').toLocaleString(t.locale)} · {t.traffic.errors} {sum(counted, 'errors').toLocaleString(t.locale)}
+            {t.traffic.requests} {sum(counted, 'count').toLocaleString(t.locale)} · {t.traffic.errors}{' '}
+            {sum(counted, 'errors').toLocaleString(t.locale)}
             {p95Ms !== undefined && ` · ${t.traffic.p95(p95Ms.toLocaleString(t.locale))}`}
           </Text>
         </Group>
@@ -67,7 +68,12 @@ export function SidePanel({ chosen, traffic, onChoose, onClose }: SidePanelProps
         {node !== undefined && (
           <>
             <CallList title={t.traffic.callsIn} edges={traffic.edges.filter(({ to }) => nodeKey(to) === chosen.key)} end="from" onChoose={onChoose} />
-            <CallList title={t.traffic.callsOut} edges={traffic.edges.filter(({ from }) => nodeKey(from) === chosen.key)} end="to" onChoose={onChoose} />
+            <CallList
+              title={t.traffic.callsOut}
+              edges={traffic.edges.filter(({ from }) => nodeKey(from) === chosen.key)}
+              end="to"
+              onChoose={onChoose}
+            />
           </>
         )}
         <section aria-label={t.traffic.decisions}>

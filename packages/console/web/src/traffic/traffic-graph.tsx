@@ -114,7 +114,12 @@ interface Interactive {
 }
 
 // What is drawn of each has only what it shows: what has not changed is not drawn again.
-type Line = Pick<PlacedEdge, 'path' | 'head' | 'tag'> & { readonly id: string; readonly width: number; readonly isLive: boolean; readonly fails: boolean };
+type Line = Pick<PlacedEdge, 'path' | 'head' | 'tag'> & {
+  readonly id: string;
+  readonly width: number;
+  readonly isLive: boolean;
+  readonly fails: boolean;
+};
 const lineOf = ({ key, path, head, tag, count, perSecond, errors }: PlacedEdge): Line => ({
   id: key,
   path,
@@ -147,9 +152,31 @@ const EdgeLine = memo(function EdgeLine({ id, path, head, tag, width, isLive, fa
 });
 
 type Box = Pick<PlacedNode, 'service' | 'tag' | 'x' | 'y' | 'instances' | 'count' | 'errors'> & { readonly id: string };
-const boxOf = ({ key, service, tag, x, y, instances, count, errors }: PlacedNode): Box => ({ id: key, service, tag: tag ?? '', x, y, instances, count, errors });
+const boxOf = ({ key, service, tag, x, y, instances, count, errors }: PlacedNode): Box => ({
+  id: key,
+  service,
+  tag: tag ?? '',
+  x,
+  y,
+  instances,
+  count,
+  errors,
+});
 
-const NodeBox = memo(function NodeBox({ id, service, tag: tagOrNone, x, y, instances, count, errors, isDim, isChosen, onHover, onChoose }: Box & Interactive) {
+const NodeBox = memo(function NodeBox({
+  id,
+  service,
+  tag: tagOrNone,
+  x,
+  y,
+  instances,
+  count,
+  errors,
+  isDim,
+  isChosen,
+  onHover,
+  onChoose,
+}: Box & Interactive) {
   const t = useText();
   const tag = tagOrNone === '' ? undefined : tagOrNone;
   return (
@@ -185,7 +212,15 @@ const NodeBox = memo(function NodeBox({ id, service, tag: tagOrNone, x, y, insta
 });
 
 type Plate = Pick<PlacedEdge, 'labelX' | 'labelY' | 'tag' | 'count' | 'errors' | 'perSecond' | 'p95Ms'>;
-const plateOf = ({ labelX, labelY, tag, count, errors, perSecond, p95Ms }: PlacedEdge): Plate => ({ labelX, labelY, tag, count, errors, perSecond, p95Ms });
+const plateOf = ({ labelX, labelY, tag, count, errors, perSecond, p95Ms }: PlacedEdge): Plate => ({
+  labelX,
+  labelY,
+  tag,
+  count,
+  errors,
+  perSecond,
+  p95Ms,
+});
 
 const EdgePlate = memo(function EdgePlate({ labelX, labelY, tag, count, errors: failed, perSecond, p95Ms }: Plate) {
   const t = useText();

@@ -71,7 +71,11 @@ export function TrafficPage() {
       {until !== undefined && recorded !== undefined && <Replay recorded={recorded} until={until} onChange={setUntil} />}
       {error !== null && <Failure error={error} retry={() => void refetch()} />}
       {data !== undefined &&
-        (data.sources.answered === 0 && data.nodes.length === 0 ? <NoTraffic sources={data.sources} /> : <Figures traffic={data} seconds={seconds} onSeconds={setSeconds} />)}
+        (data.sources.answered === 0 && data.nodes.length === 0 ? (
+          <NoTraffic sources={data.sources} />
+        ) : (
+          <Figures traffic={data} seconds={seconds} onSeconds={setSeconds} />
+        ))}
     </>
   );
 }
@@ -139,20 +143,29 @@ function Figures({ traffic, seconds, onSeconds }: FiguresProps) {
             type="search"
             label={t.traffic.service}
             value={service}
-            onChange={(event) => void navigate({ search: event.currentTarget.value === '' ? {} : { service: event.currentTarget.value }, replace: true })}
+            onChange={(event) =>
+              void navigate({ search: event.currentTarget.value === '' ? {} : { service: event.currentTarget.value }, replace: true })
+            }
             autoComplete="off"
             style={{ flex: '1 1 10rem', maxWidth: 280 }}
           />
           <Select
             label={t.traffic.lane}
-            data={[{ value: ALL, label: t.traffic.allLanes }, { value: BASE, label: t.base }, ...tags.map((tag) => ({ value: `=${tag}`, label: tag }))]}
+            data={[
+              { value: ALL, label: t.traffic.allLanes },
+              { value: BASE, label: t.base },
+              ...tags.map((tag) => ({ value: `=${tag}`, label: tag })),
+            ]}
             value={filter.lane === undefined ? ALL : filter.lane === '' ? BASE : `=${filter.lane}`}
             onChange={(value) => setFilter({ ...filter, lane: value === null || value === ALL ? undefined : value === BASE ? '' : value.slice(1) })}
             allowDeselect={false}
           />
           <Select
             label={t.traffic.window}
-            data={[{ value: ALL, label: t.traffic.sinceStart }, ...WINDOWS.map((one) => ({ value: String(one), label: t.traffic.lastMinutes(one / 60) }))]}
+            data={[
+              { value: ALL, label: t.traffic.sinceStart },
+              ...WINDOWS.map((one) => ({ value: String(one), label: t.traffic.lastMinutes(one / 60) })),
+            ]}
             value={seconds === undefined ? ALL : String(seconds)}
             onChange={(value) => onSeconds(value === null || value === ALL ? undefined : Number(value))}
             allowDeselect={false}
@@ -166,7 +179,11 @@ function Figures({ traffic, seconds, onSeconds }: FiguresProps) {
         </Group>
         <div className="graph-and-panel" data-open={chosen !== undefined || undefined}>
           <div style={{ minWidth: 0 }}>
-            {shown.nodes.length === 0 ? <Text p="md">{t.traffic.noneShown}</Text> : <TrafficGraph traffic={shown} chosen={chosen} onChoose={setChosen} />}
+            {shown.nodes.length === 0 ? (
+              <Text p="md">{t.traffic.noneShown}</Text>
+            ) : (
+              <TrafficGraph traffic={shown} chosen={chosen} onChoose={setChosen} />
+            )}
           </div>
           {chosen !== undefined && <SidePanel key={chosen.key} chosen={chosen} traffic={traffic} onChoose={setChosen} onClose={close} />}
         </div>
@@ -181,7 +198,15 @@ const ALL = 'all';
 const BASE = 'base';
 
 /** Shows the last hour once more, by hand or by itself. */
-function Replay({ recorded, until, onChange }: { readonly recorded: NonNullable<Traffic['recorded']>; readonly until: string; onChange(until: string): void }) {
+function Replay({
+  recorded,
+  until,
+  onChange,
+}: {
+  readonly recorded: NonNullable<Traffic['recorded']>;
+  readonly until: string;
+  onChange(until: string): void;
+}) {
   const t = useText();
   const [isPlaying, setPlaying] = useState(false);
   const [from, to, stepMs] = [Date.parse(recorded.from), Date.parse(recorded.to), recorded.stepSeconds * 1_000];
