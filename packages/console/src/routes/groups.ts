@@ -26,7 +26,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
           (error: Error) => ({ found: undefined, ageMs: undefined, problem: error.message }),
         ),
       ]);
-      const statuses = survey.found === undefined ? [] : statusOf(stored.document, survey.found);
+      const statuses = survey.found === undefined ? [] : statusOf(stored.text, stored.document, survey.found);
       return {
         md5: stored.md5 ?? '',
         text: stored.text,
@@ -113,9 +113,15 @@ export function groupRoutes(api: Api, context: RouteContext): void {
     },
   );
 
-  function statusOf(document: LaneGroupsDocument, survey: readonly SurveyedService[]): readonly GroupStatus[] {
+  /** The last one that was made: pages ask more often than anything changes. */
+  let latest: { readonly text: string; readonly survey: readonly SurveyedService[]; readonly statuses: readonly GroupStatus[] } | undefined;
+
+  function statusOf(text: string, document: LaneGroupsDocument, survey: readonly SurveyedService[]): readonly GroupStatus[] {
+    if (latest?.text === text && latest.survey === survey) return latest.statuses;
     const rules = compileLaneGroups(document);
-    return laneStatus(rules, surveyor.tablesOf(survey, rules));
+    const statuses = laneStatus(rules, surveyor.tablesOf(survey, rules));
+    latest = { text, survey, statuses };
+    return statuses;
   }
 }
 
