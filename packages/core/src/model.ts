@@ -51,6 +51,7 @@ export {
 } from './routing/lane-index.js';
 export { warmupMetadata } from './routing/warmup.js';
 export { DoubtLog } from './routing/doubt-log.js';
+export { DEFAULT_OUTLIER_POLICY, isServerError, NO_OUTLIERS, type OutlierPolicy } from './routing/outlier.js';
 export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,

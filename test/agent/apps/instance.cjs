@@ -7,13 +7,18 @@ const http2 = require('node:http2');
 const grpc = require('@grpc/grpc-js');
 
 const [, , name] = process.argv;
+let status = 200;
+process.on('message', (wanted) => {
+  status = wanted.status;
+  process.send({ status });
+});
 const same = (value) => value;
 
 const answer = (request, response) => {
   let body = '';
   request.setEncoding('utf8');
   request.on('data', (chunk) => (body += chunk));
-  request.on('end', () => response.end(JSON.stringify({ name, body })));
+  request.on('end', () => response.writeHead(status).end(JSON.stringify({ name, body })));
 };
 const plain = http.createServer({ keepAliveTimeout: 60_000 }, answer);
 const pem = (file) => fs.readFileSync(`${__dirname}/../tls/${file}.pem`);

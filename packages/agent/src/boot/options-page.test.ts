@@ -48,6 +48,11 @@ const WORDS: Readonly<Record<keyof typeof OPTION_ROWS, Words>> = {
     meaning: 'how long instances that the registry takes away in bulk stay in use, as it may have [forgotten them](../guides/registry-outages.md)',
     without: "the registry's: with Nacos 40s",
   },
+  outlier: {
+    meaning:
+      'when instances that [fail again and again](../guides/outliers.md) get no calls for a while: `off`, or some of `connect=1,5xx=5,time=30s,cap=50%`, which are the defaults',
+    without: 'on',
+  },
   kubernetesAccount: { meaning: 'folder of a service account: `token`, `ca.crt`, `namespace`', without: 'that of the pod' },
   kubernetesServer: { meaning: 'URL of the API server, such as that of `kubectl proxy`', without: 'that of the cluster, in a pod' },
   nacosServer: { meaning: 'where Nacos is', without: OF_THE_CLIENT },

@@ -87,6 +87,7 @@ export class Runtime implements Outbound, Messaging {
       fallback: options.fallback,
       formats: listedFormats(options),
       holdMs,
+      outlier: options.outlier,
       onDoubt: (doubted) => doubts.note(doubted),
     });
     this.nacos = new NacosDiscovery({
@@ -116,7 +117,7 @@ export class Runtime implements Outbound, Messaging {
     this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
     this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
     this.unresolved = new UnresolvedNames(this.#registry, (host) => names.isInternal(host), log);
-    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now());
+    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now(), options.outlier.serverErrors > 0);
     this.setRules(undefined);
     // Calls that come before there is a connection wait for them, too.
     if (options.nacosServer !== undefined && options.rules === 'nacos') this.laneGroups.expect();

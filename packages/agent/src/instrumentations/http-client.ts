@@ -9,6 +9,7 @@
  * Requests with `createConnection` and no agent never ask an agent: http-create-connection is for them.
  */
 import http from 'node:http';
+import { hearHttpAnswers } from '../outbound/connecting/answers.js';
 import { connectRoutedSockets } from '../outbound/connecting/routed-sockets.js';
 import { addRequestToRightInstance, type AddRequest } from '../outbound/http/destination.js';
 import { decideProxyOnce } from '../outbound/http/env-proxy.js';
@@ -21,6 +22,7 @@ import { wrap } from '../patching/wrap.js';
 export function install(outbound: Outbound): void {
   tellOfUnresolvedNames(outbound.unresolved);
   connectRoutedSockets(outbound.connecting);
+  if (outbound.connecting.judgesAnswers) hearHttpAnswers(outbound.connecting);
   const chooses = wrap(http.Agent.prototype, 'addRequest', (original: AddRequest) =>
     decideProxyOnce(original, outbound, (direct) => addRequestToRightInstance(direct, original, outbound)),
   );

@@ -86,6 +86,17 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     return traffic.call(host, port, currentContext()?.tag, verdict);
   });
 
+  const hear = safely('http2-client answers', (stream: http2.ClientHttp2Stream, headers: http2.IncomingHttpHeaders) => {
+    const status = Number(headers[':status']);
+    const socket = outbound.connecting.minds(status) && stream.session !== undefined ? stream.session.socket : undefined;
+    if (socket?.remoteAddress !== undefined && socket.remotePort !== undefined)
+      outbound.connecting.responded(socket.remoteAddress, socket.remotePort, status);
+  });
+  function answered(this: http2.ClientHttp2Stream, headers: http2.IncomingHttpHeaders): void {
+    hear(this, headers);
+  }
+  const followAnswer = safely('http2-client answers', (stream: http2.ClientHttp2Stream) => stream.on('response', answered));
+
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
     if (isGrpc(headers) || isOfDispatcher(this)) return original.call(this, headers, options);
     const prepared = withLane(this, headers) ?? headers;
@@ -95,6 +106,7 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     if (through !== undefined) {
       const made = original.call(through, prepared, options);
       if (series !== undefined) traffic?.followStream(made, series);
+      if (outbound.connecting.judgesAnswers && !router.isEmpty) followAnswer(made);
       return made;
     }
     if (series !== undefined) series.errors++;

@@ -83,7 +83,7 @@ function tell({ groups, doubts }: State): string {
   return doubts.length === 0 ? told : `${told}\n\n${doubts.map(tellDoubts).join('\n')}`;
 }
 
-function tellDoubts({ service, agents, doubting, doubted, of, seconds, leftAlone }: AgentsDoubts): string {
+function tellDoubts({ service, agents, doubting, doubted, of, seconds, leftAlone, ejected }: AgentsDoubts): string {
   const parts = [
     ...(doubting > 0
       ? [
@@ -91,6 +91,7 @@ function tellDoubts({ service, agents, doubting, doubted, of, seconds, leftAlone
         ]
       : []),
     ...(leftAlone > 0 ? [`${leftAlone} refused connections, and are left alone for a while`] : []),
+    ...(ejected > 0 ? [`${ejected} answered server errors, and are ejected for a while`] : []),
   ];
   return `${styled('yellow', service)}: ${parts.join('; ')}`;
 }

@@ -40,7 +40,7 @@ test('agents tell of which services they doubt what the registry says, and whom 
     report(known(1), known(2)),
   );
   const views = await askAgents([shop], true);
-  expect(doubtsOf(views)).toEqual([{ service: 'stock', agents: 3, doubting: 2, doubted: 2, of: 3, seconds: 13, leftAlone: 1 }]);
+  expect(doubtsOf(views)).toEqual([{ service: 'stock', agents: 3, doubting: 2, doubted: 2, of: 3, seconds: 13, leftAlone: 1, ejected: 0 }]);
   expect(agentsInstancesOf(views, { name: 'stock', group: 'DEFAULT_GROUP' })).toMatchObject([
     { address: '10.0.0.1:1', agents: 3, knownBy: 3, doubtedBy: 0, doubtedSeconds: null, leftAloneBy: 0 },
     { address: '10.0.0.1:2', agents: 3, knownBy: 3, doubtedBy: 2, doubtedSeconds: 13, doubt: 'absent' },

@@ -30,6 +30,8 @@ export interface AgentsDoubts {
   readonly seconds: number;
   /** Of the agent that has the most of them: instances left alone, as they refused connections. */
   readonly leftAlone: number;
+  /** Likewise: instances ejected, as they answered server errors. */
+  readonly ejected: number;
 }
 
 /** What agents say of one instance. */
@@ -44,6 +46,8 @@ export interface AgentsInstance extends Pick<InstanceReport, 'address' | 'tag' |
   readonly doubtedSeconds: number | null;
   /** Agents that leave it alone for a while, as it refused connections. */
   readonly leftAloneBy: number;
+  /** Agents that have ejected it, as it answered server errors. */
+  readonly ejectedBy: number;
 }
 
 /** Asks agents. Never rejects: who does not answer, or not in form, is passed over. `isLoopbackOurs`: loopback addresses are on this machine. */
@@ -72,7 +76,8 @@ export function doubtsOf(views: readonly AgentView[]): AgentsDoubts[] {
   for (const { service, instances } of views.flat()) {
     const doubted = instances.filter(({ doubt, usable }) => doubt !== null && usable);
     const leftAlone = instances.filter(({ leftAloneSeconds }) => leftAloneSeconds !== null).length;
-    const before = found.get(service) ?? { service, agents: 0, doubting: 0, doubted: 0, of: 0, seconds: 0, leftAlone: 0 };
+    const ejected = instances.filter(isEjected).length;
+    const before = found.get(service) ?? { service, agents: 0, doubting: 0, doubted: 0, of: 0, seconds: 0, leftAlone: 0, ejected: 0 };
     const isMost = doubted.length > before.doubted;
     found.set(service, {
       service,
@@ -82,9 +87,10 @@ export function doubtsOf(views: readonly AgentView[]): AgentsDoubts[] {
       of: isMost ? instances.filter(({ usable }) => usable).length : before.of,
       seconds: Math.max(before.seconds, ...doubted.map(({ doubtedSeconds }) => doubtedSeconds ?? 0)),
       leftAlone: Math.max(before.leftAlone, leftAlone),
+      ejected: Math.max(before.ejected, ejected),
     });
   }
-  return [...found.values()].filter(({ doubting, leftAlone }) => doubting > 0 || leftAlone > 0);
+  return [...found.values()].filter(({ doubting, leftAlone, ejected }) => doubting > 0 || leftAlone > 0 || ejected > 0);
 }
 
 /** What agents say of the instances of a service; where they differ, source and age are those of who heard of it last. */
@@ -92,7 +98,8 @@ export function agentsInstancesOf(views: readonly AgentView[], { name, group }: 
   const tables = views.flatMap((view) => view.filter((table) => table.service === name && table.group === group));
   const found = new Map<string, AgentsInstance>();
   for (const { instances } of tables) {
-    for (const { address, tag, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds } of instances) {
+    for (const instance of instances) {
+      const { address, tag, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds } = instance;
       const before = found.get(address);
       const isNewer = before === undefined || listedSecondsAgo < before.listedSecondsAgo;
       found.set(address, {
@@ -104,10 +111,16 @@ export function agentsInstancesOf(views: readonly AgentView[], { name, group }: 
         doubtedBy: (before?.doubtedBy ?? 0) + (doubt === null ? 0 : 1),
         doubtedSeconds: longer(before?.doubtedSeconds, doubtedSeconds),
         leftAloneBy: (before?.leftAloneBy ?? 0) + (leftAloneSeconds === null ? 0 : 1),
+        ejectedBy: (before?.ejectedBy ?? 0) + (isEjected(instance) ? 1 : 0),
       });
     }
   }
   return [...found.values()];
+}
+
+/** Agents of before say nothing of it. */
+function isEjected({ ejectedSeconds }: InstanceReport): boolean {
+  return ejectedSeconds !== undefined && ejectedSeconds !== null;
 }
 
 function longer(one: number | null | undefined, other: number | null): number | null {
@@ -130,7 +143,7 @@ const SOURCES: ReadonlySet<unknown> = new Set<InstanceReport['source']>(['regist
 const DOUBTS: ReadonlySet<unknown> = new Set<InstanceReport['doubt']>(['absent', 'unhealthy', 'disabled', 'untagged', null]);
 
 function isInstanceReport(value: unknown): value is InstanceReport {
-  const { address, tag, usable, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds } = (value ?? {}) as Partial<
+  const { address, tag, usable, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds, ejectedSeconds } = (value ?? {}) as Partial<
     Record<keyof InstanceReport, unknown>
   >;
   return (
@@ -141,6 +154,7 @@ function isInstanceReport(value: unknown): value is InstanceReport {
     Number.isFinite(listedSecondsAgo) &&
     DOUBTS.has(doubt) &&
     (doubtedSeconds === null || Number.isFinite(doubtedSeconds)) &&
-    (leftAloneSeconds === null || Number.isFinite(leftAloneSeconds))
+    (leftAloneSeconds === null || Number.isFinite(leftAloneSeconds)) &&
+    (ejectedSeconds === undefined || ejectedSeconds === null || Number.isFinite(ejectedSeconds))
   );
 }

@@ -5,6 +5,7 @@
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
 import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
+import { DEFAULT_OUTLIER_POLICY, NO_OUTLIERS, type OutlierPolicy } from '../routing/outlier.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
 import type { Trust } from '../rules/trust.js';
@@ -40,6 +41,7 @@ export interface AgentOptions {
   readonly registry: string;
   /** In milliseconds; undefined: as the registry has it. */
   readonly registryHoldMs: number | undefined;
+  readonly outlier: OutlierPolicy;
   /** Folder of a service account; undefined: that of the pod. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
@@ -88,6 +90,8 @@ interface Row<T> {
   readonly fallback: T;
   /** What an instance without the option is, in words. */
   readonly without?: string;
+  /** How a value in force is written, where it is no text. */
+  readonly show?: ((value: unknown) => string) | undefined;
   /** undefined: not usable. */
   readonly parse: (text: string) => T | undefined;
   /**
@@ -133,6 +137,30 @@ function duration(value: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,6})(ms|s|m)$/.exec(value) ?? [];
   const milliseconds = Number(count) * ({ ms: 1, s: 1_000, m: 60_000 }[unit] ?? NaN);
   return milliseconds <= 86_400_000 ? milliseconds : undefined;
+}
+
+/** Such as `5xx=3,time=10s`: what is not written is as by default. */
+function outlierPolicy(value: string): OutlierPolicy | undefined {
+  const isOn = boolean(value);
+  if (isOn !== undefined) return isOn ? DEFAULT_OUTLIER_POLICY : NO_OUTLIERS;
+  let policy = DEFAULT_OUTLIER_POLICY;
+  for (const word of words(value)) {
+    const [, name, of = ''] = /^(connect|5xx|time|cap)=(.+)$/.exec(word) ?? [];
+    const count = /^\d{1,4}%?$/.test(of) ? Number(of.replace('%', '')) : NaN;
+    const timeMs = duration(of);
+    if (name === 'time' && timeMs !== undefined && timeMs > 0) policy = { ...policy, timeMs };
+    else if (name === 'cap' && of.endsWith('%') && count >= 1 && count <= 100) policy = { ...policy, cap: count / 100 };
+    else if (name === 'connect' && count >= 1 && !of.endsWith('%')) policy = { ...policy, connect: count };
+    else if (name === '5xx' && count >= 1 && !of.endsWith('%')) policy = { ...policy, serverErrors: count };
+    else return undefined;
+  }
+  return policy;
+}
+
+function outlierText({ connect, serverErrors, timeMs, cap }: OutlierPolicy): string {
+  if (serverErrors === 0) return 'off';
+  const time = timeMs % 1_000 === 0 ? `${timeMs / 1_000}s` : `${timeMs}ms`;
+  return `connect=${connect},5xx=${serverErrors},time=${time},cap=${Math.round(cap * 100)}%`;
 }
 
 function port(value: string): number | undefined {
@@ -284,6 +312,13 @@ export const OPTION_ROWS = {
     fallback: undefined,
     parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
+  outlier: row<OutlierPolicy>({
+    variable: 'LANE_OUTLIER',
+    accepts: 'on, off, or some of connect=COUNT, 5xx=COUNT, time=30s and cap=50%',
+    fallback: DEFAULT_OUTLIER_POLICY,
+    parse: outlierPolicy,
+    show: (value) => outlierText(value as OutlierPolicy),
+  }),
   losslessMs: row<number | undefined>({
     variable: 'LANE_LOSSLESS',
     accepts: 'on, off, or the longest that a stop may be held, such as 25s',
@@ -419,7 +454,8 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
 }
 
 /** What is in force instead of a value that can't be used. */
-function inForceOf({ variable, without = 'The app runs without this setting' }: Row<unknown>, value: unknown): string {
+function inForceOf({ variable, without = 'The app runs without this setting', show }: Row<unknown>, value: unknown): string {
+  if (show !== undefined) return `In force is ${variable}=${show(value)}`;
   if (value === undefined || variable.endsWith('PASSWORD') || (Array.isArray(value) && value.length === 0)) return without;
   const shown = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
   return `In force is ${variable}=${shown}`;

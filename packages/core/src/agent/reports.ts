@@ -139,6 +139,8 @@ export interface InstanceReport {
   readonly doubtedSeconds: number | null;
   /** So long it is left alone still, as it refused connections; null: it is not. */
   readonly leftAloneSeconds: number | null;
+  /** So long it gets no calls still, as it answered server errors; null, or absent of agents before 0.2: it is not ejected. */
+  readonly ejectedSeconds?: number | null;
 }
 
 /** A service as an agent knows it. */

@@ -11,6 +11,9 @@
  * - **Doubt ends** when the instance is listed again, when the registry has said the same for the hold, or when the instance refuses
  *   connections.
  *
+ * An instance that answers server errors again and again is ejected (outlier.ts): it lives, so others of its lane take its calls, and never
+ * base. What is said of it in lists is judged as if it were not.
+ *
  * So a scale-down to nothing is told from forgetting by its order: who is drained is disabled first, which is a word, and gone later. A last
  * instance that goes without a word is doubted, as nobody can tell.
  *
@@ -22,6 +25,7 @@
  */
 import { isUsable } from './lane-index.js';
 import type { Instance } from './instance.js';
+import { ejectionMs, mostEjected, NO_OUTLIERS, type OutlierPolicy } from './outlier.js';
 import type { Tag } from '../names/tag.js';
 
 /** Who told a list: the registry itself, the app's own client of it, or an earlier run of this process. */
@@ -51,6 +55,8 @@ export interface RememberedInstance {
   readonly doubtedSinceMs: number | undefined;
   /** Until when it is left alone, as it refused connections. */
   readonly refusedUntilMs: number | undefined;
+  /** Until when it is ejected, as it answered server errors. */
+  readonly ejectedUntilMs: number | undefined;
 }
 
 interface Known {
@@ -66,14 +72,25 @@ interface Known {
   believedTag: Tag | undefined;
   doubt: Doubt | undefined;
   doubtedSinceMs: number;
+  failedConnects: number;
   refusals: number;
   refusedUntilMs: number;
+  /** Server errors in a row. */
+  serverErrors: number;
+  ejections: number;
+  ejectedAtMs: number;
+  ejectedUntilMs: number;
+  /** Its ejection is over, and it has answered nothing yet. */
+  isProbed: boolean;
+  /** When it came back for good. */
+  recoveredAtMs: number;
 }
 
 /** What is remembered of one service. */
 export class InstanceMemory {
   readonly #holdMs: number;
   readonly #tagOf: (instance: Instance) => Tag | undefined;
+  readonly #outlier: OutlierPolicy;
   readonly #known = new Map<string, Known>();
   /** Lists are counted, so that it is known who is not in the newest. */
   #list = 0;
@@ -82,9 +99,10 @@ export class InstanceMemory {
   #isReachable = true;
 
   /** `holdMs`: so long a registry has to say that instances are gone until that is believed; 0: it is believed at once. */
-  constructor(holdMs: number, tagOf: (instance: Instance) => Tag | undefined) {
+  constructor(holdMs: number, tagOf: (instance: Instance) => Tag | undefined, outlier: OutlierPolicy = NO_OUTLIERS) {
     this.#holdMs = holdMs;
     this.#tagOf = tagOf;
+    this.#outlier = outlier;
   }
 
   /** Takes a whole list. Of an address that is listed twice the later counts. */
@@ -127,6 +145,8 @@ export class InstanceMemory {
   refused(ip: string, port: number, nowMs: number): boolean {
     const known = this.#known.get(`${ip} ${port}`);
     if (known === undefined || known.refusedUntilMs > nowMs) return false;
+    // Of one that the registry doesn't list a single failure tells enough.
+    if (++known.failedConnects < this.#outlier.connect && known.doubt === undefined) return false;
     known.refusedUntilMs = nowMs + Math.min(FIRST_REFUSAL_MS * 2 ** known.refusals++, MAX_REFUSAL_MS);
     // It says itself that it is gone.
     if (known.doubt !== undefined) believe(known);
@@ -136,18 +156,67 @@ export class InstanceMemory {
   /** An instance took a connection. True where that changes what is in use. */
   answered(ip: string, port: number): boolean {
     const known = this.#known.get(`${ip} ${port}`);
-    if (known === undefined || known.refusals === 0) return false;
+    if (known === undefined) return false;
+    known.failedConnects = 0;
+    if (known.refusals === 0) return false;
     known.refusals = 0;
     known.refusedUntilMs = -Infinity;
     return true;
   }
 
+  /** An instance answered a call. True where that changes what is in use. */
+  responded(ip: string, port: number, isServerError: boolean, nowMs: number): boolean {
+    const known = this.#known.get(`${ip} ${port}`);
+    if (known === undefined || this.#outlier.serverErrors === 0) return false;
+    this.#expire(nowMs);
+    const isEjected = known.ejectedUntilMs > nowMs;
+    if (!isServerError) {
+      known.serverErrors = 0;
+      if (!isEjected && !known.isProbed) return false;
+      // Late answers of one that gets no calls any more say nothing; one that is kept, as its lane has nobody else, has just proved itself.
+      if (isEjected && this.#ejected(nowMs).has(known)) return false;
+      known.isProbed = false;
+      known.ejectedUntilMs = -Infinity;
+      known.recoveredAtMs = nowMs;
+      return true;
+    }
+    if (isEjected) return false;
+    if (++known.serverErrors < this.#outlier.serverErrors && !known.isProbed) return false;
+    // Who has been well for as long as it was away starts anew.
+    if (!known.isProbed && nowMs - known.recoveredAtMs > ejectionMs(this.#outlier, known.ejections)) known.ejections = 0;
+    known.serverErrors = 0;
+    known.isProbed = false;
+    known.ejectedAtMs = nowMs;
+    known.ejectedUntilMs = nowMs + ejectionMs(this.#outlier, known.ejections++);
+    return true;
+  }
+
+  /** Those that get no calls as they answered server errors. In each lane those first that were ejected first, up to the cap. */
+  #ejected(nowMs: number): ReadonlySet<Known> {
+    const ejected = new Set<Known>();
+    const lanes = new Map<Tag | undefined, { alive: number; ejected: Known[] }>();
+    for (const known of this.#known.values()) if (known.ejectedUntilMs > nowMs) lanes.set(formTagOf(known), { alive: 0, ejected: [] });
+    if (lanes.size === 0) return ejected;
+    for (const known of this.#known.values()) {
+      const lane = lanes.get(formTagOf(known));
+      if (lane === undefined || known.refusedUntilMs > nowMs || !isUsable(formOf(known))) continue;
+      lane.alive++;
+      if (known.ejectedUntilMs > nowMs) lane.ejected.push(known);
+    }
+    for (const lane of lanes.values()) {
+      const longest = lane.ejected.sort((a, b) => a.ejectedAtMs - b.ejectedAtMs);
+      for (const known of longest.slice(0, Math.max(0, mostEjected(this.#outlier, lane.alive)))) ejected.add(known);
+    }
+    return ejected;
+  }
+
   /** When what is in use changes by itself; undefined: it doesn't. */
   get dueMs(): number | undefined {
     let dueMs = Infinity;
-    for (const { doubt, doubtedSinceMs, refusedUntilMs } of this.#known.values()) {
+    for (const { doubt, doubtedSinceMs, refusedUntilMs, ejectedUntilMs } of this.#known.values()) {
       if (doubt !== undefined && this.#isReachable) dueMs = Math.min(dueMs, this.#doubtEndsMs(doubtedSinceMs));
       if (refusedUntilMs > -Infinity) dueMs = Math.min(dueMs, refusedUntilMs);
+      if (ejectedUntilMs > -Infinity) dueMs = Math.min(dueMs, ejectedUntilMs);
     }
     return dueMs === Infinity ? undefined : dueMs;
   }
@@ -156,10 +225,12 @@ export class InstanceMemory {
   instances(nowMs: number): readonly Instance[] {
     this.#expire(nowMs);
     const keepsBase = this.#keepsBase(nowMs);
+    const ejected = this.#ejected(nowMs);
     const instances: Instance[] = [];
     for (const known of this.#known.values()) {
       const form = formOf(known);
-      if (this.#isUsed(known, keepsBase, nowMs)) instances.push(form);
+      if (ejected.has(known)) instances.push({ ...form, healthy: false, ejected: true });
+      else if (this.#isUsed(known, keepsBase, nowMs)) instances.push(known.isProbed ? { ...form, probed: true } : form);
       else if (known.said !== undefined) instances.push(form.healthy ? { ...form, healthy: false, refused: true } : form);
     }
     return instances;
@@ -185,12 +256,14 @@ export class InstanceMemory {
 
   /** Whether what is in use is what was told last. */
   isAsTold(nowMs: number): boolean {
-    for (const { doubt, refusedUntilMs } of this.#known.values()) if (doubt !== undefined || refusedUntilMs > nowMs) return false;
+    for (const { doubt, refusedUntilMs, ejectedUntilMs, isProbed } of this.#known.values())
+      if (doubt !== undefined || refusedUntilMs > nowMs || ejectedUntilMs > nowMs || isProbed) return false;
     return true;
   }
 
   /** All that are remembered, in use or not. */
   describe(nowMs: number): RememberedInstance[] {
+    const ejected = this.#ejected(nowMs);
     return Array.from(this.#known, ([address, known]) => ({
       instance: known.said === undefined && known.refusedUntilMs > nowMs ? undefined : formOf(known),
       address: address.replace(' ', ':'),
@@ -199,6 +272,7 @@ export class InstanceMemory {
       doubt: known.doubt,
       doubtedSinceMs: known.doubt === undefined ? undefined : known.doubtedSinceMs,
       refusedUntilMs: known.refusedUntilMs > nowMs ? known.refusedUntilMs : undefined,
+      ejectedUntilMs: ejected.has(known) ? known.ejectedUntilMs : undefined,
     }));
   }
 
@@ -217,8 +291,15 @@ export class InstanceMemory {
         believedTag: tag,
         doubt: undefined,
         doubtedSinceMs: nowMs,
+        failedConnects: 0,
         refusals: 0,
         refusedUntilMs: -Infinity,
+        serverErrors: 0,
+        ejections: 0,
+        ejectedAtMs: -Infinity,
+        ejectedUntilMs: -Infinity,
+        isProbed: false,
+        recoveredAtMs: -Infinity,
       });
       return;
     }
@@ -286,6 +367,10 @@ export class InstanceMemory {
     for (const [address, known] of this.#known) {
       if (known.doubt !== undefined && (this.#isReachable || isTold) && nowMs >= this.#doubtEndsMs(known.doubtedSinceMs)) believe(known);
       if (known.refusedUntilMs <= nowMs) known.refusedUntilMs = -Infinity;
+      if (known.ejectedUntilMs > -Infinity && known.ejectedUntilMs <= nowMs) {
+        known.ejectedUntilMs = -Infinity;
+        known.isProbed = true;
+      }
       if (known.said === undefined && known.doubt === undefined) this.#known.delete(address);
     }
   }

@@ -8,5 +8,9 @@ export interface Instance {
   readonly enabled: boolean;
   /** It counts as unhealthy for nothing but that it refused connections: a lane that has nobody else, and no fallback, still asks it. */
   readonly refused?: boolean;
+  /** It counts as unhealthy for nothing but that it answered server errors again and again; others of its lane serve meanwhile. */
+  readonly ejected?: boolean;
+  /** It was ejected, and gets few calls until it has answered one. */
+  readonly probed?: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }

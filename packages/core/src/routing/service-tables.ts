@@ -1,6 +1,7 @@
 import type { LaneRules } from '../rules/types.js';
 import { instanceTagReader, type FormatName, type InstanceTagReader } from '../wire/formats.js';
 import type { Instance } from './instance.js';
+import { isServerError, PROBE_SHARE, type OutlierPolicy } from './outlier.js';
 import { InstanceMemory, type RememberedInstance, type TableOrigin } from './instance-memory.js';
 import { warmupOf, warmupShare, type Warmup } from './warmup.js';
 import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
@@ -87,6 +88,8 @@ export interface ServiceTablesOptions {
    * as whoever only looks needs no memory.
    */
   readonly holdMs?: () => number;
+  /** When an instance that answers server errors is left alone; default: never. */
+  readonly outlier?: OutlierPolicy | undefined;
   /** Told when something of a service comes into doubt, and when nothing is any more. */
   readonly onDoubt?: (doubts: ServiceDoubts) => void;
   /** Default {@link SYSTEM_CLOCK}. */
@@ -227,6 +230,12 @@ export class ServiceTables {
     if (remembered?.memory.answered(ip, port) === true) this.#review(remembered);
   }
 
+  /** An instance answered a call with this status. */
+  responded(key: ServiceKey, ip: string, port: number, status: number): void {
+    const remembered = this.#remembered.get(serviceIdOf(key));
+    if (remembered?.memory.responded(ip, port, isServerError(status), this.#clock.nowMs()) === true) this.#review(remembered);
+  }
+
   /** Whether what is in use of a service is what was told last; else some are in use against that, or have refused connections. */
   isAsTold(key: ServiceKey): boolean {
     return this.#remembered.get(serviceIdOf(key))?.isAsTold ?? true;
@@ -255,7 +264,7 @@ export class ServiceTables {
     if (remembered === undefined) {
       remembered = {
         key,
-        memory: new InstanceMemory(holdMs(), (instance) => this.tagOf(instance)),
+        memory: new InstanceMemory(holdMs(), (instance) => this.tagOf(instance), this.#options.outlier),
         told,
         origin,
         isAsTold: true,
@@ -374,7 +383,8 @@ export class ServiceTables {
   /** The share of its weight that an instance has now. */
   #shareOf(instance: Instance): number {
     const warmup = warmupOf(instance);
-    return warmup === undefined ? 1 : warmupShare(warmup, this.#ageMs(instance, warmup));
+    const share = warmup === undefined ? 1 : warmupShare(warmup, this.#ageMs(instance, warmup));
+    return instance.probed === true ? share * PROBE_SHARE : share;
   }
 
   /** By the instance's own clock, or since it was seen first: the longer. A clock that is wrong costs a warm-up at most. */
@@ -417,7 +427,7 @@ export class ServiceTables {
       },
       isEnabledLane: (tag) => rules === undefined || rules.laneOf(service, tag) !== undefined,
       baseMode: rules?.baseModeOf(service) ?? this.#options.baseMode ?? 'untagged',
-      shareOf: this.#firstSeenMs.size === 0 ? undefined : (instance) => this.#shareOf(instance),
+      shareOf: this.#firstSeenMs.size === 0 && !instances.some(({ probed }) => probed) ? undefined : (instance) => this.#shareOf(instance),
     };
     return buildLaneIndex(instances, indexRules);
   }

@@ -65,6 +65,9 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
   text.metric('lane_instances_left_alone', 'gauge', 'Instances that are left alone for a while, as they refused connections.');
   for (const { service: peer, instances } of status.services)
     text.sample('lane_instances_left_alone', { peer }, instances.filter(({ leftAloneSeconds }) => leftAloneSeconds !== null).length);
+  text.metric('lane_instances_ejected', 'gauge', 'Instances that get no calls for a while, as they answered server errors.');
+  for (const { service: peer, instances } of status.services)
+    text.sample('lane_instances_ejected', { peer }, instances.filter(({ ejectedSeconds }) => typeof ejectedSeconds === 'number').length);
   text.metric('lane_instrumentation_failures_total', 'counter', 'Defects of the agent that were caught, by instrumentation.');
   for (const { name, failures, state } of status.instrumentations) {
     if (state === 'on' || failures > 0) text.sample('lane_instrumentation_failures_total', { instrumentation: name }, failures);

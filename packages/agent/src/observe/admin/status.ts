@@ -58,15 +58,16 @@ function servicesIn(tables: ServiceTables): KnownServiceReport[] {
       group: key.group,
       namespace: key.namespace ?? null,
       ports: [...(tables.get(key)?.ports ?? [])].sort((a, b) => a - b),
-      instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs }) => ({
+      instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs, ejectedUntilMs }) => ({
         address,
         tag: (instance === undefined ? undefined : tags?.get(instance)) ?? null,
-        usable: instance !== undefined && isUsable(instance) && refusedUntilMs === undefined,
+        usable: instance !== undefined && isUsable(instance) && refusedUntilMs === undefined && ejectedUntilMs === undefined,
         source,
         listedSecondsAgo: seconds(nowMs - listedAtMs),
         doubt: doubt ?? null,
         doubtedSeconds: doubtedSinceMs === undefined ? null : seconds(nowMs - doubtedSinceMs),
         leftAloneSeconds: refusedUntilMs === undefined ? null : seconds(refusedUntilMs - nowMs),
+        ejectedSeconds: ejectedUntilMs === undefined ? null : seconds(ejectedUntilMs - nowMs),
       })),
       omitted: instances.length - told.length,
     };

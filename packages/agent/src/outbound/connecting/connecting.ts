@@ -3,8 +3,10 @@
  * call is tried on the next instance of its lane, and then on base where the lane's fallback allows it, before its caller gets the error.
  * Sockets (routed-sockets.ts), dispatches of undici and channels of gRPC each ask an {@link Attempt} where to go next; nobody else decides it.
  */
+import { isServerError } from '@lane/core/model';
 import type { Instance, Reason, Redirect, Router, ServiceKey, ServiceTables } from '@lane/core/model';
 import type { AgentLog } from '../../boot/log.js';
+import { hearUndiciAnswers } from './answers.js';
 import { TryBudget } from './try-budget.js';
 
 /** Instances of a lane that one call is tried on, and then as many of base. */
@@ -19,7 +21,7 @@ export interface Address {
 }
 
 /** What is known of instances, and remembered of them as they are connected to. */
-export type Known = Pick<ServiceTables, 'isEmpty' | 'findByAddress' | 'refused' | 'answered'>;
+export type Known = Pick<ServiceTables, 'isEmpty' | 'findByAddress' | 'refused' | 'answered' | 'responded'>;
 
 /** Connecting of all calls of this process. */
 export class Connecting {
@@ -29,13 +31,27 @@ export class Connecting {
   readonly #now: () => number;
   readonly #budgets = new Map<string, TryBudget>();
   readonly #refused = new Set<string>();
+  /** Addresses whose last answers were server errors: only theirs have to be looked at when all is well. */
+  readonly #failing = new Set<string>();
+
+  /** Whether anybody is ejected for what is answered. */
+  readonly judgesAnswers: boolean;
+  #hearsUndici = false;
 
   /** `now`: milliseconds of a monotonic clock. */
-  constructor(router: Router, tables: Known, log: AgentLog, now: () => number) {
+  constructor(router: Router, tables: Known, log: AgentLog, now: () => number, judgesAnswers = false) {
+    this.judgesAnswers = judgesAnswers;
     this.#router = router;
     this.#tables = tables;
     this.#log = log;
     this.#now = now;
+  }
+
+  /** Once, whatever copies of undici come: they share their channels. */
+  hearUndici(): void {
+    if (this.#hearsUndici || !this.judgesAnswers) return;
+    this.#hearsUndici = true;
+    hearUndiciAnswers(this);
   }
 
   /** A call goes to the instance of a verdict. */
@@ -70,6 +86,27 @@ export class Connecting {
   answered(service: ServiceKey, { ip, port }: Address): void {
     if (this.#refused.size > 0) this.#refused.delete(`${ip}:${port}`);
     this.#tables.answered(service, ip, port);
+  }
+
+  /** Whether an answer of this status can change anything: on the request path, change with care. */
+  minds(status: number): boolean {
+    return status >= 500 || this.#failing.size > 0;
+  }
+
+  /** Whoever listens at an address answered a call with this status. */
+  responded(host: string, port: number, status: number): void {
+    const key = `${host}:${port}`;
+    if (isServerError(status)) {
+      const service = this.serviceAt(host, port);
+      if (service === undefined) return;
+      this.#failing.add(key);
+      if (this.#failing.size > MAX_REFUSED) this.#failing.delete(this.#failing.values().next().value as string);
+      this.#tables.responded(service, host, port, status);
+    } else if (this.#failing.has(key)) {
+      const service = this.serviceAt(host, port);
+      this.#failing.delete(key);
+      if (service !== undefined) this.#tables.responded(service, host, port, status);
+    }
   }
 
   /** Whether a refusal is the last that is known of an address. */

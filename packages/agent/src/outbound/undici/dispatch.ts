@@ -26,6 +26,7 @@ export function isPatchedDispatcher(dispatcher: object): boolean {
 /** Patches DispatcherBase.prototype of one copy of undici. */
 export function patchDispatcherBase(prototype: object, outbound: Outbound, agentClass: () => AgentClass): void {
   checkCreatedRequests(outbound);
+  outbound.connecting.hearUndici();
   patched.add(prototype);
   const substitutes = createSubstitutes(agentClass);
   const waiting = createWaitingDispatches();
