@@ -44,6 +44,7 @@ const english = [
       ['Registry outages', 'registry-outages'],
       ['Rolling out and back', 'rolling-out'],
       ['Starting and stopping', 'lossless'],
+      ['Instances that fail', 'outliers'],
       ['Local development', 'local-development'],
     ),
   },

@@ -316,6 +316,7 @@ describe('the description', () => {
       '/api/history/{version}',
       '/api/history/{version}/rollback',
       '/api/services',
+      '/api/services/{service}/hop',
       '/api/session',
       '/api/traffic',
     ]);

@@ -50,8 +50,7 @@ const WORDS: Readonly<Record<keyof typeof OPTION_ROWS, Words>> = {
   },
   outlier: {
     meaning:
-      'when instances that [fail again and again](../guides/outliers.md) get no calls for a while: `off`, or some of `connect=1,5xx=5,time=30s,cap=50%`, which are the defaults',
-    without: 'on',
+      'when instances that [fail again and again](../guides/outliers.md) get no calls for a while: `on`, or some of `connect=1,5xx=5,time=30s,cap=50%`, which are what `on` means',
   },
   kubernetesAccount: { meaning: 'folder of a service account: `token`, `ca.crt`, `namespace`', without: 'that of the pod' },
   kubernetesServer: { meaning: 'URL of the API server, such as that of `kubectl proxy`', without: 'that of the cluster, in a pod' },
@@ -115,7 +114,7 @@ test('docs/reference/options.md is what the tables say', async () => {
     // Words for a default that has a value would hide it.
     expect(without === undefined, row.variable).toBe(hasValue);
     const aliases = 'aliases' in row ? `; also read from ${row.aliases.map(code).join(', ')}` : '';
-    return `| ${code(row.variable)} | ${hasValue ? code(String(fallback)) : without} | ${plain(row.accepts)} | ${cell(meaning)}${aliases} |`;
+    return `| ${code(row.variable)} | ${hasValue ? code(row.show?.(fallback) ?? String(fallback)) : without} | ${plain(row.accepts)} | ${cell(meaning)}${aliases} |`;
   });
   const closing = Object.values(OPTION_ROWS).flatMap((row) =>
     'whenUnusable' in row ? [`| ${code(row.variable)} | ${row.whenUnusable.meaning} |`] : [],

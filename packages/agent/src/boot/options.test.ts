@@ -51,7 +51,7 @@ test('without any setting the app gets the documented defaults, and nothing is c
       messages: 'share',
       traces: 'none',
       registryHoldMs: undefined,
-      outlier: { connect: 1, serverErrors: 5, timeMs: 30_000, cap: 0.5 },
+      outlier: { connect: 1, serverErrors: 0, timeMs: 30_000, cap: 0.5 },
       losslessMs: undefined,
       readyPath: undefined,
       warmupMs: undefined,

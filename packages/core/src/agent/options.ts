@@ -315,7 +315,7 @@ export const OPTION_ROWS = {
   outlier: row<OutlierPolicy>({
     variable: 'LANE_OUTLIER',
     accepts: 'on, off, or some of connect=COUNT, 5xx=COUNT, time=30s and cap=50%',
-    fallback: DEFAULT_OUTLIER_POLICY,
+    fallback: NO_OUTLIERS,
     parse: outlierPolicy,
     show: (value) => outlierText(value as OutlierPolicy),
   }),

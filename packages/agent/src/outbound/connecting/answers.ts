@@ -7,29 +7,35 @@
 import { channel } from 'node:diagnostics_channel';
 import type http from 'node:http';
 import { safely } from '../../patching/safely.js';
-import type { Connecting } from './connecting.js';
+
+/** Told of answers. */
+interface AnswerListener {
+  /** Whether an answer of this status can change anything. */
+  minds(status: number): boolean;
+  responded(host: string, port: number, status: number): void;
+}
 
 type HttpAnswer = { readonly response: http.IncomingMessage };
 type UndiciAnswer = { readonly request: { readonly origin?: unknown }; readonly response: { readonly statusCode: number } };
 
 /** Hears of the answers to node:http and https. */
-export function hearHttpAnswers(connecting: Connecting): void {
+export function hearHttpAnswers(connecting: AnswerListener): void {
   const hear = safely('http-client answers', ({ response }: HttpAnswer) => {
     const { statusCode: status, socket } = response;
     if (status === undefined || !connecting.minds(status)) return;
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress !== undefined && remotePort !== undefined) connecting.responded(remoteAddress, remotePort, status);
   });
-  channel('http.client.response.finish').subscribe((message) => void hear(message as HttpAnswer));
+  channel('http.client.response.finish').subscribe((message) => hear(message as HttpAnswer));
 }
 
 /** Hears of the answers to undici, of any copy. */
-export function hearUndiciAnswers(connecting: Connecting): void {
+export function hearUndiciAnswers(connecting: AnswerListener): void {
   const hear = safely('undici answers', ({ request, response }: UndiciAnswer) => {
     if (!connecting.minds(response.statusCode)) return;
     const { protocol, hostname, port } = new URL(String(request.origin));
     const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
     connecting.responded(host, port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port), response.statusCode);
   });
-  channel('undici:request:headers').subscribe((message) => void hear(message as UndiciAnswer));
+  channel('undici:request:headers').subscribe((message) => hear(message as UndiciAnswer));
 }
