@@ -5,7 +5,7 @@ const lane: MantineColorsTuple = ['#eef0ff', '#dde1ff', '#b9c0fb', '#929cf6', '#
 
 /** Characters of the longest label; those of Chinese are twice as wide. */
 function widthOf(data: SelectProps['data']): number {
-  const labels = (data ?? []).flatMap((one) => (typeof one === 'object' && 'label' in one ? one.label : String(one)));
+  const labels = (data ?? []).flatMap((one) => (typeof one === 'string' ? one : 'label' in one ? one.label : []));
   return Math.max(0, ...labels.map((label) => [...label].reduce((sum, character) => sum + (character > '\u2e7f' ? 2 : 1), 0)));
 }
 
