@@ -371,7 +371,7 @@ describe('the table of options in the documents', () => {
       const fallback: unknown = row?.fallback;
       // Others have a default that depends on something, told in words.
       if (fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)) expect(shown, variable).not.toMatch(/^`/);
-      else expect(shown, variable).toBe(`\`${String(fallback)}\``);
+      else expect(shown, variable).toBe(`\`${row?.show?.(fallback) ?? String(fallback)}\``);
     }
   });
 });

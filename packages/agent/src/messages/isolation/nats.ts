@@ -6,6 +6,7 @@
  * Limits: JetStream, whose consumers are the server's.
  */
 import type { Tag } from '@lane/core/model';
+import { wrap } from '../../patching/wrap.js';
 import type { Messaging } from '../messaging.js';
 import { createTakes, handleTaken, nameInLane } from './takes.js';
 
@@ -73,13 +74,16 @@ export function isolateSubscription(subscription: Subscription, protocol: Protoc
  */
 function throwIntoReader(protocol: Protocol, error: unknown): void {
   const { parser, transport } = protocol;
-  const { parse } = parser;
-  parser.parse = (chunk) => {
-    parser.parse = parse;
-    // Nothing is left of the connection that it was read from.
-    if (protocol.transport !== transport) return parser.parse(chunk);
-    throw error;
-  };
+  type Parse = typeof parser.parse;
+  const throwOnce = (original: Parse): Parse =>
+    function parse(this: unknown, chunk) {
+      undo?.();
+      // Nothing is left of the connection that it was read from.
+      if (protocol.transport !== transport) return original.call(this as typeof parser, chunk);
+      throw error;
+    };
+  // By nobody else's name: another callback may throw before this is read.
+  const undo = wrap(parser, 'parse', throwOnce, Symbol('lane.thrown'));
   transport.yields?.push(new Uint8Array(0));
   transport.signal?.resolve();
 }
