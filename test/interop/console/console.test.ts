@@ -115,8 +115,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await page.getByRole('heading', { level: 3, name: 'gray' }).waitFor();
     await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
 
-    const enabled = page.getByRole('switch', { name: 'Lane gray enabled' });
-    await enabled.press(' ');
+    await switchOff(page);
     await expectAnswers(BASE_ANSWER, BASE_ANSWER);
     await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
     await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
@@ -259,6 +258,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
         expect.stringMatching(/^[1-9]\d*$/),
         expect.any(String),
         '0',
+        expect.stringMatching(/^[\d.]+ ms$/),
       ]);
       const now = await told();
       const [count, errors] = callsIn(now, 'spring-cloud-a', 'spring-cloud-b', undefined);
@@ -269,7 +269,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
       const graph = page.getByRole('group', { name: /^Graph of 3 services/ });
       expect(await graph.locator('.node text').getByText('spring-cloud-a').count()).toBe(2);
       await graph
-        .getByText(new RegExp(`^${count}( · [\\d.]+/s)? ✕${errors}$`))
+        .getByText(new RegExp(`^${count}( · [\\d.]+/s)? · p95 [\\d.]+ ms ✕${errors}$`))
         .first()
         .waitFor();
 
@@ -473,7 +473,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     test.sequential('an editor’s change has their name in the history; signing out ends it', async () => {
       const page = await signIn(ALICE);
       await page.getByRole('link', { name: /shop/ }).click();
-      await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
+      await switchOff(page);
       await page.getByText('Lane gray is off').waitFor();
       await page.getByRole('link', { name: 'History' }).click();
       await page.getByRole('button', { name: /switched off lane shop\/gray by alice/ }).waitFor();
@@ -510,12 +510,18 @@ describe.skipIf(missing !== undefined)('where the entry’s routes choose the la
         expect((await demo.request(GRAY_HOST)).body).toMatch(gray);
       });
     await answers(GRAY_ANSWER);
-    await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
+    await switchOff(page);
     await answers(ONLY_A_GRAY);
     await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
     await answers(GRAY_ANSWER);
   });
 });
+
+/** Switches lane gray off, as a group's page does it. */
+async function switchOff(page: Page): Promise<void> {
+  await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
+  await page.getByRole('dialog', { name: 'Switch lane gray off?' }).getByRole('button', { name: 'Switch off' }).click();
+}
 
 /** What axe-core finds that is serious or critical; nothing has to be. */
 async function axe(page: Page): Promise<string[]> {

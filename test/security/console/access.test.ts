@@ -122,6 +122,7 @@ describe('the routes', () => {
       'GET /api/history/:version viewer',
       'GET /api/openapi.json viewer',
       'GET /api/services viewer',
+      'GET /api/services/:service/hop viewer',
       'GET /api/session anyone',
       'GET /api/traffic viewer',
       'POST /api/explanations viewer',

@@ -183,27 +183,38 @@ const NodeBox = memo(function NodeBox({
     <g
       className={`node ${laneClass(tag)}`}
       transform={`translate(${x} ${y})`}
-      role="button"
-      tabIndex={0}
-      aria-label={`${service}, ${tag ?? t.base}`}
-      aria-pressed={isChosen}
       data-dim={isDim || undefined}
       data-chosen={isChosen || undefined}
       onPointerEnter={() => onHover(id)}
       onPointerLeave={() => onHover(undefined)}
       onClick={() => onChoose(id)}
-      onKeyDown={(event) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        event.preventDefault();
-        onChoose(id);
-      }}
     >
       <title>{service}</title>
-      <rect width={NODE.width} height={NODE.height} rx={12} />
+      {/* Its name stays the same, whatever is counted: what has the focus is not read out anew each time. */}
+      <rect
+        width={NODE.width}
+        height={NODE.height}
+        rx={12}
+        role="button"
+        tabIndex={0}
+        aria-label={`${service}, ${tag ?? t.base}`}
+        aria-pressed={isChosen}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' && event.key !== ' ') return;
+          event.preventDefault();
+          onChoose(id);
+        }}
+      />
       <text x={NODE.width / 2} y={26} textAnchor="middle" fontSize={14} fontWeight={650}>
         {short(service, 20)}
       </text>
-      <text x={NODE.width / 2} y={46} textAnchor="middle" fontSize={12.5} style={{ fill: errors > 0 ? 'var(--bad)' : 'var(--mantine-color-dimmed)' }}>
+      <text
+        x={NODE.width / 2}
+        y={46}
+        textAnchor="middle"
+        fontSize={12.5}
+        style={{ fill: errors > 0 ? 'var(--bad)' : 'var(--mantine-color-dimmed)' }}
+      >
         {count.toLocaleString(t.locale)}
         {errors > 0 ? ` · ${t.traffic.errors} ${errors}` : ''} · {t.group.healthy(instances, instances)}
       </text>
