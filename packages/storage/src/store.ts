@@ -8,7 +8,7 @@
  * Limits: over gRPC there is neither, and some servers have no history (rnacos): what is written is read back only. On a server that does not compare, a writer that dies
  * between its write and the look at the history leaves a change overwritten, which the history still has. A server whose own
  * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again,
- * which on such a server takes half a second more for each change.
+ * which on such a server takes half a second more for each change, and longer while it is slow or others write.
  */
 import { mergeLaneGroups, laneGroupsToJson, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core/rules';
 import { codeOf, type VersionedConfigStore } from '@lane/core/model';
@@ -69,9 +69,12 @@ const MAX_ATTEMPTS = 30;
 const MAX_PAUSE_MS = 400;
 /**
  * A write that such a server has begun before ours was there may still be put over it, and its history then says of both that they
- * have replaced what was there before (seen with Nacos 2.1.1 under load): ours is looked for once more.
+ * have replaced what was there before (seen with Nacos 2.1.1 under load): ours is looked for until nobody has written for so
+ * long, or for a multiple of what ours took.
  */
 const OVERLAP_MS = 500;
+const OVERLAP_WRITES = 4;
+const MAX_OVERLAP_MS = 10_000;
 
 /** The lane groups in Nacos, for whoever changes them. */
 export class LaneGroupsStore {
@@ -146,6 +149,7 @@ export class LaneGroupsStore {
       const { document } = parsed;
       const text = laneGroupsToJson(document);
       if (text === stored.text) return { document, text, md5: stored.md5 as string, isChanged: conflicts > 0, conflicts, protection };
+      const start = performance.now();
       try {
         await this.#connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, text, {
           type: 'json',
@@ -158,10 +162,10 @@ export class LaneGroupsStore {
         if (casMd5 !== undefined) throw await this.#conflict();
         continue;
       }
+      const overlapMs = Math.min(MAX_OVERLAP_MS, Math.max(OVERLAP_MS, OVERLAP_WRITES * (performance.now() - start)));
       let outcome = await this.#look(text, stored, latest);
       if (outcome.is === 'well' && protection === 'history' && !(await this.#hasBeenCompared(stored))) {
-        await pause(OVERLAP_MS);
-        outcome = await this.#look(text, stored, latest);
+        outcome = await this.#lookUntilStill(text, stored, latest, overlapMs);
       }
       if (outcome.is === 'well') return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
       // What had been read is there still: nobody has changed it, and it is no conflict.
@@ -218,6 +222,24 @@ export class LaneGroupsStore {
     if (own < 0) return { is: 'lost' };
     const replaced = before[own];
     return (replaced ?? '') === read.text ? { is: 'well', md5 } : { is: 'overwrote', text: replaced };
+  }
+
+  /** Looks again until nothing has been recorded for a time, as long as all is well, and for {@link MAX_OVERLAP_MS} at most. */
+  async #lookUntilStill(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined, overlapMs: number): Promise<Outcome> {
+    const deadline = performance.now() + MAX_OVERLAP_MS;
+    let last = await this.#lastChange();
+    for (;;) {
+      await pause(overlapMs);
+      const change = await this.#lastChange();
+      const outcome = await this.#look(text, read, latest);
+      if (outcome.is !== 'well' || change === last || performance.now() > deadline) return outcome;
+      last = change;
+    }
+  }
+
+  async #lastChange(): Promise<string | undefined> {
+    const [latest] = (await this.history({ limit: 1 })).versions;
+    return latest?.id;
   }
 
   /** What is stored, once the server's cache has followed the latest change at least as to whether there is a document. */
