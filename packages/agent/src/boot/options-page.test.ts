@@ -137,7 +137,7 @@ ${rows.join('\n')}
 ## Values that can't be used
 
 The agent reports such a value in one line on stderr, and the app starts without it. Options that keep others out close instead. So does a file that can't be
-read, unless the environment sets them:
+read, unless the environment sets them. An empty value counts as not set, except for \`LANE_TRUST\` and \`LANE_BAGGAGE_BOUNDARY\`, which close:
 
 | variable | what holds |
 | --- | --- |

@@ -216,6 +216,7 @@ test.each([
 describe('an option that keeps others out closes where it can not be used, and one line says so', () => {
   test.each([
     ...[
+      '',
       'off',
       'nobody',
       'no',

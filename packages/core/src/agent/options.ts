@@ -437,8 +437,9 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
     }
     for (const variable of variables) {
       const value = source[variable]?.trim();
-      if (value === undefined || value === '') continue;
-      const parsed = definition.parse(value);
+      // Empty is the same as not set, but where that opens what was to be kept closed: a template may have had nothing to fill in.
+      if (value === undefined || (value === '' && (whenUnusable === undefined || whenUnusable.value === definition.fallback))) continue;
+      const parsed = value === '' ? undefined : definition.parse(value);
       if (parsed !== undefined) return tell(parsed);
       const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
       refused.push(`${variable}=${shown} can't be used: accepted is ${definition.accepts}`);
