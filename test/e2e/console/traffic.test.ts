@@ -138,6 +138,8 @@ describe.skipIf(missing !== undefined)(`live traffic in the console${missing ===
     await page.getByRole('group', { name: 'Graph of 300 services and 1,000 connections; the table has the same figures.' }).waitFor();
     expect(await page.locator('.graph path.head').count()).toBe(1_000);
     expect(await page.locator('.graph .node').count()).toBe(300);
+    // It opens so that names can be read.
+    expect((await page.locator('.graph .node text').first().boundingBox())?.height).toBeGreaterThan(9);
     await page.evaluate(() => {
       const changed = new Set<Element>();
       Object.assign(globalThis, { changed });

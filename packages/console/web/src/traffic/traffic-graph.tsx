@@ -11,6 +11,9 @@ const PLATE = { height: 22, character: 6.9 } as const;
 /** More ways have figures only where something fails, or where one looks. */
 const MAX_PLATES = 60;
 const ZOOM = { least: 0.15, most: 2, step: 1.4 } as const;
+/** What a graph has room for. One that could only be read with a glass there opens at {@link READABLE}, and is scrolled. */
+const ROOM = { width: 760, height: 620 } as const;
+const READABLE = 0.7;
 
 /** What was chosen in the graph, by its key. */
 export interface Chosen {
@@ -42,7 +45,9 @@ export function TrafficGraph({
   const isFocused = focus !== undefined && (layout.nodes.some(({ key }) => key === focus) || layout.edges.some(({ key }) => key === focus));
   const near = new Set(layout.edges.filter(touches).flatMap(({ from, to }) => [from, to]));
   const plates = layout.edges.filter((edge) => (isFocused ? touches(edge) : layout.edges.length <= MAX_PLATES || edge.errors > 0));
-  const scale = (by: number): void => setZoom((now) => Math.min(ZOOM.most, Math.max(ZOOM.least, (now ?? 1) * by)));
+  const fits = layout.width * READABLE <= ROOM.width && layout.height * READABLE <= ROOM.height;
+  const shownAt = zoom ?? (fits ? undefined : READABLE);
+  const scale = (by: number): void => setZoom(Math.min(ZOOM.most, Math.max(ZOOM.least, (shownAt ?? 1) * by)));
   return (
     <>
       <Group gap={4} mb="xs" justify="flex-end">
@@ -63,9 +68,9 @@ export function TrafficGraph({
           aria-label={t.traffic.graphLabel(services, layout.edges.length)}
           viewBox={`0 0 ${layout.width} ${layout.height}`}
           style={
-            zoom === undefined
-              ? { display: 'block', width: '100%', minWidth: Math.min(layout.width, 760), maxHeight: 620 }
-              : { display: 'block', width: layout.width * zoom, height: layout.height * zoom }
+            shownAt === undefined
+              ? { display: 'block', width: '100%', minWidth: Math.min(layout.width, ROOM.width), maxHeight: ROOM.height }
+              : { display: 'block', width: layout.width * shownAt, height: layout.height * shownAt }
           }
           onPointerLeave={() => setHovered(undefined)}
         >
