@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
   });
 
   test('services are found by name, by having a lane, and by being in trouble; names that are cut are told whole', async () => {
-    const { page, matrix, rows } = await open();
+    const { page, rows } = await open();
     const services = Array.from({ length: SERVICES }, (_, i) => i);
     const shown = page.getByRole('search').getByRole('status');
     const expectShown = (count: number): Promise<void> =>

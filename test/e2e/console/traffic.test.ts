@@ -159,7 +159,9 @@ describe.skipIf(missing !== undefined)(`live traffic in the console${missing ===
       .getByText(/^4,321 · /)
       .waitFor();
     const changed = await page.evaluate(() =>
-      [...(globalThis as unknown as { changed: Set<Element> }).changed].map((node) => node.querySelector('[role=button]')?.getAttribute('aria-label')),
+      [...(globalThis as unknown as { changed: Set<Element> }).changed].map((node) =>
+        node.querySelector('[role=button]')?.getAttribute('aria-label'),
+      ),
     );
     expect(changed).toEqual(['mesh-000, base']);
     expect(problems).toEqual([]);

@@ -94,11 +94,11 @@ describe('a cookie', () => {
   ])('of %j named %j is %j', (cookie, name, value) => expect(view({ headers: { cookie } }).cookie(name)).toBe(value));
 });
 
-test('of a thousand parameters and cookies all count, of more the first', () => {
+test('of 256 parameters and cookies all count, of more the first', () => {
   const pairs = (separator: string): string => Array.from({ length: 1_200 }, (_, i) => `n${i}=${i}`).join(separator);
   const request = view({ url: `/?${pairs('&')}`, headers: { cookie: pairs('; ') } });
   for (const read of [(name: string) => request.query(name), (name: string) => request.cookie(name)])
-    expect(['n0', 'n998', 'n999', 'n1000', 'n1199'].map(read)).toEqual(['0', '998', '999', undefined, undefined]);
+    expect(['n0', 'n254', 'n255', 'n256', 'n1199'].map(read)).toEqual(['0', '254', '255', undefined, undefined]);
 });
 
 test('a cookie is decoded as decodeURIComponent does, or taken as it is', () => {

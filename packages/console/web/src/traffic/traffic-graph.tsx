@@ -213,13 +213,7 @@ const NodeBox = memo(function NodeBox({
       <text x={NODE.width / 2} y={26} textAnchor="middle" fontSize={14} fontWeight={650}>
         {short(service, 20)}
       </text>
-      <text
-        x={NODE.width / 2}
-        y={46}
-        textAnchor="middle"
-        fontSize={12.5}
-        style={{ fill: errors > 0 ? 'var(--bad)' : 'var(--mantine-color-dimmed)' }}
-      >
+      <text x={NODE.width / 2} y={46} textAnchor="middle" fontSize={12.5} style={{ fill: errors > 0 ? 'var(--bad)' : 'var(--mantine-color-dimmed)' }}>
         {count.toLocaleString(t.locale)}
         {errors > 0 ? ` · ${t.traffic.errors} ${errors}` : ''} · {t.group.healthy(instances, instances)}
       </text>
