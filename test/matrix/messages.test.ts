@@ -66,6 +66,13 @@ const ROWS: readonly MessageRow[] = [
     help: 'nats',
     limits: 'callbacks; a `for await` loop over a subscription runs in the lane in which it was started',
   })),
+  ...['nats', '@nats-io/transport-node'].map((dependency) => ({
+    name: `${dependency}, JetStream`,
+    dependency: dependency === 'nats' ? dependency : '@nats-io/jetstream',
+    app: ['jetstream.cjs', dependency] as const,
+    help: 'nats',
+    limits: '`consume` with a callback; nobody calls a `for await` loop, nor what `fetch` and `next` give',
+  })),
   { name: 'bull', dependency: 'bull', app: ['bull.cjs'], help: 'bull' },
   {
     name: 'rocketmq-client-nodejs',
