@@ -52,6 +52,7 @@ export {
 export { warmupMetadata } from './routing/warmup.js';
 export { DoubtLog } from './routing/doubt-log.js';
 export { DEFAULT_OUTLIER_POLICY, isServerError, NO_OUTLIERS, type OutlierPolicy } from './routing/outlier.js';
+export { DEFAULT_NEAR_POLICY, NEAR_OFF, placeOf, REGION_KEYS, ZONE_KEYS, type NearPolicy, type Place } from './routing/near.js';
 export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,
@@ -63,6 +64,8 @@ export {
   type ServiceDoubts,
   type ServiceMemory,
   type TableListener,
+  type FarInstances,
+  type NearIndex,
   type KnownAddress,
   type ServiceKey,
   type ServiceTable,

@@ -1,6 +1,7 @@
 /** Which instance a call is tried on after one that refused the connection. */
 import type { Instance } from './instance.js';
-import { pick, route, type Decision, type LaneIndex, type Reason } from './lane-index.js';
+import { pick, route, type Decision, type Reason } from './lane-index.js';
+import type { NearIndex } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
 /** An instance to try, and why it may serve. */
@@ -12,9 +13,12 @@ export interface Candidate {
 /**
  * The next instance to try, of which `isTried` says no: one of the lane, unless the lane has had its tries; then one of base, where the lane's
  * fallback allows it. undefined: there is none. `random` gives a number in [0, 1).
+ *
+ * Where near instances come first, the next one to try is far: what keeps a call from one instance may keep it from the whole zone, and the
+ * lane has three tries.
  */
 export function nextCandidate(
-  index: LaneIndex,
+  index: NearIndex,
   tag: Tag | undefined,
   isTried: (instance: Instance) => boolean,
   isLaneSpent: boolean,
@@ -22,13 +26,18 @@ export function nextCandidate(
 ): Candidate | undefined {
   const decision = route(index, tag);
   if (decision.reason !== 'in-lane' || !isLaneSpent) {
-    const instance = untried(decision, isTried, random);
+    const instance = untriedOf(index, decision, isTried, random);
     if (instance !== undefined) return { instance, reason: decision.reason };
   }
   if (decision.reason !== 'in-lane' || tag === undefined) return undefined;
   const policy = index.rules.policyOf(tag);
-  const instance = policy.use === 'lane' && policy.fallback === 'base' ? untried(index.untagged, isTried, random) : undefined;
+  const instance = policy.use === 'lane' && policy.fallback === 'base' ? untriedOf(index, index.untagged, isTried, random) : undefined;
   return instance === undefined ? undefined : { instance, reason: 'fell-back-to-base' };
+}
+
+function untriedOf({ far }: NearIndex, decision: Decision, isTried: (instance: Instance) => boolean, random: () => number): Instance | undefined {
+  const others = decision.reason === 'none' ? undefined : far?.get(decision.reason === 'in-lane' ? decision.tag : undefined);
+  return (others === undefined ? undefined : untried(others.decision, isTried, random)) ?? untried(decision, isTried, random);
 }
 
 /** By weight where that gives one; else any, from a random place on. */

@@ -4,7 +4,8 @@ import type { Instance } from './instance.js';
 import { isServerError, PROBE_SHARE, type OutlierPolicy } from './outlier.js';
 import { InstanceMemory, type RememberedInstance, type TableOrigin } from './instance-memory.js';
 import { warmupOf, warmupShare, type Warmup } from './warmup.js';
-import { buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
+import { buildChances, buildLaneIndex, route, type BaseMode, type Decision, type Fallback, type IndexRules, type LaneIndex } from './lane-index.js';
+import { NEAR_OFF, passOver, type NearPolicy, type Place } from './near.js';
 import type { Tag } from '../names/tag.js';
 
 /** A service in a registry. */
@@ -19,11 +20,25 @@ export interface ServiceKey {
   readonly namespace?: string | undefined;
 }
 
+/** The index of a service of which far instances may have been passed over. */
+export interface NearIndex extends LaneIndex {
+  /** By lane (undefined: base): those that get no calls while enough others are near. They are tried where a near one can't be connected to. */
+  readonly far?: ReadonlyMap<Tag | undefined, FarInstances> | undefined;
+}
+
+/** Instances of a lane that are passed over, as others are nearer. */
+export interface FarInstances {
+  /** What would be decided if they were all there is. */
+  readonly decision: Decision;
+  /** `ip port` of each. */
+  readonly addresses: ReadonlySet<string>;
+}
+
 /** What is known of one service. */
 export interface ServiceTable {
   readonly key: ServiceKey;
   readonly instances: readonly Instance[];
-  readonly index: LaneIndex;
+  readonly index: NearIndex;
   /** Those of its instances; where it has none any more, of the last that it had. Empty: none is known. */
   readonly ports: ReadonlySet<number>;
   /** Who told it last. */
@@ -90,6 +105,10 @@ export interface ServiceTablesOptions {
   readonly holdMs?: () => number;
   /** When an instance that answers server errors is left alone; default: never. */
   readonly outlier?: OutlierPolicy | undefined;
+  /** When calls stay near {@link place}; default: never. */
+  readonly near?: NearPolicy | undefined;
+  /** Where this process is; what is not known yet can be told later ({@link ServiceTables.setPlace}). */
+  readonly place?: Place | undefined;
   /** Told when something of a service comes into doubt, and when nothing is any more. */
   readonly onDoubt?: (doubts: ServiceDoubts) => void;
   /** Default {@link SYSTEM_CLOCK}. */
@@ -106,8 +125,8 @@ const MIN_WARMUP_STEP_MS = 50;
 /** Where the table of a service is found, which changes with each push and each change of the lane groups. */
 interface Slot {
   table: ServiceTable;
-  /** The lane groups that the table was made under. */
-  rules: LaneRules | undefined;
+  /** Which lane groups, and which place of this process, the table was made under. */
+  generation: number;
   /** Calls off the next step of instances that warm up; undefined: none does. */
   endWarmup: (() => void) | undefined;
 }
@@ -146,6 +165,9 @@ export class ServiceTables {
   readonly #firstSeenMs = new Map<string, number>();
   readonly #clock: Clock;
   #rules: LaneRules | undefined;
+  #place: Place;
+  /** Counts changes of lane groups and place, which all tables follow. */
+  #generation = 0;
   #isReachable = true;
   #troubleAtMs = -Infinity;
   #alarm: { readonly atMs: number; readonly cancel: () => void } | undefined;
@@ -154,6 +176,7 @@ export class ServiceTables {
     this.#options = options;
     this.#readTag = instanceTagReader(options.formats);
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#place = options.place ?? {};
   }
 
   /** The lane groups in force, or undefined where none are known. */
@@ -171,26 +194,41 @@ export class ServiceTables {
     // What is read of metadata is the same, so that tags needn't be read again.
     if (labels.length > 0 || (this.#rules?.polarisLabels.length ?? 0) > 0) this.#readTag = instanceTagReader(this.#options.formats, labels);
     this.#rules = rules;
-    this.#followRules(0);
+    this.#generation++;
+    this.#follow(0);
   }
 
-  #followRules(from: number): void {
-    const rules = this.#rules;
+  /** Where this process is, as far as that is known. */
+  get place(): Place {
+    return this.#place;
+  }
+
+  /** It is known where this process is. The tables follow within moments, as with lane groups. */
+  setPlace({ zone, region }: Place): void {
+    if (zone === this.#place.zone && region === this.#place.region) return;
+    this.#place = { zone, region };
+    if ((this.#options.near ?? NEAR_OFF).circle === 'off') return;
+    this.#generation++;
+    this.#follow(0);
+  }
+
+  #follow(from: number): void {
+    const generation = this.#generation;
     let instances = 0;
     for (let i = from; i < this.#slots.length; i++) {
       const slot = this.#slots[i] as Slot;
-      if (slot.rules === rules) continue;
+      if (slot.generation === generation) continue;
       if (instances > INSTANCES_A_SLICE) {
         this.#clock.after(0, () => {
           // Where others have come meanwhile, theirs are under way.
-          if (this.#rules === rules) this.#followRules(i);
+          if (this.#generation === generation) this.#follow(i);
         });
         return;
       }
       instances += slot.table.instances.length + 1;
       const { key, instances: same } = slot.table;
       slot.table = { ...slot.table, index: this.buildIndex(key.name, same) };
-      slot.rules = rules;
+      slot.generation = generation;
     }
   }
 
@@ -352,12 +390,12 @@ export class ServiceTables {
     if (groups === undefined) services.set(key.name, (groups = new Map()));
     let slot = groups.get(key.group);
     if (slot === undefined) {
-      groups.set(key.group, (slot = { table, rules: this.#rules, endWarmup: undefined }));
+      groups.set(key.group, (slot = { table, generation: this.#generation, endWarmup: undefined }));
       this.#slots.push(slot);
     }
     if (before !== undefined) this.#addresses.remove(before.instances, slot);
     slot.table = table;
-    slot.rules = this.#rules;
+    slot.generation = this.#generation;
     this.#addresses.add(instances, slot);
     this.#followWarmup(slot);
     return table;
@@ -409,13 +447,13 @@ export class ServiceTables {
     if (stepMs === Infinity) return;
     slot.endWarmup = this.#clock.after(Math.max(MIN_WARMUP_STEP_MS, stepMs), () => {
       slot.table = { ...slot.table, index: this.buildIndex(slot.table.key.name, slot.table.instances) };
-      slot.rules = this.#rules;
+      slot.generation = this.#generation;
       this.#followWarmup(slot);
     });
   }
 
   /** Builds the index of any list of instances of a service under the rules in force. */
-  buildIndex(service: string, instances: readonly Instance[]): LaneIndex {
+  buildIndex(service: string, instances: readonly Instance[]): NearIndex {
     const rules = this.#rules;
     const fallback = this.#options.fallback ?? 'base';
     const indexRules: IndexRules = {
@@ -429,7 +467,8 @@ export class ServiceTables {
       baseMode: rules?.baseModeOf(service) ?? this.#options.baseMode ?? 'untagged',
       shareOf: this.#firstSeenMs.size === 0 && !instances.some(({ probed }) => probed) ? undefined : (instance) => this.#shareOf(instance),
     };
-    return buildLaneIndex(instances, indexRules);
+    const { near = NEAR_OFF } = this.#options;
+    return near.circle === 'off' ? buildLaneIndex(instances, indexRules) : buildNearIndex(instances, indexRules, near, this.#place);
   }
 
   /** The tag of an instance by its metadata; undefined: base. */
@@ -466,6 +505,31 @@ export class ServiceTables {
   hasHost(host: string): boolean {
     return this.#addresses.has(host);
   }
+}
+
+/** An index whose lanes have their near instances only, where there are enough. What is known of the others' tags stays known. */
+function buildNearIndex(instances: readonly Instance[], rules: IndexRules, policy: NearPolicy, own: Place): NearIndex {
+  const { tagOf, baseMode, isEnabledLane, shareOf } = rules;
+  const tags = new Map<Instance, Tag>();
+  for (const instance of instances) {
+    const tag = tagOf(instance);
+    if (tag !== undefined) tags.set(instance, tag);
+  }
+  const laneOf = (instance: Instance): Tag | undefined => {
+    const tag = tags.get(instance);
+    return tag !== undefined && baseMode === 'outside-enabled-lanes' && !isEnabledLane(tag) ? undefined : tag;
+  };
+  const isSettled = shareOf === undefined ? undefined : (instance: Instance): boolean => shareOf(instance) >= 1;
+  const passed = passOver(instances, { policy, own, laneOf, isSettled });
+  if (passed.size === 0) return buildLaneIndex(instances, rules);
+  const far = new Map<Tag | undefined, FarInstances>();
+  const left = new Set(instances);
+  for (const [tag, those] of passed) {
+    for (const instance of those) left.delete(instance);
+    const decision: Decision = { reason: tag === undefined ? 'base' : 'in-lane', instances: those, tag, chances: buildChances(those, shareOf) };
+    far.set(tag, { decision, addresses: new Set(those.map(({ ip, port }) => `${ip} ${port}`)) });
+  }
+  return { ...buildLaneIndex([...left], rules), tags, far };
 }
 
 /**

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { DEFAULT_FORMATS } from '../wire/formats.js';
 import type { Instance } from './instance.js';
 import { pick, type Decision } from './lane-index.js';
-import { ServiceTables, type Clock, type ServiceKey } from './service-tables.js';
+import { ServiceTables, type ServiceKey } from './service-tables.js';
+import { ManualClock } from './testing/manual-clock.js';
 import { warmupMetadata, warmupOf } from './warmup.js';
 
 const PAY: ServiceKey = { name: 'pay', group: 'DEFAULT_GROUP' };
@@ -17,38 +18,6 @@ const instance = (port: number, metadata: Record<string, string> = {}, changes: 
   metadata,
   ...changes,
 });
-
-/** Time that passes when told. @lane/testing, which has such a clock, is made of this package. */
-class ManualClock implements Clock {
-  #nowMs = 0;
-  #alarms: Array<{ readonly atMs: number; readonly work: () => void }> = [];
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-  epochMs(): number {
-    return Date.UTC(2026, 0, 1) + this.#nowMs;
-  }
-  after(ms: number, work: () => void): () => void {
-    const alarm = { atMs: this.#nowMs + ms, work };
-    this.#alarms.push(alarm);
-    return () => void (this.#alarms = this.#alarms.filter((one) => one !== alarm));
-  }
-  pass(ms: number): void {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      const due = this.#alarms.filter(({ atMs }) => atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs)[0];
-      if (due === undefined) break;
-      this.#alarms = this.#alarms.filter((one) => one !== due);
-      this.#nowMs = due.atMs;
-      due.work();
-    }
-    this.#nowMs = endMs;
-  }
-  get isIdle(): boolean {
-    return this.#alarms.length === 0;
-  }
-}
 
 /** The share of requests that an instance gets, by asking for each of many evenly spread random numbers. */
 function shareOf(port: number, decision: Decision | undefined): number {
