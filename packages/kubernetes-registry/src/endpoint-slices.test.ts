@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { instancesBehind, type Endpoint, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
 import { metadataOfLabels } from './pod-labels.js';
+import { knownPod } from './service-resources.js';
 
 const pods = new Map<string, KnownPod>([
   ['base', { uid: 'u1', metadata: {} }],
@@ -30,6 +31,26 @@ test('instances of several slices, each with the tag of its pod', () => {
   expect(told(HTTP, [slice([ready('10.0.0.1', 'base')]), slice([ready('10.0.0.2', 'gray')], { ports: [{ name: 'http', port: 9090 }] })])).toEqual([
     '10.0.0.1:8080',
     '10.0.0.2:9090 gray',
+  ]);
+});
+
+test('an instance is in the zone of its endpoint, unless its pod says another one', () => {
+  const placed = new Map<string, KnownPod>([
+    ['base', knownPod({ metadata: { name: 'base' } })],
+    [
+      'gray',
+      knownPod({ metadata: { name: 'gray', labels: { 'topology.kubernetes.io/zone': 'a', 'topology.kubernetes.io/region': 'r', other: 'b' } } }),
+    ],
+  ]);
+  const endpoints = [
+    { ...ready('10.0.0.1', 'base'), zone: 'b' },
+    { ...ready('10.0.0.2', 'gray'), zone: 'b' },
+    { ...ready('10.0.0.3', 'base'), zone: null },
+  ];
+  expect(instancesBehind(HTTP, [slice(endpoints)], placed, 80)?.instances.map(({ metadata }) => metadata)).toEqual([
+    { 'topology.kubernetes.io/zone': 'b' },
+    { 'topology.kubernetes.io/zone': 'a', 'topology.kubernetes.io/region': 'r' },
+    {},
   ]);
 });
 

@@ -1,5 +1,6 @@
 /** From Service, EndpointSlices and pods to the instances that a call to one port of the Service may use. Pure. */
 import type { Instance } from '@lane/core/model';
+import { ZONE_LABEL } from './pod-labels.js';
 
 /** As much of a Service as routing takes. */
 export interface Service {
@@ -25,6 +26,8 @@ export interface Endpoint {
   readonly addresses: readonly string[];
   readonly conditions?: { readonly ready?: boolean | null; readonly serving?: boolean | null; readonly terminating?: boolean | null };
   readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+  /** Of the node that it is on (EndpointSlice v1). */
+  readonly zone?: string | null;
 }
 
 /** What is known of a pod. */
@@ -63,7 +66,7 @@ export function instancesBehind(
     if (slice.addressType !== family) continue;
     const target = targetOf(slice);
     if (target === undefined) continue;
-    for (const { addresses, conditions = {}, targetRef } of slice.endpoints ?? []) {
+    for (const { addresses, conditions = {}, targetRef, zone } of slice.endpoints ?? []) {
       const [ip] = addresses;
       if (ip === undefined) continue;
       let metadata: Readonly<Record<string, string>> = {};
@@ -75,6 +78,7 @@ export function instancesBehind(
         }
         ({ metadata } = pod);
       }
+      if (typeof zone === 'string' && zone !== '') metadata = { [ZONE_LABEL]: zone, ...metadata };
       // What is not said counts as ready.
       const healthy = conditions.ready !== false;
       const isLastResort = !healthy && conditions.terminating === true && conditions.serving === true;

@@ -9,6 +9,10 @@ export const MSE_TAG_LABEL = 'alicloud.service.tag';
 /** The same in OpenSergo's (opensergo/opensergo-specification, zh-Hans/traffic-routing.md), which counts last. */
 export const OPENSERGO_TAG_LABEL = 'traffic.opensergo.io/label';
 
+/** Zone and region of a node (https://kubernetes.io/docs/reference/labels-annotations-taints/); its pods have them since Kubernetes 1.35 (KEP-4742). */
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const REGION_LABEL = 'topology.kubernetes.io/region';
+
 /** Labels of an object. */
 export type Labels = Readonly<Record<string, string>>;
 
@@ -21,4 +25,14 @@ export function metadataOfLabels(labels: Labels | undefined): Readonly<Record<st
     if (value !== undefined) return { [label]: value };
   }
   return {};
+}
+
+/** Where a pod says that it is, as metadata of its instance. */
+export function placeOfLabels(labels: Labels | undefined): Readonly<Record<string, string>> {
+  const place: Record<string, string> = {};
+  for (const label of [ZONE_LABEL, REGION_LABEL]) {
+    const value = labels?.[label];
+    if (value !== undefined) place[label] = value;
+  }
+  return place;
 }

@@ -1,6 +1,6 @@
 /** Which objects of the API a Service is made of, for those who read them once and those who watch them. */
 import type { KnownPod } from './endpoint-slices.js';
-import { metadataOfLabels, type Labels } from './pod-labels.js';
+import { metadataOfLabels, placeOfLabels, type Labels } from './pod-labels.js';
 import type { WatchTarget } from './resource-watch.js';
 
 /** What is asked of a pod. */
@@ -31,4 +31,7 @@ export const selectorText = (selector: Labels | undefined): string =>
     .join(',');
 
 /** What routing takes of a pod. */
-export const knownPod = ({ metadata: { uid, labels } }: PodMetadata): KnownPod => ({ uid, metadata: metadataOfLabels(labels) });
+export const knownPod = ({ metadata: { uid, labels } }: PodMetadata): KnownPod => ({
+  uid,
+  metadata: { ...placeOfLabels(labels), ...metadataOfLabels(labels) },
+});
