@@ -45,6 +45,7 @@ const english = [
       ['Rolling out and back', 'rolling-out'],
       ['Starting and stopping', 'lossless'],
       ['Instances that fail', 'outliers'],
+      ['Near instances first', 'near-first'],
       ['Local development', 'local-development'],
     ),
   },

@@ -52,6 +52,12 @@ const WORDS: Readonly<Record<keyof typeof OPTION_ROWS, Words>> = {
     meaning:
       'when instances that [fail again and again](../guides/outliers.md) get no calls for a while: `on`, or some of `connect=1,5xx=5,time=30s,cap=50%`, which are what `on` means',
   },
+  near: {
+    meaning:
+      'whether [near instances come first](../guides/near-first.md), within a lane: `zone`, or `region`. What is not written of the thresholds is `least=1,share=20%,few=0`',
+  },
+  zone: { meaning: 'where this process is, for `LANE_NEAR` of its own and of its callers', without: 'what its pod or its registration says' },
+  region: { meaning: 'likewise', without: 'what its pod or its registration says' },
   kubernetesAccount: { meaning: 'folder of a service account: `token`, `ca.crt`, `namespace`', without: 'that of the pod' },
   kubernetesServer: { meaning: 'URL of the API server, such as that of `kubectl proxy`', without: 'that of the cluster, in a pod' },
   nacosServer: { meaning: 'where Nacos is', without: OF_THE_CLIENT },

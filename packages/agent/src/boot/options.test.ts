@@ -52,6 +52,9 @@ test('without any setting the app gets the documented defaults, and nothing is c
       traces: 'none',
       registryHoldMs: undefined,
       outlier: { connect: 1, serverErrors: 0, timeMs: 30_000, cap: 0.5 },
+      near: { circle: 'off', least: 1, share: 0.2, few: 0 },
+      zone: undefined,
+      region: undefined,
       losslessMs: undefined,
       readyPath: undefined,
       warmupMs: undefined,
@@ -117,6 +120,11 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
   ['LANE_LOSSLESS', 'off', 'losslessMs', 0],
   ['LANE_WARMUP', '120s', 'warmupMs', 120_000],
   ['LANE_WARMUP', 'off', 'warmupMs', 0],
+  ['LANE_NEAR', 'zone', 'near', { circle: 'zone', least: 1, share: 0.2, few: 0 }],
+  ['LANE_NEAR', 'Region, least=2, share=0%, few=5', 'near', { circle: 'region', least: 2, share: 0, few: 5 }],
+  ['LANE_NEAR', 'off', 'near', { circle: 'off', least: 1, share: 0.2, few: 0 }],
+  ['LANE_ZONE', 'eu-1a', 'zone', 'eu-1a'],
+  ['LANE_REGION', 'eu-1', 'region', 'eu-1'],
   ['LANE_SNAPSHOT_DIR', '/var/lane', 'snapshotDir', '/var/lane'],
   ['LANE_INSTRUMENTATIONS', '@acme/lane-foo, lane-bar', 'instrumentations', ['@acme/lane-foo', 'lane-bar']],
   ['LANE_BIND', 'a:b[0,1], @c/d/e.js:f()', 'bind', ['a:b[0,1]', '@c/d/e.js:f()']],
@@ -145,8 +153,20 @@ test('LANE_READY_PATH without LANE_LOSSLESS does nothing, and a line says so', (
   expect([options.readyPath, problems]).toEqual(['/ready?deep=1', []]);
 });
 
+test('LANE_NEAR without a place does nothing, and a line says so; in Nacos the registration may say it', () => {
+  const nowhere = { LANE_NEAR: 'zone', LANE_REGISTRY: 'kubernetes' };
+  expect(read(nowhere).problems).toEqual([{ message: expect.stringMatching(/^LANE_NEAR=zone,.* set LANE_ZONE or LANE_REGION/) }]);
+  expect(read({ ...nowhere, LANE_REGION: 'eu-1' }).problems).toEqual([]);
+  expect(read({ LANE_NEAR: 'zone' }).problems).toEqual([]);
+});
+
 test.each([
   ['LANE_LOSSLESS', 'maybe', 'losslessMs'],
+  ['LANE_NEAR', 'city', 'near'],
+  ['LANE_NEAR', 'zone,share=30', 'near'],
+  ['LANE_NEAR', 'zone,share=101%', 'near'],
+  ['LANE_NEAR', 'zone,least=0', 'near'],
+  ['LANE_NEAR', 'least=2', 'near'],
   ['LANE_READY_PATH', 'ready', 'readyPath'],
   ['LANE_READY_PATH', '/a b', 'readyPath'],
   ['LANE_WARMUP', '120', 'warmupMs'],
@@ -351,6 +371,14 @@ describe("the pod's labels", () => {
   ])('%j: tag %s', (labels, tag, problems) => {
     const found = readOptions({}, file('labels', labels));
     expect([found.options.tag, found.problems.length]).toEqual([tag, problems]);
+  });
+
+  test.each([
+    ['topology.kubernetes.io/zone="eu-1a"\ntopology.kubernetes.io/region="eu-1"\n', 'eu-1a', 'eu-1'],
+    ['topology.kubernetes.io/zone=""\n', undefined, undefined],
+  ])('%j: zone %s, region %s', (labels, zone, region) => {
+    expect(readOptions({}, file('labels', labels)).options).toMatchObject({ zone, region });
+    expect(readOptions({ LANE_ZONE: 'mine' }, file('labels', labels)).options.zone).toBe('mine');
   });
 
   test('give way to the environment', () => {

@@ -8,8 +8,8 @@ import type { Marked, RequestSource } from '../inbound/request-lanes.js';
 import { Runtime } from './runtime.js';
 
 const done = (): Promise<void> => Promise.resolve();
-const runtimeOf = (environment: Record<string, string> = {}): Runtime =>
-  new Runtime(readOptions(environment, '/nowhere').options, createLog('silent', false));
+const runtimeOf = (environment: Record<string, string> = {}, log = createLog('silent', false)): Runtime =>
+  new Runtime(readOptions(environment, '/nowhere').options, log);
 // The background lane is the process's.
 afterEach(() => void runtimeOf());
 
@@ -122,11 +122,28 @@ describe('lane groups', () => {
     expect(decided(inner, { 'x-user': 'alice' })).toEqual(['as it is', 'none']);
   });
 
+  test('of LANE_NEAR: whoever registers without a place is told that it does nothing, once', () => {
+    const lines: string[] = [];
+    const log = createLog('warn', false, (line) => lines.push(line));
+    const runtime = runtimeOf({ LANE_NEAR: 'zone' }, log);
+    const register = (metadata: Record<string, string>): void => {
+      const key = { name: 'shop-a', group: 'DEFAULT_GROUP' };
+      runtime.registered(key, metadata, { service: 'shop-a', key, address: '10.0.0.1:80', announceLeave: done, withdraw: done });
+    };
+    for (let i = 0; i < 2; i++) register({});
+    expect(lines).toEqual([expect.stringMatching(/^lane warn: LANE_NEAR=zone.* set LANE_ZONE/)]);
+    register({ zone: 'a' });
+    expect(runtime.tables.place).toMatchObject({ zone: 'a' });
+    // What is known stays known.
+    register({});
+    expect(runtime.tables.place).toMatchObject({ zone: 'a' });
+  });
+
   test('know the service by the name under which it registers', () => {
     const runtime = runtimeOf();
     const register = (service: string): void => {
       const key = { name: service, group: 'DEFAULT_GROUP' };
-      runtime.registered(key, { service, key, address: '10.0.0.1:80', announceLeave: done, withdraw: done });
+      runtime.registered(key, {}, { service, key, address: '10.0.0.1:80', announceLeave: done, withdraw: done });
     };
     runtime.setRules(shop());
     expect(decided(runtime, { 'x-user': 'alice' })[0]).toBe('as it is');

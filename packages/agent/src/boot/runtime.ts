@@ -4,6 +4,7 @@ import {
   createTagCodec,
   DoubtLog,
   listedFormats,
+  placeOf,
   serviceIdOf,
   ServiceTables,
   setBackgroundLane,
@@ -15,7 +16,7 @@ import {
   type TagCodec,
   type Unsubscribe,
 } from '@lane/core/model';
-import type { AgentOptions } from '@lane/core/agent';
+import { noPlace, type AgentOptions } from '@lane/core/agent';
 import type { LaneRules } from '@lane/core/rules';
 import type { AppRegistration, RegistrationAnnouncement, RegistrationGate } from '@lane/nacos-registry';
 import { DeclaredNames } from '../discovery/declared-names.js';
@@ -88,6 +89,8 @@ export class Runtime implements Outbound, Messaging {
       formats: listedFormats(options),
       holdMs,
       outlier: options.outlier,
+      near: options.near,
+      place: options,
       onDoubt: (doubted) => doubts.note(doubted),
     });
     this.nacos = new NacosDiscovery({
@@ -96,7 +99,7 @@ export class Runtime implements Outbound, Messaging {
       tables: this.tables,
       codec: this.codec,
       laneGroups: this.laneGroups,
-      registered: (key, registration) => this.registered(key, registration),
+      registered: (key, metadata, registration) => this.registered(key, metadata, registration),
       deregistered: (key, address) => this.registrations.delete(registrationId(key, address)),
       announcement: () => this.announcement,
       gate: () => this.gate,
@@ -149,9 +152,16 @@ export class Runtime implements Outbound, Messaging {
     this.#declared.declare(rules?.services ?? []);
   }
 
-  /** Takes note of what the app registers. */
-  registered(key: ServiceKey, registration: AppRegistration): void {
+  /** Takes note of what the app registers; where no option says it, its metadata says where this process is. */
+  registered(key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration): void {
     this.onRegister?.();
+    const { zone, region, near } = this.options;
+    if (zone === undefined || region === undefined) {
+      const told = placeOf(metadata);
+      this.tables.setPlace({ zone: zone ?? told.zone ?? this.tables.place.zone, region: region ?? told.region ?? this.tables.place.region });
+      const { place } = this.tables;
+      if (near.circle !== 'off' && place.zone === undefined && place.region === undefined) this.log.once('no place', 'warn', noPlace(near));
+    }
     if (this.own.registeredAs(key)) this.setRules(this.tables.rules);
     this.registrations.set(registrationId(key, registration.address), registration);
   }

@@ -44,8 +44,8 @@ export interface NacosDiscoveryParts {
   readonly tables: ServiceTables;
   readonly codec: TagCodec;
   readonly laneGroups: LaneGroupsInForce;
-  /** Told what the app registers. */
-  readonly registered: (key: ServiceKey, registration: AppRegistration) => void;
+  /** Told what the app registers, with the metadata as it goes out. */
+  readonly registered: (key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration) => void;
   /** Told what the app takes out of the registry by itself. */
   readonly deregistered: (key: ServiceKey, address: string) => void;
   /** What holds registrations back, under LANE_LOSSLESS. */
@@ -137,11 +137,12 @@ export class NacosDiscovery implements ObservedRegistry {
       backgroundTag: backgroundLane,
       snapshots: this.snapshots,
       log,
-      onRegister: (key, _, registration) => registered(key, registration),
+      onRegister: registered,
       onDeregister: deregistered,
       announcement: announcement(),
       gate: gate(),
       warmupMs: options.warmupMs,
+      place: options,
       // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
       namespace: () => options.nacosNamespace ?? this.#connection?.state.namespace,
       onConnection: (info) => this.#open({ ...info, server: options.nacosServer ?? info.server }),

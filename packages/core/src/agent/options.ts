@@ -5,6 +5,7 @@
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
 import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
+import { DEFAULT_NEAR_POLICY, NEAR_OFF, REGION_KEYS, ZONE_KEYS, type NearPolicy } from '../routing/near.js';
 import { DEFAULT_OUTLIER_POLICY, NO_OUTLIERS, type OutlierPolicy } from '../routing/outlier.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
@@ -42,6 +43,10 @@ export interface AgentOptions {
   /** In milliseconds; undefined: as the registry has it. */
   readonly registryHoldMs: number | undefined;
   readonly outlier: OutlierPolicy;
+  readonly near: NearPolicy;
+  /** Where this process is; undefined: what the app registers says, if anything does. */
+  readonly zone: string | undefined;
+  readonly region: string | undefined;
   /** Folder of a service account; undefined: that of the pod. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
@@ -162,6 +167,35 @@ function outlierText({ connect, serverErrors, timeMs, cap }: OutlierPolicy): str
   const time = timeMs % 1_000 === 0 ? `${timeMs / 1_000}s` : `${timeMs}ms`;
   return `connect=${connect},5xx=${serverErrors},time=${time},cap=${Math.round(cap * 100)}%`;
 }
+
+/** `zone` or `region`, and thresholds such as `least=2,share=30%`: what is not written is as by default. */
+export function nearPolicy(value: string): NearPolicy | undefined {
+  if (boolean(value) === false) return NEAR_OFF;
+  const [circle, ...thresholds] = words(value.toLowerCase());
+  if (circle !== 'zone' && circle !== 'region') return undefined;
+  let policy: NearPolicy = { ...DEFAULT_NEAR_POLICY, circle };
+  for (const word of thresholds) {
+    const [, name, of = '', percent] = /^(least|share|few)=(\d{1,4})(%?)$/.exec(word) ?? [];
+    const count = Number(of);
+    if (name === 'share' && percent === '%' && count <= 100) policy = { ...policy, share: count / 100 };
+    else if (name === 'least' && percent === '' && count >= 1) policy = { ...policy, least: count };
+    else if (name === 'few' && percent === '') policy = { ...policy, few: count };
+    else return undefined;
+  }
+  return policy;
+}
+
+function nearText({ circle, least, share, few }: NearPolicy): string {
+  return circle === 'off' ? 'off' : `${circle},least=${least},share=${Math.round(share * 100)}%,few=${few}`;
+}
+
+/** What is said where near instances should come first, and nobody knows what is near. */
+export function noPlace(near: NearPolicy): string {
+  return `LANE_NEAR=${nearText(near)} does nothing, as it is not known where this process is: set LANE_ZONE or LANE_REGION, or register with metadata zone or region.`;
+}
+
+/** What {@link nearPolicy} accepts, in words. */
+export const NEAR_ACCEPTED = 'zone, region or off; behind zone or region some of least=COUNT, share=20% and few=COUNT';
 
 function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
@@ -319,6 +353,15 @@ export const OPTION_ROWS = {
     parse: outlierPolicy,
     show: (value) => outlierText(value as OutlierPolicy),
   }),
+  near: row<NearPolicy>({
+    variable: 'LANE_NEAR',
+    accepts: NEAR_ACCEPTED,
+    fallback: NEAR_OFF,
+    parse: nearPolicy,
+    show: (value) => nearText(value as NearPolicy),
+  }),
+  zone: row<string | undefined>({ variable: 'LANE_ZONE', accepts: 'the name of a zone', fallback: undefined, parse: text }),
+  region: row<string | undefined>({ variable: 'LANE_REGION', accepts: 'the name of a region', fallback: undefined, parse: text }),
   losslessMs: row<number | undefined>({
     variable: 'LANE_LOSSLESS',
     accepts: 'on, off, or the longest that a stop may be held, such as 25s',
@@ -415,13 +458,22 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   for (const [key, definition] of Object.entries(OPTION_ROWS) as Array<[string, Row<unknown>]>) {
     options[key] = readRow(definition, environment, fileValues, problems);
   }
-  if (labels !== undefined) options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
+  if (labels !== undefined) {
+    options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
+    // Kubernetes puts those of the node on its pods since 1.35 (KEP-4742).
+    options['zone'] ??= labelOf(labels.text, ZONE_KEYS);
+    options['region'] ??= labelOf(labels.text, REGION_KEYS);
+  }
   options['formatsIn'] ??= options['formats'];
   options['kubernetesServer'] ??= kubernetesServerOf(environment);
   if (options['readyPath'] !== undefined && ((options['losslessMs'] as number | undefined) ?? 0) === 0)
     problems.push({
       message: `LANE_READY_PATH=${options['readyPath'] as string} is waited for under LANE_LOSSLESS=on only, which is not set: registration does not wait.`,
     });
+  const near = options['near'] as NearPolicy;
+  // In Nacos the app's own registration may say it.
+  if (near.circle !== 'off' && options['zone'] === undefined && options['region'] === undefined && options['registry'] !== 'nacos')
+    problems.push({ message: noPlace(near) });
   return { options: options as unknown as AgentOptions, problems };
 }
 
@@ -519,18 +571,27 @@ function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: Option
 
 /** The tag from the pod's labels. */
 function tagOfLabels(path: string, content: string, problems: OptionProblem[]): Tag | undefined {
-  const lines = content.split('\n');
   for (const key of LABEL_KEYS) {
+    const value = labelOf(content, [key]);
+    if (isTag(value)) return value;
+    if (value !== undefined)
+      problems.push({
+        message: `label ${key}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
+      });
+  }
+  return undefined;
+}
+
+/** The first of these labels that has a value. */
+function labelOf(content: string, keys: readonly string[]): string | undefined {
+  const lines = content.split('\n');
+  for (const key of keys) {
     const line = lines.find((one) => one.startsWith(`${key}=`));
     const value = line
       ?.slice(key.length + 1)
       .trim()
       .replace(/^"(.*)"$/, '$1');
-    if (isTag(value)) return value;
-    if (value !== undefined && value !== '')
-      problems.push({
-        message: `label ${key}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
-      });
+    if (value !== undefined && value !== '') return value;
   }
   return undefined;
 }

@@ -141,6 +141,8 @@ export interface InstanceReport {
   readonly leftAloneSeconds: number | null;
   /** So long it gets no calls still, as it answered server errors; null, or absent of agents before 0.2: it is not ejected. */
   readonly ejectedSeconds?: number | null;
+  /** Whether it gets no calls as enough others of its lane are nearer to the agent; absent of agents before 0.2. */
+  readonly passedOver?: boolean;
 }
 
 /** A service as an agent knows it. */
@@ -191,6 +193,8 @@ export interface StatusReport {
   }>;
   /** Services that this process has called or listed, as it has them in use; none are told where the registry never forgets. */
   readonly services: readonly KnownServiceReport[];
+  /** Where this process is, for LANE_NEAR; null: it isn't known. Absent of agents before 0.2. */
+  readonly place?: { readonly zone: string | null; readonly region: string | null };
   readonly tags: {
     /** Values that are no tags: ignored. */
     readonly malformed: number;

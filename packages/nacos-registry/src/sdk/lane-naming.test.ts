@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { compileLaneGroups } from '@lane/core/rules';
-import { createTagCodec, DEFAULT_FORMATS, ServiceTables, type Tag, type TagCodecOptions } from '@lane/core/model';
+import {
+  createTagCodec,
+  DEFAULT_FORMATS,
+  DEFAULT_NEAR_POLICY,
+  ServiceTables,
+  type NearPolicy,
+  type Tag,
+  type TagCodecOptions,
+} from '@lane/core/model';
 import { LaneNaming, type LaneNamingOptions } from './lane-naming.js';
 import type { NacosInstance } from '../nacos-instance.js';
 import { createSnapshotStore } from '@lane/storage';
@@ -80,6 +88,39 @@ describe('metadata to register with', () => {
     expect(log.lines).toEqual([
       expect.stringMatching(/^warn: .*lane=blue, alicloud.service.tag=blue, opensergo.io\/canary-blue=.*lane gray.*LANE_TAG/),
     ]);
+  });
+});
+
+describe('near first', () => {
+  const NEAR: NearPolicy = { ...DEFAULT_NEAR_POLICY, circle: 'zone' };
+  const at = (port: number, zone: string, tag?: Tag, more: Partial<Host> = {}): Host => {
+    const plain = host(port, tag, more);
+    return { ...plain, metadata: { ...plain.metadata, zone } };
+  };
+
+  test('a list has the near ones of its lane as long as one of them can serve; those that can not stay in it as they are', () => {
+    const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, near: NEAR, place: { zone: 'a' } }) });
+    const hosts = [at(1, 'a'), at(2, 'b'), at(3, 'b', undefined, { healthy: false }), at(4, 'b', 'gray')];
+    lanes.observe(KEY, hosts);
+    expect(ports(lanes.view(KEY, hosts, undefined, SHOWN))).toEqual([1, 3]);
+    expect(ports(lanes.view(KEY, hosts, 'gray', SHOWN))).toEqual([4]);
+    const without = [at(1, 'a', undefined, { healthy: false }), ...hosts.slice(1)];
+    lanes.observe(KEY, without);
+    expect(ports(lanes.view(KEY, without, undefined, SHOWN))).toEqual([1, 2, 3]);
+  });
+
+  test('a list of another moment, without the near ones, speaks for itself', () => {
+    const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, near: NEAR, place: { zone: 'a' } }) });
+    lanes.observe(KEY, [at(1, 'a'), at(2, 'b')]);
+    expect(ports(lanes.view(KEY, [at(2, 'b')], undefined, SHOWN))).toEqual([2]);
+  });
+
+  test('an instance registers with its place, unless the app says it', () => {
+    const { lanes } = laneNaming({ place: { zone: 'a', region: 'north' } });
+    expect(lanes.tagMetadata({ zone: 'b', weight: '1' })).toEqual({ zone: 'b', region: 'north', weight: '1' });
+    expect(laneNaming({ place: { zone: 'a' }, tag: 'gray' }).lanes.tagMetadata(null)).toEqual({ zone: 'a', lane: 'gray' });
+    const metadata = {};
+    expect(laneNaming({ place: {} }).lanes.tagMetadata(metadata)).toBe(metadata);
   });
 });
 

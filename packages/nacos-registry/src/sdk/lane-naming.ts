@@ -4,8 +4,9 @@ import {
   SILENT_LOG,
   type Decision,
   type Instance,
-  type LaneIndex,
+  type NearIndex,
   type Log,
+  type Place,
   type ServiceKey,
   type ServiceTables,
   type Tag,
@@ -97,6 +98,8 @@ export interface LaneNamingOptions {
   readonly gate?: RegistrationGate | undefined;
   /** How long the weight of what the app registers rises, in milliseconds; absent or 0: it has its whole weight at once. */
   readonly warmupMs?: number | undefined;
+  /** Where this process is: registered as `zone` and `region`, unless the app says it itself. */
+  readonly place?: Place | undefined;
   /** Further metadata of what the app registers. */
   readonly announcement?: RegistrationAnnouncement | undefined;
   /** Told at the first use of each client of the app's. */
@@ -135,13 +138,13 @@ interface Observed {
 
 interface Scope {
   /** The index that it was made of: made anew when instances or lane groups change. */
-  readonly of: LaneIndex;
-  readonly index: LaneIndex;
+  readonly of: NearIndex;
+  readonly index: NearIndex;
   readonly instances: readonly NacosInstance[];
 }
 
 interface Views {
-  readonly index: LaneIndex;
+  readonly index: NearIndex;
   /** By what is kept, then by tag. */
   readonly byPurpose: Map<unknown, Map<Tag | undefined, unknown[]>>;
 }
@@ -211,10 +214,10 @@ export class LaneNaming {
     port: unknown = '',
   ): Readonly<Record<string, string>> | null | undefined {
     const { tag, tables, codec, announcement } = this.#options;
-    const warmup = this.#warmupMetadata(`${ip}:${String(port)}`);
+    const own = this.#ownMetadata(`${ip}:${String(port)}`);
     if (tag === undefined)
-      return announcement === undefined && warmup === undefined ? metadata : { ...warmup, ...metadata, ...announcement?.metadataFor(ip) };
-    const tagged: Record<string, string> = { ...warmup };
+      return announcement === undefined && own === undefined ? metadata : { ...own, ...metadata, ...announcement?.metadataFor(ip) };
+    const tagged: Record<string, string> = { ...own };
     const dropped: string[] = [];
     for (const [name, value] of Object.entries(metadata ?? {})) {
       const other = tables.tagOf({ metadata: { [name]: value } });
@@ -227,6 +230,14 @@ export class LaneNaming {
       );
     }
     return Object.assign(tagged, codec.metadata(tag), announcement?.metadataFor(ip));
+  }
+
+  /** What the app's own metadata comes before; undefined: nothing. */
+  #ownMetadata(address: string): Readonly<Record<string, string>> | undefined {
+    const { zone, region } = this.#options.place ?? {};
+    const warmup = this.#warmupMetadata(address);
+    if (zone === undefined && region === undefined) return warmup;
+    return { ...warmup, ...(zone === undefined ? {} : { zone }), ...(region === undefined ? {} : { region }) };
   }
 
   /** An app that registers again, as to change its metadata, does not begin anew. */
@@ -404,7 +415,7 @@ export class LaneNaming {
   }
 
   /** Of the list alone: where nothing is known, or the list is newer. */
-  #listIndex(key: ServiceKey, list: readonly Described[]): LaneIndex {
+  #listIndex(key: ServiceKey, list: readonly Described[]): NearIndex {
     return this.#options.tables.buildIndex(key.name, toInstances(list));
   }
 
@@ -432,7 +443,7 @@ export class LaneNaming {
     key: ServiceKey,
     list: readonly T[],
     tag: Tag | undefined,
-    index: LaneIndex,
+    index: NearIndex,
     scope: Scope | undefined,
     { toHost, keeps }: ViewOptions<T>,
   ): T[] {
@@ -444,13 +455,15 @@ export class LaneNaming {
     return this.#keep(kept, tag, this.#listIndex(key, kept));
   }
 
-  #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: LaneIndex): T[] {
+  #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: NearIndex): T[] {
     const { tables } = this.#options;
     const { reason } = route(index, tag);
     // Untagged and nothing usable: base instances as they are, which are the caller's own business; never a lane's.
     if (reason === 'none' && tag !== undefined) return [];
     const { baseMode, isEnabledLane } = index.rules;
+    const far = index.far?.get(reason === 'in-lane' ? tag : undefined)?.addresses;
     return list.filter((item) => {
+      if (far !== undefined && far.has(addressOf(item))) return false;
       const itemTag = tables.tagOf({ metadata: item.metadata as Record<string, string> });
       if (reason === 'in-lane') return itemTag === tag;
       return itemTag === undefined || (baseMode === 'outside-enabled-lanes' && !isEnabledLane(itemTag));
@@ -459,6 +472,11 @@ export class LaneNaming {
 }
 
 const MAX_SAID = 200;
+
+function addressOf(item: Described): string {
+  const { ip, port } = item as Partial<NacosInstance>;
+  return `${ip} ${port}`;
+}
 
 /** A registration of this process. */
 function idOf(key: ServiceKey, address: string): string {
@@ -491,8 +509,7 @@ function putTogether(observed: Observed, names: readonly string[] | undefined, i
 function inUse<T extends Described>(list: readonly T[], instances: readonly NacosInstance[], toHost: (instance: NacosInstance) => T): readonly T[] {
   const listed = new Map<string, T>();
   for (const host of list) {
-    const { ip, port } = host as Partial<NacosInstance>;
-    listed.set(`${ip} ${port}`, host);
+    listed.set(addressOf(host), host);
   }
   return instances.map((instance) => {
     const host = listed.get(`${instance.ip} ${instance.port}`);

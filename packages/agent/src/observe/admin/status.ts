@@ -41,6 +41,7 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
       failures: failuresOf(name),
     })),
     services: servicesIn(tables),
+    place: { zone: tables.place.zone ?? null, region: tables.place.region ?? null },
     tags: { malformed: codec.counts.malformed, disagreeing: codec.counts.conflicts },
   };
 }
@@ -51,7 +52,9 @@ const MAX_INSTANCES_TOLD = 100;
 function servicesIn(tables: ServiceTables): KnownServiceReport[] {
   const seconds = (ms: number): number => Math.round(ms / 1_000);
   return tables.memories().map(({ key, instances, nowMs }) => {
-    const tags = tables.get(key)?.index.tags;
+    const { tags, far } = tables.get(key)?.index ?? {};
+    const passedOver = new Set<string>();
+    for (const { decision } of far?.values() ?? []) for (const { ip, port } of decision.instances) passedOver.add(`${ip}:${port}`);
     const told = instances.toSorted((a, b) => Number(b.doubt !== undefined) - Number(a.doubt !== undefined)).slice(0, MAX_INSTANCES_TOLD);
     return {
       service: key.name,
@@ -68,6 +71,7 @@ function servicesIn(tables: ServiceTables): KnownServiceReport[] {
         doubtedSeconds: doubtedSinceMs === undefined ? null : seconds(nowMs - doubtedSinceMs),
         leftAloneSeconds: refusedUntilMs === undefined ? null : seconds(refusedUntilMs - nowMs),
         ejectedSeconds: ejectedUntilMs === undefined ? null : seconds(ejectedUntilMs - nowMs),
+        passedOver: passedOver.has(address),
       })),
       omitted: instances.length - told.length,
     };

@@ -1,0 +1,99 @@
+/** Near first: calls stay in the zone of their caller, within their lane, as long as somebody of the lane is there. */
+import http from 'node:http';
+import type { StatusReport } from '@lane/core/agent';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '@lane/testing/ports';
+import { nodeVersions } from './nodes.js';
+import { send, startApp, type App } from './run-app.js';
+
+const STOCK = { name: 'stock', group: 'DEFAULT_GROUP' };
+const NAMES = ['base-a', 'base-b', 'gray-a', 'gray-b', 'blue-b'] as const;
+const GRAY = { baggage: 'lane=gray' };
+
+describe.each(nodeVersions())('$name', ({ path: node }) => {
+  let nacos: EmbeddedNacos;
+  let registrar: NacosConnection;
+  let instances: Record<string, App>;
+  const client = new http.Agent({ keepAlive: true });
+
+  beforeAll(async () => {
+    nacos = await startEmbeddedNacos({ port: 0 });
+  });
+  afterAll(async () => {
+    client.destroy();
+    await nacos?.close();
+  });
+
+  beforeEach(async () => {
+    registrar = connectNacos({ server: nacos.address });
+    instances = {};
+    for (const name of NAMES) {
+      const instance = (instances[name] = await startApp({ script: 'instance.cjs', args: [name], load: 'none' }));
+      const [lane, zone] = name.split('-') as [string, string];
+      const metadata: Record<string, string> = { zone, ...(lane === 'base' ? {} : { lane }) };
+      await registrar.register(STOCK, { ip: '127.0.0.1', port: instance.ports['stock'] as number, metadata });
+    }
+  });
+  afterEach(async () => {
+    await registrar?.close();
+    await Promise.all(Object.values(instances).map((instance) => instance.stop()));
+  });
+
+  async function start(script: string, env: Record<string, string>): Promise<App> {
+    const app = await startApp({ node, script, env: { LANE_NACOS_SERVER: nacos.address, LANE_SERVICES: 'stock', ...env } });
+    onTestFinished(() => app.stop());
+    return app;
+  }
+
+  /** Who answered some calls, each once, in the order of the alphabet. */
+  async function answering(app: App, headers: Record<string, string>, way = 'http', count = 24): Promise<string> {
+    const names = new Set<string>();
+    for (let i = 0; i < count; i++) {
+      const { body } = await send(app.port, `/?way=${way}&together=1`, headers, client);
+      names.add((JSON.parse(body) as { name: string }).name);
+    }
+    return [...names].toSorted().join(' ');
+  }
+
+  test.each(['http', 'fetch', 'pool'])('%s: calls stay in the zone, and a lane that is elsewhere serves all the same', async (way) => {
+    const app = await start('caller.cjs', { LANE_NEAR: 'zone', LANE_ZONE: 'a' });
+    expect(await answering(app, {}, way)).toBe('base-a');
+    expect(await answering(app, GRAY, way)).toBe('gray-a');
+    expect(await answering(app, { baggage: 'lane=blue' }, way, 4)).toBe('blue-b');
+    // base-a and gray-a are near; a lane without an instance falls back to what is near of base.
+    expect(await answering(app, { baggage: 'lane=green' }, way)).toBe('base-a');
+  });
+
+  test.each(['http', 'fetch'])('%s: where the near instance of a lane dies, the far one of the lane serves, and base does not', async (way) => {
+    const app = await start('caller.cjs', { LANE_NEAR: 'zone', LANE_ZONE: 'a' });
+    expect(await answering(app, GRAY, way, 4)).toBe('gray-a');
+    await instances['gray-a']?.stop();
+    expect(await answering(app, GRAY, way)).toBe('gray-b');
+    expect(await answering(app, {}, way)).toBe('base-a');
+  });
+
+  test('where too few are near the whole lane serves, and by default nobody is preferred', async () => {
+    expect(await answering(await start('caller.cjs', { LANE_NEAR: 'zone,share=60%', LANE_ZONE: 'a' }), GRAY)).toBe('gray-a gray-b');
+    expect(await answering(await start('caller.cjs', { LANE_ZONE: 'a' }), GRAY)).toBe('gray-a gray-b');
+  });
+
+  test('what the app registers says where it is, and status whom it passes over', async () => {
+    const adminPort = await freePort();
+    const app = await start('registered.cjs', {
+      NACOS: nacos.address,
+      SERVICE: 'shop',
+      LANE_NEAR: 'zone',
+      LANE_ADMIN_PORT: String(adminPort),
+      LANE_SERVICES: 'stock',
+    });
+    for (let i = 0; i < 3; i++) await send(app.port, '/?url=http://stock/', GRAY, client);
+    const report = (await (await fetch(`http://127.0.0.1:${adminPort}/status`)).json()) as StatusReport;
+    expect(report.place).toEqual({ zone: 'a', region: null });
+    const passedOver = report.services.find(({ service }) => service === 'stock')?.instances.filter((one) => one.passedOver === true);
+    expect(passedOver?.map(({ address }) => address).toSorted()).toEqual(
+      ['base-b', 'gray-b'].map((name) => `127.0.0.1:${instances[name]?.ports['stock']}`).toSorted(),
+    );
+  });
+});
