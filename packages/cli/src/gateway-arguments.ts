@@ -1,6 +1,7 @@
 /** Parsers of arguments of the gateway's commands. */
 import { InvalidArgumentError, Option } from 'commander';
-import { isBaggageKey } from '@lane/core/model';
+import { NEAR_ACCEPTED, nearPolicy } from '@lane/core/agent';
+import { isBaggageKey, type NearPolicy } from '@lane/core/model';
 import type { GatewayRoute } from '@lane/gateway';
 import { parseDuration } from './arguments.js';
 
@@ -21,6 +22,13 @@ export function parseBaggageKey(text: string): string {
 /** An option that may be given several times. */
 export function gather(text: string, before: string[] = []): string[] {
   return [...before, text];
+}
+
+/** When near instances come first. */
+export function parseNear(text: string): NearPolicy {
+  const policy = nearPolicy(text);
+  if (policy === undefined) throw new InvalidArgumentError(`accepted is ${NEAR_ACCEPTED}.`);
+  return policy;
 }
 
 /** How long a registry that forgets is not believed. */

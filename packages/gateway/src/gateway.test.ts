@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { connect as connectSocket, createServer as createSocketServer, type AddressInfo, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { DEFAULT_NEAR_POLICY } from '@lane/core/model';
 import type { Lane } from '@lane/core/rules';
 import { connectNacos } from '@lane/nacos-registry';
 import { freePort, textOf } from '@lane/testing';
@@ -320,6 +321,25 @@ describe('several instances', () => {
     // 30 to be expected; these limits are more than 5 standard deviations off.
     expect(light).toBeGreaterThan(0);
     expect(light).toBeLessThan(65);
+  });
+
+  test('near the gateway come first, within the lane; where none of them answers, the far ones do', async () => {
+    const service = newService();
+    const near = await startBackend(service, 'near', { metadata: { zone: 'a' } });
+    await startBackend(service, 'far', { metadata: { zone: 'b' } });
+    await startBackend(service, 'far gray', { metadata: { lane: 'gray', zone: 'b' } });
+    const gateway = await startReadyGateway({
+      near: DEFAULT_NEAR_POLICY,
+      place: { zone: 'a' },
+      routes: [
+        { host: '*', service },
+        { host: 'gray.example.com', service, tag: 'gray' },
+      ],
+    });
+    for (let i = 0; i < 20; i++) expect(await see(gateway)).toMatchObject({ backend: 'near' });
+    expect(await see(gateway, { host: 'gray.example.com' })).toMatchObject({ backend: 'far gray' });
+    await near.die();
+    for (let i = 0; i < 5; i++) expect(await see(gateway)).toMatchObject({ backend: 'far' });
   });
 
   test('that are disabled or of weight 0 get none', async () => {

@@ -7,7 +7,18 @@
  */
 import type { Socket } from 'node:net';
 import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
-import { createTagCodec, DEFAULT_FORMATS, DoubtLog, ServiceTables, SILENT_LOG, type FormatName, type Log, type Registry } from '@lane/core/model';
+import {
+  createTagCodec,
+  DEFAULT_FORMATS,
+  DoubtLog,
+  ServiceTables,
+  SILENT_LOG,
+  type FormatName,
+  type Log,
+  type NearPolicy,
+  type Place,
+  type Registry,
+} from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { Decider } from './decide/decide.js';
 import { compileRoutes, servicesOf, type GatewayRoute, type RouteTable } from './decide/routes.js';
@@ -65,6 +76,10 @@ export interface GatewayOptions {
   readonly baggageKey?: string;
   /** So long instances that the registry takes away in bulk stay in use, in milliseconds; 0: not at all. Default: as the registry has it. */
   readonly registryHoldMs?: number | undefined;
+  /** When instances near {@link place} come first, within a lane. Default: never. */
+  readonly near?: NearPolicy | undefined;
+  /** Where the gateway is. */
+  readonly place?: Place | undefined;
   /** With a certificate it speaks TLS: HTTP/2 and HTTP/1.1. Without: HTTP/1.1, and HTTP/2 by prior knowledge. */
   readonly certificate?: Certificate;
   readonly timeouts?: GatewayTimeouts;
@@ -207,6 +222,8 @@ class Parts {
     const tables = (this.tables = new ServiceTables({
       formats: formats ?? DEFAULT_FORMATS,
       holdMs,
+      near: options.near,
+      place: options.place,
       onDoubt: (doubted) => doubts.note(doubted),
     }));
     const unwatch = registry.watchTrouble?.((isReachable) => tables.trouble(isReachable));

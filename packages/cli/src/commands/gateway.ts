@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { NearPolicy } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
@@ -6,7 +7,7 @@ import { parseDuration, parseLimit, parsePort, parseTrust } from '../arguments.j
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { gather, parseBaggageKey, parseRoute, registryHoldOption } from '../gateway-arguments.js';
+import { gather, parseBaggageKey, parseNear, parseRoute, registryHoldOption } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
@@ -48,6 +49,13 @@ export function gatewayCommand(): Command {
       .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
       .option('--tls-key <file>', 'its key, PEM')
       .addOption(registryHoldOption())
+      .option(
+        '--near <policy>',
+        'within a lane, instances in the zone or region of the gateway come first: zone or region, with thresholds such as zone,least=2,share=20%; or off. Default: off',
+        parseNear,
+      )
+      .option('--zone <name>', 'the zone of the gateway, for --near')
+      .option('--region <name>', 'its region')
       .addOption(time('timeout-connect', 'to connect to an instance, before the next one is tried', '3s'))
       .addOption(time('timeout-response', 'to wait for the head of a response', '60s'))
       .addOption(time('timeout-idle', 'to wait for the next byte of a body', '5m'))
@@ -92,6 +100,9 @@ interface GatewayArguments extends RegistryArguments, FormatsArguments {
   tlsCert?: string;
   tlsKey?: string;
   registryHold?: number;
+  near?: NearPolicy;
+  zone?: string;
+  region?: string;
   timeoutConnect: number;
   timeoutResponse: number;
   timeoutIdle: number;
@@ -117,6 +128,8 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
     throw new CliError('--rules takes a file, which is read again when it changes: give one instead of -', 'ELANE_USAGE', EXIT.usage);
   // At the start somebody is there to mend the file; later the last good rules stay in force.
   if (given.rules !== undefined) await readLaneGroupsFile(given.rules);
+  if (given.near !== undefined && given.near.circle !== 'off' && given.zone === undefined && given.region === undefined)
+    throw new CliError('--near needs to know where the gateway is: give --zone, --region or both', 'ELANE_USAGE', EXIT.usage);
   const asked = [...(given.route ?? []), ...(given.ingress === undefined ? [] : await routesOfIngress(given.ingress, given.mend === true))];
   const files = given.tlsCert === undefined ? undefined : { cert: given.tlsCert, key: given.tlsKey as string };
   const certificate = files === undefined ? undefined : readCertificate(files);
@@ -141,6 +154,8 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
     formats: given.formats,
     baggageKey: given.baggageKey,
     registryHoldMs: given.registryHold,
+    near: given.near,
+    place: given,
     timeouts: {
       connectMs: given.timeoutConnect,
       responseMs: given.timeoutResponse,
