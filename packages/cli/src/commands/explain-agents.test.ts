@@ -20,10 +20,18 @@ test('who is in use is told with its source and age, and who is so against the w
     return listen(server);
   };
   const base = instanceAt(await listening(), undefined, { ip: '127.0.0.1' });
+  const baseFar = instanceAt(await listening(), undefined, { ip: '127.0.0.1' });
   const gray = instanceAt(await listening(), 'gray', { ip: '127.0.0.1' });
-  await connection.register(c, base);
+  await connection.register(c, { ...base, metadata: { ...base.metadata, zone: 'a' } });
+  await connection.register(c, { ...baseFar, metadata: { ...baseFar.metadata, zone: 'b' } });
   await connection.register(c, gray);
-  const port = await startShopService('b.js', { NACOS_SERVER: nacos.address, LANE_SNAPSHOT_DIR: temporaryFolder(), LANE_ADMIN_PORT: '0' });
+  const port = await startShopService('b.js', {
+    NACOS_SERVER: nacos.address,
+    LANE_SNAPSHOT_DIR: temporaryFolder(),
+    LANE_ADMIN_PORT: '0',
+    LANE_NEAR: 'zone',
+    LANE_ZONE: 'a',
+  });
 
   // What it knows is what it has called.
   expect((await ask(port, { path: '/b', headers: { baggage: 'lane=gray' } })).status).toBe(200);
@@ -37,6 +45,9 @@ test('who is in use is told with its source and age, and who is so against the w
   };
   const row = (text: string): RegExp => new RegExp(`\\n +127\\.0\\.0\\.1:${gray.port} +${text}\\n`);
   await eventually(async () => expect(await explain()).toMatch(row('gray +serves 100 % +listed by (the registry|the app’s own client) \\d+ s ago')));
+  expect(await explain()).toMatch(
+    new RegExp(`127\\.0\\.0\\.1:${baseFar.port} +base +base, not used +listed by [^,]+, passed over by 1 of 1: others of its lane are nearer\n`),
+  );
 
   // The last of its lane: nobody can tell whether it is gone.
   await connection.deregister(c, gray);

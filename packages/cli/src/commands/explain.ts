@@ -196,13 +196,16 @@ function tell(service: string | undefined, entered: Entered, hops: readonly Expl
 function tellAgents(known: AgentsInstance | undefined, agents: number): string {
   if (agents === 0) return '';
   if (known === undefined) return styled('yellow', `known to none of ${agents}`);
-  const { knownBy, source, listedSecondsAgo, doubt, doubtedBy, doubtedSeconds, leftAloneBy, ejectedBy } = known;
+  const { knownBy, source, listedSecondsAgo, doubt, doubtedBy, doubtedSeconds, leftAloneBy, ejectedBy, passedOverBy } = known;
   const parts = [`${SOURCES[source]} ${Math.round(listedSecondsAgo)} s ago`];
   if (knownBy < agents) parts.push(`known to ${knownBy} of ${agents}`);
   if (doubtedBy > 0) parts.push(`in use by ${doubtedBy} of ${agents} though ${doubt} for ${Math.round(doubtedSeconds ?? 0)} s`);
   if (leftAloneBy > 0) parts.push(`left alone by ${leftAloneBy} of ${agents}: it refused connections`);
   if (ejectedBy > 0) parts.push(`ejected by ${ejectedBy} of ${agents}: it answered server errors`);
-  return parts.length === 1 ? styled('dim', parts[0] as string) : styled('yellow', parts.join(', '));
+  // The order of things, and nothing to worry about.
+  const isCalm = parts.length === 1;
+  if (passedOverBy > 0) parts.push(`passed over by ${passedOverBy} of ${agents}: others of its lane are nearer`);
+  return isCalm ? styled('dim', parts.join(', ')) : styled('yellow', parts.join(', '));
 }
 
 /** Whether another request like this one could go elsewhere: a share was drawn, sticky by nothing that the request has. */

@@ -48,6 +48,8 @@ export interface AgentsInstance extends Pick<InstanceReport, 'address' | 'tag' |
   readonly leftAloneBy: number;
   /** Agents that have ejected it, as it answered server errors. */
   readonly ejectedBy: number;
+  /** Agents that pass it over, as enough others of its lane are nearer to them. */
+  readonly passedOverBy: number;
 }
 
 /** Asks agents. Never rejects: who does not answer, or not in form, is passed over. `isLoopbackOurs`: loopback addresses are on this machine. */
@@ -112,6 +114,7 @@ export function agentsInstancesOf(views: readonly AgentView[], { name, group }: 
         doubtedSeconds: longer(before?.doubtedSeconds, doubtedSeconds),
         leftAloneBy: (before?.leftAloneBy ?? 0) + (leftAloneSeconds === null ? 0 : 1),
         ejectedBy: (before?.ejectedBy ?? 0) + (isEjected(instance) ? 1 : 0),
+        passedOverBy: (before?.passedOverBy ?? 0) + (instance.passedOver === true ? 1 : 0),
       });
     }
   }
@@ -143,9 +146,8 @@ const SOURCES: ReadonlySet<unknown> = new Set<InstanceReport['source']>(['regist
 const DOUBTS: ReadonlySet<unknown> = new Set<InstanceReport['doubt']>(['absent', 'unhealthy', 'disabled', 'untagged', null]);
 
 function isInstanceReport(value: unknown): value is InstanceReport {
-  const { address, tag, usable, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds, ejectedSeconds } = (value ?? {}) as Partial<
-    Record<keyof InstanceReport, unknown>
-  >;
+  const { address, tag, usable, source, listedSecondsAgo, doubt, doubtedSeconds, leftAloneSeconds, ejectedSeconds, passedOver } = (value ??
+    {}) as Partial<Record<keyof InstanceReport, unknown>>;
   return (
     typeof address === 'string' &&
     (tag === null || isTag(tag)) &&
@@ -155,6 +157,7 @@ function isInstanceReport(value: unknown): value is InstanceReport {
     DOUBTS.has(doubt) &&
     (doubtedSeconds === null || Number.isFinite(doubtedSeconds)) &&
     (leftAloneSeconds === null || Number.isFinite(leftAloneSeconds)) &&
-    (ejectedSeconds === undefined || ejectedSeconds === null || Number.isFinite(ejectedSeconds))
+    (ejectedSeconds === undefined || ejectedSeconds === null || Number.isFinite(ejectedSeconds)) &&
+    (passedOver === undefined || typeof passedOver === 'boolean')
   );
 }
