@@ -32,7 +32,7 @@ export { BodyReader, type BodyLimits, type BodySource } from './body-reader.js';
 export { LANE_METADATA_KEY } from './names/metadata-key.js';
 export { tagOfService } from './wire/json-carriers.js';
 export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
-export type { Instance } from './routing/instance.js';
+export { asListed, type Instance } from './routing/instance.js';
 export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
 export {
   buildChances,

@@ -31,6 +31,20 @@ describe('snapshots', () => {
     expect(second.load({ ...KEY, group: 'OTHER' })).toBeUndefined();
   });
 
+  test('leave out what a process has found out by itself: the next one begins anew', async () => {
+    const options = { directory: temporaryFolder(), namespace: 'public' };
+    const store = createSnapshotStore(options);
+    const down = { ...instance(4), healthy: false };
+    store.save(KEY, [
+      { ...instance(1), healthy: false, ejected: true },
+      { ...instance(2), healthy: false, refused: true },
+      { ...instance(3), probed: true },
+      down,
+    ]);
+    await store.flush();
+    expect(createSnapshotStore(options).load(KEY)).toEqual([instance(1), instance(2), instance(3), down]);
+  });
+
   test('are kept apart by namespace and server', async () => {
     const directory = temporaryFolder();
     const store = createSnapshotStore({ directory, namespace: 'public', server: 'a:8848' });

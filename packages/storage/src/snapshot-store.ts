@@ -3,7 +3,7 @@
  * same. Writing is asynchronous, bundled, and holds no process alive; nothing here ever throws.
  */
 import type { Stats } from 'node:fs';
-import { jsonNumber, messageOf, serviceIdOf, SILENT_LOG, type Instance, type Log, type SnapshotStore } from '@lane/core/model';
+import { asListed, jsonNumber, messageOf, serviceIdOf, SILENT_LOG, type Instance, type Log, type SnapshotStore } from '@lane/core/model';
 
 /** Options of {@link createSnapshotStore}. */
 export interface SnapshotStoreOptions {
@@ -149,7 +149,8 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     load(key) {
       const subject = serviceIdOf(key);
       const instances = load(serviceFile(subject), subject)?.['instances'];
-      return Array.isArray(instances) ? instances.filter(isInstance) : undefined;
+      // Who refused connections or was ejected before a restart may be well by now, and is asked again.
+      return Array.isArray(instances) ? instances.filter(isInstance).map(asListed) : undefined;
     },
     save(key, instances) {
       const subject = serviceIdOf(key);

@@ -191,6 +191,12 @@ export class InstanceMemory {
     return true;
   }
 
+  /** Whether the next good answer of an instance could change anything: it has failed, is ejected, or is probed. */
+  awaitsAnswer(ip: string, port: number): boolean {
+    const known = this.#known.get(`${ip} ${port}`);
+    return known !== undefined && (known.serverErrors > 0 || known.ejectedUntilMs > -Infinity || known.isProbed);
+  }
+
   /** Those that get no calls as they answered server errors. In each lane those first that were ejected first, up to the cap. */
   #ejected(nowMs: number): ReadonlySet<Known> {
     const ejected = new Set<Known>();

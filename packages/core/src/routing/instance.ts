@@ -14,3 +14,9 @@ export interface Instance {
   readonly probed?: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }
+
+/** An instance as the registry has it: without what this process has found out by its own calls. */
+export function asListed(instance: Instance): Instance {
+  const { refused, ejected, probed, ...listed } = instance;
+  return refused === true || ejected === true ? { ...listed, healthy: true } : probed === undefined ? instance : listed;
+}

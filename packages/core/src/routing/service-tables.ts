@@ -268,10 +268,12 @@ export class ServiceTables {
     if (remembered?.memory.answered(ip, port) === true) this.#review(remembered);
   }
 
-  /** An instance answered a call with this status. */
-  responded(key: ServiceKey, ip: string, port: number, status: number): void {
+  /** An instance answered a call with this status. Gives whether its next good answer could change anything. */
+  responded(key: ServiceKey, ip: string, port: number, status: number): boolean {
     const remembered = this.#remembered.get(serviceIdOf(key));
-    if (remembered?.memory.responded(ip, port, isServerError(status), this.#clock.nowMs()) === true) this.#review(remembered);
+    if (remembered === undefined) return false;
+    if (remembered.memory.responded(ip, port, isServerError(status), this.#clock.nowMs())) this.#review(remembered);
+    return remembered.memory.awaitsAnswer(ip, port);
   }
 
   /** Whether what is in use of a service is what was told last; else some are in use against that, or have refused connections. */

@@ -1,8 +1,17 @@
-import { createRouter, enterContext, laneContext, ServiceTables, type Instance, type Redirect, type Tag } from '@lane/core/model';
+import {
+  createRouter,
+  DEFAULT_OUTLIER_POLICY,
+  enterContext,
+  laneContext,
+  ServiceTables,
+  type Instance,
+  type Redirect,
+  type Tag,
+} from '@lane/core/model';
 import { ManualClock } from '@lane/testing/clock';
 import { instanceAt } from '@lane/testing/instances';
 import fc from 'fast-check';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createLog } from '../../boot/log.js';
 import { Connecting, MAX_TRIES, type Attempt } from './connecting.js';
 import { ALWAYS_ALLOWED } from './try-budget.js';
@@ -19,7 +28,7 @@ interface World {
 }
 
 function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'base'): World {
-  const tables = new ServiceTables({ formats: ['baggage'], fallback, holdMs: () => 40_000, clock });
+  const tables = new ServiceTables({ formats: ['baggage'], fallback, holdMs: () => 40_000, clock, outlier: DEFAULT_OUTLIER_POLICY });
   tables.update(STOCK, instances);
   const names = { isEmpty: false, find: () => STOCK, isInternal: () => true };
   const router = createRouter(tables, names, () => undefined);
@@ -122,4 +131,45 @@ test('who refuses is said once', () => {
     clock.pass(60_000);
   }
   expect(lines.filter((line) => line.includes('10.0.0.1:2'))).toHaveLength(1);
+});
+
+describe('answers', () => {
+  /** Whoever gets calls of a lane: `probed` in words. */
+  const served = ({ tables }: World): string =>
+    tables
+      .route(STOCK, 'gray')
+      ?.instances.map(({ port, probed }) => `${port}${probed === true ? ' probed' : ''}`)
+      .join(', ') ?? '';
+
+  function answer({ connecting }: World, port: number, ...statuses: number[]): void {
+    for (const status of statuses) if (connecting.minds(status)) connecting.responded('10.0.0.1', port, status);
+  }
+
+  test('that come late, of calls begun before the ejection, do not keep an instance on probation for ever', () => {
+    const world = worldOf(list('gray', [1, 2]));
+    answer(world, 1, 500, 500, 500, 500, 500, 200, 200);
+    expect(served(world)).toBe('2');
+    clock.pass(30_000);
+    expect(served(world)).toBe('1 probed, 2');
+    answer(world, 1, 200);
+    expect(served(world)).toBe('1, 2');
+  });
+
+  test('that announce another one count for nothing: neither as a failure, nor as one that is over', () => {
+    const world = worldOf(list('gray', [1, 2]));
+    for (let i = 0; i < 5; i++) answer(world, 1, 103, 500);
+    expect(served(world)).toBe('2');
+    clock.pass(30_000);
+    answer(world, 1, 103);
+    expect(served(world)).toBe('1 probed, 2');
+  });
+
+  test('of an instance that answers well are looked at no longer than it takes', () => {
+    const world = worldOf(list('gray', [1, 2]));
+    expect(world.connecting.minds(200)).toBe(false);
+    answer(world, 1, 500);
+    expect(world.connecting.minds(200)).toBe(true);
+    answer(world, 1, 200);
+    expect(world.connecting.minds(200)).toBe(false);
+  });
 });

@@ -31,7 +31,7 @@ export class Connecting {
   readonly #now: () => number;
   readonly #budgets = new Map<string, TryBudget>();
   readonly #refused = new Set<string>();
-  /** Addresses whose last answers were server errors: only theirs have to be looked at when all is well. */
+  /** Addresses that have answered server errors, until a good answer changes nothing any more: only theirs have to be looked at when all is well. */
   readonly #failing = new Set<string>();
 
   /** Whether anybody is ejected for what is answered. */
@@ -88,9 +88,12 @@ export class Connecting {
     this.#tables.answered(service, ip, port);
   }
 
-  /** Whether an answer of this status can change anything: on the request path, change with care. */
+  /**
+   * Whether an answer of this status can change anything: on the request path, change with care. 1xx announce an answer, and are none; undici tells
+   * of them, too (`undici:request:headers`, 6 and 7).
+   */
   minds(status: number): boolean {
-    return status >= 500 || this.#failing.size > 0;
+    return status >= 500 || (this.#failing.size > 0 && status >= 200);
   }
 
   /** Whoever listens at an address answered a call with this status. */
@@ -104,8 +107,8 @@ export class Connecting {
       this.#tables.responded(service, host, port, status);
     } else if (this.#failing.has(key)) {
       const service = this.serviceAt(host, port);
-      this.#failing.delete(key);
-      if (service !== undefined) this.#tables.responded(service, host, port, status);
+      // While it is ejected, answers to calls of before still come; the one that ends its probation is yet to come.
+      if (service === undefined || !this.#tables.responded(service, host, port, status)) this.#failing.delete(key);
     }
   }
 
