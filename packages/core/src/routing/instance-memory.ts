@@ -311,6 +311,13 @@ export class InstanceMemory {
     }
     // It has registered anew.
     if (known.said === undefined) known.refusedUntilMs = -Infinity;
+    // It is back after it was away: what answered server errors was another start of it.
+    if ((known.said === undefined || !isUsable(known.said)) && isUsable(instance)) {
+      known.serverErrors = 0;
+      known.ejections = 0;
+      known.ejectedUntilMs = -Infinity;
+      known.isProbed = false;
+    }
     known.said = instance;
     known.saidTag = tag;
     known.list = this.#list;

@@ -93,6 +93,27 @@ describe('server errors in a row', () => {
     expect(new Trial('g1').fails('g1').succeeds('g1').memory.isAsTold(0)).toBe(true);
   });
 
+  test.each<[string, ((instance: Instance) => Instance) | undefined]>([
+    ['down', (instance) => ({ ...instance, healthy: false })],
+    ['disabled', (instance) => ({ ...instance, enabled: false })],
+    ['gone', undefined],
+  ])('who was %s in the registry, and is back, has started anew: its ejection is over', (_, change) => {
+    const trial = new Trial('b1 g1 g2 g3').fails('g1');
+    const others = ['b1', 'g2', 'g3'].map(one);
+    trial.memory.tell(change === undefined ? others : [...others, change(one('g1'))], 'registry', trial.nowMs);
+    expect(trial.served).toBe('b1 g2 g3');
+    trial.memory.tell([...others, one('g1')], 'registry', trial.nowMs);
+    expect(trial.served).toBe('b1 g1 g2 g3');
+    expect(trial.fails('g1', 4).served).toBe('b1 g1 g2 g3');
+    expect(trial.fails('g1', 1).after(31).served).toBe('b1 g1? g2 g3');
+  });
+
+  test('a list that has an ejected instance as before ends no ejection', () => {
+    const trial = new Trial('b1 g1 g2').fails('g1');
+    trial.memory.tell(['b1', 'g1', 'g2', 'g3'].map(one), 'registry', trial.nowMs);
+    expect(trial.served).toBe('b1 g2 g3');
+  });
+
   test('nobody is ejected where it is off', () => {
     expect(new Trial('g1 g2', NO_OUTLIERS).fails('g1', 100).served).toBe('g1 g2');
   });
