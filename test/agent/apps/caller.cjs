@@ -73,10 +73,13 @@ const WAYS = {
     for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
     return '{}';
   },
-  // Ports of the instances that the agent has in use.
+  // Ports of the instances that the agent has in use, of them those that are ejected, and those that are on probation.
   known: async () => {
     const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
-    return JSON.stringify({ known: [...runtime.tables.all()].flatMap(({ instances }) => instances.map(({ port }) => port)) });
+    const instances = [...runtime.tables.all()].flatMap((table) => table.instances);
+    const portsOf = (list) => list.map(({ port }) => port);
+    const [ejected, probed] = [instances.filter((one) => one.ejected), instances.filter((one) => one.probed)].map(portsOf);
+    return JSON.stringify({ known: portsOf(instances), ejected, probed });
   },
   // How often each port has been connected to.
   attempts: async () => JSON.stringify({ attempts }),

@@ -1,5 +1,6 @@
 'use strict';
-// An instance of four services, of HTTP/1, HTTP/2, gRPC, and HTTP/1 and 2 over TLS, each on a port of its own. It answers with its name.
+// An instance of four services, of HTTP/1, HTTP/2, gRPC, and HTTP/1 and 2 over TLS, each on a port of its own. It answers with its name; told so,
+// with another status, after early hints, late, or with a part of an answer before the connection breaks.
 
 const fs = require('node:fs');
 const http = require('node:http');
@@ -8,8 +9,9 @@ const grpc = require('@grpc/grpc-js');
 
 const [, , name] = process.argv;
 let status = 200;
+let how = 'plainly';
 process.on('message', (wanted) => {
-  status = wanted.status;
+  ({ status = 200, how = 'plainly' } = wanted);
   process.send({ status });
 });
 const same = (value) => value;
@@ -18,14 +20,22 @@ const answer = (request, response) => {
   let body = '';
   request.setEncoding('utf8');
   request.on('data', (chunk) => (body += chunk));
-  request.on('end', () => response.writeHead(status).end(JSON.stringify({ name, body })));
+  request.on('end', () => {
+    const end = () => response.writeHead(status).end(JSON.stringify({ name, body }));
+    if (how === 'late') setTimeout(end, 100);
+    else if (how === 'announced') response.writeEarlyHints({ link: '</style.css>; rel=preload' }, end);
+    else if (how === 'broken') {
+      response.writeHead(200, { 'content-length': 1_000 }).write('{');
+      setImmediate(() => response.destroy());
+    } else end();
+  });
 };
 const plain = http.createServer({ keepAliveTimeout: 60_000 }, answer);
 const pem = (file) => fs.readFileSync(`${__dirname}/../tls/${file}.pem`);
 const secure = http2.createSecureServer({ key: pem('key'), cert: pem('cert'), allowHTTP1: true }, answer);
 const multiplexed = http2.createServer();
 multiplexed.on('stream', (stream) => {
-  stream.respond({ ':status': 200 });
+  stream.respond({ ':status': status });
   stream.end(JSON.stringify({ name }));
 });
 for (const server of [multiplexed, secure]) server.on('session', (session) => session.on('error', () => {}));

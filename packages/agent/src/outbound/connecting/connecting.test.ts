@@ -164,6 +164,38 @@ describe('answers', () => {
     expect(served(world)).toBe('1 probed, 2');
   });
 
+  test('whatever comes, and when: a lane is served by its own, and by all of them alike once they answer well', () => {
+    const step = fc.record({
+      port: fc.integer({ min: 1, max: 4 }),
+      status: fc.constantFrom(500, 500, 500, 503, 501, 404, 200, 103),
+      times: fc.constantFrom(1, 5),
+      seconds: fc.constantFrom(0, 0, 0, 29, 31, 400),
+      isRefused: fc.constantFrom(false, false, false, true),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        clock = new ManualClock();
+        const world = worldOf([...list('gray', [1, 2, 3]), ...list(undefined, [4])]);
+        for (const { port, status, times, seconds, isRefused } of steps) {
+          clock.pass(seconds * 1_000);
+          answer(world, port, ...Array.from({ length: times }, () => status));
+          // One that refuses connections now takes them again before long.
+          if (isRefused) {
+            world.connecting.refused(STOCK, { ip: '10.0.0.1', port }, new Error('connect ECONNREFUSED'));
+            expect(world.tables.route(STOCK, 'gray')?.instances).not.toHaveLength(0);
+            world.connecting.answered(STOCK, { ip: '10.0.0.1', port });
+          }
+          expect(served(world)).toMatch(/^[123]/);
+          expect(world.tables.route(STOCK, undefined)?.instances.map(({ port: base }) => base)).toEqual([4]);
+        }
+        clock.pass(301_000);
+        for (const port of [1, 2, 3, 4]) answer(world, port, 200);
+        expect(served(world)).toBe('1, 2, 3');
+        expect(world.connecting.minds(200)).toBe(false);
+      }),
+    );
+  });
+
   test('of an instance that answers well are looked at no longer than it takes', () => {
     const world = worldOf(list('gray', [1, 2]));
     expect(world.connecting.minds(200)).toBe(false);
