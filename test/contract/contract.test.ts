@@ -1,6 +1,7 @@
 import { nacosServers, tellLeftOutServers } from '../servers/index.js';
 import { describeNacosAcrossSdks } from './across-sdks.js';
 import { grpcDriver } from './grpc-driver.js';
+import { ownGrpcDriver } from './own-grpc-driver.js';
 import { nacosDriver } from './nacos-driver.js';
 import { describeNacosContract } from './suite.js';
 import { describeNacosWire } from './wire.js';
@@ -12,7 +13,10 @@ for (const server of nacosServers()) {
   describeNacosContract(server, nacosDriver);
   if (server.grpc) {
     describeNacosContract(server, grpcDriver);
+    describeNacosContract(server, ownGrpcDriver);
     describeNacosAcrossSdks(server, nacosDriver, grpcDriver);
     describeNacosAcrossSdks(server, grpcDriver, nacosDriver);
+    describeNacosAcrossSdks(server, ownGrpcDriver, nacosDriver);
+    describeNacosAcrossSdks(server, nacosDriver, ownGrpcDriver);
   }
 }

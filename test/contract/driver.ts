@@ -5,8 +5,8 @@ import type { RunningNacos } from '../servers/index.js';
  * shared/nacos.md lists; it never hides what a server does.
  */
 export interface NacosDriver {
-  /** Package name of the SDK. */
-  readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node';
+  /** Package name of the SDK; `@lane/nacos-registry` is our own connection. */
+  readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node' | '@lane/nacos-registry';
   readonly protocol: 'http' | 'grpc';
   /** `decorate` gets the SDK's own client before anything is called on it and gives the one to use, as an adapter of ours would. */
   createNaming(connection: Connection, decorate?: <Client extends object>(client: Client) => Client): Promise<NamingClient>;

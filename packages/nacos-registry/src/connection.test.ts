@@ -329,15 +329,6 @@ describe('what is wrong is said in one sentence with the remedy', () => {
     const server = await startServer((_received, answer) => answer.writeHead(503).end('server is STARTING now, please try again later!'));
     expect(await problemOf({ server })).toContain('does not serve yet or any more (503: server is STARTING now');
   });
-
-  test('the gRPC binding missing', async () => {
-    const resolve = (id: string): never => {
-      throw new Error(`Cannot find module '${id}'`);
-    };
-    expect(await problemOf({ transport: 'grpc', resolve })).toMatch(
-      /needs the package nacos-sdk-rust-binding-node, .*: npm install nacos-sdk-rust-binding-node, or set LANE_NACOS_TRANSPORT=http/,
-    );
-  });
 });
 
 describe('a log-in', () => {
@@ -384,7 +375,7 @@ describe('a log-in', () => {
     const connection = connect({ server, username: 'nacos', password: 'p w', log });
     for (let i = 0; i < 2; i++) await connection.get('doc', 'LANE');
     expect(urls.filter((url) => /username|password|p\+w|p%20w/.test(url))).toEqual([]);
-    expect(urls).toHaveLength(4);
+    expect(urls).toHaveLength(5);
     expect(log.matching(/^warn/)).toEqual([expect.stringMatching(/has no log-in .* unset LANE_NACOS_USERNAME/)]);
   });
 

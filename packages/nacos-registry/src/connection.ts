@@ -11,7 +11,7 @@ import {
 } from '@lane/core/model';
 import { NacosError, type NacosErrorCode } from './nacos-error.js';
 import type { NacosInstance } from './nacos-instance.js';
-import { parseServers } from './server-address.js';
+import { GRPC_PORT_OFFSET, parseServers } from './server-address.js';
 import type { TroubleListener } from './trouble.js';
 
 /** How to reach Nacos, and as whom. */
@@ -24,7 +24,7 @@ export interface NacosOptions {
   readonly group?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, with nacos-sdk-rust-binding-node installed. Default `http`. */
+  /** `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, at the port + 1000. Default `http`. */
   readonly transport?: 'http' | 'grpc' | undefined;
   readonly log?: Log | undefined;
   /** Whether the server may push changes by UDP (transport `http`); without, they are seen by polling. Default true. */
@@ -34,8 +34,6 @@ export interface NacosOptions {
    * Default false: inside somebody's app nothing of ours does.
    */
   readonly holdProcess?: boolean | undefined;
-  /** Loads a module as the app would: where the gRPC binding comes from. Default: `require`. */
-  readonly resolve?: ((id: string) => unknown) | undefined;
 }
 
 /** What to register. */
@@ -101,7 +99,8 @@ export function stateOf(
   { server, namespace, transport }: Pick<NacosConnection, 'server' | 'namespace' | 'transport'>,
   reachable: boolean,
 ): RegistryState {
-  const addresses = parseServers(server).map(({ host, port }) => ({ host, port }));
+  const ports = transport === 'grpc' ? [0, GRPC_PORT_OFFSET] : [0];
+  const addresses = parseServers(server).flatMap(({ host, port }) => ports.map((offset) => ({ host, port: port + offset })));
   return { kind: 'nacos', server, namespace, transport, addresses, reachable };
 }
 

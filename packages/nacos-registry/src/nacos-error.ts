@@ -8,7 +8,6 @@
  * - `ELANE_CONFLICT`: the document has changed since it was read
  * - `ELANE_NOT_FOUND`: there is no such version
  * - `ELANE_UNSUPPORTED`: this transport, or this server, can't do it
- * - `ELANE_NACOS_BINDING`: the gRPC binding can't be loaded
  * - `ELANE_INVALID_LANE_GROUPS`: the lane groups are not valid
  */
 export type NacosErrorCode =
@@ -20,7 +19,6 @@ export type NacosErrorCode =
   | 'ELANE_CONFLICT'
   | 'ELANE_NOT_FOUND'
   | 'ELANE_UNSUPPORTED'
-  | 'ELANE_NACOS_BINDING'
   | 'ELANE_INVALID_LANE_GROUPS';
 
 /** An error whose message is one sentence with cause and remedy. */

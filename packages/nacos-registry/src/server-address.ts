@@ -11,6 +11,8 @@ export interface ServerAddress {
   readonly label: string;
 }
 
+/** Nacos serves gRPC this far above its HTTP port (`RpcConstants`, `sdkGrpcPortOffset`). */
+export const GRPC_PORT_OFFSET = 1_000;
 const DEFAULT_PORT = 8848;
 const DEFAULT_CONTEXT_PATH = '/nacos';
 

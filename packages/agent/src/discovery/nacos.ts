@@ -2,8 +2,6 @@
  * Nacos as the agent's registry: decorates the SDKs that the app loads, and keeps the agent's own connection, which is made only where it is
  * needed: for the lane groups, and for services that are called by name.
  */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { AgentOptions } from '@lane/core/agent';
 import {
   backgroundLane,
@@ -166,7 +164,6 @@ export class NacosDiscovery implements ObservedRegistry {
         password: options.nacosPassword ?? info.password,
         transport: options.nacosTransport ?? info.transport,
         log,
-        resolve: createRequire(join(process.cwd(), 'index.js')),
       });
     } catch (error) {
       this.#isBroken = true;

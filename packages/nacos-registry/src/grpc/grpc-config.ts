@@ -1,8 +1,13 @@
-/** Nacos's configuration over gRPC: documents are asked of the server, again and again where they are watched. */
-import { messageOf, type ConfigDocument, type PublishOptions, type Unsubscribe } from '@lane/core/model';
+/**
+ * Nacos's configuration over gRPC: the server is told which documents are watched, and pushes that one has changed, upon which it is read.
+ * Nacos compares before it writes (`casMd5`) in all versions that speak gRPC; a history it has over HTTP only.
+ */
+import { type ConfigDocument, type PublishOptions, type Unsubscribe } from '@lane/core/model';
 import { documentOf } from '../document.js';
 import { NacosError } from '../nacos-error.js';
-import { unsupported, type GrpcSession } from './grpc-session.js';
+import type { Dependant, GrpcCall, GrpcSession } from './grpc-session.js';
+import { Redo } from './redo.js';
+import type { Message } from './server-link.js';
 
 type Listener = (document: ConfigDocument | undefined) => void;
 
@@ -10,98 +15,160 @@ interface Watched {
   readonly dataId: string;
   readonly group: string;
   readonly listeners: Set<Listener>;
+  /** false until the server has said what there is. */
   known: boolean;
   document: ConfigDocument | undefined;
-  asking: boolean;
 }
 
-const POLL_MS = 1_500;
+/** `ConfigQueryResponse`: no such document; and one that is being written. */
+const NOT_FOUND = 300;
+const BEING_WRITTEN = 400;
+const BEING_WRITTEN_PAUSE_MS = 50;
+const BEING_WRITTEN_ATTEMPTS = 20;
+/** The Java client asks again from time to time, too (`ClientWorker`, every 5 minutes): a push could be lost. */
+const SYNC_MS = 60_000;
 
 /** The configuration side of a connection. Everything is called outside any lane. */
-export class GrpcConfig {
+export class GrpcConfig implements Dependant {
   readonly #session: GrpcSession;
+  readonly #redo: Redo;
+  /** For documents the public namespace is the one without a name. */
+  readonly #tenant: string;
   readonly #watched = new Map<string, Watched>();
-  #timer: NodeJS.Timeout | undefined;
+  #sync: NodeJS.Timeout | undefined;
 
   constructor(session: GrpcSession) {
     this.#session = session;
+    this.#redo = new Redo(session);
+    this.#tenant = session.namespace === 'public' ? '' : session.namespace;
+    session.add(this);
+  }
+
+  get isWaiting(): boolean {
+    return this.#watched.size > 0;
+  }
+
+  connected(): void {
+    for (const watched of this.#watched.values()) this.#listenTo(watched);
+  }
+
+  pushed({ type, fields }: Message): void {
+    const { dataId, group } = fields;
+    if (type !== 'ConfigChangeNotifyRequest' || typeof dataId !== 'string' || typeof group !== 'string') return;
+    const watched = this.#watched.get(idOf(dataId, group));
+    if (watched !== undefined) this.#redo.do(`read ${idOf(watched.dataId, watched.group)}`, () => this.#read(watched));
   }
 
   async get(dataId: string, group: string): Promise<ConfigDocument | undefined> {
-    const config = await this.#session.config();
-    return this.#session.call(`read the document ${dataId}`, async () => {
-      try {
-        return documentOf((await config.getConfigResp(dataId, group)).content);
-      } catch (error) {
-        if (/config not found|config data not exist/i.test(messageOf(error))) return undefined;
-        throw error;
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#session.request({
+        doing: `read the document ${dataId}`,
+        type: 'ConfigQueryRequest',
+        fields: { dataId, group, tenant: this.#tenant },
+        // Both are of this request alone: elsewhere 300 is a server that is starting.
+        accepts: attempt < BEING_WRITTEN_ATTEMPTS ? [NOT_FOUND, BEING_WRITTEN] : [NOT_FOUND],
+      });
+      if (answer['resultCode'] === 200) {
+        const { content } = answer;
+        if (typeof content === 'string') return documentOf(content);
+        throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered no content where the document ${dataId} was asked for`);
       }
-    });
+      if (answer['errorCode'] === NOT_FOUND) return undefined;
+      await new Promise<void>((resolve) => setTimeout(resolve, BEING_WRITTEN_PAUSE_MS));
+    }
   }
 
   async publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
-    if (options.casMd5 !== undefined) throw unsupported('compare a document before writing it (casMd5)');
-    const config = await this.#session.config();
-    const taken = await this.#session.call(`publish the document ${dataId}`, () => config.publishConfig(dataId, group, content));
-    if (!taken) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId}: check its log`);
+    const { casMd5, type, by } = options;
+    if (casMd5 !== undefined) throw new NacosError('ELANE_UNSUPPORTED', 'not yet');
+    await this.#session.request({
+      doing: `publish the document ${dataId}`,
+      type: 'ConfigPublishRequest',
+      fields: {
+        ...{ dataId, group, tenant: this.#tenant, content },
+        additionMap: { ...(type === undefined ? {} : { type }), ...(by === undefined ? {} : { src_user: by }) },
+      },
+    });
   }
 
   async remove(dataId: string, group: string): Promise<void> {
-    const config = await this.#session.config();
-    await this.#session.call(`remove the document ${dataId}`, () => config.removeConfig(dataId, group));
+    await this.#session.request({
+      doing: `remove the document ${dataId}`,
+      type: 'ConfigRemoveRequest',
+      fields: { dataId, group, tenant: this.#tenant },
+    });
   }
 
   watch(dataId: string, group: string, listener: Listener): Unsubscribe {
-    const id = `${dataId}\n${group}`;
+    const id = idOf(dataId, group);
     // Its own function, so that one listener can watch twice.
     const own: Listener = (document) => listener(document);
     let watched = this.#watched.get(id);
     if (watched === undefined) {
-      watched = { dataId, group, listeners: new Set(), known: false, document: undefined, asking: false };
+      watched = { dataId, group, listeners: new Set(), known: false, document: undefined };
       this.#watched.set(id, watched);
+      this.#listenTo(watched);
+    } else if (watched.known) {
+      queueMicrotask(() => document.listeners.has(own) && this.#session.tell(own, document.document));
     }
     const document = watched;
     document.listeners.add(own);
-    if (document.known) queueMicrotask(() => document.listeners.has(own) && this.#session.tell(own, document.document));
-    else void this.#reread(document);
-    this.#timer ??= setInterval(() => this.#rereadAll(), POLL_MS).unref();
+    this.#sync ??= setInterval(() => this.#session.isConnected && this.connected(), SYNC_MS).unref();
     return () => {
       document.listeners.delete(own);
-      if (document.listeners.size === 0 && this.#watched.get(id) === document) this.#watched.delete(id);
+      if (document.listeners.size > 0 || this.#watched.get(id) !== document) return;
+      this.#watched.delete(id);
+      this.#leave(document);
       if (this.#watched.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
+      clearInterval(this.#sync);
+      this.#sync = undefined;
     };
   }
 
-  /** Asks again after an outage: what was asked during it may hang for a while yet. */
-  recovered(): void {
-    for (const document of this.#watched.values()) document.asking = false;
-    this.#rereadAll();
-  }
-
   close(): void {
-    clearInterval(this.#timer);
+    clearInterval(this.#sync);
     this.#watched.clear();
+    this.#redo.close();
   }
 
-  #rereadAll(): void {
-    for (const document of this.#watched.values()) void this.#reread(document);
+  /** First it is listened to and then read, so that no change falls in between. */
+  #listenTo(watched: Watched): void {
+    const id = idOf(watched.dataId, watched.group);
+    this.#redo.do(`listen ${id}`, async () => {
+      if (this.#watched.get(id) !== watched) return;
+      await this.#session.request(this.#listening(watched, true));
+      this.#redo.do(`read ${id}`, () => this.#read(watched));
+    });
   }
 
-  async #reread(watched: Watched): Promise<void> {
-    if (watched.asking || this.#session.closed) return;
-    watched.asking = true;
-    try {
-      const document = await this.get(watched.dataId, watched.group);
-      if (watched.known && document?.md5 === watched.document?.md5) return;
-      watched.known = true;
-      watched.document = document;
-      for (const listener of Array.from(watched.listeners)) this.#session.tell(listener, document);
-    } catch (error) {
-      this.#session.complain(error);
-    } finally {
-      watched.asking = false;
-    }
+  /** Under the same name as listening: requests overtake each other. */
+  #leave(watched: Watched): void {
+    const id = idOf(watched.dataId, watched.group);
+    this.#redo.do(`listen ${id}`, async () => {
+      if (this.#watched.has(id) || !this.#session.isConnected) return;
+      await this.#session.request(this.#listening(watched, false)).catch(() => {});
+    });
   }
+
+  #listening({ dataId, group, document }: Watched, listen: boolean): GrpcCall {
+    return {
+      doing: `watch the document ${dataId}`,
+      type: 'ConfigBatchListenRequest',
+      fields: { listen, configListenContexts: [{ dataId, group, tenant: this.#tenant, md5: document?.md5 ?? '' }] },
+    };
+  }
+
+  async #read(watched: Watched): Promise<void> {
+    const { dataId, group } = watched;
+    if (this.#watched.get(idOf(dataId, group)) !== watched) return;
+    const document = await this.get(dataId, group);
+    if (watched.known && document?.md5 === watched.document?.md5) return;
+    watched.known = true;
+    watched.document = document;
+    for (const listener of Array.from(watched.listeners)) this.#session.tell(listener, document);
+  }
+}
+
+function idOf(dataId: string, group: string): string {
+  return `${dataId}\n${group}`;
 }

@@ -1,13 +1,9 @@
 /**
- * A connection over gRPC, by nacos-sdk-rust-binding-node.
+ * A connection over gRPC, which Nacos 2 and later speak, and from 3.2 on alone: one connection for all, by which the server pushes (`server-link.ts`),
+ * made anew where it is lost (`grpc-session.ts`).
  *
- * Mechanism: the binding's callbacks hold the process alive for ever, so none is used: instances are read from its cache
- * (`grpc-naming.ts`), documents are asked of the server (`grpc-config.ts`).
- * Limits: connecting blocks the thread for 0.1 to 0.5 s, and for 4.5 s if the server accepts connections but does not serve
- * yet; it is tried only where something listens. No list of services, no compare-and-set, no history, no name of who writes. The
- * binding writes logs of its own to ~/logs/nacos. A request in flight during an outage holds the process until the binding gives
- * up. Of several servers those that are down when the connection is made are left out of it. After an outage the binding connects
- * again in its own time: a change of a document was seen 2.5 s after it.
+ * Limits: history and namespaces are of the HTTP API only. Nacos keeps what a connection registers as long as it lasts, and of one service one
+ * registration, so that several addresses of one service go together.
  */
 import {
   BEATS_HOLD_MS,
@@ -56,7 +52,7 @@ export class GrpcConnection implements NacosConnection {
     this.defaultGroup = options.group ?? DEFAULT_GROUP;
     this.#log = log;
     this.#holdProcess = options.holdProcess ?? false;
-    this.#session = new GrpcSession(options, log, () => this.#config.recovered());
+    this.#session = new GrpcSession(options, log);
     this.#naming = new GrpcNaming(this.#session);
     this.#config = new GrpcConfig(this.#session);
   }
@@ -78,7 +74,13 @@ export class GrpcConnection implements NacosConnection {
   }
 
   check(): Promise<CheckResult> {
-    return runInLane(undefined, () => this.#config.get('lane-groups', 'LANE').then((): CheckResult => ({ ok: true }), failedCheck));
+    return runInLane(undefined, () => this.#check().then((): CheckResult => ({ ok: true }), failedCheck));
+  }
+
+  /** Rejects with the problem. */
+  async #check(): Promise<void> {
+    await this.#session.logIn();
+    await this.#config.get('lane-groups', 'LANE');
   }
 
   observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe {
@@ -89,8 +91,8 @@ export class GrpcConnection implements NacosConnection {
     return runInLane(undefined, () => this.#naming.list(key));
   }
 
-  services(): Promise<readonly string[]> {
-    return Promise.reject(unsupported('list services'));
+  services(group: string = this.defaultGroup): Promise<readonly string[]> {
+    return runInLane(undefined, () => this.#naming.services(group));
   }
 
   namespaces(): Promise<readonly NacosNamespace[]> {

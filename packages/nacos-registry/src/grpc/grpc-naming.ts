@@ -1,12 +1,14 @@
 /**
- * Nacos's naming over gRPC: instances are read from the cache that the binding keeps up to date by the server's pushes, once a second
- * and without a request; one service in turn is asked of the server, which tells outages.
+ * Nacos's naming over gRPC: the server pushes lists as they change, and keeps what is registered for as long as the connection lasts. On a new
+ * connection everything is subscribed to, and registered, again.
  */
-import type { ServiceKey, Unsubscribe } from '@lane/core/model';
+import { jsonNumber, type ServiceKey, type Unsubscribe } from '@lane/core/model';
 import type { Registration } from '../connection.js';
-import { DEFAULT_CLUSTER, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
-import type { BindingInstance } from './grpc-binding.js';
-import type { GrpcSession } from './grpc-session.js';
+import { NacosError } from '../nacos-error.js';
+import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { unsupported, type Dependant, type GrpcCall, type GrpcSession } from './grpc-session.js';
+import { Redo } from './redo.js';
+import type { Message } from './server-link.js';
 
 type Listener = (instances: readonly NacosInstance[]) => void;
 
@@ -15,32 +17,67 @@ interface Service {
   readonly listeners: Set<Listener>;
   known: readonly NacosInstance[] | undefined;
   signature: string;
-  asking: boolean;
+  /** When the server made the list, by its own clock: answers and pushes overtake each other. */
+  madeAt: number;
 }
 
 interface Registered {
   readonly key: ServiceKey;
   /** By `ip:port`. */
-  readonly instances: ReadonlyMap<string, BindingInstance>;
+  readonly instances: ReadonlyMap<string, Registration>;
 }
 
-const CACHE_POLL_MS = 1_000;
-const SERVER_POLL_MS = 2_000;
-/** After an outage the binding registers only one of several instances again (seen with 0.8.0): they are looked after. */
-const REGISTRATION_CHECK_MS = 5_000;
+/** A list as Nacos writes it. */
+interface ServiceInfo {
+  readonly name?: unknown;
+  readonly groupName?: unknown;
+  readonly hosts?: unknown;
+  readonly lastRefTime?: unknown;
+}
+
+const PAGE_SIZE = 500;
+/** A server may say that there is always more. */
+const MAX_PAGES = 200;
+/** A server that has no such request (`NacosException.NO_HANDLER`). */
+const NO_HANDLER = 302;
 
 /** The naming side of a connection. Everything is called outside any lane. */
-export class GrpcNaming {
+export class GrpcNaming implements Dependant {
   readonly #session: GrpcSession;
   readonly #services = new Map<string, Service>();
   readonly #registrations = new Map<string, Registered>();
-  #cacheTimer: NodeJS.Timeout | undefined;
-  #serverTimer: NodeJS.Timeout | undefined;
-  #registrationTimer: NodeJS.Timeout | undefined;
-  #turn = 0;
+  readonly #redo: Redo;
 
   constructor(session: GrpcSession) {
     this.#session = session;
+    this.#redo = new Redo(session);
+    session.add(this);
+  }
+
+  get isWaiting(): boolean {
+    return this.#services.size > 0 || this.#registrations.size > 0;
+  }
+
+  connected(): void {
+    for (const service of this.#services.values()) {
+      // Another server's clock.
+      service.madeAt = 0;
+      this.#subscribeTo(service);
+    }
+    for (const [id, registered] of this.#registrations) {
+      this.#redo.do(`register ${id}`, () => (this.#registrations.get(id) === registered ? this.#publish(registered) : undefined));
+    }
+  }
+
+  pushed({ type, fields }: Message): void {
+    if (type !== 'NotifySubscriberRequest') return;
+    const info = fields['serviceInfo'] as ServiceInfo | null | undefined;
+    const name = fields['serviceName'] ?? info?.name;
+    const group = fields['groupName'] ?? info?.groupName;
+    if (typeof name !== 'string' || typeof info !== 'object' || info === null) return;
+    const key = name.includes('@@') || typeof group !== 'string' ? parseGroupedName(name) : { group, name };
+    const service = this.#services.get(groupedName(key));
+    if (service !== undefined) this.#take(service, info);
   }
 
   subscribe(key: ServiceKey, listener: Listener): Unsubscribe {
@@ -49,138 +86,165 @@ export class GrpcNaming {
     const own: Listener = (instances) => listener(instances);
     let service = this.#services.get(id);
     if (service === undefined) {
-      service = { key, listeners: new Set(), known: undefined, signature: '', asking: false };
+      service = { key, listeners: new Set(), known: undefined, signature: '', madeAt: 0 };
       this.#services.set(id, service);
+      this.#subscribeTo(service);
+    } else if (service.known !== undefined) {
+      queueMicrotask(() => subscribed.known !== undefined && subscribed.listeners.has(own) && this.#session.tell(own, subscribed.known));
     }
     const subscribed = service;
     subscribed.listeners.add(own);
-    if (subscribed.known === undefined) void this.#refresh(subscribed, true);
-    else queueMicrotask(() => subscribed.known !== undefined && subscribed.listeners.has(own) && this.#session.tell(own, subscribed.known));
-    this.#cacheTimer ??= setInterval(() => this.#refreshFromCache(), CACHE_POLL_MS).unref();
-    this.#serverTimer ??= setInterval(() => this.#refreshNext(), SERVER_POLL_MS).unref();
     return () => {
       subscribed.listeners.delete(own);
-      if (subscribed.listeners.size > 0) return;
-      if (this.#services.get(id) === subscribed) this.#services.delete(id);
-      if (this.#services.size > 0) return;
-      clearInterval(this.#cacheTimer);
-      clearInterval(this.#serverTimer);
-      this.#cacheTimer = this.#serverTimer = undefined;
+      if (subscribed.listeners.size > 0 || this.#services.get(id) !== subscribed) return;
+      this.#services.delete(id);
+      this.#leave(key);
     };
   }
 
-  list(key: ServiceKey): Promise<readonly NacosInstance[]> {
-    return this.#ask(key, false);
+  async list(key: ServiceKey): Promise<readonly NacosInstance[]> {
+    const answer = await this.#session.request({
+      doing: `list ${key.name}`,
+      type: 'ServiceQueryRequest',
+      fields: { ...this.#service(key), cluster: '', healthyOnly: false, udpPort: 0 },
+    });
+    return toInstances(infoOf(answer, key).hosts);
+  }
+
+  async services(group: string): Promise<string[]> {
+    const names: string[] = [];
+    for (let pageNo = 1; pageNo <= MAX_PAGES; pageNo++) {
+      const answer = await this.#session.request({
+        doing: 'list services',
+        type: 'ServiceListRequest',
+        fields: { ...this.#service({ group, name: '' }), pageNo, pageSize: PAGE_SIZE },
+      });
+      const { count, serviceNames } = answer;
+      const found = Array.isArray(serviceNames) ? serviceNames.filter((name): name is string => typeof name === 'string') : [];
+      for (const name of found) names.push(name.includes('@@') ? parseGroupedName(name).name : name);
+      if (found.length < PAGE_SIZE || names.length >= jsonNumber(count)) break;
+    }
+    return names;
   }
 
   async register(key: ServiceKey, registration: Registration): Promise<void> {
+    if (registration.ephemeral === false) return this.#persist(key, registration, 'registerInstance');
     const id = groupedName(key);
-    const instances = new Map(this.#registrations.get(id)?.instances);
-    instances.set(addressOf(registration), toBindingInstance(registration));
-    await this.#publish(key, instances);
-    this.#registrations.set(id, { key, instances });
-    if (instances.size > 1) this.#registrationTimer ??= setInterval(() => void this.#restoreRegistrations(), REGISTRATION_CHECK_MS).unref();
+    const before = this.#registrations.get(id);
+    const registered = { key, instances: new Map(before?.instances).set(addressOf(registration), registration) };
+    // Before it is known whether it succeeds: a connection that is lost meanwhile must find it.
+    this.#registrations.set(id, registered);
+    try {
+      await this.#publish(registered);
+    } catch (error) {
+      if (this.#registrations.get(id) === registered) {
+        if (before === undefined) this.#registrations.delete(id);
+        else this.#registrations.set(id, before);
+      }
+      throw error;
+    }
   }
 
   async deregister(key: ServiceKey, registration: Registration): Promise<void> {
+    if (registration.ephemeral === false) return this.#persist(key, registration, 'deregisterInstance');
     const id = groupedName(key);
     const instances = new Map(this.#registrations.get(id)?.instances);
     instances.delete(addressOf(registration));
     if (instances.size > 0) {
-      await this.#publish(key, instances);
-      this.#registrations.set(id, { key, instances });
-      return;
+      const rest = { key, instances };
+      this.#registrations.set(id, rest);
+      return this.#publish(rest);
     }
     this.#registrations.delete(id);
-    const naming = await this.#session.naming();
-    await this.#session.call('deregister', () => naming.deregisterInstance(key.name, key.group, toBindingInstance(registration)));
+    await this.#session.request({
+      doing: `deregister ${key.name}`,
+      type: 'InstanceRequest',
+      fields: { ...this.#service(key), type: 'deregisterInstance', instance: wireInstance(registration) },
+    });
   }
 
   /** Ends subscriptions, and deregisters what was registered here unless the server is away. The session is still needed for that. */
   async close(): Promise<void> {
-    for (const timer of [this.#cacheTimer, this.#serverTimer, this.#registrationTimer]) clearInterval(timer);
     this.#services.clear();
+    this.#redo.close();
     const registered = [...this.#registrations.values()];
-    if (this.#session.reachable) {
-      await Promise.allSettled(
-        registered.flatMap(({ key, instances }) =>
-          [...instances.values()].map((instance) => this.deregister(key, { ip: instance.ip, port: instance.port })),
-        ),
-      );
-    }
     this.#registrations.clear();
+    // Without a connection there is nothing that it keeps.
+    if (!this.#session.isConnected) return;
+    await Promise.allSettled(registered.map(({ key, instances }) => this.deregister(key, instances.values().next().value as Registration)));
   }
 
-  /** A connection has one registration for each service, which a second one replaces: several addresses go together. */
-  async #publish(key: ServiceKey, instances: ReadonlyMap<string, BindingInstance>): Promise<void> {
-    const naming = await this.#session.naming();
-    const [first, ...others] = instances.values();
-    await this.#session.call(`register ${key.name}`, () =>
-      others.length === 0
-        ? naming.registerInstance(key.name, key.group, first as BindingInstance)
-        : naming.batchRegisterInstance(key.name, key.group, [first as BindingInstance, ...others]),
-    );
+  #service({ group, name }: ServiceKey): object {
+    return { namespace: this.#session.namespace, groupName: group, serviceName: name };
   }
 
-  async #restoreRegistrations(): Promise<void> {
-    for (const [id, registered] of this.#registrations) {
-      if (registered.instances.size < 2) continue;
-      try {
-        const listed = new Set((await this.#ask(registered.key, false)).map(addressOf));
-        const isGone = [...registered.instances.keys()].some((address) => !listed.has(address));
-        if (isGone && this.#registrations.get(id) === registered) await this.#publish(registered.key, registered.instances);
-      } catch (error) {
-        this.#session.complain(error);
-      }
-    }
+  #subscribeTo(service: Service): void {
+    const { key } = service;
+    const id = groupedName(key);
+    this.#redo.do(`subscribe ${id}`, async () => {
+      if (this.#services.get(id) === service) this.#take(service, infoOf(await this.#session.request(this.#subscription(key, true)), key));
+    });
   }
 
-  async #ask(key: ServiceKey, fromCache: boolean): Promise<NacosInstance[]> {
-    const naming = await this.#session.naming();
-    return toInstances(await this.#session.call(`list ${key.name}`, () => naming.getAllInstances(key.name, key.group, [], fromCache), fromCache));
+  /** Under the same name as subscribing: requests overtake each other. */
+  #leave(key: ServiceKey): void {
+    const id = groupedName(key);
+    this.#redo.do(`subscribe ${id}`, async () => {
+      if (this.#services.has(id) || !this.#session.isConnected) return;
+      await this.#session.request(this.#subscription(key, false)).catch(() => {});
+    });
   }
 
-  #refreshFromCache(): void {
-    for (const service of this.#services.values()) if (service.known !== undefined) void this.#refresh(service, false);
+  #subscription(key: ServiceKey, subscribe: boolean): GrpcCall {
+    return { doing: `list ${key.name}`, type: 'SubscribeServiceRequest', fields: { ...this.#service(key), subscribe, clusters: '' } };
   }
 
-  /** Asks the server for one service, another each time: that is enough to know of an outage. */
-  #refreshNext(): void {
-    const services = [...this.#services.values()];
-    const next = services.find((service) => service.known === undefined) ?? services[this.#turn++ % services.length];
-    if (next !== undefined) void this.#refresh(next, true);
-  }
-
-  async #refresh(service: Service, askServer: boolean): Promise<void> {
-    if (service.asking || this.#session.closed) return;
-    service.asking = true;
-    try {
-      if (service.known === undefined) await this.#ask(service.key, true);
-      let instances = await this.#ask(service.key, !askServer);
-      // An outage empties the binding's cache too: only the server's word counts.
-      if (instances.length === 0 && !askServer && (service.known?.length ?? 0) > 0) instances = await this.#ask(service.key, false);
-      this.#take(service, instances);
-    } catch (error) {
-      this.#session.complain(error);
-    } finally {
-      service.asking = false;
-    }
-  }
-
-  #take(service: Service, instances: readonly NacosInstance[]): void {
+  #take(service: Service, info: ServiceInfo): void {
+    const madeAt = jsonNumber(info.lastRefTime) || 0;
+    if (madeAt < service.madeAt) return;
+    service.madeAt = madeAt;
+    const instances = toInstances(info.hosts);
     const signature = signatureOf(instances);
     if (service.known !== undefined && signature === service.signature) return;
     service.known = instances;
     service.signature = signature;
     for (const listener of Array.from(service.listeners)) this.#session.tell(listener, instances);
   }
+
+  /** A connection has one registration for each service, which a second one replaces: several addresses go together. */
+  async #publish({ key, instances }: Registered): Promise<void> {
+    const [first, ...others] = Array.from(instances.values(), wireInstance);
+    await this.#session.request({
+      doing: `register ${key.name}`,
+      ...(others.length === 0
+        ? { type: 'InstanceRequest', fields: { ...this.#service(key), type: 'registerInstance', instance: first } }
+        : { type: 'BatchInstanceRequest', fields: { ...this.#service(key), type: 'batchRegisterInstance', instances: [first, ...others] } }),
+    });
+  }
+
+  /** Of an instance that no connection keeps. */
+  async #persist(key: ServiceKey, registration: Registration, type: 'registerInstance' | 'deregisterInstance'): Promise<void> {
+    const { errorCode, resultCode } = await this.#session.request({
+      doing: `${type === 'registerInstance' ? 'register' : 'deregister'} ${key.name}`,
+      type: 'PersistentInstanceRequest',
+      fields: { ...this.#service(key), type, instance: wireInstance(registration) },
+      accepts: [NO_HANDLER],
+    });
+    if (errorCode === NO_HANDLER && resultCode !== 200) throw unsupported('keep instances that are not ephemeral');
+  }
+}
+
+function infoOf(answer: Readonly<Record<string, unknown>>, { name }: ServiceKey): ServiceInfo {
+  const info = answer['serviceInfo'] as ServiceInfo | null | undefined;
+  if (typeof info !== 'object' || info === null) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered no list of instances for ${name}`);
+  return info;
 }
 
 function addressOf(registration: { readonly ip: string; readonly port: number }): string {
   return `${registration.ip}:${registration.port}`;
 }
 
-function toBindingInstance(registration: Registration): BindingInstance {
+function wireInstance(registration: Registration): object {
   const { ip, port, weight, healthy, enabled, ephemeral, cluster, metadata } = registration;
   return {
     ip,

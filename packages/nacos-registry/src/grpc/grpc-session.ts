@@ -1,17 +1,55 @@
-/** What naming and configuration over gRPC share: the binding's clients, calls of them, and whether the server answers. */
-import { messageOf, type Log } from '@lane/core/model';
+/**
+ * What naming and configuration over gRPC share: one connection to one of the servers, made anew where it is lost, the log-in, requests,
+ * and one word of an outage.
+ *
+ * Mechanism: the connection is made at the first request. Where it is lost while something hangs on it (registrations, subscriptions,
+ * watched documents), it is made again at once, with the next server first, and again after a pause that never exceeds 1.5 s: a change right
+ * after Nacos comes back must be in force within two seconds. Then whoever has something on it does that again.
+ *
+ * Runs inside other people's processes: connection and timers hold no process alive unless asked to.
+ */
+import { codeOf, jsonNumber, messageOf, SILENT_LOG, type Log } from '@lane/core/model';
 import { Complaints } from '../complaints.js';
-import { Trouble } from '../trouble.js';
 import type { NacosOptions } from '../connection.js';
+import type { NacosHttp } from '../http/nacos-http.js';
 import { NacosError } from '../nacos-error.js';
-import { makeUnfiltered } from '../sdk/adapter.js';
-import { parseServers, type ServerAddress } from '../server-address.js';
-import { loadBinding, type Binding, type BindingConfig, type BindingNaming, type BindingOptions } from './grpc-binding.js';
-import { probe } from './probe.js';
+import { GRPC_PORT_OFFSET, parseServers, type ServerAddress } from '../server-address.js';
+import { Trouble } from '../trouble.js';
+import { ServerLink, textOf, type Message } from './server-link.js';
 
-/** gRPC is served this far above the HTTP port. */
-const GRPC_PORT_OFFSET = 1_000;
+/** Someone whose things hang on the connection. */
+export interface Dependant {
+  /** Whether there are any. */
+  readonly isWaiting: boolean;
+  /** Told of a new connection, on which nothing is done yet. */
+  connected(): void;
+  /** Told of what the server pushes; others' pushes, too. */
+  pushed(push: Message): void;
+}
+
+/** A request. */
+export interface GrpcCall {
+  /** What for, for messages: `list shop`. */
+  readonly doing: string;
+  /** Nacos' class, such as `ServiceQueryRequest`. */
+  readonly type: string;
+  readonly fields: object;
+  /** Errors of Nacos' that are answers, too. */
+  readonly accepts?: readonly number[];
+  /** false: doing it twice is not the same as doing it once. Default true. */
+  readonly repeatable?: boolean;
+}
+
 const CALL_TIMEOUT_MS = 5_000;
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 1_000;
+const RETRY_JITTER_MS = 500;
+/** A connection that did not last so long was not worth much: the next one is not made at once. */
+const LASTING_MS = 2_000;
+const SUCCESS = 200;
+/** `NacosException`: what a server says of who may not, and of itself as it starts. */
+const REFUSALS: ReadonlySet<unknown> = new Set([401, 403]);
+const STARTING = 300;
 
 /** A session with Nacos over gRPC. Everything is called outside any lane. */
 export class GrpcSession {
@@ -22,23 +60,26 @@ export class GrpcSession {
   readonly #options: NacosOptions;
   readonly #log: Log;
   readonly #holdProcess: boolean;
-  readonly #onRecovered: () => void;
   readonly #complaints: Complaints;
-  #naming: BindingNaming | undefined;
-  #config: BindingConfig | undefined;
-  #connecting: Promise<unknown> = Promise.resolve();
+  readonly #dependants: Dependant[] = [];
+  /** The server that is tried first. */
+  #server = 0;
+  #link: ServerLink | undefined;
+  #connecting: Promise<ServerLink> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retries = 0;
+  #http: NacosHttp | undefined;
   #reachable: boolean | undefined;
   #downSince = 0;
   #closed = false;
 
-  /** `onRecovered`: called when the server answers again after an outage, behind those who watch trouble. Throws a NacosError if the server's address is none. */
-  constructor(options: NacosOptions, log: Log, onRecovered: () => void) {
+  /** Throws a NacosError if the server's address is none. */
+  constructor(options: NacosOptions, log: Log) {
     this.namespace = options.namespace === undefined || options.namespace === '' ? 'public' : options.namespace;
     this.#servers = parseServers(options.server);
     this.#options = options;
     this.#log = log;
     this.#holdProcess = options.holdProcess ?? false;
-    this.#onRecovered = onRecovered;
     this.#complaints = new Complaints(log);
     this.trouble = new Trouble(log);
   }
@@ -52,37 +93,33 @@ export class GrpcSession {
     return this.#closed;
   }
 
-  /** The naming client, connected. Rejects with a NacosError. */
-  async naming(): Promise<BindingNaming> {
-    return (this.#naming ??= await this.#connect(
-      (binding, options) => this.#naming ?? makeUnfiltered(() => new binding.NacosNamingClient({ ...options, namingPushEmptyProtection: false })),
-    ));
+  /** Whether there is a connection. */
+  get isConnected(): boolean {
+    return this.#link !== undefined;
   }
 
-  /** The configuration client, connected. Rejects with a NacosError. */
-  async config(): Promise<BindingConfig> {
-    return (this.#config ??= await this.#connect((binding, options) => this.#config ?? new binding.NacosConfigClient(options)));
+  add(dependant: Dependant): void {
+    this.#dependants.push(dependant);
   }
 
-  /**
-   * Runs one call of the binding, which may hang while the server is away. Rejects with a NacosError.
-   * An answer from the binding's cache says nothing of the server.
-   */
-  async call<T>(doing: string, call: () => Promise<T>, isFromCache = false): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('no answer in time')), CALL_TIMEOUT_MS);
-      if (!this.#holdProcess) timer.unref();
-    });
-    try {
-      const result = await Promise.race([call(), late]);
-      if (!isFromCache) this.#succeeded();
-      return result;
-    } catch (error) {
-      throw this.#failed(translate(this.#options, doing, error));
-    } finally {
-      clearTimeout(timer);
-    }
+  /** Sends a request to the server in use, and to another one where that one is lost. Gives the fields of its answer. Rejects with a NacosError. */
+  async request(call: GrpcCall): Promise<Readonly<Record<string, unknown>>> {
+    let answer = await this.#send(call, false);
+    // The token may be older than the server's secret, or the server.
+    if (REFUSALS.has(answer.fields['errorCode']) && this.#hasUser) answer = await this.#send(call, true);
+    const { resultCode, errorCode, message } = answer.fields;
+    if (REFUSALS.has(errorCode)) throw this.#refusal();
+    if (answer.type === 'ErrorResponse' && errorCode === STARTING) throw this.#failed(this.#unreachable([textOf(message, 'it is starting')]));
+    if ((resultCode === SUCCESS && answer.type !== 'ErrorResponse') || call.accepts?.includes(errorCode as number) === true) return answer.fields;
+    throw new NacosError(
+      'ELANE_NACOS_ANSWER',
+      `Nacos at ${this.#label} refused to ${call.doing}: ${textOf(message, 'it does not say why')} (error ${jsonNumber(errorCode)})`,
+    );
+  }
+
+  /** Logs in anew, where there is a user name. Rejects with a NacosError. */
+  async logIn(): Promise<void> {
+    if (this.#hasUser) await this.#loginHttp().logIn();
   }
 
   /** Calls a listener; what it throws goes to the log. */
@@ -101,92 +138,187 @@ export class GrpcSession {
 
   close(): void {
     this.#closed = true;
-    this.#naming = undefined;
-    this.#config = undefined;
+    clearTimeout(this.#retry);
+    this.#link?.end(new Error('the connection is closed'));
+    this.#link = undefined;
+    this.#http?.close();
   }
 
-  /** One after another, and only where something listens: constructing a client blocks until it is connected. */
-  #connect<T>(make: (binding: Binding, options: BindingOptions) => T): Promise<T> {
-    const made = this.#connecting.then(async () => {
-      if (this.#closed) throw new NacosError('ELANE_NACOS_UNREACHABLE', 'the connection is closed');
-      const binding = loadBinding(this.#options.resolve);
-      const servers = await this.#probe();
-      const { username, password } = this.#options;
-      const options: BindingOptions = {
-        serverAddr: servers.map(({ host, port }) => `${host}:${port}`).join(','),
-        namespace: this.namespace === 'public' ? '' : this.namespace,
-        ...(username === undefined || username === '' ? {} : { username, password: password ?? '' }),
-      };
+  get #hasUser(): boolean {
+    return this.#options.username !== undefined && this.#options.username !== '';
+  }
+
+  /** The server in use, `host:port`. */
+  get #label(): string {
+    return (this.#link?.server ?? (this.#servers[this.#server] as ServerAddress)).label;
+  }
+
+  async #send(call: GrpcCall, withNewToken: boolean): Promise<Message> {
+    for (let attempt = 1; ; attempt++) {
+      const link = await this.#connected();
+      const headers = await this.#credentials(withNewToken);
       try {
-        return make(binding, options);
+        const answer = await link.request(call.type, call.fields, headers, CALL_TIMEOUT_MS);
+        this.#succeeded();
+        return answer;
       } catch (error) {
-        throw this.#failed(translate(this.#options, 'connect', error));
+        // Lost before it was answered, by a server that restarts, perhaps: once more, on a new one.
+        if (attempt > 1 || call.repeatable === false || link.ended === undefined || this.#closed)
+          throw this.#failed(this.#unreachable([reasonOf(error)]));
       }
-    });
-    this.#connecting = made.catch(() => {});
-    return made;
+    }
   }
 
-  /** The servers at which something listens; the binding would block on others, which it takes at random. Rejects if there are none such. */
-  async #probe(): Promise<ServerAddress[]> {
-    const failures = await Promise.all(this.#servers.map(({ host, port }) => probe(host, port + GRPC_PORT_OFFSET, this.#holdProcess)));
-    const listening = this.#servers.filter((_server, i) => failures[i] === undefined);
-    if (listening.length > 0) return listening;
-    const reasons = this.#servers.map(
-      (server, i) => `${failures[i]} on port ${server.port + GRPC_PORT_OFFSET}, which is that of ${server.label} for gRPC`,
+  /** Who is asking (`HttpIdentityContextBuilder` and its like for gRPC of Nacos' auth module look for `accessToken`). The log-in goes over HTTP, also in Nacos 3. */
+  async #credentials(anew: boolean): Promise<Readonly<Record<string, string>>> {
+    if (!this.#hasUser) return {};
+    const token = await this.#loginHttp().token(anew);
+    return token === undefined ? {} : { accessToken: token };
+  }
+
+  #loginHttp(): NacosHttp {
+    if (this.#http !== undefined) return this.#http;
+    const { NacosHttp } = require('../http/nacos-http.js') as typeof import('../http/nacos-http.js');
+    const { username, password } = this.#options;
+    return (this.#http = new NacosHttp({
+      servers: this.#servers,
+      username,
+      password,
+      // An outage is told here, once.
+      log: SILENT_LOG,
+      holdProcess: this.#holdProcess,
+      onTrouble: () => {},
+      onReachable: () => {},
+    }));
+  }
+
+  /** The connection, if need be a new one. Rejects with a NacosError. */
+  #connected(): Promise<ServerLink> {
+    if (this.#closed) return Promise.reject(new NacosError('ELANE_NACOS_UNREACHABLE', 'the connection is closed'));
+    if (this.#link !== undefined) return Promise.resolve(this.#link);
+    return (this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    }));
+  }
+
+  async #connect(): Promise<ServerLink> {
+    clearTimeout(this.#retry);
+    const reasons: string[] = [];
+    const first = this.#server;
+    for (let i = 0; i < this.#servers.length && !this.#closed; i++) {
+      const index = (first + i) % this.#servers.length;
+      const server = this.#servers[index] as ServerAddress;
+      try {
+        const link = await ServerLink.open(server, {
+          tenant: this.namespace === 'public' ? '' : this.namespace,
+          holdProcess: this.#holdProcess,
+          onPush: (push) => this.#pushed(push),
+        });
+        this.#server = index;
+        this.#take(link);
+        return link;
+      } catch (error) {
+        reasons.push(`${reasonOf(error)} on port ${server.port + GRPC_PORT_OFFSET}, which is that of ${server.label} for gRPC`);
+      }
+    }
+    const error = this.#failed(this.#unreachable(reasons));
+    this.#connectLater();
+    throw error;
+  }
+
+  #take(link: ServerLink): void {
+    if (this.#closed) {
+      link.end(new Error('the connection is closed'));
+      throw new Error('the connection is closed');
+    }
+    if (link.ended !== undefined) throw link.ended;
+    this.#link = link;
+    link.onEnd(() => this.#lost(link, (this.#server + 1) % this.#servers.length));
+    this.#succeeded();
+    for (const dependant of this.#dependants) dependant.connected();
+  }
+
+  /** A connection is no more; the server `next` is tried first, then the others. */
+  #lost(link: ServerLink, next: number): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    if (this.#closed) return;
+    // Another server, or this one once it has restarted, may know of others.
+    this.trouble.tell(true);
+    this.#server = next;
+    if (performance.now() - link.openedAt < LASTING_MS) this.#connectLater();
+    else this.#connectNow();
+  }
+
+  #connectLater(): void {
+    if (this.#closed || !this.#dependants.some(({ isWaiting }) => isWaiting)) return;
+    clearTimeout(this.#retry);
+    const delayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#retries++) + Math.random() * RETRY_JITTER_MS;
+    this.#retry = setTimeout(() => this.#connectNow(), delayMs).unref();
+  }
+
+  #connectNow(): void {
+    if (!this.#closed && this.#dependants.some(({ isWaiting }) => isWaiting)) this.#connected().catch((error: unknown) => this.complain(error));
+  }
+
+  #pushed(push: Message): void {
+    if (push.type === 'ConnectResetRequest') this.#moved(push);
+    else for (const dependant of this.#dependants) dependant.pushed(push);
+  }
+
+  /** The server wants us elsewhere: to balance, or since it ends. We go where it says if that is one of the servers that were set. */
+  #moved({ fields }: Message): void {
+    const { serverIp, serverPort } = fields;
+    const named = this.#servers.findIndex(({ host, port }) => host === serverIp && port === jsonNumber(serverPort));
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#lost(link, named === -1 ? (this.#server + 1) % this.#servers.length : named);
+    link.end(new Error('the server wants us elsewhere'));
+  }
+
+  #unreachable(reasons: readonly string[]): NacosError {
+    return new NacosError(
+      'ELANE_NACOS_UNREACHABLE',
+      `Nacos at ${this.#options.server} can't be reached over gRPC (${reasons.join('; ')}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
     );
-    throw this.#failed(
-      new NacosError(
-        'ELANE_NACOS_UNREACHABLE',
-        `Nacos at ${this.#options.server} can't be reached (${reasons.join('; ')}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
-      ),
+  }
+
+  #refusal(): NacosError {
+    const { username } = this.#options;
+    return new NacosError(
+      'ELANE_NACOS_REFUSED',
+      this.#hasUser
+        ? `Nacos at ${this.#label} refused user ${username}: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`
+        : `Nacos at ${this.#label} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`,
     );
   }
 
   #succeeded(): void {
+    this.#retries = 0;
     if (this.#reachable === true) return;
     const wasDown = this.#reachable === false;
-    if (wasDown) {
-      this.trouble.tell(true);
-      this.#log.info(`Nacos at ${this.#options.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
-    }
     this.#reachable = true;
-    if (wasDown) this.#onRecovered();
+    if (!wasDown) return;
+    this.trouble.tell(true);
+    this.#log.info(`Nacos at ${this.#options.server} answers again`, { afterMs: Math.round(performance.now() - this.#downSince) });
   }
 
   #failed(error: NacosError): NacosError {
-    if (error.code !== 'ELANE_NACOS_UNREACHABLE') return error;
     if (this.#reachable === false || this.#closed) return error;
     this.#reachable = false;
-    this.trouble.tell(false);
     this.#downSince = performance.now();
     this.#log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.trouble.tell(false);
     return error;
   }
 }
 
-/** The error for something that the binding has no call for. */
+/** The error for something that Nacos has no request for over gRPC. */
 export function unsupported(what: string): NacosError {
-  return new NacosError('ELANE_UNSUPPORTED', `the gRPC binding can't ${what}: use LANE_NACOS_TRANSPORT=http for that, or Nacos's own console`);
+  return new NacosError('ELANE_UNSUPPORTED', `Nacos can't ${what} over gRPC: use LANE_NACOS_TRANSPORT=http for that, or Nacos's own console`);
 }
 
-function translate({ server, username }: NacosOptions, doing: string, error: unknown): NacosError {
-  const message = messageOf(error);
-  // The answer to a list without permission has no list in it, and the binding says only that.
-  if (/error_code=40[13]|user not found|unknown user|no right|unauthori|authorization failed|missing field `serviceInfo`/i.test(message)) {
-    return new NacosError(
-      'ELANE_NACOS_REFUSED',
-      username === undefined || username === ''
-        ? `Nacos at ${server} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`
-        : `Nacos at ${server} refused user ${username}: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`,
-      error,
-    );
-  }
-  if (/result_code=|error_code=/.test(message))
-    return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${server} refused to ${doing}: ${message}`, error);
-  return new NacosError(
-    'ELANE_NACOS_UNREACHABLE',
-    `Nacos at ${server} can't be reached over gRPC (${message}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
-    error,
-  );
+function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  return code === undefined || !/^E[A-Z]+$/.test(code) ? textOf(messageOf(error), 'it does not say why') : code;
 }

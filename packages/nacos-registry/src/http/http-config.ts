@@ -16,7 +16,7 @@ import { documentOf } from '../document.js';
 import { expectSuccess } from './http-naming.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
-import { parseJson } from './bounded-json.js';
+import { parseJson } from '../bounded-json.js';
 import { excerpt, isAbsentDocument, isUnknownApi, noNacos, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */

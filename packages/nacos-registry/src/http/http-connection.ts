@@ -24,7 +24,7 @@ import {
 import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { NacosError } from '../nacos-error.js';
-import { parseJson } from './bounded-json.js';
+import { parseJson } from '../bounded-json.js';
 import { excerpt, isAbsentDocument, isUnknownApi, noNacos, NacosHttp } from './nacos-http.js';
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';

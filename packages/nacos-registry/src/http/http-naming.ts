@@ -3,7 +3,7 @@ import { jsonNumber, type Log, type ServiceKey, type Unsubscribe, messageOf } fr
 import type { Registration } from '../connection.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
-import { parseJson } from './bounded-json.js';
+import { parseJson } from '../bounded-json.js';
 import { excerpt, isUnknownApi, within, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { KnownServers } from './known-servers.js';

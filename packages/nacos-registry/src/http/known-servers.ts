@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { withoutMapping } from './nacos-http.js';
-import { untraced } from './untraced.js';
+import { untraced } from '../untraced.js';
 
 /** A stranger can't make us look names up more often than this. */
 const LOOK_UP_EVERY_MS = 10_000;

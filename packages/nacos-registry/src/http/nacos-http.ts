@@ -14,8 +14,8 @@ import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
-import { parseJson } from './bounded-json.js';
-import { openRequest } from './untraced.js';
+import { parseJson } from '../bounded-json.js';
+import { openRequest } from '../untraced.js';
 
 /** One request; paths are relative to the context path. */
 export interface NacosCall {
@@ -69,7 +69,8 @@ const MAX_SOCKETS = 10;
 const REFUSED_PAUSE_MS = 5_000;
 /** Answers of a proxy without a server, and of a server that is starting. */
 const NOT_SERVING = new Set([502, 503, 504]);
-const LOGIN_PATHS = ['/v1/auth/users/login', '/v1/auth/login'];
+/** The last one is that of Nacos 3 (`UserControllerV3`), which has no other from 3.2 on. */
+const LOGIN_PATHS = ['/v1/auth/users/login', '/v1/auth/login', '/v3/auth/user/login'];
 
 /** What says who is asking. */
 interface Credentials {
@@ -140,6 +141,15 @@ export class NacosHttp {
       this.#refused = undefined;
       this.#noLogin = undefined;
       await this.#ensureLogin();
+    });
+  }
+
+  /** The token that stands for user and password, after a log-in if need be; undefined: the server has no log-in. Rejects with a NacosError. */
+  token(anew: boolean): Promise<string | undefined> {
+    return runInLane(undefined, async () => {
+      if (anew) this.#token = undefined;
+      await this.#ensureLogin();
+      return this.#token?.value;
     });
   }
 
@@ -215,7 +225,7 @@ export class NacosHttp {
     if (this.#saidNoLogin) return;
     this.#saidNoLogin = true;
     this.#options.log.warn(
-      `Nacos at ${this.label} has no log-in (it answered ${status} to ${LOGIN_PATHS.join(' and ')}), so user and password are not sent: unset LANE_NACOS_USERNAME if it wants none, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
+      `Nacos at ${this.label} has no log-in (it answered ${status} to ${LOGIN_PATHS.join(', ')}), so user and password are not sent: unset LANE_NACOS_USERNAME if it wants none, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
     );
   }
 

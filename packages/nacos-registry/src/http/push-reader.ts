@@ -1,4 +1,4 @@
-import { parseJson } from './bounded-json.js';
+import { parseJson } from '../bounded-json.js';
 
 /** What a packet comes to. */
 export interface PushHint {

@@ -26,28 +26,6 @@ export type AdapterMethods = Readonly<Record<string, MakeMethod>>;
 /** By this a method of an SDK's is known as decorated already, by whichever copy of this package. */
 const DECORATED = Symbol.for('lane.nacos.decorated.v1');
 
-const ours = new WeakSet<object>();
-let makingOurs = false;
-
-/**
- * Makes a client of an SDK's for our own connection: what it says is not filtered, wherever the SDK is decorated. The tables
- * need the whole list; a lane is chosen when they are asked.
- */
-export function makeUnfiltered<T extends object>(make: () => T): T {
-  makingOurs = true;
-  try {
-    const client = make();
-    ours.add(client);
-    return client;
-  } finally {
-    makingOurs = false;
-  }
-}
-
-function isOurs(client: unknown): boolean {
-  return typeof client === 'object' && client !== null && ours.has(client);
-}
-
 /**
  * Puts an adapter's methods in the place of the SDK's: on the client class's prototype, or on one client. Those that are decorated
  * already are left alone. Returns what takes each of them back.
@@ -58,12 +36,7 @@ export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming)
     const undo = wrap(
       target,
       name,
-      (original: AnyFunction) => {
-        const method = make(lanes, original);
-        return function filtered(this: unknown, ...args: never[]): unknown {
-          return Reflect.apply(isOurs(this) ? original : method, this, args);
-        };
-      },
+      (original: AnyFunction) => make(lanes, original),
       // Filtered twice is filtered once, at twice the cost; and unSubscribe would miss its listener.
       DECORATED,
     );
@@ -83,7 +56,7 @@ export function decorateClass(adapter: SdkAdapter, exports: object, lanes: LaneN
     new Proxy(original, {
       construct(target, args: unknown[], newTarget) {
         const client = Reflect.construct(target, args, newTarget) as object;
-        if (!makingOurs) lanes.attempt(hook, () => constructed(lanes, client, args[0]));
+        lanes.attempt(hook, () => constructed(lanes, client, args[0]));
         return client;
       },
     });
