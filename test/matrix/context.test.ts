@@ -3,9 +3,10 @@
  * that most of them wait for others; wherever the library calls back, a call to the peer must carry the tag of its own request.
  * Servers are real ones.
  */
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nodeVersions } from '../agent/nodes.js';
 import { startPeer, type Peer } from '../agent/peer.js';
-import { openRequest, send, startApp, type App } from '../agent/run-app.js';
+import { openRequest, runApp, send, startApp, type App } from '../agent/run-app.js';
 import { startMariadb } from './services/mariadb.js';
 import { startMongo, STAND_IN } from './services/mongo.js';
 import { startPostgres } from './services/postgres.js';
@@ -130,6 +131,13 @@ matrix('Queues and pools', ROWS, async (row, node) => {
   if (row.help !== undefined && node.major === lowest) {
     expect(await tryOut(row, node.path, { LANE_DISABLE: row.help }), `without ${row.help}`).not.toEqual([]);
   }
+});
+
+describe.each(nodeVersions())('what base has handed in before the first tag, $name', ({ path: node }) => {
+  test.each(['fastq', 'async', 'async2', 'neo-async', 'better-queue', 'queue6'])('%s', async (library) => {
+    const { code, stdout, stderr } = await runApp({ node, script: '../../matrix/apps/handed-in-first.cjs', args: [library] });
+    expect([code, stdout, stderr]).toEqual([0, 'base,base', '']);
+  });
 });
 
 async function tryOut(row: ContextRow, node: string, more: Record<string, string> = {}): Promise<string[]> {

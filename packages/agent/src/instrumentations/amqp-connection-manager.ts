@@ -2,7 +2,7 @@
  * amqp-connection-manager keeps messages while its channel is not up, and publishes them all as it comes up, in the lane of whoever opened
  * it. Their options say in which lane they were handed in; amqplib publishes them there.
  */
-import { currentContext, hasEnteredLane, laneContext } from '@lane/core/model';
+import { currentContext, laneContext } from '@lane/core/model';
 import { sentIn } from '../messages/sent-in.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
@@ -19,7 +19,7 @@ export function patch({ exports }: LoadedFile): void {
   for (const [method, at] of METHODS) {
     wrap(prototype, method, (original) => {
       return function queued(this: unknown, ...args: unknown[]): unknown {
-        if (hasEnteredLane()) args[at] = sentIn(currentContext() ?? laneContext(undefined), args[at] as object | undefined);
+        args[at] = sentIn(currentContext() ?? laneContext(undefined), args[at] as object | undefined);
         return Reflect.apply(original, this, args);
       };
     });

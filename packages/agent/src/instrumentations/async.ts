@@ -4,7 +4,7 @@
  * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module is
  * not reached, nor is another file of its internals.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -37,7 +37,7 @@ function memoizeInLane(original: (...args: never[]) => unknown): Worker {
     const memoized = Reflect.apply(original, this, args as never[]) as Worker;
     const bound = (...given: unknown[]): unknown => {
       const last = given.length - 1;
-      if (hasEnteredLane() && typeof given[last] === 'function') given[last] = bindLane(given[last] as () => unknown);
+      if (typeof given[last] === 'function') given[last] = bindLane(given[last] as () => unknown);
       return memoized(...given);
     };
     return Object.assign(bound, memoized);
@@ -59,10 +59,8 @@ function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks:
       wrap(made._tasks, method, (add) => {
         return function added(this: unknown, ...args: unknown[]): unknown {
           const item = args[at] as Item;
-          if (hasEnteredLane()) {
-            item[LANE] = currentContext() ?? laneContext(undefined);
-            if (typeof item.callback === 'function') item.callback = bindLane(item.callback as () => unknown);
-          }
+          item[LANE] = currentContext() ?? laneContext(undefined);
+          if (typeof item.callback === 'function') item.callback = bindLane(item.callback as () => unknown);
           return Reflect.apply(add, this, args);
         };
       });

@@ -2,7 +2,7 @@
  * better-queue runs a task when others are done, and keeps it in a store meanwhile. A ticket stands for who has pushed it, and has its lane;
  * a task that several have pushed, and a batch, runs in the lane of the last.
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -15,10 +15,10 @@ export function patch({ exports }: LoadedFile): void {
   const { prototype } = exports as { prototype: object };
   wrap(prototype, 'push', (original) => {
     return function push(this: unknown, ...args: unknown[]): unknown {
-      if (hasEnteredLane() && typeof args[1] === 'function') args[1] = bindLane(args[1] as () => unknown);
+      if (typeof args[1] === 'function') args[1] = bindLane(args[1] as () => unknown);
       const ticket = Reflect.apply(original, this, args) as object;
       // Pushed again by the queue itself once its store is there, with the same ticket.
-      if (hasEnteredLane() && !lanes.has(ticket)) lanes.set(ticket, currentContext() ?? laneContext(undefined));
+      if (!lanes.has(ticket)) lanes.set(ticket, currentContext() ?? laneContext(undefined));
       return ticket;
     };
   });

@@ -1,8 +1,8 @@
 /**
- * fastq hands a task to its worker when another is done, and gives no other trace of it: while a lane is about, a task is queued in a box
+ * fastq hands a task to its worker when another is done, and gives no other trace of it: a task is queued in a box
  * with its lane, which is opened for whoever sees tasks (the worker, the error handler, `getQueue`).
  */
-import { bindLane, currentContext, enterContext, hasEnteredLane, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -38,10 +38,8 @@ function queueInLane(original: Method): Method {
     for (const method of ['push', 'unshift']) {
       wrap(made, method, (add: Method) => {
         return function added(this: unknown, ...given: unknown[]): unknown {
-          if (hasEnteredLane()) {
-            given[0] = new Boxed(given[0], currentContext() ?? laneContext(undefined));
-            if (typeof given[1] === 'function') given[1] = bindLane(given[1] as Method);
-          }
+          given[0] = new Boxed(given[0], currentContext() ?? laneContext(undefined));
+          if (typeof given[1] === 'function') given[1] = bindLane(given[1] as Method);
           return Reflect.apply(add, this, given);
         };
       });

@@ -3,7 +3,7 @@
  * whoever's command came before. So what a command calls and emits is bound to the lane in which it was added. Promises are
  * right by themselves.
  */
-import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindLane } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
@@ -22,7 +22,7 @@ export function patch({ exports, file }: LoadedFile): void {
   wrap(prototype, 'addCommand', (original) => {
     return function addCommand(this: unknown, ...args: unknown[]): unknown {
       const command = args[0] as Command | null | undefined;
-      if (hasEnteredLane() && typeof command === 'object' && command !== null) {
+      if (typeof command === 'object' && command !== null) {
         if (typeof command.onResult === 'function') command.onResult = bindLane(command.onResult as () => unknown);
         if (typeof command.emit === 'function') command.emit = bindLane(command.emit as () => unknown);
       }

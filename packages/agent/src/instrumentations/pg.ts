@@ -3,7 +3,7 @@
  * that belongs to; so they are bound to the lane of the call. Promises are right by themselves.
  * A `Query` object handed in calls its callback and emits its events the same way.
  */
-import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindLane } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
@@ -22,13 +22,11 @@ export function patch({ exports, file }: LoadedFile): void {
   }
   wrap(prototype, 'query', (original) => {
     return function query(this: unknown, ...args: unknown[]): unknown {
-      if (hasEnteredLane()) {
-        for (let i = 0; i < args.length; i++) if (typeof args[i] === 'function') args[i] = bindLane(args[i] as () => unknown);
-        const given = args[0] as Query | null | undefined;
-        if (typeof given === 'object' && given !== null) {
-          if (typeof given.callback === 'function') given.callback = bindLane(given.callback as () => unknown);
-          if (typeof given.emit === 'function') given.emit = bindLane(given.emit as () => unknown);
-        }
+      for (let i = 0; i < args.length; i++) if (typeof args[i] === 'function') args[i] = bindLane(args[i] as () => unknown);
+      const given = args[0] as Query | null | undefined;
+      if (typeof given === 'object' && given !== null) {
+        if (typeof given.callback === 'function') given.callback = bindLane(given.callback as () => unknown);
+        if (typeof given.emit === 'function') given.emit = bindLane(given.emit as () => unknown);
       }
       return Reflect.apply(original, this, args);
     };

@@ -1,5 +1,5 @@
 /** workerpool has promises of its own, which call back as the worker's message comes: handlers are bound as they are given. */
-import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindLane } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -13,18 +13,16 @@ export function patch({ exports }: LoadedFile): void {
 function givingBound(original: Method): Method {
   return function given(this: unknown, ...args: unknown[]): unknown {
     const promise = Reflect.apply(original, this, args) as object;
-    if (hasEnteredLane()) {
-      wrap(promise, 'then', (then: Method) => {
-        const giving = givingBound(then);
-        return function bound(this: unknown, ...handlers: unknown[]): unknown {
-          return Reflect.apply(
-            giving,
-            this,
-            handlers.map((handler) => (typeof handler === 'function' ? bindLane(handler as Method) : handler)),
-          );
-        };
-      });
-    }
+    wrap(promise, 'then', (then: Method) => {
+      const giving = givingBound(then);
+      return function bound(this: unknown, ...handlers: unknown[]): unknown {
+        return Reflect.apply(
+          giving,
+          this,
+          handlers.map((handler) => (typeof handler === 'function' ? bindLane(handler as Method) : handler)),
+        );
+      };
+    });
     return promise;
   };
 }

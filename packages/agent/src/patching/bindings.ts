@@ -11,7 +11,7 @@
  *
  * A bound function is still as long as the app's, of its kind and with its properties, since libraries look at those.
  */
-import { bindLane, hasEnteredLane } from '@lane/core/model';
+import { bindLane } from '@lane/core/model';
 import { wrap } from './wrap.js';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
@@ -107,10 +107,10 @@ function construct(original: Method, args: unknown[], newTarget: unknown): unkno
 
 function bindingMethod(original: Method, { bound, emits }: Binding): Method {
   return function binding(this: unknown, ...args: unknown[]): unknown {
-    const isInLane = hasEnteredLane();
-    if (isInLane) for (const each of bound) bindArgument(args, each);
+    // Also before any lane has been entered: what base hands in then may be called by the first lane that comes.
+    for (const each of bound) bindArgument(args, each);
     const given = new.target === undefined ? Reflect.apply(original, this, args) : construct(original, args, new.target);
-    if (isInLane && emits && typeof given === 'object' && given !== null) wrap(given, 'emit', (emit: Method) => bindLane(emit), PARTY);
+    if (emits && typeof given === 'object' && given !== null) wrap(given, 'emit', (emit: Method) => bindLane(emit), PARTY);
     return given;
   };
 }
