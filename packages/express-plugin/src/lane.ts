@@ -103,12 +103,11 @@ function contextOf(request: Marked, response: LaneResponse, decider: Decider): L
     return current?.tag === mark.tag ? undefined : laneContext(mark.tag, mark.carried);
   }
 
-  const inbound = decider.read(request);
-  const decided = decider.decide(inbound, request);
+  const { decided, disbelieved } = decider.decide(request);
   request[REQUEST_MARK] = decided;
   request.lane = decided;
   // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
-  if (decided.tag === undefined && decided.carried === undefined && current === undefined && inbound === undefined) return undefined;
+  if (decided.tag === undefined && decided.carried === undefined && current === undefined && !disbelieved) return undefined;
   const context = laneContext(decided.tag, decided.carried);
   keepLane(request, context);
   keepLane(response, context);
@@ -156,20 +155,18 @@ class Decider {
     }
   }
 
-  /** The inbound tag, believed or not. */
-  read(request: LaneRequest): Tag | undefined {
-    return this.#codec.readRaw(request.rawHeaders);
-  }
-
-  decide(inbound: Tag | undefined, request: LaneRequest): RequestTag {
+  /** `disbelieved`: what the request carries of a tag is not what was decided. */
+  decide(request: LaneRequest): { readonly decided: RequestTag; readonly disbelieved: boolean } {
     const { trusts } = this.#options;
-    const carried = this.#codec.carriedIn?.((name) => linesOf(request.rawHeaders, name));
-    const isTrusted = (inbound === undefined && carried === undefined) || trusts === undefined || trusts(request.socket?.remoteAddress);
-    const believed = isTrusted ? inbound : undefined;
+    const { rawHeaders, socket } = request;
+    const inbound = this.#codec.readRaw(rawHeaders);
+    const carried = this.#codec.carriedIn?.((name) => linesOf(rawHeaders, name));
+    const isTrusted = trusts === undefined || !this.#codec.carries(rawHeaders) || trusts(socket?.remoteAddress);
     this.#takeRules();
-    const decided = this.#decide(believed, request);
+    const decided = this.#decide(isTrusted ? inbound : undefined, request);
+    const disbelieved = !isTrusted || (inbound !== undefined && decided.tag !== inbound);
     // An entry rule, and a stamp, say of all services what the request named each for itself.
-    return carried !== undefined && isTrusted && decided.tag === inbound ? { ...decided, carried } : decided;
+    return { decided: carried !== undefined && isTrusted && decided.tag === inbound ? { ...decided, carried } : decided, disbelieved };
   }
 
   #decide(believed: Tag | undefined, request: LaneRequest): RequestTag {

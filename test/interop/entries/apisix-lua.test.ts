@@ -44,6 +44,7 @@ describe('the Lua of the export for APISIX', () => {
       expect(await baggage('/base', ['user=42', 'lane=gray', 'airplane=gray'])).toBe('user=42,airplane=gray');
       expect(await baggage('/base', 'lane=gray')).toBeUndefined();
       expect(await baggage('/base', 'l%61ne=gray,;lane=gray, user = 42;p=1 ,+lane=gray,\u00a0lane=gray')).toBe('user = 42;p=1');
+      expect(await baggage('/base', 'la ne=gray,x=1;p%2Clane=gray,y=a%3Bp%2Clane%3Dgray,z=%%33B,user=4%32;p=1,%256cane=gray')).toBe('user=4%32;p=1');
     } finally {
       await nginx.stop();
     }

@@ -65,6 +65,10 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     [';lane=gray, lane ;=gray,user=4%32', ['user=4%32']],
     ['+lane=gray,user=42,lane%20=gray', ['user=42']],
     ['\u00a0lane=gray,user=42', ['user=42']],
+    // Behind services in Ruby, Rust, Erlang and C++ these become, or let go, a member with our key.
+    ['la ne=gray,user=42', ['user=42']],
+    ['user=42,x=1;p%2Clane%3Dgray, y = a%3bp%2Clane%3Dgray', ['user=42']],
+    ['x=1;q;p%%32Clane=gray,y=%253B,z=%%33b,user=4%32;p=1', ['user=4%32;p=1']],
     ['airplane=gray', ['airplane=gray']],
   ])('a client that makes up its lane (%s) stays in base, and the lane does not get through', async (baggage, rest) => {
     const got = await served({ host: 'www.aliyundoc.com', headers: { baggage, 'x-mse-tag': 'gray', 'x-asm-prefer-tag': 'gray' } });

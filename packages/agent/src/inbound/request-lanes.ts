@@ -61,12 +61,9 @@ export class RequestLanes {
     let mark = marked[REQUEST_MARK] ?? marked.stream?.[REQUEST_MARK];
     let disbelieved = false;
     if (mark === undefined) {
-      const { malformed } = this.#codec.counts;
       let inbound = this.#codec.readRaw(rawHeaders);
-      // What is no tag to us may be one to the app's OpenTelemetry, which would send it on.
       const carried = this.#codec.carriedIn?.((name) => linesOf(rawHeaders, name));
-      const carries = inbound !== undefined || carried !== undefined || this.#codec.counts.malformed !== malformed;
-      if (carries && this.#trusts !== undefined && !this.#trusts(source.remoteAddress(given))) {
+      if (this.#trusts !== undefined && this.#codec.carries(rawHeaders) && !this.#trusts(source.remoteAddress(given))) {
         inbound = undefined;
         disbelieved = true;
       }

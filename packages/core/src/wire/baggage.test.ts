@@ -322,13 +322,41 @@ describe('a key is ours if any peer would read it as ours', () => {
     ';',
     '%6cane',
     'l\u00a0ane=gray',
-    '%2520lane=gray',
+    'l+ane=gray',
+    'note=%3Ba%2Clan%3Dgray;p%2Clane',
+    'note=a%2Clane%3Dgray',
     'Ã¤lane=gray',
   ])('%s is not', (member) => {
     const line = ` ,${member},, b = 2`;
     expect(readBaggageEntry(line, 'lane')).toBe(undefined);
     expect(removeBaggageEntry(line, 'lane')).toBe(line);
     expect(readBaggageEntry(`${line},lane=gray`, 'lane')).toBe('gray');
+  });
+
+  // What each does was seen by running it (C++, Rust), or stands in its source (Ruby, PHP, Erlang).
+  test.each([
+    ['decoded twice, by Rust and by who is behind it', '%256cane=gray'],
+    ['decoded by any number of services in Rust or PHP', 'l%252525252561ne=gray'],
+    ['decoded in pieces', 'l%2%35%36%31ne=gray'],
+    ['a space in Rust, which Python then trims', '%2520lane=gray'],
+    ['with a blank in it, which Ruby drops', 'la ne=gray'],
+    ['with blanks everywhere', ' l\ta ne =gray'],
+    ['with a tab that PHP decodes and Ruby drops', 'la%09ne=gray'],
+    ['behind NUL, which PHP trims', '%00lane=gray'],
+    ['in a property, which Rust and Erlang decode', 'x=1;p%2Clane=gray'],
+    ['the same, the equals sign too, and behind what is no escape', 'x=1;%zz%2clane%3Dgray;q'],
+    ['in a property, encoded once more', 'x=1;p%252Clane%253Dgray'],
+    ['in a value, whose semicolon C++ decodes', 'x=a%3Bp%2Clane%3Dgray'],
+    ['in a property, in another spelling', 'x=1;p%2C%2520la%09ne%3Dgray'],
+  ])('what becomes ours behind a peer is taken out: %s', (_, member) => {
+    for (const others of ['', 'user=42', 'user=4%202;p=%20,b']) {
+      const rest = others === '' ? undefined : others;
+      expect(removeBaggageEntry([others, member, `lane=blue`], 'lane')).toBe(rest);
+      expect(removeBaggageEntry(others === '' ? member : `${member},${others}`, 'lane')).toBe(rest);
+      expect(mergeBaggageEntry(others === '' ? member : `${others},${member}`, 'lane', 'lane=red')).toBe(
+        rest === undefined ? 'lane=red' : `lane=red,${rest}`,
+      );
+    }
   });
 
   test('a key that is configured with + or % is found as it stands, and as peers read it', () => {
@@ -361,6 +389,8 @@ describe('a key is ours if any peer would read it as ours', () => {
   test('costs time in proportion to the header, however it is spelled', () => {
     const line = `%6c${' '.repeat(200_000)}x=1,${'\u00a0'.repeat(200_000)}y=2,${'+'.repeat(200_000)}=3`;
     expect(readBaggageEntry(line, 'lane')).toBe(undefined);
+    const escapes = `a=${'%25'.repeat(70_000)}41,%${'25'.repeat(100_000)}=1,b=;${'%2C'.repeat(70_000)},c${' '.repeat(200_000)}d=2`;
+    expect(removeBaggageEntry(`${line},${escapes}`, 'lane')).toBe(`${line},${escapes}`);
   });
 });
 

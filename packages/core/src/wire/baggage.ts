@@ -9,6 +9,10 @@
  * (`W3CBaggagePropagator.extract`), trims UTF-8's white space in Go (`parseMember`), and in Java passes over each `;` until it meets `=`
  * (`Parser.parseInto`). Keys that are plain tokens, as nearly all are, are compared as they stand. All four are asked by
  * test/interop/baggage.
+ *
+ * What is taken out is more than what is read: whatever may become ours behind peers in other languages. In Rust and PHP a key is decoded and
+ * not encoded again, so that each of them takes one `%25` off; Ruby drops blanks within a key, and PHP trims NUL; Rust and Erlang decode what
+ * stands behind `;`, C++ decodes `%3B` as well, and all three write that as it is, commas and all: a member of ours comes out of another's.
  */
 
 /** Name of the header, lower case. */
@@ -106,14 +110,21 @@ function endOfKey(line: string, start: number, end: number): number {
   return at;
 }
 
-/** Whether any key of a line is written in another way than as the W3C text wants it: with `%`, `+` or `;`, or beyond visible ASCII. */
+/** Whether any key of a line is written in another way than as the W3C text wants it: with `%`, `+`, `;` or blanks in it, or beyond visible ASCII. */
 function hasOddKey(line: string): boolean {
   let start = 0;
   while (start < line.length) {
+    let blanks = 0;
     for (let at = start; at < line.length; at++) {
       const code = line.charCodeAt(at);
       if (code === EQUALS || code === COMMA) break;
-      if (code === PERCENT || code === PLUS || code === SEMICOLON || code > 126 || (code < 33 && !isBlank(code))) return true;
+      if (isBlank(code)) {
+        // Before the key they are plain, behind it they have to be its end.
+        if (blanks === 1) blanks = 2;
+        continue;
+      }
+      if (blanks === 2 || code === PERCENT || code === PLUS || code === SEMICOLON || code > 126 || code < 33) return true;
+      blanks = 1;
     }
     const comma = line.indexOf(',', start);
     if (comma === -1) return false;
@@ -149,6 +160,74 @@ function keyInJava(text: string): string {
 
 function isPassedOver(code: number): boolean {
   return code === SEMICOLON || isBlank(code);
+}
+
+/** Whether a member may become ours behind some peer, or may have one of ours come out of it. */
+function mayBecomeOurs(member: string, key: string): boolean {
+  const equals = member.indexOf('=');
+  if (equals === -1) return false;
+  const decoded = decodeWholly(member);
+  // However it is read, its letters stand there in their order: what follows takes ten times as long.
+  if (!lettersOf(decoded).includes(lettersOf(key))) return false;
+  const name = member.slice(0, equals);
+  return isKey(name, key) || isKeyOnceDecoded(decodeWholly(keyInJava(name)), key) || hidesKey(decoded, key);
+}
+
+/** Without what may be dropped within a key, and `+`, which may be a blank. */
+function lettersOf(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- those are meant
+  return text.replaceAll(/[\x00-\x20\x7f+]+/g, '');
+}
+
+/** Whether a key that is wholly decoded is this one, without what some peer leaves out of it. */
+function isKeyOnceDecoded(text: string, key: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- those are meant
+  const bare = text.replaceAll(/[\x00-\x20\x7f]+/g, '');
+  return isReadAs(bare, key) || isReadAs(trimPlus(bare), key);
+}
+
+function trimPlus(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && text.charCodeAt(start) === PLUS) start++;
+  while (end > start && text.charCodeAt(end - 1) === PLUS) end--;
+  return text.slice(start, end);
+}
+
+/** Whether a member of ours stands behind a `;` of a member that is wholly decoded. */
+function hidesKey(text: string, key: string): boolean {
+  const semicolon = text.indexOf(';');
+  if (semicolon === -1) return false;
+  const [, ...others] = text.slice(semicolon).split(',');
+  return others.some((other) => {
+    const equals = other.indexOf('=');
+    return equals !== -1 && isKeyOnceDecoded(keyInJava(other.slice(0, equals)), key);
+  });
+}
+
+/** Decodes until nothing is left to be decoded, byte by byte and passing over what is no escape. Takes time in proportion to the text. */
+function decodeWholly(text: string): string {
+  if (text.indexOf('%') === -1) return text;
+  const bytes: number[] = [];
+  for (let i = 0; i < text.length; i++) {
+    bytes.push(text.charCodeAt(i));
+    // What has been decoded may end another escape, as in `%2%35`.
+    for (let n = bytes.length; n >= 3 && bytes[n - 3] === PERCENT; n = bytes.length) {
+      const [high, low] = [hexDigit(bytes[n - 2] as number), hexDigit(bytes[n - 1] as number)];
+      if (high === -1 || low === -1) break;
+      bytes.length = n - 3;
+      bytes.push(high * 16 + low);
+    }
+  }
+  let decoded = '';
+  for (const code of bytes) decoded += String.fromCharCode(code);
+  return decoded;
+}
+
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const letter = code | 32;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
 
 function percentOfBytes(text: string): string {
@@ -224,7 +303,7 @@ export function mergeBaggageEntry(lines: HeaderLines, key: string, entry: string
   return others === undefined ? entry : `${entry},${others}`;
 }
 
-/** Takes one entry out of a `baggage` header; undefined where nothing remains. */
+/** Takes one entry out of a `baggage` header, and whatever may become it behind some peer; undefined where nothing remains. */
 export function removeBaggageEntry(lines: HeaderLines, key: string): string | undefined {
   if (lines === undefined) return undefined;
   if (typeof lines === 'string') return removeFromLine(lines, key);
@@ -237,22 +316,24 @@ export function removeBaggageEntry(lines: HeaderLines, key: string): string | un
 }
 
 function removeFromLine(line: string, key: string): string | undefined {
-  const odd = hasOddKey(line);
-  if (odd ? readBaggageEntry(line, key) === undefined : line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
+  // An escape in a value may hide a member of ours as well.
+  const odd = line.indexOf('%') !== -1 || hasOddKey(line);
+  if (!odd && line.indexOf(key) === -1) return isAllBlank(line) ? undefined : line;
   let kept: string | undefined;
-  let start = 0;
-  while (start <= line.length) {
+  let foundOurs = false;
+  for (let start = 0; start <= line.length;) {
     const end = endOfMember(line, start);
     let keyStart = start;
     while (keyStart < end && isBlank(line.charCodeAt(keyStart))) keyStart++;
-    const ours = odd ? isOddMember(line, start, end, key) : line.startsWith(key, keyStart) && valueStartOf(line, keyStart, key.length) !== -1;
-    if (!ours && keyStart < end) {
+    const isPlain = line.startsWith(key, keyStart) && valueStartOf(line, keyStart, key.length) !== -1;
+    if (isPlain || (odd && mayBecomeOurs(line.slice(start, end), key))) foundOurs = true;
+    else if (keyStart < end) {
       const member = line.slice(start, end);
       kept = kept === undefined ? member : `${kept},${member}`;
     }
     start = end + 1;
   }
-  return kept;
+  return foundOurs || kept === undefined ? kept : line;
 }
 
 function isOddMember(line: string, start: number, end: number, key: string): boolean {

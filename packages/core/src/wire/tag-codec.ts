@@ -64,6 +64,11 @@ export interface TagCodec {
   read(header: (name: string) => HeaderLines, service?: string): Tag | undefined;
   /** What a request, or a message, names a tag for each service by, to be passed on as it came; undefined where there is none, or no format does so. */
   readonly carriedIn: ((header: (name: string) => HeaderLines) => Carried | undefined) | undefined;
+  /**
+   * Whether a request has a header of ours, or any baggage. What is no tag to us, or says base, may be one to the app's OpenTelemetry, or to whoever
+   * the app sends it on to: whether it is to be believed is asked by this, and not by what was read.
+   */
+  carries(rawHeaders: readonly string[]): boolean;
   /** All that requests of a tag share. */
   record(tag: Tag): LaneRecord;
   /** What to write for a tag. */
@@ -256,10 +261,12 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   }
 
   const own = listed.flatMap(({ format }) => format.carriers);
+  const ownNames = new Set(own.map(({ header }) => header));
   return {
     counts,
     readRaw,
     read,
+    carries: (rawHeaders) => rawHeaders.some((text, i) => i % 2 === 0 && ownNames.has(text.toLowerCase())),
     carriedIn: eachSource === undefined ? undefined : carriedIn,
     record,
     wire: (tag) => record(tag).wire,

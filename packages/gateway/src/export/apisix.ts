@@ -3,7 +3,7 @@
  * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
  */
 import type { Tag } from '@lane/core/model';
-import { LUA_PLAIN_MEMBER } from './client-baggage.js';
+import { LUA_HIDES, LUA_PLAIN_MEMBER } from './client-baggage.js';
 import { leavesOf, searchedRegex, type Condition, type Leaf } from './condition.js';
 import { luaSet, luaText } from './lua.js';
 import { orderedRoutes, takesEveryPath, wholeWeights, type Plan, type PlannedRoute, type PlannedRule } from './plan.js';
@@ -163,7 +163,7 @@ function luaOf(plan: Plan, tag: Tag | undefined): string {
   for _, line in ipairs(lines or {}) do
     for member in string.gmatch(line, "[^,]+") do
       local key = string.match(member, ${luaText(LUA_PLAIN_MEMBER)})
-      if key and not own[key] then kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$") end
+      if key and not own[key] and not ${LUA_HIDES} then kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$") end
     end
   end
 ${[...written, ...set].join('\n')}

@@ -1,5 +1,5 @@
 /** The code in Lua that takes a client's own lane away and merges the tag into its baggage, for gateways that run Lua. */
-import { LUA_PLAIN_MEMBER } from './client-baggage.js';
+import { LUA_HIDES, LUA_PLAIN_MEMBER } from './client-baggage.js';
 import type { Plan } from './plan.js';
 
 /** A text in Lua 5.1: other characters than printable ones of ASCII as the bytes that they are in UTF-8. */
@@ -28,7 +28,7 @@ function envoy_on_request(handle)
   for i = 0, headers:getNumValues("baggage") - 1 do
     for member in string.gmatch(headers:getAtIndex("baggage", i), "[^,]+") do
       local key = string.match(member, ${luaText(LUA_PLAIN_MEMBER)})
-      if key and not own_entries[key] then
+      if key and not own_entries[key] and not ${LUA_HIDES} then
         kept[#kept + 1] = string.match(member, "^%s*(.-)%s*$")
       end
     end

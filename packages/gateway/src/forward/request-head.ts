@@ -50,8 +50,18 @@ export function createRequestHeads(
   // In every known format: an instance may read another one than we write.
   const every = createTagCodec({ formats: everyFormat(formats), ...(baggageKey === undefined ? {} : { baggageKey }) });
   const ofLanes = new Set([...every.ownHeaders, ...codec.ownHeaders, BAGGAGE_HEADER]);
-  const isGuarded = (name: string): boolean =>
+  const ofLanesInDashes = new Set([...ofLanes].map(inDashes));
+  const isOneOfThem = (name: string): boolean =>
     name.startsWith('x-forwarded-') || TELLS_OF_CLIENT.has(name) || SAID_ANEW.has(name) || ofLanes.has(name);
+  const isGuarded = (name: string): boolean => isOneOfThem(name) || isSecondSpelling(name);
+
+  /** Servers of the CGI family take `_` for `-`: another name, and the same to them as one that is looked after here. */
+  function isSecondSpelling(name: string): boolean {
+    // A header of lanes may itself have `_` in its name.
+    if (ofLanes.has(name)) return false;
+    const dashed = inDashes(name);
+    return ofLanesInDashes.has(dashed) || (dashed !== name && (isOneOfThem(dashed) || endsHere(dashed, undefined)));
+  }
 
   function linesFor({ request, head, client, requestId, lane, fallbackHost, upgrade }: OutboundHead): string[] {
     const lines = new HeaderLines();
@@ -64,8 +74,7 @@ export function createRequestHeads(
       const lower = name.toLowerCase();
       if (lower.startsWith(':') || endsHere(lower, named) || SAID_ANEW.has(lower)) continue;
       if (!client.trusted && (lower.startsWith('x-forwarded-') || TELLS_OF_CLIENT.has(lower))) continue;
-      // Servers of the CGI family take `_` for `-`: a second spelling of what is looked after here.
-      if (lower.includes('_') && isSecondSpelling(lower.replaceAll('_', '-'))) continue;
+      if (isSecondSpelling(lower)) continue;
       lines.add(name, rawHeaders[i + 1] as string, lower);
     }
     tellClient(lines, client, host);
@@ -78,11 +87,11 @@ export function createRequestHeads(
     } else addFraming(lines, request, head);
     return lines.flat;
   }
-
-  function isSecondSpelling(name: string): boolean {
-    return isGuarded(name) || endsHere(name, undefined);
-  }
   return { linesFor, isGuarded };
+}
+
+function inDashes(name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name;
 }
 
 /** The framing that Node has parsed. A body that nothing tells of would be read as the next request: HTTP/2 needs no such header, HTTP/1.1 does. */
