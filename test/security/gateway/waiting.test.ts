@@ -2,11 +2,13 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Gateway } from '@lane/gateway';
 import { askNormally, gatewayTo } from './support.js';
 
+const seen: string[] = [];
 const server = createServer((request, response) => {
+  seen.push(`${request.method} ${request.url}`);
   if (request.url === '/slow') held.push(response);
   else response.end(`saw ${request.url}`);
 });
@@ -53,4 +55,29 @@ test.each([
   for (let i = 0; i < 90; i++) socket.write(head('/behind', lines));
   await closed;
   expect(await askNormally(gateway)).toMatch(/saw \/normal$/);
+});
+
+describe('what stands behind the last request of a connection is not carried out', () => {
+  const UPGRADE = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n';
+  test.each([
+    ['a refused one', 'POST /first HTTP/1.1\r\nHost:: close\r\n\r\n', '400'],
+    ['a refused one with a body', 'POST /first HTTP/1.1\r\nHost: @\r\nContent-Length: 2\r\n\r\nab', '400'],
+    // Node refuses such a connection where both come in one packet.
+    ['one that says close', head('/first', 'Connection: close\r\n'), '(?:200|400)'],
+    ['one of HTTP/1.0', 'GET /first HTTP/1.0\r\nHost: a\r\n\r\n', '(?:200|400)'],
+  ])('%s', async (_what, first, status) => {
+    for (const behind of [head('/behind') + head('/behind'), head('/behind', UPGRADE), 'CONNECT behind:1 HTTP/1.1\r\nHost: behind:1\r\n\r\n']) {
+      // A connection to the instance is open already, so that nothing has to wait for one.
+      expect(await askNormally(gateway)).toMatch(/saw \/normal$/);
+      seen.length = 0;
+      const socket = connect(gateway.port, gateway.host).setEncoding('latin1');
+      let text = '';
+      socket.on('data', (chunk: string) => (text += chunk));
+      socket.end(first + behind);
+      await once(socket, 'close');
+      expect(text.match(/^HTTP\/1\.\d \d+/gm)).toEqual([expect.stringMatching(new RegExp(`^HTTP/1\\.\\d ${status}$`))]);
+      expect(await askNormally(gateway)).toMatch(/saw \/normal$/);
+      expect(seen.filter((one) => /behind/.test(one))).toEqual([]);
+    }
+  });
 });

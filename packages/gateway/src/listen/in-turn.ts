@@ -1,4 +1,7 @@
-/** Requests that a client sends one behind the other (RFC 9112, 9.3.2), without waiting for answers: each is served when the one before is answered. */
+/**
+ * Requests that a client sends one behind the other (RFC 9112, 9.3.2), without waiting for answers: each is served when the one before is answered.
+ * What stands behind the last one of a connection is not carried out (9.6): Node reads it, and makes requests of it, all the same.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -19,14 +22,15 @@ interface Waiting {
 export class InTurn {
   readonly #waiting = new WeakMap<Socket, Waiting[]>();
 
-  /** Whether a request is under way on this connection. */
+  /** Whether nothing else can begin on this connection: a request is under way, or the last answer has been written. */
   isBusy(socket: Socket): boolean {
-    return this.#waiting.has(socket);
+    return this.#waiting.has(socket) || !socket.writable;
   }
 
   /** Serves a request, now or when its turn comes. */
   serve(request: IncomingMessage, response: ServerResponse, serve: Serve): void {
     const { socket } = request;
+    if (!socket.writable) return;
     const queue = this.#waiting.get(socket);
     const begin = (): void => {
       response.once('close', () => this.#next(socket));
@@ -37,7 +41,6 @@ export class InTurn {
       begin();
       return;
     }
-    if (socket.destroyed) return;
     queue.push({ begin, size: sizeOf(request) });
     let size = 0;
     for (const waiting of queue) size += waiting.size;
@@ -45,7 +48,8 @@ export class InTurn {
   }
 
   #next(socket: Socket): void {
-    const next = socket.destroyed ? undefined : this.#waiting.get(socket)?.shift();
+    // Node has ended it by now if that answer was the last.
+    const next = socket.writable ? this.#waiting.get(socket)?.shift() : undefined;
     if (next === undefined) this.#waiting.delete(socket);
     else next.begin();
   }
