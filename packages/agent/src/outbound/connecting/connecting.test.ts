@@ -196,6 +196,25 @@ describe('answers', () => {
     );
   });
 
+  test('of any number of instances are kept in mind until they are well; of those that are gone, not for ever', () => {
+    const world = worldOf(list('gray', [1, 2]));
+    const services = Array.from({ length: 12 }, (_, i) => ({ name: `service-${i}`, group: 'DEFAULT_GROUP' }));
+    const portsOf = services.map((_, i) => Array.from({ length: 100 }, (_unused, nth) => 1_000 + i * 100 + nth));
+    const all = portsOf.flat();
+    for (const [i, key] of services.entries()) world.tables.update(key, list('gray', portsOf[i] as number[]));
+    for (const port of all) answer(world, port, 500, 500, 500, 500, 500);
+    clock.pass(301_000);
+    for (const port of all) answer(world, port, 200);
+    expect(services.flatMap((key) => world.tables.route(key, 'gray')?.instances.filter(({ probed }) => probed === true) ?? [])).toEqual([]);
+    expect(world.connecting.minds(200)).toBe(false);
+
+    for (const port of all) answer(world, port, 500);
+    for (const key of services) world.tables.update(key, []);
+    clock.pass(200_000);
+    answer(world, 1, 500, 200);
+    expect(world.connecting.minds(200)).toBe(false);
+  });
+
   test('of an instance that answers well are looked at no longer than it takes', () => {
     const world = worldOf(list('gray', [1, 2]));
     expect(world.connecting.minds(200)).toBe(false);

@@ -11,7 +11,7 @@ import { TryBudget } from './try-budget.js';
 
 /** Instances of a lane that one call is tried on, and then as many of base. */
 export const MAX_TRIES = 3;
-/** More addresses that refused are not kept in mind: the oldest goes. */
+/** More addresses that refused are not kept in mind: the oldest goes. Of so many that failed, those that are gone do. */
 const MAX_REFUSED = 1_000;
 
 /** Where an instance listens. */
@@ -102,14 +102,23 @@ export class Connecting {
     if (isServerError(status)) {
       const service = this.serviceAt(host, port);
       if (service === undefined) return;
-      this.#failing.add(key);
-      if (this.#failing.size > MAX_REFUSED) this.#failing.delete(this.#failing.values().next().value as string);
+      if (!this.#failing.has(key)) this.#keepInMind(key);
       this.#tables.responded(service, host, port, status);
     } else if (this.#failing.has(key)) {
       const service = this.serviceAt(host, port);
       // While it is ejected, answers to calls of before still come; the one that ends its probation is yet to come.
       if (service === undefined || !this.#tables.responded(service, host, port, status)) this.#failing.delete(key);
     }
+  }
+
+  /** As many as there are instances; those that are gone are forgotten once they are many. */
+  #keepInMind(address: string): void {
+    if (this.#failing.size >= MAX_REFUSED)
+      for (const one of this.#failing) {
+        const colon = one.lastIndexOf(':');
+        if (this.serviceAt(one.slice(0, colon), Number(one.slice(colon + 1))) === undefined) this.#failing.delete(one);
+      }
+    this.#failing.add(address);
   }
 
   /** Whether a refusal is the last that is known of an address. */
