@@ -65,7 +65,7 @@ export {
   type ServiceMemory,
   type TableListener,
   type FarInstances,
-  type NearIndex,
+  type TableIndex,
   type KnownAddress,
   type ServiceKey,
   type ServiceTable,

@@ -1,7 +1,7 @@
 /** Which instance a call is tried on after one that refused the connection. */
 import type { Instance } from './instance.js';
 import { pick, route, type Decision, type Reason } from './lane-index.js';
-import type { NearIndex } from './service-tables.js';
+import type { TableIndex } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
 /** An instance to try, and why it may serve. */
@@ -15,10 +15,10 @@ export interface Candidate {
  * fallback allows it. undefined: there is none. `random` gives a number in [0, 1).
  *
  * Where near instances come first, the next one to try is far: what keeps a call from one instance may keep it from the whole zone, and the
- * lane has three tries.
+ * lane has three tries. Who is ejected lives, and is asked before another lane is.
  */
 export function nextCandidate(
-  index: NearIndex,
+  index: TableIndex,
   tag: Tag | undefined,
   isTried: (instance: Instance) => boolean,
   isLaneSpent: boolean,
@@ -35,9 +35,16 @@ export function nextCandidate(
   return instance === undefined ? undefined : { instance, reason: 'fell-back-to-base' };
 }
 
-function untriedOf({ far }: NearIndex, decision: Decision, isTried: (instance: Instance) => boolean, random: () => number): Instance | undefined {
-  const others = decision.reason === 'none' ? undefined : far?.get(decision.reason === 'in-lane' ? decision.tag : undefined);
-  return (others === undefined ? undefined : untried(others.decision, isTried, random)) ?? untried(decision, isTried, random);
+function untriedOf(
+  { far, ejected }: TableIndex,
+  decision: Decision,
+  isTried: (instance: Instance) => boolean,
+  random: () => number,
+): Instance | undefined {
+  if (decision.reason === 'none') return undefined;
+  const lane = decision.reason === 'in-lane' ? decision.tag : undefined;
+  const from = (some: Decision | undefined): Instance | undefined => (some === undefined ? undefined : untried(some, isTried, random));
+  return from(far?.get(lane)?.decision) ?? from(decision) ?? from(ejected?.get(lane));
 }
 
 /** By weight where that gives one; else any, from a random place on. */

@@ -20,10 +20,12 @@ export interface ServiceKey {
   readonly namespace?: string | undefined;
 }
 
-/** The index of a service of which far instances may have been passed over. */
-export interface NearIndex extends LaneIndex {
-  /** By lane (undefined: base): those that get no calls while enough others are near. They are tried where a near one can't be connected to. */
+/** The index of a service, and its instances that live and get no calls; by lane, base being undefined. They are tried before another lane's. */
+export interface TableIndex extends LaneIndex {
+  /** Those that get no calls as enough others are near. */
   readonly far?: ReadonlyMap<Tag | undefined, FarInstances> | undefined;
+  /** Those that are ejected: what would be decided if they were all there is. */
+  readonly ejected?: ReadonlyMap<Tag | undefined, Decision> | undefined;
 }
 
 /** Instances of a lane that are passed over, as others are nearer. */
@@ -38,7 +40,7 @@ export interface FarInstances {
 export interface ServiceTable {
   readonly key: ServiceKey;
   readonly instances: readonly Instance[];
-  readonly index: NearIndex;
+  readonly index: TableIndex;
   /** Those of its instances; where it has none any more, of the last that it had. Empty: none is known. */
   readonly ports: ReadonlySet<number>;
   /** Who told it last. */
@@ -455,7 +457,7 @@ export class ServiceTables {
   }
 
   /** Builds the index of any list of instances of a service under the rules in force. */
-  buildIndex(service: string, instances: readonly Instance[]): NearIndex {
+  buildIndex(service: string, instances: readonly Instance[]): TableIndex {
     const rules = this.#rules;
     const fallback = this.#options.fallback ?? 'base';
     const indexRules: IndexRules = {
@@ -470,7 +472,9 @@ export class ServiceTables {
       shareOf: this.#firstSeenMs.size === 0 && !instances.some(({ probed }) => probed) ? undefined : (instance) => this.#shareOf(instance),
     };
     const { near = NEAR_OFF } = this.#options;
-    return near.circle === 'off' ? buildLaneIndex(instances, indexRules) : buildNearIndex(instances, indexRules, near, this.#place);
+    const index = near.circle === 'off' ? buildLaneIndex(instances, indexRules) : buildNearIndex(instances, indexRules, near, this.#place);
+    const ejected = instances.filter((instance) => instance.ejected === true && instance.enabled && instance.weight > 0);
+    return ejected.length === 0 ? index : { ...index, ejected: decideEach(ejected, index) };
   }
 
   /** The tag of an instance by its metadata; undefined: base. */
@@ -510,17 +514,14 @@ export class ServiceTables {
 }
 
 /** An index whose lanes have their near instances only, where there are enough. What is known of the others' tags stays known. */
-function buildNearIndex(instances: readonly Instance[], rules: IndexRules, policy: NearPolicy, own: Place): NearIndex {
-  const { tagOf, baseMode, isEnabledLane, shareOf } = rules;
+function buildNearIndex(instances: readonly Instance[], rules: IndexRules, policy: NearPolicy, own: Place): TableIndex {
+  const { tagOf, shareOf } = rules;
   const tags = new Map<Instance, Tag>();
   for (const instance of instances) {
     const tag = tagOf(instance);
     if (tag !== undefined) tags.set(instance, tag);
   }
-  const laneOf = (instance: Instance): Tag | undefined => {
-    const tag = tags.get(instance);
-    return tag !== undefined && baseMode === 'outside-enabled-lanes' && !isEnabledLane(tag) ? undefined : tag;
-  };
+  const laneOf = (instance: Instance): Tag | undefined => laneServedBy(instance, { tags, rules });
   const isSettled = shareOf === undefined ? undefined : (instance: Instance): boolean => shareOf(instance) >= 1;
   const passed = passOver(instances, { policy, own, laneOf, isSettled });
   if (passed.size === 0) return buildLaneIndex(instances, rules);
@@ -528,10 +529,30 @@ function buildNearIndex(instances: readonly Instance[], rules: IndexRules, polic
   const left = new Set(instances);
   for (const [tag, those] of passed) {
     for (const instance of those) left.delete(instance);
-    const decision: Decision = { reason: tag === undefined ? 'base' : 'in-lane', instances: those, tag, chances: buildChances(those, shareOf) };
-    far.set(tag, { decision, addresses: new Set(those.map(({ ip, port }) => `${ip} ${port}`)) });
+    far.set(tag, { decision: decideOf(tag, those, rules), addresses: new Set(those.map(({ ip, port }) => `${ip} ${port}`)) });
   }
   return { ...buildLaneIndex([...left], rules), tags, far };
+}
+
+/** By lane, what would be decided if these instances were all there is. */
+function decideEach(instances: readonly Instance[], index: LaneIndex): ReadonlyMap<Tag | undefined, Decision> {
+  const lanes = new Map<Tag | undefined, Instance[]>();
+  for (const instance of instances) {
+    const tag = laneServedBy(instance, index);
+    const lane = lanes.get(tag);
+    if (lane === undefined) lanes.set(tag, [instance]);
+    else lane.push(instance);
+  }
+  return new Map(Array.from(lanes, ([tag, lane]) => [tag, decideOf(tag, lane, index.rules)]));
+}
+
+function decideOf(tag: Tag | undefined, instances: readonly Instance[], { shareOf }: IndexRules): Decision {
+  return { reason: tag === undefined ? 'base' : 'in-lane', instances, tag, chances: buildChances(instances, shareOf) };
+}
+
+/** The lane whose calls an instance serves; undefined: base. */
+function laneServedBy(instance: Instance, index: Pick<LaneIndex, 'tags' | 'rules'>): Tag | undefined {
+  return isBaseInstance(instance, index) ? undefined : index.tags.get(instance);
 }
 
 /**
@@ -663,7 +684,7 @@ export function isInRightLane(known: KnownAddress, decision: Decision, tag: Tag 
 }
 
 /** Whether an instance is base: it has no tag, or under `outside-enabled-lanes` one whose lane is not enabled. */
-export function isBaseInstance(instance: Instance, index: LaneIndex): boolean {
+export function isBaseInstance(instance: Instance, index: Pick<LaneIndex, 'tags' | 'rules'>): boolean {
   const tag = index.tags.get(instance);
   return tag === undefined || (index.rules.baseMode === 'outside-enabled-lanes' && !index.rules.isEnabledLane(tag));
 }

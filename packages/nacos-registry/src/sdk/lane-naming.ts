@@ -4,7 +4,7 @@ import {
   SILENT_LOG,
   type Decision,
   type Instance,
-  type NearIndex,
+  type TableIndex,
   type Log,
   type Place,
   type ServiceKey,
@@ -138,13 +138,13 @@ interface Observed {
 
 interface Scope {
   /** The index that it was made of: made anew when instances or lane groups change. */
-  readonly of: NearIndex;
-  readonly index: NearIndex;
+  readonly of: TableIndex;
+  readonly index: TableIndex;
   readonly instances: readonly NacosInstance[];
 }
 
 interface Views {
-  readonly index: NearIndex;
+  readonly index: TableIndex;
   /** By what is kept, then by tag. */
   readonly byPurpose: Map<unknown, Map<Tag | undefined, unknown[]>>;
 }
@@ -415,7 +415,7 @@ export class LaneNaming {
   }
 
   /** Of the list alone: where nothing is known, or the list is newer. */
-  #listIndex(key: ServiceKey, list: readonly Described[]): NearIndex {
+  #listIndex(key: ServiceKey, list: readonly Described[]): TableIndex {
     return this.#options.tables.buildIndex(key.name, toInstances(list));
   }
 
@@ -443,7 +443,7 @@ export class LaneNaming {
     key: ServiceKey,
     list: readonly T[],
     tag: Tag | undefined,
-    index: NearIndex,
+    index: TableIndex,
     scope: Scope | undefined,
     { toHost, keeps }: ViewOptions<T>,
   ): T[] {
@@ -455,7 +455,7 @@ export class LaneNaming {
     return this.#keep(kept, tag, this.#listIndex(key, kept));
   }
 
-  #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: NearIndex): T[] {
+  #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: TableIndex): T[] {
     const { tables } = this.#options;
     const { reason } = route(index, tag);
     // Untagged and nothing usable: base instances as they are, which are the caller's own business; never a lane's.

@@ -27,8 +27,8 @@ interface World {
   begin(tag?: Tag): Attempt | undefined;
 }
 
-function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'base'): World {
-  const tables = new ServiceTables({ formats: ['baggage'], fallback, holdMs: () => 40_000, clock, outlier: DEFAULT_OUTLIER_POLICY });
+function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'base', outlier = DEFAULT_OUTLIER_POLICY): World {
+  const tables = new ServiceTables({ formats: ['baggage'], fallback, holdMs: () => 40_000, clock, outlier });
   tables.update(STOCK, instances);
   const names = { isEmpty: false, find: () => STOCK, isInternal: () => true };
   const router = createRouter(tables, names, () => undefined);
@@ -162,6 +162,15 @@ describe('answers', () => {
     clock.pass(30_000);
     answer(world, 1, 103);
     expect(served(world)).toBe('1 probed, 2');
+  });
+
+  test.each([1, 2, 3])('a lane whose others can not be connected to asks who was ejected before base, however many connects (%i) tell', (connect) => {
+    const gray = worldOf([...list('gray', [1, 2]), ...list('blue', [3]), ...list(undefined, [4])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
+    answer(gray, 1, 500, 500, 500, 500, 500);
+    expect(triedBy(gray, 'gray')).toEqual([2, 1, 4]);
+    const base = worldOf([...list('gray', [1]), ...list(undefined, [2, 3])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
+    answer(base, 2, 500, 500, 500, 500, 500);
+    expect(triedBy(base)).toEqual([3, 2]);
   });
 
   test('whatever comes, and when: a lane is served by its own, and by all of them alike once they answer well', () => {
