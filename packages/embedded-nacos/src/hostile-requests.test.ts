@@ -73,6 +73,28 @@ describe('requests that are hard to read', () => {
     expect(await raw(request('POST /nacos/v1/cs/configs', '', body))).toMatch(/^HTTP\/1\.1 413 /);
   });
 
+  describe('waits for documents', () => {
+    const listen = (count: number): string => {
+      const body = `Listening-Configs=${Array.from({ length: count }, (_, i) => `${i.toString(36)}\x02g\x02\x01`).join('')}`;
+      return request('POST /nacos/v1/cs/configs/listener', 'Long-Pulling-Timeout: 600000\r\n', body);
+    };
+
+    test('more of them than any client asks for', async () => {
+      expect(await raw(listen(1_000_000))).toMatch(/^HTTP\/1\.1 413 /);
+    });
+
+    test('of many clients, more than there is room for: who has waited longest is told that nothing has changed', async () => {
+      const sockets = Array.from({ length: 11 }, () => connect(nacos.port, '127.0.0.1').on('error', () => {}));
+      const answers: string[] = [];
+      const answered = sockets.map((socket) => once(socket, 'data').then(([answer]) => answers.push(String(answer).split('\r\n')[0] as string)));
+      for (const socket of sockets) socket.write(listen(9_999));
+      await Promise.race(answered);
+      await expectAlive();
+      expect(answers).toEqual(['HTTP/1.1 200 OK']);
+      for (const socket of sockets) socket.destroy();
+    });
+  });
+
   test('bodies of many that are sent slowly: the one that takes longest is cut off, so that no more than four are held; others are answered', async () => {
     const slow = Array.from({ length: 5 }, () => {
       const socket = connect(nacos.port, '127.0.0.1');

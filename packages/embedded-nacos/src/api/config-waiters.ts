@@ -9,6 +9,8 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const TIMEOUT_MARGIN_MS = 500;
 /** Far above what clients ask for, and far below what a timer can hold. */
 const MAX_TIMEOUT_MS = 600_000;
+/** Of all that wait together. Who has waited longest is answered that nothing has changed, and asks again. */
+const MAX_DOCUMENTS = 100_000;
 
 interface Waiter {
   /** Documents by identity, with how the client wrote them. */
@@ -19,7 +21,9 @@ interface Waiter {
 /** Those who wait. `timeoutMs`: how long, in milliseconds; undefined: as each client asks. */
 export class ConfigWaiters {
   readonly #timeoutMs: number | undefined;
+  /** Those who have waited longest first. */
   readonly #waiting = new Set<Waiter>();
+  #documents = 0;
 
   constructor(timeoutMs: number | undefined) {
     this.#timeoutMs = timeoutMs;
@@ -30,7 +34,7 @@ export class ConfigWaiters {
     const waiter: Waiter = {
       documents,
       answer: (changed) => {
-        this.#waiting.delete(waiter);
+        this.#remove(waiter);
         clearTimeout(timer);
         if (!response.writableEnded && !response.destroyed) sendChanged(response, changed);
       },
@@ -38,10 +42,19 @@ export class ConfigWaiters {
     const timer = setTimeout(() => waiter.answer(''), this.#timeoutMs ?? timeoutMsOf(request));
     timer.unref();
     this.#waiting.add(waiter);
+    this.#documents += documents.size;
     response.on('close', () => {
-      this.#waiting.delete(waiter);
+      this.#remove(waiter);
       clearTimeout(timer);
     });
+    for (const longest of this.#waiting) {
+      if (this.#documents <= MAX_DOCUMENTS) break;
+      longest.answer('');
+    }
+  }
+
+  #remove(waiter: Waiter): void {
+    if (this.#waiting.delete(waiter)) this.#documents -= waiter.documents.size;
   }
 
   /** Tells those who wait for a document. */

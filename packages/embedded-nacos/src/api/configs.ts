@@ -6,6 +6,8 @@ import { sendChanged } from './config-waiters.js';
 import { configOf, pageOf, parameter, publicIsNone, tenantOf } from './parameters.js';
 import { send } from './send.js';
 
+/** Documents that a call waits for: clients ask for 3,000 at a time (`ParamUtil.getPerTaskConfigSize` of Nacos' client), and a body has room for millions. */
+const MAX_LISTENED = 10_000;
 const VALID_NAME = /^[A-Za-z0-9_.:-]+$/;
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -70,7 +72,10 @@ export function listenToConfigs({ request, response, parameters }: Call, { confi
   if (listening === null || listening === '') throw badRequest('invalid probeModify');
   const documents = new Map<string, string>();
   const behind: string[] = [];
-  for (const line of listening.split('\x01')) {
+  // Of more lines than may be, one is enough to know.
+  const lines = listening.split('\x01', MAX_LISTENED + 1);
+  if (lines.length > MAX_LISTENED) throw new NacosApiError(413, `more than ${MAX_LISTENED} documents are waited for`);
+  for (const line of lines) {
     if (line === '') continue;
     const [dataId = '', group = '', md5 = '', tenant = ''] = line.split('\x02');
     const echoed = `${[dataId, group, ...(tenant === '' ? [] : [tenant])].join('\x02')}\x01`;
