@@ -32,3 +32,8 @@ export function printable(text: string): string {
 function escaped(character: string): string {
   return character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
+
+/** The text of an address, or of several, without the user and the password that somebody may have put into it: such addresses are told of in messages. */
+export function withoutCredentials(address: string): string {
+  return address.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');
+}

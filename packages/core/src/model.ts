@@ -99,7 +99,7 @@ export {
   type LaneContext,
   type Carried,
 } from './context.js';
-export { onOneLine, printable, SILENT_LOG, type Log, type LogFields } from './log.js';
+export { onOneLine, printable, SILENT_LOG, withoutCredentials, type Log, type LogFields } from './log.js';
 export { BEATS_HOLD_MS, isRegistryPackage, registryFrom } from './routing/registry.js';
 export type {
   ConfigChange,

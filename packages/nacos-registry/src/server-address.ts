@@ -1,3 +1,4 @@
+import { withoutCredentials } from '@lane/core/model';
 import { NacosError } from './nacos-error.js';
 
 /** Where one Nacos server is. */
@@ -40,7 +41,7 @@ function parseServer(text: string): ServerAddress {
   } catch {
     throw invalid(text);
   }
-  if (url.hostname === '' || url.username !== '' || url.search !== '' || url.hash !== '') throw invalid(text);
+  if (url.hostname === '' || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') throw invalid(text);
   const secure = url.protocol === 'https:';
   // A URL forgets the port that its scheme has anyway: `host:80` without a scheme is still 80.
   const schemePort = hasScheme || /:80(?:\/|$)/.test(text) ? (secure ? 443 : 80) : DEFAULT_PORT;
@@ -58,6 +59,6 @@ function parseServer(text: string): ServerAddress {
 function invalid(text: string): NacosError {
   return new NacosError(
     'ELANE_NACOS_SERVER',
-    `"${text}" is no address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma list of them`,
+    `"${withoutCredentials(text)}" is no address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma list of them${text.includes('@') ? ', and user and password by LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD' : ''}`,
   );
 }

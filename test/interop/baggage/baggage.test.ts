@@ -59,10 +59,14 @@ const writtenFor = (list: readonly string[]): string[] =>
 /** Members of a header that are ours to Lane. */
 const oursIn = (header: string): string[] => header.split(',').filter((member) => readBaggageEntry(member, 'lane') !== undefined);
 
+/** Members that are taken out though Lane does not read them: they become ours behind peers that are not asked here (Rust, PHP, Ruby, Erlang, C++). */
+const takenOutIn = (header: string): string[] =>
+  header.split(',').filter((member) => member.trim() !== '' && readBaggageEntry(member, 'lane') === undefined && without(member) === '');
+
 const othersIn = (header: string): string =>
   header
     .split(',')
-    .filter((member) => readBaggageEntry(member, 'lane') === undefined)
+    .filter((member) => readBaggageEntry(member, 'lane') === undefined && !takenOutIn(member).includes(member))
     .join(',');
 
 const isPlain = (member: string): boolean => /^[ \t]*lane[ \t]*=/.test(member);
@@ -147,6 +151,17 @@ describe('(a) what a peer reads as ours', () => {
     const amongBlanks = (spelling: string): boolean => bytesOf(spelling).replaceAll(/[\0- ;+\x7f-\xff]/g, '') === 'lane=gray';
     expect(spellings.length).toBeGreaterThan(100);
     expect(spellings.filter((spelling) => !isReadByAny(spelling) && !amongBlanks(spelling))).toEqual([]);
+  });
+
+  test('and nothing else is taken out: what is, is our key once it is decoded and without blanks, or stands behind a semicolon', () => {
+    const decoded = (text: string): string => {
+      const once = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+      return once === text ? text : decoded(once);
+    };
+    const bare = (member: string): string => decoded(member).replaceAll(/[\0- +\x7f-\xff]/g, '');
+    const taken = [...new Set(headers.flatMap(takenOutIn))];
+    expect(taken.length).toBeGreaterThan(3);
+    expect(taken.filter((member) => !/^;*lane;*=/.test(bare(member)) && !/;.*,;*lane;*=/.test(bare(member)))).toEqual([]);
   });
 
   test('is the same tag to Lane, unless the peer does not know the member that Lane takes, or knows other spellings besides a plain one', () => {

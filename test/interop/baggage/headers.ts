@@ -12,6 +12,11 @@ const ofLength = (length: number): string => {
 export const NASTY_HEADERS: readonly string[] = [
   'lane=gray',
   'user=42,lane=gray',
+  // Ours behind peers in Rust, PHP, Ruby, Erlang and C++.
+  'user=42,%256cane=gray',
+  'la ne=gray,user=42',
+  'x=1;p%2Clane%3Dgray,user=42',
+  'x=a%3Bp%2Clane%3Dgray,user=42',
   'lane=gray,user=42;p=1;q=2 , city=x%20y',
   // Spellings of our key.
   ...['%6cane', '%6C%61%6E%65', 'LANE', 'l%61ne', 'lane%20', '%20lane', '%09lane', '+lane', 'lane+', '%2Blane', '%0Alane', '%00lane', 'lane%00'],

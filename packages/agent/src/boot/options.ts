@@ -8,6 +8,7 @@ import {
   CONFIG_VARIABLE,
   mistypedVariables,
   readAgentOptions,
+  shownValue,
   TAG_VARIABLES,
   type AgentOptions,
   type Environment,
@@ -49,7 +50,9 @@ export function watchForLateOptions(environment: Environment = process.env): () 
     const late = variables.filter((name) => (environment[name] ?? '') !== '' && environment[name] !== before.get(name));
     if (late.length === 0) return undefined;
     for (const name of late) before.set(name, environment[name]);
-    const shown = late.slice(0, VARIABLES_TOLD).map((name) => (name.endsWith('PASSWORD') ? name : `${name}=${environment[name]}`));
+    const shown = late
+      .slice(0, VARIABLES_TOLD)
+      .map((name) => (name.endsWith('PASSWORD') ? name : `${name}=${shownValue(name, environment[name] as string)}`));
     const tag = late.some((name) => TAG_VARIABLES.includes(name)) ? ', so this instance has another tag than it says' : '';
     return `${shown.join(', ')} came after the agent had read its options, and ${late.length === 1 ? 'is' : 'are'} not in force${tag}. Set ${late.length === 1 ? 'it' : 'them'} before Node starts: in the environment, with node --env-file, or put what sets ${late.length === 1 ? 'it' : 'them'} (such as --require dotenv/config) before the agent`;
   };

@@ -4,6 +4,8 @@ export {
   CONFIG_VARIABLE,
   LOG_LEVELS,
   kubernetesServerOf,
+  shownOptions,
+  shownValue,
   mistypedVariables,
   NEAR_ACCEPTED,
   nearPolicy,

@@ -2,6 +2,7 @@
  * The options of the agent: a table of rows, and what the sources of them come to. Here, and not in the agent, which nothing may import:
  * commands have to know what the agent makes of an environment. Whoever has read the sources gives them; nothing is read here.
  */
+import { withoutCredentials } from '../log.js';
 import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
 import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
@@ -493,8 +494,7 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
       if (value === undefined || (value === '' && (whenUnusable === undefined || whenUnusable.value === definition.fallback))) continue;
       const parsed = value === '' ? undefined : definition.parse(value);
       if (parsed !== undefined) return tell(parsed);
-      const shown = definition.variable.endsWith('PASSWORD') ? '…' : JSON.stringify(value);
-      refused.push(`${variable}=${shown} can't be used: accepted is ${definition.accepts}`);
+      refused.push(`${variable}=${JSON.stringify(shownValue(definition.variable, value))} can't be used: accepted is ${definition.accepts}`);
       if (whenUnusable !== undefined) return tell(whenUnusable.value);
     }
   }
@@ -509,9 +509,25 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
 /** What is in force instead of a value that can't be used. */
 function inForceOf({ variable, without = 'The app runs without this setting', show }: Row<unknown>, value: unknown): string {
   if (show !== undefined) return `In force is ${variable}=${show(value)}`;
-  if (value === undefined || variable.endsWith('PASSWORD') || (Array.isArray(value) && value.length === 0)) return without;
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return without;
   const shown = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
-  return `In force is ${variable}=${shown}`;
+  return `In force is ${variable}=${shownValue(variable, shown)}`;
+}
+
+/** An option's value as it may be told of, in logs and to whoever asks: no password, and an address without the one that may be in it. */
+export function shownValue(variable: string, value: string): string {
+  if (variable.endsWith('PASSWORD')) return '…';
+  return variable.endsWith('SERVER') ? withoutCredentials(value) : value;
+}
+
+/** All options as they may be told of. */
+export function shownOptions(options: AgentOptions): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options as unknown as Record<string, unknown>).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? shownValue(OPTION_ROWS[name as keyof AgentOptions].variable, value) : value,
+    ]),
+  );
 }
 
 /** Variables that look like an option mistyped, each with the option that was meant. Whole words apart are others' own, and left alone. */

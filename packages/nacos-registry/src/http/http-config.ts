@@ -17,7 +17,7 @@ import { expectSuccess } from './http-naming.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from '../bounded-json.js';
-import { excerpt, isAbsentDocument, isUnknownApi, noNacos, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { isAbsentDocument, isUnknownApi, noNacos, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 
 /** Options of {@link HttpConfig}. */
 export interface HttpConfigOptions {
@@ -304,7 +304,7 @@ function isFalse(body: string): boolean {
 
 function expectTrue(answer: NacosAnswer, dataId: string): void {
   if (isFalse(answer.body))
-    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${excerpt(answer.body)}): check its log`);
+    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${answer.excerpt()}): check its log`);
 }
 
 /** The error for a document that has changed since it was read. */

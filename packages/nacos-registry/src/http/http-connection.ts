@@ -25,7 +25,7 @@ import { HttpConfig } from './http-config.js';
 import { HttpNaming, noHttpV1 } from './http-naming.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from '../bounded-json.js';
-import { excerpt, isAbsentDocument, isUnknownApi, noNacos, NacosHttp } from './nacos-http.js';
+import { isAbsentDocument, isUnknownApi, noNacos, NacosHttp } from './nacos-http.js';
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';
 
@@ -116,7 +116,7 @@ export class HttpConnection implements NacosConnection {
     if (config.status === 404) throw noNacos(this.#http.label, config);
     throw new NacosError(
       'ELANE_NACOS_ANSWER',
-      `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${excerpt(config.body)}): check LANE_NACOS_NAMESPACE and the server's log`,
+      `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${config.excerpt()}): check LANE_NACOS_NAMESPACE and the server's log`,
     );
   }
 

@@ -4,7 +4,7 @@ import type { Registration } from '../connection.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from '../bounded-json.js';
-import { excerpt, isUnknownApi, within, type NacosAnswer, type NacosHttp } from './nacos-http.js';
+import { isUnknownApi, within, type NacosAnswer, type NacosHttp } from './nacos-http.js';
 import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { KnownServers } from './known-servers.js';
 import { HintPacer } from './hint-pacer.js';
@@ -221,10 +221,7 @@ export class HttpNaming {
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: '/v1/ns/instance/list', query }), `list ${key.name}`);
     const list = parseJson(answer.body) as ServiceList | null | undefined;
     if (!Array.isArray(list?.hosts))
-      throw new NacosError(
-        'ELANE_NACOS_ANSWER',
-        `Nacos at ${this.#http.label} answered no list of instances for ${key.name}: ${excerpt(answer.body)}`,
-      );
+      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered no list of instances for ${key.name}: ${answer.excerpt()}`);
     return list;
   }
 
@@ -345,7 +342,7 @@ interface ServiceList {
 export function expectSuccess(answer: NacosAnswer, doing: string): NacosAnswer {
   if (answer.status === 200) return answer;
   if (isUnknownApi(answer)) throw noHttpV1(answer);
-  throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered ${answer.status} when asked to ${doing}: ${excerpt(answer.body)}`);
+  throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered ${answer.status} when asked to ${doing}: ${answer.excerpt()}`);
 }
 
 /** The error for a server without the HTTP API v1. */

@@ -36,6 +36,8 @@ export interface NacosAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** The beginning of the body, for a message. Whoever stands between may answer with the request, so of its secrets nothing is in it. */
+  excerpt(): string;
 }
 
 /** Options of {@link NacosHttp}. */
@@ -260,7 +262,7 @@ export class NacosHttp {
         }
         failure = new NacosError(
           'ELANE_NACOS_UNREACHABLE',
-          `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${excerpt(answer.body)}): check its log`,
+          `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${answer.excerpt()}): check its log`,
         );
       } catch (error) {
         if (call.signal?.aborted === true || this.#closed) throw error;
@@ -387,7 +389,8 @@ export class NacosHttp {
         response.on('error', fail);
         response.on('end', () => {
           clearTimeout(timer);
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') });
+          const body = Buffer.concat(chunks).toString('utf8');
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body, excerpt: () => excerptOf(body, call, credentials) });
         });
       });
       request.end(form);
@@ -419,8 +422,14 @@ export function within(value: unknown, bounds: { readonly default: number; reado
   return Math.min(Math.max(jsonNumber(value) || bounds.default, bounds.min), bounds.max);
 }
 
-/** The beginning of an answer, for a message. */
-export function excerpt(text: string): string {
+/** The beginning of an answer to a call, for a message: nothing of it where the call had the password, which may be there in any spelling. */
+function excerptOf(body: string, { form }: NacosCall, { headers, query }: Credentials): string {
+  if (form?.['password'] !== undefined || headers?.['password'] !== undefined) return 'what it says is not shown, as the password was sent';
+  const token = headers?.['accessToken'] ?? query?.['accessToken'];
+  return excerpt(token === undefined ? body : body.replaceAll(token, '…').replaceAll(encodeURIComponent(token), '…'));
+}
+
+function excerpt(text: string): string {
   const line = text
     .slice(0, 1000)
     .replace(/[\s\p{Cc}]+/gu, ' ')
@@ -446,7 +455,7 @@ export function isAbsentDocument(answer: NacosAnswer): boolean {
 export function noNacos(label: string, answer: NacosAnswer): NacosError {
   return new NacosError(
     'ELANE_NACOS_ANSWER',
-    `${label} answered 404 (${excerpt(answer.body) || 'nothing more'}), and not as Nacos does where a document is not there: is that a Nacos? Set LANE_NACOS_SERVER to its host:port`,
+    `${label} answered 404 (${answer.excerpt() || 'nothing more'}), and not as Nacos does where a document is not there: is that a Nacos? Set LANE_NACOS_SERVER to its host:port`,
   );
 }
 

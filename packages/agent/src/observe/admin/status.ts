@@ -1,7 +1,7 @@
 /** `GET /status`. */
 import { failuresOf, isOff } from '../../patching/safely.js';
 import type { RunningAgent } from '../../boot/start.js';
-import type { DrainReport, KnownServiceReport, StatusReport } from '@lane/core/agent';
+import { shownOptions, type DrainReport, type KnownServiceReport, type StatusReport } from '@lane/core/agent';
 import { isUsable, type ServiceTables } from '@lane/core/model';
 
 /** What is known of this process. */
@@ -16,9 +16,7 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
     ready: drain === null,
     drain,
     uptimeSeconds: Math.round(process.uptime()),
-    options: Object.fromEntries(
-      Object.entries(options).map(([name, value]) => [name, name === 'nacosPassword' && value !== undefined ? '…' : (value as unknown)]),
-    ),
+    options: shownOptions(options),
     laneGroups: { ...laneGroups.state, groups: tables.rules?.document.groups.length ?? 0 },
     registry:
       registry === undefined
