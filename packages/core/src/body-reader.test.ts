@@ -1,4 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { BodyReader, type BodySource } from './body-reader.js';
 
@@ -45,6 +47,27 @@ test('a body is read as UTF-8, however it is cut, and refused where it is too lo
   const refused = reader.read(long);
   await long.send('123456789');
   expect(await refused).toBeUndefined();
+});
+
+test('a body in pieces of one byte takes no more than twice its length', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const length = 2_000_000;
+  const piece = Buffer.from('x');
+  let held = 0;
+  const source = {
+    destroy() {},
+    async *[Symbol.asyncIterator]() {
+      collect();
+      const before = process.memoryUsage();
+      for (let i = 0; i < length; i++) yield piece;
+      collect();
+      const after = process.memoryUsage();
+      held = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
+    },
+  };
+  expect(await new BodyReader({ ofOne: length, ofAll: length }).read(source)).toHaveLength(length);
+  expect(held).toBeLessThan(3 * length);
 });
 
 test('where all together are too much, the one that has taken longest goes, and the others are read', async () => {

@@ -1,3 +1,5 @@
+import { ByteCollector } from './byte-collector.js';
+
 /** What bodies are read from: the shape of node:http's IncomingMessage. */
 export interface BodySource extends AsyncIterable<Uint8Array> {
   destroy(): unknown;
@@ -23,22 +25,19 @@ export class BodyReader {
 
   /** The body as UTF-8; undefined where it is longer than one may be. Rejects where the request breaks off, or has to go. */
   async read(source: BodySource): Promise<string | undefined> {
-    const decoder = new TextDecoder();
-    let text = '';
-    let length = 0;
+    const body = new ByteCollector();
     this.#held.set(source, 0);
     try {
       for await (const chunk of source) {
-        length += chunk.length;
-        if (length > this.limits.ofOne) return undefined;
+        if (body.length + chunk.length > this.limits.ofOne) return undefined;
         if (!this.#held.has(source)) break;
-        text += decoder.decode(chunk, { stream: true });
-        this.#held.set(source, length);
+        body.add(chunk);
+        this.#held.set(source, body.length);
         this.#total += chunk.length;
         this.#makeRoom();
       }
       if (!this.#held.has(source)) throw new Error('it took longest of all whose bodies were more than may be read at a time');
-      return text + decoder.decode();
+      return body.text();
     } finally {
       this.#release(source);
     }

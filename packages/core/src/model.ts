@@ -28,6 +28,7 @@ export {
   type FormatName,
   type InstanceTagReader,
 } from './wire/formats.js';
+export { ByteCollector } from './byte-collector.js';
 export { BodyReader, type BodyLimits, type BodySource } from './body-reader.js';
 export { LANE_METADATA_KEY } from './names/metadata-key.js';
 export { tagOfService } from './wire/json-carriers.js';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { adminAddressOf, isLoopbackServer } from '../../../packages/console/src/traffic/admin-address.js';
 import { start, type Started } from '../../../packages/console/src/testing/start.js';
@@ -34,12 +34,12 @@ const lies = (bytes: number): string => {
 /** Their order is that of the registry. */
 const serviceOf = (i: number): string => `service-${String(i).padStart(2, '0')}`;
 
-async function sourcesOf(started: Started, answers: readonly http.RequestListener[]) {
+async function sourcesOf(started: Started, answers: readonly http.RequestListener[], others = 0) {
   for (const [i, answer] of answers.entries()) {
     const port = await startInstance(answer);
     await started.register(serviceOf(i), { ip: '127.0.0.1', port: 9_000 + i, metadata: { 'lane.admin': `127.0.0.1:${port}` } });
   }
-  await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length, { timeout: 10_000 }).toBe(answers.length);
+  await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length, { timeout: 10_000 }).toBe(answers.length + others);
   return (await started.ask('GET', '/api/traffic')).body;
 }
 
@@ -84,6 +84,32 @@ describe('what is told is bounded', () => {
     ]);
     expect(body.nodes.find(({ service }: { service: string }) => service === serviceOf(1))).toMatchObject({ count: 3 });
     expect([body.edges, body.decisions]).toEqual([[], []]);
+  });
+
+  test.each([
+    ['switches to another protocol', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nx'],
+    ['says without end that it will answer', 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n'.repeat(5_000)],
+    ['says so once', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['closes in the middle', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{'],
+    ['has two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
+    ['speaks no HTTP', '\0\x01'],
+    ['has headers without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(50_000)}`],
+    ['has trailers without end', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'x: y\r\n'.repeat(50_000)}`],
+    ['sends pieces of one byte', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(600_000)}`],
+  ])('one that %s is a problem, and nothing waits for it', async (_, text) => {
+    const odd = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write(text, 'latin1'));
+      if (text.endsWith('{')) socket.end();
+    }).listen(0, '127.0.0.1');
+    await once(odd, 'listening');
+    onTestFinished(() => void odd.close());
+    const started = await start();
+    const announced = `127.0.0.1:${(odd.address() as AddressInfo).port}`;
+    await started.register(serviceOf(50), { ip: '127.0.0.1', port: 9_050, metadata: { 'lane.admin': announced } });
+    const body = await sourcesOf(started, [(request, response) => response.end(request.url === '/traffic' ? GOOD : '[]')], 1);
+    expect(body.sources).toMatchObject({ asked: 2, answered: 1, problems: [{ service: serviceOf(50) }] });
+    expect((await started.ask('GET', '/api/services')).status).toBe(200);
   });
 
   test('one that never ends its answer, and one that never begins it, are left after two seconds', async () => {

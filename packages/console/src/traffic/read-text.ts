@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { ByteCollector } from '@lane/core/model';
 import type { AdminAddress } from './admin-address.js';
 
 /** An answer that was not read, for it is larger than what may be read of one instance, or of all together. */
@@ -34,18 +35,23 @@ export function readText({ host, port }: AdminAddress, path: string, { maxBytes,
         refuse(new TooLargeError('not read: too large'));
         return;
       }
-      const chunks: Buffer[] = [];
-      let length = 0;
+      const bytes = new ByteCollector();
       response.on('data', (chunk: Buffer) => {
-        length += chunk.length;
         budget.bytes -= chunk.length;
-        if (length > maxBytes || budget.bytes < 0) refuse(new TooLargeError('not read: too large'));
-        else chunks.push(chunk);
+        if (bytes.length + chunk.length > maxBytes || budget.bytes < 0) refuse(new TooLargeError('not read: too large'));
+        else bytes.add(chunk);
       });
       response.on('error', reject);
-      response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+      response.on('end', () => resolve(bytes.text()));
       response.on('aborted', () => reject(new Error('its answer ends too early')));
     });
+    // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+    request.on('upgrade', (_, socket) => {
+      reject(new Error('it answers with 101'));
+      socket.destroy();
+    });
+    // Whatever else there may be: nobody waits for longer than there is time.
+    signal.addEventListener('abort', () => reject(new Error('it does not answer in time')), { once: true });
     request.on('error', (error) => reject(signal.aborted ? new Error('it does not answer in time') : error));
   });
 }

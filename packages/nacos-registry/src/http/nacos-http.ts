@@ -11,7 +11,7 @@
  * outside any lane, whatever lane the caller is in.
  */
 import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
-import { runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
+import { ByteCollector, runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
 import { parseJson } from '../bounded-json.js';
@@ -379,17 +379,15 @@ export class NacosHttp {
         this.localAddress = withoutMapping(socket.localAddress) ?? this.localAddress;
         const peer = withoutMapping(socket.remoteAddress);
         if (peer !== undefined) this.onPeer?.(peer);
-        const chunks: Buffer[] = [];
-        let bytes = 0;
+        const bytes = new ByteCollector();
         response.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > MAX_ANSWER_BYTES) giveUp(overdone(`with more than ${MAX_ANSWER_BYTES} bytes`));
-          else chunks.push(chunk);
+          if (bytes.length + chunk.length > MAX_ANSWER_BYTES) giveUp(overdone(`with more than ${MAX_ANSWER_BYTES} bytes`));
+          else bytes.add(chunk);
         });
         response.on('error', fail);
         response.on('end', () => {
           clearTimeout(timer);
-          const body = Buffer.concat(chunks).toString('utf8');
+          const body = bytes.text({ keepsMark: true });
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body, excerpt: () => excerptOf(body, call, credentials) });
         });
       });
