@@ -23,6 +23,34 @@ beforeAll(() => {
       push(task, done) { this.tasks.push(done); if (this.tasks.length === 2) for (const each of this.tasks) each(); }
     }`,
   );
+  const functions = join(folder, 'node_modules/es-limit');
+  mkdirSync(functions);
+  writeFileSync(join(functions, 'package.json'), JSON.stringify({ name: 'es-limit', type: 'module', exports: './index.js' }));
+  writeFileSync(
+    join(functions, 'index.js'),
+    `// What is no function:
+    /*
+    export function for the reader
+    export function nothing(
+    */
+    export default function limit() {
+      const tasks = [];
+      return (task) => { tasks.push(task); if (tasks.length === 2) for (const each of tasks) each(); };
+    }
+    export async function named() {}
+    export const run = (task) => task();`,
+  );
+  writeFileSync(
+    join(folder, 'limit.mjs'),
+    `import makeLimit, { named } from 'es-limit';
+    import { createRequire } from 'node:module';
+    const { currentLane, runInLane } = createRequire(${JSON.stringify(__filename)})('@lane/core');
+    const limit = makeLimit();
+    const seen = [];
+    const done = () => seen.push(currentLane()) === 2 && process.stdout.write([...seen, named.name, makeLimit.name].join());
+    runInLane('gray', () => limit(done));
+    runInLane('blue', () => limit(done));`,
+  );
   writeFileSync(
     join(folder, 'app.mjs'),
     `import { Queue } from 'es-queue';
@@ -51,6 +79,15 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     const app = join(folder, 'app.mjs');
     expect(await run('', node, app)).toEqual({ code: 0, stdout: 'blue,blue', stderr: '' });
     expect(await run('es-queue:Queue.prototype.push', node, app)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
+  });
+
+  test.skipIf(major < 22)('a function that an ES module exports, too', async () => {
+    const app = join(folder, 'limit.mjs');
+    expect(await run('', node, app)).toEqual({ code: 0, stdout: 'blue,blue,named,limit', stderr: '' });
+    expect(await run('es-limit:()[0]', node, app)).toEqual({ code: 0, stdout: 'gray,blue,named,limit', stderr: '' });
+    const constant = await run('es-limit:run[0]', node, app);
+    expect([constant.code, constant.stdout]).toEqual([0, 'blue,blue,named,limit']);
+    expect(constant.stderr).toContain("LANE_BIND: es-limit exports no method run, or one that can't be replaced");
   });
 });
 

@@ -11,7 +11,9 @@ interface BoundLibrary {
 
 const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   // Its queue is emptied in the lane of whoever began it: `promise` stands on it, too.
+  already: { versions: { already: '1 - 3' }, lines: ['already/dist/index.js:funnel()[0]', 'already/dist/index.js:concurrent()[0]'] },
   asap: { versions: { asap: '2.x' }, lines: ['asap/asap.js:[0]', 'asap/raw.js:[0]'] },
+  'async-cache': { versions: { 'async-cache': '1.x' }, lines: ['async-cache/ac.js:prototype.get[1]'] },
   'async-lock': { versions: { 'async-lock': '1.x' }, lines: ['async-lock/lib/index.js:prototype.acquire[1,2]'] },
   bottleneck: {
     versions: { bottleneck: '2.x' },
@@ -21,7 +23,14 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       `bottleneck/${file}.js:prototype.submit`,
     ]),
   },
+  // Callbacks of who asks for what somebody else is fetching; promises are right by themselves.
+  'cache-manager': { versions: { 'cache-manager': '2 - 4' }, needless: '>=5', lines: ['cache-manager/lib/callback_filler.js:prototype.add[1].cb'] },
+  cockatiel: { versions: { cockatiel: '2 - 3' }, lines: ['cockatiel/dist/BulkheadPolicy.js:BulkheadPolicy.prototype.execute[0]'] },
   'es6-promise': { versions: { 'es6-promise': '3 - 4' }, lines: ['es6-promise/dist/es6-promise.js:Promise.prototype.then'] },
+  'generic-pool': { versions: { 'generic-pool': '2.x' }, needless: '>=3', lines: ['generic-pool/lib/generic-pool.js:Pool.prototype.acquire[0]'] },
+  inflight: { versions: { inflight: '1.x' }, lines: ['inflight/inflight.js:[1]'] },
+  lock: { versions: { lock: '1.x' }, lines: ['lock/index.js:Lock()[1]'] },
+  'lru-memoizer': { versions: { 'lru-memoizer': '2 - 3' }, lines: ['lru-memoizer/lib/index.js:()[-1]'] },
   mongodb3: {
     versions: { mongodb: '3.x' },
     needless: '>=4',
@@ -42,11 +51,14 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
       ...['getConnection', 'query', 'query()', 'end'].map((method) => `mysql/lib/Pool.js:prototype.${method}`),
     ],
   },
-  'p-limit': { versions: { 'p-limit': '2 - 3' }, needless: '>=4', lines: ['p-limit/index.js:()[0]'] },
+  mutexify: { versions: { mutexify: '1.x' }, lines: ['mutexify/index.js:()[0]'] },
+  // An ES module since 4.
+  'p-limit': { versions: { 'p-limit': '2 - 4' }, needless: '>=5', lines: ['p-limit/index.js:()[0]'] },
   promise: {
     versions: { promise: '7 - 8' },
     lines: ['lib', 'setimmediate', 'domains'].map((folder) => `promise/${folder}/core.js:prototype.then`),
   },
+  'promise-limit': { versions: { 'promise-limit': '2.x' }, lines: ['promise-limit/index.js:()[0]'] },
   'promise-queue': { versions: { 'promise-queue': '2.x' }, lines: ['promise-queue/lib/index.js:prototype.add[0]'] },
   queue: {
     versions: { queue: '4 - 7' },
@@ -63,6 +75,12 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
     ],
   },
   rsvp: { versions: { rsvp: '3 - 4' }, lines: ['rsvp/dist/rsvp.js:Promise.prototype.then'] },
+  rwlock: {
+    versions: { rwlock: '5.x' },
+    lines: ['readLock', 'writeLock', 'async.readLock', 'async.writeLock'].map((method) => `rwlock/lib/lock.js:().${method}`),
+  },
+  semaphore: { versions: { semaphore: '1.x' }, lines: ['semaphore/lib/semaphore.js:().take'] },
+  thunky: { versions: { thunky: '1.x' }, lines: ['thunky/index.js:()[0]'] },
   when: { versions: { when: '3.x' }, lines: ['when/lib/makePromise.js:().prototype.then'] },
   // All connections share the queue of what is to be inflated.
   ws: { versions: { ws: '7 - 8' }, lines: ['ws/lib/limiter.js:prototype.add[0]'] },

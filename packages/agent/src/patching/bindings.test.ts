@@ -53,6 +53,18 @@ test('what the package itself is, and what a call of it or `new` gives', () => {
   expect(pushed(create(), seen).tasks[0]?.()).toBe('gray');
 });
 
+test('several methods of what a call, or `new`, gives', () => {
+  class Urgent extends Queue {
+    unshift(task: Task): void {
+      this.tasks.unshift(task);
+    }
+  }
+  const Made = bound(class extends Urgent {}, 'q:().push', 'q:().unshift');
+  const queue = new Made();
+  runInLane('gray', () => (queue.push(seen), queue.unshift(seen)));
+  expect(queue.tasks.map((task) => task())).toEqual(['gray', 'gray']);
+});
+
 test('a property of an argument', () => {
   const client = bound({ send: (command: { callback: Task }) => command }, 'c:send[0].callback');
   expect(runInLane('gray', () => client.send({ callback: seen })).callback()).toBe('gray');

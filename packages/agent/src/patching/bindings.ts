@@ -94,7 +94,8 @@ function bindAt(binding: Binding, target: object, name: PropertyKey, at: number)
         bindAt(binding, holder, 'given', at + 1);
         return holder.given;
       };
-    return wrap(target, name, make, PARTY) !== undefined;
+    // Several lines may be of what the same call gives.
+    return wrap(target, name, make, Symbol.for(`lane.binding.v1 ${binding.path}`)) !== undefined;
   }
   const next = (target as Record<PropertyKey, unknown>)[name];
   if ((typeof next !== 'object' && typeof next !== 'function') || next === null) return false;

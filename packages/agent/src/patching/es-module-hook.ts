@@ -1,6 +1,7 @@
 /**
  * Tells when an ES module of interest has been loaded. It can't be patched once it is there, and no file of it is loaded by
- * CommonJS: a line at its end hands out what it has declared. Needs module.registerHooks (Node 22.15 and later).
+ * CommonJS: a line at its end hands out what it has declared, and puts another function in the place of one that it exports where it is
+ * declared. Needs module.registerHooks (Node 22.15 and later).
  *
  * The line must never keep a file from loading: it is added to what the loader says is an ES module alone, since `import.meta` is an
  * error in CommonJS, which passes here too; and it names nothing that need be there.
@@ -17,7 +18,10 @@ interface Loaded {
 }
 type RegisterHooks = (hooks: { load(url: string, context: object, next: (url: string, context: object) => Loaded): Loaded }) => unknown;
 
-/** What a module has declared, by name. */
+/** Put another function in the place of one that is exported, by the name of the export. */
+type Setters = Readonly<Record<string, (value: unknown) => void>>;
+
+/** What a module has declared, or exports, by name. Another function may be put into the place of an exported one. */
 export type ModuleListener = (declared: Readonly<Record<string, unknown>>, url: string) => void;
 
 interface Listener {
@@ -41,10 +45,10 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
   if (installed) return;
   installed = true;
   Object.defineProperty(globalThis, TOLD, {
-    value: (url: string, declared: Record<string, unknown>, exported: Record<string, unknown> | undefined) => {
+    value: (url: string, declared: Record<string, unknown>, exported: Record<string, unknown> | undefined, setters: Setters) => {
       for (const { names: wanted, listener: tell } of listeners.of(url)) {
         if (wanted.length === 0) {
-          if (exported !== undefined) tell(exported, url);
+          if (exported !== undefined) tellReplaceable(exported, setters, (replaceable) => tell(replaceable, url));
         } else if (wanted.every((name) => declared[name] !== undefined)) tell(declared, url);
       }
     },
@@ -62,8 +66,42 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       // A module may import itself, and has its exports by then, those of other modules that it passes on included.
       const exported = known.some(({ names }) => names.length === 0);
       const itself = exported ? `import * as lane$exports from ${JSON.stringify(url)};` : '';
-      const told = `globalThis[Symbol.for('lane.modules.v1')]?.(import.meta.url, { ${declared} }, ${exported ? 'lane$exports' : 'undefined'});`;
+      const setters = exported ? functionsOf(source).map(([name, local]) => `${name}: (value) => { ${local} = value; }`) : [];
+      const handed = exported ? `lane$exports, { ${setters.join(', ')} }` : 'undefined, {}';
+      const told = `globalThis[Symbol.for('lane.modules.v1')]?.(import.meta.url, { ${declared} }, ${handed});`;
       return { ...loaded, source: `${source}\n;${itself}${told}\n` };
     },
   });
+}
+
+/** A function that is exported where it is declared. Its name can be given another value, which whoever has imported it sees. */
+const EXPORTED_FUNCTION = /^[ \t]*export[ \t]+(default[ \t]+)?(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*([A-Za-z_$][\w$]*)/gm;
+
+/** Names of the exported functions, and what they are called within. What only looks like one, in a comment, is told as it is set. */
+function functionsOf(source: string): Array<readonly [name: string, local: string]> {
+  const found = new Map<string, string>();
+  for (const [, isDefault, local] of source.matchAll(EXPORTED_FUNCTION)) {
+    if (local !== undefined && isAssignable(local)) found.set(isDefault === undefined ? local : 'default', local);
+  }
+  return [...found];
+}
+
+/** A word of the language would keep the file from loading. */
+function isAssignable(name: string): boolean {
+  try {
+    // Only parsed, as a module is: strictly.
+    return name !== 'await' && new Function(`'use strict'; ${name} = 0;`).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Tells a view of what is exported in which functions can be replaced, and puts those that were into the module. */
+function tellReplaceable(exported: Record<string, unknown>, setters: Setters, tell: (view: Record<string, unknown>) => void): void {
+  const names = Object.keys(setters);
+  const own = names.map((name) => [name, { value: exported[name], writable: true, enumerable: true, configurable: true }]);
+  // Whatever else is replaced would be so in the view alone.
+  const view = Object.preventExtensions(Object.create(exported, Object.fromEntries(own)) as Record<string, unknown>);
+  tell(view);
+  for (const name of names) if (view[name] !== exported[name]) (setters[name] as (value: unknown) => void)(view[name]);
 }

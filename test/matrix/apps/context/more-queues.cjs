@@ -30,7 +30,82 @@ function asyncForms(async) {
   };
 }
 
+/** Who asks for what somebody else is fetching is called back with them. */
+const asked = (ask) => (see) => calledBack((done) => ask((error) => (see('callback'), done(error))));
+const fetching = (...args) => setTimeout(args.at(-1), 1, null, 1);
+/** A lock, or a semaphore: `take(taken)`, where `taken` is given what lets go. */
+const taking = (take) => (see) => calledBack((done) => take((release) => callingBack(see)(() => (release(), done()))));
+
 const LIBRARIES = {
+  already: ({ concurrent, funnel }) => {
+    const limit = concurrent(2);
+    const through = funnel();
+    return {
+      concurrent: (see) => limit(work(see)),
+      funnel: (see) => through((shouldRetry, retry) => (shouldRetry() ? retry() : work(see)())),
+    };
+  },
+  'async-cache': (Cache) => {
+    const cache = new Cache({ max: 10, maxAge: 5, load: fetching });
+    return { get: asked((done) => cache.get('key', done)) };
+  },
+  'cache-manager4': ({ caching }) => {
+    const cache = caching({ store: 'memory', ttl: 0.001 });
+    return {
+      wrap: asked((done) => cache.wrap('key', fetching, done)),
+      'wrap, promise': (see) => cache.wrap('promise', () => sleep(1)).then(() => see('promise')),
+    };
+  },
+  cockatiel: ({ bulkhead, handleAll, retry, wrap }) => {
+    const most = bulkhead(2, 1000);
+    const again = wrap(retry(handleAll, { maxAttempts: 2 }), most);
+    return { bulkhead: (see) => most.execute(work(see)), wrap: (see) => again.execute(work(see)) };
+  },
+  'generic-pool2': ({ Pool }) => {
+    const pool = new Pool({ name: 'pool', max: 2, create: fetching, destroy() {} });
+    let round = 0;
+    const acquire = (taken, priority) => pool.acquire((_, resource) => taken(() => pool.release(resource)), priority);
+    return { acquire: taking((taken) => acquire(taken)), 'acquire, priority': taking((taken) => acquire(taken, round++ % 3)) };
+  },
+  inflight: (inflight) => ({
+    inflight: asked((done) => {
+      const fetched = inflight('key', done);
+      if (fetched !== null) setTimeout(fetched, 1, null);
+    }),
+  }),
+  lock: ({ Lock }) => {
+    const lock = Lock();
+    return { lock: taking((taken) => lock('key', (release) => taken(release(() => {})))) };
+  },
+  'lru-memoizer': (memoizer) => {
+    const get = memoizer({ max: 10, maxAge: 5, ttl: 5, load: fetching, hash: (key) => key });
+    return { get: asked((done) => get('key', done)) };
+  },
+  mutexify: (mutexify) => {
+    const lock = mutexify();
+    return { lock: taking(lock) };
+  },
+  'promise-limit': (promiseLimit) => {
+    const limit = promiseLimit(2);
+    return { limit: (see) => limit(work(see)), map: (see) => limit.map([1, 2], work(see)) };
+  },
+  rwlock: (Lock) => {
+    const lock = new Lock();
+    return {
+      write: taking((taken) => lock.writeLock(taken)),
+      'write, a key': taking((taken) => lock.writeLock('key', taken)),
+      'async write': taking((taken) => lock.async.writeLock((_, release) => taken(release))),
+    };
+  },
+  semaphore: (semaphore) => {
+    const two = semaphore(2);
+    return { take: taking((taken) => two.take(() => taken(() => two.leave()))) };
+  },
+  thunky: (thunky) => {
+    // What fails is asked for again.
+    const open = thunky((done) => setTimeout(done, 1, new Error('again')));
+    return { open: asked((done) => open(() => done(null))) };
+  },
   'async-lock': (Lock) => {
     const lock = new Lock();
     return {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export default async (name) => {
-  if (name === 'p-limit') {
-    const { default: pLimit } = await import('p-limit');
+  if (name === 'p-limit' || name === 'p-limit4') {
+    const { default: pLimit } = await import(name);
     const limit = pLimit(2);
     return {
       limit: (see) =>
