@@ -3,7 +3,17 @@ import { describe, expect, test } from 'vitest';
 import { nodeVersions } from '../agent/nodes.js';
 import { runApp } from '../agent/run-app.js';
 
-const WAYS = ['fastify.inject', 'fastify.inject, a body', 'fastify.inject, chained', 'light-my-request, express', 'serverless-http'];
+const WAYS = [
+  'fastify.inject',
+  'fastify.inject, a body',
+  'fastify.inject, chained',
+  'light-my-request, express',
+  'light-my-request, frozen',
+  'hapi, inject',
+  'hapi, inject, a body',
+  'serverless-express',
+  'serverless-http',
+];
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('its own tag, and without one that of the request within which it is made', async () => {

@@ -157,10 +157,22 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     install: () => (require('./global-promise.js') as typeof import('./global-promise.js')).install(),
   },
   injected: {
-    library: 'light-my-request (and with it fastify.inject), serverless-http',
-    versions: { 'light-my-request': '4 - 6', 'serverless-http': '2 - 4' },
-    patches: 'what light-my-request and serverless-http call the app by',
-    files: ['light-my-request/index.js', 'serverless-http/lib/framework/get-framework.js'],
+    library:
+      "light-my-request (and with it fastify.inject), @hapi/shot (hapi's server.inject), serverless-http, @codegenie/serverless-express (and @vendia's)",
+    versions: {
+      'light-my-request': '4 - 6',
+      '@hapi/shot': '4 - 6',
+      'serverless-http': '2 - 4',
+      '@codegenie/serverless-express': '4.x',
+      '@vendia/serverless-express': '4.x',
+    },
+    patches: 'what they call the app by',
+    files: [
+      'light-my-request/index.js',
+      '@hapi/shot/lib/index.js',
+      'serverless-http/lib/framework/get-framework.js',
+      ...['@codegenie', '@vendia'].map((scope) => `${scope}/serverless-express/src/frameworks/index.js`),
+    ],
     patch: (loaded) => (require('./injected.js') as typeof import('./injected.js')).patch(loaded),
   },
   ioredis: {

@@ -1,6 +1,6 @@
 /**
- * Requests that no server emits: light-my-request (and with it fastify.inject) and serverless-http call the app's handler themselves, each
- * at one place. The lane is read there. What is injected within a request, without a tag of its own, stays in that request's lane.
+ * Requests that no server emits: light-my-request (and with it fastify.inject), @hapi/shot (hapi's server.inject), serverless-http and
+ * serverless-express call the app's handler themselves, each at one place. The lane is read there. What is injected within a request, without a tag of its own, stays in that request's lane.
  */
 import type http from 'node:http';
 import { enterContext, type LaneContext } from '@lane/core/model';
@@ -20,25 +20,57 @@ export function patch({ file, holder, runtime }: LoadedFile): void {
     const inLane = (original: Method): Method =>
       function inject(this: unknown, ...args: unknown[]): unknown {
         const [handler] = args;
-        if (typeof handler === 'function') wrap(handler, 'call', (call: Method) => callInLane(call, contextOf));
+        if (typeof handler === 'function') {
+          if (Object.isExtensible(handler)) wrap(handler, 'call', (call: Method) => callInLane(call, contextOf));
+          else args[0] = runsInLane(handler as Method, contextOf);
+        }
         return Reflect.apply(original, this, args);
       };
     wrap(holder, 'exports', inLane);
     for (const name of ['inject', 'default']) wrap(holder.exports as object, name, inLane);
     return;
   }
+  if (file === '@hapi/shot/lib/index.js') {
+    wrap(holder.exports as object, 'inject', (original) => {
+      return function inject(this: unknown, ...args: unknown[]): unknown {
+        if (typeof args[0] === 'function') args[0] = runsInLane(args[0] as Method, contextOf);
+        return Reflect.apply(original, this, args);
+      };
+    });
+    return;
+  }
+  if (file.endsWith('/serverless-express/src/frameworks/index.js')) {
+    wrap(holder.exports as object, 'getFramework', (original) => {
+      return function getFramework(this: unknown, ...args: unknown[]): unknown {
+        const framework = Reflect.apply(original, this, args) as object;
+        wrap(framework, 'sendRequest', (send: Method) => {
+          return function sendRequest(this: unknown, ...given: unknown[]): unknown {
+            const context = contextOf((given[0] as { request: Request }).request);
+            return context === undefined ? Reflect.apply(send, this, given) : enterContext(context, send, this, given);
+          };
+        });
+        return framework;
+      };
+    });
+    return;
+  }
   wrap(holder, 'exports', (original) => {
     return function getFramework(this: unknown, ...args: unknown[]): unknown {
-      const framework = { handle: Reflect.apply(original, this, args) };
-      wrap(framework, 'handle', (handle: Method) => {
-        return function handled(this: unknown, ...given: unknown[]): unknown {
-          const context = contextOf(given[0] as Request);
-          return context === undefined ? Reflect.apply(handle, this, given) : enterContext(context, handle, this, given);
-        };
-      });
-      return framework.handle;
+      return runsInLane(Reflect.apply(original, this, args) as Method, contextOf);
     };
   });
+}
+
+/** `(request, response)`, in the lane of the request. */
+function runsInLane(handler: Method, contextOf: (request: Request) => LaneContext | undefined): Method {
+  const holder = { handler };
+  wrap(holder, 'handler', (handle: Method) => {
+    return function handled(this: unknown, ...given: unknown[]): unknown {
+      const context = contextOf(given[0] as Request);
+      return context === undefined ? Reflect.apply(handle, this, given) : enterContext(context, handle, this, given);
+    };
+  });
+  return holder.handler;
 }
 
 /** `call(self, request, response)`. */
