@@ -38,6 +38,10 @@ beforeAll(() => {
       return (task) => { tasks.push(task); if (tasks.length === 2) for (const each of tasks) each(); };
     }
     export async function named() {}
+    function inner(task) { const f = () => task(); setImmediate(f); }
+    const constant = 1;
+    export { inner as later, constant };
+    export { readFileSync as inner } from 'node:fs';
     export const run = (task) => task();`,
   );
   writeFileSync(
@@ -85,6 +89,7 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     const app = join(folder, 'limit.mjs');
     expect(await run('', node, app)).toEqual({ code: 0, stdout: 'blue,blue,named,limit', stderr: '' });
     expect(await run('es-limit:()[0]', node, app)).toEqual({ code: 0, stdout: 'gray,blue,named,limit', stderr: '' });
+    expect(await run('es-limit:later[0],es-limit:()[0]', node, app)).toEqual({ code: 0, stdout: 'gray,blue,named,limit', stderr: '' });
     const constant = await run('es-limit:run[0]', node, app);
     expect([constant.code, constant.stdout]).toEqual([0, 'blue,blue,named,limit']);
     expect(constant.stderr).toContain("LANE_BIND: es-limit exports no method run, or one that can't be replaced");

@@ -57,6 +57,8 @@ caches['make-fetch-happen'] = async () => (await fetchHappening(`${origin}/make-
 /** ES modules, which only module.registerHooks (Node 22.15) can reach. */
 async function addModules() {
   if (typeof require('node:module').registerHooks !== 'function') return;
+  const imported = (await import('axios-cache-interceptor')).setupCache((await import('axios')).default.create());
+  caches['axios-cache-interceptor, imported'] = async () => String((await imported.get(`${origin}/imported`, { responseType: 'text' })).data);
   for (const version of ['got14', 'got']) {
     const { default: got } = await import(version);
     const caching = got.extend({ cache: new Map(), retry: { limit: 0 } });

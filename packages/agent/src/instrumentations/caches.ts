@@ -2,7 +2,7 @@
  * Caches above the clients. They keep answers by URL, before there is a header of ours: base would get what gray has been told, and the
  * other way round. Where a cache has one place that makes its keys, the tag becomes part of them; where it has none, the call of a tagged
  * request goes past the cache, neither told what it holds nor leaving its answer there.
- * Limits: the ES module of axios-cache-interceptor, and what an app keeps itself (whole pages, memoized results).
+ * Limits: ES modules before Node 22.15, and what an app keeps itself (whole pages, memoized results).
  */
 import { urlToHttpOptions } from 'node:url';
 import { currentContext } from '@lane/core/model';
@@ -34,6 +34,9 @@ export function patch({ exports, file, holder }: LoadedFile): void {
       asGiven((exports as { CacheableRequest: { prototype: object } }).CacheableRequest.prototype, 'request', pastCacheable);
       return;
     case 'axios-cache-interceptor/dist/index.cjs':
+    case 'axios-cache-interceptor/dev/index.cjs':
+    case 'axios-cache-interceptor/dist/index.mjs':
+    case 'axios-cache-interceptor/dev/index.mjs':
       wrap(exports as object, 'setupCache', (original) => {
         return function setupCache(this: unknown, ...args: unknown[]): unknown {
           const made = Reflect.apply(original, this, args) as object;

@@ -199,12 +199,15 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
       'undici/lib/interceptor/cache.js',
       'undici/lib/interceptor/deduplicate.js',
       'axios-cache-interceptor/dist/index.cjs',
+      'axios-cache-interceptor/dev/index.cjs',
       'cacheable-request/src/index.js',
       'make-fetch-happen/lib/cache/key.js',
       '@nestjs/cache-manager/dist/interceptors/cache.interceptor.js',
     ],
     // ES modules: on Node 22.15 and later alone.
     modules: {
+      'axios-cache-interceptor/dist/index.mjs': [],
+      'axios-cache-interceptor/dev/index.mjs': [],
       'cacheable-request/dist/index.js': ['CacheableRequest'],
       '@nestjs/cache-manager/dist/interceptors/cache.interceptor.js': ['CacheInterceptor'],
     },

@@ -44,11 +44,12 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
   listeners.add(file, { file, names, listener: safely('es-module', listener) });
   if (installed) return;
   installed = true;
+  const replacing = safely('es-module', tellReplaceable);
   Object.defineProperty(globalThis, TOLD, {
     value: (url: string, declared: Record<string, unknown>, exported: Record<string, unknown> | undefined, setters: Setters) => {
       for (const { names: wanted, listener: tell } of listeners.of(url)) {
         if (wanted.length === 0) {
-          if (exported !== undefined) tellReplaceable(exported, setters, (replaceable) => tell(replaceable, url));
+          if (exported !== undefined) replacing(exported, setters, (replaceable) => tell(replaceable, url));
         } else if (wanted.every((name) => declared[name] !== undefined)) tell(declared, url);
       }
     },
@@ -66,7 +67,7 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       // A module may import itself, and has its exports by then, those of other modules that it passes on included.
       const exported = known.some(({ names }) => names.length === 0);
       const itself = exported ? `import * as lane$exports from ${JSON.stringify(url)};` : '';
-      const setters = exported ? functionsOf(source).map(([name, local]) => `${name}: (value) => { ${local} = value; }`) : [];
+      const setters = exported ? functionsOf(source).map(([name, local]) => `${JSON.stringify(name)}: (value) => { ${local} = value; }`) : [];
       const handed = exported ? `lane$exports, { ${setters.join(', ')} }` : 'undefined, {}';
       const told = `globalThis[Symbol.for('lane.modules.v1')]?.(import.meta.url, { ${declared} }, ${handed});`;
       return { ...loaded, source: `${source}\n;${itself}${told}\n` };
@@ -74,14 +75,26 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
   });
 }
 
-/** A function that is exported where it is declared. Its name can be given another value, which whoever has imported it sees. */
-const EXPORTED_FUNCTION = /^[ \t]*export[ \t]+(default[ \t]+)?(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*([A-Za-z_$][\w$]*)/gm;
+/** A declared function can be given another value, which whoever has imported it sees. */
+const FUNCTION = /^[ \t]*(export[ \t]+(default[ \t]+)?)?(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*([A-Za-z_$][\w$]*)/gm;
+/** A list of what is exported, not of another module. */
+const LIST = /^[ \t]*export[ \t]*\{([^{}]*)\}(?!\s*from\b)/gm;
+const LISTED = /^\s*([A-Za-z_$][\w$]*)(?:\s+as\s+([A-Za-z_$][\w$]*))?\s*$/;
 
-/** Names of the exported functions, and what they are called within. What only looks like one, in a comment, is told as it is set. */
+/** Names of the exported functions, and what they are called within. What only looks like one, in a comment, is exported by nobody. */
 function functionsOf(source: string): Array<readonly [name: string, local: string]> {
   const found = new Map<string, string>();
-  for (const [, isDefault, local] of source.matchAll(EXPORTED_FUNCTION)) {
-    if (local !== undefined && isAssignable(local)) found.set(isDefault === undefined ? local : 'default', local);
+  const declared = new Set<string>();
+  for (const [, isExported, isDefault, local] of source.matchAll(FUNCTION)) {
+    if (local === undefined || !isAssignable(local)) continue;
+    declared.add(local);
+    if (isExported !== undefined) found.set(isDefault === undefined ? local : 'default', local);
+  }
+  for (const [, list = ''] of source.matchAll(LIST)) {
+    for (const entry of list.split(',')) {
+      const [, local, name = local] = LISTED.exec(entry) ?? [];
+      if (local !== undefined && name !== undefined && declared.has(local)) found.set(name, local);
+    }
   }
   return [...found];
 }
