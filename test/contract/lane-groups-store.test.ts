@@ -20,6 +20,7 @@ for (const server of nacosServers()) describeStore(server);
 
 function describeStore(server: NacosServer): void {
   describe(`lane groups in ${server.name}`, { timeout: 60_000 }, () => {
+    const transports = server.grpc ? (['http', 'grpc'] as const) : (['http'] as const);
     let running: RunningNacos;
     beforeAll(async () => {
       running = await server.start();
@@ -125,13 +126,13 @@ function describeStore(server: NacosServer): void {
       expect(lanes?.toSorted()).toEqual(expected);
     });
 
-    test('writers in several processes lose none of each other’s changes', async () => {
+    test.each(transports)('writers in several processes lose none of each other’s changes over %s', async (transport) => {
       const namespace = uniqueName('writers');
       const store = new LaneGroupsStore(connect(namespace));
       await store.change((document) => withGroup(document, SHOP));
       const names = ['alice', 'bob', 'carol', 'dave'];
       const writers = names.map((name) => {
-        const task = { server: running.address, namespace, name, count: CHANGES_EACH, ...running.credentials };
+        const task = { server: running.address, namespace, transport, name, count: CHANGES_EACH, ...running.credentials };
         const child = fork(join(__dirname, 'lane-writer.cjs'), [JSON.stringify(task)]);
         onTestFinished(() => void child.kill('SIGKILL'));
         return child;
@@ -171,9 +172,27 @@ function describeStore(server: NacosServer): void {
       expect(tablesOf(survey, rules, { formats: DEFAULT_FORMATS })('c')).toBeUndefined();
     });
 
-    test.runIf(server.grpc)('over gRPC are changed with what was written read back, and the history is refused with the remedy', async () => {
+    test.runIf(server.grpc)('over gRPC are written by one of several who write at once, the first document, too', async () => {
+      const namespace = uniqueName('race');
+      const writers = Array.from({ length: 4 }, () => connect(namespace, 'grpc'));
+      for (const round of ['first', 'second']) {
+        const md5 = (await writers[0]?.get('race', 'LANE'))?.md5 ?? '';
+        const contents = writers.map((_, i) => `${round} by ${i}`);
+        const results = await Promise.allSettled(writers.map((writer, i) => writer.publish('race', 'LANE', contents[i] as string, { casMd5: md5 })));
+        expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected']);
+        for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'ELANE_CONFLICT' });
+        const winner = contents[results.findIndex(({ status }) => status === 'fulfilled')];
+        expect((await writers[0]?.get('race', 'LANE'))?.content).toBe(winner);
+      }
+    });
+
+    test.runIf(server.grpc)('over gRPC are compared by the server before it writes, and the history is refused with the remedy', async () => {
       const store = new LaneGroupsStore(connect(undefined, 'grpc'));
-      expect(await store.change((document) => withGroup(document, SHOP))).toMatchObject({ protection: 'read-back' });
+      expect(await store.change((document) => withGroup(document, SHOP))).toMatchObject({ protection: 'comparison' });
+      const { md5 } = await store.read();
+      expect(await store.change((document) => withLane(document, 'shop', { name: 'blue', tag: 'blue' }))).toMatchObject({ protection: 'comparison' });
+      const late = store.change((document) => withLane(document, 'shop', { name: 'gray', tag: 'gray' }), { casMd5: md5 });
+      await expect(late).rejects.toMatchObject({ code: 'ELANE_CONFLICT' });
       await expect(store.history()).rejects.toMatchObject({
         code: 'ELANE_UNSUPPORTED',
         message: expect.stringContaining('LANE_NACOS_TRANSPORT=http'),

@@ -3,10 +3,10 @@ const { withLane } = require('@lane/core/rules');
 const { connectNacos } = require('@lane/nacos-registry');
 const { LaneGroupsStore } = require('@lane/storage');
 
-const { server, namespace, name, count, username, password } = JSON.parse(process.argv[2]);
+const { server, namespace, transport, name, count, username, password } = JSON.parse(process.argv[2]);
 
 process.once('message', async () => {
-  const connection = connectNacos({ server, namespace, username, password, holdProcess: true });
+  const connection = connectNacos({ server, namespace, transport, username, password, holdProcess: true });
   const store = new LaneGroupsStore(connection);
   let conflicts = 0;
   for (let i = 0; i < count; i++) {

@@ -16,7 +16,7 @@ export function tellChange(result: ChangeResult, done: string, json: boolean | u
   if (conflicts > 0) console.log('somebody else has changed the lane groups at the same time; both changes are in force');
   if (protection === 'read-back' && isChanged) {
     console.error(
-      'warning: no history protects changes of others here (gRPC, or a server without one): look at what is in force where others change it, too',
+      'warning: nothing protects changes of others here (the server keeps no history, and does not compare before it writes): look at what is in force where others change it, too',
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { ConfigDocument } from '@lane/core/model';
+import { NacosError } from './nacos-error.js';
 
 /**
  * A document of that content. Its md5 is computed here: a Nacos that reads from its database (Derby) sends the md5 of its
@@ -8,4 +9,12 @@ export function documentOf(content: string): ConfigDocument {
   // Here and not at the top: many processes never read a document.
   const { createHash } = require('node:crypto') as typeof import('node:crypto');
   return { content, md5: createHash('md5').update(content).digest('hex') };
+}
+
+/** The error for a document that has changed since it was read. */
+export function conflict(dataId: string, group: string): NacosError {
+  return new NacosError(
+    'ELANE_CONFLICT',
+    `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`,
+  );
 }

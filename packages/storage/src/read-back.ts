@@ -10,12 +10,16 @@ export const CACHE_POLL_MS = 20;
 /** A server that drops what it is told is told again so often. */
 export const MAX_DROPPED = 3;
 
-/** Whether this text (empty: none) is stored as the lane groups, or will be as soon as the server's cache has followed. Rejects where the store can't be reached. */
-export async function isStored(store: Pick<ConfigStore, 'get'>, text: string, lagMs: number): Promise<boolean> {
+/**
+ * Whether this text (empty: none) is stored as the lane groups, or will be as soon as the server's cache has followed. With `before`, the text that was
+ * there, any third one is an answer at once. Rejects where the store can't be reached.
+ */
+export async function isStored(store: Pick<ConfigStore, 'get'>, text: string, lagMs: number, before?: string): Promise<boolean> {
   const deadline = performance.now() + lagMs;
   for (;;) {
-    if (((await store.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP))?.content ?? '') === text) return true;
-    if (performance.now() >= deadline) return false;
+    const stored = (await store.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP))?.content ?? '';
+    if (stored === text) return true;
+    if (performance.now() >= deadline || (before !== undefined && stored !== before)) return false;
     await pause(CACHE_POLL_MS);
   }
 }

@@ -1,11 +1,11 @@
 /**
  * Reads and changes the lane groups, so that of several writers none loses another's change.
  *
- * Mechanism: a change is an edit of what is there, written only if that is there still (compare-and-set). Nacos compares from 2.3 on;
- * before, the connection does, and between its look and the write another's change can come. So Nacos's history is asked after each
- * write what it has replaced: where that is not what had been read, both changes are put together and written again.
+ * Mechanism: a change is an edit of what is there, written only if that is there still (compare-and-set). Nacos compares over gRPC, and over HTTP
+ * from 2.3 on; before, the connection does, and between its look and the write another's change can come. So Nacos's history is asked after
+ * each write, where there is one, what it has replaced: where that is not what had been read, both changes are put together and written again.
  * What a server says that it has taken is read back before it is called published.
- * Limits: over gRPC there is neither, and some servers have no history (rnacos): what is written is read back only. On a server that does not compare, a writer that dies
+ * Limits: some servers neither compare nor have a history (rnacos): what is written is read back only. On a server that does not compare, a writer that dies
  * between its write and the look at the history leaves a change overwritten, which the history still has. A server whose own
  * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again,
  * which on such a server takes half a second more for each change, and longer while it is slow or others write.
@@ -59,10 +59,10 @@ export interface ChangeResult {
   /** How often the edit was made anew because somebody else had changed the document meanwhile. */
   readonly conflicts: number;
   /**
-   * What protects against others' changes being lost: `history`, the server's own record has been looked at; `read-back`, over gRPC or where
-   * the server has no history, only that what was written is there.
+   * What protects against others' changes being lost: `history`, the server's own record has been looked at; `comparison`, without one (over gRPC),
+   * the server has compared before it wrote; `read-back`, neither, only that what was written is there.
    */
-  readonly protection: 'history' | 'read-back';
+  readonly protection: 'history' | 'comparison' | 'read-back';
 }
 
 const MAX_ATTEMPTS = 30;
@@ -134,12 +134,12 @@ export class LaneGroupsStore {
 
   async #change(firstEdit: LaneGroupsEdit, options: ChangeOptions, mayReplaceInvalid: boolean): Promise<ChangeResult> {
     const { casMd5, by } = options;
-    const protection = (await this.#keepsHistory()) ? 'history' : 'read-back';
+    const hasHistory = await this.#keepsHistory();
     let edit = firstEdit;
     let drops = 0;
     for (let conflicts = 0; conflicts < MAX_ATTEMPTS; conflicts++) {
       if (conflicts > 0) await pause(Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** conflicts));
-      const [latest] = protection === 'history' ? (await this.history({ limit: 1 })).versions : [];
+      const [latest] = hasHistory ? (await this.history({ limit: 1 })).versions : [];
       const stored = await this.#readAfter(latest);
       if (casMd5 !== undefined && conflicts === 0 && casMd5 !== (stored.md5 ?? '')) throw await this.#conflict();
       if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'what is stored is not valid');
@@ -148,14 +148,14 @@ export class LaneGroupsStore {
       if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
       const { document } = parsed;
       const text = laneGroupsToJson(document);
+      const protection = hasHistory ? 'history' : (await this.#compares(stored)) ? 'comparison' : 'read-back';
       if (text === stored.text) return { document, text, md5: stored.md5 as string, isChanged: conflicts > 0, conflicts, protection };
       const start = performance.now();
       try {
         await this.#connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, text, {
           type: 'json',
           by,
-          // Over gRPC nobody compares.
-          ...(this.#connection.keepsHistory ? { casMd5: stored.md5 ?? '' } : {}),
+          casMd5: stored.md5 ?? '',
         });
       } catch (error) {
         if (codeOf(error) !== 'ELANE_CONFLICT') throw error;
@@ -164,7 +164,7 @@ export class LaneGroupsStore {
       }
       const overlapMs = Math.min(MAX_OVERLAP_MS, Math.max(OVERLAP_MS, OVERLAP_WRITES * (performance.now() - start)));
       let outcome = await this.#look(text, stored, latest);
-      if (outcome.is === 'well' && protection === 'history' && !(await this.#hasBeenCompared(stored))) {
+      if (outcome.is === 'well' && hasHistory && !(await this.#compares(stored))) {
         outcome = await this.#lookUntilStill(text, stored, latest, overlapMs);
       }
       if (outcome.is === 'well') return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
@@ -199,15 +199,19 @@ export class LaneGroupsStore {
     return this.#hasHistory;
   }
 
-  /** Nacos compares no first document. */
-  async #hasBeenCompared({ md5 }: StoredLaneGroups): Promise<boolean> {
-    return md5 !== undefined && (await this.#connection.comparesBeforeWriting());
+  /** Whether the server itself compares with this before it writes. Over HTTP Nacos compares no first document. */
+  async #compares({ md5 }: StoredLaneGroups): Promise<boolean> {
+    return (md5 !== undefined || this.#connection.comparesCreation === true) && (await this.#connection.comparesBeforeWriting());
   }
 
   /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
   async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined): Promise<Outcome> {
     const md5 = md5Of(text);
-    if (!(await this.#keepsHistory())) return (await isStored(this.#connection, text, CACHE_LAG_MS)) ? { is: 'well', md5 } : { is: 'lost' };
+    if (!(await this.#keepsHistory())) {
+      // What is neither is the change of somebody who has seen ours, if the server compares; else it may be what its cache had before.
+      const before = (await this.#compares(read)) ? read.text : undefined;
+      return (await isStored(this.#connection, text, CACHE_LAG_MS, before)) ? { is: 'well', md5 } : { is: 'lost' };
+    }
     let isThere = await isStored(this.#connection, text, 0);
     let changes = await changesSince(this.#connection, latest?.id);
     let before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));

@@ -149,6 +149,8 @@ export interface VersionedConfigStore extends ConfigStore {
   readonly keepsHistory: boolean;
   /** Whether the store itself compares where `casMd5` is given, rather than this side just before it writes. */
   comparesBeforeWriting(): Promise<boolean>;
+  /** Whether it does so where there is to be no document yet, too (`casMd5` empty). Default false. */
+  readonly comparesCreation?: boolean;
   /** The changes of a document, the latest first; pages count from 1. */
   history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
   /** What is kept with a change: of `created` what was written, of the others what there was before. undefined: there is no such change. */

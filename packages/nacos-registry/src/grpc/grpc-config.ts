@@ -1,9 +1,9 @@
 /**
  * Nacos's configuration over gRPC: the server is told which documents are watched, and pushes that one has changed, upon which it is read.
- * Nacos compares before it writes (`casMd5`) in all versions that speak gRPC; a history it has over HTTP only.
+ * Over gRPC all versions of Nacos compare before they write (`casMd5`; over HTTP from 2.3 on); a history there is over HTTP only.
  */
 import { type ConfigDocument, type PublishOptions, type Unsubscribe } from '@lane/core/model';
-import { documentOf } from '../document.js';
+import { conflict, documentOf } from '../document.js';
 import { NacosError } from '../nacos-error.js';
 import type { Dependant, GrpcCall, GrpcSession } from './grpc-session.js';
 import { Redo } from './redo.js';
@@ -23,6 +23,16 @@ interface Watched {
 /** `ConfigQueryResponse`: no such document; and one that is being written. */
 const NOT_FOUND = 300;
 const BEING_WRITTEN = 400;
+/** `ResponseCode.FAIL`, of a comparison that fails, too. */
+const FAILED = 500;
+/**
+ * What to compare with where there is to be no document: an md5 that no content has. Nacos compares only with something, and only where there
+ * is a document; else it adds one (`insertOrUpdateCas`).
+ */
+const MD5_OF_NONE = '0'.repeat(32);
+/** Seen: 100 ms with Nacos 2.2.4. */
+const CACHE_LAG_MS = 3_000;
+const CACHE_POLL_MS = 20;
 const BEING_WRITTEN_PAUSE_MS = 50;
 const BEING_WRITTEN_ATTEMPTS = 20;
 /** The Java client asks again from time to time, too (`ClientWorker`, every 5 minutes): a push could be lost. */
@@ -74,21 +84,47 @@ export class GrpcConfig implements Dependant {
         throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered no content where the document ${dataId} was asked for`);
       }
       if (answer['errorCode'] === NOT_FOUND) return undefined;
-      await new Promise<void>((resolve) => setTimeout(resolve, BEING_WRITTEN_PAUSE_MS));
+      await pause(BEING_WRITTEN_PAUSE_MS);
     }
   }
 
   async publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
     const { casMd5, type, by } = options;
-    if (casMd5 !== undefined) throw new NacosError('ELANE_UNSUPPORTED', 'not yet');
-    await this.#session.request({
-      doing: `publish the document ${dataId}`,
+    const doing = `publish the document ${dataId}`;
+    const answer = await this.#session.request({
+      doing,
       type: 'ConfigPublishRequest',
       fields: {
         ...{ dataId, group, tenant: this.#tenant, content },
+        ...(casMd5 === undefined ? {} : { casMd5: casMd5 === '' ? MD5_OF_NONE : casMd5 }),
         additionMap: { ...(type === undefined ? {} : { type }), ...(by === undefined ? {} : { src_user: by }) },
       },
+      accepts: [FAILED],
+      // Done twice, it would find its own first outcome, and call it a conflict.
+      repeatable: casMd5 === undefined,
     });
+    if (answer['resultCode'] !== 200) {
+      const { message } = answer;
+      if (casMd5 !== undefined && typeof message === 'string' && /cas publish .*fail/i.test(message)) throw conflict(dataId, group);
+      throw this.#session.refusedTo(doing, answer);
+    }
+    if (casMd5 !== undefined && (await this.#isRefused(dataId, group, documentOf(content).md5, casMd5))) throw conflict(dataId, group);
+  }
+
+  /**
+   * Whether a document that the server says it has taken is not there, but another one than was to be replaced: Nacos 2.1.1 with its embedded database
+   * refuses to write over another document and says that it has (`BaseDatabaseOperate.update` looks at no row count; 2.2.4 does).
+   * Its cache follows the database with a lag, until which it is not known.
+   */
+  async #isRefused(dataId: string, group: string, md5: string, replaced: string): Promise<boolean> {
+    const deadline = performance.now() + CACHE_LAG_MS;
+    for (;;) {
+      const stored = (await this.get(dataId, group))?.md5 ?? '';
+      if (stored === md5) return false;
+      if (stored !== replaced) return true;
+      if (performance.now() > deadline) return false;
+      await pause(CACHE_POLL_MS);
+    }
   }
 
   async remove(dataId: string, group: string): Promise<void> {
@@ -167,6 +203,10 @@ export class GrpcConfig implements Dependant {
     watched.document = document;
     for (const listener of Array.from(watched.listeners)) this.#session.tell(listener, document);
   }
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
 function idOf(dataId: string, group: string): string {

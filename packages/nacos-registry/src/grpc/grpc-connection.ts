@@ -37,6 +37,7 @@ import { GrpcSession, unsupported } from './grpc-session.js';
 export class GrpcConnection implements NacosConnection {
   readonly transport = 'grpc';
   readonly keepsHistory = false;
+  readonly comparesCreation = true;
   readonly holdMs = BEATS_HOLD_MS;
   readonly server: string;
   readonly defaultGroup: string;
@@ -120,7 +121,7 @@ export class GrpcConnection implements NacosConnection {
   }
 
   comparesBeforeWriting(): Promise<boolean> {
-    return Promise.resolve(false);
+    return Promise.resolve(true);
   }
 
   contentOfChange(): Promise<string | undefined> {

@@ -111,10 +111,13 @@ export class GrpcSession {
     if (REFUSALS.has(errorCode)) throw this.#refusal();
     if (answer.type === 'ErrorResponse' && errorCode === STARTING) throw this.#failed(this.#unreachable([textOf(message, 'it is starting')]));
     if ((resultCode === SUCCESS && answer.type !== 'ErrorResponse') || call.accepts?.includes(errorCode as number) === true) return answer.fields;
-    throw new NacosError(
-      'ELANE_NACOS_ANSWER',
-      `Nacos at ${this.#label} refused to ${call.doing}: ${textOf(message, 'it does not say why')} (error ${jsonNumber(errorCode)})`,
-    );
+    throw this.refusedTo(call.doing, answer.fields);
+  }
+
+  /** The error for an answer that is no success. */
+  refusedTo(doing: string, { message, errorCode }: Readonly<Record<string, unknown>>): NacosError {
+    const why = textOf(message, 'it does not say why');
+    return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#label} refused to ${doing}: ${why} (error ${jsonNumber(errorCode)})`);
   }
 
   /** Logs in anew, where there is a user name. Rejects with a NacosError. */

@@ -12,7 +12,7 @@ import {
   type PublishOptions,
   jsonNumber,
 } from '@lane/core/model';
-import { documentOf } from '../document.js';
+import { conflict, documentOf } from '../document.js';
 import { expectSuccess } from './http-naming.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
@@ -305,12 +305,4 @@ function isFalse(body: string): boolean {
 function expectTrue(answer: NacosAnswer, dataId: string): void {
   if (isFalse(answer.body))
     throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${answer.excerpt()}): check its log`);
-}
-
-/** The error for a document that has changed since it was read. */
-function conflict(dataId: string, group: string): NacosError {
-  return new NacosError(
-    'ELANE_CONFLICT',
-    `the document ${dataId} of group ${group} has changed since it was read: read it again, and apply the change to what it says now`,
-  );
 }
