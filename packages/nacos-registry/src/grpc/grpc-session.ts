@@ -215,7 +215,7 @@ export class GrpcSession {
         const link = await ServerLink.open(server, {
           tenant: this.namespace === 'public' ? '' : this.namespace,
           holdProcess: this.#holdProcess,
-          onPush: (push) => this.#pushed(push),
+          onPush: (push, link) => this.#pushed(push, link),
         });
         this.#server = index;
         this.#take(link);
@@ -264,17 +264,15 @@ export class GrpcSession {
     if (!this.#closed && this.#dependants.some(({ isWaiting }) => isWaiting)) this.#connected().catch((error: unknown) => this.complain(error));
   }
 
-  #pushed(push: Message): void {
-    if (push.type === 'ConnectResetRequest') this.#moved(push);
+  #pushed(push: Message, link: ServerLink): void {
+    if (push.type === 'ConnectResetRequest') this.#moved(push, link);
     else for (const dependant of this.#dependants) dependant.pushed(push);
   }
 
   /** The server wants us elsewhere: to balance, or since it ends. We go where it says if that is one of the servers that were set. */
-  #moved({ fields }: Message): void {
+  #moved({ fields }: Message, link: ServerLink): void {
     const { serverIp, serverPort } = fields;
     const named = this.#servers.findIndex(({ host, port }) => host === serverIp && port === jsonNumber(serverPort));
-    const link = this.#link;
-    if (link === undefined) return;
     this.#lost(link, named === -1 ? (this.#server + 1) % this.#servers.length : named);
     link.end(new Error('the server wants us elsewhere'));
   }

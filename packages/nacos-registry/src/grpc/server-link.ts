@@ -22,7 +22,7 @@ export interface ServerLinkOptions {
   readonly tenant: string;
   readonly holdProcess: boolean;
   /** Told what the server pushes. It is acknowledged already. */
-  readonly onPush: (push: Message) => void;
+  readonly onPush: (push: Message, link: ServerLink) => void;
 }
 
 /** A connection that the server does not know, or does not know any more (`NacosException.UN_REGISTER`). */
@@ -150,7 +150,7 @@ export class ServerLink {
     if (acknowledgement !== undefined && typeof requestId === 'string')
       this.#send(acknowledgement, { resultCode: 200, errorCode: 0, success: true, requestId });
     try {
-      this.#options.onPush(push);
+      this.#options.onPush(push, this);
     } catch (error) {
       this.end(new Error(`a push could not be taken: ${messageOf(error)}`));
     }
