@@ -20,7 +20,7 @@ import { startRealNacos } from './real-nacos.mjs';
 /**
  * @typedef {object} Example
  * @property {string} title
- * @property {'any' | 'real'} [nacos] `real`: clients that speak gRPC, which the embedded Nacos does not. Default `any`.
+ * @property {'any' | 'real'} [nacos] `real`: not the embedded one. Default `any`.
  * @property {() => Promise<void>} [install] Brings and builds what is needed; quick where that is done.
  * @property {string[]} services In the lane group: what may be tagged.
  * @property {string} entry The service that the gateway sends requests to.

@@ -3,7 +3,10 @@
  * with NACOS_SERVER_USERNAME and NACOS_SERVER_PASSWORD where it asks for them).
  * Where a real server cannot run, it is left out with one line that says why; with CI set that is a failure.
  */
-import { startEmbeddedNacos } from '@lane/embedded-nacos';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { EmbeddedNacosOptions } from '@lane/embedded-nacos';
 import { expect, inject, test } from 'vitest';
 import type {} from './global-setup.js';
 import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
@@ -66,27 +69,42 @@ export function tellLeftOutServers(): void {
 const embedded: NacosServer = {
   name: 'embedded Nacos',
   kind: 'embedded',
-  grpc: false,
+  grpc: true,
   start: () => startEmbedded(),
   startOwn: (options) => startEmbedded(options),
 };
 
 async function startEmbedded(options: { auth?: Credentials } = {}): Promise<OwnNacos> {
-  let running = await startEmbeddedNacos({ port: 0, ...options });
-  const { address, port } = running;
+  const host = '127.0.0.1';
+  let { child, port } = await forkEmbedded({ port: 0, ...options });
   return {
     name: embedded.name,
-    host: '127.0.0.1',
+    host,
     port,
-    address,
-    grpc: false,
+    address: `${host}:${port}`,
+    grpc: true,
     ...(options.auth && { credentials: options.auth }),
-    stop: () => running.close(),
+    stop: () => endOf(child),
     async restart() {
-      await running.close();
-      running = await startEmbeddedNacos({ port, ...options });
+      await endOf(child);
+      ({ child, port } = await forkEmbedded({ port, ...options }));
     },
   };
+}
+
+async function forkEmbedded(options: EmbeddedNacosOptions): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(join(__dirname, 'embedded-nacos.cjs'), [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the embedded Nacos ended as it started')));
+  const [{ port }] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
+  ended.catch(() => {});
+  return { child, port };
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
 }
 
 function real(version: RealNacosVersion): NacosServer {

@@ -16,6 +16,8 @@ export interface StoredConfig {
   readonly md5: string;
   readonly type: string;
   readonly appName: string;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
 }
 
 /** A change. As in Nacos, an update and a removal keep the content from before, an insertion the new one. */
@@ -62,7 +64,15 @@ export class ConfigStore {
     const before = this.get(key);
     if (options.casMd5 !== undefined && options.casMd5 !== (before?.md5 ?? '')) return false;
     const { type, appName, srcIp, srcUser } = options;
-    const config: StoredConfig = { id: before?.id ?? String(this.#nextId++), key, content, md5: md5Of(content), type, appName };
+    const config: StoredConfig = {
+      id: before?.id ?? String(this.#nextId++),
+      key,
+      content,
+      md5: md5Of(content),
+      type,
+      appName,
+      modifiedAt: Date.now(),
+    };
     this.#configs.set(idOf(key), config);
     this.#remember(before ?? config, before === undefined ? 'I' : 'U', srcIp, srcUser);
     // The same content again is a change in the history, and none to those who wait.

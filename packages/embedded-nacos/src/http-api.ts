@@ -18,6 +18,7 @@ export interface ApiContext {
   readonly naming: NamingStore;
   readonly configs: ConfigStore;
   readonly push: Pick<UdpPush, 'subscribe'>;
+  readonly listeners: Resources['listeners'];
   readonly auth: Credentials | undefined;
   /** Longest a client may wait for a change, in milliseconds. */
   readonly longPollTimeoutMs: number | undefined;
@@ -34,16 +35,18 @@ export interface Api {
   configChanged(key: ConfigId): void;
   /** The list of a service as clients get it. */
   listOf(id: ServiceId, clusters: string, healthyOnly?: boolean): { readonly lastRefTime: number };
+  /** What the API works on, for another one beside it. */
+  readonly resources: Resources;
   /** Answers everybody who waits. */
   close(): void;
 }
 
 /** Makes the API. */
-export function createApi({ naming, configs, push, auth, longPollTimeoutMs, allowedHosts, log }: ApiContext): Api {
+export function createApi({ naming, configs, push, listeners, auth, longPollTimeoutMs, allowedHosts, log }: ApiContext): Api {
   const forms = new Forms();
   const lists = new ServiceLists(naming);
   const waiters = new ConfigWaiters(longPollTimeoutMs);
-  const resources: Resources = { naming, lists, push, configs, waiters, sessions: new Sessions(auth) };
+  const resources: Resources = { naming, lists, push, configs, waiters, sessions: new Sessions(auth), listeners };
   const refusalOf = createBrowserGuard(allowedHosts);
 
   async function answer(request: IncomingMessage, response: ServerResponse, path: string, parameters: URLSearchParams): Promise<void> {
@@ -83,6 +86,7 @@ export function createApi({ naming, configs, push, auth, longPollTimeoutMs, allo
 
   return {
     handle,
+    resources,
     listOf: (id, clusters, healthyOnly) => lists.listOf(id, clusters, healthyOnly),
     configChanged: (key) => waiters.changed(key),
     close: () => waiters.close(),

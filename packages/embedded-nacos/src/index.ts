@@ -1,7 +1,7 @@
 /**
  * A Nacos in this process, for demos, development and tests: the HTTP API v1 with UDP push and long polling, as the npm
- * package `nacos` uses it. It starts in milliseconds, keeps everything in memory, and passes the contract suite that real
- * Nacos servers pass. It has no gRPC and no cluster.
+ * package `nacos` uses it, and gRPC, as `nacos-sdk-rust-binding-node` and Java do. It starts in milliseconds, keeps everything in memory, and
+ * passes the contract suite that real Nacos servers pass. It has no cluster.
  */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
@@ -10,12 +10,15 @@ import { createApi } from './http-api.js';
 import { isLoopback } from './browser-guard.js';
 import { ConfigStore } from './config-store.js';
 import { NamingStore } from './naming-store.js';
+import type { GrpcServer, GrpcServerOptions } from './grpc/grpc-server.js';
 import { UdpPush } from './udp-push.js';
 
 /** Options of {@link startEmbeddedNacos}. */
 export interface EmbeddedNacosOptions {
   /** Default 8848; 0 takes a free one. */
   readonly port?: number;
+  /** For gRPC. Default: `port` + 1000, where clients look for it; if that is taken, there is no gRPC, which `log` is told. false: there is none. */
+  readonly grpcPort?: number | false;
   /** Default 127.0.0.1: this machine alone. Anything else is told in one line, for who reaches it may change everything. */
   readonly host?: string;
   /** Names by which clients may call it, beside addresses, names without a dot, and private ones such as `*.local`. */
@@ -36,6 +39,8 @@ export interface EmbeddedNacosOptions {
 export interface EmbeddedNacos {
   readonly host: string;
   readonly port: number;
+  /** undefined: there is no gRPC. */
+  readonly grpcPort: number | undefined;
   /** `host:port`. */
   readonly address: string;
   /** Ends it: waiting clients are answered, connections closed, the port is free again. */
@@ -44,55 +49,108 @@ export interface EmbeddedNacos {
 
 /** Starts one. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
 export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Promise<EmbeddedNacos> {
-  const { port = 8848, host = '127.0.0.1', auth, longPollTimeoutMs, beatCheckIntervalMs = 1000, allowedHosts = [], documents = [], log } = options;
+  const {
+    port = 8848,
+    grpcPort,
+    host = '127.0.0.1',
+    auth,
+    longPollTimeoutMs,
+    beatCheckIntervalMs = 1000,
+    allowedHosts = [],
+    documents = [],
+    log,
+  } = options;
+  let grpc: GrpcServer | undefined;
   const naming = new NamingStore(
-    (id) => push.changed(id),
+    (id) => {
+      push.changed(id);
+      grpc?.serviceChanged(id);
+    },
     () => performance.now(),
   );
-  const configs = new ConfigStore((key) => api.configChanged(key));
+  const configs = new ConfigStore((key) => {
+    api.configChanged(key);
+    grpc?.configChanged(key);
+  });
+  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters));
+  const api = createApi({
+    ...{ naming, configs, push, auth, longPollTimeoutMs },
+    listeners: (key) => grpc?.listeners(key) ?? {},
+    allowedHosts: [host, ...allowedHosts],
+    log: log ?? (() => {}),
+  });
+  for (const { content, ...key } of documents) {
+    configs.publish({ tenant: '', ...key }, content, { type: 'text', appName: '', casMd5: undefined, srcIp: '', srcUser: '' });
+  }
   const server = createServer();
   // Clients keep connections open between their beats, which come every 5 s.
   server.keepAliveTimeout = 30_000;
   server.on('clientError', (_error, socket) => socket.destroy());
-  // A request that comes before the port of pushes is open may ask for them: it waits.
-  let open = (): void => {};
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  server.on('request', (request, response) => void opened.then(() => api.handle(request, response)));
-  await listen(server, port, host);
-
-  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters)).catch((error: unknown) => {
+  server.on('request', (request, response) => api.handle(request, response));
+  try {
+    for (let attempt = 1; ; attempt++) {
+      await listen(server, port, host);
+      grpc = await openGrpc(grpcPort, (server.address() as AddressInfo).port, host, { ...api.resources, log: log ?? (() => {}) });
+      // Any port will do, so that it may as well be one that has a free one above it.
+      if (grpc !== undefined || grpcPort !== undefined || port !== 0 || attempt === MAX_ATTEMPTS) break;
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  } catch (error) {
     server.close();
+    push.close();
     throw error;
-  });
-  const api = createApi({ naming, configs, push, auth, longPollTimeoutMs, allowedHosts: [host, ...allowedHosts], log: log ?? (() => {}) });
-  for (const { content, ...key } of documents) {
-    configs.publish({ tenant: '', ...key }, content, { type: 'text', appName: '', casMd5: undefined, srcIp: '', srcUser: '' });
   }
-  open();
+  const address = server.address() as AddressInfo;
   if (!isLoopback(host)) {
     const line = `the embedded Nacos listens on ${host}, not on this machine alone: who reaches it ${auth === undefined ? 'may change everything in it, as it asks nobody for a password' : 'and knows the password may change everything in it'}; leave out the host to keep it on 127.0.0.1`;
     if (log === undefined) process.emitWarning(line, { code: 'ELANE_NACOS_EXPOSED' });
     else log(line);
   }
-  const checking = setInterval(() => naming.expire(), beatCheckIntervalMs);
+  const checking = setInterval(() => {
+    naming.expire();
+    grpc?.expire();
+  }, beatCheckIntervalMs);
   checking.unref();
 
-  const address = server.address() as AddressInfo;
   const shown = host.includes(':') ? `[${host}]` : host;
   let closing: Promise<void> | undefined;
   return {
     host,
     port: address.port,
+    grpcPort: grpc?.port,
     address: `${shown}:${address.port}`,
     close: () =>
       (closing ??= new Promise((resolve) => {
         clearInterval(checking);
         api.close();
         push.close();
-        server.close(() => resolve());
+        const grpcClosed = grpc?.close();
+        server.close(() => resolve(grpcClosed));
         server.closeAllConnections();
       })),
   };
+}
+
+/** Nacos serves gRPC this far above its HTTP port. */
+const GRPC_PORT_OFFSET = 1_000;
+const MAX_PORT = 65_535;
+const MAX_ATTEMPTS = 20;
+
+async function openGrpc(asked: number | false | undefined, port: number, host: string, options: GrpcServerOptions): Promise<GrpcServer | undefined> {
+  if (asked === false) return undefined;
+  const grpcPort = asked ?? port + GRPC_PORT_OFFSET;
+  if (grpcPort > MAX_PORT) return undefined;
+  // Loaded here: it is not for those who leave it out.
+  const { GrpcServer } = require('./grpc/grpc-server.js') as typeof import('./grpc/grpc-server.js');
+  try {
+    return await GrpcServer.listen(grpcPort, host, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    if (asked !== undefined) throw portInUse(grpcPort, host);
+    options.log(`port ${grpcPort} of ${host}, where clients look for gRPC, is in use: the embedded Nacos speaks HTTP only`);
+    return undefined;
+  }
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {
@@ -101,8 +159,12 @@ async function listen(server: Server, port: number, host: string): Promise<void>
     await once(server, 'listening');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), {
-      code: 'ELANE_PORT_IN_USE',
-    });
+    throw portInUse(port, host);
   }
+}
+
+function portInUse(port: number, host: string): Error {
+  return Object.assign(new Error(`port ${port} of ${host} is in use: stop what listens there, or choose another port (0 takes a free one)`), {
+    code: 'ELANE_PORT_IN_USE',
+  });
 }

@@ -11,7 +11,10 @@ export interface StoredInstance {
   enabled: boolean;
   healthy: boolean;
   metadata: Record<string, string>;
+  /** Infinity: no beats are waited for, as a connection keeps it. */
   lastBeatAt: number;
+  /** The connection that keeps it. */
+  readonly holder?: object | undefined;
 }
 
 /** A service of a namespace. */
@@ -69,7 +72,8 @@ export class NamingStore {
     this.#now = now;
   }
 
-  register(id: ServiceId, input: InstanceInput): void {
+  /** Registers an instance, in place of what has its address. With a `holder` it needs no beats, and lasts until it is released. */
+  register(id: ServiceId, input: InstanceInput, holder?: object): void {
     checkInstance(input);
     const service = this.#open(id);
     service.ephemeral ??= input.ephemeral;
@@ -81,7 +85,7 @@ export class NamingStore {
       );
     }
     const address = addressOf(input);
-    service.instances.set(address, { ...input, lastBeatAt: this.#now() });
+    service.instances.set(address, { ...input, lastBeatAt: holder === undefined ? this.#now() : Infinity, holder });
     const override = service.overrides.get(address);
     if (override !== undefined) override.orphanedAt = undefined;
     this.#changed(id);
@@ -106,6 +110,14 @@ export class NamingStore {
     this.#changed(id);
   }
 
+  /** Takes an instance away, unless another holder has registered it meanwhile. */
+  release(id: ServiceId, address: string, holder: object): void {
+    const service = this.#services.get(keyOf(id));
+    if (service === undefined || service.instances.get(address)?.holder !== holder) return;
+    this.#remove(service, address);
+    this.#changed(id);
+  }
+
   /** Takes a beat. False: there is no such instance, and `full` did not say how to make it again. */
   beat(id: ServiceId, ip: string, port: number, full: InstanceInput | undefined): boolean {
     const instance = this.#services.get(keyOf(id))?.instances.get(`${ip}:${port}`);
@@ -114,7 +126,7 @@ export class NamingStore {
       this.register(id, full);
       return true;
     }
-    instance.lastBeatAt = this.#now();
+    if (instance.holder === undefined) instance.lastBeatAt = this.#now();
     if (!instance.healthy) {
       instance.healthy = true;
       this.#changed(id);

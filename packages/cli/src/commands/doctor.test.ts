@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { examine, type Examination, type Given } from '../doctor/examine.js';
 import type { Finding } from '../doctor/finding.js';
 import { wordsOf } from '../doctor/preloads.js';
-import { CLEAN, freePort, runProgram, type Result } from '@lane/testing';
+import { CLEAN, closing, freePort, runProgram, type Result } from '@lane/testing';
 import { AGENT, runLane } from '@lane/testing/programs';
 
 const ROOT = join(__dirname, '../../../..');
@@ -468,9 +468,10 @@ describe('in the environment of an app', () => {
     const app = join(folder, 'app');
     mkdirSync(join(app, 'node_modules/nacos-sdk-rust-binding-node'), { recursive: true });
     writeFileSync(join(app, 'node_modules/nacos-sdk-rust-binding-node/package.json'), '{"name":"nacos-sdk-rust-binding-node"}');
-    const { code, stdout } = await runLane(['doctor', '--quiet', '--env', `LANE_NACOS_SERVER=${nacos.address}`], { cwd: app });
+    const closed = closing(await startEmbeddedNacos({ port: 0, grpcPort: false }));
+    const { code, stdout } = await runLane(['doctor', '--quiet', '--env', `LANE_NACOS_SERVER=${closed.address}`], { cwd: app });
     expect(code).toBe(1);
-    const grpcPort = Number(nacos.address.split(':')[1]) + 1000;
+    const grpcPort = closed.port + 1000;
     expect(stdout).toMatch(
       new RegExp(`^error +nacos +port ${grpcPort} of 127\\.0\\.0\\.1, where Nacos takes gRPC .*\\(ECONNREFUSED\\)\\n +→ open port ${grpcPort}`, 'm'),
     );

@@ -1,6 +1,6 @@
 /** What a handler of the API gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ConfigStore } from '../config-store.js';
+import type { ConfigId, ConfigStore } from '../config-store.js';
 import type { NamingStore } from '../naming-store.js';
 import type { UdpPush } from '../udp-push.js';
 import type { ConfigWaiters } from './config-waiters.js';
@@ -22,6 +22,8 @@ export interface Resources {
   readonly configs: ConfigStore;
   readonly waiters: ConfigWaiters;
   readonly sessions: Sessions;
+  /** Who listens to a document over gRPC: the md5 that each has, by address. */
+  readonly listeners: (key: ConfigId) => Readonly<Record<string, string>>;
 }
 
 /** Gives the answer: a string goes out as text, anything else as JSON; undefined: the handler answers itself. Throws `NacosApiError` to refuse. */

@@ -1,6 +1,6 @@
 /** `/cs/configs`: documents, read and written; and who waits for a change of them. */
 import { badRequest, NacosApiError } from '../api-error.js';
-import { idOf, type StoredConfig } from '../config-store.js';
+import { idOf, type ConfigId, type StoredConfig } from '../config-store.js';
 import type { Call, Resources } from './call.js';
 import { sendChanged } from './config-waiters.js';
 import { configOf, pageOf, parameter, publicIsNone, tenantOf } from './parameters.js';
@@ -39,13 +39,11 @@ export function getConfig(call: Call, resources: Resources): unknown {
 export function publishConfig({ request, parameters }: Call, { configs }: Resources): boolean {
   const key = configOf(parameters);
   const content = parameter(parameters, 'content');
-  if (content.trim() === '') throw badRequest(`content is blank : ${content}`);
-  if (!VALID_NAME.test(key.dataId)) throw badRequest(`invalid dataId : ${key.dataId}`);
-  if (!VALID_NAME.test(key.group)) throw badRequest(`invalid group : ${key.group}`);
+  checkDocument(key, content);
   // By a header, as from Nacos 2.3 on: the form's casMd5 was never looked at over HTTP.
   const casMd5 = request.headers['casmd5'];
   const published = configs.publish(key, content, {
-    type: typeOf(parameters),
+    type: typeOfDocument(parameters.get('type') ?? ''),
     appName: parameters.get('appName') ?? '',
     casMd5: typeof casMd5 === 'string' && casMd5 !== '' ? casMd5 : undefined,
     srcIp: request.socket.remoteAddress ?? '',
@@ -64,6 +62,11 @@ export function removeConfig({ request, parameters }: Call, { configs }: Resourc
 /** `GET /cs/history/configs`: all documents of a tenant. */
 export function listConfigs({ parameters }: Call, { configs }: Resources): unknown {
   return configs.search(tenantOf(parameters), '', '', true).map(rowOf);
+}
+
+/** `GET /cs/configs/listener`: who listens over gRPC. Nacos has the name misspelt, and lists those who wait over HTTP, too. */
+export function listListeners({ parameters }: Call, { listeners }: Resources): unknown {
+  return { collectStatus: 200, lisentersGroupkeyStatus: listeners(configOf(parameters)) };
 }
 
 /** `POST /cs/configs/listener`: answers at once where the client is behind, else at the next change. */
@@ -93,9 +96,15 @@ function searchConfigs({ parameters }: Call, { configs }: Resources): unknown {
   return pageOf(found.map(rowOf), parameters);
 }
 
+/** Throws where a document has nothing in it, or a name that Nacos does not take. */
+export function checkDocument({ dataId, group }: ConfigId, content: string): void {
+  if (content.trim() === '') throw badRequest(`content is blank : ${content}`);
+  if (!VALID_NAME.test(dataId)) throw badRequest(`invalid dataId : ${dataId}`);
+  if (!VALID_NAME.test(group)) throw badRequest(`invalid group : ${group}`);
+}
+
 /** An unknown type of a document is text. */
-function typeOf(parameters: URLSearchParams): string {
-  const type = parameters.get('type') ?? '';
+export function typeOfDocument(type: string): string {
   return Object.hasOwn(CONTENT_TYPES, type) ? type : 'text';
 }
 

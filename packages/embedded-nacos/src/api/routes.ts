@@ -1,7 +1,7 @@
 /** What the API answers: the table of its routes. */
 import type { Handler } from './call.js';
 import { getHistory } from './config-history.js';
-import { getConfig, listConfigs, listenToConfigs, publishConfig, removeConfig } from './configs.js';
+import { getConfig, listConfigs, listListeners, listenToConfigs, publishConfig, removeConfig } from './configs.js';
 import { beat, deregister, getInstance, listInstances, register, update } from './instances.js';
 import { getHealth, getMetrics, getState, listNamespaces, logIn } from './server.js';
 import { createService, getService, listServices } from './services.js';
@@ -36,6 +36,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/cs/configs', handler: getConfig },
   { method: 'POST', path: '/cs/configs', handler: publishConfig },
   { method: 'DELETE', path: '/cs/configs', handler: removeConfig },
+  { method: 'GET', path: '/cs/configs/listener', handler: listListeners },
   { method: 'POST', path: '/cs/configs/listener', handler: listenToConfigs },
   { method: 'GET', path: '/cs/history', handler: getHistory },
   { method: 'GET', path: '/cs/history/configs', handler: listConfigs },

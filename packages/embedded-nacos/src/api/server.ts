@@ -1,8 +1,7 @@
 /** The server itself: log-in, health, namespaces. */
 import { NacosApiError } from '../api-error.js';
 import type { Call, Resources } from './call.js';
-
-const TOKEN_TTL_S = 18_000;
+import { TOKEN_TTL_S } from './sessions.js';
 
 /** `POST /auth/login` and `POST /auth/users/login` */
 export function logIn({ parameters }: Call, { sessions }: Resources): unknown {
