@@ -126,33 +126,37 @@ function describeStore(server: NacosServer): void {
       expect(lanes?.toSorted()).toEqual(expected);
     });
 
-    test.each(transports)('writers in several processes lose none of each other’s changes over %s', async (transport) => {
-      const namespace = uniqueName('writers');
-      const store = new LaneGroupsStore(connect(namespace));
-      await store.change((document) => withGroup(document, SHOP));
-      const names = ['alice', 'bob', 'carol', 'dave'];
-      const writers = names.map((name) => {
-        const task = { server: running.address, namespace, transport, name, count: CHANGES_EACH, ...running.credentials };
-        const child = fork(join(__dirname, 'lane-writer.cjs'), [JSON.stringify(task)]);
-        onTestFinished(() => void child.kill('SIGKILL'));
-        return child;
-      });
-      await Promise.all(writers.map((child) => once(child, 'message')));
-      const done = Promise.all(writers.map((child) => Promise.all([once(child, 'message'), once(child, 'exit')])));
-      for (const child of writers) child.send('go');
-      // One that ends early answers nothing, and would be waited for in vain.
-      const ends = await Promise.race([done, ...writers.map(endedBadly)]);
-      expect(ends.map(([, [code]]) => code as unknown)).toEqual(names.map(() => 0));
+    test.each(transports)(
+      'writers in several processes lose none of each other’s changes over %s',
+      async (transport) => {
+        const namespace = uniqueName('writers');
+        const store = new LaneGroupsStore(connect(namespace));
+        await store.change((document) => withGroup(document, SHOP));
+        const names = ['alice', 'bob', 'carol', 'dave'];
+        const writers = names.map((name) => {
+          const task = { server: running.address, namespace, transport, name, count: CHANGES_EACH, ...running.credentials };
+          const child = fork(join(__dirname, 'lane-writer.cjs'), [JSON.stringify(task)]);
+          onTestFinished(() => void child.kill('SIGKILL'));
+          return child;
+        });
+        await Promise.all(writers.map((child) => once(child, 'message')));
+        const done = Promise.all(writers.map((child) => Promise.all([once(child, 'message'), once(child, 'exit')])));
+        for (const child of writers) child.send('go');
+        // One that ends early answers nothing, and would be waited for in vain.
+        const ends = await Promise.race([done, ...writers.map(endedBadly)]);
+        expect(ends.map(([, [code]]) => code as unknown)).toEqual(names.map(() => 0));
 
-      const expected = names.flatMap((name) => Array.from({ length: CHANGES_EACH }, (_, i) => `${name}-${i}`)).toSorted();
-      await eventually(async () => expect((await store.read()).document.groups[0]?.lanes.map((lane) => lane.name).toSorted()).toEqual(expected));
-      // Otherwise they have not been at it at the same time, and this says nothing.
-      const conflicts = ends.map(([[told]]) => (told as { conflicts: number }).conflicts);
-      expect(conflicts.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
-      const { versions } = await store.history({ limit: 100 });
-      expect([...new Set(versions.map(({ by }) => by))].filter((by) => by !== undefined).toSorted()).toEqual(names);
-      // On a server that does not compare, a change waits until the others have been still.
-    }, 180_000);
+        const expected = names.flatMap((name) => Array.from({ length: CHANGES_EACH }, (_, i) => `${name}-${i}`)).toSorted();
+        await eventually(async () => expect((await store.read()).document.groups[0]?.lanes.map((lane) => lane.name).toSorted()).toEqual(expected));
+        // Otherwise they have not been at it at the same time, and this says nothing.
+        const conflicts = ends.map(([[told]]) => (told as { conflicts: number }).conflicts);
+        expect(conflicts.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(0);
+        const { versions } = await store.history({ limit: 100 });
+        expect([...new Set(versions.map(({ by }) => by))].filter((by) => by !== undefined).toSorted()).toEqual(names);
+        // On a server that does not compare, a change waits until the others have been still.
+      },
+      180_000,
+    );
 
     test('a survey finds every service, with its tags and what serves where', async () => {
       const connection = connect();

@@ -68,7 +68,7 @@ async function main(): Promise<void> {
     const { code, syscall } = error as NodeJS.ErrnoException;
     const message = inFlags((error as Error).message, (variable) => (process.env[variable] ?? '') === '');
     const expected = error instanceof CliError || code?.startsWith('ELANE_') === true;
-    const isAddress = syscall === 'listen' || syscall === 'getaddrinfo';
+    const isAddress = syscall === 'listen' || syscall === 'bind' || syscall === 'getaddrinfo';
     if (wantsJson() && (expected || isAddress)) {
       const { problems } = error as { problems?: unknown };
       tellAsJson(code, message, problems === undefined ? {} : { problems });

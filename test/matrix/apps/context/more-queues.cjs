@@ -32,7 +32,7 @@ function asyncForms(async) {
 
 /** Who asks for what somebody else is fetching is called back with them. */
 const asked = (ask) => (see) => calledBack((done) => ask((error) => (see('callback'), done(error))));
-const fetching = (...args) => setTimeout(args.at(-1), 1, null, 1);
+const fetching = (...args) => setTimeout(() => args.at(-1)(null, 1), 1);
 /** A lock, or a semaphore: `take(taken)`, where `taken` is given what lets go. */
 const taking = (take) => (see) => calledBack((done) => take((release) => callingBack(see)(() => (release(), done()))));
 
@@ -70,7 +70,7 @@ const LIBRARIES = {
   inflight: (inflight) => ({
     inflight: asked((done) => {
       const fetched = inflight('key', done);
-      if (fetched !== null) setTimeout(fetched, 1, null);
+      if (fetched !== null) setTimeout(() => fetched(null), 1);
     }),
   }),
   lock: ({ Lock }) => {
@@ -103,7 +103,7 @@ const LIBRARIES = {
   },
   thunky: (thunky) => {
     // What fails is asked for again.
-    const open = thunky((done) => setTimeout(done, 1, new Error('again')));
+    const open = thunky((done) => setTimeout(() => done(new Error('again')), 1));
     return { open: asked((done) => open(() => done(null))) };
   },
   'async-lock': (Lock) => {
