@@ -30,13 +30,14 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     library: 'undici, global fetch',
     versions: { undici: '5 - 8', node: '>=20.19' },
     patches:
-      'DispatcherBase.prototype.dispatch; ProxyAgent.prototype.dispatch, to know what goes by a proxy; the global dispatcher, to know when the copy inside Node comes',
+      'DispatcherBase.prototype.dispatch; ProxyAgent.prototype.dispatch, to know what goes by a proxy; interceptors.dns, which would resolve names of services; the global dispatcher, to know when the copy inside Node comes',
     install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
     files: [
       'undici/lib/dispatcher/dispatcher-base.js',
       'undici/lib/dispatcher-base.js',
       'undici/lib/dispatcher/proxy-agent.js',
       'undici/lib/proxy-agent.js',
+      'undici/lib/interceptor/dns.js',
     ],
     patch: (loaded) => (require('./undici.js') as typeof import('./undici.js')).patch(loaded),
   },

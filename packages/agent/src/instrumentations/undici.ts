@@ -9,16 +9,19 @@
  * wait for requests that went to another instance than its own.
  */
 import { EventEmitter } from 'node:events';
+import { currentContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
 import { patchDispatcherBase } from '../outbound/undici/dispatch.js';
 import { noteProxyAgent } from '../outbound/undici/proxies.js';
-import type { AgentClass } from '../outbound/undici/types.js';
+import { originOf } from '../outbound/undici/target.js';
+import type { AgentClass, Dispatch, Dispatcher, DispatchOptions } from '../outbound/undici/types.js';
 import { wrap } from '../patching/wrap.js';
 
 /** An undici that the app has as a dependency. */
-export function patch({ exports, file, filename, runtime }: LoadedFile): void {
+export function patch({ exports, file, filename, holder, runtime }: LoadedFile): void {
+  if (file.endsWith('/interceptor/dns.js')) return void wrap(holder, 'exports', pastDns(runtime));
   if (file.endsWith('/proxy-agent.js')) return notingItsAgent((exports as { prototype: object }).prototype);
   const agentFile = filename.replace(/dispatcher-base\.js$/, 'agent.js');
   patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
@@ -33,6 +36,33 @@ function notingItsAgent(prototype: object): void {
       return Reflect.apply(original, this, args);
     };
   });
+}
+
+type Interceptor = (dispatch: Dispatch) => Dispatch;
+
+/** `interceptors.dns()` puts an address into the place of a name before a dispatcher is asked. A service's name is no matter for it. */
+function pastDns({ router }: Outbound): (original: (...options: unknown[]) => Interceptor) => (...options: unknown[]) => Interceptor {
+  const isService = safely('undici dns', ({ origin }: DispatchOptions): boolean => {
+    const target = router.isEmpty ? undefined : originOf(origin);
+    return target !== undefined && router.judge(target.host, target.port, currentContext()?.tag).kind !== 'unknown';
+  });
+  return (original) =>
+    function dns(this: unknown, ...options: unknown[]): Interceptor {
+      const made = { interceptor: Reflect.apply(original, this, options) };
+      // By wrap: undici looks at how many parameters they have.
+      wrap(made, 'interceptor', (interceptor: Interceptor) => {
+        return function intercept(this: unknown, dispatch: Dispatch): Dispatch {
+          const resolving = { dispatch: Reflect.apply(interceptor, this, [dispatch]) };
+          wrap(resolving, 'dispatch', (through: Dispatch) => {
+            return function dispatched(this: Dispatcher, ...args: Parameters<Dispatch>): boolean {
+              return Reflect.apply(isService(args[0]) === true ? dispatch : through, this, args);
+            };
+          });
+          return resolving.dispatch;
+        };
+      });
+      return made.interceptor;
+    };
 }
 
 const DISPATCHERS = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')];

@@ -111,6 +111,9 @@ module.exports = function formsOf(undici) {
       schemes,
       call: async (url, headers) => (await undici.request(url, { headers, dispatcher: agent })).body.text(),
     },
+    ...(undici.interceptors?.dns === undefined
+      ? {}
+      : { 'interceptors.dns': given('dns', () => new undici.Agent().compose(undici.interceptors.dns())) }),
     Pool: through('Pool', (origin) => new undici.Pool(origin)),
     'Pool with one connection': through('narrow', (origin) => new undici.Pool(origin, { connections: 1 })),
     Client: through('Client', (origin) => new undici.Client(origin)),
