@@ -177,6 +177,11 @@ export class KubernetesApi {
       runInLane(undefined, () => {
         const request = http.request(options, resolve);
         request.on('error', (error: NodeJS.ErrnoException) => reject(KubernetesError.ofOutage(this.server, error)));
+        // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+        request.on('upgrade', (_, socket) => {
+          socket.destroy();
+          reject(KubernetesError.ofOutage(this.server, new Error('it answers with 101')));
+        });
         request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
         if (!this.#holdProcess) request.on('socket', (socket) => socket.unref());
         request.end(content);

@@ -42,6 +42,19 @@ const SPELLINGS: ReadonlyArray<readonly [string, (path: string) => string]> = [
   ['in absolute form of another host', (path) => `http://attacker.example${path}`],
   ['in absolute form with a user', (path) => `http://127.0.0.1:PORT@attacker.example${path}`],
   ['in absolute form, in capitals', (path) => `HTTP://127.0.0.1:PORT${path}`],
+  ['with an overlong slash', (path) => path.replace('/api/', '/api%c0%af')],
+  ['with NUL behind', (path) => `${path}%00`],
+  ['with a line break behind', (path) => `${path}%0d%0a`],
+  ['with a blank before', (path) => `/%20${path.slice(1)}`],
+  ['with a tab encoded within', (path) => path.replace('/api/', '/api%09/')],
+  ['with an ending', (path) => `${path}.json`],
+  ['in letters of full width', (path) => path.replace('api', '%ef%bd%81pi')],
+  ['in bytes beyond ASCII', (path) => path.replace('api', '\u00e1pi')],
+  ['with half an escape', (path) => `${path}%`],
+  ['with encoded dots and slashes', (path) => `/assets%2f..%2f..${path}`],
+  ['with a parameter of dots', (path) => path.replace('shop', '..%2f..%2fdocument')],
+  ['with a query encoded', (path) => `${path}%3fa=b`],
+  ['in absolute form twice', (path) => `http://127.0.0.1:PORT/http://127.0.0.1:PORT${path}`],
   ['as another host', (path) => `//attacker.example${path}`],
 ];
 const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override', 'x-original-url', 'x-rewrite-url'];
@@ -93,7 +106,7 @@ async function raw(target: string, method: string, headers: Record<string, strin
   reached = [];
   const socket = connect(port, '127.0.0.1');
   const lines = Object.entries({ host: `127.0.0.1:${port}`, connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`${method} ${target.replaceAll('PORT', String(port))} HTTP/1.1\r\n${lines.join('')}\r\n`);
+  socket.on('error', () => {}).end(`${method} ${target.replaceAll('PORT', String(port))} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
   let text = '';
   for await (const chunk of socket.setEncoding('latin1')) text += chunk as string;
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]), route: reached[0] };

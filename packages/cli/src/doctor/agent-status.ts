@@ -14,6 +14,11 @@ export type Asked = { readonly status: StatusReport } | { readonly problem: stri
 export async function askAgent(address: string): Promise<Asked> {
   try {
     const request = http.get(`http://${address}/status`, { agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+    request.on('upgrade', (_, socket) => {
+      socket.destroy();
+      request.emit('error', new Error('it answers with 101'));
+    });
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     if (response.statusCode !== 200) {
       response.destroy();

@@ -367,6 +367,11 @@ export class NacosHttp {
       request.on('information', () => {
         if (++interim > MAX_INTERIM_ANSWERS) giveUp(overdone(`more than ${MAX_INTERIM_ANSWERS} times that it will answer`));
       });
+      // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+      request.on('upgrade', (_, socket) => {
+        socket.destroy();
+        fail(overdone('that it switches to another protocol (101)'));
+      });
       request.on('socket', (socket) => {
         if (!this.#options.holdProcess) socket.unref();
       });
