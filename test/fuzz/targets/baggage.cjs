@@ -4,8 +4,29 @@ const assert = require('node:assert');
 const { MAX_BAGGAGE_BYTES, MAX_BAGGAGE_ENTRIES, mergeBaggageEntry, parseBaggage, readBaggageEntry, removeBaggageEntry } = require('@lane/core/model');
 
 const KEY = 'lane';
-/** A key that peers would decode is ours, too. */
-const others = (lines) => parseBaggage(lines).filter(({ key }) => readBaggageEntry(`${key}=x`, KEY) === undefined);
+const decoded = (text) => {
+  const once = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+  return once === text ? text : decoded(once);
+};
+/** Members that are not ours, nor may become ours behind some peer: each as it is alone. What is ours has our key in it, decoded and without blanks. */
+const others = (lines) =>
+  parseBaggage(
+    [lines ?? '']
+      .flat()
+      .flatMap((line) => line.split(','))
+      .filter((member) => {
+        const isTaken = member.trim() !== '' && removeBaggageEntry(member, KEY) === undefined;
+        // oxlint-disable-next-line no-control-regex -- those are meant
+        assert.ok(
+          !isTaken ||
+            decoded(member)
+              .replaceAll(/[\x00-\x20+\x7f]/g, '')
+              .includes(KEY),
+          'what is taken out has not our key',
+        );
+        return !isTaken;
+      }),
+  );
 
 exports.fuzz = (data) => {
   // One header line, or several.
