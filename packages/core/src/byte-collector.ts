@@ -11,6 +11,18 @@ export class ByteCollector {
     return this.#length;
   }
 
+  /** All that have come. What is added later is not in it. */
+  get bytes(): Uint8Array {
+    return this.#held.subarray(0, this.#length);
+  }
+
+  /** Forgets the first `count`; parts of {@link bytes} that somebody has stay as they are. */
+  drop(count: number): void {
+    if (count === 0) return;
+    this.#held = this.#held.slice(count, this.#length);
+    this.#length = this.#held.length;
+  }
+
   add(chunk: Uint8Array): void {
     const length = this.#length + chunk.length;
     if (length > this.#held.length) {

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { frameOf } from '../../dist/grpc/payload.js';
@@ -48,10 +50,11 @@ describe('whatever is sent', () => {
     };
   });
   // An uncaught exception is a failure of the run, too; this tells which test it was.
-  afterEach(async () => {
+  async function expectServed(): Promise<void> {
     const answer = await fetch(`http://${nacos.address}/nacos/v1/ns/operator/metrics`);
     expect(await answer.json()).toMatchObject({ status: 'UP' });
-  });
+  }
+  afterEach(expectServed);
 
   /** Sends bytes to a path; settles when the stream is over. */
   async function send(path: string, bytes: Uint8Array): Promise<void> {
@@ -61,6 +64,68 @@ describe('whatever is sent', () => {
     stream.end(bytes);
     await once(stream, 'close');
   }
+
+  test('a message in frames of one byte takes no more than a few times its length', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const memory = (): number => {
+      collect();
+      const { heapUsed, arrayBuffers, external } = process.memoryUsage();
+      return heapUsed + arrayBuffers + external;
+    };
+    const frame = (type: number, flags: number, stream: number, body: Uint8Array): Buffer => {
+      const head = Buffer.alloc(9);
+      head.writeUIntBE(body.length, 0, 3);
+      head.writeUInt8(type, 3);
+      head.writeUInt8(flags, 4);
+      head.writeUInt32BE(stream, 5);
+      return Buffer.concat([head, body]);
+    };
+    const literal = (name: string, value: string): Buffer =>
+      Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
+    const socket = connect(nacos.grpcPort as number, '127.0.0.1').on('error', () => {});
+    // How much may be sent still: of the connection, and of the stream.
+    const windows = [65_535, 65_535];
+    let wake = (): void => {};
+    let held: Buffer = Buffer.alloc(0);
+    socket.on('data', (chunk) => {
+      held = Buffer.concat([held, chunk]);
+      for (let length = 0; held.length >= 9 && held.length >= 9 + (length = held.readUIntBE(0, 3)); held = held.subarray(9 + length))
+        if (held[3] === 8) windows[held.readUInt32BE(5) === 0 ? 0 : 1]! += held.readUInt32BE(9);
+      wake();
+    });
+    socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+    const fields = [
+      literal(':method', 'POST'),
+      literal(':scheme', 'http'),
+      literal(':path', '/Request/request'),
+      literal(':authority', 'x'),
+      literal('content-type', 'application/grpc'),
+    ];
+    socket.write(frame(1, 4, 1, Buffer.concat(fields)));
+    const length = 600_000;
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(length + 1, 1);
+    socket.write(frame(0, 0, 1, prefix));
+    await expectServed();
+    const before = memory();
+    const one = frame(0, 0, 1, Buffer.from('x'));
+    for (let sent = 0; sent < length;) {
+      const some = Math.min(length - sent, 20_000, windows[0]! - 5, windows[1]! - 5);
+      if (some <= 0) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
+      windows[0]! -= some;
+      windows[1]! -= some;
+      sent += some;
+      if (!socket.write(Buffer.concat(Array<Buffer>(some).fill(one)))) await once(socket, 'drain');
+    }
+    await expectServed();
+    expect(memory() - before).toBeLessThan(16 * length);
+    socket.destroy();
+  });
 
   test('no HTTP/2', async () => {
     const socket = connect(nacos.grpcPort as number, '127.0.0.1');

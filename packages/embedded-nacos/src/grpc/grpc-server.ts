@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { ByteCollector } from '@lane/core/model';
 import type { Sessions } from '../api/sessions.js';
 import { idOf, type ConfigId } from '../config-store.js';
 import { keyOf, type ServiceId } from '../naming-store.js';
@@ -175,23 +176,21 @@ export class GrpcServer {
 
   /** Reads messages; ends the stream of whoever sends too much. */
   #read(stream: ServerHttp2Stream, client: GrpcClient, take: (message: Received | undefined) => void): void {
-    let chunks: Buffer[] = [];
-    let bytes = 0;
+    const held = new ByteCollector();
     let wanted = PREFIX_BYTES;
-    const keep = (rest: Buffer): void => {
-      this.#reading += rest.length - bytes;
-      chunks = rest.length === 0 ? [] : [rest];
-      bytes = rest.length;
+    const forget = (count: number): void => {
+      this.#reading -= count;
+      held.drop(count);
     };
     stream.on('data', (chunk: Buffer) => {
       client.heardAt = performance.now();
       if (stream.destroyed) return;
-      chunks.push(chunk);
-      bytes += chunk.length;
+      held.add(chunk);
       this.#reading += chunk.length;
       if (this.#reading > MAX_READ_BYTES) return stream.destroy();
-      if (bytes < wanted) return;
-      let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks);
+      if (held.length < wanted) return;
+      const { buffer, byteOffset, length: all } = held.bytes;
+      let rest = Buffer.from(buffer, byteOffset, all);
       for (wanted = PREFIX_BYTES; rest.length >= PREFIX_BYTES; wanted = PREFIX_BYTES) {
         const length = rest.readUInt32BE(1);
         // Compressed, or too long.
@@ -206,9 +205,9 @@ export class GrpcServer {
         }
         rest = rest.subarray(wanted);
       }
-      keep(rest);
+      forget(all - rest.length);
     });
-    stream.on('close', () => keep(Buffer.alloc(0)));
+    stream.on('close', () => forget(held.length));
   }
 }
 

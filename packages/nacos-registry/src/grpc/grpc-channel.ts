@@ -9,6 +9,7 @@
  * Whatever a server answers, it is bounded in size and time, and nothing of it throws. Nothing is compressed.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { ByteCollector } from '@lane/core/model';
 import { untraced } from '../untraced.js';
 
 /** Where to connect to. */
@@ -178,8 +179,7 @@ function framed(message: Buffer): Buffer {
 /** Puts messages together from chunks. */
 class MessageReader {
   readonly #listener: (message: Buffer) => void;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #held = new ByteCollector();
   /** How many bytes are wanted before anything can be done. */
   #wanted = PREFIX_BYTES;
 
@@ -189,11 +189,10 @@ class MessageReader {
 
   /** Gives what is wrong with what has come, after which nothing more is to be read. */
   read(chunk: Buffer): Error | undefined {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    // Joined only when there is enough: a long message in small pieces costs no more than it is long.
-    if (this.#bytes < this.#wanted) return undefined;
-    let rest = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    this.#held.add(chunk);
+    if (this.#held.length < this.#wanted) return undefined;
+    const { buffer, byteOffset, length: all } = this.#held.bytes;
+    let rest = Buffer.from(buffer, byteOffset, all);
     this.#wanted = PREFIX_BYTES;
     while (rest.length >= PREFIX_BYTES) {
       if (rest[0] !== 0) return new Error('a compressed message, which nobody has asked for');
@@ -205,8 +204,7 @@ class MessageReader {
       rest = rest.subarray(this.#wanted);
       this.#wanted = PREFIX_BYTES;
     }
-    this.#chunks = rest.length === 0 ? [] : [rest];
-    this.#bytes = rest.length;
+    this.#held.drop(all - rest.length);
     return undefined;
   }
 }
