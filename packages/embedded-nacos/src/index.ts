@@ -72,7 +72,20 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
     api.configChanged(key);
     grpc?.configChanged(key);
   });
-  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters));
+  const server = createServer();
+  // Clients keep connections open between their beats, which come every 5 s.
+  server.keepAliveTimeout = 30_000;
+  server.on('clientError', (_error, socket) => socket.destroy());
+  // A request that comes before the port of pushes is open may ask for them: it waits.
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  server.on('request', (request, response) => void opened.then(() => api.handle(request, response)));
+  await listen(server, port, host);
+
+  const push = await UdpPush.open(host, (id, clusters) => api.listOf(id, clusters)).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
   const api = createApi({
     ...{ naming, configs, push, auth, longPollTimeoutMs },
     listeners: (key) => grpc?.listeners(key) ?? {},
@@ -82,25 +95,21 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
   for (const { content, ...key } of documents) {
     configs.publish({ tenant: '', ...key }, content, { type: 'text', appName: '', casMd5: undefined, srcIp: '', srcUser: '' });
   }
-  const server = createServer();
-  // Clients keep connections open between their beats, which come every 5 s.
-  server.keepAliveTimeout = 30_000;
-  server.on('clientError', (_error, socket) => socket.destroy());
-  server.on('request', (request, response) => api.handle(request, response));
   try {
     for (let attempt = 1; ; attempt++) {
-      await listen(server, port, host);
       grpc = await openGrpc(grpcPort, (server.address() as AddressInfo).port, host, { ...api.resources, log: log ?? (() => {}) });
-      // Any port will do, so that it may as well be one that has a free one above it.
       if (grpc !== undefined || grpcPort !== undefined || port !== 0 || attempt === MAX_ATTEMPTS) break;
+      // Any port will do, so that it may as well be one that has a free one above it.
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await listen(server, port, host);
     }
   } catch (error) {
     server.close();
     push.close();
     throw error;
   }
+  open();
   const address = server.address() as AddressInfo;
   if (!isLoopback(host)) {
     const line = `the embedded Nacos listens on ${host}, not on this machine alone: who reaches it ${auth === undefined ? 'may change everything in it, as it asks nobody for a password' : 'and knows the password may change everything in it'}; leave out the host to keep it on 127.0.0.1`;

@@ -91,7 +91,7 @@ export class GrpcChannel {
   call(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const stream = this.#request(path);
-      const timer = setTimeout(() => stream.destroy(Object.assign(new Error('no answer in time'), { code: 'ELANE_TIMEOUT' })), timeoutMs);
+      const timer = setTimeout(() => stream.destroy(new Error('no answer in time')), timeoutMs);
       if (!this.#holdProcess) timer.unref();
       let answer: Buffer | undefined;
       const settle = followStream(stream, (received) => (answer = received));
