@@ -13,7 +13,7 @@ export interface NacosArguments {
   nacosPassword?: string;
   /** Nacos's grouping of services. */
   nacosGroup?: string;
-  nacosTransport?: 'http' | 'grpc';
+  nacosTransport?: 'http' | 'grpc' | 'auto';
 }
 
 /** Adds the options of {@link NacosArguments}, which are those of the agent's variables, too. */
@@ -24,7 +24,7 @@ export function withNacosOptions(command: Command): Command {
     .addOption(new Option('--nacos-username <name>', 'user of Nacos').env('LANE_NACOS_USERNAME'))
     .addOption(new Option('--nacos-password <password>', 'password of Nacos').env('LANE_NACOS_PASSWORD'))
     .addOption(new Option('--nacos-group <name>', 'group of the services in Nacos').env('LANE_NACOS_GROUP').default('DEFAULT_GROUP'))
-    .addOption(new Option('--nacos-transport <name>', 'transport to Nacos').env('LANE_NACOS_TRANSPORT').choices(['http', 'grpc']));
+    .addOption(new Option('--nacos-transport <name>', 'transport to Nacos').env('LANE_NACOS_TRANSPORT').choices(['http', 'grpc', 'auto']));
 }
 
 /** Makes the connection that these options ask for. With `holdProcess` an answer is waited for. */

@@ -24,8 +24,11 @@ export interface NacosOptions {
   readonly group?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, at the port + 1000. Default `http`. */
-  readonly transport?: 'http' | 'grpc' | undefined;
+  /**
+   * `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, at the port + 1000. `auto`: the server is asked, and HTTP is taken where it
+   * has both. Default `http`.
+   */
+  readonly transport?: 'http' | 'grpc' | 'auto' | undefined;
   readonly log?: Log | undefined;
   /** Whether the server may push changes by UDP (transport `http`); without, they are seen by polling. Default true. */
   readonly udpPush?: boolean | undefined;
@@ -86,6 +89,10 @@ export interface NacosConnection extends Registry, VersionedConfigStore {
 /** Makes a connection; nothing is sent before something is asked for. Throws a NacosError if the server's address is none. */
 export function connectNacos(options: NacosOptions): NacosConnection {
   const log = options.log ?? SILENT_LOG;
+  if (options.transport === 'auto') {
+    const { AutoConnection } = require('./auto-connection.js') as typeof import('./auto-connection.js');
+    return new AutoConnection(options, log);
+  }
   if (options.transport === 'grpc') {
     const { GrpcConnection } = require('./grpc/grpc-connection.js') as typeof import('./grpc/grpc-connection.js');
     return new GrpcConnection(options, log);

@@ -65,7 +65,7 @@ const WORDS: Readonly<Record<keyof typeof OPTION_ROWS, Words>> = {
   nacosGroup: { meaning: 'group of services called by name' },
   nacosUsername: { meaning: 'user of Nacos', without: OF_THE_CLIENT },
   nacosPassword: { meaning: 'password of Nacos', without: OF_THE_CLIENT },
-  nacosTransport: { meaning: 'how the agent speaks with Nacos', without: OF_THE_CLIENT },
+  nacosTransport: { meaning: 'how the agent speaks with Nacos; `auto` asks the server, and takes HTTP where it has both', without: OF_THE_CLIENT },
   rules: { meaning: 'where lane groups come from' },
   context: { meaning: '`cls` also sets the tag in the cls-hooked namespace `lane`' },
   messages: {

@@ -109,6 +109,7 @@ test.each<[variable: string, text: string, option: keyof AgentOptions, value: un
   ['LANE_NACOS_USERNAME', 'lane', 'nacosUsername', 'lane'],
   ['LANE_NACOS_PASSWORD', 's, 3=t', 'nacosPassword', 's, 3=t'],
   ['LANE_NACOS_TRANSPORT', 'gRPC', 'nacosTransport', 'grpc'],
+  ['LANE_NACOS_TRANSPORT', 'auto', 'nacosTransport', 'auto'],
   ['LANE_RULES', 'none', 'rules', 'none'],
   ['LANE_RULES', 'file:/etc/Lane/groups.json', 'rules', { file: '/etc/Lane/groups.json' }],
   ['LANE_CONTEXT', 'cls', 'context', 'cls'],

@@ -25,7 +25,7 @@ export function doctorCommand(): Command {
     .option('--nacos-username <name>', 'user of Nacos')
     .option('--nacos-password <password>', 'password of Nacos')
     .option('--nacos-group <name>', 'group of the services in Nacos')
-    .addOption(new Option('--nacos-transport <name>', 'transport to Nacos').choices(['http', 'grpc']))
+    .addOption(new Option('--nacos-transport <name>', 'transport to Nacos').choices(['http', 'grpc', 'auto']))
     .option('--quiet', 'only what is wrong')
     .option('--json', 'as JSON')
     .argument('[command...]', 'with --trace: what starts the app, after --')

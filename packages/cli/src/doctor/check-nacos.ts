@@ -7,7 +7,7 @@ import type { Findings } from './finding.js';
 export interface NacosTarget {
   readonly server: string;
   readonly namespace: string;
-  readonly transport: 'http' | 'grpc' | undefined;
+  readonly transport: 'http' | 'grpc' | 'auto' | undefined;
   readonly from: string;
   /** false: nobody has said so, and it may be another one. */
   readonly isCertain: boolean;
@@ -35,7 +35,7 @@ export async function checkNacos(connection: NacosConnection, target: NacosTarge
     return false;
   }
   findings.ok('nacos', `Nacos at ${target.server} answers over ${connection.transport} (${target.from})`);
-  if (target.transport === 'grpc' || target.usesGrpc) await checkGrpcPorts(parseServers(target.server), findings);
+  if (connection.transport === 'grpc' || target.usesGrpc) await checkGrpcPorts(parseServers(target.server), findings);
   return checkNamespace(connection, findings);
 }
 

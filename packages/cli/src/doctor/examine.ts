@@ -26,7 +26,7 @@ export interface Given {
   readonly nacosGroup?: string | undefined;
   readonly nacosUsername?: string | undefined;
   readonly nacosPassword?: string | undefined;
-  readonly nacosTransport?: 'http' | 'grpc' | undefined;
+  readonly nacosTransport?: 'http' | 'grpc' | 'auto' | undefined;
 }
 
 /** What came of it. */

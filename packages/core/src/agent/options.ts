@@ -57,7 +57,7 @@ export interface AgentOptions {
   readonly nacosGroup: string;
   readonly nacosUsername: string | undefined;
   readonly nacosPassword: string | undefined;
-  readonly nacosTransport: 'http' | 'grpc' | undefined;
+  readonly nacosTransport: 'http' | 'grpc' | 'auto' | undefined;
   readonly rules: 'nacos' | 'none' | { readonly file: string };
   readonly context: 'als' | 'cls';
   readonly messages: 'share' | 'isolate';
@@ -316,11 +316,11 @@ export const OPTION_ROWS = {
   nacosGroup: row<string>({ variable: 'LANE_NACOS_GROUP', accepts: 'a group name', fallback: 'DEFAULT_GROUP', parse: text }),
   nacosUsername: row<string | undefined>({ variable: 'LANE_NACOS_USERNAME', accepts: 'a user name', fallback: undefined, parse: text }),
   nacosPassword: row<string | undefined>({ variable: 'LANE_NACOS_PASSWORD', accepts: 'a password', fallback: undefined, parse: text }),
-  nacosTransport: row<'http' | 'grpc' | undefined>({
+  nacosTransport: row<'http' | 'grpc' | 'auto' | undefined>({
     variable: 'LANE_NACOS_TRANSPORT',
-    accepts: 'http or grpc',
+    accepts: 'http, grpc or auto',
     fallback: undefined,
-    parse: oneOf('http', 'grpc'),
+    parse: oneOf('http', 'grpc', 'auto'),
   }),
   rules: row<AgentOptions['rules']>({
     variable: 'LANE_RULES',

@@ -349,7 +349,7 @@ export function expectSuccess(answer: NacosAnswer, doing: string): NacosAnswer {
 export function noHttpV1(answer: NacosAnswer): NacosError {
   return new NacosError(
     'ELANE_NACOS_NO_HTTP_V1',
-    `Nacos does not know its HTTP API v1 (it answered ${answer.status}; Nacos 3.2 and later have none): set LANE_NACOS_TRANSPORT=grpc, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
+    `Nacos does not know its HTTP API v1 (it answered ${answer.status}; Nacos 3.2 and later have none): set LANE_NACOS_TRANSPORT=grpc (or auto), or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
   );
 }
 
