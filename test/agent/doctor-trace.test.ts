@@ -111,6 +111,16 @@ const FILES: Readonly<Record<string, string>> = {
     `const { Queue } = require('./own/queue.js');\nconst queue = new Queue();`,
     `() => new Promise((resolve) => queue.push((done) => call('/stock').then(() => setTimeout(done, 20), done), resolve))`,
   ),
+  'data-queue.js': app(
+    `const tasks = [];
+let isBusy = false;
+const next = () => {
+  const one = tasks.shift();
+  isBusy = one !== undefined;
+  if (isBusy) call('/stock').then(() => (one.resolve(), next()));
+};`,
+    `() => new Promise((resolve) => (tasks.push({ resolve }), isBusy || next()))`,
+  ),
   'batched.js': app(
     `const Batcher = require('tiny-batcher');\nconst loader = new Batcher((keys) => call('/stock?of=' + keys.join(',')));`,
     `(request) => loader.load(new URL(request.url, 'http://shop').searchParams.get('of') ?? 'all')`,
@@ -260,6 +270,14 @@ test("a queue of the app's own is told by its file", async () => {
   expect(stdout).toContain("LANE_BIND='shop/own/queue.js:Queue.prototype.push[0]'\n");
   const mended = await trace('own-queue.js', [], { LANE_BIND: 'shop/own/queue.js:Queue.prototype.push[0]' });
   expect(mended.stdout).toContain('42 right\n');
+});
+
+test('a queue of data is told by how many calls each request makes', async () => {
+  const { code, stdout } = await trace('data-queue.js');
+  expect(stdout).toMatch(/^mixed {3}GET 127\.0\.0\.1:PEER\/stock: \d+ of 42 calls$/m);
+  expect(stdout).toMatch(/^ {8}each request makes 1 of these calls when it is alone; of 36 at once \d+ made none, and others more than theirs/m);
+  expect(stdout).toContain('→ AsyncResource.bind(...) of node:async_hooks around what a request hands over\n');
+  expect(code).toBe(1);
 });
 
 test('what the app does of itself is no request that lost its lane', async () => {

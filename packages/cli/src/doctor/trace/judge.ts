@@ -290,7 +290,10 @@ function perRequestAlone(judged: readonly Judged[], place: string, tagOf: Readon
   return counts.size === 1 ? [...counts][0] : undefined;
 }
 
-/** Fewer calls than requests, where each makes its own as long as it is alone: what one has asked for others are given, too. */
+/**
+ * Fewer calls than requests, where each makes its own as long as it is alone: what one has asked for others are given, too. As many, but some
+ * of them more than their own and others none: those of the others are made in their context, though nothing else tells.
+ */
 function sharedCalls(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId, string | null>): TraceProblem[] {
   const many = [...tagOf.keys()].filter((id) => !isSolo(id));
   return groupBy(judged, ({ place }) => place).flatMap((group) => {
@@ -300,7 +303,11 @@ function sharedCalls(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestI
     if (alone === undefined || alone === 0 || many.length === 0 || group.some(({ verdict }) => verdict === 'mixed' || verdict === 'lost')) return [];
     const made = group.filter(({ request }) => request !== undefined && !isSolo(request));
     const without = many.filter((id) => !made.some(({ request }) => request === id));
-    if (without.length === 0 || made.length >= many.length * alone) return [];
+    if (without.length === 0) return [];
+    const callsOf = (id: TraceRequestId): Judged[] => made.filter(({ request }) => request === id);
+    const busy = many.map(callsOf).find((calls) => calls.length > alone && calls.some(({ evidence }) => evidence === 'context'));
+    if (made.length >= many.length * alone)
+      return busy === undefined ? [] : [strangersCalls(group, busy, { many: many.length, alone, without: without.length })];
     const frame = nearest((made[0] ?? first).call);
     return [
       {
@@ -318,6 +325,29 @@ function sharedCalls(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestI
       },
     ];
   });
+}
+
+function strangersCalls(
+  group: readonly Judged[],
+  busy: readonly Judged[],
+  { many, alone, without }: { readonly many: number; readonly alone: number; readonly without: number },
+): TraceProblem {
+  const { call, place } = busy.at(-1) as Judged;
+  const frame = nearest(call);
+  const bind = 'AsyncResource.bind(...) of node:async_hooks around what a request hands over';
+  return {
+    verdict: 'mixed',
+    call: place,
+    client: call.client,
+    count: without * alone,
+    of: group.length,
+    message: `each request makes ${alone} of these calls when it is alone; of ${many} at once ${without} made none, and others more than theirs: work of one request is done in the context of another`,
+    evidence: undefined,
+    library: frame?.library,
+    version: frame?.version,
+    where: callFrames(call),
+    remedy: frame === null ? bind : `LANE_BIND='${frame.library}:METHOD' with the method by which the work is handed to ${frame.library}, or ${bind}`,
+  };
 }
 
 function notesOf(
