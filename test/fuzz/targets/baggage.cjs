@@ -20,6 +20,7 @@ const others = (lines) =>
         assert.ok(
           !isTaken ||
             decoded(member)
+              // oxlint-disable-next-line no-control-regex -- those are meant
               .replaceAll(/[\x00-\x20+\x7f]/g, '')
               .includes(KEY),
           'what is taken out has not our key',
