@@ -6,10 +6,13 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connectNacos } from '@lane/nacos-registry';
 import { expect, onTestFinished, test } from 'vitest';
+import { encodePayload } from '../../../packages/nacos-registry/src/grpc/payload.js';
 import { startApp } from '../../agent/run-app.js';
 
 const LANE = join(__dirname, '../../../packages/cli/dist/main.js');
@@ -171,4 +174,46 @@ test('an option that comes late is told of without them', async () => {
   } finally {
     await app.stop();
   }
+});
+
+test.each(['as its status', 'as its answer'])('nor does a connection over gRPC, to a server that says the token %s', async (how) => {
+  const grpc = createHttp2Server();
+  grpc.on('sessionError', () => {});
+  grpc.on('stream', (stream, headers) => {
+    stream.on('error', () => {});
+    const answer = (type: string, fields: object): void => {
+      const message = encodePayload({ type, body: JSON.stringify(fields) });
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt32BE(message.length, 1);
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.concat([prefix, message]));
+    };
+    if (headers[':path']?.includes('Stream') === true) {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+      return;
+    }
+    let asked = '';
+    stream.on('data', (chunk) => (asked += String(chunk)));
+    stream.on('end', () => {
+      if (!asked.includes(TOKEN)) answer('ServerCheckResponse', { resultCode: 200, connectionId: 'x', success: true });
+      else if (how === 'as its answer') answer('ErrorResponse', { resultCode: 500, errorCode: 500, success: false, message: `asked with ${TOKEN}` });
+      else stream.respond({ ':status': 200, 'grpc-status': '13', 'grpc-message': `asked%20with%20${TOKEN}` }, { endStream: true });
+    });
+  });
+  // gRPC is looked for 1000 above HTTP.
+  let port = 0;
+  for (let isFree = false; !isFree;) {
+    port = await serve(loggedIn(echo(404)));
+    isFree = await new Promise<boolean>((resolve) => grpc.once('error', () => resolve(false)).listen(port + 1000, '127.0.0.1', () => resolve(true)));
+  }
+  onTestFinished(() => void grpc.close());
+  const said: string[] = [];
+  const note = (message: string, fields?: unknown): void => void said.push(message + JSON.stringify(fields));
+  const log = { error: note, warn: note, info: note, debug: note };
+  const connection = connectNacos({ server: `127.0.0.1:${port}`, transport: 'grpc', username: 'me', password: PASSWORD, log });
+  onTestFinished(() => connection.close());
+  await expect(connection.get('doc', 'LANE').catch((error: Error) => said.push(error.message))).resolves.toBeGreaterThan(0);
+  expect(said.join()).toContain('asked with …');
+  expect(secretsIn(said.join())).toEqual([]);
 });

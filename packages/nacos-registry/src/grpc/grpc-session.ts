@@ -68,6 +68,8 @@ export class GrpcSession {
   #connecting: Promise<ServerLink> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retries = 0;
+  /** The one that was sent last. */
+  #token: string | undefined;
   #http: NacosHttp | undefined;
   #reachable: boolean | undefined;
   #downSince = 0;
@@ -116,7 +118,7 @@ export class GrpcSession {
 
   /** The error for an answer that is no success. */
   refusedTo(doing: string, { message, errorCode }: Readonly<Record<string, unknown>>): NacosError {
-    const why = textOf(message, 'it does not say why');
+    const why = this.#withoutToken(textOf(message, 'it does not say why'));
     return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#label} refused to ${doing}: ${why} (error ${jsonNumber(errorCode)})`);
   }
 
@@ -176,7 +178,15 @@ export class GrpcSession {
   async #credentials(anew: boolean): Promise<Readonly<Record<string, string>>> {
     if (!this.#hasUser) return {};
     const token = await this.#loginHttp().token(anew);
-    return token === undefined ? {} : { accessToken: token };
+    if (token === undefined) return {};
+    this.#token = token;
+    return { accessToken: token };
+  }
+
+  /** Whoever stands between may answer with the request. */
+  #withoutToken(text: string): string {
+    const token = this.#token;
+    return token === undefined ? text : text.replaceAll(token, '…').replaceAll(encodeURIComponent(token), '…');
   }
 
   #loginHttp(): NacosHttp {
@@ -280,7 +290,7 @@ export class GrpcSession {
   #unreachable(reasons: readonly string[]): NacosError {
     return new NacosError(
       'ELANE_NACOS_UNREACHABLE',
-      `Nacos at ${this.#options.server} can't be reached over gRPC (${reasons.join('; ')}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
+      `Nacos at ${this.#options.server} can't be reached over gRPC (${this.#withoutToken(reasons.join('; '))}): is Nacos running there? Set LANE_NACOS_SERVER to its host:port`,
     );
   }
 
