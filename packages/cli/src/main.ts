@@ -54,7 +54,18 @@ function expectCommand([first, ...path]: readonly string[]): void {
   }
 }
 
+/** Options whose values are for nobody else: other users of this machine see what a command was started with, and of these not for long. */
+const SECRET_OPTIONS: ReadonlySet<string> = new Set(['--nacos-password', '--token']);
+const hideValue = (word: string, option: string): string => (SECRET_OPTIONS.has(option) ? `${option}=…` : word);
+
+function hideSecrets(): void {
+  const [node = 'node', program = 'lane', ...given] = process.argv;
+  const shown = given.map((word, i) => (SECRET_OPTIONS.has(given[i - 1] ?? '') ? '…' : word.replace(/^(--[a-z-]+)=.*$/s, hideValue)));
+  if (shown.some((word, i) => word !== given[i])) process.title = [node, program, ...shown].join(' ');
+}
+
 async function main(): Promise<void> {
+  hideSecrets();
   try {
     exitOverrideAll(program);
     expectCommand(process.argv.slice(2));

@@ -2,7 +2,7 @@
  * Nacos' password and tokens are in nothing that Lane says: commands, the agent's log at its finest, `/status` and snapshots, whatever a server answers,
  * also where it, or what stands before it, answers with the request; and no other server gets them.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -216,4 +216,18 @@ test.each(['as its status', 'as its answer'])('nor does a connection over gRPC, 
   await expect(connection.get('doc', 'LANE').catch((error: Error) => said.push(error.message))).resolves.toBeGreaterThan(0);
   expect(said.join()).toContain('asked with …');
   expect(secretsIn(said.join())).toEqual([]);
+});
+
+test.runIf(process.platform === 'linux').each([
+  ['as two words', ['--nacos-password', PASSWORD, '--token', `${TOKEN}-0123456789abcdef`]],
+  ['as one', [`--nacos-password=${PASSWORD}`, `--token=${TOKEN}-0123456789abcdef`]],
+])('other users of a machine do not see them for long where they are given to a command %s', async (_, secrets) => {
+  const port = await serve(loggedIn(echo(404)));
+  const args = ['console', '--port', '0', '--nacos', `127.0.0.1:${port}`, '--nacos-username', 'me', ...secrets];
+  const command = spawn(process.execPath, [LANE, ...args], { stdio: 'ignore' });
+  onTestFinished(() => void command.kill('SIGKILL'));
+  const seen = (): string => readFileSync(`/proc/${command.pid}/cmdline`, 'utf8');
+  await expect.poll(seen, { timeout: 20_000 }).toContain('--nacos-username me');
+  expect(seen()).toContain('--nacos-password');
+  expect(secretsIn(seen())).toEqual([]);
 });
