@@ -25,6 +25,7 @@ const CARGO = 'a cargo is worked on in the lane of its last task';
 
 const ROWS: readonly ContextRow[] = [
   { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
+  { name: 'pg-cursor, pg-query-stream', dependency: 'pg-cursor', app: ['pg.cjs', 'pg-cursor'], help: 'pg-cursor' },
   { name: 'mysql2', dependency: 'mysql2', app: ['mysql2.cjs'], help: 'mysql2' },
   { name: 'ioredis 6', dependency: 'ioredis', app: ['redis.cjs', 'ioredis'], help: 'ioredis' },
   { name: 'ioredis 5', dependency: 'ioredis5', app: ['redis.cjs', 'ioredis5'], help: 'ioredis' },

@@ -54,6 +54,11 @@ const LIBRARIES: Readonly<Record<string, BoundLibrary>> = {
   mutexify: { versions: { mutexify: '1.x' }, lines: ['mutexify/index.js:()[0]'] },
   // An ES module since 4.
   'p-limit': { versions: { 'p-limit': '2 - 4' }, needless: '>=5', lines: ['p-limit/index.js:()[0]'] },
+  // With pg-query-stream, which reads by it.
+  'pg-cursor': {
+    versions: { 'pg-cursor': '2.x' },
+    lines: ['pg-cursor/index.js:prototype.read[1]', 'pg-cursor/index.js:prototype.close[0]'],
+  },
   promise: {
     versions: { promise: '7 - 8' },
     lines: ['lib', 'setimmediate', 'domains'].map((folder) => `promise/${folder}/core.js:prototype.then`),

@@ -2,9 +2,51 @@
 const { Client, Pool, Query } = require('pg');
 const { calledBack } = require('./called-back.cjs');
 
-module.exports = async () => {
+/** Rows of a query as they come, two at a time. */
+const ROWS = 'select generate_series(1, 5)';
+
+const cursors = (pool) => {
+  const Cursor = require('pg-cursor');
+  const QueryStream = require('pg-query-stream');
+  const withClient = async (work) => {
+    const connection = await pool.connect();
+    try {
+      await work(connection);
+    } finally {
+      connection.release();
+    }
+  };
+  return {
+    'read, callback': (see) =>
+      withClient(async (connection) => {
+        const cursor = connection.query(new Cursor(ROWS));
+        await calledBack((done) => cursor.read(2, (error) => (see('rows'), done(error))));
+        await calledBack((done) => cursor.close((error) => (see('closed'), done(error))));
+      }),
+    read: (see) =>
+      withClient(async (connection) => {
+        const cursor = connection.query(new Cursor(ROWS));
+        await cursor.read(2);
+        see('rows');
+        await cursor.close();
+      }),
+    'a stream': (see) =>
+      withClient(
+        (connection) =>
+          new Promise((resolve, reject) => {
+            const stream = connection.query(new QueryStream(ROWS, [], { highWaterMark: 2 }));
+            stream.on('data', () => see('row'));
+            stream.on('error', reject);
+            stream.on('end', () => (see('end'), resolve()));
+          }),
+      ),
+  };
+};
+
+module.exports = async (name) => {
   const where = { host: '127.0.0.1', port: Number(process.env.POSTGRES), user: 'postgres', database: 'postgres' };
   const pool = new Pool({ ...where, max: 2 });
+  if (name === 'pg-cursor') return cursors(pool);
   const client = new Client(where);
   await client.connect();
   const asked = (see, done) => (error) => {
