@@ -19,6 +19,12 @@ module.exports = () => {
         resolve();
       });
     });
+  const streamed = (stream, see) =>
+    new Promise((resolve, reject) => {
+      stream.on('data', () => see('data'));
+      stream.on('error', reject);
+      stream.on('end', () => (see('end'), resolve()));
+    });
   return {
     'Pool, query': (see) => calledBack((done) => pool.query('select 1', asked(see, done))),
     'Pool, execute': (see) => calledBack((done) => pool.execute('select ?', [1], asked(see, done))),
@@ -41,6 +47,7 @@ module.exports = () => {
     'Connection, query': (see) => calledBack((done) => connection.query('select 1', asked(see, done))),
     'Connection, execute': (see) => calledBack((done) => connection.execute('select ?', [1], asked(see, done))),
     'Connection, events': (see) => events(connection.query('select 1'), see),
+    'Connection, events of a stream': (see) => streamed(connection.query('select 1 union select 2').stream({ highWaterMark: 1 }), see),
     'Connection, stream': async (see) => {
       for await (const row of connection.query('select 1 as one').stream()) see(`row ${row.one}`);
     },

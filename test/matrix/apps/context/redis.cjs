@@ -67,6 +67,13 @@ module.exports = async (name) => {
         await client.multi().set('key', '1').get('key').exec();
         see('multi');
       },
+      scanStream: (see) =>
+        new Promise((resolve, reject) => {
+          const keys = client.scanStream({ count: 1 });
+          keys.on('data', () => see('keys'));
+          keys.on('error', reject);
+          keys.on('end', () => (see('end'), resolve()));
+        }),
     };
   }
   const client = require(name).createClient({ url: `redis://127.0.0.1:${process.env.REDIS}` });

@@ -20,6 +20,13 @@ module.exports = async (name) => {
           await transaction.raw('select 1');
           see('queried');
         }),
+      [`${label}, events of a stream`]: (see) =>
+        new Promise((resolve, reject) => {
+          const rows = database.select(database.raw('1')).stream();
+          rows.on('data', () => see('row'));
+          rows.on('error', reject);
+          rows.on('end', () => (see('end'), resolve()));
+        }),
     });
     return { ...formsOf('pg', postgres), ...formsOf('mysql2', mariadb) };
   }
