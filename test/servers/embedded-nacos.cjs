@@ -4,7 +4,11 @@ const { startEmbeddedNacos } = require('@lane/embedded-nacos');
 
 process.on('disconnect', () => process.exit());
 startEmbeddedNacos(JSON.parse(process.argv[2])).then(
-  ({ port }) => process.send({ port }),
+  (nacos) => {
+    // Whoever waits is answered: clients that are closed in the same moment would fail in the background.
+    process.on('SIGTERM', () => nacos.close().then(() => process.exit()));
+    process.send({ port: nacos.port });
+  },
   (error) => {
     console.error(error);
     process.exit(1);

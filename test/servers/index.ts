@@ -103,7 +103,7 @@ async function forkEmbedded(options: EmbeddedNacosOptions): Promise<{ child: Chi
 async function endOf(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  child.kill('SIGKILL');
+  child.kill('SIGTERM');
   await ended;
 }
 

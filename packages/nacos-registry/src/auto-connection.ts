@@ -76,7 +76,13 @@ export class AutoConnection implements NacosConnection {
   }
 
   get state(): RegistryState {
-    return this.#chosen?.state ?? stateOf(this, !this.#isAway);
+    // The addresses of both transports: what is asked now goes to either.
+    return (
+      this.#chosen?.state ?? {
+        ...stateOf({ server: this.server, namespace: this.namespace, transport: 'grpc' }, !this.#isAway),
+        transport: this.transport,
+      }
+    );
   }
 
   watchTrouble(listener: TroubleListener): Unsubscribe {

@@ -95,6 +95,15 @@ describe('instances', () => {
     expect(await connection.services()).not.toContain(key.name);
   });
 
+  test('registered at once are all there', async () => {
+    const key = newService();
+    const provider = connect();
+    await Promise.all([1001, 1002, 1003].map((port) => provider.register(key, at(port))));
+    expect(ports(await provider.list(key))).toEqual([1001, 1002, 1003]);
+    await Promise.all([1001, 1003].map((port) => provider.deregister(key, at(port))));
+    expect(ports(await provider.list(key))).toEqual([1002]);
+  });
+
   test('go with the connection that registered them', async () => {
     const key = newService();
     const provider = connect();

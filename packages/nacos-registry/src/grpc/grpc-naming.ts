@@ -47,6 +47,8 @@ export class GrpcNaming implements Dependant {
   readonly #services = new Map<string, Service>();
   readonly #registrations = new Map<string, Registered>();
   readonly #redo: Redo;
+  /** By service: the latest request that registers. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(session: GrpcSession) {
     this.#session = session;
@@ -156,7 +158,7 @@ export class GrpcNaming implements Dependant {
       return this.#publish(rest);
     }
     this.#registrations.delete(id);
-    await this.#session.request({
+    await this.#inTurn(id, {
       doing: `deregister ${key.name}`,
       type: 'InstanceRequest',
       fields: { ...this.#service(key), type: 'deregisterInstance', instance: wireInstance(registration) },
@@ -212,14 +214,29 @@ export class GrpcNaming implements Dependant {
   }
 
   /** A connection has one registration for each service, which a second one replaces: several addresses go together. */
-  async #publish({ key, instances }: Registered): Promise<void> {
+  #publish({ key, instances }: Registered): Promise<void> {
     const [first, ...others] = Array.from(instances.values(), wireInstance);
-    await this.#session.request({
+    return this.#inTurn(groupedName(key), {
       doing: `register ${key.name}`,
       ...(others.length === 0
         ? { type: 'InstanceRequest', fields: { ...this.#service(key), type: 'registerInstance', instance: first } }
         : { type: 'BatchInstanceRequest', fields: { ...this.#service(key), type: 'batchRegisterInstance', instances: [first, ...others] } }),
     });
+  }
+
+  /** One after another for each service: requests overtake each other, and the last one is what is registered. */
+  #inTurn(id: string, call: GrpcCall): Promise<void> {
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const turn = before
+      .catch(() => {})
+      .then(async () => {
+        await this.#session.request(call);
+      })
+      .finally(() => {
+        if (this.#turns.get(id) === turn) this.#turns.delete(id);
+      });
+    this.#turns.set(id, turn);
+    return turn;
   }
 
   /** Of an instance that no connection keeps. */
