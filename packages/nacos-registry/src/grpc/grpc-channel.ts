@@ -3,7 +3,7 @@
  *
  * Not @grpc/grpc-js, although it is the usual one: a call of its holds the process alive while it is open (`Http2Transport.addActiveCall` refs
  * the session, and gives it to nobody; seen with 1.14.7), and ours is open as long as the app lives. It would also be one more package to
- * install, take 70 files to load, and appear in the app's own spans.
+ * install and 66 files to load (80 ms), and its calls would be in the app's own spans.
  * Source of the protocol: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  *
  * Whatever a server answers, it is bounded in size and time, and nothing of it throws. Nothing is compressed.

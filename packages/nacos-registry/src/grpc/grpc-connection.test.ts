@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { connect as connectSocket, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { currentLane, runInLane, type ConfigDocument, type Instance, type ServiceKey } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
@@ -170,6 +170,37 @@ describe('an outage', () => {
     await instances.until((list) => ports(list).join() === '1001,1002,1003');
     expect(log.matching(/^warn/)).toEqual([expect.stringMatching(/can't be reached over gRPC/)]);
     expect(log.matching(/^info/)).toEqual([expect.stringMatching(/answers again/)]);
+  });
+
+  test('in which the server goes silent, and says nothing of it, is noticed and ridden out', async () => {
+    // What goes through stays on the way once the network is broken; new connections find none.
+    const sockets = new Set<Socket>();
+    let isBroken = false;
+    const network = createServer((socket) => {
+      if (isBroken) return socket.destroy();
+      const behind = connectSocket(shared.grpcPort as number, '127.0.0.1');
+      for (const one of [socket, behind]) sockets.add(one.on('error', () => {}));
+      return socket.pipe(behind).pipe(socket);
+    });
+    network.listen(0, '127.0.0.1');
+    await once(network, 'listening');
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      network.close();
+    });
+    const connection = connect({ server: `127.0.0.1:${(network.address() as AddressInfo).port - 1000}` });
+    const trouble = new Received<boolean>();
+    connection.watchTrouble(trouble.push);
+    const documents = watch(connection, 'silent');
+    await documents.until(() => true);
+
+    isBroken = true;
+    for (const socket of sockets) socket.unpipe().pause();
+    await trouble.until((isReachable) => !isReachable);
+    isBroken = false;
+    await trouble.until((isReachable) => isReachable);
+    await connect().publish('silent', 'LANE', 'news');
+    await documents.until((document) => document?.content === 'news');
   });
 
   test('at the start is waited out', async () => {

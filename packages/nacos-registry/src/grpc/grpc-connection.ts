@@ -3,7 +3,8 @@
  * made anew where it is lost (`grpc-session.ts`).
  *
  * Limits: history and namespaces are of the HTTP API only. Nacos keeps what a connection registers as long as it lasts, and of one service one
- * registration, so that several addresses of one service go together.
+ * registration, so that several addresses of one service go together. That the server compares before it writes is known of Nacos, and not of what
+ * resembles it.
  */
 import {
   BEATS_HOLD_MS,
