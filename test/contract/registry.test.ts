@@ -15,24 +15,28 @@ interface Subject {
   put(key: ServiceKey, ports: Readonly<Record<number, string | undefined>>): Promise<void>;
 }
 
+async function nacosOver(transport: 'http' | 'grpc' | 'auto'): Promise<Subject> {
+  const nacos = await startEmbeddedNacos({ port: 0 });
+  onTestFinished(() => nacos.close());
+  const writer = connectNacos({ server: nacos.address, transport });
+  const registered = new Map<string, Set<number>>();
+  onTestFinished(() => writer.close());
+  return {
+    registry: connectNacos({ server: nacos.address, transport }),
+    async put(key, ports) {
+      const before = registered.get(key.name) ?? new Set();
+      registered.set(key.name, new Set(Object.keys(ports).map(Number)));
+      for (const [port, lane] of Object.entries(ports))
+        await writer.register(key, { ip: '127.0.0.1', port: Number(port), metadata: lane === undefined ? {} : { lane } });
+      for (const port of before) if (!(port in ports)) await writer.deregister(key, { ip: '127.0.0.1', port });
+    },
+  };
+}
+
 const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
-  async 'Nacos over HTTP'() {
-    const nacos = await startEmbeddedNacos({ port: 0 });
-    onTestFinished(() => nacos.close());
-    const writer = connectNacos({ server: nacos.address });
-    const registered = new Map<string, Set<number>>();
-    onTestFinished(() => writer.close());
-    return {
-      registry: connectNacos({ server: nacos.address }),
-      async put(key, ports) {
-        const before = registered.get(key.name) ?? new Set();
-        registered.set(key.name, new Set(Object.keys(ports).map(Number)));
-        for (const [port, lane] of Object.entries(ports))
-          await writer.register(key, { ip: '127.0.0.1', port: Number(port), metadata: lane === undefined ? {} : { lane } });
-        for (const port of before) if (!(port in ports)) await writer.deregister(key, { ip: '127.0.0.1', port });
-      },
-    };
-  },
+  'Nacos over HTTP': () => nacosOver('http'),
+  'Nacos over gRPC': () => nacosOver('grpc'),
+  'Nacos over what it speaks': () => nacosOver('auto'),
   async 'the example, from files'() {
     const folder = mkdtempSync(join(tmpdir(), 'lane-files-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
