@@ -3,6 +3,7 @@
  * Which of the two is said by the name that the app has called, not by the address of the instance that its lane leads to. Likewise undici's
  * EnvHttpProxyAgent, which fetch goes by then, and its ProxyAgent.
  */
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
 import { listen } from '@lane/testing/ports';
@@ -85,6 +86,10 @@ const LOADED = ['nothing else', 'node:http2'] as const;
 
 /** Node has it since 22.21 and 24.5. */
 const versions = nodeVersions().filter(({ major }) => major >= 22);
+
+test.skipIf(versions.length === 0)('these versions of Node can go by the proxy of the environment', () => {
+  for (const { path } of versions) expect(execFileSync(path, ['--help'], { encoding: 'utf8' })).toContain('--use-env-proxy');
+});
 
 describe.each(versions)('$name', ({ path: node }) => {
   describe.each(LOADED.flatMap((loaded) => CALLS.map(([noProxy, calls]) => ({ loaded, noProxy, calls }))))(
