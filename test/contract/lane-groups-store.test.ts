@@ -113,8 +113,8 @@ function describeStore(server: NacosServer): void {
         },
       }) as NacosConnection;
       // Private fields do not pass through an inheriting object.
-      for (const method of ['get', 'history', 'contentOfChange', 'comparesBeforeWriting'] as const) {
-        Object.defineProperty(racing, method, { value: (connection[method] as () => unknown).bind(connection) });
+      for (const method of ['get', 'getRecorded', 'history', 'contentOfChange', 'comparesBeforeWriting'] as const) {
+        Object.defineProperty(racing, method, { value: (connection[method] as (() => unknown) | undefined)?.bind(connection) });
       }
       const change = new LaneGroupsStore(racing).change((document) => withLane(document, 'shop', { name: 'gray', tag: 'gray' }), {
         by: 'alice',

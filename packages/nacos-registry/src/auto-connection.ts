@@ -129,6 +129,10 @@ export class AutoConnection implements NacosConnection {
     return this.#use((connection) => connection.get(dataId, group));
   }
 
+  getRecorded(dataId: string, group: string): Promise<ConfigDocument | undefined> {
+    return this.#use((connection) => (connection.getRecorded ?? connection.get).call(connection, dataId, group));
+  }
+
   publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void> {
     return this.#use((connection) => connection.publish(dataId, group, content, options));
   }

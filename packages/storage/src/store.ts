@@ -87,8 +87,12 @@ export class LaneGroupsStore {
   }
 
   /** Reads what is stored now. Rejects where Nacos can't be reached. */
-  async read(): Promise<StoredLaneGroups> {
-    const stored = await this.#connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
+  read(): Promise<StoredLaneGroups> {
+    return this.#read(this.#connection);
+  }
+
+  async #read(source: Source): Promise<StoredLaneGroups> {
+    const stored = await source.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
     if (stored === undefined) return { document: NO_LANE_GROUPS, text: '', md5: undefined, problems: [] };
     const parsed = parseLaneGroups(stored.content);
     return parsed.ok
@@ -135,12 +139,13 @@ export class LaneGroupsStore {
   async #change(firstEdit: LaneGroupsEdit, options: ChangeOptions, mayReplaceInvalid: boolean): Promise<ChangeResult> {
     const { casMd5, by } = options;
     const hasHistory = await this.#keepsHistory();
+    const source = await this.#source();
     let edit = firstEdit;
     let drops = 0;
     for (let conflicts = 0; conflicts < MAX_ATTEMPTS; conflicts++) {
       if (conflicts > 0) await pause(Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** conflicts));
       const [latest] = hasHistory ? (await this.history({ limit: 1 })).versions : [];
-      const stored = await this.#readAfter(latest);
+      const stored = await this.#readAfter(latest, source);
       if (casMd5 !== undefined && conflicts === 0 && casMd5 !== (stored.md5 ?? '')) throw await this.#conflict();
       if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'what is stored is not valid');
       // Before it becomes a text, which has none of the fields that are not known.
@@ -163,13 +168,17 @@ export class LaneGroupsStore {
         continue;
       }
       const overlapMs = Math.min(MAX_OVERLAP_MS, Math.max(OVERLAP_MS, OVERLAP_WRITES * (performance.now() - start)));
-      let outcome = await this.#look(text, stored, latest);
+      let outcome = await this.#look(text, stored, latest, source);
       if (outcome.is === 'well' && hasHistory && !(await this.#compares(stored))) {
-        outcome = await this.#lookUntilStill(text, stored, latest, overlapMs);
+        outcome = await this.#lookUntilStill(text, stored, latest, source, overlapMs);
       }
-      if (outcome.is === 'well') return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
+      if (outcome.is === 'well') {
+        // Whoever is told that it is done may read it in the cache next.
+        if (source !== this.#connection) await isStored(this.#connection, text, CACHE_LAG_MS, stored.text);
+        return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
+      }
       // What had been read is there still: nobody has changed it, and it is no conflict.
-      if (outcome.is === 'lost' && (await isStored(this.#connection, stored.text, 0))) {
+      if (outcome.is === 'lost' && (await isStored(source, stored.text, 0))) {
         if (++drops === MAX_DROPPED) throw dropped();
         conflicts--;
         continue;
@@ -182,6 +191,17 @@ export class LaneGroupsStore {
       else if (casMd5 !== undefined) throw await this.#conflict();
     }
     throw new LaneGroupsError('ELANE_CONFLICT', `the lane groups change faster than they can be changed here (${MAX_ATTEMPTS} attempts): try again`);
+  }
+
+  /**
+   * Where a change reads. With a server that does not compare that is what it has recorded: its cache may have ours still where another's has been put
+   * over it (seen with Nacos 2.1.1 under load), and a change that reads there takes itself for done.
+   */
+  async #source(): Promise<Source> {
+    const connection = this.#connection;
+    const { getRecorded } = connection;
+    if (getRecorded === undefined || (await connection.comparesBeforeWriting())) return connection;
+    return { get: (dataId, group) => getRecorded.call(connection, dataId, group) };
   }
 
   /** Whether the server keeps changes; some do not, whatever they have of Nacos' API else. */
@@ -205,19 +225,19 @@ export class LaneGroupsStore {
   }
 
   /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
-  async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined): Promise<Outcome> {
+  async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined, source: Source): Promise<Outcome> {
     const md5 = md5Of(text);
     if (!(await this.#keepsHistory())) {
       // What is neither is the change of somebody who has seen ours, if the server compares; else it may be what its cache had before.
       const before = (await this.#compares(read)) ? read.text : undefined;
-      return (await isStored(this.#connection, text, CACHE_LAG_MS, before)) ? { is: 'well', md5 } : { is: 'lost' };
+      return (await isStored(source, text, CACHE_LAG_MS, before)) ? { is: 'well', md5 } : { is: 'lost' };
     }
-    let isThere = await isStored(this.#connection, text, 0);
+    let isThere = await isStored(source, text, 0);
     let changes = await changesSince(this.#connection, latest?.id);
     let before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
     // What a change has left is what the next one has found, or what is stored.
     if (!isThere && !before.includes(text)) {
-      isThere = await isStored(this.#connection, text, CACHE_LAG_MS);
+      isThere = await isStored(source, text, CACHE_LAG_MS);
       changes = await changesSince(this.#connection, latest?.id);
       before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
     }
@@ -229,13 +249,19 @@ export class LaneGroupsStore {
   }
 
   /** Looks again until nothing has been recorded for a time, as long as all is well, and for {@link MAX_OVERLAP_MS} at most. */
-  async #lookUntilStill(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined, overlapMs: number): Promise<Outcome> {
+  async #lookUntilStill(
+    text: string,
+    read: StoredLaneGroups,
+    latest: LaneGroupsVersion | undefined,
+    source: Source,
+    overlapMs: number,
+  ): Promise<Outcome> {
     const deadline = performance.now() + MAX_OVERLAP_MS;
     let last = await this.#lastChange();
     for (;;) {
       await pause(overlapMs);
       const change = await this.#lastChange();
-      const outcome = await this.#look(text, read, latest);
+      const outcome = await this.#look(text, read, latest, source);
       if (outcome.is !== 'well' || change === last || performance.now() > deadline) return outcome;
       last = change;
     }
@@ -247,10 +273,10 @@ export class LaneGroupsStore {
   }
 
   /** What is stored, once the server's cache has followed the latest change at least as to whether there is a document. */
-  async #readAfter(latest: LaneGroupsVersion | undefined): Promise<StoredLaneGroups> {
+  async #readAfter(latest: LaneGroupsVersion | undefined, source: Source): Promise<StoredLaneGroups> {
     const deadline = performance.now() + CACHE_LAG_MS;
     for (;;) {
-      const stored = await this.read();
+      const stored = await this.#read(source);
       const isBehind = latest !== undefined && (latest.kind === 'removed') !== (stored.md5 === undefined);
       if (!isBehind || performance.now() > deadline) return stored;
       await pause(CACHE_POLL_MS);
@@ -281,6 +307,9 @@ export class LaneGroupsStore {
     );
   }
 }
+
+/** Where the document is read. */
+type Source = Pick<VersionedConfigStore, 'get'>;
 
 type Outcome =
   | { readonly is: 'well'; readonly md5: string }

@@ -2,7 +2,7 @@
 'use strict';
 const assert = require('node:assert');
 const { DEFAULT_FORMATS, pick, ServiceTables } = require('@lane/core/model');
-const { parseJson } = require('../../../packages/nacos-registry/dist/http/bounded-json.js');
+const { parseJson } = require('../../../packages/nacos-registry/dist/bounded-json.js');
 const { signatureOf, toInstances } = require('../../../packages/nacos-registry/dist/nacos-instance.js');
 
 const KEY = { name: 'a', group: 'DEFAULT_GROUP' };

@@ -151,6 +151,10 @@ export interface VersionedConfigStore extends ConfigStore {
   comparesBeforeWriting(): Promise<boolean>;
   /** Whether it does so where there is to be no document yet, too (`casMd5` empty). Default false. */
   readonly comparesCreation?: boolean;
+  /**
+   * What is recorded of a document, where `get` answers from a cache that may lag behind: for a look at what a write has come to. Default: as `get`.
+   */
+  getRecorded?(dataId: string, group: string): Promise<ConfigDocument | undefined>;
   /** The changes of a document, the latest first; pages count from 1. */
   history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
   /** What is kept with a change: of `created` what was written, of the others what there was before. undefined: there is no such change. */

@@ -58,6 +58,10 @@ function noHistory(label: string, status: number): NacosError {
   );
 }
 
+/** A document whose file is being written is asked for so often, with pauses that grow by so much: 2 s in all. */
+const MAX_TRIES_WHILE_WRITTEN = 10;
+const WRITTEN_MS = 45;
+
 /** The configuration side of a connection. Everything is called outside any lane. */
 export class HttpConfig {
   readonly #http: NacosHttp;
@@ -80,18 +84,35 @@ export class HttpConfig {
   }
 
   async get(dataId: string, group: string): Promise<ConfigDocument | undefined> {
-    const answer = await this.#http.request({ method: 'GET', path: PATH, query: { dataId, group, tenant: this.#tenant } });
+    const ask = (): Promise<NacosAnswer> => this.#http.request({ method: 'GET', path: PATH, query: { dataId, group, tenant: this.#tenant } });
+    let answer = await ask();
+    // 409: the file is being written just now (ConfigServletInner.doGetConfig, `requested file is being modified`).
+    for (let tries = 1; answer.status === 409 && tries < MAX_TRIES_WHILE_WRITTEN && !this.#closed; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, WRITTEN_MS * tries));
+      answer = await ask();
+    }
     if (isAbsentDocument(answer)) return undefined;
     if (answer.status === 404 && !isUnknownApi(answer)) throw noNacos(this.#http.label, answer);
     expectSuccess(answer, `read the document ${dataId}`);
     return documentOf(answer.body);
   }
 
+  /** From the server's database (ConfigController.searchConfig): `get` reads a file that follows it, on a busy server some seconds later. */
+  async getRecorded(dataId: string, group: string): Promise<ConfigDocument | undefined> {
+    const query = { dataId, group, tenant: this.#tenant, search: 'accurate', pageNo: '1', pageSize: '1' };
+    const answer = await this.#http.request({ method: 'GET', path: PATH, query });
+    const { pageItems } = ((answer.status === 200 && parseJson(answer.body)) || {}) as { pageItems?: unknown };
+    // Some servers have not this API, or not for this user.
+    if (!Array.isArray(pageItems)) return this.get(dataId, group);
+    const [found] = pageItems as Array<{ content?: unknown } | null>;
+    return typeof found?.content === 'string' ? documentOf(found.content) : undefined;
+  }
+
   async publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
     const { casMd5, type, by } = options;
     if (casMd5 !== undefined) {
       // Servers before 2.3 do not compare (tried: 2.2.4), so we do, as well as that can be done from here.
-      const stored = await this.get(dataId, group);
+      const stored = (await this.comparesBeforeWriting()) ? await this.get(dataId, group) : await this.getRecorded(dataId, group);
       if ((stored?.md5 ?? '') !== casMd5) throw conflict(dataId, group);
     }
     const cas = casMd5 === undefined || casMd5 === '' ? undefined : casMd5;

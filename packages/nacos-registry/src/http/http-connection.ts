@@ -167,6 +167,10 @@ export class HttpConnection implements NacosConnection {
     return runInLane(undefined, () => this.#config.get(dataId, group));
   }
 
+  getRecorded(dataId: string, group: string): Promise<ConfigDocument | undefined> {
+    return runInLane(undefined, () => this.#config.getRecorded(dataId, group));
+  }
+
   publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void> {
     return runInLane(undefined, () => this.#config.publish(dataId, group, content, options));
   }
