@@ -61,6 +61,7 @@ describe('what stands behind the last request of a connection is not carried out
   const UPGRADE = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n';
   test.each([
     ['a refused one', 'POST /first HTTP/1.1\r\nHost:: close\r\n\r\n', '400'],
+    ['one without a host', 'POST /first HTTP/1.1\r\n\r\n', '400'],
     ['a refused one with a body', 'POST /first HTTP/1.1\r\nHost: @\r\nContent-Length: 2\r\n\r\nab', '400'],
     // Node refuses such a connection where both come in one packet.
     ['one that says close', head('/first', 'Connection: close\r\n'), '(?:200|400)'],

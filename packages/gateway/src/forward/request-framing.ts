@@ -115,6 +115,7 @@ function http1Framing(request: AnyRequest): Framing {
       coding = value;
     }
   }
+  if (host === undefined && httpVersionMinor > 0) return refused(400, 'the request has no Host');
   if (length !== undefined && coding !== undefined) return refused(400, 'Content-Length and Transfer-Encoding exclude each other');
   if (length !== undefined && !DIGITS.test(length)) return refused(400, 'Content-Length is no number');
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') return refused(501, 'the only Transfer-Encoding taken is chunked');

@@ -60,6 +60,8 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     requestTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
+    // Refused by us, in turn: Node answers such a request itself, and goes on with what stands behind it.
+    requireHostHeader: false,
   };
   const turns = new InTurn();
   const onHttp1 = (request: IncomingMessage, response: ServerResponse): void => turns.serve(request, response, onRequest);
