@@ -16,12 +16,13 @@ const targets = new Map(
     .map((name) => [name, /\/\*\*\s*(?:\* )?([^.]*?)[.:]/.exec(readFileSync(join(folder, 'targets', `${name}.cjs`), 'utf8'))?.[1] ?? '']),
 );
 
-const usage = `Usage: npm run fuzz -- <target|all> [--seconds <n>] [--keep]
+const usage = `Usage: npm run fuzz -- <target|all> [--seconds <n>] [--seed <n>] [--keep]
 
 Feeds a target with inputs that Jazzer.js makes up by coverage, from those in test/fuzz/corpus on. What it finds is written to .cache/fuzz, as
 crash-… with the input, and the command ends with 1. To have such an input tried by npm test for good, put it into the corpus of its target.
 
   --seconds <n>  how long, each target (default 60)
+  --seed <n>     begin with the same random numbers each time, as continuous integration does: it is to fail by what has changed
   --keep         add what has reached new code to the corpus
   --help         this
 
@@ -32,7 +33,12 @@ let given;
 try {
   given = parseArgs({
     allowPositionals: true,
-    options: { seconds: { type: 'string', default: '60' }, keep: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      seconds: { type: 'string', default: '60' },
+      seed: { type: 'string' },
+      keep: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
 } catch (error) {
   console.error(`${error.message}\n\n${usage}`);
@@ -40,16 +46,24 @@ try {
 }
 const [target, ...rest] = given.positionals;
 const seconds = Number(given.values.seconds);
+const seed = given.values.seed === undefined ? undefined : Number(given.values.seed);
 if (given.values.help === true) {
   console.log(usage);
   process.exit(0);
 }
-if (target === undefined || rest.length > 0 || (target !== 'all' && !targets.has(target)) || !Number.isInteger(seconds) || seconds < 1) {
+const isWhole = (number) => Number.isInteger(number) && number >= 1;
+if (
+  target === undefined ||
+  rest.length > 0 ||
+  (target !== 'all' && !targets.has(target)) ||
+  !isWhole(seconds) ||
+  (seed !== undefined && !isWhole(seed))
+) {
   const problem =
     target === undefined
       ? 'name a target, or all'
       : targets.has(target) || target === 'all'
-        ? `--seconds takes a whole number from 1 on`
+        ? `--seconds and --seed take a whole number from 1 on`
         : `${JSON.stringify(target)} is no target`;
   console.error(`${problem}\n\n${usage}`);
   process.exit(2);
@@ -90,7 +104,14 @@ for (const name of target === 'all' ? targets.keys() : [target]) {
       const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...environment }, cwd: found });
       child.once('error', failed).once('exit', (status) => done(status ?? 1));
     });
-  const status = await run([grown, corpus], `-max_total_time=${seconds}`, '-max_len=4096', '-print_final_stats=1', `-artifact_prefix=${found}/`);
+  const status = await run(
+    [grown, corpus],
+    `-max_total_time=${seconds}`,
+    '-max_len=4096',
+    '-print_final_stats=1',
+    `-artifact_prefix=${found}/`,
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
+  );
   if (status !== 0) {
     code = 1;
     console.error(`--- ${name}: something was found, the input is in ${found}`);
