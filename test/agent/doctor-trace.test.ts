@@ -117,7 +117,7 @@ let isBusy = false;
 const next = () => {
   const one = tasks.shift();
   isBusy = one !== undefined;
-  if (isBusy) call('/stock').then(() => (one.resolve(), next()));
+  if (isBusy) call('/stock').then(() => setTimeout(() => (one.resolve(), next()), 20));
 };`,
     `() => new Promise((resolve) => (tasks.push({ resolve }), isBusy || next()))`,
   ),
