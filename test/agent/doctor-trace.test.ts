@@ -67,7 +67,7 @@ exports.createPolled = () => {
 };
 `;
 
-/** Keys that come in within 5 ms are asked for at once. */
+/** Keys that come in within 20 ms are asked for at once. */
 const BATCHER = `
 module.exports = class Batcher {
   constructor(fetchAll) {
@@ -77,7 +77,7 @@ module.exports = class Batcher {
   load(key) {
     if (this.waiting === undefined) {
       const waiting = (this.waiting = { keys: [], answer: undefined });
-      waiting.answer = new Promise((resolve) => setTimeout(resolve, 5)).then(() => {
+      waiting.answer = new Promise((resolve) => setTimeout(resolve, 20)).then(() => {
         this.waiting = undefined;
         return this.fetchAll(waiting.keys);
       });
