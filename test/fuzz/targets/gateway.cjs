@@ -43,11 +43,12 @@ exports.ask = (port, path, patienceMs = 0) =>
   });
 
 /**
- * The next client is served. With `mayFailOnce` it may be told first that the instance did not answer: what an instance says of its own accord may
- * arrive just when its connection has been given to the next request, for which it is no answer.
+ * The next client is served. With `mayFailOnce` only the one after that may be: what an instance says of its own accord may arrive just when its
+ * connection has been given to the next request, and HTTP/1.1 has no means to tell it from the answer to that. A known limit, in SECURITY.md.
  */
 exports.expectServed = async (port, { mayFailOnce = false } = {}) => {
+  const isServed = ({ status, body }) => status === 200 && body === 'normal';
   let served = await exports.ask(port, '/normal');
-  if (mayFailOnce && served.status === 502) served = await exports.ask(port, '/normal');
-  assert.deepStrictEqual(served, { status: 200, body: 'normal' }, 'the next client is not served');
+  if (mayFailOnce && !isServed(served)) served = await exports.ask(port, '/normal');
+  assert.ok(isServed(served), `the next client is not served: ${JSON.stringify(served)}`);
 };
