@@ -10,6 +10,7 @@ import { freePort } from '@lane/testing/ports';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
+import { startRegisteredInstance } from './registered-instance.js';
 import { runApp, send, startApp, type App } from './run-app.js';
 
 const SERVICES = ['stock', 'stock-h2', 'shop-b', 'stock-rpc'] as const;
@@ -65,17 +66,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     client.destroy();
     await nacos?.close();
   });
-  async function startInstance(name: string, tag: string | undefined, ports: Readonly<Record<string, number>> = {}): Promise<App> {
-    const instance = await startApp({ script: 'instance.cjs', args: [name], load: 'none', env: { PORTS: JSON.stringify(ports) } });
-    for (const service of SERVICES) {
-      const port = instance.ports[service] as number;
-      await registrar.register(
-        { name: service, group: 'DEFAULT_GROUP' },
-        { ip: '127.0.0.1', port, metadata: tag === undefined ? {} : { lane: tag } },
-      );
-    }
-    return instance;
-  }
+  const startInstance = (name: string, tag: string | undefined, ports: Readonly<Record<string, number>> = {}): Promise<App> =>
+    startRegisteredInstance(registrar, SERVICES, name, tag === undefined ? {} : { lane: tag }, { PORTS: JSON.stringify(ports) });
 
   beforeEach(async () => {
     // Who registers is not who serves: what dies stays registered.

@@ -7,6 +7,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { freePort } from '@lane/testing/ports';
 import { nodeVersions } from './nodes.js';
+import { startRegisteredInstance } from './registered-instance.js';
 import { send, startApp, type App } from './run-app.js';
 
 const SERVICES = ['stock', 'stock-h2', 'shop-b', 'stock-rpc'] as const;
@@ -32,11 +33,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     registrar = connectNacos({ server: nacos.address });
     instances = {};
     for (const name of NAMES) {
-      const instance = (instances[name] = await startApp({ script: 'instance.cjs', args: [name], load: 'none' }));
       const [lane, zone] = name.split('-') as [string, string];
-      const metadata: Record<string, string> = { zone, ...(lane === 'base' ? {} : { lane }) };
-      for (const service of SERVICES)
-        await registrar.register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: instance.ports[service] as number, metadata });
+      instances[name] = await startRegisteredInstance(registrar, SERVICES, name, { zone, ...(lane === 'base' ? {} : { lane }) });
     }
   });
   afterEach(async () => {

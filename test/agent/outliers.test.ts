@@ -7,6 +7,7 @@ import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { eventually } from '@lane/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
+import { startRegisteredInstance } from './registered-instance.js';
 import { send, startApp, type App } from './run-app.js';
 
 const SERVICES = ['stock', 'shop-b'] as const;
@@ -30,11 +31,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     registrar = connectNacos({ server: nacos.address });
     instances = {};
     for (const name of ['base', 'gray-1', 'gray-2']) {
-      const instance = (instances[name] = await startApp({ script: 'instance.cjs', args: [name], load: 'none' }));
-      for (const service of SERVICES) {
-        const metadata: Record<string, string> = name === 'base' ? {} : { lane: 'gray' };
-        await registrar.register({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: instance.ports[service] as number, metadata });
-      }
+      instances[name] = await startRegisteredInstance(registrar, SERVICES, name, name === 'base' ? {} : { lane: 'gray' });
     }
   });
   afterEach(async () => {

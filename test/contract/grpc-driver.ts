@@ -1,11 +1,9 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NacosConfigClient, NacosNamingClient, type NacosServiceInstance } from 'nacos-sdk-rust-binding-node';
 import { eventually } from '@lane/testing/eventually';
 import { HttpApi } from './http-api.js';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient } from './driver.js';
+import { startProviderProcess } from './provider.js';
 
 /** The npm package `nacos-sdk-rust-binding-node`: gRPC. Its clients cannot be closed; they last as long as the process. */
 export const grpcDriver: NacosDriver = {
@@ -13,19 +11,7 @@ export const grpcDriver: NacosDriver = {
   protocol: 'grpc',
   createNaming,
   createConfig,
-  async startProvider(connection, service, instance) {
-    const child = fork(join(__dirname, 'grpc-provider.cjs'), [JSON.stringify({ options: optionsOf(connection), service, instance })], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    const exited = once(child, 'exit');
-    await Promise.race([once(child, 'message'), exited.then(() => Promise.reject(new Error('grpc-provider.cjs ended before it registered')))]);
-    return {
-      async vanish() {
-        child.kill('SIGKILL');
-        await exited;
-      },
-    };
-  },
+  startProvider: (connection, service, instance) => startProviderProcess('grpc-provider.cjs', { options: optionsOf(connection), service, instance }),
 };
 
 async function createNaming(

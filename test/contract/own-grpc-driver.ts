@@ -1,8 +1,6 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { connectNacos, type NacosConnection, type NacosInstance, type NacosOptions, type Registration } from '@lane/nacos-registry';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient, NewInstance } from './driver.js';
+import { startProviderProcess } from './provider.js';
 
 /** Our own connection over gRPC, held to what the SDKs are held to. */
 export const ownGrpcDriver: NacosDriver = {
@@ -10,18 +8,8 @@ export const ownGrpcDriver: NacosDriver = {
   protocol: 'grpc',
   createNaming: (connection, decorate = (client) => client) => Promise.resolve(namingOf(decorate(connectNacos(optionsOf(connection))))),
   createConfig: (connection) => Promise.resolve(configOf(connectNacos(optionsOf(connection)))),
-  async startProvider(connection, service, instance) {
-    const task = JSON.stringify({ options: optionsOf(connection), service, instance: registrationOf(instance) });
-    const child = fork(join(__dirname, 'own-grpc-provider.cjs'), [task], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    const exited = once(child, 'exit');
-    await Promise.race([once(child, 'message'), exited.then(() => Promise.reject(new Error('own-grpc-provider.cjs ended before it registered')))]);
-    return {
-      async vanish() {
-        child.kill('SIGKILL');
-        await exited;
-      },
-    };
-  },
+  startProvider: (connection, service, instance) =>
+    startProviderProcess('own-grpc-provider.cjs', { options: optionsOf(connection), service, instance: registrationOf(instance) }),
 };
 
 function namingOf(client: NacosConnection): NamingClient {
