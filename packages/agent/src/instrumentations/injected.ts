@@ -16,12 +16,14 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
 export function patch({ file, holder, runtime }: LoadedFile): void {
   const contextOf = safely('injected', (request: Request) => taggedContextOf(request, runtime.requests));
   if (file === 'light-my-request/index.js') {
+    const contextOfCalled = ([, request]: readonly unknown[]): LaneContext | undefined =>
+      typeof (request as Partial<Request> | undefined)?.headers === 'object' ? contextOf(request as Request) : undefined;
     // The handler stays who it is, by which Express is told: it is its `call` that runs it, in all versions.
     const inLane = (original: Method): Method =>
       function inject(this: unknown, ...args: unknown[]): unknown {
         const [handler] = args;
         if (typeof handler === 'function') {
-          if (Object.isExtensible(handler)) wrap(handler, 'call', (call: Method) => callInLane(call, contextOf));
+          if (Object.isExtensible(handler)) wrap(handler, 'call', (call: Method) => inLaneOf(call, contextOfCalled));
           else args[0] = runsInLane(handler as Method, contextOf);
         }
         return Reflect.apply(original, this, args);
@@ -43,12 +45,7 @@ export function patch({ file, holder, runtime }: LoadedFile): void {
     wrap(holder.exports as object, 'getFramework', (original) => {
       return function getFramework(this: unknown, ...args: unknown[]): unknown {
         const framework = Reflect.apply(original, this, args) as object;
-        wrap(framework, 'sendRequest', (send: Method) => {
-          return function sendRequest(this: unknown, ...given: unknown[]): unknown {
-            const context = contextOf((given[0] as { request: Request }).request);
-            return context === undefined ? Reflect.apply(send, this, given) : enterContext(context, send, this, given);
-          };
-        });
+        wrap(framework, 'sendRequest', (send: Method) => inLaneOf(send, ([given]) => contextOf((given as { request: Request }).request)));
         return framework;
       };
     });
@@ -64,20 +61,14 @@ export function patch({ file, holder, runtime }: LoadedFile): void {
 /** `(request, response)`, in the lane of the request. */
 function runsInLane(handler: Method, contextOf: (request: Request) => LaneContext | undefined): Method {
   const holder = { handler };
-  wrap(holder, 'handler', (handle: Method) => {
-    return function handled(this: unknown, ...given: unknown[]): unknown {
-      const context = contextOf(given[0] as Request);
-      return context === undefined ? Reflect.apply(handle, this, given) : enterContext(context, handle, this, given);
-    };
-  });
+  wrap(holder, 'handler', (handle: Method) => inLaneOf(handle, ([request]) => contextOf(request as Request)));
   return holder.handler;
 }
 
-/** `call(self, request, response)`. */
-function callInLane(original: Method, contextOf: (request: Request) => LaneContext | undefined): Method {
-  return function call(this: unknown, ...args: unknown[]): unknown {
-    const request = args[1] as Partial<Request> | undefined;
-    const context = typeof request?.headers === 'object' ? contextOf(request as Request) : undefined;
+/** Runs a function in the lane of the request that is somewhere among its arguments. */
+function inLaneOf(original: Method, contextOf: (args: readonly unknown[]) => LaneContext | undefined): Method {
+  return function inLane(this: unknown, ...args: unknown[]): unknown {
+    const context = contextOf(args);
     return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
   };
 }
