@@ -4,9 +4,10 @@ import { createServer, request, type IncomingMessage, type RequestListener } fro
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { currentLane, runInLane, type ConfigDocument, type Instance, type ServiceKey } from '@lane/core/model';
+import { currentLane, runInLane, type ServiceKey } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection, type NacosOptions } from '../dist/index.js';
+import { at, newService, observe, ports, watch, type Instances } from './testing/observing.js';
 import { closing, Received, RecordingLog } from '@lane/testing';
 
 let shared: EmbeddedNacos;
@@ -17,28 +18,6 @@ beforeAll(async () => {
 
 function connect(options: Partial<NacosOptions> = {}): NacosConnection {
   return closing(connectNacos({ server: shared.address, ...options }));
-}
-
-let count = 0;
-/** A service that no other test uses. */
-function newService(): ServiceKey {
-  return { group: 'DEFAULT_GROUP', name: `service-${++count}` };
-}
-
-type Instances = readonly Instance[];
-const ports = (instances: Instances): number[] => instances.map(({ port }) => port).sort((a, b) => a - b);
-const at = (port: number, metadata: Record<string, string> = {}) => ({ ip: '127.0.0.1', port, metadata });
-
-function subscribe(connection: NacosConnection, key: ServiceKey): Received<Instances> {
-  const received = new Received<Instances>();
-  connection.observe(key, received.push);
-  return received;
-}
-
-function watch(connection: NacosConnection, dataId: string): Received<ConfigDocument | undefined> {
-  const received = new Received<ConfigDocument | undefined>();
-  connection.watch(dataId, 'LANE', received.push);
-  return received;
 }
 
 /** An HTTP server that stands before or for a Nacos; gives its address. */
@@ -66,7 +45,7 @@ async function passOn(received: IncomingMessage): Promise<{ status: number; head
 describe('instances', () => {
   test('are told with every change, down to the last one', async () => {
     const key = newService();
-    const received = subscribe(connect(), key);
+    const received = observe(connect(), key);
     expect(await received.until(() => true)).toEqual([]);
 
     const provider = connect();
@@ -93,7 +72,7 @@ describe('instances', () => {
       void passOn(received).then(({ status, body }) => answer.writeHead(status).end(body.replace(/"cacheMillis":\d+/, '"cacheMillis":1000')));
     });
     const key = newService();
-    const received = subscribe(connect({ server: address, udpPush: false }), key);
+    const received = observe(connect({ server: address, udpPush: false }), key);
     await received.until(() => true);
     await connect().register(key, at(1001));
     await received.until((instances) => instances.length === 1);
@@ -104,7 +83,7 @@ describe('instances', () => {
     const connection = connect();
     const provider = connect();
     await provider.register(key, at(1001));
-    const first = subscribe(connection, key);
+    const first = observe(connection, key);
     await first.until((instances) => instances.length === 1);
 
     const second = new Received<Instances>();
@@ -118,7 +97,7 @@ describe('instances', () => {
   });
 
   test('can be listed, as services can', async () => {
-    const key: ServiceKey = { group: 'ODD', name: `服务 ${++count}` };
+    const key: ServiceKey = { group: 'ODD', name: `服务 ${newService().name}` };
     const connection = connect();
     expect(await connection.list(key)).toEqual([]);
     await connection.register(key, at(1001));
@@ -217,7 +196,7 @@ describe('an outage', () => {
     const key = newService();
     const provider = connect({ server: own.address });
     await provider.register(key, { ...at(1001), metadata: { 'preserved.heart.beat.interval': '1000' } });
-    const instances = subscribe(connection, key);
+    const instances = observe(connection, key);
     const documents = watch(connection, 'doc');
     await instances.until((list) => list.length === 1);
     await documents.until(() => true);
@@ -246,7 +225,7 @@ describe('an outage', () => {
     const connection = connect({ server, udpPush: false });
     const trouble = new Received<boolean>();
     const leave = connection.watchTrouble(trouble.push);
-    const instances = subscribe(connection, newService());
+    const instances = observe(connection, newService());
     await instances.until((list) => list.length === 1);
     expect(trouble.all).toEqual([]);
     isDown = true;
@@ -262,7 +241,7 @@ describe('an outage', () => {
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
     const key = newService();
-    const instances = subscribe(connection, key);
+    const instances = observe(connection, key);
     const documents = watch(connection, 'doc');
     const ready = connection.ready();
     await log.until(/can't be reached/);
@@ -415,7 +394,7 @@ test('a listener that throws disturbs nobody', async () => {
   connection.observe(key, () => {
     throw new Error('mine');
   });
-  const received = subscribe(connection, key);
+  const received = observe(connection, key);
   await received.until(() => true);
   expect(await log.until(/listener/)).toMatch(/^error.*mine/);
 });

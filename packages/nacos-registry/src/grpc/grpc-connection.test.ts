@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import { connect as connectSocket, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { currentLane, runInLane, type ConfigDocument, type Instance, type ServiceKey } from '@lane/core/model';
+import { currentLane, runInLane, type ServiceKey } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { closing, Received, RecordingLog } from '@lane/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectNacos, type NacosConnection, type NacosOptions } from '../../dist/index.js';
+import { at, newService, observe, ports, watch, type Instances } from '../testing/observing.js';
 import { encodePayload } from '../../dist/grpc/payload.js';
 
 let shared: EmbeddedNacos;
@@ -19,28 +20,6 @@ beforeAll(async () => {
 
 function connect(options: Partial<NacosOptions> = {}): NacosConnection {
   return closing(connectNacos({ server: shared.address, transport: 'grpc', ...options }));
-}
-
-let count = 0;
-/** A service that no other test uses. */
-function newService(): ServiceKey {
-  return { group: 'DEFAULT_GROUP', name: `service-${++count}` };
-}
-
-type Instances = readonly Instance[];
-const ports = (instances: Instances): number[] => instances.map(({ port }) => port).sort((a, b) => a - b);
-const at = (port: number, metadata: Record<string, string> = {}) => ({ ip: '127.0.0.1', port, metadata });
-
-function observe(connection: NacosConnection, key: ServiceKey): Received<Instances> {
-  const received = new Received<Instances>();
-  connection.observe(key, received.push);
-  return received;
-}
-
-function watch(connection: NacosConnection, dataId: string): Received<ConfigDocument | undefined> {
-  const received = new Received<ConfigDocument | undefined>();
-  connection.watch(dataId, 'LANE', received.push);
-  return received;
 }
 
 describe('instances', () => {
@@ -86,7 +65,7 @@ describe('instances', () => {
   });
 
   test('can be listed, as services can', async () => {
-    const key: ServiceKey = { group: 'ODD', name: `服务 ${++count}` };
+    const key: ServiceKey = { group: 'ODD', name: `服务 ${newService().name}` };
     const connection = connect();
     expect(await connection.list(key)).toEqual([]);
     await connection.register(key, at(1001));
