@@ -1,11 +1,11 @@
-/** What examples of entry gateways have in common: the shop behind them, and rules of each kind. */
+/** Common to the examples of entry gateways: the shop behind them, and rules of each kind. */
 import { shop, SHOP_SERVICES } from './shop.mjs';
 
 const BASE_HOST = 'www.aliyundoc.com';
 const BASE = /^A\[[\d.:]+\] -> B\[[\d.:]+\] -> C\[[\d.:]+\]$/;
 const GRAY = /^Agray\[[\d.:]+\] -> Bgray\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/;
 
-/** The example of a gateway. */
+/** Makes the example for a gateway. */
 export const entryExample = (title, gateway, install) => ({
   title: `${title} -> A -> B -> C`,
   services: SHOP_SERVICES,
@@ -24,9 +24,9 @@ export const entryExample = (title, gateway, install) => ({
     { path: '/a', gray: true, answer: GRAY },
     { path: '/a', gray: true, host: BASE_HOST, headers: { 'x-user': 'alice' }, answer: GRAY },
     { path: '/a', gray: true, host: BASE_HOST, headers: { cookie: 'theme=dark; release=gray' }, answer: GRAY },
-    // One lane or the other, and never some of each.
+    // All in one lane or all in the other, never a mix.
     { path: '/a', lane: 'Half', host: 'half.example.com', answer: new RegExp(`${BASE.source}|${GRAY.source}`) },
-    // What a client says of its lane is not believed.
+    // The lane that a client claims is ignored.
     { path: '/a', headers: { baggage: 'lane=gray' }, answer: BASE },
   ],
 });

@@ -1,4 +1,4 @@
-/** What examples install, each once: from npm beside the example, from elsewhere under .cache. */
+/** Installs what examples need, once each: npm packages beside the example, everything else under .cache. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -7,38 +7,42 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const examples = join(root, 'examples');
 
-/** The npm dependencies of an example, from the examples' own lockfile. */
+/** Installs the npm dependencies of an example, from the examples' own lockfile. */
 export function npm(example) {
   once(`npm-${example}`, readFileSync(join(examples, 'pnpm-lock.yaml'), 'utf8'), [join(examples, example, 'node_modules')], () =>
-    run('npx', ['-y', 'pnpm@12', '--dir', examples, '--filter', `./${example}`, 'install', '--frozen-lockfile'], 'dependencies from npm'),
+    run('npx', ['-y', 'pnpm@12', '--dir', examples, '--filter', `./${example}`, 'install', '--frozen-lockfile'], 'installing dependencies from npm'),
   );
 }
 
-/** Runs the build script of an example unless that was done for the same sources. `sources` are folders and files of it. */
+/** Runs the build script of an example unless that was done for the same sources. `sources` are its folders and files. */
 export function build(example, sources, makes) {
   const folder = join(examples, example);
   const content = sources.map((source) =>
     statSync(join(folder, source)).isDirectory() ? contentOf(join(folder, source)) : readFileSync(join(folder, source), 'utf8'),
   );
   once(`${example}-build`, content.join('\n'), [join(folder, makes)], () =>
-    run('npm', ['run', '--silent', 'build'], 'what is compiled', { cwd: folder, env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } }),
+    run('npm', ['run', '--silent', 'build'], 'compiling', { cwd: folder, env: { ...process.env, NEXT_TELEMETRY_DISABLED: '1' } }),
   );
 }
 
-/** A virtual environment with the requirements.txt of an example; gives its folder of programs. */
+/** Makes a virtual environment with the requirements.txt of an example; returns its folder of programs. */
 export function python(example) {
   const folder = join(root, '.cache/examples', example);
   const requirements = join(examples, example, 'requirements.txt');
   const programs = join(folder, process.platform === 'win32' ? 'Scripts' : 'bin');
   once(example, readFileSync(requirements, 'utf8'), [programs], () => {
     rmSync(folder, { recursive: true, force: true });
-    run('python3', ['-m', 'venv', folder], 'a virtual environment (Debian: python3-venv)');
-    run(join(programs, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements], 'packages from PyPI');
+    run('python3', ['-m', 'venv', folder], 'creating a virtual environment (Debian: python3-venv)');
+    run(
+      join(programs, 'python'),
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements],
+      'installing packages from PyPI',
+    );
   });
   return programs;
 }
 
-/** Builds a Maven project; gives the folder with its jars. */
+/** Builds a Maven project; returns the folder with its jars. */
 export function maven(example, project) {
   const source = join(examples, example, project);
   const folder = join(root, '.cache/examples', example, project);
@@ -46,23 +50,26 @@ export function maven(example, project) {
     run(
       'mvn',
       ['-B', '-q', '--no-transfer-progress', '-f', join(source, 'pom.xml'), `-Dlane.build=${folder}`, 'package'],
-      'the Java service, by Maven',
+      'building the Java service with Maven',
     ),
   );
   return folder;
 }
 
-/** Builds a Go program; gives its file. */
+/** Builds a Go program; returns its path. */
 export function go(example) {
   const source = join(examples, example);
   const program = join(root, '.cache/examples', example, process.platform === 'win32' ? 'b.exe' : 'b');
   once(example, contentOf(source, '.go'), [program], () =>
-    run('go', ['build', '-o', program, '.'], 'the Go service', { cwd: source, env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' } }),
+    run('go', ['build', '-o', program, '.'], 'building the Go service', {
+      cwd: source,
+      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' },
+    }),
   );
   return program;
 }
 
-/** Does something unless it was done for the same key, and what it makes is still there. */
+/** Runs `action` unless it ran for the same key and the files it made still exist. */
 function once(name, key, makes, action) {
   const stamp = join(root, '.cache/examples', `${name}.stamp`);
   if (makes.every((file) => existsSync(file)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return;
@@ -72,17 +79,17 @@ function once(name, key, makes, action) {
 }
 
 function run(command, args, what, options = {}) {
-  process.stdout.write(`installing ${what} … `);
+  process.stdout.write(`${what} … `);
   const started = Date.now();
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
   if (status !== 0) {
     process.stdout.write('failed\n');
-    throw new Error(`${command} ${error === undefined ? `failed:\n${stdout}${stderr}` : `can't be run: ${error.message}`}`);
+    throw new Error(`${command} ${error === undefined ? `failed:\n${stdout}${stderr}` : `cannot be run: ${error.message}`}`);
   }
   process.stdout.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
 }
 
-/** All that a folder holds, so that a change is noticed. */
+/** The whole content of a folder, to detect changes. */
 function contentOf(folder, extension = '') {
   return readdirSync(folder, { recursive: true })
     .filter((file) => file.endsWith(extension) || file.endsWith('go.sum'))

@@ -1,4 +1,4 @@
-/** A real Nacos for examples whose clients speak gRPC: the one of the tests, which comes from Maven Central. */
+/** A real Nacos for examples whose clients speak gRPC: the one that the tests use, from Maven Central. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { buildSync } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Starts it on a free port; it takes Java 17 and Maven. */
+/** Starts it on a free port; needs Java 17 and Maven. */
 export function startRealNacos() {
   const outfile = join(root, '.cache/real-nacos.cjs');
   buildSync({
@@ -14,7 +14,7 @@ export function startRealNacos() {
     outfile,
     bundle: true,
     platform: 'node',
-    // Where it finds its recipe, and keeps what it fetched.
+    // The folder of its recipe, and of its downloads.
     define: { __dirname: JSON.stringify(join(root, 'test/servers')) },
     logLevel: 'error',
   });

@@ -1,8 +1,8 @@
 /**
- * Behind `npm run example -- NAME`: installs what the example needs, starts Nacos, its services and a gateway, and prints the requests to
- * try; with `--check` it sends them itself, and ends with 0 only if each was answered as it should be.
+ * Implements `npm run example -- NAME`: installs what the example needs, starts Nacos, its services and a gateway, and prints requests to
+ * try. With `--check` it sends them, and exits with 0 only if every answer is right.
  *
- * An example is a folder whose example.mjs says what it consists of: see {@link Example} below.
+ * An example is a folder whose example.mjs exports an {@link Example}, see below.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,34 +21,34 @@ import { startRealNacos } from './real-nacos.mjs';
  * @typedef {object} Example
  * @property {string} title
  * @property {'any' | 'real'} [nacos] `real`: not the embedded one. Default `any`.
- * @property {() => Promise<void>} [install] Brings and builds what is needed; quick where that is done.
- * @property {string[]} services In the lane group: what may be tagged.
+ * @property {() => Promise<void>} [install] Installs and builds what is needed; quick if that is done.
+ * @property {string[]} services The services of the lane group.
  * @property {string} entry The service that the gateway sends requests to.
- * @property {string[]} [within] Services that others ask through a Lane gateway, whose address they have in LANE_GATEWAY; it believes their tags.
+ * @property {string[]} [within] Services that others call through an inner Lane gateway, at LANE_GATEWAY; it trusts their tags.
  * @property {(running: Running) => Process[] | Promise<Process[]>} processes
  * @property {object[]} [rules] Entry rules of the lane gray. Default: requests for www.example.com.
- * @property {(entry: Entry) => Process | Promise<Process>} [gateway] The entry gateway, where it is not Lane's own.
+ * @property {(entry: Entry) => Process | Promise<Process>} [gateway] The entry gateway, if it is not Lane's.
  * @property {Array<{ path: string, gray?: boolean, lane?: string, host?: string, headers?: Record<string, string>, answer: RegExp, show?: RegExp }>} requests
- *   `host`, `lane`: instead of those of base or gray; `show`: what of the answer is worth showing, where it is a page.
+ *   `host`, `lane`: instead of those of base or gray; `show`: the part of an HTML page to print.
  *
  * @typedef {object} Process
  * @property {string} name
  * @property {string} command
  * @property {string[]} args
- * @property {boolean} [agent] Under Lane's agent.
+ * @property {boolean} [agent] Runs under Lane's agent.
  * @property {Record<string, string>} [env]
  * @property {string} [cwd] Default: the example's folder.
- * @property {RegExp} [ready] What it prints when it serves.
- * @property {number} [port] What it listens on when it serves, for those that print nothing.
- * @property {boolean} [first] Others need it: it is started and ready before them, and before the gateway within.
+ * @property {RegExp} [ready] What it prints once it serves.
+ * @property {number} [port] The port that it listens on, for programs that print nothing.
+ * @property {boolean} [first] Others need it: start it, and wait until it is ready, before them and before the inner gateway.
  *
  * @typedef {object} Running
  * @property {string} nacos `host:port`.
  * @property {string} root The repository.
  *
  * @typedef {object} Entry
- * @property {number} port What the gateway is to listen on.
- * @property {string} folder For its files; goes away at the end.
+ * @property {number} port Where the gateway must listen.
+ * @property {string} folder For its files; deleted at the end.
  * @property {(target: string) => Promise<string>} exported What `lane gateway export` writes for it.
  */
 
@@ -78,7 +78,7 @@ if (!names.includes(name)) {
 const example = (await import(pathToFileURL(join(root, 'examples', name, 'example.mjs')).href)).default;
 const folder = mkdtempSync(join(tmpdir(), 'lane-example-'));
 const children = new Set();
-/** What all processes are told. */
+/** Environment of all processes. */
 const environment = { LANE_SNAPSHOT_DIR: folder };
 let stopping;
 const endings = [];
@@ -107,7 +107,7 @@ async function main() {
   await Promise.all(processes.filter(({ first }) => first).map((one) => start(one)));
   if (example.within !== undefined) {
     const routes = example.within.map((service) => `${service}=${service}`);
-    environment.LANE_GATEWAY = await startGateway('the gateway within', routes, ['--port', '0', '--trust', '127.0.0.0/8']);
+    environment.LANE_GATEWAY = await startGateway('the inner gateway', routes, ['--port', '0', '--trust', '127.0.0.0/8']);
   }
   await Promise.all(processes.filter(({ first }) => !first).map((one) => start(one)));
   const gateway =
@@ -124,8 +124,8 @@ async function main() {
 }
 
 /**
- * Sends all requests in turn, several times, since each hop chooses among instances at random. Before that each is sent until it is
- * answered rightly: what Nacos tells may reach a service a moment later than that it is ready, and a JVM's first answer takes its time.
+ * Sends all requests in turn, several times, since each hop chooses among instances at random. First repeats each until its answer is right:
+ * a service may be ready a moment before it gets the instances from Nacos, and a JVM's first answer is slow.
  */
 async function check(gateway) {
   const deadline = Date.now() + FIRST_ANSWERS_TIMEOUT_MS;
@@ -167,7 +167,7 @@ async function isAnswered(gateway, request) {
   return false;
 }
 
-/** The lane group of the example. */
+/** Publishes the lane group of the example. */
 async function publishLanes(nacos) {
   const { connectNacos } = require('@lane/nacos-registry');
   const { publishLaneGroups } = require('@lane/storage');
@@ -192,7 +192,7 @@ async function realNacos() {
   return nacos.address;
 }
 
-/** Starts a gateway in the lanes of the example, and gives its URL. */
+/** Starts a Lane gateway with the example's lanes; returns its URL. */
 async function startGateway(title, routes, args) {
   const [, url] = await start({
     name: title,
@@ -203,14 +203,14 @@ async function startGateway(title, routes, args) {
   return url;
 }
 
-/** Starts the entry gateway of others, with what the export writes for it, and gives its URL. */
+/** Starts an entry gateway other than Lane's, with its exported configuration; returns its URL. */
 async function startForeignGateway() {
   const port = values.port === '0' ? await freePort() : Number(values.port);
   await start(await example.gateway({ port, folder, exported: (target) => exported(target, port) }));
   return `http://127.0.0.1:${port}`;
 }
 
-/** What `lane gateway export` writes; what it can't express is printed. */
+/** The output of `lane gateway export`; prints what that could not express. */
 async function exported(target, port) {
   const args = ['gateway', 'export', target, '--nacos', environment.NACOS_SERVER, '--listen', String(port), '--route', `*=${example.entry}`];
   console.log(`lane ${args.map((one) => (one.includes('*') ? `'${one}'` : one)).join(' ')}`);
@@ -219,7 +219,7 @@ async function exported(target, port) {
   return stdout;
 }
 
-/** Starts a process and resolves, with what `ready` matched, when it is ready. */
+/** Starts a process; resolves with the match of `ready` once it is ready. */
 function start({ name: title, command, args, agent: underAgent, env = {}, cwd = join(root, 'examples', name), ready, port }) {
   const child = spawn(command, args, {
     cwd,
@@ -230,7 +230,7 @@ function start({ name: title, command, args, agent: underAgent, env = {}, cwd = 
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A terminal's Ctrl-C goes to us alone; we end them in good order.
+    // A terminal's Ctrl-C must reach only us: we end the others in order.
     detached: true,
   });
   children.add(child);
@@ -262,17 +262,17 @@ function start({ name: title, command, args, agent: underAgent, env = {}, cwd = 
     }
     child.once('error', (error) => {
       children.delete(child);
-      fail(`can't be started: ${error.message}`);
+      fail(`cannot be started: ${error.message}`);
     });
     child.once('close', (code) => {
       clearTimeout(impatient);
       children.delete(child);
-      fail(`ended with ${code}`);
+      fail(`exited with code ${code}`);
     });
   });
 }
 
-/** Resolves once a child listens; never, if it ends before. */
+/** Resolves once a child listens; never if it exits first. */
 async function listens(port, child) {
   while (child.exitCode === null) {
     const socket = connect(port, '127.0.0.1');
@@ -284,7 +284,7 @@ async function listens(port, child) {
 
 function stop() {
   return (stopping ??= (async () => {
-    // Services first: they deregister, which takes the registry.
+    // Services first: they need the registry to deregister.
     await Promise.all(
       [...children].map(async (child) => {
         child.kill('SIGTERM');

@@ -1,13 +1,13 @@
-/** Services of the shop, for examples that have others of their own. */
+/** The services of the shop, for examples that add their own. */
 import { join } from 'node:path';
 
-/** The services of the shop. */
+/** Their names. */
 export const SHOP_SERVICES = ['spring-cloud-a', 'spring-cloud-b', 'spring-cloud-c'];
 
 /** A and C. */
 export const aAndC = (root) => shop(root, ['a', 'c']);
 
-/** Some services of the shop, base and gray, which know nothing of lanes and run under the agent. */
+/** Some services of the shop, base and gray, under the agent. They know nothing of lanes. */
 export function shop(root, letters) {
   return letters.flatMap((letter) =>
     ['base', 'gray'].map((lane) => ({
@@ -22,7 +22,7 @@ export function shop(root, letters) {
   );
 }
 
-/** What `/a` is answered with, by base and by gray. */
+/** The answers to `/a` in base and in gray. */
 export const SHOP_REQUESTS = [
   { path: '/a', answer: /^A\[[\d.:]+\] -> B\[[\d.:]+\] -> C\[[\d.:]+\]$/ },
   { path: '/a', gray: true, answer: /^Agray\[[\d.:]+\] -> Bgray\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/ },

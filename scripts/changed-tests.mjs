@@ -1,17 +1,17 @@
 /**
- * Which tests may come out differently after a change. vitest follows the imports of one package's sources; packages see each other as
- * they are built, and programs are started by path. Hence what stands for a changed package: its entry files, and the tests that name it.
+ * Finds the tests that a change can affect. vitest follows imports within one package's sources, but packages import each other as built
+ * files, and tests start programs by path. So a changed package is represented by its entry files, and by the tests that name it.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** Everything hangs on these. */
+/** Everything depends on these. */
 const ALL = /^(?:package\.json|pnpm-.*\.yaml|tsconfig.*\.json|vitest\.config\.mts|scripts\/.*|test\/package\.json)$/;
 
 /**
- * What changed in the working tree since a commit, files that git does not know yet included.
- * Gives all: true, or the files for `vitest related`; none at all where no test depends on what changed.
+ * Compares the working tree, untracked files included, with a commit.
+ * Returns `all: true`, or the files for `vitest related`: none if no test depends on the changes.
  */
 export function changedTests(root, since = 'HEAD') {
   const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\n').filter(Boolean);
@@ -27,7 +27,7 @@ export function changedTests(root, since = 'HEAD') {
   };
   for (const file of changed) {
     const [, folder, rest] = /^packages\/([^/]+)\/(.*)$/.exec(file) ?? [];
-    // A test, or what only tests have, changes nothing that is built.
+    // Tests, and files that only tests use, change nothing that is built.
     if (folder !== undefined && !/\.test\.ts$|^src\/testing\/|\.md$/.test(rest) && packages.has(folder) && folder !== 'testing') visit(folder);
     if (file.startsWith('examples/shop/')) visit('cli');
   }
@@ -39,13 +39,13 @@ export function changedTests(root, since = 'HEAD') {
 
   const names = [...affected].map((name) => name.replaceAll('-', '\\-')).join('|');
   const named = affected.size === 0 ? undefined : new RegExp(`require\\.resolve\\('@lane/(?:${names})'|(?:^|/)(?:${names})/dist/`, 'm');
-  // What is no module is found by its name.
+  // Files that are not modules are found by name.
   const others = changed.filter((file) => !/\.(?:ts|mts|tsx)$/.test(file)).map((file) => basename(file));
-  // Tests of the documents find these by themselves.
+  // Tests of the documents find the Markdown files by themselves.
   const hasDocuments = changed.some((file) => file.endsWith('.md'));
   const tests = git('ls-files', '--cached', '--others', '--exclude-standard', '--', 'packages/**/*.test.ts', 'test/**/*.test.ts');
   for (const test of tests) {
-    // These run by commands of their own.
+    // These have their own commands.
     if (/^test\/(?:matrix|interop)\//.test(test) || !existsSync(join(root, test))) continue;
     const text = readFileSync(join(root, test), 'utf8');
     const [, own] = /^packages\/([^/]+)\//.exec(test) ?? [];
@@ -55,7 +55,7 @@ export function changedTests(root, since = 'HEAD') {
   return { all: false, changed, packages: [...affected], files: [...files] };
 }
 
-/** Our packages by folder: what each uses, also for its tests, and the files that others import. */
+/** Our packages by folder: what each uses, in its tests too, and the files that others import. */
 function workspace(root) {
   return new Map(
     readdirSync(join(root, 'packages'))

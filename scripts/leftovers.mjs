@@ -1,24 +1,24 @@
-/** Sees to it that a run of the tests leaves nothing behind: no file in the temporary folder or at home, no process. */
+/** Checks that a test run leaves nothing behind: no file in the temporary or home folder, no process. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-/** What programs keep there on purpose: Node's compiled code, esbuild's and vite's caches, the agents' snapshots; vitest, as it is killed, a folder named by 21 letters. */
+/** What programs keep in the temporary folder on purpose: compile caches, agents' snapshots; and the folder with a 21-letter name that a killed vitest leaves. */
 const KEPT =
   /^(?:[\w-]{21}|node-compile-cache|v8-compile-cache.*|esbuild.*|vite.*|vitest.*|node-jiti|lane-(?:\d+|user)|npm-.*|pnpm-.*|corepack.*|hsperfdata_.*)$/;
-/** Others write there at any time, package managers above all. */
+/** Folders at home that other programs may write to at any time, above all package managers. */
 const CACHES = /^\.(?:npm|cache|config|local|m2|java|node_repl_history|bash_history|lesshst|viminfo|pnpm.*|vscode.*)$/;
-/** How long processes that were told to end may take. */
+/** How long processes may take to end after they were told to. */
 const PATIENCE_MS = 3_000;
 
-/** Gives the run a temporary folder of its own, through TMPDIR; whoever has that in its environment was started by the run. */
+/** Gives the run its own temporary folder through TMPDIR. A process with that in its environment was started by the run. */
 export function watchLeftovers() {
   const before = new Set(atHome());
   const folder = mkdtempSync(join(tmpdir(), 'lane-run-'));
   process.env.TMPDIR = folder;
   return {
-    /** What is left, one line each; removes the folder and ends the processes. */
+    /** Returns a line for each leftover; removes the folder and kills the processes. */
     async end() {
       const deadline = Date.now() + PATIENCE_MS;
       while (processesWith(folder).length > 0 && Date.now() < deadline) await setTimeout(100);
@@ -43,7 +43,7 @@ function atHome() {
   }
 }
 
-/** By the environment that a process was started with, which only Linux shows. This process is none of them: it had none at its start. */
+/** Finds processes by the environment that they started with, which only Linux shows. This process started without it, so it is not found. */
 function processesWith(folder) {
   if (process.platform !== 'linux') return [];
   return readdirSync('/proc').flatMap((pid) => {
@@ -52,7 +52,7 @@ function processesWith(folder) {
       if (!readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`TMPDIR=${folder}`)) return [];
       return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim() }];
     } catch {
-      // It has ended, or is somebody else's.
+      // It has ended, or belongs to another user.
       return [];
     }
   });
@@ -62,6 +62,6 @@ function kill(pid) {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended meanwhile.
+    // It has ended in the meantime.
   }
 }

@@ -1,24 +1,24 @@
 /**
- * `npm run release`: makes a version of the changesets in `.changeset`, as a commit and a tag. Pushing the tag publishes: `.github/workflows/release.yml`
- * checks, packs, attests and publishes what was checked. Changesets decides the version; CHANGELOG.md is one for all packages, which it does not know.
+ * `npm run release`: turns the changesets in `.changeset` into a version: a commit and a tag. Pushing the tag publishes: `.github/workflows/release.yml`
+ * checks, packs, attests and publishes the tarballs. Changesets decides the version, but cannot write one CHANGELOG.md for all packages, so we do.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The version of @changesets/cli that was tried. */
+/** The version of @changesets/cli that we tested. */
 export const CHANGESETS = '@changesets/cli@3.0.3';
-/** Of its `engines`. */
+/** From its `engines`. */
 const OLDEST_NODE = 22;
 
-/** Runs the command of changesets in a repository. Throws where it fails. */
+/** Runs changesets in a repository. Throws if it fails. */
 export function changesets(root, args) {
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE)
-    throw new Error(`changesets needs Node ${OLDEST_NODE} or later, and this is ${process.version}: switch to one, then try again`);
+    throw new Error(`changesets needs Node ${OLDEST_NODE} or later, and this is ${process.version}: switch, then try again`);
   execFileSync('npx', ['-y', CHANGESETS, ...args], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
 }
 
-/** Makes the release. Throws, and changes nothing, where there is nothing to release or something uncommitted. Gives the tag. */
+/** Makes the release and returns its tag. Throws, and changes nothing, if there is nothing to release or something is uncommitted. */
 export function release(root, { today = new Date().toISOString().slice(0, 10) } = {}) {
   const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
   if (git('status', '--porcelain') !== '') throw new Error('there are uncommitted changes: commit or stash them first');
@@ -26,8 +26,10 @@ export function release(root, { today = new Date().toISOString().slice(0, 10) } 
   const names = readdirSync(folder).filter((name) => name.endsWith('.md') && name !== 'README.md');
   const entries = names.sort().map((name) => entryOf(readFileSync(join(folder, name), 'utf8')));
   if (entries.length === 0) throw new Error('there is nothing to release: npm run change adds a changeset');
+  const url = repositoryOf(root);
 
   changesets(root, ['version']);
+  nameRepository(root, url);
   const { version } = JSON.parse(readFileSync(join(root, 'packages/core/package.json'), 'utf8'));
   const manifest = join(root, 'package.json');
   writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/("version": )"[^"]*"/, `$1"${version}"`));
@@ -41,13 +43,44 @@ export function release(root, { today = new Date().toISOString().slice(0, 10) } 
   return tag;
 }
 
-/** What a changeset says: all behind its front matter, as an entry of a list. */
+/**
+ * The URL of the repository, `https://github.com/OWNER/NAME`. npm compares it with the provenance of a package, and rejects the package if it differs or
+ * is missing. Only the root's package.json has it, and only once there is a public repository.
+ */
+function repositoryOf(root) {
+  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const given = typeof repository === 'string' ? repository : repository?.url;
+  if (given === undefined)
+    throw new Error(
+      'package.json names no repository, but npm compares that with the provenance of a package. Once there is a public one, run npm pkg set repository=https://github.com/OWNER/NAME, commit, and try again',
+    );
+  const [, path] = /^(?:git\+)?https:\/\/github\.com\/([\w-]+\/[\w.-]+?)(?:\.git)?$/.exec(given) ?? [];
+  if (path === undefined)
+    throw new Error(`the repository in package.json is ${given}: must be https://github.com/OWNER/NAME, as GitHub Actions builds the release`);
+  return `https://github.com/${path}`;
+}
+
+/** Writes `repository`, `homepage` and `bugs` into the manifest of each published package. */
+function nameRepository(root, url) {
+  for (const name of readdirSync(join(root, 'packages'))) {
+    const path = join(root, 'packages', name, 'package.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    if (manifest.private === true) continue;
+    const directory = `packages/${name}`;
+    manifest.repository = { type: 'git', url: `git+${url}.git`, directory };
+    manifest.homepage = `${url}/tree/main/${directory}#readme`;
+    manifest.bugs = `${url}/issues`;
+    writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  }
+}
+
+/** The text of a changeset, without its front matter, as a list item. */
 function entryOf(text) {
   const body = text.replace(/^---\r?\n[\s\S]*?\r?\n---\r?\n/, '').trim();
   return `- ${body.split(/\r?\n/).join('\n  ')}`;
 }
 
-/** The changelog with the release: a section that was begun for it gets its date and the entries, else there is a new one. */
+/** The changelog with the release: an `(unreleased)` section gets the date and the entries; without one, adds a section. */
 export function withRelease(changelog, version, today, entries) {
   const heading = `## ${version} (${today})`;
   const begun = /^## (\S+) \(unreleased\)\n/m.exec(changelog);

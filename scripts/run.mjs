@@ -1,6 +1,6 @@
 /**
- * Behind every `npm run …` of the repository: makes sure that dependencies are installed and packages are built, then does
- * what was asked. Needs Node and npm, nothing else, and no dependency of its own.
+ * Implements every `npm run …` of the repository: installs dependencies and builds packages where they are out of date, then runs
+ * the task. Needs only Node and npm, and has no dependency of its own.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -22,8 +22,15 @@ const PNPM = ['-y', 'pnpm@12'];
 const WITHOUT_TESTS = ['--filter', '!@lane/test', '--filter', '!@lane/test-nodes'];
 /** Projects of vitest.config.mts that `npm test` runs; all the others too under `--all`. */
 const USUAL = ['unit', 'docs', 'agent', 'contract', 'e2e'];
-/** The pages of the console take a bundler and their libraries, which only those need who want to see them. */
+/** The console's pages need a bundler and their libraries. Only who wants to see the pages installs those. */
 const WITHOUT_PAGES = ['--filter', '!@lane/console-web'];
+
+/** Installs the libraries that the matrix and the message benchmark use. */
+async function installMatrix() {
+  // Links native code with the system's libraries instead of downloading others.
+  process.env.CKJS_LINKING ??= 'dynamic';
+  await installApart('matrix', 'installing the libraries of the matrix', join(root, 'test/matrix'));
+}
 
 const TASKS = {
   async demo() {
@@ -35,21 +42,23 @@ const TASKS = {
     return run(process.execPath, [join(root, 'examples/run.mjs'), ...passed]);
   },
   /**
-   * `--all`, or CI: everything. Otherwise what takes a checkout and Node alone, on this Node, with the Nacos that is built in.
-   * `--changed[=commit]`: only tests that the changes since then could break.
+   * `--all`, or CI: everything. Otherwise the tests that need only a checkout and Node: on this Node, with the embedded Nacos, without slow files.
+   * `--changed[=commit]`: only tests that changes since that commit can break.
    */
   async test() {
     await prepare({ tests: true });
     const isAll = passed.includes('--all') || !['', 'false', undefined].includes(process.env.CI);
     let given = passed.filter((argument) => argument !== '--all');
     const isNarrowed = given.some((argument) => argument.startsWith('--project'));
+    // Named tests run completely, slow files included.
+    const isAsked = isAll || given.some((argument) => !/^--(?:reporter|outputFile)/.test(argument));
     let command = ['run'];
     const at = given.findIndex((argument) => /^--changed(?:=|$)/.test(argument));
     if (at !== -1) {
       const { changedTests } = await import('./changed-tests.mjs');
       const { all, changed, packages, files } = changedTests(root, given[at].split('=')[1]);
       given = given.toSpliced(at, 1);
-      console.error(`${changed.length} files changed${packages.length === 0 ? '' : `, and with them how these behave: ${packages.join(', ')}`}`);
+      console.error(`${changed.length} files changed${packages.length === 0 ? '' : `; affected packages: ${packages.join(', ')}`}`);
       if (!all && files.length === 0) {
         console.error('no test depends on what changed');
         return 0;
@@ -57,6 +66,7 @@ const TASKS = {
       if (!all) command = ['related', '--run', '--passWithNoTests', ...files];
     }
     if (!isAll) process.env.TEST_SCOPE = 'quick';
+    if (!isAsked) process.env.TEST_LEAVE_OUT = 'long';
     if (!isAll && !isNarrowed) given.push(...USUAL.map((name) => `--project=${name}`));
     const { watchLeftovers } = await import('./leftovers.mjs');
     const leftovers = watchLeftovers();
@@ -65,22 +75,16 @@ const TASKS = {
     for (const line of left) console.error(`left behind: ${line}`);
     if (!isAll) {
       const projects = isNarrowed ? '' : `all but the projects ${USUAL.join(', ')}; `;
-      console.error(`Left out: ${projects}Nacos servers in Java; versions of Node other than this one. All of it: npm test -- --all`);
+      const long = isAsked ? '' : 'slow files (LONG in vitest.config.mts); ';
+      console.error(`Skipped: ${projects}${long}Nacos in Java; other versions of Node. To run everything: npm test -- --all`);
     }
     return code === 0 && left.length > 0 ? 1 : code;
   },
   async matrix() {
     await prepare({ tests: true });
+    await installMatrix();
     const folder = join(root, 'test/matrix');
-    const installed = stampOf('matrix');
-    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
-    // What has to be compiled is linked with the libraries of the system, instead of ones that would be downloaded.
-    process.env.CKJS_LINKING ??= 'dynamic';
-    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
-      await step('installing the libraries of the matrix', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
-      installed.write(wanted);
-    }
-    await step('checking its types', process.execPath, [bin('typescript', 'tsc'), '-p', folder]);
+    await step('checking the types of the matrix', process.execPath, [bin('typescript', 'tsc'), '-p', folder]);
     if (passed.includes('--write')) process.env.MATRIX_WRITE = '1';
     const rest = passed.filter((argument) => argument !== '--write');
     return run(process.execPath, [bin('vitest', 'vitest'), 'run', '--config', join(folder, 'vitest.config.mts'), ...rest]);
@@ -96,32 +100,22 @@ const TASKS = {
   async fuzz() {
     await prepare({ tests: true });
     const folder = join(root, 'test/fuzz');
-    const installed = stampOf('fuzz');
-    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
-    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
-      await step('installing Jazzer.js', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
-      installed.write(wanted);
-    }
+    await installApart('fuzz', 'installing Jazzer.js', folder);
     return run(process.execPath, [join(folder, 'main.mjs'), ...passed]);
   },
   /**
-   * Builds the documents as a site, into docs/site/.vitepress/dist; `--serve` shows it then. `--write` writes anew the pages of
-   * the reference, which tests compare with the code.
+   * Builds the site from the documents, into docs/site/.vitepress/dist; `--serve` then shows it. `--write` regenerates the reference
+   * pages, which tests compare with the code.
    */
   async docs() {
     if (passed.includes('--write')) {
       await prepare({ tests: true });
-      const pages = ['options-page', 'metrics-page', 'commands-page', 'lane-groups-page', 'formats-page', 'api-page'];
-      const code = await run(process.execPath, [bin('vitest', 'vitest'), 'run', '--project=unit', ...pages, '--update']);
+      const pages = ['options-page', 'metrics-page', 'commands-page', 'lane-groups-page', 'formats-page', 'api-page', 'figures-page'];
+      const code = await run(process.execPath, [bin('vitest', 'vitest'), 'run', '--project=unit', '--project=docs', ...pages, '--update']);
       if (code !== 0) return code;
     }
     const folder = join(root, 'docs/site');
-    const installed = stampOf('docs');
-    const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
-    if (!existsSync(join(folder, 'node_modules')) || installed.read() !== wanted) {
-      await step('installing VitePress', 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
-      installed.write(wanted);
-    }
+    await installApart('docs', 'installing VitePress', folder);
     return run(process.execPath, [join(folder, 'build.mjs'), ...passed.filter((argument) => argument !== '--write')]);
   },
   async screenshots() {
@@ -134,8 +128,8 @@ const TASKS = {
     const names = readdirSync(folder)
       .filter((name) => name.endsWith('.mjs'))
       .map((name) => name.slice(0, -4));
-    // That one builds a Kubernetes, which takes longer than all the others together.
-    const usual = names.filter((name) => name !== 'injector');
+    // `injector` builds Kubernetes, which takes longer than all the others together. The other three need programs that few have installed.
+    const usual = names.filter((name) => !['injector', 'entries', 'instructions', 'messages'].includes(name));
     const [name, ...rest] = passed;
     if (name === undefined || name.startsWith('--')) {
       if (!passed.some((option) => ['--help', '-h'].includes(option))) {
@@ -143,15 +137,18 @@ const TASKS = {
       }
       console.log(`Usage: npm run bench -- [name] [options]
 
-Without a name: ${usual.join(', ')}, one after the other, each with fewer rounds than it has by itself.
+Without a name, runs ${usual.join(', ')} in turn, each with fewer rounds than when it is named.
 
-Names: ${names.join(', ')}; \`npm run bench -- <name> --help\` tells the options of each.`);
+Names: ${names.join(', ')}. \`npm run bench -- <name> --help\` prints the options of one.`);
       return 0;
     }
     if (!names.includes(name)) {
-      console.error(`There is no benchmark "${name}"; there are ${names.join(', ')}.`);
+      console.error(`Unknown benchmark "${name}". Benchmarks: ${names.join(', ')}.`);
       return 2;
     }
+    if (['request', 'startup'].includes(name) && rest.some((option) => /^--(?:beside|workload)/.test(option)))
+      await installApart('bench', 'installing the other agents and the workloads', join(folder, 'others'));
+    if (name === 'messages' && !rest.some((option) => ['--help', '-h'].includes(option))) await installMatrix();
     return run(process.execPath, [join(folder, `${name}.mjs`), ...rest]);
   },
   async build() {
@@ -168,7 +165,7 @@ Names: ${names.join(', ')}; \`npm run bench -- <name> --help\` tells the options
       ['knip', bin('knip', 'knip'), ['--no-progress']],
     ]);
   },
-  /** `[folder]`: where the tarballs go, instead of .cache/packed. */
+  /** `[folder]`: where to put the tarballs, instead of .cache/packed. */
   async pack() {
     await prepare({ tests: false, pages: true });
     const folder = await packAll(passed[0]);
@@ -176,37 +173,37 @@ Names: ${names.join(', ')}; \`npm run bench -- <name> --help\` tells the options
     const shown = (name) => quoted(join(folder, tarballs[name]));
     const all = process.platform === 'win32' ? Object.keys(tarballs).map(shown).join(' ') : `${quoted(folder)}/*.tgz`;
     console.log(`
-${Object.keys(tarballs).length} packages are in ${relative(process.cwd(), folder) || folder}. No registry has them: install them from there, each with those it needs.
+Packed ${Object.keys(tarballs).length} packages into ${relative(process.cwd(), folder) || folder}. They are in no registry: install each from there, with its dependencies.
 
-In an app, the agent:
+The agent, in an app:
 
     npm install ${withThoseOfOurs('@lane/agent', tarballs).map(shown).join(' ')}
     node --require @lane/agent app.js
 
-The lane command with its demo, in an empty folder, too:
+The lane command and its demo, in any folder, even an empty one:
 
     npm install ${all}
     npx @lane/cli demo`);
     return 0;
   },
-  /** Asks what has changed, and writes a changeset. */
+  /** Asks what changed, and writes a changeset. */
   async change() {
     return attempt(async () => (await import('./release.mjs')).changesets(root, ['add', ...passed]));
   },
   async release() {
     return attempt(async () => {
       const tag = (await import('./release.mjs')).release(root);
-      console.log(`\n${tag} is committed and tagged. Look at it with git show ${tag}; then publish it:\n\n    git push --follow-tags`);
+      console.log(`\nCommitted and tagged ${tag}. Review it with git show ${tag}, then publish it:\n\n    git push --follow-tags`);
     });
   },
   async 'check-packages'() {
     await prepare({ tests: true });
-    // The tarballs themselves are checked: what is published, not what lies around.
+    // Checks the tarballs, which is what gets published, not the working tree.
     const packed = await packAll();
     const sboms = join(root, '.cache/sbom');
     rmSync(sboms, { recursive: true, force: true });
     mkdirSync(sboms, { recursive: true });
-    await step('listing what is in them (CycloneDX)', 'npx', [
+    await step('writing SBOMs (CycloneDX)', 'npx', [
       ...PNPM,
       '--recursive',
       '--filter',
@@ -225,7 +222,7 @@ The lane command with its demo, in an empty folder, too:
       join(sboms, '%s-%v.cdx.json'),
     ]);
     return sequence([
-      ['packages of others', join(root, 'scripts/third-party.mjs'), ['--sbom', sboms]],
+      ['third-party packages', join(root, 'scripts/third-party.mjs'), ['--sbom', sboms]],
       ...readdirSync(packed).flatMap((tarball) => [
         [`publint ${tarball}`, bin('publint', 'publint'), ['run', join(packed, tarball), '--strict']],
         [`attw ${tarball}`, bin('@arethetypeswrong/cli', 'attw'), [join(packed, tarball), '--profile', 'node16', '--quiet']],
@@ -240,7 +237,7 @@ if (!Object.hasOwn(TASKS, task ?? '')) {
 }
 process.exitCode = await TASKS[task]();
 
-/** Packs what is published. Gives the folder of the tarballs: `.cache/packed`, emptied before, or the one that is named, where whoever called npm is. */
+/** Packs the published packages. Returns the folder of the tarballs: `.cache/packed`, emptied first, or `named`, relative to where npm was called. */
 async function packAll(named) {
   const folder = named === undefined ? join(root, '.cache/packed') : resolve(process.env.INIT_CWD ?? process.cwd(), named);
   if (named === undefined) rmSync(folder, { recursive: true, force: true });
@@ -259,14 +256,14 @@ async function packAll(named) {
   return folder;
 }
 
-/** The name of a published package with that of its tarball, as npm and pnpm call it. */
+/** A published package's name and the file name that npm and pnpm give its tarball. */
 function tarballOf(path, folder) {
   const { name, version, private: isPrivate } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
   const file = `${name.slice(1).replace('/', '-')}-${version}.tgz`;
   return isPrivate === true || !existsSync(join(folder, file)) ? [] : [[name, file]];
 }
 
-/** A package and all of ours that are installed with it. */
+/** A package and those of our packages that it depends on, directly or not. */
 function withThoseOfOurs(name, tarballs) {
   const found = new Set([name]);
   for (const each of found) {
@@ -280,12 +277,12 @@ function quoted(path) {
   return /^[\w./\\:@-]+$/.test(path) ? path : JSON.stringify(path);
 }
 
-/** Installs and builds what is not up to date. */
+/** Installs and builds what is out of date. */
 async function prepare({ tests, pages = tests }) {
   const installed = stampOf('installed');
   const wanted = `${readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').length} ${statSync(join(root, 'pnpm-lock.yaml')).mtimeMs} ${process.platform} ${process.arch}`;
   const isInstalled = (scope) => existsSync(join(root, 'node_modules')) && installed.read() === `${wanted} ${scope}`;
-  // Each has what the ones before it have.
+  // Each scope includes those before it.
   const scopes = ['demo', 'demo with pages', 'all'];
   const scope = tests ? 'all' : pages ? 'demo with pages' : 'demo';
   if (!scopes.slice(scopes.indexOf(scope)).some(isInstalled)) {
@@ -329,7 +326,7 @@ function stampOf(name) {
   };
 }
 
-/** Changes whenever one of the files does, or a source comes to the folders, or goes. */
+/** A stamp that changes when a file changes, or when the folders gain or lose a source. */
 function newestOf(folders, files) {
   let count = 0;
   let newest = Math.max(...files.map((file) => statSync(file).mtimeMs));
@@ -346,7 +343,7 @@ function newestOf(folders, files) {
   return `${count} ${newest}`;
 }
 
-/** 0, or 1 with what is wrong in a line. */
+/** Exit code 0, or 1 after printing the error on one line. */
 async function attempt(work) {
   try {
     await work();
@@ -357,19 +354,19 @@ async function attempt(work) {
   }
 }
 
-/** The script behind a command of the root's development dependencies: run with this Node, and on every platform. */
+/** The script behind a command of the root's development dependencies, to run with this Node on any platform. */
 function bin(dependency, name) {
   const folder = join(root, 'node_modules', dependency);
   const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   return join(folder, typeof bins === 'string' ? bins : bins[name]);
 }
 
-/** Runs a preparing command, quietly unless it fails. */
+/** Runs a preparatory command, silently unless it fails. */
 async function step(what, command, args) {
   process.stderr.write(`${what} … `);
   const started = Date.now();
   let output = '';
-  // A step of a clone's first run may take a minute: it says that it goes on, and how far it is where the command tells that.
+  // A step of a clone's first run can take a minute: print that it is still running, and its progress where the command reports it.
   const told = setInterval(() => {
     const progress = output.match(/Progress: [^\n]*/g)?.at(-1);
     process.stderr.write(
@@ -385,7 +382,16 @@ async function step(what, command, args) {
   process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
 }
 
-/** Runs checks one after the other, all of them, and fails if one did. */
+/** Installs a separate workspace that not everybody needs. `name` is that of the stamp that records it. */
+async function installApart(name, what, folder) {
+  const installed = stampOf(name);
+  const wanted = readFileSync(join(folder, 'pnpm-lock.yaml'), 'utf8');
+  if (existsSync(join(folder, 'node_modules')) && installed.read() === wanted) return;
+  await step(what, 'npx', [...PNPM, '--dir', folder, 'install', '--frozen-lockfile']);
+  installed.write(wanted);
+}
+
+/** Runs all checks in turn; fails if any of them failed. */
 async function sequence(checks) {
   let failed = 0;
   for (const [what, script, args] of checks) {
@@ -395,23 +401,23 @@ async function sequence(checks) {
   return failed === 0 ? 0 : 1;
 }
 
-/** How a command is started: npx is a script of the shell's on Windows, which would take paths with spaces apart, so there Node runs what is behind it. */
+/** How to start a command. On Windows npx is a shell script, which splits paths at spaces, so Node runs the JavaScript behind it. */
 function started(command, args) {
   if (process.platform !== 'win32' || command !== 'npx') return [command, args];
   const npm = process.env.npm_execpath ?? join(dirname(process.execPath), 'node_modules/npm/bin/npm-cli.js');
   return [process.execPath, [join(dirname(npm), 'npx-cli.js'), ...args]];
 }
 
-/** Runs a command to its end and gives its exit code. Signals to this process go on to it. */
+/** Runs a command to its end and returns its exit code. Forwards signals to it. */
 function run(command, args, collect) {
   return new Promise((resolve) => {
     const child = spawn(...started(command, args), { cwd: root, stdio: collect === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
     const forward = (signal) => child.kill(signal);
-    // A terminal's Ctrl-C reaches the child by itself; this one has to live on until the child has cleaned up.
+    // A terminal's Ctrl-C reaches the child directly; this process must outlive the child's cleanup.
     const wait = () => {};
     process.on('SIGTERM', forward);
     process.on('SIGINT', wait);
-    // npm hands a SIGTERM to the shell between, which dies of it and tells nobody.
+    // npm sends SIGTERM to the shell in between, which dies without forwarding it.
     const orphaned = setInterval(() => process.ppid !== PARENT && child.kill('SIGTERM'), 500);
     if (collect !== undefined) {
       child.stdout.on('data', collect);
@@ -424,7 +430,7 @@ function run(command, args, collect) {
       resolve(code);
     };
     child.on('error', (error) => {
-      console.error(`${command} can't be started: ${error.message}`);
+      console.error(`cannot start ${command}: ${error.message}`);
       end(1);
     });
     child.on('close', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));

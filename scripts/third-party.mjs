@@ -1,13 +1,13 @@
 /**
- * What of others' is installed with each published package: `node scripts/third-party.mjs`, a part of `npm run check:packages`. It fails
- * where a package has more than its limit, where what it asks for has no reason here, where a licence is not one of those below, where
- * something would run on installation, and where something is asked for that is not of the registry. It follows what npm would install: dependencies, optional ones, and peers that are not optional.
+ * Lists the third-party packages that come with each published package: `node scripts/third-party.mjs`, part of `npm run check:packages`. It fails
+ * if a package brings more of them than its limit, depends on one without a reason below, brings one with a licence that is not listed below or with an install
+ * script, or takes one from outside the registry. It follows what npm installs: dependencies, optional dependencies, and peers that are not optional.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Most packages of others that may come with one of ours. To raise one is to decide for everybody who installs it. */
+/** How many third-party packages each of ours may bring. Raising a limit affects everybody who installs the package. */
 const LIMITS = {
   '@lane/agent': 3,
   '@lane/cli': 80,
@@ -23,7 +23,7 @@ const LIMITS = {
   '@lane/traces': 33,
 };
 
-/** Why each is there that one of ours asks for. */
+/** Why we depend on each package. */
 const REASONS = {
   '@opentelemetry/api': 'LANE_TRACES: the API that apps and their libraries share',
   '@opentelemetry/core': 'LANE_TRACES: propagators',
@@ -48,17 +48,17 @@ const REASONS = {
   yaml: 'LANE_CONFIG, manifests and exports in YAML, loaded where there are any',
 };
 
-/** What is built into a package of ours, and so installed with it unseen. */
+/** Bundled into one of our packages, so its dependencies ship unseen. */
 const BUILT_IN = ['packages/console/web'];
 
-/** Licences that ask for no more than to be named. */
+/** Licences that ask only for attribution. */
 const LICENCES = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT', 'Python-2.0', 'Unlicense'];
 
-/** Scripts that npm runs of what it installs. */
+/** Scripts of a package that npm runs when it installs the package. */
 const RUN_ON_INSTALL = ['preinstall', 'install', 'postinstall'];
 
 /**
- * Looks at the packages in `packages/` of `root`. Gives them with what is installed with each, and what is wrong.
+ * Examines the packages in `packages/` of `root`. Returns them with the third-party packages that each brings, and the problems found.
  * @returns {{packages: Array<{name: string, limit: number | undefined, thirdParty: Array<{name: string, version: string, licence: string, why: string}>}>, problems: string[]}}
  */
 export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LICENCES, builtIn = BUILT_IN } = {}) {
@@ -77,26 +77,26 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
     const limit = limits[own.name];
     packages.push({ name: own.name, limit, thirdParty });
     if (isBuiltIn) {
-      // No limit: nothing of it is installed.
+      // No limit: npm installs none of it.
     } else if (limit === undefined) problems.add(`${own.name} has no limit in scripts/third-party.mjs`);
-    else if (thirdParty.length > limit) problems.add(`${own.name} brings ${thirdParty.length} packages of others, at most ${limit} are allowed`);
+    else if (thirdParty.length > limit) problems.add(`${own.name} brings ${thirdParty.length} third-party packages, more than its limit of ${limit}`);
     else if (thirdParty.length < limit)
-      problems.add(`${own.name} brings ${thirdParty.length} packages of others: lower its limit of ${limit} in scripts/third-party.mjs`);
+      problems.add(`${own.name} brings ${thirdParty.length} third-party packages: lower its limit of ${limit} in scripts/third-party.mjs`);
 
     function visit(from, manifest, by) {
       for (const [name, isOptional, source] of asked(manifest)) {
-        if (!isOfRegistry(source, name)) problems.add(`${manifest.name} asks for ${name} from ${source}: take it from the registry`);
+        if (!isOfRegistry(source, name)) problems.add(`${manifest.name} depends on ${name} from ${source}: take it from the registry`);
         const at = resolve(from, name);
         if (at === undefined) {
-          // Those of other platforms.
-          if (!isOptional) problems.add(`${manifest.name} asks for ${name}, which is not installed`);
+          // Optional ones may be for other platforms.
+          if (!isOptional) problems.add(`${manifest.name} depends on ${name}, which is not installed`);
           continue;
         }
         const installed = manifestOf(at);
         const isOurs = at.startsWith(join(root, 'packages'));
         if (!isOurs && isOurName(manifest.name) && !isBuiltIn) {
           used.add(name);
-          if (reasons[name] === undefined) problems.add(`${manifest.name} asks for ${name}: say why in scripts/third-party.mjs`);
+          if (reasons[name] === undefined) problems.add(`${manifest.name} depends on ${name}: give the reason in scripts/third-party.mjs`);
         }
         const id = `${installed.name}@${installed.version}`;
         if (found.has(id) || (isOurs && by.includes(installed.name))) continue;
@@ -104,8 +104,7 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
         if (!isOurs) {
           const licence = licenceOf(installed);
           found.set(id, { name: installed.name, version: installed.version, licence, why: whyOf(reasons, trail, isBuiltIn) });
-          if (!allows(licence, licences))
-            problems.add(`${id} (by ${trail.join(' > ')}) has the licence ${licence}, which is none of ${licences.join(', ')}`);
+          if (!allows(licence, licences)) problems.add(`${id} (by ${trail.join(' > ')}) has the licence ${licence}; allowed: ${licences.join(', ')}`);
           runsOnInstall(at, installed).forEach((what) => problems.add(`${id} (by ${trail.join(' > ')}) runs on installation: ${what}`));
         }
         visit(at, installed, trail);
@@ -114,7 +113,8 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
     runsOnInstall(path, own).forEach((what) => problems.add(`${own.name} runs on installation: ${what}`));
   }
   for (const [name, reason] of Object.entries(reasons))
-    if (reason !== undefined && !used.has(name)) problems.add(`none of ours asks for ${name} any more: take it out of scripts/third-party.mjs`);
+    if (reason !== undefined && !used.has(name))
+      problems.add(`none of our packages depends on ${name} any more: remove it from scripts/third-party.mjs`);
   return { packages, problems: [...problems] };
 }
 
@@ -126,7 +126,7 @@ function manifestOf(folder) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
 
-/** What npm installs with a package: names, whether it does without, and from where. */
+/** What npm installs with a package: the name, whether it is optional, and the source. */
 function asked({ dependencies = {}, optionalDependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }) {
   return [
     ...Object.entries(dependencies).map(([name, source]) => [name, name in optionalDependencies, source]),
@@ -138,8 +138,8 @@ function asked({ dependencies = {}, optionalDependencies = {}, peerDependencies 
 }
 
 /**
- * Versions, ranges, tags, and our own workspace. Whatever else npm takes (git, where `prepare` is run, URLs, files, another name) is not what a lockfile
- * and a look at the registry say it is.
+ * True for versions, ranges, tags, and our own workspace. npm also takes git (and runs `prepare`), URLs, files and aliases, but for those neither a
+ * lockfile nor the registry shows what gets installed.
  */
 function isOfRegistry(source, name) {
   return isOurName(name) ? !source.includes(':') || /^(?:workspace|catalog):/.test(source) : /^(?!.*[/:])/.test(source) || source === 'catalog:';
@@ -158,7 +158,7 @@ function licenceOf({ license, licenses }) {
   return license?.type ?? (licenses ?? []).map(({ type }) => type).join(' OR ') ?? 'none';
 }
 
-/** Whether an SPDX expression can be fulfilled by these: OR binds weaker than AND (SPDX 2.3, annex D.4.5). One that can't be read can't. */
+/** Whether these licences satisfy an SPDX expression. OR binds weaker than AND (SPDX 2.3, annex D.4.5). False if it cannot be parsed. */
 function allows(expression, licences) {
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];
   const either = () => {
@@ -194,13 +194,13 @@ function whyOf(reasons, trail, isBuiltIn) {
     : `by ${trail.slice(first, -1).reverse().join(', by ')}`;
 }
 
-/** What of a package npm would run. Node-gyp is run for a binding.gyp, whatever the scripts are. */
+/** What npm would run on installation. For a binding.gyp it runs node-gyp, whatever the scripts are. */
 function runsOnInstall(folder, { scripts = {} }) {
   const found = RUN_ON_INSTALL.filter((name) => typeof scripts[name] === 'string').map((name) => `${name}: ${scripts[name]}`);
   return existsSync(join(folder, 'binding.gyp')) ? [...found, 'node-gyp'] : found;
 }
 
-/** What of `packages` a folder of SBOMs (CycloneDX) does not list, each made by another tool. */
+/** What of `packages` is missing from a folder of SBOMs (CycloneDX), which another tool made. */
 export function missingIn(sboms, packages) {
   const listed = new Map(
     readdirSync(sboms).map((file) => {
@@ -224,7 +224,7 @@ function nameOf({ group, name }) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
   const { packages, problems } = survey(join(dirname(fileURLToPath(import.meta.url)), '..'));
   for (const { name, limit, thirdParty } of packages) {
-    console.log(`${name}: ${thirdParty.length} of others, ${limit === undefined ? 'built into the pages' : `at most ${limit}`}`);
+    console.log(`${name}: ${thirdParty.length} third-party packages, ${limit === undefined ? 'built into the pages' : `limit ${limit}`}`);
     for (const one of thirdParty) console.log(`  ${one.name} ${one.version} (${one.licence}): ${one.why}`);
   }
   const at = process.argv.indexOf('--sbom');

@@ -1,4 +1,4 @@
-// B, the commodity center, in Go: asks C through a Lane gateway, which chooses the instance by the tag that OpenTelemetry sends along.
+// B, the commodity center, in Go: calls C through a Lane gateway, which chooses the instance by the tag that OpenTelemetry forwards.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	// Carries the tag from the request that comes in to those that go out.
+	// Carries the tag from the inbound request to outbound ones.
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 
 	listener, err := net.Listen("tcp", "127.0.0.1:"+or(os.Getenv("PORT"), "0"))
@@ -45,7 +45,7 @@ func main() {
 	log.Fatal(http.Serve(listener, nil))
 }
 
-// askC asks C through the gateway, with the context of the request, where the tag is.
+// askC calls C through the gateway, with the request's context, which holds the tag.
 func askC(client *http.Client, inbound *http.Request) (string, error) {
 	request, err := http.NewRequestWithContext(inbound.Context(), http.MethodGet, os.Getenv("LANE_GATEWAY")+"/c", nil)
 	if err != nil {
@@ -61,7 +61,7 @@ func askC(client *http.Client, inbound *http.Request) (string, error) {
 	return string(body), err
 }
 
-// register registers this instance through Nacos' HTTP interface, and keeps it alive by its heart beats.
+// register registers this instance through Nacos' HTTP API, and keeps it alive with heartbeats.
 func register(port int) error {
 	metadata := map[string]string{}
 	if tag := os.Getenv("TAG"); tag != "" {
@@ -90,7 +90,7 @@ func register(port int) error {
 	}
 	go func() {
 		for range time.Tick(5 * time.Second) {
-			// Nacos may be away: it forgives a few beats.
+			// Ignore errors while Nacos is down: it tolerates a few missed beats.
 			_ = send(http.MethodPut, "/nacos/v1/ns/instance/beat", with("beat", beat))
 		}
 	}()

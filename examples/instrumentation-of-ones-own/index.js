@@ -1,4 +1,4 @@
-// An instrumentation of one's own, for the library in ./acme-queue: it calls back from a queue, in the lane of whoever filled it first.
+// Your own instrumentation, for the library in ./acme-queue, which calls back from a queue in the lane of the first caller.
 // An app that has this package installed uses it with LANE_INSTRUMENTATIONS=@acme/lane-queue.
 'use strict';
 

@@ -19,10 +19,10 @@ export default {
       command: 'java',
       args: [
         `-javaagent:${join(built, 'opentelemetry-javaagent.jar')}`,
-        // Only the tag is to travel: nothing is exported.
+        // We want only baggage: no exporters.
         ...['traces', 'metrics', 'logs'].map((signal) => `-Dotel.${signal}.exporter=none`),
         ...['-Xmx256m', '-XX:TieredStopAtLevel=1'],
-        // Nacos' client writes its log there.
+        // Nacos' client writes its log to the home folder.
         `-Duser.home=${built}`,
         ...['-jar', join(built, 'java-b.jar')],
       ],

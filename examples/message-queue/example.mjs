@@ -30,9 +30,9 @@ export default {
           command: process.execPath,
           args: ['worker.js'],
           agent: true,
-          // Workers take the messages of their lane.
+          // Workers take only the messages of their lane.
           env: { ...env, NAME: `Worker${gray}`, NATS: `127.0.0.1:${port}`, LANE_MESSAGES: 'isolate' },
-          ready: /waits for orders/,
+          ready: /waiting for orders/,
         },
       ]),
     ];
@@ -43,7 +43,7 @@ export default {
   ],
 };
 
-/** Debian keeps it where the PATH of users does not lead. */
+/** Debian installs it in /usr/sbin, which is not in users' PATH. */
 function natsServer() {
   return ['/usr/sbin/nats-server', '/usr/local/bin/nats-server'].find((file) => existsSync(file)) ?? 'nats-server';
 }

@@ -1,5 +1,5 @@
 'use strict';
-// Takes orders and puts them into a queue; answers once one is handled.
+// Puts orders into a queue, and answers each once it is handled.
 
 const express = require('express');
 const { connect, StringCodec } = require('nats');

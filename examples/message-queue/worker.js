@@ -1,5 +1,5 @@
 'use strict';
-// Handles orders from the queue; of all workers one takes each. Asks C by its service name.
+// Handles orders from the queue; each order goes to one worker. Calls C by its service name.
 
 const { connect, StringCodec } = require('nats');
 
@@ -10,7 +10,7 @@ async function main() {
   const queue = await connect({ servers: process.env.NATS });
   const orders = queue.subscribe('orders', { queue: 'workers' });
   await queue.flush();
-  console.log(`${NAME} waits for orders`);
+  console.log(`${NAME} is waiting for orders`);
   for await (const order of orders) {
     void handle(order).catch((error) => order.respond(text.encode(`${NAME}: ${error.message}`)));
   }

@@ -1,4 +1,4 @@
-/** Run by Next.js once, as the server starts: registers this instance in Nacos. */
+/** Next.js calls this once, when the server starts: registers this instance in Nacos. */
 export async function register() {
   if (process.env.NEXT_RUNTIME !== 'nodejs') return;
   const { NacosNamingClient } = await import('nacos');

@@ -1,5 +1,5 @@
 /** @type {import('next').NextConfig} */
 export default {
-  // Lane's agent patches it as it is loaded; bundled, it would be out of reach.
+  // Lane's agent patches modules as they are loaded; it cannot reach bundled ones.
   serverExternalPackages: ['nacos'],
 };

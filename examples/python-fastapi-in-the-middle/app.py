@@ -1,4 +1,4 @@
-"""B, the commodity center: asks C through a Lane gateway, which chooses the instance by the tag that OpenTelemetry sends along."""
+"""B, the commodity center: calls C through a Lane gateway, which chooses the instance by the tag that OpenTelemetry forwards."""
 
 import os
 import socket

@@ -17,7 +17,7 @@ export default {
     ...['base', 'gray'].map((lane) => ({
       name: `B ${lane}`,
       command: join(programs, 'opentelemetry-instrument'),
-      // Only the tag is to travel: nothing is exported.
+      // We want only baggage: no exporters.
       args: [...['traces', 'metrics', 'logs'].map((signal) => `--${signal}_exporter=none`), join(programs, 'python'), 'app.py'],
       env: lane === 'gray' ? { NAME: 'Bgray', TAG: 'gray' } : {},
       ready: /registered as/,

@@ -1,4 +1,4 @@
-"""B, the commodity center: asks C, at an instance that it chooses by the tag in OpenTelemetry's baggage."""
+"""B, the commodity center: calls an instance of C that it chooses by the tag in OpenTelemetry's baggage."""
 
 import os
 import random
@@ -16,7 +16,7 @@ app = Flask(__name__)
 
 
 def choose(service):
-    """The instances of the request's lane, or else the base ones: all that Python needs to choose as Lane does."""
+    """Chooses an instance as Lane does: one of the request's lane, or else a base one."""
     instances = nacos.instances(service)
     tag = baggage.get_baggage("lane")
     lane = [one for one in instances if tag is not None and one["metadata"].get("lane") == tag]

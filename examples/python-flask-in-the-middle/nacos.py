@@ -1,4 +1,4 @@
-"""As much of a Nacos client as this example needs: its HTTP interface, without an SDK."""
+"""A minimal Nacos client for this example: the HTTP API, without an SDK."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ class Nacos:
         self.url = f"http://{server}/nacos/v1/ns/instance"
 
     def register(self, service, ip, port, metadata):
-        """Registers an instance, and keeps it alive by its heart beats."""
+        """Registers an instance, and keeps it alive with heartbeats."""
         instance = {"serviceName": service, "ip": ip, "port": port, "metadata": json.dumps(metadata)}
         self._send("POST", self.url, instance)
         beat = {"serviceName": f"DEFAULT_GROUP@@{service}", "ip": ip, "port": port, "weight": 1, "cluster": "DEFAULT", "metadata": metadata}
@@ -24,7 +24,7 @@ class Nacos:
                 try:
                     self._send("PUT", f"{self.url}/beat", {"serviceName": service, "ip": ip, "port": port, "beat": json.dumps(beat)})
                 except OSError:
-                    pass  # Nacos is away: it forgives a few beats
+                    pass  # Nacos is down: it tolerates a few missed beats
 
         threading.Thread(target=keep_alive, daemon=True).start()
 

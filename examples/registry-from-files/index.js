@@ -1,4 +1,4 @@
-// A registry of one's own. FILES_REGISTRY names a folder; `stock.json` in it has the instances of the service `stock`:
+// Your own registry. FILES_REGISTRY names a folder; `stock.json` in it has the instances of the service `stock`:
 //   [{ "ip": "127.0.0.1", "port": 9001 }, { "ip": "127.0.0.1", "port": 9002, "metadata": { "lane": "gray" } }]
 // An app that has this package installed uses it with LANE_REGISTRY=@acme/lane-files and LANE_SERVICES=stock.
 'use strict';
@@ -10,26 +10,27 @@ const DEFAULTS = { weight: 1, healthy: true, enabled: true };
 /** @type {import('@lane/core/model').CreateRegistry} */
 exports.createRegistry = ({ log, holdProcess }) => {
   const folder = process.env.FILES_REGISTRY;
-  if (!folder || !existsSync(folder)) throw new Error(`FILES_REGISTRY=${folder} is no folder: name the one with a JSON file for each service`);
+  if (!folder || !existsSync(folder))
+    throw new Error(`FILES_REGISTRY=${folder} is not a folder: set it to the one with a JSON file for each service`);
 
   /** @type {Map<string, Set<() => void>>} */
   const observers = new Map();
   let reachable = true;
 
-  /** All instances of a service; undefined: there is no such service. */
+  /** All instances of a service; undefined if there is no such service. */
   function read(name) {
     const file = join(folder, `${name}.json`);
     if (!existsSync(file)) return undefined;
     return JSON.parse(readFileSync(file, 'utf8')).map((instance) => ({ metadata: {}, ...DEFAULTS, ...instance }));
   }
 
-  // What is there is told at each change. Nothing here may keep an app alive that is done.
+  // Tells observers at each change. Must not keep a finished app alive.
   const watcher = watch(folder, { persistent: holdProcess }, (_event, file) => {
     for (const look of observers.get(String(file).replace(/\.json$/, '')) ?? []) look();
   });
   watcher.on('error', (error) => {
     reachable = false;
-    log.warn(`the folder ${folder} can't be watched any more: ${error.message}. What is known of services stays in force`);
+    log.warn(`cannot watch the folder ${folder} any more: ${error.message}. Keeping the known instances`);
   });
 
   return {
@@ -47,8 +48,8 @@ exports.createRegistry = ({ log, holdProcess }) => {
           told = { text };
           listener(instances);
         } catch (error) {
-          // Half a file, while somebody writes it: the next change has all of it.
-          log.debug(`${name}.json is not read: ${error.message}`);
+          // Somebody is writing the file: the next change event finds it complete.
+          log.debug(`cannot read ${name}.json: ${error.message}`);
         }
       };
       if (!observers.has(name)) observers.set(name, new Set());

@@ -1,5 +1,5 @@
 'use strict';
-// A, the transaction center: asks B through fetch.
+// A, the transaction center: calls B with fetch.
 
 const express = require('express');
 const { createNamingClient, serve } = require('./registration.js');

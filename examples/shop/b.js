@@ -1,5 +1,5 @@
 'use strict';
-// B, the commodity center: asks C through node:http, over connections that stay open.
+// B, the commodity center: calls C with node:http, over kept-alive connections.
 
 const http = require('node:http');
 const express = require('express');

@@ -16,7 +16,7 @@ function createNamingClient() {
   });
 }
 
-/** Registers this process, and goes on trying while Nacos is down: the service serves in the meantime. */
+/** Registers this process, and retries while Nacos is down; the service serves in the meantime. */
 async function register(client, service, instance, isStopping) {
   for (;;) {
     try {
@@ -26,20 +26,20 @@ async function register(client, service, instance, isStopping) {
       return;
     } catch (error) {
       if (isStopping()) return;
-      console.error(`${service} could not register, trying again: ${error.message}`);
+      console.error(`${service} could not register, retrying: ${error.message}`);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
 /**
- * Serves an Express app, registers it under its service name, and takes it out again at SIGTERM and SIGINT.
+ * Serves an Express app, registers it under its service name, and deregisters it on SIGTERM and SIGINT.
  * PORT: 0 or absent takes a free one. HOST: the address to listen on and to register.
  */
 function serve(app, service, client) {
   const host = process.env.HOST ?? '127.0.0.1';
   const server = app.listen(Number(process.env.PORT ?? 0), host);
-  // Longer than callers leave a connection idle: at the same time as ours ends theirs may be sending a request.
+  // Longer than callers keep idle connections: else a caller may send a request just as we close its connection.
   server.keepAliveTimeout = 65_000;
   let stopping = false;
 
@@ -48,7 +48,7 @@ function serve(app, service, client) {
       ip: host,
       port: server.address().port,
       metadata: {
-        // How soon Nacos takes a crashed instance for unhealthy, and drops it.
+        // How soon Nacos marks a crashed instance unhealthy, and removes it.
         'preserved.heart.beat.interval': process.env.BEAT_INTERVAL_MS ?? '5000',
         'preserved.heart.beat.timeout': process.env.BEAT_TIMEOUT_MS ?? '15000',
         'preserved.ip.delete.timeout': process.env.DELETE_TIMEOUT_MS ?? '30000',
@@ -68,7 +68,7 @@ function serve(app, service, client) {
     process.on('SIGINT', stop);
   });
   server.on('error', (error) => {
-    console.error(`${service} can't listen on ${host}:${process.env.PORT ?? 0}: ${error.message}`);
+    console.error(`${service} cannot listen on ${host}:${process.env.PORT ?? 0}: ${error.message}`);
     process.exit(1);
   });
 }

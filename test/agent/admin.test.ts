@@ -1,4 +1,4 @@
-/** LANE_ADMIN_PORT: figures of real requests, where the port is found, and a drain that loses nothing. */
+/** LANE_ADMIN_PORT: figures of real requests, how the port is announced, and a drain that loses nothing. */
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +21,7 @@ afterAll(async () => {
   await Promise.all([base?.close(), gray?.close()]);
 });
 
-/** The admin port of an app that was started with LANE_LOG=info. */
+/** The admin port of an app, from its log at LANE_LOG=info. */
 const adminOf = (app: App): Promise<number> =>
   eventually(() => {
     const [, port] = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr()) ?? [];
@@ -106,7 +106,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
   });
 
-  test('requests are counted by tag and source, those to the admin port are not', async () => {
+  test('requests are counted by tag and source, except those to the admin port', async () => {
     const requests = async (): Promise<Record<string, RequestFigures>> =>
       Object.fromEntries((await read<TrafficReport>(admin, '/traffic')).requests.map((figures) => [`${figures.tag} ${figures.source}`, figures]));
     const before = await requests();
@@ -121,7 +121,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(Object.keys(await requests()).sort()).toEqual(['blue inbound', 'gray inbound', 'null none']);
   });
 
-  test('/metrics is Prometheus text', async () => {
+  test('/metrics serves Prometheus text', async () => {
     const { body, headers } = await ask(admin, { path: '/metrics' });
     expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(body).toMatch(/^# TYPE lane_calls_total counter$/m);
@@ -131,7 +131,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(body).toMatch(/^lane_instrumentation_failures_total\{service="shop-a",instrumentation="http-client"\} 0$/m);
   });
 
-  test('/decisions has the latest first, and why', async () => {
+  test('/decisions lists the latest first, with reasons', async () => {
     await send(app.port, `/?ways=http&url=${encodeURIComponent('http://shop-b/')}`, { baggage: 'lane=blue' });
     const [latest] = await eventually(async () => {
       const decisions = await read<readonly DecisionReport[]>(admin, '/decisions?limit=1');
@@ -148,7 +148,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
   });
 
-  test('/status tells of the agent, and no secret', async () => {
+  test('/status describes the agent, without secrets', async () => {
     const status = await read<StatusReport>(admin, '/status');
     expect(status).toMatchObject({ pid: app.child.pid, service: 'shop-a', tag: null, ready: true, drain: null });
     expect(status.instrumentations).toContainEqual({ name: 'http-client', state: 'on', failures: 0 });
@@ -165,7 +165,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect((await ask(admin, options)).status).toBe(status);
   });
 
-  test('beyond loopback Host is an address, or a name that nobody outside can have', async () => {
+  test('beyond loopback, Host must be an address or a name that nobody outside can own', async () => {
     const open = await startApp({ node, script: 'echo.cjs', env: { LANE_ADMIN_PORT: '0', LANE_ADMIN_HOST: '0.0.0.0', LANE_LOG: 'info' } });
     try {
       const port = await adminOf(open);
@@ -192,22 +192,22 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     }
   });
 
-  test('a process that ends by itself is not kept', async () => {
+  test('the port does not keep a process alive', async () => {
     const { code, stderr } = await runApp({ node, script: 'once.mjs', env: { PEER: `http://127.0.0.1:${base.port}/`, LANE_ADMIN_PORT: '0' } });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
-  test('a taken port is said in a line, and the app runs', async () => {
+  test('a port in use is one line in the log, and the app runs', async () => {
     const { code, stderr } = await runApp({
       node,
       script: 'once.mjs',
       env: { PEER: `http://127.0.0.1:${base.port}/`, LANE_ADMIN_PORT: String(admin) },
     });
     expect(code).toBe(0);
-    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(new RegExp(`LANE_ADMIN_PORT=${admin} of 127.0.0.1 is taken`))]);
+    expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(new RegExp(`LANE_ADMIN_PORT=${admin} of 127.0.0.1 is already in use`))]);
   });
 
-  test('in a cluster each process has a port of its own, also with a fixed one', async () => {
+  test('in a cluster each process has its own port, even if the option names a fixed one', async () => {
     const port = await freePort();
     const { code, stderr } = await runApp({
       node,
@@ -222,7 +222,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(stderr).toMatch(/taken by another process of this cluster/);
   });
 
-  test('a worker thread has none', async () => {
+  test('a worker thread has no admin port', async () => {
     const { code, stderr } = await runApp({
       node,
       script: 'many.cjs',
@@ -234,7 +234,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(stderr.match(/admin port is open/g)).toHaveLength(1);
   });
 
-  test.each(['at once', 'later'])('OpenTelemetry metrics that are set up %s have the figures', async (when) => {
+  test.each(['at once', 'later'])('OpenTelemetry metrics that are set up %s get the figures', async (when) => {
     const metered = await startApp({
       node,
       script: 'metered.cjs',
@@ -281,7 +281,7 @@ describe('in Nacos', () => {
   test.each([
     ['base', {}],
     ['a lane', { LANE_TAG: 'gray' }],
-  ])('an instance of %s announces its port beside its own metadata', async (_, env) => {
+  ])('an instance of %s announces its port in addition to its own metadata', async (_, env) => {
     const app = await start(env);
     const admin = await adminOf(app);
     const [instance] = await connection.list(key);
@@ -293,7 +293,7 @@ describe('in Nacos', () => {
   test.each([
     ['one of two', 'shop-b', {}, undefined],
     ['the last of its lane', 'shop-c', { LANE_TAG: 'gray' }, 'gray'],
-  ])('a drain of %s loses no request: peers go elsewhere before it ends, and what is in flight is waited for', async (_, service, env, tag) => {
+  ])('a drain of %s loses no request: peers go elsewhere before it ends, and it waits for requests in flight', async (_, service, env, tag) => {
     const [leaving, staying, caller] = await Promise.all([
       start({ SERVICE: service, DELAY_MS: '50', ...env }),
       start({ SERVICE: service, DELAY_MS: '50' }),
@@ -328,7 +328,7 @@ describe('in Nacos', () => {
       expect(listed).toContain(staying.port);
       expect(listed).not.toContain(leaving.port);
       const atEnd = await count();
-      // Asked again, it is the same drain.
+      // A second request joins the same drain.
       const again = await fetch(`http://127.0.0.1:${admin}/drain`, { method: 'POST' });
       expect(await again.text()).toContain('"state":"drained"');
       expect(await count()).toBe(atEnd);
@@ -344,7 +344,7 @@ describe('in Nacos', () => {
     }
   });
 
-  test('a request that its client gives up is counted, not as failed, and is in flight no more', async () => {
+  test('a request that its client aborts is counted, but not as failed, and leaves the requests in flight', async () => {
     const app = await start({ DELAY_MS: '60000' });
     const admin = await adminOf(app);
     const request = http.get({ host: '127.0.0.1', port: app.port, headers: GRAY });
@@ -359,7 +359,7 @@ describe('in Nacos', () => {
     await app.stop();
   });
 
-  test('at its deadline a drain says what is still in flight', async () => {
+  test('a drain that hits its deadline reports what is still in flight', async () => {
     const app = await start({ DELAY_MS: '60000' });
     const admin = await adminOf(app);
     void fetch(`http://127.0.0.1:${app.port}/`).catch(() => {});

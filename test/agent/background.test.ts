@@ -1,4 +1,4 @@
-/** What a request happens to start, and what goes on after it, does not belong to the request. */
+/** Background work that a request happens to start, and that continues after it, does not belong to the request. */
 import http from 'node:http';
 import { connectNacos } from '@lane/nacos-registry';
 import { listen } from '@lane/testing/ports';
@@ -7,7 +7,7 @@ import { test, type TestContext } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { send, startApp } from './run-app.js';
 
-/** Stands before Nacos, and keeps what each request carried. */
+/** A proxy in front of Nacos that records what each request carried. */
 async function startRecorder(
   nacos: string,
   onTestFinished: TestContext['onTestFinished'],

@@ -1,4 +1,4 @@
-/** LANE_BIND: an app names methods of libraries whose callbacks are to follow the lane of who hands them in. */
+/** LANE_BIND: an app names library methods whose callbacks must run in the lane of their caller. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ beforeAll(() => {
   cpSync(queue, join(folder, 'node_modules/acme-queue'), { recursive: true });
   const module = join(folder, 'node_modules/es-queue');
   mkdirSync(module);
-  // What an entry only passes on.
+  // An entry file that only re-exports.
   writeFileSync(join(module, 'package.json'), JSON.stringify({ name: 'es-queue', type: 'module', exports: './index.js' }));
   writeFileSync(join(module, 'index.js'), `export { Queue } from './queue.js';\nexport const other = 1; // the end`);
   writeFileSync(
@@ -73,19 +73,19 @@ const run = (LANE_BIND: string, node = process.execPath, script = 'own-queue.cjs
   runApp({ node, script, nodeArgs, cwd: folder, env: { LANE_BIND } });
 
 describe.each(nodeVersions())('$name', ({ path: node, major }) => {
-  test('a library that loses the lane keeps it', async () => {
+  test('a library that loses the lane now keeps it', async () => {
     expect(await run('', node)).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
     expect(await run('acme-queue:Queue.prototype.push[1]', node)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
     expect(await run('other:a.b, acme-queue/index.js:Queue.prototype.push[0,1]', node)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
   });
 
-  test.skipIf(major < 22)('an ES module, too', async () => {
+  test.skipIf(major < 22)('so does an ES module', async () => {
     const app = join(folder, 'app.mjs');
     expect(await run('', node, app)).toEqual({ code: 0, stdout: 'blue,blue', stderr: '' });
     expect(await run('es-queue:Queue.prototype.push', node, app)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
   });
 
-  test.skipIf(major < 22)('a function that an ES module exports, too', async () => {
+  test.skipIf(major < 22)('so does a function that an ES module exports', async () => {
     const app = join(folder, 'limit.mjs');
     expect(await run('', node, app)).toEqual({ code: 0, stdout: 'blue,blue,named,limit', stderr: '' });
     expect(await run('es-limit:()[0]', node, app)).toEqual({ code: 0, stdout: 'gray,blue,named,limit', stderr: '' });
@@ -96,9 +96,9 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
   });
 });
 
-test('a line that says nothing of the library, or is none, is told, and the app runs', async () => {
+test('a line that does not fit the library, or is malformed, is reported, and the app runs', async () => {
   const wrong = await run('acme-queue:Queue.prototype.add[0],acme-queue Queue.push');
   expect([wrong.code, wrong.stdout]).toEqual([0, 'gray,gray']);
   expect(wrong.stderr).toContain("LANE_BIND: acme-queue exports no method Queue.prototype.add, or one that can't be replaced");
-  expect(wrong.stderr).toContain('LANE_BIND names "acme-queue": accepted is package:path.to.method[0]');
+  expect(wrong.stderr).toContain('LANE_BIND entry "acme-queue" is not valid: must be package:path.to.method[0]');
 });

@@ -1,6 +1,6 @@
 /**
- * Every form of call, from CommonJS and from an ES module with named imports, on every Node: the right tag for tagged requests
- * and none for untagged ones, with 60 requests of three kinds interleaved and their bodies late, which is how context bugs show.
+ * Every form of call, from CommonJS and from an ES module with named imports, on every Node, carries the right tag for tagged requests
+ * and none for untagged ones. Interleaves 60 requests of three kinds with late bodies, which exposes context bugs.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions, tellLeftOutVersions } from './nodes.js';
@@ -41,7 +41,7 @@ describe.each(nodeVersions().flatMap(({ name, path }) => ['clients.cjs', 'client
             request: openRequest(app.port, `/${encodeURIComponent(name)}?id=${i}`, tag === undefined ? {} : { baggage: `x=1,lane=${tag}` }),
           };
         });
-        // All headers are there before the first body is.
+        // All headers arrive before the first body.
         await app.heard('request', REQUESTS);
         const answers = await Promise.all(requests.map(async ({ tag, request }) => ({ tag: never ? undefined : tag, answer: await request.end() })));
         for (const { tag, answer } of answers) {

@@ -1,4 +1,4 @@
-/** Instances that are registered and gone: what refuses a connection is tried elsewhere, before anybody notices. */
+/** Instances that are registered but gone: the agent tries another instance after a refused connection, and nobody notices. */
 import { once } from 'node:events';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -38,13 +38,13 @@ interface Answer {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** `together`: the app makes its call once it has so many to make. */
+/** `together`: the app calls once this many requests are waiting. */
 async function ask(app: App, kind: Kind, way: string, agent: http.Agent, together = 1): Promise<Answer> {
   const { body } = await send(app.port, `/?way=${encodeURIComponent(way)}&together=${together}`, headersOf(kind), agent);
   return { kind, way, ...(JSON.parse(body) as object) };
 }
 
-/** What each kind was answered by, of each way; right is one name a kind. */
+/** Who answered each kind, for each way; exactly one name per kind is right. */
 function namesOf(answers: readonly Answer[]): Record<string, string[]> {
   const names: Record<string, Set<string>> = {};
   for (const { kind, way, name, error } of answers) {
@@ -70,7 +70,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     startRegisteredInstance(registrar, SERVICES, name, tag === undefined ? {} : { lane: tag }, { PORTS: JSON.stringify(ports) });
 
   beforeEach(async () => {
-    // Who registers is not who serves: what dies stays registered.
+    // Another process registers the instances, so dead ones stay registered.
     registrar = connectNacos({ server: nacos.address });
     const started = await Promise.all(
       [
@@ -107,7 +107,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     );
   }
 
-  /** Load of three kinds in all ways, until the test ends. While replicas are killed nothing is under way: what was sent is lost with them. */
+  /** Load of three kinds in all ways, until the test ends. Pauses while replicas are killed, because requests in flight would be lost with them. */
   function load(app: App): { killing(names: string[]): Promise<void>; next(count: number): Promise<Answer[]> } {
     let answers: Answer[] = [];
     let wake = (): void => {};
@@ -148,15 +148,20 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     };
   }
 
+  /** The addresses of one instance, as an app keeps them. */
+  const addressesOf = (name: string): Record<string, string> => ({
+    CACHED: JSON.stringify(Object.fromEntries(SERVICES.map((service) => [service, instances[name]?.ports[service]]))),
+  });
+
   test.each([
-    ['called by name', false],
-    ['addresses of base that the app keeps', true],
-  ])('%s: a dead replica of a lane is not noticed, a dead lane is served by base', async (_, isCached) => {
-    const cached = Object.fromEntries(SERVICES.map((service) => [service, instances['base']?.ports[service]]));
-    const app = await startCaller(isCached ? { CACHED: JSON.stringify(cached) } : {});
+    ['called by name', undefined, ['gray-1', 'gray-2']],
+    ['addresses of base that the app keeps', 'base', ['gray-1', 'gray-2']],
+    ['addresses of that very replica that the app keeps', 'gray-1', ['gray-1']],
+  ])('%s: nobody notices a dead replica of a lane, and base serves a dead lane', async (_, kept, gray) => {
+    const app = await startCaller(kept === undefined ? {} : addressesOf(kept));
     await ask(app, 'base', 'learn', client);
     const under = load(app);
-    expect(namesOf(await under.next(120))).toEqual({ base: ['base'], gray: ['gray-1', 'gray-2'], blue: ['blue'] });
+    expect(namesOf(await under.next(120))).toEqual({ base: ['base'], gray, blue: ['blue'] });
     await under.killing(['gray-1']);
     const oneLeft = await under.next(200);
     expect(namesOf(oneLeft)).toEqual({ base: ['base'], gray: ['gray-2'], blue: ['blue'] });
@@ -165,7 +170,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(namesOf(noneLeft)).toEqual({ base: ['base'], gray: ['base'], blue: ['blue'] });
   });
 
-  test.each(['undici', 'undici6'])('a call made first of all finds its way past dead replicas, and sends what it has once (%s)', async (undici) => {
+  test.each(['undici', 'undici6'])('the very first call skips dead replicas, and sends its request once (%s)', async (undici) => {
     await kill('gray-1', 'gray-2', 'blue');
     const app = await startCaller({ UNDICI: undici });
     const answers = await Promise.all(WAYS.flatMap((way) => KINDS.map((kind) => ask(app, kind, way, client))));
@@ -173,7 +178,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(new Set(answers.flatMap(({ body }) => body || []))).toEqual(new Set(['sent once']));
   });
 
-  test('calls that wait for the one socket to a dead replica find their way one by one', async () => {
+  test('calls queued for the single socket to a dead replica each reach another replica', async () => {
     const app = await startCaller();
     await ask(app, 'base', 'learn', client);
     await kill('gray-1');
@@ -181,7 +186,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(namesOf(answers)).toEqual({ gray: ['gray-2'] });
   });
 
-  test('who has refused is not asked again by the calls that follow', async () => {
+  test('later calls skip an instance that refused a connection', async () => {
     await kill('gray-1', 'gray-2');
     const app = await startCaller();
     for (let i = 0; i < 10; i++) expect(await ask(app, 'gray', 'http without an agent', client)).toMatchObject({ name: 'base' });
@@ -189,7 +194,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(['gray-1', 'gray-2', 'base'].map((name) => attempts[instances[name]?.ports['stock'] as number])).toEqual([1, 1, 10]);
   });
 
-  test('a lane that is back is served by itself at once, whatever served it meanwhile', async () => {
+  test('a lane that is back serves its own requests at once, whatever served them in the meantime', async () => {
     await kill('gray-1', 'gray-2');
     const app = await startCaller();
     await ask(app, 'base', 'learn', client);
@@ -198,7 +203,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       for (const way of WAYS) for (let i = 0; i < 5; i++) answers.push(await ask(app, 'gray', way, client));
       return namesOf(answers);
     };
-    // The first of each service is connected to base in the place of gray.
+    // The first call to each service connects to base instead of gray.
     expect(await answered()).toEqual({ gray: ['base'] });
     const before = ['gray-1', 'gray-2'].map((name) => [name, (instances[name] as App).ports] as const);
     for (const [, ports] of before) {
@@ -214,12 +219,23 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await eventually(async () => expect(await answered()).toEqual({ gray: ['gray-1', 'gray-2'] }));
   });
 
-  test('figures have each such call once, and as none that failed', async () => {
+  test('a replica that restarted unnoticed serves its lane when the last other one dies', async () => {
+    const app = await startCaller();
+    await ask(app, 'base', 'learn', client);
+    const { ports } = instances['gray-1'] as App;
+    await kill('gray-1');
+    for (let i = 0; i < 10; i++) expect(await ask(app, 'gray', 'http without an agent', client)).toMatchObject({ name: 'gray-2' });
+    instances['gray-1'] = await startApp({ script: 'instance.cjs', args: ['gray-1'], load: 'none', env: { PORTS: JSON.stringify(ports) } });
+    await kill('gray-2');
+    for (let i = 0; i < 10; i++) expect(await ask(app, 'gray', 'http without an agent', client)).toMatchObject({ name: 'gray-1' });
+  });
+
+  test('the figures count each such call once, and none as failed', async () => {
     await kill('gray-1', 'gray-2');
     const app = await startCaller({ LANE_ADMIN_PORT: '0', LANE_LOG: 'info' });
-    // A stream that is made while its service is being learnt is counted as one to a name.
+    // A stream created while its service is being learnt counts as a call by name.
     await ask(app, 'base', 'learn', client);
-    // Those of undici first, whose tries it counts itself.
+    // Those of undici first: it counts its tries itself.
     for (const way of WAYS.toReversed()) expect((await ask(app, 'gray', way, client)).name).toBe('base');
     const [, admin] = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr()) ?? [];
     const { calls } = (await (await fetch(`http://127.0.0.1:${admin}/traffic`)).json()) as TrafficReport;
@@ -232,7 +248,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(sums).toEqual({ count: WAYS.length, errors: 0 });
   });
 
-  test('a connection made in the place of a refused one keeps no process alive that has let go of it', async () => {
+  test('a connection that replaces a refused one does not keep a process alive that unrefed it', async () => {
     const port = instances['base']?.ports['stock-h2'] as number;
     const known = [{ name: 'stock-h2', instances: [{ port }, { port: await freePort(), metadata: { lane: 'gray' } }] }];
     const { code, stdout } = await runApp({
@@ -244,13 +260,13 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: JSON.stringify({ name: 'base' }) });
   });
 
-  test('without a fallback, the caller gets the error of the connection, and the lane as soon as it is back', async () => {
+  test('without a fallback, the caller gets the connection error, and reaches the lane as soon as it is back', async () => {
     await kill('gray-1', 'gray-2');
     const app = await startCaller({ LANE_FALLBACK: 'none' });
     for (const way of WAYS) {
       for (let i = 0; i < 2; i++) {
         const { error } = await ask(app, 'gray', way, client);
-        // The cause is gRPC's to tell: a channel that takes over a connection which had failed before has none to name.
+        // gRPC reports the cause: a channel that takes over a connection that failed before cannot name one.
         expect(`${error?.code} ${error?.message}`).toMatch(way === 'grpc' ? /UNAVAILABLE/ : /ECONNREFUSED/);
       }
       expect((await ask(app, 'base', way, client)).name).toBe('base');
@@ -259,13 +275,13 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       const { ports } = instances[name] as App;
       instances[name] = await startApp({ script: 'instance.cjs', args: [name], load: 'none', env: { PORTS: JSON.stringify(ports) } });
     }
-    // A channel of gRPC connects again in its own time.
+    // A gRPC channel reconnects in its own time.
     for (const way of WAYS.filter((one) => one !== 'grpc')) expect((await ask(app, 'gray', way, client)).name).toMatch(/^gray-/);
     await eventually(async () => expect((await ask(app, 'gray', 'grpc', client)).name).toMatch(/^gray-/));
   });
 
-  test('lanes are kept apart from the first call on, however many come at once', async () => {
-    // Each kind is called in each way, and by whom first is up to chance.
+  test('lanes are kept apart from the first call on, with many concurrent calls', async () => {
+    // Calls each kind in each way, in random order.
     const calls = fc.shuffledSubarray(
       Array.from({ length: 3 * 2 * WAYS.length }, (_, i) => [KINDS[i % 3], WAYS[Math.floor(i / 3) % WAYS.length]] as [Kind, string]),
       { minLength: 50 },
@@ -281,7 +297,69 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     );
   });
 
-  test('calls that the agent did not choose the destination of are left alone', async () => {
+  test.each(WAYS)('the rest of the lane serves the first call to a kept address of a dead instance (%s)', async (way) => {
+    const app = await startCaller(addressesOf('gray-1'));
+    await ask(app, 'base', 'learn', client);
+    await kill('gray-1');
+    expect(await ask(app, 'gray', way, client)).toMatchObject({ name: 'gray-2' });
+  });
+
+  test.each(WAYS)('later calls do not mistake a replacement connection for the original (%s)', async (way) => {
+    const app = await startCaller(addressesOf('gray-1'));
+    await ask(app, 'base', 'learn', client);
+    const { ports } = instances['gray-1'] as App;
+    await kill('gray-1', 'gray-2');
+    expect(await ask(app, 'gray', way, client)).toMatchObject({ name: 'base' });
+    for (const service of SERVICES)
+      await registrar.deregister({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: ports[service] as number });
+    instances['gray-1'] = await startInstance('gray-1', 'gray', ports);
+    await eventually(async () => {
+      const { known } = (await ask(app, 'base', 'known', client)) as unknown as { known: number[] };
+      expect(known.filter((port) => Object.values(ports).includes(port))).toHaveLength(SERVICES.length);
+    });
+    // A gRPC channel reconnects in its own time.
+    if (way === 'grpc') await eventually(async () => expect((await ask(app, 'gray', way, client)).name).toBe('gray-1'));
+    const answers = [await ask(app, 'gray', way, client), await ask(app, 'base', way, client)];
+    expect(namesOf(answers)).toEqual({ gray: ['gray-1'], base: ['base'] });
+  });
+
+  test('calls to kept addresses of gone instances go to others of their lane', async () => {
+    const app = await startCaller(addressesOf('gray-1'));
+    await ask(app, 'base', 'learn', client);
+    const { ports } = instances['gray-1'] as App;
+    for (const service of SERVICES)
+      await registrar.deregister({ name: service, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: ports[service] as number });
+    await eventually(async () => {
+      const { known } = (await ask(app, 'base', 'known', client)) as unknown as { known: number[] };
+      expect(known.filter((port) => Object.values(ports).includes(port))).toEqual([]);
+    });
+    // It drains, and accepts no new requests; then it is dead.
+    for (const then of ['kill', 'none']) {
+      const answers: Answer[] = [];
+      for (const way of WAYS) for (const kind of KINDS) answers.push(await ask(app, kind, way, client));
+      expect(namesOf(answers)).toEqual({ base: ['base'], gray: ['gray-2'], blue: ['blue'] });
+      if (then === 'kill') await kill('gray-1');
+    }
+  });
+
+  test('an app that probes whether an address listens gets the true result', async () => {
+    const app = await startCaller(addressesOf('gray-1'));
+    await ask(app, 'base', 'learn', client);
+    await kill('gray-1');
+    expect((await ask(app, 'gray', 'raw', client)).error?.message).toContain('ECONNREFUSED');
+  });
+
+  test('where only lanes are corrected, the app sees the connection error of the address in its lane', async () => {
+    const app = await startCaller({ ...addressesOf('gray-1'), LANE_CORRECT: 'lanes' });
+    await ask(app, 'base', 'learn', client);
+    await kill('gray-1');
+    const port = instances['gray-1']?.ports['stock'] as number;
+    for (const way of ['http', 'fetch', 'agent', 'pool'])
+      expect((await ask(app, 'gray', way, client)).error?.message).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
+    for (const way of ['http', 'fetch', 'agent', 'pool']) expect(await ask(app, 'base', way, client)).toMatchObject({ name: 'base' });
+  });
+
+  test('calls whose destination the agent did not choose are left alone', async () => {
     const port = await freePort();
     const app = await startCaller({ CACHED: JSON.stringify({ stock: port }) });
     for (const way of ['http', 'fetch', 'agent', 'pool'])

@@ -57,7 +57,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     return app;
   }
 
-  test('an address of the wrong lane is corrected, either way, for every client', async () => {
+  test('an address of the wrong lane is corrected, in both directions, for every client', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] }]);
     for (const cached of [base, gray]) {
       const url = `http://127.0.0.1:${cached.port}/`;
@@ -82,12 +82,12 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(answers.filter(({ tagged, answers: got }) => namesOf(got).some((name) => name !== (tagged ? 'gray' : 'base')))).toEqual([]);
   });
 
-  test('https is corrected where the client can take its settings along', async () => {
+  test('https is corrected if the client can keep its settings', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: baseTls.port }, { port: grayTls.port, ...lane('gray') }] }]);
     expect((await ask(app, `https://127.0.0.1:${baseTls.port}/`, GRAY, ['http']))['http']?.name).toBe('gray');
   });
 
-  test('a service name goes to an instance of the lane, and stays the name in Host and for TLS', async () => {
+  test('a service name leads to an instance of the lane, and stays in Host and in TLS', async () => {
     const app = await start(
       [
         { name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] },
@@ -106,7 +106,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect((await ask(app, 'https://localhost/', GRAY, ['http']))['http']).toMatchObject({ name: 'gray', host: 'localhost' });
   });
 
-  test('a redirect is resolved and corrected anew', async () => {
+  test('a redirect is resolved and corrected again', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, ...lane('gray') }] }], {
       LANE_SERVICES: 'shop-b',
     });
@@ -123,13 +123,13 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
   });
 
-  test('without an instance of the lane, base serves and the tag goes on', async () => {
+  test('without an instance of the lane, base serves and the tag is forwarded', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: base.port }, { port: gray.port, healthy: false, ...lane('gray') }] }]);
     const answers = await ask(app, `http://127.0.0.1:${base.port}/`, GRAY);
     expect(WAYS.map((way) => [answers[way]?.name, answers[way]?.baggage.join()])).toEqual(WAYS.map(() => ['base', 'lane=gray']));
   });
 
-  test('where nothing may serve, the client gets ELANE_UNAVAILABLE with service and tag', async () => {
+  test('if nothing may serve, the client gets ELANE_UNAVAILABLE with service and tag', async () => {
     const strict = await start([{ name: 'shop-b', instances: [{ port: base.port }] }], { LANE_FALLBACK: 'none' });
     const refused = await ask(strict, `http://127.0.0.1:${base.port}/`, GRAY);
     for (const way of WAYS)
@@ -142,7 +142,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       expect(empty[way]?.error).toMatchObject({ code: 'ELANE_UNAVAILABLE', message: expect.stringContaining('shop-b') as string });
   });
 
-  test('lane groups: a service without the lane is base for it, a lane may have its own fallback', async () => {
+  test('lane groups: base serves a service without the lane, and each lane has its own fallback', async () => {
     const RULES = JSON.stringify({
       version: 1,
       groups: [{ name: 'shop', services: ['shop-b', 'shop-c'], lanes: [{ name: 'gray', tag: 'gray', fallback: 'none' }] }],
@@ -159,7 +159,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect([answer?.name, answer?.baggage]).toEqual(['other', ['lane=gray']]);
   });
 
-  test('addresses and names that nobody knows are left alone', async () => {
+  test('unknown addresses and names are left alone', async () => {
     const app = await start([{ name: 'shop-b', instances: [{ port: base.port }] }], { LANE_SERVICES: 'shop-b,never-heard-of.invalid' });
     expect(namesOf(await ask(app, `http://127.0.0.1:${other.port}/`, GRAY))).toEqual(WAYS.map(() => 'other'));
     const unknown = await ask(app, 'http://never-heard-of.invalid/', GRAY, ['http', 'fetch']);

@@ -1,4 +1,4 @@
-/** `lane doctor --trace` beside small apps that lose lanes in the ways that apps do: each is told with the library and the remedy, on each Node. */
+/** `lane doctor --trace` with small apps that lose lanes in typical ways: it reports each with the library and the remedy, on each Node. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,11 +8,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
 
-/** With spaces, as people have them. */
+/** With spaces, as some people's paths have. */
 const folder = mkdtempSync(join(tmpdir(), 'lane trace '));
 let peer: Peer;
 
-/** An app whose requests call the peer, in whatever way `handle` does: `(request, call) => promise`, `call` makes a call and gives its text. */
+/** An app whose requests call the peer, in whatever way `handle` does: `(request, call) => promise`, `call` makes a call and returns its text. */
 const app = (setup: string, handle: string): string => `
 const http = require('node:http');
 const { promisify } = require('node:util');
@@ -34,7 +34,7 @@ http
   .listen(0, '127.0.0.1');
 `;
 
-/** A queue as they were written in the years of callbacks: one task at a time, the next begun by whatever has ended the one before. */
+/** A callback-style queue: one task at a time; the end of one task starts the next. */
 const QUEUE = `
 class Queue {
   constructor() {
@@ -58,7 +58,7 @@ class Queue {
 module.exports = { Queue };
 `;
 
-/** What looks at its work now and then, by a timer that was there before any request. */
+/** Polls its work with a timer that was started before any request. */
 const POLLED = `
 exports.createPolled = () => {
   const work = [];
@@ -67,7 +67,7 @@ exports.createPolled = () => {
 };
 `;
 
-/** Keys that come in within 20 ms are asked for at once. */
+/** Requests the keys of 20 ms together. */
 const BATCHER = `
 module.exports = class Batcher {
   constructor(fetchAll) {
@@ -99,7 +99,7 @@ const FILES: Readonly<Record<string, string>> = {
   'right.js': app('', `() => Promise.all([call('/stock/17'), fetch('http://127.0.0.1:' + process.env.PEER + '/prices').then((it) => it.text())])`),
   'queued.js': app(
     `const { Queue } = require('tiny-queue');\nconst queue = new Queue();`,
-    // Each takes a moment: what comes meanwhile waits behind it, on a busy machine, too.
+    // Each takes a moment, so that others queue behind it, even on a busy machine.
     `() => new Promise((resolve) => queue.push((done) => call('/stock').then(() => setTimeout(done, 20), done), resolve))`,
   ),
   'polled.js': app(
@@ -156,7 +156,7 @@ afterAll(async () => {
 
 const NODE = process.execPath;
 
-/** Runs it; in what it prints the port of the peer is PEER, and that of the app APP. */
+/** Runs it; replaces the peer's port by PEER and the app's by APP in its output. */
 async function trace(script: string, args: readonly string[] = [], env: Record<string, string> = {}, node = NODE): Promise<Result> {
   const result = await runProgram(process.execPath, [LANE, 'doctor', '--trace', ...args, '--', node, script], {
     cwd: folder,
@@ -168,22 +168,22 @@ async function trace(script: string, args: readonly string[] = [], env: Record<s
 describe.each(nodeVersions())('$name', ({ path: node }) => {
   const traceOn = (script: string, args: readonly string[] = [], env: Record<string, string> = {}): Promise<Result> => trace(script, args, env, node);
 
-  test('an app that is right', async () => {
+  test('an app that keeps its lanes', async () => {
     const { code, stdout, stderr } = await traceOn('right.js', ['--path', '/orders/{id}']);
     expect(stderr).toBe('');
     expect(stdout).toBe(`APP: 42 × 200
   GET 127.0.0.1:PEER/prices  (undici)  42 right
   GET 127.0.0.1:PEER/stock/{n}  (node:http)  42 right
-note    84 calls are known to be right by their context only: a queue of data would mislead that. Put {id} into --path or --data where the app passes it on in the URL or a header of its calls
-each call that was seen is in its lane
+note    84 calls are known to be right by their context only, which a queue of data can falsify. If the app passes {id} on in the URL or a header of its calls, put it into --path or --data
+every call seen is in its lane
 `);
     expect(code).toBe(0);
   });
 
-  test('a queue that runs the tasks of one request in the context of another: told with the line that mends it', async () => {
+  test('reports a queue that runs the tasks of one request in the context of another, with the line that fixes it', async () => {
     const { code, stdout } = await traceOn('queued.js');
     expect(code).toBe(1);
-    // Whether it is lost or mixed depends on whose request begins the queue.
+    // Whether the lane is lost or mixed depends on which request starts the queue.
     const steady = stdout.replace(/\d+ right, .*\d+ (?:lost|mixed)/, 'R right, L lost').replace(/\d+ of 42/, 'L of 42');
     expect(steady.replace(/^mixed {3}/m, 'lost    ')).toBe(`APP: 42 × 200
   GET 127.0.0.1:PEER/stock  (node:http)  R right, L lost
@@ -193,12 +193,12 @@ lost    GET 127.0.0.1:PEER/stock: L of 42 calls, tiny-queue 1.2.3
         run at node_modules/tiny-queue/lib/queue.js:15 (Queue.next)
         call made at queued.js:7
         known by the function that the request handed over
-        → LANE_BIND='tiny-queue:Queue.prototype.push[0]'
+        → set LANE_BIND='tiny-queue:Queue.prototype.push[0]'
 1 problem
 `);
   });
 
-  test('a timer that loses the lane altogether', async () => {
+  test('reports a timer that loses the lane', async () => {
     const { code, stdout } = await traceOn('polled.js', ['--json']);
     const { problems } = JSON.parse(stdout) as { problems: unknown[] };
     expect(problems).toMatchObject([
@@ -209,13 +209,13 @@ lost    GET 127.0.0.1:PEER/stock: L of 42 calls, tiny-queue 1.2.3
         library: 'tiny-polled',
         version: '0.1.0',
         message: 'tiny-polled runs what is handed to createPolled().later in the context of no request',
-        remedy: "LANE_BIND='tiny-polled:createPolled().later[0]'",
+        remedy: "set LANE_BIND='tiny-polled:createPolled().later[0]'",
       },
     ]);
     expect(code).toBe(1);
   });
 
-  test("a batcher that asks for several lanes at once is proved by the requests' ids", async () => {
+  test("detects a batcher that asks for several lanes at once by the requests' ids", async () => {
     const proved = await traceOn('batched.js', ['--path', '/?of={id}', '--json']);
     const { problems } = JSON.parse(proved.stdout) as { problems: unknown[] };
     expect(problems).toMatchObject([
@@ -230,20 +230,20 @@ lost    GET 127.0.0.1:PEER/stock: L of 42 calls, tiny-queue 1.2.3
     expect(proved.code).toBe(1);
   });
 
-  test('an app that copies the lane to a third party', async () => {
+  test('reports an app that copies the lane to a third party', async () => {
     const copied = await traceOn('leaking.js');
     expect(copied.stdout.slice(copied.stdout.indexOf('leaked  '))).toBe(`leaked  GET api.partner.example:PEER/pay: 28 of 42 calls
-        the tag of the lane goes to api.partner.example, which does not look internal, in x-shop-lane: the app has copied it there
+        the app copies the tag into x-shop-lane of calls to api.partner.example, which does not look internal
         call made at leaking.js:7
         known by the context of the call
-        → leave that out in calls to api.partner.example; if the host is yours, LANE_PROPAGATE_TO=api.partner.example
+        → don't copy it there; if the host is yours, set LANE_PROPAGATE_TO=api.partner.example
 1 problem
 `);
     expect(copied.code).toBe(1);
   });
 });
 
-test('what the remedy says mends it', async () => {
+test('the remedy fixes the app', async () => {
   const queued = await trace('queued.js', [], { LANE_BIND: 'tiny-queue:Queue.prototype.push[0]' });
   expect(queued.stdout).toContain('GET 127.0.0.1:PEER/stock  (node:http)  42 right\n');
   const polled = await trace('polled.js', [], { LANE_BIND: 'tiny-polled:createPolled().later[0]' });
@@ -251,20 +251,20 @@ test('what the remedy says mends it', async () => {
   expect([queued.code, polled.code]).toEqual([0, 0]);
 });
 
-test('a batcher whose calls have no ids is told by their number', async () => {
+test('detects a batcher whose calls have no ids by their number', async () => {
   const { code, stdout } = await trace('batched.js');
   expect(stdout).toMatch(/^mixed {3}GET 127\.0\.0\.1:PEER\/stock: \d+ of \d+ calls, tiny-batcher 2\.0\.0$/m);
-  expect(stdout).toMatch(/^ {8}36 requests at once made \d+ calls, where each makes 1 of its own when it is alone/m);
+  expect(stdout).toMatch(/^ {8}36 concurrent requests made \d+ calls, but each makes 1 when it is alone/m);
   expect(code).toBe(1);
 });
 
-test('an app whose options send the lane to everybody', async () => {
+test('reports options that send the lane to everybody', async () => {
   const { code, stdout } = await trace('leaking.js', [], { LANE_PROPAGATE_TO: 'all' });
-  expect(stdout).toContain('→ leave LANE_PROPAGATE_TO=all out');
+  expect(stdout).toContain('→ remove LANE_PROPAGATE_TO=all');
   expect(code).toBe(1);
 });
 
-test("a queue of the app's own is told by its file", async () => {
+test("reports the app's own queue by its file", async () => {
   const { stdout } = await trace('own-queue.js');
   expect(stdout).toContain('        own/queue.js runs what is handed to Queue.prototype.push in the context of another request\n');
   expect(stdout).toContain("LANE_BIND='shop/own/queue.js:Queue.prototype.push[0]'\n");
@@ -272,49 +272,49 @@ test("a queue of the app's own is told by its file", async () => {
   expect(mended.stdout).toContain('42 right\n');
 });
 
-test('a queue of data is told by how many calls each request makes', async () => {
+test('detects a queue of data by how many calls each request makes', async () => {
   const { code, stdout } = await trace('data-queue.js');
   expect(stdout).toMatch(/^mixed {3}GET 127\.0\.0\.1:PEER\/stock: \d+ of 42 calls$/m);
-  expect(stdout).toMatch(/^ {8}each request makes 1 of these calls when it is alone; of 36 at once \d+ made none, and others more than theirs/m);
-  expect(stdout).toContain('→ AsyncResource.bind(...) of node:async_hooks around what a request hands over\n');
+  expect(stdout).toMatch(/^ {8}each request makes 1 of these calls when it is alone; of 36 concurrent ones, \d+ made none and others too many/m);
+  expect(stdout).toContain('→ wrap what a request hands over in AsyncResource.bind(...) of node:async_hooks\n');
   expect(code).toBe(1);
 });
 
-test('what the app does of itself is no request that lost its lane', async () => {
+test("does not mistake the app's own work for requests that lost their lane", async () => {
   const { code, stdout } = await trace('background.js');
-  expect(stdout).toMatch(/^note {4}GET 127\.0\.0\.1:PEER\/health: \d+ calls are made without requests, and are taken for background work$/m);
+  expect(stdout).toMatch(/^note {4}GET 127\.0\.0\.1:PEER\/health: \d+ calls are made without requests and count as background work$/m);
   expect(stdout).toContain('GET 127.0.0.1:PEER/stock  (node:http)  42 right\n');
   expect(code).toBe(0);
 });
 
-test('an app without calls is not called right', async () => {
+test('does not approve an app without calls', async () => {
   const { code, stdout } = await trace('silent.js');
   expect(stdout).toBe(`APP: 42 × 200
-note    the requests made no call that was seen, so nothing is shown: choose a --path that calls others
-nothing is shown
+note    no call of the requests was seen, so nothing is proved: choose a --path that calls other services
+nothing is proved
 `);
   expect(code).toBe(1);
 });
 
-test('requests that fail are told, and so are those whose lane the app does not believe', async () => {
+test('reports failed requests, and those whose lane the app does not trust', async () => {
   const { stdout } = await trace('refusing.js', ['--requests', '2'], { LANE_TRUST: 'none' });
   expect(stdout).toMatch(/^APP: 12 × (ECONNRESET|error)$/m);
-  expect(stdout).toMatch(/^note {4}requests failed, 12 with \w+: what the app would have called then is not seen/m);
-  expect(stdout).toMatch(/^note {4}8 requests are in another lane in the app than they were sent in: LANE_TRUST/m);
+  expect(stdout).toMatch(/^note {4}requests failed, 12 with \w+: calls that the app would otherwise have made were not seen/m);
+  expect(stdout).toMatch(/^note {4}8 requests have another lane in the app than they were sent in, by LANE_TRUST/m);
 });
 
-test('an app that ends, one that listens on two ports, and arguments that are of no use', async () => {
+test('explains an app that exits, one that listens on two ports, and unusable arguments', async () => {
   const dies = await trace('dies.js', ['--json']);
   expect(JSON.parse(dies.stdout)).toMatchObject({
     ok: false,
     code: 'ELANE_TRACE',
-    message: 'the app ended by itself (exit code 7); it printed:\nno database',
+    message: 'the app exited by itself (exit code 7); it printed:\nno database',
   });
   const two = await trace('two-ports.js');
-  expect(two.stderr).toMatch(/^lane: the app listens on \d+, \d+: say which is meant by --port\n$/);
+  expect(two.stderr).toMatch(/^lane: the app listens on \d+, \d+: choose one with --port\n$/);
   const without = await runProgram(process.execPath, [LANE, 'doctor', '--path', '/x'], { cwd: folder, env: CLEAN });
-  expect(without.stderr).toBe('lane: --path goes with --trace: lane doctor --trace -- node app.js\n');
+  expect(without.stderr).toBe('lane: --path requires --trace: lane doctor --trace -- node app.js\n');
   const nothing = await runProgram(process.execPath, [LANE, 'doctor', '--trace'], { cwd: folder, env: CLEAN });
-  expect(nothing.stderr).toBe('lane: say what starts the app: lane doctor --trace -- node app.js\n');
+  expect(nothing.stderr).toBe('lane: pass the command that starts the app: lane doctor --trace -- node app.js\n');
   expect([dies.code, two.code, without.code, nothing.code]).toEqual([1, 2, 2, 2]);
 });

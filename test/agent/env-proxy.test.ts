@@ -1,18 +1,20 @@
 /**
- * NODE_USE_ENV_PROXY: what goes by the proxy has a URL in its request line that agrees with Host, or a tunnel to it, what goes directly a path.
- * Which of the two is said by the name that the app has called, not by the address of the instance that its lane leads to. Likewise undici's
- * EnvHttpProxyAgent, which fetch goes by then, and its ProxyAgent.
+ * NODE_USE_ENV_PROXY and http.setGlobalProxyFromEnv: a call through the proxy has a URL in its request line that agrees with Host, or a tunnel to
+ * it; a direct call has a path. The name that the app called decides between the two, not the address of the instance in its lane. Calls to known internal
+ * instances bypass the proxy. The same holds for undici's EnvHttpProxyAgent, which fetch then uses. Its ProxyAgent sends everything through its proxy.
  */
 import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
+import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
+import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { listen } from '@lane/testing/ports';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, TLS_CA, type Peer } from './peer.js';
 import { send, startApp, type App } from './run-app.js';
 
-/** Answers what it is asked for, and makes tunnels: to outside, whatever for. */
+/** Answers with what it was asked for, and opens tunnels, always to the outside server. */
 const proxy = http.createServer((request, response) => {
   const { url, headers } = request;
   response.end(JSON.stringify({ name: 'proxy', url, host: headers.host, baggage: [headers.baggage].flat() }));
@@ -52,15 +54,15 @@ afterAll(() => {
 });
 
 const NOBODY = 'nobody.example';
-/** What is called, who must answer, and what must be in Host. shop-b is a service behind TLS, localhost is outside for a proxy. */
+/** What to call, who must answer, and what Host must be. shop-b is a service behind TLS; localhost counts as outside for a proxy. */
 type Call = readonly [url: string, by: 'proxy' | 'instance', host: string];
 const CALLS: ReadonlyArray<readonly [noProxy: string, calls: readonly Call[]]> = [
   [
     NOBODY,
     [
-      ['http://pay/x', 'proxy', 'pay'],
-      ['http://127.0.0.1:BASE/x', 'proxy', '127.0.0.1:BASE'],
-      ['https://shop-b/x', 'proxy', 'shop-b'],
+      ['http://pay/x', 'instance', 'pay'],
+      ['http://127.0.0.1:BASE/x', 'instance', '127.0.0.1:INSTANCE'],
+      ['https://shop-b/x', 'instance', 'shop-b'],
       ['http://outside.internal/x', 'proxy', 'outside.internal'],
       ['https://localhost/x', 'proxy', 'localhost'],
     ],
@@ -68,7 +70,7 @@ const CALLS: ReadonlyArray<readonly [noProxy: string, calls: readonly Call[]]> =
   [
     '127.0.0.1',
     [
-      ['http://pay/x', 'proxy', 'pay'],
+      ['http://pay/x', 'instance', 'pay'],
       ['http://127.0.0.1:BASE/x', 'instance', '127.0.0.1:INSTANCE'],
     ],
   ],
@@ -82,17 +84,18 @@ const CALLS: ReadonlyArray<readonly [noProxy: string, calls: readonly Call[]]> =
     ],
   ],
 ];
-const LOADED = ['nothing else', 'node:http2'] as const;
+const LOADED = ['nothing else', 'node:http2', 'http.setGlobalProxyFromEnv'] as const;
 
-/** Node has it since 22.21 and 24.5. */
+/** In Node since 22.21 and 24.5. */
 const versions = nodeVersions().filter(({ major }) => major >= 22);
 
-test.skipIf(versions.length === 0)('these versions of Node can go by the proxy of the environment', () => {
+test.skipIf(versions.length === 0)('these versions of Node support a proxy from the environment', () => {
   for (const { path } of versions) expect(execFileSync(path, ['--help'], { encoding: 'utf8' })).toContain('--use-env-proxy');
 });
 
-describe.each(versions)('$name', ({ path: node }) => {
-  describe.each(LOADED.flatMap((loaded) => CALLS.map(([noProxy, calls]) => ({ loaded, noProxy, calls }))))(
+describe.each(versions)('$name', ({ path: node, major }) => {
+  const loadable = LOADED.filter((loaded) => loaded !== 'http.setGlobalProxyFromEnv' || major >= 24);
+  describe.each(loadable.flatMap((loaded) => CALLS.map(([noProxy, calls]) => ({ loaded, noProxy, calls }))))(
     'with $loaded loaded, NO_PROXY=$noProxy',
     ({ loaded, noProxy, calls }) => {
       let app: App;
@@ -107,12 +110,12 @@ describe.each(versions)('$name', ({ path: node }) => {
           script: 'env-proxy.cjs',
           preload: ['known-instances.cjs'],
           env: {
-            NODE_USE_ENV_PROXY: '1',
+            ...(loaded === 'http.setGlobalProxyFromEnv' ? { SET_GLOBAL_PROXY: '1' } : { NODE_USE_ENV_PROXY: '1' }),
             HTTP_PROXY: `http://127.0.0.1:${proxyPort}`,
             HTTPS_PROXY: `http://127.0.0.1:${proxyPort}`,
             NO_PROXY: noProxy,
             NODE_EXTRA_CA_CERTS: TLS_CA,
-            WITH: loaded === 'nothing else' ? '' : loaded,
+            WITH: loaded === 'node:http2' ? loaded : '',
             LANE_SERVICES: 'pay,shop-b',
             KNOWN: JSON.stringify([
               { name: 'pay', instances: known([base, gray]) },
@@ -124,10 +127,9 @@ describe.each(versions)('$name', ({ path: node }) => {
       afterAll(() => app?.stop());
       afterEach(() => expect(app.stderr()).toBe(''));
 
-      // undici's ProxyAgent asks its proxy for all.
       const clients = ['http', 'fetch', 'EnvHttpProxyAgent', ...(noProxy === NOBODY ? ['ProxyAgent'] : [])];
       const trials = calls.flatMap(([url, by, host]) =>
-        clients.flatMap((client) => [undefined, 'gray'].map((tag) => ({ client, url, tag, by, host }))),
+        clients.flatMap((client) => [undefined, 'gray'].map((tag) => ({ client, url, tag, by: client === 'ProxyAgent' ? 'proxy' : by, host }))),
       );
       test.each(trials)('$client of $url, lane $tag: by $by', async ({ client, url, tag, by, host }) => {
         const instance = tag ?? 'base';
@@ -142,14 +144,83 @@ describe.each(versions)('$name', ({ path: node }) => {
         const tunnel = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`;
         if (by === 'instance') {
           expect([seen['name'], seen['url']]).toEqual([instance, '/x']);
-          expect(tunnels).not.toContain(tunnel);
+          if (noProxy !== NOBODY) expect(tunnels).not.toContain(tunnel);
         } else if (seen['name'] === 'proxy') expect(seen['url']).toBe(asked);
         else {
           expect([seen['name'], seen['url']]).toEqual(['outside', '/x']);
           expect(tunnels).toContain(tunnel);
         }
-        expect(seen['host']).toBe(ports(host));
+        // Through a proxy, a call to an address goes as the app wrote it.
+        expect(seen['host']).toBe(by === 'proxy' && url.includes('BASE') ? `127.0.0.1:${base.port}` : ports(host));
       });
     },
   );
+
+  describe('without a known service', () => {
+    let app: App;
+    beforeAll(async () => {
+      tunnels = [];
+      const url = `http://127.0.0.1:${proxyPort}`;
+      app = await startApp({
+        node,
+        script: 'env-proxy.cjs',
+        env: { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: url, HTTPS_PROXY: url, NO_PROXY: NOBODY, NODE_EXTRA_CA_CERTS: TLS_CA },
+      });
+    });
+    afterAll(() => app?.stop());
+    const ask = async (client: string, url: string): Promise<Record<string, unknown>> =>
+      JSON.parse((await send(app.port, `/?client=${client}&url=${encodeURIComponent(url)}`, {})).body) as Record<string, unknown>;
+
+    test.each(['http', 'fetch', 'EnvHttpProxyAgent'])('%s uses the proxy', async (client) => {
+      if (client === 'http')
+        expect(await ask(client, 'http://outside.internal/x')).toMatchObject({ name: 'proxy', url: 'http://outside.internal/x' });
+      expect(await ask(client, 'https://localhost/x')).toMatchObject({ name: 'outside', url: '/x' });
+      expect(tunnels.splice(0)).toEqual(['localhost:443']);
+    });
+
+    test('one agent sends directly what another sends through the proxy', async () => {
+      const url = `http://127.0.0.1:${outside.port}/x`;
+      for (let turn = 0; turn < 2; turn++) {
+        expect(await ask('own-agent', url)).toMatchObject({ name: 'proxy', url });
+        expect(await ask('direct-agent', url)).toMatchObject({ name: 'outside', url: '/x' });
+      }
+    });
+  });
+
+  describe('a service whose name looks like an outside host', () => {
+    let nacos: EmbeddedNacos;
+    let registrar: NacosConnection;
+    beforeAll(async () => {
+      nacos = await startEmbeddedNacos({ port: 0, grpcPort: false });
+      registrar = connectNacos({ server: nacos.address });
+      await registrar.register({ name: 'pay', group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: base.port, metadata: {} });
+    });
+    afterAll(async () => {
+      await registrar?.close();
+      await nacos?.close();
+    });
+
+    test.each(['http', 'fetch', 'EnvHttpProxyAgent'])(
+      '%s: its first call, too, goes to an instance, and none goes by the proxy for lack of one',
+      async (client) => {
+        const url = `http://127.0.0.1:${proxyPort}`;
+        const app = await startApp({
+          node,
+          script: 'env-proxy.cjs',
+          env: {
+            ...{ NODE_USE_ENV_PROXY: '1', HTTP_PROXY: url, HTTPS_PROXY: url, NO_PROXY: NOBODY },
+            ...{ LANE_NACOS_SERVER: nacos.address, LANE_SERVICES: 'pay.corp.example=pay', LANE_FALLBACK: 'none' },
+          },
+        });
+        const ask = async (headers: Record<string, string>): Promise<unknown> =>
+          JSON.parse((await send(app.port, `/?client=${client}&url=${encodeURIComponent('http://pay.corp.example/x')}`, headers)).body);
+        try {
+          for (let call = 0; call < 2; call++) expect(await ask({})).toMatchObject({ name: 'base', url: '/x', host: 'pay.corp.example' });
+          expect(await ask({ baggage: 'lane=blue' })).toMatchObject({ failed: expect.stringContaining('ELANE_UNAVAILABLE') as string });
+        } finally {
+          await app.stop();
+        }
+      },
+    );
+  });
 });

@@ -1,14 +1,14 @@
-/** The agent as it is published, but that a test can make any hook of it fail: before it has done its work, or after. */
+/** The published agent, modified so that a test can make any hook fail, before or after its work. */
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AGENT } from './run-app.js';
 
-/** Where every hook is called: the bundle's `safely`. */
-const CALL = 'const result = Reflect.apply(hook, this, args);';
+/** The bundle's `safely`, which calls every hook. */
+const CALL = 'const result=Reflect.apply(hook,this,arguments);';
 
 /**
- * Makes such a copy of the agent within a folder, and gives the file to preload. In a process that has it, `globalThis.laneHooks` is the set of
- * hooks that have been called so far, by name, and `globalThis.laneFault` is `{ name, when }`: which one fails, `before` its work or `after`.
+ * Writes such a copy of the agent to a folder, and returns the file to preload. In a process with it, `globalThis.laneHooks` is the set of names of
+ * hooks called so far, and `globalThis.laneFault`, `{ name, when }`, selects which one fails, `before` or `after` its work.
  */
 export function makeFaultyAgent(folder: string): string {
   const published = dirname(AGENT);

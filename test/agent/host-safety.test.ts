@@ -1,4 +1,4 @@
-/** The app beside which the agent runs ends, fails, and is told of things as it would be without: whatever is wrong in the agent, or with the machine. */
+/** With the agent, an app ends, fails and is notified as without it, whatever goes wrong in the agent or on the machine. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ let faulty: string;
 beforeAll(() => void (faulty = makeFaultyAgent(folder)));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Hooks that a round must have passed; those that it did not pass would show nothing. */
+/** Hooks that a round must have called; the others would prove nothing. */
 const PASSED = [
   'grpc-client call',
   'grpc-client destination',
@@ -38,13 +38,13 @@ const PASSED = [
   'undici tries',
 ];
 
-/** How a life is led: with what options of Node, of the agent, and of a shell around it. */
+/** The conditions of a life: options of Node, of the agent, and of a shell around it. */
 interface Conditions {
   readonly node: string;
   readonly life: string;
   readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Said in a shell before, such as `ulimit -n 30`. */
+  /** A shell command to run first, such as `ulimit -n 30`. */
   readonly shell?: string;
 }
 
@@ -56,7 +56,7 @@ function live({ node, life, nodeArgs = [], env = {}, shell }: Conditions, agent:
     : runProgram('sh', ['-c', `${shell}; exec "$0" "$@"`, node, ...args], surroundings);
 }
 
-/** What is the same on both sides: of stacks, the frames that are neither ours nor Node's, as ours take the place of some. */
+/** The part that must be the same on both sides: of stacks, only the app's frames, because ours replace some of Node's. */
 function comparable({ code, stdout, stderr }: Result): object {
   const own = stderr.split('\n').filter((line) => !/^\s+at /.test(line) || line.includes('life.cjs'));
   return { code, stdout, stderr: own.join('\n').replace(/\(node:\d+\)/g, '(node)') };
@@ -70,7 +70,7 @@ async function expectTheSame(conditions: Conditions): Promise<Result> {
 }
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
-  test('each hook may fail, before its work and after it: every call by every client is answered as before', async () => {
+  test('each hook may fail, before or after its work: every call by every client gets the same answer', async () => {
     const { stdout, stderr } = await runProgram(node, ['--require', faulty, appFile('host/all-clients.cjs')], {
       cwd: __dirname,
       env: { ...CLEAN, NODE_OPTIONS: '', LANE_ADMIN_PORT: '0', LANE_LOG: 'silent' },
@@ -93,7 +93,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     'has worker threads',
     'is a cluster',
   ])('an app that %s', async (life) => {
-    // With warnings as errors: the agent gives none.
+    // With warnings as errors: the agent must cause none.
     await expectTheSame({ node, life, nodeArgs: ['--throw-deprecation', '--trace-warnings'], env: { NODE_NO_WARNINGS: '' } });
   });
 
@@ -106,7 +106,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 });
 
-describe('a disk that takes nothing, and options that are none', () => {
+describe('an unwritable disk, and unusable options', () => {
   const node = process.execPath;
   const served = { node, life: 'ends with a code' };
 
@@ -123,8 +123,8 @@ describe('a disk that takes nothing, and options that are none', () => {
     ['a folder', () => folder, "can't be read"],
     ['garbage', () => file('garbage.yaml', '\0\x07: [\n\t- }'), "can't be read"],
     ['garbage in JSON', () => file('garbage.json', '{"log'), "can't be read"],
-    ['empty', () => file('empty.yaml', ''), "can't be used"],
-  ] as const)('LANE_CONFIG that is %s: one line, and the app as ever', async (_, path, told) => {
+    ['empty', () => file('empty.yaml', ''), 'is not valid'],
+  ] as const)('LANE_CONFIG that is %s: one line, and the app runs as usual', async (_, path, told) => {
     const without = await live(served, []);
     const { code, stdout, stderr } = await live({ ...served, env: { LANE_CONFIG: path() } }, ['--require', AGENT]);
     expect([code, stdout]).toEqual([without.code, without.stdout]);
@@ -138,14 +138,14 @@ describe('a disk that takes nothing, and options that are none', () => {
   }
 });
 
-test('the preload parses on a Node of any age, and looks at its version before the agent is read', () => {
+test('the preload parses on any old Node, and checks its version before it loads the agent', () => {
   const text = readFileSync(AGENT, 'utf8');
   const told = (target: string): string => transformSync(text, { target, minifyWhitespace: true }).code;
   expect(told('es2015')).toBe(told('esnext'));
   const old = join(folder, 'old');
   mkdirSync(old, { recursive: true });
   cpSync(AGENT, join(old, 'register.js'));
-  // What an old Node can't parse.
+  // Syntax that an old Node cannot parse.
   writeFileSync(join(old, 'agent.js'), 'a ??');
   const said = execFileSync(process.execPath, ['--require', appFile('old-node.cjs'), '--require', join(old, 'register.js'), appFile('done.cjs')], {
     env: { ...CLEAN, NODE_OPTIONS: '' },

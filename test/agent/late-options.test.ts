@@ -1,4 +1,4 @@
-/** Options that come after the agent: in force where it can know of them, and told in one line where it can't. */
+/** Options set after the agent has started: in force if the agent can notice them, otherwise reported in one line. */
 import { expect, test } from 'vitest';
 import { send, startApp } from './run-app.js';
 
@@ -17,7 +17,7 @@ test.each<[what: string, env: Record<string, string>, lane: string, line: RegExp
     'a name mistyped',
     { LANE_TAGG: 'gray' },
     'base',
-    /^lane error: LANE_TAGG is no option of the agent, which ignores it, and this instance is base: did you mean LANE_TAG\?\n$/,
+    /^lane error: LANE_TAGG is not an option of the agent and is ignored, so this instance is base: did you mean LANE_TAG\?\n$/,
   ],
 ])('%s', async (_, env, lane, line) => {
   const app = await startApp({ script: 'late-options.cjs', env });

@@ -1,4 +1,4 @@
-/** LANE_LOSSLESS: an app is registered when it can serve, and hears of SIGTERM when nobody calls it any more; all else is as without. */
+/** LANE_LOSSLESS: an app is registered once it can serve, and gets SIGTERM once nobody calls it any more; all else is as without. */
 import { once } from 'node:events';
 import http from 'node:http';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
@@ -12,7 +12,7 @@ let nacos: EmbeddedNacos;
 let connection: NacosConnection;
 let proxy: http.Server;
 let proxyAddress: string;
-/** Calls to Nacos: method and service. */
+/** Calls to Nacos, as method and service. */
 const calls: string[] = [];
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
       script: 'lossless.cjs',
       args: [life],
       env: { NACOS: proxyAddress, SERVICE: service, LANE_LOSSLESS: 'on', ...env },
-      says: [/lane warn: .*is not registered yet/, /lane warn: a stop that may lose requests/],
+      says: [/lane warn: .*is not registered yet/, /lane warn: this stop may lose requests/],
     });
     return { app, service, ended: once(app.child, 'exit') };
   };
@@ -56,7 +56,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   const isListed = (name: string): Promise<void> => eventually(async () => expect(await instancesOf(name)).toHaveLength(1));
   const isGone = (name: string): Promise<void> => eventually(async () => expect(await instancesOf(name)).toEqual([]));
 
-  test('an app hears of SIGTERM once it is out of the registry and what it had begun is answered, and ends with its own code', async () => {
+  test('an app gets SIGTERM once it is deregistered and its requests in flight are answered, and exits with its own code', async () => {
     const { app, service, ended } = await start('has a handler');
     await isListed(service);
     const answered = send(app.port, '/slow');
@@ -72,21 +72,21 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(await ended).toEqual([7, null]);
   });
 
-  test('an app without a handler leaves the registry, and is ended by the signal', async () => {
-    const { app, service, ended } = await start('has no handler');
+  test.each(['has no handler', 'removes all listeners'])('an app that %s is deregistered, and the signal ends it', async (life) => {
+    const { app, service, ended } = await start(life);
     await isListed(service);
     app.child.kill('SIGTERM');
     expect(await ended).toEqual([null, 'SIGTERM']);
     expect(await instancesOf(service)).toEqual([]);
   });
 
-  test('an app that counts who listens counts itself alone', async () => {
+  test('an app that counts listeners counts only its own', async () => {
     const { app, ended } = await start('counts listeners');
     app.child.kill('SIGTERM');
     expect(await ended).toEqual([8, null]);
   });
 
-  test('what its handler throws ends it as an exception of its own', async () => {
+  test('an exception in its handler ends the app like any exception', async () => {
     const { app, ended } = await start('throws in its handler');
     app.child.kill('SIGTERM');
     expect(await ended).toEqual([1, null]);
@@ -102,7 +102,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(calls.filter((call) => call === `DELETE ${service}`)).toHaveLength(1);
   });
 
-  test('an app that has registered nothing hears of it at once', async () => {
+  test('an app that has registered nothing gets the signal at once', async () => {
     const { app } = await start('registers nothing', { SLOW_MS: '600000' });
     let isAnswered = false;
     const answered = send(app.port, '/slow').then(
@@ -117,7 +117,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await answered;
   });
 
-  test('a second SIGTERM ends the wait, and the app hears of both', async () => {
+  test('a second SIGTERM ends the wait, and the app gets both', async () => {
     const { app, service } = await start('ignores it', { SLOW_MS: '600000' });
     await isListed(service);
     send(app.port, '/slow').catch(() => {});
@@ -127,13 +127,13 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 2);
     expect(await instancesOf(service)).toEqual([]);
-    // From now on it is the app's alone.
+    // From now on only the app handles it.
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 1);
     app.child.kill('SIGKILL');
   });
 
-  test('what does not end is waited for as long as LANE_LOSSLESS says', async () => {
+  test('waits for requests that do not end as long as LANE_LOSSLESS says', async () => {
     const { app, service } = await start('ignores it', { SLOW_MS: '600000', LANE_LOSSLESS: '4s' });
     app.child.stderr?.resume();
     await isListed(service);
@@ -141,11 +141,11 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await app.heard('slow', 1);
     app.child.kill('SIGTERM');
     await app.heard('SIGTERM', 1);
-    await eventually(() => expect(app.stderr()).toMatch(/1 requests are in flight at the deadline of 4 s: give it longer, by LANE_LOSSLESS/));
+    await eventually(() => expect(app.stderr()).toMatch(/1 requests are in flight at the deadline of 4 s: raise LANE_LOSSLESS/));
     app.child.kill('SIGKILL');
   });
 
-  test('an app that exits by itself meanwhile exits', async () => {
+  test('an app that exits by itself during the wait exits', async () => {
     const { app, service, ended } = await start('has a handler', { SLOW_MS: '600000' });
     await isListed(service);
     send(app.port, '/slow').catch(() => {});
@@ -156,7 +156,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(await ended).toEqual([3, null]);
   });
 
-  test('an app that listens after it has registered is told so, and registered when it listens', async () => {
+  test('an app that registers before it listens gets a warning, and is registered once it listens', async () => {
     const port = await freePort();
     const { app, service } = await start('registers before it listens', { PORT: String(port) });
     await app.heard('registered', 1);
@@ -175,7 +175,16 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     app.child.kill('SIGKILL');
   });
 
-  test('what the app takes back before it is ready never goes out', async () => {
+  test('LANE_READY_PATH is requested over TLS if the app speaks TLS', async () => {
+    const { app, service } = await start('speaks TLS', { LANE_READY_PATH: '/ready' });
+    await app.heard('registered', 1);
+    expect(await instancesOf(service)).toEqual([]);
+    app.child.send('be ready');
+    await isListed(service);
+    app.child.kill('SIGKILL');
+  });
+
+  test('a registration that the app withdraws before it is ready is never sent', async () => {
     const { app, service } = await start('takes it back', { LANE_READY_PATH: '/ready' });
     await send(app.port, '/be-ready');
     await isListed(`${service}-2`);
@@ -183,7 +192,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     app.child.kill('SIGKILL');
   });
 
-  test('LANE_WARMUP tells callers since when the weight rises, and for how long', async () => {
+  test('LANE_WARMUP tells callers when the weight began to rise, and for how long it will', async () => {
     const { app, service } = await start('has a handler', { LANE_LOSSLESS: 'off', LANE_WARMUP: '2m' });
     await isListed(service);
     const [instance] = await instancesOf(service);

@@ -1,4 +1,4 @@
-/** A file that the agent adds a line to loads as it would without it, whatever format it has and whatever is in it. */
+/** A file to which the agent adds a line loads as without it, whatever its format and content. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Near first: calls stay in the zone of their caller, within their lane, as long as somebody of the lane is there. */
+/** Near first: calls stay in the caller's zone, within their lane, as long as the lane has an instance there. */
 import http from 'node:http';
 import { join } from 'node:path';
 import type { StatusReport } from '@lane/core/agent';
@@ -32,10 +32,12 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   beforeEach(async () => {
     registrar = connectNacos({ server: nacos.address });
     instances = {};
-    for (const name of NAMES) {
-      const [lane, zone] = name.split('-') as [string, string];
-      instances[name] = await startRegisteredInstance(registrar, SERVICES, name, { zone, ...(lane === 'base' ? {} : { lane }) });
-    }
+    await Promise.all(
+      NAMES.map(async (name) => {
+        const [lane, zone] = name.split('-') as [string, string];
+        instances[name] = await startRegisteredInstance(registrar, SERVICES, name, { zone, ...(lane === 'base' ? {} : { lane }) });
+      }),
+    );
   });
   afterEach(async () => {
     await registrar?.close();
@@ -57,7 +59,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     return app;
   }
 
-  /** Who answered some calls, each once, in the order of the alphabet. */
+  /** The instances that answered some calls, each once, in alphabetical order. */
   async function answering(app: App, headers: Record<string, string>, way = 'http', count = 24): Promise<string> {
     const names = new Set<string>();
     for (let i = 0; i < count; i++) {
@@ -67,31 +69,31 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     return [...names].toSorted().join(' ');
   }
 
-  test.each(WAYS)('%s: calls stay in the zone, and a lane that is elsewhere serves all the same', async (way) => {
+  test.each(WAYS)('%s: calls stay in the zone, and a lane without instances there serves from elsewhere', async (way) => {
     const app = await start('caller.cjs', { LANE_NEAR: 'zone', LANE_ZONE: 'a' });
     expect(await answering(app, {}, way)).toBe('base-a');
     expect(await answering(app, GRAY, way)).toBe('gray-a');
     expect(await answering(app, { baggage: 'lane=blue' }, way, 4)).toBe('blue-b');
-    // base-a and gray-a are near; a lane without an instance falls back to what is near of base.
+    // base-a and gray-a are near; a lane without an instance falls back to near base instances.
     expect(await answering(app, { baggage: 'lane=green' }, way)).toBe('base-a');
   });
 
-  test.each(WAYS)('%s: where the near instance of a lane dies, the far one of the lane serves, and base does not', async (way) => {
+  test.each(WAYS)('%s: if the near instance of a lane dies, the far one of the lane serves, not base', async (way) => {
     const app = await start('caller.cjs', { LANE_NEAR: 'zone', LANE_ZONE: 'a' });
     expect(await answering(app, GRAY, way, 4)).toBe('gray-a');
     await instances['gray-a']?.stop();
-    // Connections that are open have been lost by then: a call on one of those would not be tried anew.
+    // By then open connections have been closed: a call on one of those would not be retried.
     await send(app.port, '/?way=turns', {}, client);
     expect(await answering(app, GRAY, way)).toBe('gray-b');
     expect(await answering(app, {}, way)).toBe('base-a');
   });
 
-  test('where too few are near the whole lane serves, and by default nobody is preferred', async () => {
+  test('if too few are near, the whole lane serves; by default nobody is preferred', async () => {
     expect(await answering(await start('caller.cjs', { LANE_NEAR: 'zone,share=60%', LANE_ZONE: 'a' }), GRAY)).toBe('gray-a gray-b');
     expect(await answering(await start('caller.cjs', { LANE_ZONE: 'a' }), GRAY)).toBe('gray-a gray-b');
   });
 
-  test('what the app registers says where it is, and status whom it passes over', async () => {
+  test("the app's registration names its zone, and status names the skipped instances", async () => {
     const adminPort = await freePort();
     const app = await start('registered.cjs', {
       NACOS: nacos.address,

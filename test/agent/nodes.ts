@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-/** A Node that the tests run apps on. */
+/** A Node version that the tests run apps on. */
 export interface NodeVersion {
   readonly name: string;
   readonly path: string;
@@ -12,11 +12,11 @@ export interface NodeVersion {
 
 const WANTED = [20, 22, 24, 26];
 
-/** Those that this run is about: `npm test` takes one, `npm test -- --all` takes them all. */
+/** The versions of this run: `npm test` uses one, `npm test -- --all` all of them. */
 const OWN = Number(process.versions.node.split('.')[0]);
 const isQuick = process.env['TEST_SCOPE'] === 'quick' && WANTED.includes(OWN);
 
-/** The Node that runs the tests, and unless the run is a quick one the others that are installed (test/nodes, on Linux x64). */
+/** The Node that runs the tests and, except in a quick run, the other installed ones (test/nodes, on Linux x64). */
 export function nodeVersions(): NodeVersion[] {
   return WANTED.flatMap((major) => {
     if (isQuick && major !== OWN) return [];
@@ -25,7 +25,7 @@ export function nodeVersions(): NodeVersion[] {
   });
 }
 
-/** Adds a test that says which versions are left out; in continuous integration on Linux that is a failure. */
+/** Adds a test that names the skipped versions; in continuous integration on Linux that is a failure. */
 export function tellLeftOutVersions(): void {
   const left = isQuick ? [] : WANTED.filter((major) => !nodeVersions().some((one) => one.major === major));
   if (left.length === 0) {
@@ -35,8 +35,8 @@ export function tellLeftOutVersions(): void {
     });
     return;
   }
-  // Node 20 can be had only as the Node that runs the tests.
-  test.skipIf(!process.env['CI'] || left.every((major) => major === 20))(`left out: Node ${left.join(', ')}, which is not installed here`, () => {
+  // Node 20 is available only as the Node that runs the tests.
+  test.skipIf(!process.env['CI'] || left.every((major) => major === 20))(`skipped: Node ${left.join(', ')}, which is not installed here`, () => {
     expect.unreachable(`Node ${left.join(', ')} has to be there where CI is set: pnpm install brings it on Linux x64`);
   });
 }

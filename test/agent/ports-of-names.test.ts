@@ -1,14 +1,14 @@
-/** Which ports of a host that is a service's name are the service's, whichever client asks. */
+/** If a service's name is a host, which of the host's ports belong to the service, for every client. */
 import { describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { runApp } from './run-app.js';
 
 const HTTP = { base: 'gray', other: 'other' };
-/** Nobody says that such a socket is a request to the service. */
+/** Nothing identifies such a socket as a request to the service. */
 const RAW = { base: 'base', other: 'other' };
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
-  test('a registered port leads into the lane, any other one where DNS does, and raw sockets are left alone', async () => {
+  test('a registered port leads into the lane, any other follows DNS, and raw sockets are left alone', async () => {
     const { code, stdout, stderr } = await runApp({
       node,
       script: 'ports-of-names.cjs',
@@ -27,8 +27,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
         'a raw TLS socket': RAW,
       },
     });
-    // Said with the remedy, as it may be the service behind another port after all.
-    const told = /^lane warn: calls to localhost:\d+ are left to DNS, .* the registry has pay at \d+, \d+\. .* set LANE_SERVICES=localhost:\d+=pay$/;
+    // Logged with the remedy, because it may be the service behind another port.
+    const told = /^lane warn: calls to localhost:\d+ go to DNS, .* the registry has pay at \d+, \d+\. .* set LANE_SERVICES=localhost:\d+=pay$/;
     expect(
       stderr
         .trim()

@@ -1,4 +1,4 @@
-/** The folder of snapshots is on a file system that takes nothing: one line, the app goes on, and what is there already is used. */
+/** The snapshot folder is on a read-only file system: one line, the app keeps running, and existing snapshots are used. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer, type Seen } from './peer.js';
 import { send, startApp, type App } from './run-app.js';
 
-/** Runs what follows where a folder is mounted read-only, in namespaces of its own; a temporary folder has no character that a shell minds. */
+/** Runs a command with a folder mounted read-only, in its own namespaces; temporary folders need no shell quoting. */
 const readOnly = (folder: string): string[] => [
   '-rm',
   'sh',
@@ -24,7 +24,7 @@ function canMount(): boolean {
     execFileSync('unshare', [...readOnly(tmpdir()), 'true'], { stdio: 'ignore' });
     return true;
   } catch {
-    // No Linux, or a container that may not.
+    // Not Linux, or a container without the permission.
     return false;
   }
 }
@@ -36,7 +36,7 @@ beforeAll(async () => void (peers = await Promise.all(['base', 'gray'].map((name
 afterAll(() => Promise.all(peers.map((peer) => peer.close())));
 
 describe.skipIf(!canMount()).each(nodeVersions())('$name', ({ path: node }) => {
-  test('an app that starts there', async () => {
+  test('an app starts there', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lane-read-only-'));
     nacos = await startEmbeddedNacos({ port: 0 });
     const connection = connectNacos({ server: nacos.address });
@@ -81,7 +81,7 @@ describe.skipIf(!canMount()).each(nodeVersions())('$name', ({ path: node }) => {
     await answered(before);
     await eventually(() => expect(lines(before)).toHaveLength(1));
     expect(lines(before)[0]).toMatch(/^lane warn: no snapshots: .* can't be written to: .* name a folder of this user error=.*(EROFS|read-only)/);
-    // What comes later is no reason to say it again.
+    // Later changes do not repeat the line.
     await connection.register(KEY, { ip: '127.0.0.1', port: gray.port, metadata: { lane: 'gray', version: '2' } });
     await connection.register({ ...KEY, name: 'other' }, { ip: '127.0.0.1', port: base.port });
     await answered(before);

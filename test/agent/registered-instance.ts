@@ -1,7 +1,7 @@
 import type { NacosConnection } from '@lane/nacos-registry';
 import { startApp, type App } from './run-app.js';
 
-/** Starts an instance that answers with its name, and registers it for each service; not by itself, so that what dies stays registered. */
+/** Starts an instance that answers with its name, and registers it for each service. It does not register itself, so it stays registered when it dies. */
 export async function startRegisteredInstance(
   registrar: NacosConnection,
   services: readonly string[],

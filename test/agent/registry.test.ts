@@ -1,4 +1,4 @@
-/** Services called by name: the first call, and registries of third parties. */
+/** Services called by name: the first call, and third-party registries. */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,24 +10,29 @@ import { listen } from '@lane/testing/ports';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer } from './peer.js';
-import { runApp } from './run-app.js';
+import { startRegisteredInstance } from './registered-instance.js';
+import { runApp, type App } from './run-app.js';
 
 const KEY = { name: 'stock', group: 'DEFAULT_GROUP' };
 let nacos: EmbeddedNacos;
 let connection: NacosConnection;
 let base: Peer;
 let gray: Peer;
+/** A service that speaks more than HTTP/1. */
+let instance: App;
 
 beforeAll(async () => {
   [nacos, base, gray] = await Promise.all([startEmbeddedNacos({ port: 0 }), startPeer('base'), startPeer('gray')]);
   connection = connectNacos({ server: nacos.address });
   await connection.register(KEY, { ip: '127.0.0.1', port: base.port });
   await connection.register(KEY, { ip: '127.0.0.1', port: gray.port, metadata: { lane: 'gray' } });
+  instance = await startRegisteredInstance(connection, ['stock-h2', 'stock-rpc'], 'instance', {});
   const shop = { name: 'shop', services: ['stock'], lanes: [{ name: 'gray', tag: 'gray' }] };
   await publishLaneGroups(connection, JSON.stringify({ version: 1, groups: [shop] }));
 });
 afterAll(async () => {
   await connection?.close();
+  await instance?.stop();
   await Promise.all([nacos?.close(), base?.close(), gray?.close()]);
 });
 
@@ -45,17 +50,34 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 
   test.each([
+    ['http2', 'stock-h2', {}],
+    ['http2', 'stock-h2', { LATER: '300' }],
+    ['grpc', 'stock-rpc', {}],
+    ['grpc', 'stock-rpc', { LATER: '300' }],
+  ])('a process whose only work is a call by %s to %s gets the answer before it ends, %j', async (way, service, env) => {
+    const { code, stdout, stderr } = await ask({
+      LANE_NACOS_SERVER: nacos.address,
+      LANE_SERVICES: service,
+      CALL: `http://${service}/`,
+      WAY: way,
+      ...env,
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ name: 'instance' });
+  });
+
+  test.each([
     ['fetch', {}],
     ['fetch', { LANE_TAG: 'gray', LANE_BACKGROUND: 'own' }],
     ['http', {}],
     ['undici', { LANE_TAG: 'gray', LANE_BACKGROUND: 'own' }],
-  ])('a call by %s in the first tick waits for the lane groups, which alone name its service, %j', async (way, env) => {
+  ])('a call by %s in the first tick waits for the lane groups if only they name its service, %j', async (way, env) => {
     const { code, stdout, stderr } = await ask({ LANE_SERVICES: '', LANE_NACOS_SERVER: nacos.address, WAY: way, ...env });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({ name: 'LANE_TAG' in env ? 'gray' : 'base' });
   });
 
-  test('a third party’s registry is found by its package, and keeps lanes apart', async () => {
+  test('a third-party registry is loaded from its package, and keeps lanes apart', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lane-third-party-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     cpSync(join(__dirname, '../../examples/registry-from-files'), join(folder, 'node_modules/@acme/lane-files'), { recursive: true });
@@ -79,7 +101,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     }
   });
 
-  test('one that can’t be had is said, with the remedy, and the app runs', async () => {
+  test('a registry that cannot be loaded is reported with the remedy, and the app runs', async () => {
     const { code, stdout, stderr } = await ask({ LANE_REGISTRY: '@acme/nowhere' });
     expect(code).toBe(0);
     expect(stdout).toMatch(/failed: (ENOTFOUND|EAI_AGAIN)/);
@@ -87,7 +109,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 });
 
-test('lane groups that do not come are waited for once: the call goes to DNS, and so do later ones, at once', async () => {
+test('the agent waits only once for lane groups that do not arrive: the call goes to DNS, and later ones do so at once', async () => {
   const silent = createServer((socket) => onTestFinished(() => void socket.destroy()));
   onTestFinished(() => void silent.close());
   const env = { LANE_NACOS_SERVER: `127.0.0.1:${await listen(silent)}`, LANE_LOG: 'off', LANE_SERVICES: '', CALL: 'http://stock/', TIMES: '2' };

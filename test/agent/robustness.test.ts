@@ -1,4 +1,4 @@
-/** The agent lives in other people's processes: what goes wrong in it, or around it, never reaches them. */
+/** The agent runs in other people's processes: failures in it, or around it, never reach them. */
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe('a defect of ours', () => {
+function adminPortOf(app: Pick<Awaited<ReturnType<typeof startApp>>, 'stderr'>): Promise<string> {
+  return eventually(() => {
+    const found = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr())?.[1];
+    if (found === undefined) throw new Error('no admin port yet');
+    return found;
+  });
+}
+
+describe('a bug of ours', () => {
   test.each(['contextOf', 'read', 'wire', 'choose', 'allows', 'contextOf,wire,choose'])(
     'in %s: every request completes, and it is logged once',
     async (BREAK) => {
@@ -34,7 +42,7 @@ describe('a defect of ours', () => {
         preload: ['break-hooks.cjs'],
         env: { BREAK, PEER: `http://127.0.0.1:${peer.port}/`, LANE_TAG: 'own' },
       });
-      // Tagged ones in a row, more than it takes for a hook to take itself out.
+      // Enough tagged ones in a row for a hook to disable itself.
       for (let i = 0; i < 130; i++) {
         const { status, body } = await send(app.port, '/', i >= 10 || i % 2 === 0 ? { baggage: 'lane=gray' } : {});
         expect(status).toBe(200);
@@ -46,13 +54,58 @@ describe('a defect of ours', () => {
         .stderr()
         .split('\n')
         .filter((line) => line.startsWith('lane error:'));
-      expect(lines.filter((line) => line.includes('a defect in the agent')).length).toBeGreaterThan(0);
+      expect(lines.filter((line) => line.includes('a bug in the agent')).length).toBeGreaterThan(0);
       expect(new Set(lines).size).toBe(lines.length);
       expect(lines.some((line) => /failed 100 times in a row and is off/.test(line))).toBe(true);
     },
   );
 
-  test('in the adapter of an SDK: the app gets what the SDK gives, and it is counted under the name of the instrumentation', async () => {
+  test.each(['answered', 'refused', 'finish', 'update', 'push', 'trouble'])(
+    'in a listener for connections and lists (%s): the app calls a service by name, and survives',
+    async (BREAK) => {
+      const nacos = await startEmbeddedNacos({ port: 0 });
+      const connection = connectNacos({ server: nacos.address });
+      await connection.register({ name: 'stock', group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: peer.port });
+      const app = await startApp({
+        script: 'echo.cjs',
+        preload: ['break-hooks.cjs'],
+        env: { BREAK, PEER: 'http://stock/', LANE_NACOS_SERVER: nacos.address, LANE_SERVICES: 'stock' },
+      });
+      try {
+        const answer = await eventually(async () => {
+          const { status, body } = await send(app.port, '/', { baggage: 'lane=gray' });
+          expect(status).toBe(200);
+          return JSON.parse(body) as Record<string, Seen>;
+        });
+        // Without the list, a call goes where it would without the agent, where the name is unknown.
+        if (['answered', 'refused', 'trouble'].includes(BREAK)) expect(answer['http']?.name).toBe('peer');
+        expect((await send(app.port, '/')).status).toBe(200);
+      } finally {
+        await app.stop();
+        await connection.close();
+        await nacos.close();
+      }
+    },
+  );
+
+  test('in the admin port: it answers 500 and logs why, and the app keeps running', async () => {
+    const app = await startApp({
+      script: 'echo.cjs',
+      preload: ['break-hooks.cjs'],
+      env: { BREAK: 'memories', PEER: `http://127.0.0.1:${peer.port}/`, LANE_ADMIN_PORT: '0', LANE_LOG: 'info' },
+    });
+    const port = await adminPortOf(app);
+    for (const path of ['/status', '/metrics', '/status']) {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      expect([answer.status, await answer.text()]).toEqual([500, "The agent failed to answer; the app's log has the reason.\n"]);
+    }
+    expect((await fetch(`http://127.0.0.1:${port}/traffic`)).status).toBe(200);
+    expect((await send(app.port, '/')).status).toBe(200);
+    await app.stop();
+    expect(app.stderr().match(/a bug in the agent's LANE_ADMIN_PORT hook/g)).toHaveLength(1);
+  });
+
+  test('in the adapter of an SDK: the app gets what the SDK returns, and the failure is counted under the name of the instrumentation', async () => {
     const nacos = await startEmbeddedNacos({ port: 0 });
     const connection = connectNacos({ server: nacos.address });
     const instances = [
@@ -71,15 +124,11 @@ describe('a defect of ours', () => {
         expect(status).toBe(200);
         expect((JSON.parse(body) as Array<{ port: number }>).map(({ port }) => port).sort((a, b) => a - b)).toEqual([1001, 1002]);
       }
-      const port = await eventually(() => {
-        const found = /admin port is open host=\S+ port=(\d+)/.exec(app.stderr())?.[1];
-        if (found === undefined) throw new Error('no admin port yet');
-        return found;
-      });
+      const port = await adminPortOf(app);
       const status = (await (await fetch(`http://127.0.0.1:${port}/status`)).json()) as StatusReport;
       expect(status.instrumentations.find(({ name }) => name === 'nacos')).toMatchObject({ state: 'failed' });
       expect(status.instrumentations.find(({ name }) => name === 'nacos')?.failures).toBeGreaterThanOrEqual(100);
-      expect(app.stderr().match(/a defect in the agent's nacos view hook/g)).toHaveLength(1);
+      expect(app.stderr().match(/a bug in the agent's nacos view hook/g)).toHaveLength(1);
       expect(app.stderr()).toContain('nacos view hook failed 100 times in a row and is off');
     } finally {
       await app.stop();
@@ -90,7 +139,7 @@ describe('a defect of ours', () => {
 });
 
 describe.each(nodeVersions())('$name', ({ path: node, major }) => {
-  test('an app that has nacos in its own file is told what to do, and others are not', async () => {
+  test('an app that has nacos bundled into its file is told what to do, and others are not', async () => {
     const bundle = join(folder, `bundle-${major}.cjs`);
     const entry = {
       contents: "require('nacos'); require('node:http').createServer().listen(0, function () { this.close(); });",
@@ -108,18 +157,18 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     });
     const { code, stderr } = await runApp({ node, script: bundle });
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^lane warn: nacos is bundled into the file of the app.*external: \['nacos'\] for esbuild.*file=.*bundle/);
+    expect(stderr).toMatch(/^lane warn: nacos is bundled into the app's own file.*external: \['nacos'\] for esbuild.*file=.*bundle/);
 
     const asksItself = { ...entry, contents: `console.log("/nacos/v1/ns/instance/list"); ${entry.contents}` };
     await build({ stdin: asksItself, outfile: bundle, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent', external: ['nacos'] });
     expect((await runApp({ node, script: bundle, env: { NODE_PATH: join(__dirname, '../node_modules') } })).stderr).toBe('');
   });
 
-  test('a process ends by itself when the app is done, and the agent says nothing', async () => {
+  test('a process ends by itself when the app is done, and the agent logs nothing', async () => {
     for (const load of ['--require', '--import', 'NODE_OPTIONS'] as const) {
       expect(await runApp({ node, script: 'done.cjs', load })).toEqual({ code: 0, stdout: 'served\n', stderr: '' });
     }
-    // With something to connect to, and nobody there.
+    // With an address to connect to where nothing listens.
     const { code, stdout } = await runApp({ node, script: 'done.cjs', env: { LANE_NACOS_SERVER: '127.0.0.1:1', LANE_LOG: 'silent' } });
     expect([code, stdout]).toEqual([0, 'served\n']);
   });
@@ -142,7 +191,7 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     });
   });
 
-  test('of two copies in one process the second does nothing', async () => {
+  test('the second of two copies in one process does nothing', async () => {
     await cp(join(AGENT, '..'), folder, { recursive: true });
     const copy = join(folder, 'register.js');
     const app = await startApp({ node, script: 'echo.cjs', nodeArgs: ['--require', copy], env: { PEER: `http://127.0.0.1:${peer.port}/` } });
@@ -151,19 +200,19 @@ describe.each(nodeVersions())('$name', ({ path: node, major }) => {
     await app.stop();
   });
 
-  test.runIf(major >= 24)('under --permission it works where its path may be read', async () => {
+  test.runIf(major >= 24)('under --permission it works if its path is readable', async () => {
     const { code, stdout, stderr } = await runApp({ node, script: 'done.cjs', nodeArgs: ['--permission', '--allow-fs-read=*'] });
     expect([code, stdout, stderr]).toEqual([0, 'served\n', '']);
   });
 });
 
-test('on a Node that is too old the app runs, and one line says that it has no lanes', async () => {
+test('on a Node that is too old, the app runs, and one line says that it has no lanes', async () => {
   const { code, stdout, stderr } = await runApp({ script: 'done.cjs', nodeArgs: ['--require', appFile('old-node.cjs')] });
   expect([code, stdout]).toEqual([0, 'served\n']);
   expect(stderr).toBe('lane: Node v18.20.4 is not supported, the app runs without lanes; Node 20.19 or later is needed\n');
 });
 
-test('package managers started under the same NODE_OPTIONS stay as they are', async () => {
+test('package managers started with the same NODE_OPTIONS are unaffected', async () => {
   const env = { ...process.env, NODE_OPTIONS: `--require ${JSON.stringify(AGENT)}`, LANE_LOG: 'debug', LANE_TAG: 'not a tag' };
   const { stdout, stderr } = await promisify(execFile)('npm', ['--version'], { env });
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

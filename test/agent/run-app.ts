@@ -4,32 +4,32 @@ import http from 'node:http';
 import https from 'node:https';
 import { resolve } from 'node:path';
 
-/** The agent as it is published. */
+/** The published agent. */
 export const AGENT = require.resolve('@lane/agent');
 
-/** How an app is started. */
+/** Options of an app. */
 export interface AppOptions {
   readonly node?: string;
   /** In test/agent/apps. */
   readonly script: string;
   readonly args?: readonly string[];
-  /** How the agent comes in. Default `--require`. */
+  /** How the agent is loaded. Default `--require`. */
   readonly load?: '--require' | '--import' | 'NODE_OPTIONS' | 'none';
   /** Further files to preload, after the agent. */
   readonly preload?: readonly string[];
   readonly nodeArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly agent?: string;
-  /** Where it is started, and with it where packages are looked for; test/agent by default. */
+  /** Its working folder, from which packages are resolved; default test/agent. */
   readonly cwd?: string;
-  /** Lines of the agent's log that are true of it: matched against each. */
+  /** Expected lines of the agent's log; each line must match one. */
   readonly says?: readonly RegExp[];
 }
 
 /** A running app. */
 export interface App {
   readonly port: number;
-  /** Where an app has several servers: by name. */
+  /** By name, if an app has several servers. */
   readonly ports: Readonly<Record<string, number>>;
   readonly child: ChildProcess;
   stderr(): string;
@@ -38,17 +38,17 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** Longer than any test: what a test that was given up has left. */
+/** Longer than any test, to end what an aborted test left. */
 const HARD_LIMIT_MS = 300_000;
 const running = new Set<ChildProcess>();
 const logs: Array<() => string[]> = [];
 
-/** What the agents of apps that have been started since the last call have said, that their apps do not say of them. */
+/** Unexpected log lines of the agents of apps started since the last call. */
 export function unexpectedLines(): string[] {
   return logs.splice(0).flatMap((linesOf) => linesOf());
 }
 
-/** A line of the agent's log, in either of its formats. */
+/** A line of the agent's log, in either format. */
 const OF_AGENT = /^lane \w+: |^\{"time":"[^"]*","level":"\w+","name":"lane",/;
 
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
@@ -58,7 +58,7 @@ export function appFile(name: string): string {
   return resolve(__dirname, 'apps', name);
 }
 
-/** Starts an app and resolves when it has told its port. */
+/** Starts an app; resolves once it reports its port. */
 export async function startApp(options: AppOptions): Promise<App> {
   const { child, stderr, ended } = launch(options);
   const counts = new Map<string, number>();
@@ -75,7 +75,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     while (!holds()) {
       const woken = new Promise<void>((resolve) => waiting.push(resolve));
       const result = await Promise.race([woken, ended.then((code) => ({ code }))]);
-      if (result !== undefined) throw new Error(`${options.script} ended with ${result.code}: ${stderr()}`);
+      if (result !== undefined) throw new Error(`${options.script} exited with code ${result.code}: ${stderr()}`);
     }
   };
   await until(() => port !== undefined);
@@ -111,7 +111,7 @@ function launch(options: AppOptions, withChannel = true): { child: ChildProcess;
   if (load === '--import') args.push('--import', agent);
   for (const file of preload) args.push('--require', appFile(file));
   const child = spawn(node, [...args, appFile(options.script), ...(options.args ?? [])], {
-    // Where what the apps require is found.
+    // The folder from which the apps' dependencies resolve.
     cwd: options.cwd ?? __dirname,
     env: { ...cleanEnvironment(), ...(load === 'NODE_OPTIONS' ? { NODE_OPTIONS: `--require ${JSON.stringify(agent)}` } : {}), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', ...(withChannel ? (['ipc'] as const) : [])],
@@ -143,7 +143,7 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return { ...environment, NODE_OPTIONS: '', NODE_NO_WARNINGS: '1' };
 }
 
-/** A request whose body is held back until told, over a connection of its own or of `agent`. */
+/** A request whose body is held back until `end`, over its own connection or one of `agent`. */
 export function openRequest(
   port: number,
   path: string,
@@ -151,7 +151,7 @@ export function openRequest(
   agent?: http.Agent | https.Agent,
 ): {
   end(body?: string): Promise<{ status: number; body: string; headers: http.IncomingHttpHeaders }>;
-  /** What `end` gives; rejects at once where the connection fails. */
+  /** The result of `end`; rejects at once if the connection fails. */
   readonly answered: Promise<unknown>;
 } {
   const request = (agent instanceof https.Agent ? https : http).request({
@@ -172,7 +172,7 @@ export function openRequest(
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }));
     });
   });
-  // Told at `end`, not before.
+  // Reported at `end`, not before.
   answered.catch(() => {});
   return {
     answered,
@@ -183,7 +183,7 @@ export function openRequest(
   };
 }
 
-/** A request without waiting, as most are. */
+/** An ordinary request, without a delay. */
 export async function send(
   port: number,
   path: string,

@@ -1,4 +1,4 @@
-/** What the options mean, as the contract has it: environment × inbound headers → what the app and its peer see. */
+/** The meaning of the options according to the contract: environment × inbound headers → what the app and its peer see. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ interface Echo {
   readonly fetch: Seen;
 }
 
-/** The list of MSE 4, in baggage. */
+/** The list of MSE 4 in baggage. */
 const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]';
 const NEPXION_MAP = '{"a":"1.0","b":"1.1"}';
 
@@ -37,7 +37,7 @@ async function echo(app: App, headers: Record<string, string> = {}, query = ''):
   return JSON.parse((await send(app.port, `/?${query}`, headers)).body) as Echo;
 }
 
-/** What both clients wrote. */
+/** The headers that both clients wrote. */
 function wrote({ http, fetch }: Echo): unknown {
   expect(fetch.baggage).toEqual(http.baggage);
   return http.baggage.join(' | ');
@@ -66,7 +66,7 @@ describe('stamping and background work', () => {
     },
   );
 
-  test('a tag whose lane is disabled counts as none: inbound, as a stamp and for background work', async () => {
+  test('the tag of a disabled lane counts as none: inbound, for stamping and for background work', async () => {
     const RULES = JSON.stringify({ version: 1, groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'gray', tag: 'gray', enabled: false }] }] });
     await withApp(
       { LANE_TAG: 'gray', LANE_STAMP: 'true', RULES },
@@ -120,7 +120,7 @@ describe('trust', () => {
     ['127.0.0.0/8', 'gray', 'lane=gray,user=42'],
     ['10.0.0.0/8, 127.0.0.1', 'gray', 'lane=gray,user=42'],
     ['10.0.0.0/8', null, 'user=42'],
-  ])('LANE_TRUST=%s: lane %s, and of copied headers remains %j', async (LANE_TRUST, lane, written) => {
+  ])('LANE_TRUST=%s: lane %s, and %j remains of copied headers', async (LANE_TRUST, lane, written) => {
     await withApp({ LANE_TRUST }, async (app) => {
       const answer = await echo(app, { baggage: 'user=42,lane=gray' }, 'copy');
       expect([answer.lane, wrote(answer)]).toEqual([lane, written]);
@@ -130,7 +130,7 @@ describe('trust', () => {
 });
 
 describe('where tags are sent', () => {
-  test('a public host gets none, and that is said once with the remedy', async () => {
+  test('a public host gets none, which is logged once with the remedy', async () => {
     await withApp({ LOOKUP_ALL: '1' }, async (app) => {
       for (let i = 0; i < 3; i++) {
         const answer = JSON.parse(
@@ -155,7 +155,7 @@ describe('where tags are sent', () => {
   });
 });
 
-describe('the baggage of others', () => {
+describe('other baggage entries', () => {
   const ask = async (app: App, host: string, baggage: string): Promise<unknown> => {
     const url = encodeURIComponent(`http://${host}:${peer.port}/`);
     const answer = JSON.parse((await send(app.port, `/?copy=1&url=${url}`, { baggage })).body) as Echo;
@@ -182,7 +182,7 @@ describe('formats', () => {
     [{ LANE_FORMATS: 'opensergo' }, { 'opensergo-label': 'gray' }, { 'opensergo-label': 'gray' }],
     [{ LANE_FORMATS: 'asm(X-My-Tag)' }, { 'x-my-tag': 'gray' }, { 'x-my-tag': 'gray', 'x-asm-prefer-tag': undefined }],
     [{ LANE_FORMATS: 'header(x-canary), baggage' }, { 'x-canary': 'gray' }, { 'x-canary': 'gray', baggage: 'lane=gray' }],
-    // A version for each service goes on as it came, whatever the own service is.
+    // Versions per service are forwarded unchanged, whatever this service is.
     [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'a' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': NEPXION_MAP }],
     [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'stranger' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': NEPXION_MAP }],
     [{ LANE_FORMATS: 'nepxion', LANE_SERVICE: 'a', LANE_TRUST: 'none' }, { 'n-d-version': NEPXION_MAP }, { 'n-d-version': undefined }],
@@ -212,17 +212,14 @@ describe('formats', () => {
   });
 });
 
-describe('settings that can’t be used', () => {
+describe('unusable settings', () => {
   test.each([
-    [
-      { LANE_TAG: 'gr ay' },
-      'lane error: LANE_TAG="gr ay" can\'t be used: accepted is 1 to 64 characters of A-Z a-z 0-9 . _ -. This instance is base.\n',
-    ],
-    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" can\'t be used: accepted is true or false. In force is LANE_STAMP=false.\n'],
-    [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" can't be used: accepted is a comma list of baggage, mse, .*\n$/],
-    [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is no instrumentation: accepted are http-server, .*\n$/],
-    [{ LANE_TRACES: 'jaeger' }, 'lane error: LANE_TRACES="jaeger" can\'t be used: accepted is none, otlp or zipkin. In force is LANE_TRACES=none.\n'],
-    [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups, for the file \/nowhere\/groups.json can't be read .*\n$/],
+    [{ LANE_TAG: 'gr ay' }, 'lane error: LANE_TAG="gr ay" is not valid: must be 1 to 64 characters of A-Z a-z 0-9 . _ -. This instance is base.\n'],
+    [{ LANE_STAMP: 'maybe' }, 'lane error: LANE_STAMP="maybe" is not valid: must be true or false. Using LANE_STAMP=false.\n'],
+    [{ LANE_FORMATS: 'baggage,b3' }, /^lane error: LANE_FORMATS="baggage,b3" is not valid: must be a comma-separated list of baggage, mse, .*\n$/],
+    [{ LANE_DISABLE: 'htp' }, /^lane error: LANE_DISABLE names "htp", which is not an instrumentation: must be one of http-server, .*\n$/],
+    [{ LANE_TRACES: 'jaeger' }, 'lane error: LANE_TRACES="jaeger" is not valid: must be none, otlp or zipkin. Using LANE_TRACES=none.\n'],
+    [{ LANE_RULES: 'file:/nowhere/groups.json' }, /^lane warn: there are no lane groups: the file \/nowhere\/groups.json can't be read .*\n$/],
     [{ LANE_CONTEXT: 'cls' }, /^lane error: LANE_CONTEXT=cls needs the package cls-hooked in the app: npm install cls-hooked\. .*\n$/],
   ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {
     await withApp(env, async (app) => {
@@ -231,7 +228,7 @@ describe('settings that can’t be used', () => {
     });
   });
 
-  test('a LANE_CONFIG that can’t be read closes what it may have closed: one line, and no tag is believed', async () => {
+  test('an unreadable LANE_CONFIG restricts whatever it may have restricted: one line, and no tag is trusted', async () => {
     await withApp({ LANE_CONFIG: '/nowhere/lane.yaml' }, async (app) => {
       expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('');
       expect(app.stderr()).toMatch(/^lane error: LANE_CONFIG=\/nowhere\/lane.yaml can't be read: ENOENT.*\n$/);
@@ -249,7 +246,7 @@ describe('the options file', () => {
   test.each([
     ['lane.json', '{"tag": "gray", "stamp": true, "formats": ["header(x-any)", "baggage"]}'],
     ['lane.yaml', 'tag: gray\nLANE_STAMP: true\nformats: [header(x-any), baggage]\n'],
-  ])('%s is read, and the environment comes first', async (name, content) => {
+  ])('%s is read, and the environment takes precedence', async (name, content) => {
     const path = join(folder, name);
     await writeFile(path, content);
     await withApp({ LANE_CONFIG: path }, async (app) => {
@@ -260,7 +257,7 @@ describe('the options file', () => {
   });
 });
 
-describe('leaving out', () => {
+describe('disabling instrumentations', () => {
   test.each<[string, string | null, string, string]>([
     ['all', null, '', ''],
     ['http-server', null, '', ''],

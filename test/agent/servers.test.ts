@@ -1,4 +1,4 @@
-/** Every way of being asked: the handler, what it starts, and what comes after a late body, all in the lane of the request. */
+/** Every kind of server: the handler, what it starts, and what follows a late body run in the lane of the request. */
 import http from 'node:http';
 import https from 'node:https';
 import { once } from 'node:events';
@@ -56,7 +56,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(await interleaved('https', '/on-end', new https.Agent({ ca: TLS.cert, maxSockets: 100 }))).toEqual([]);
   });
 
-  test('what runs when the response is finished keeps the lane', async () => {
+  test('a callback for the finished response keeps the lane', async () => {
     for (const [i, tag] of KINDS.entries()) {
       await send(app.ports['http'] as number, `/on-finish?id=${i}`, tagged(tag));
       expect((await send(app.ports['http'] as number, `/finished?id=${i}`)).body).toBe(expected(tag));

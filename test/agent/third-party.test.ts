@@ -1,4 +1,4 @@
-/** LANE_INSTRUMENTATIONS: packages of the app's teach the agent further libraries, and can't do it harm. */
+/** LANE_INSTRUMENTATIONS: the app's packages add instrumentations to the agent, and cannot harm it. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { runApp } from './run-app.js';
 const EXAMPLE = join(__dirname, '../../examples/instrumentation-of-ones-own');
 let folder: string;
 
-/** A package that exports this. */
+/** Installs a package that exports this. */
 function install(name: string, text: string): void {
   mkdirSync(join(folder, 'node_modules', name), { recursive: true });
   writeFileSync(join(folder, 'node_modules', name, 'index.js'), text);
@@ -42,13 +42,13 @@ const run = (packages: string, env: Record<string, string> = {}, node = process.
   runApp({ node, script: 'own-queue.cjs', cwd: folder, env: { LANE_INSTRUMENTATIONS: packages, ...env } });
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
-  test('a library that loses the lane keeps it by an instrumentation of a third party', async () => {
+  test('a library that loses the lane keeps it with a third-party instrumentation', async () => {
     expect(await run('', {}, node)).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
     expect(await run('@acme/lane-queue', {}, node)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
   });
 });
 
-test('it is left out by its name in LANE_DISABLE', async () => {
+test('LANE_DISABLE disables it by name', async () => {
   expect(await run('@acme/lane-queue', { LANE_DISABLE: 'acme-queue' })).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
 });
 
@@ -56,13 +56,13 @@ test.each([
   ['@acme/not-there', /LANE_INSTRUMENTATIONS: @acme\/not-there can't be used: Cannot find module .* is it installed in the app/],
   ['throws-loading', /throws-loading can't be used: broken by itself/],
   ['exports-nothing', /exports-nothing can't be used: it does not export an object `instrumentations`/],
-  ['throws-patching', /a defect in the agent's installation of mine hook; .*broken patch/],
-  ['throws-installing', /a defect in the agent's installation of mine hook; .*broken install/],
-  ['throws-called', /a defect in the agent's mine hook; .*broken hook/],
+  ['throws-patching', /a bug in the agent's installation of mine hook; .*broken patch/],
+  ['throws-installing', /a bug in the agent's installation of mine hook; .*broken install/],
+  ['throws-called', /a bug in the agent's mine hook; .*broken hook/],
   ['takes-a-name', /"pg": that name is taken/],
   ['no-versions', /"mine": `versions` has a range for each package/],
-  ['caret', /"\^1\.0\.0" is no range of versions: accepted are/],
-])('%s is one line in the log, the app runs, and the packages beside it are used', async (name, expected) => {
+  ['caret', /"\^1\.0\.0" is not a version range: must be/],
+])('%s is one line in the log, the app runs, and the other packages are used', async (name, expected) => {
   const { code, stdout, stderr } = await run(`${name},@acme/lane-queue`);
   expect([code, stdout]).toEqual([0, 'gray,blue']);
   expect(stderr).toMatch(expected);

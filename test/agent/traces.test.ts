@@ -1,4 +1,4 @@
-/** LANE_TRACES=otlp: spans arrive at a collector, with the lane and the way of each call. */
+/** LANE_TRACES=otlp: spans arrive at a collector, with the lane and route of each call. */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -32,13 +32,13 @@ interface Export {
 const plain = (attributes: Attributes): Record<string, unknown> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
-/** What an OpenTelemetry Collector does at /v1/traces with JSON, as far as it matters here. */
+/** The part of an OpenTelemetry Collector's /v1/traces that matters here, for JSON. */
 class Collector {
   readonly spans: Span[] = [];
-  /** `baggage` of what was sent here. */
+  /** The `baggage` headers of received requests. */
   readonly baggage: unknown[] = [];
   readonly #server = http.createServer((request, response) => void this.#take(request, response));
-  /** What it answers with. */
+  /** The status of its answers. */
   status = 200;
   #wake = (): void => {};
 
@@ -131,11 +131,11 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(clients.map(({ attributes }) => [attributes['lane.tag'], attributes['lane.route'], attributes['peer.service']])).toEqual(
       clients.map(() => [tag, route, 'shop-b']),
     );
-    // The trace goes on in who is called.
+    // The trace continues in the called service.
     for (const way of ['http', 'fetch', 'pool']) expect(answers[way]?.headers['traceparent']).toContain(server.traceId);
   });
 
-  test('what is sent to the collector belongs to no lane, and is in no trace', async () => {
+  test('requests to the collector belong to no lane and no trace', async () => {
     collector.spans.length = 0;
     await send(app.port, '/?ways=http', { baggage: 'lane=gray' });
     await collector.until((spans) => spans.length === 2);
@@ -143,7 +143,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(collector.spans.map(({ attributes }) => attributes['url.full'] ?? '').join()).not.toContain(collector.url);
   });
 
-  test('ES modules have spans, too, and none is lost when a process ends by itself', async () => {
+  test('ES modules have spans too, and none is lost when a process ends by itself', async () => {
     collector.spans.length = 0;
     const { code, stderr } = await runApp({
       node,
@@ -154,7 +154,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(collector.spans.map(({ kind }) => kind).sort((a, b) => a - b)).toEqual([2, 3, 3]);
   });
 
-  test('a collector that refuses is said, once, and nothing else happens', async () => {
+  test('a collector that rejects spans is reported once, and nothing else happens', async () => {
     collector.status = 400;
     const { code, stderr } = await runApp({
       node,
@@ -164,11 +164,11 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     collector.status = 200;
     expect(code).toBe(0);
     expect(stderr.trim().split('\n')).toEqual([
-      expect.stringMatching(/lane warn: spans could not be exported and are lost; OTEL_EXPORTER_OTLP_ENDPOINT/),
+      expect.stringMatching(/lane warn: spans could not be exported and are lost: check OTEL_EXPORTER_OTLP_ENDPOINT/),
     ]);
   });
 
-  test('without the package it is said, and the app runs', async () => {
+  test('a missing package is reported, and the app runs', async () => {
     const bare = mkdtempSync(join(tmpdir(), 'lane-bare-'));
     cpSync(join(dirname(AGENT), '..'), join(bare, 'agent'), { recursive: true, dereference: true, filter: (file) => !file.includes('node_modules') });
     const { code, stderr } = await runApp({

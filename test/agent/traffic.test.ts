@@ -1,4 +1,4 @@
-/** Figures of requests to servers of all kinds, and of calls that no agent of Node makes, on each version of Node. */
+/** Figures of requests to servers of all kinds, and of calls that do not use an http.Agent, on each version of Node. */
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
@@ -57,7 +57,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     return [figures?.count ?? 0, figures?.errors ?? 0];
   };
 
-  /** Has a request sent; expects it to be counted once, as failed or not, and nothing to be in flight any more. */
+  /** Sends a request; expects it to be counted once, as failed or not, and nothing to remain in flight. */
   async function expectCounted(ask: () => Promise<unknown>, errors: 0 | 1): Promise<void> {
     const before = requestsIn(await read());
     await ask();
@@ -68,7 +68,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     });
   }
 
-  /** Asks over HTTP/1.1; `leave` ends it as soon as it hangs. */
+  /** Sends a request over HTTP/1.1; `leave` ends it as soon as it hangs. */
   async function overHttp(path: string, leave: ((request: http.ClientRequest) => void) | undefined): Promise<void> {
     const request = http.get({ host: '127.0.0.1', port: app.port, path, headers: GRAY, agent: false });
     const closed = new Promise((resolve) => request.on('close', resolve));
@@ -81,7 +81,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await closed;
   }
 
-  /** The same over HTTP/2. */
+  /** Sends a request over HTTP/2. */
   async function overHttp2(server: string, path: string, leave: ((stream: http2.ClientHttp2Stream) => void) | undefined): Promise<void> {
     const session = http2.connect(`http://127.0.0.1:${app.ports[server]}`);
     session.on('error', () => {});
@@ -97,7 +97,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     session.close();
   }
 
-  /** And by gRPC. */
+  /** Makes a gRPC call. */
   async function overGrpc(method: string, isCancelled: boolean): Promise<void> {
     const client = new Client(`127.0.0.1:${app.ports['grpc']}`, credentials.createInsecure());
     const metadata = new Metadata();
@@ -142,7 +142,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     ['cancelled', 'hang', true, 0],
   ] as const)('gRPC, %s', (_, method, isCancelled, errors) => expectCounted(() => overGrpc(method, isCancelled), errors));
 
-  test('a WebSocket is one request, whatever goes over it', () =>
+  test('a WebSocket counts as one request, whatever goes over it', () =>
     expectCounted(async () => {
       const socket = new WebSocket(`ws://127.0.0.1:${app.ports['webSockets']}`, { headers: GRAY });
       await once(socket, 'open');
@@ -160,7 +160,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     ['nothing that may serve it', '/own-connection', 'http://shop-c/', null, 'shop-c', 'none', 1],
     ['no known service', '/own-connection', 'http://localhost:1/', null, '(internal)', 'outside', 1],
     ['a handshake of ws', '/handshake', 'ws://own/', 'gray', '(internal)', 'outside', 0],
-  ] as const)('a call over a connection of its own is counted once: %s', async (_, path, url, tag, peer, route, errors) => {
+  ] as const)('a call over its own connection is counted once: %s', async (_, path, url, tag, peer, route, errors) => {
     const countIn = ({ calls }: TrafficReport): readonly [number, number] => {
       const figures = calls.find((one) => one.peer === peer && one.tag === tag && one.route === route);
       return [figures?.count ?? 0, figures?.errors ?? 0];

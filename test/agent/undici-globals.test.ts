@@ -1,4 +1,4 @@
-/** The undici inside Node may be loaded by any of its globals, and its dispatcher is then that of the app's own undici. */
+/** Any of its globals may load the undici inside Node, whose dispatcher is then also that of the app's own undici. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { startPeer, type Peer, type Seen } from './peer.js';
@@ -22,7 +22,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     await app.stop();
   });
 
-  test('a dispatcher of the app’s own is not taken for that of fetch, which carries the tag, and nothing else is said', async () => {
+  test('fetch carries the tag beside the app’s own dispatcher, and nothing else is logged', async () => {
     const app = await startApp({ node, script: 'own-dispatcher.cjs', env: { PEER: `http://127.0.0.1:${peer.port}/` } });
     const { body } = await send(app.port, '/', { baggage: 'lane=gray' });
     expect((JSON.parse(body) as Seen).headers.baggage).toBe('lane=gray');
@@ -30,8 +30,8 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(app.stderr()).toBe('');
   });
 
-  test('of one that was set before the agent, a line says what that means', async () => {
+  test('a dispatcher set before the agent is reported in one line with its effect', async () => {
     const { stderr } = await runApp({ node, script: 'done.cjs', nodeArgs: ['--require', appFile('early-dispatcher.cjs')] });
-    expect(stderr).toMatch(/^lane warn: fetch goes through a dispatcher that was set before the agent was loaded.*\n$/);
+    expect(stderr).toMatch(/^lane warn: fetch uses a dispatcher that was set before the agent was loaded.*\n$/);
   });
 });

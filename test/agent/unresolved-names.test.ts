@@ -1,4 +1,4 @@
-/** Names that DNS can't resolve: who calls a service that the agent has not been told of learns that from the error. */
+/** Names that DNS cannot resolve: if the agent was not told of a service, the error says so. */
 import { createServer } from 'node:net';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
 import { runApp } from './run-app.js';
 
-/** No DNS has names of this domain (RFC 6761). */
+/** DNS never resolves names of this domain (RFC 6761). */
 const SERVICE = 'pay.invalid';
 const NOBODY = 'nobody.invalid';
 const REMEDY =
@@ -49,7 +49,7 @@ async function told(
 }
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
-  test('the error tells the remedy where the registry has a service of that name, and nothing else of it changes', async () => {
+  test('the error names the remedy if the registry has a service of that name, and is otherwise unchanged', async () => {
     const [{ told: without }, { told: found, stderr }] = await Promise.all([
       told(node, {}, 'none'),
       told(node, { LANE_NACOS_SERVER: `127.0.0.1:${nacos.port}` }),
@@ -61,7 +61,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(stderr).toBe(`lane warn: ${SERVICE} can't be resolved: ${REMEDY.slice(2, -1)}\n`);
   });
 
-  test('a registry that does not answer holds no error back for long, and one that is away not at all', async () => {
+  test('a registry that does not answer delays the error only briefly, and one that is down not at all', async () => {
     const silent = createServer(() => {});
     const port = await listen(silent);
     try {

@@ -5,7 +5,7 @@ import { type Connection, connectionTo, type Instance, type NacosDriver, uniqueN
 import { Received } from '@lane/testing/received';
 import { startTimeoutMs } from './suite.js';
 
-/** What apps see of each other that use different SDKs, and so different protocols, on one server. */
+/** What apps with different SDKs, and so different protocols, see of each other on one server. */
 export function describeNacosAcrossSdks(server: NacosServer, from: NacosDriver, to: NacosDriver): void {
   describe.concurrent(`${server.name} from ${from.sdk} to ${to.sdk}`, { timeout: 60_000 }, () => {
     let running: RunningNacos;
@@ -22,7 +22,7 @@ export function describeNacosAcrossSdks(server: NacosServer, from: NacosDriver, 
       await running?.stop();
     });
 
-    test('an instance is found and subscribed to with its tag', async () => {
+    test('finds and subscribes to an instance with its tag', async () => {
       const service = { name: uniqueName('service'), group: 'DEFAULT_GROUP' };
       const told = new Received<Instance[]>();
       const provider = await from.createNaming(connection);
@@ -38,7 +38,7 @@ export function describeNacosAcrossSdks(server: NacosServer, from: NacosDriver, 
       expect(await told.next((instances) => instances.length === 1)).toMatchObject(expected);
     });
 
-    test('a config is read and listened to', async () => {
+    test('reads and listens to a config', async () => {
       const dataId = uniqueName('config');
       const told = new Received<string>();
       const publisher = await from.createConfig(connection);

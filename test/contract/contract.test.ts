@@ -1,4 +1,4 @@
-import { nacosServers, tellLeftOutServers } from '../servers/index.js';
+import { nacos3, nacosServers, tellLeftOutServers } from '../servers/index.js';
 import { describeNacosAcrossSdks } from './across-sdks.js';
 import { grpcDriver } from './grpc-driver.js';
 import { ownGrpcDriver } from './own-grpc-driver.js';
@@ -20,3 +20,6 @@ for (const server of nacosServers()) {
     describeNacosAcrossSdks(server, nacosDriver, ownGrpcDriver);
   }
 }
+
+const newest = nacos3();
+if (newest !== undefined) describeNacosContract(newest, ownGrpcDriver);

@@ -1,14 +1,14 @@
 import type { RunningNacos } from '../servers/index.js';
 
 /**
- * What the contract needs of an SDK. A driver hides the SDK's argument order, its cluster and error forms, and the bugs that
- * shared/nacos.md lists; it never hides what a server does.
+ * What the contract needs from an SDK. A driver hides the SDK's argument order, its cluster and error forms, and the bugs that
+ * shared/nacos.md lists. It never hides a server's behaviour.
  */
 export interface NacosDriver {
   /** Package name of the SDK; `@lane/nacos-registry` is our own connection. */
   readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node' | '@lane/nacos-registry';
   readonly protocol: 'http' | 'grpc';
-  /** `decorate` gets the SDK's own client before anything is called on it and gives the one to use, as an adapter of ours would. */
+  /** `decorate` gets the SDK's client before its first call, and returns the one to use, as our adapters do. */
   createNaming(connection: Connection, decorate?: <Client extends object>(client: Client) => Client): Promise<NamingClient>;
   createConfig(connection: Connection): Promise<ConfigClient>;
   /** Registers an instance from a client whose sudden end can be staged. */
@@ -36,7 +36,7 @@ export interface NewInstance {
   metadata?: Record<string, string>;
 }
 
-/** The fields both SDKs report of an instance. */
+/** The fields of an instance that both SDKs report. */
 export interface Instance {
   ip: string;
   port: number;
@@ -51,7 +51,7 @@ export interface Instance {
 export interface NamingClient {
   register(service: Service, instance: NewInstance): Promise<void>;
   deregister(service: Service, instance: NewInstance): Promise<void>;
-  /** What the server offers now, of all clusters or of those named; not from the client's cache. */
+  /** The server's current instances, of all clusters or the named ones; not from the client's cache. */
   list(service: Service, clusters?: string[]): Promise<Instance[]>;
   /** The same, healthy instances only. */
   listHealthy(service: Service): Promise<Instance[]>;
@@ -61,7 +61,7 @@ export interface NamingClient {
 }
 
 export interface ConfigClient {
-  /** undefined where there is none. */
+  /** undefined if there is none. */
   get(dataId: string, group: string): Promise<string | undefined>;
   publish(dataId: string, group: string, content: string): Promise<void>;
   remove(dataId: string, group: string): Promise<void>;
@@ -70,7 +70,7 @@ export interface ConfigClient {
 }
 
 export interface Provider {
-  /** Goes away without saying so: its beats stop, or its connection breaks. */
+  /** Vanishes silently: its heartbeats stop, or its connection breaks. */
   vanish(): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export function connectionTo(server: RunningNacos, namespace: string): Connectio
   return { address: server.address, namespace, ...server.credentials };
 }
 
-/** A name no other test uses: a server may serve several runs. */
+/** A name that no other test uses: a server may serve several runs. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${Math.random().toString(36).slice(2, 10)}`;
 }

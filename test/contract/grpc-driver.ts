@@ -41,8 +41,8 @@ async function createNaming(
 }
 
 /**
- * Every 3 s from its creation a client sends again each registration that is on its way just then, if need be after the registration
- * or deregistration that followed it, which is thereby undone (nacos-sdk 0.8.0, naming/redo/mod.rs). So none is under way at that moment.
+ * Every 3 s from its creation, a client sends again each registration that is in flight at that moment, possibly after the registration
+ * or deregistration that followed it, which it thereby undoes (nacos-sdk 0.8.0, naming/redo/mod.rs). So we keep none in flight then.
  */
 async function keepClearOfSweeps(createdAt: number): Promise<void> {
   const sinceSweepMs = (performance.now() - createdAt) % 3000;
@@ -71,7 +71,7 @@ async function createConfig(connection: Connection): Promise<ConfigClient> {
       await client.addListener(dataId, group, (error, config) => {
         if (error === null) listener(config.content);
       });
-      // addListener reads the config and only then tells the server, in the background, and drops its answer: a change in between
+      // addListener reads the config and only then, in the background, tells the server, and drops its answer: a change in between
       // goes unnoticed for a minute (nacos-sdk 0.8.0, config/worker.rs).
       const api = new HttpApi(connection);
       await eventually(async () => {

@@ -1,4 +1,4 @@
-/** Our connection over gRPC to a Nacos behind TLS: https:// means it, certificates are verified, and Node's own variable names a private authority. */
+/** Our gRPC connection to a Nacos behind TLS: https:// selects TLS, certificates are verified, and Node's own variable names a private authority. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   };
 });
 
-/** What a process with this environment says of the server. */
+/** What a process with this environment reports about the server. */
 async function check(env: NodeJS.ProcessEnv): Promise<unknown> {
   const script = `
     const { connectNacos } = require('@lane/nacos-registry');
@@ -46,11 +46,11 @@ async function check(env: NodeJS.ProcessEnv): Promise<unknown> {
   return JSON.parse(said);
 }
 
-test('a certificate of a known authority is taken', async () => {
+test('accepts a certificate of a known authority', async () => {
   expect(await check({ NODE_EXTRA_CA_CERTS: TLS_CA })).toEqual({ ok: true });
 });
 
-test('any other is not, and is told', async () => {
+test('rejects and reports any other', async () => {
   expect(await check({})).toMatchObject({
     ok: false,
     code: 'ELANE_NACOS_UNREACHABLE',

@@ -8,7 +8,7 @@ async function main() {
   const client = new NacosNamingClient(options);
   await client.registerInstance(service.name, service.group, instance);
   process.send('registered');
-  // The IPC channel keeps this process until it is killed, or the test process ends.
+  // The IPC channel keeps this process alive until it is killed or the test process ends.
   process.on('disconnect', () => process.exit());
 }
 

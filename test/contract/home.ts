@@ -1,6 +1,6 @@
 /**
- * Gives the tests, and the apps that they start, a home of their own: the native part of `nacos-sdk-rust-binding-node` logs and
- * caches under HOME and has no option to put that elsewhere. Runs before a test file is loaded.
+ * Gives the tests, and the apps that they start, their own home folder: the native part of `nacos-sdk-rust-binding-node` logs and
+ * caches under HOME, and has no option to change that. Runs before a test file is loaded.
  */
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -2,7 +2,7 @@ import type { Connection } from './driver.js';
 
 export interface Answer {
   status: number;
-  /** Without its parameters, lower case. */
+  /** Without parameters, in lower case. */
   contentType: string;
   headers: Headers;
   body: string;
@@ -14,7 +14,7 @@ export interface RequestOptions {
   headers?: Record<string, string>;
 }
 
-/** Nacos HTTP v1 as it is on the wire, for what an SDK hides; paths start after `/nacos/v1`. */
+/** Nacos HTTP v1 on the wire, for what an SDK hides; paths start after `/nacos/v1`. */
 export class HttpApi {
   constructor(readonly connection: Connection) {}
 

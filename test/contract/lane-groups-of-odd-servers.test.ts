@@ -1,4 +1,4 @@
-/** Servers with Nacos' API that do less than Nacos: no history, and documents that are taken and dropped, as rnacos has it in its first seconds. */
+/** Servers with Nacos' API that do less than Nacos: no history, or they accept and then drop documents, as rnacos does in its first seconds. */
 import { createServer, request, type Server } from 'node:http';
 import { withGroup, type LaneGroup } from '@lane/core/rules';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
@@ -12,13 +12,13 @@ const PAY: LaneGroup = { name: 'pay', services: ['p'], lanes: [] };
 
 interface Odd {
   readonly connection: NacosConnection;
-  /** Documents that are taken, and dropped, from now on. */
+  /** Documents to accept and drop from now on. */
   drop(count: number): void;
-  /** Documents that it has been told. */
+  /** Documents published to it. */
   readonly told: number;
 }
 
-/** A Nacos without a history (or with one), behind which there is a real one. */
+/** A proxy to a real Nacos, without (or with) a history. */
 async function startOdd(history: number | undefined): Promise<Odd> {
   const nacos = await startEmbeddedNacos({ port: 0 });
   const [host, port] = nacos.address.split(':');
@@ -63,20 +63,20 @@ async function startOdd(history: number | undefined): Promise<Odd> {
   };
 }
 
-test.each([404, 405, 501])('lane groups are changed where there is no history (%i), and who asks for it is told', async (status) => {
+test.each([404, 405, 501])('lane groups can be changed without a history (%i), and asking for the history is an error', async (status) => {
   const { connection } = await startOdd(status);
   const store = new LaneGroupsStore(connection);
   expect(await store.change((document) => withGroup(document, SHOP))).toMatchObject({ isChanged: true, protection: 'read-back' });
   expect(await store.change((document) => withGroup(document, PAY))).toMatchObject({ isChanged: true });
   const { document, md5 } = await store.read();
   expect(document.groups.map(({ name }) => name)).toEqual(['shop', 'pay']);
-  // Compared all the same.
+  // Changes are compared all the same.
   await expect(store.change((known) => withGroup(known, SHOP), { casMd5: 'of another' })).rejects.toMatchObject({ code: 'ELANE_CONFLICT' });
   expect(await store.change((known) => withGroup(known, { ...SHOP, services: ['b'] }), { casMd5: md5 })).toMatchObject({ isChanged: true });
   await expect(store.history()).rejects.toMatchObject({ code: 'ELANE_UNSUPPORTED', message: expect.stringContaining('keeps no history') as string });
 });
 
-test.each([undefined, 404])('what a server takes and drops is written again, and never called published (history: %s)', async (history) => {
+test.each([undefined, 404])('a document that the server drops is written again, and never reported as published (history: %s)', async (history) => {
   const odd = await startOdd(history);
   const store = new LaneGroupsStore(odd.connection);
   odd.drop(1);
@@ -85,7 +85,7 @@ test.each([undefined, 404])('what a server takes and drops is written again, and
   expect((await store.read()).document.groups).toHaveLength(1);
 });
 
-test.each([undefined, 404])('what a server never keeps is an error that says so (history: %s)', async (history) => {
+test.each([undefined, 404])('a document that the server never keeps is a clear error (history: %s)', async (history) => {
   const odd = await startOdd(history);
   const store = new LaneGroupsStore(odd.connection);
   const { md5 } = await store.change((document) => withGroup(document, SHOP));

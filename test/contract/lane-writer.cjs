@@ -1,4 +1,4 @@
-// Adds lanes to the group shop, one after another, as soon as it is told to; tells how often it has met others.
+// On request, adds lanes to the group shop, one after another; reports how often it conflicted with others.
 const { withLane } = require('@lane/core/rules');
 const { connectNacos } = require('@lane/nacos-registry');
 const { LaneGroupsStore } = require('@lane/storage');

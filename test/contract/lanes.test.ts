@@ -1,6 +1,6 @@
 /**
- * Lanes on every Nacos and through both SDKs, in apps under the agent: registration carries the tag, discovery answers within the
- * lane, services called by name are found by the agent's own connection, and a change of the lane groups comes into force.
+ * Lanes on every Nacos with both SDKs, in apps under the agent: registration carries the tag, discovery answers within the
+ * lane, the agent's own connection finds services called by name, and changes of the lane groups come into force.
  */
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
@@ -34,7 +34,7 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
         NACOS: nacos.address,
         NAMESPACE: namespace,
         SERVICE: 'shop-b',
-        // The last instance of a lane that goes without a word is waited for so long.
+        // How long to wait for the last instance of a lane that vanished silently.
         LANE_REGISTRY_HOLD: '2s',
         ...(username === '' ? {} : { USERNAME: username, PASSWORD: password }),
         ...env,
@@ -98,7 +98,7 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
     await nacos?.stop();
   });
 
-  test.sequential('registration carries the tag beside the metadata of the app; base is left as it is', async () => {
+  test.sequential("registration adds the tag to the app's metadata; base is unchanged", async () => {
     await eventually(async () => {
       const instances = await connection.list({ name: 'shop-b', group: 'DEFAULT_GROUP' });
       expect(Object.fromEntries(instances.map(({ port, metadata }) => [port, metadata]))).toEqual({
@@ -108,7 +108,7 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
     });
   });
 
-  test.sequential('every discovery call answers within the lane of the request; a subscriber gets the base view', async () => {
+  test.sequential("every discovery call answers within the request's lane; a subscriber gets the base view", async () => {
     await eventually(async () => {
       expect(await list('gray')).toEqual(expected([gray.port], [base.port]));
       expect(await list()).toEqual(expected([base.port], [base.port]));
@@ -116,14 +116,14 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
     });
   });
 
-  test.sequential('a service called by name is found by the agent itself', async () => {
+  test.sequential('the agent itself finds a service called by name', async () => {
     await eventually(async () => {
       expect(await byName('gray')).toMatchObject({ http: 'gray', fetch: 'gray' });
       expect(await byName()).toMatchObject({ http: 'base', fetch: 'base' });
     });
   });
 
-  test.sequential('a lane that is disabled is out of force everywhere without a restart, and in again', async () => {
+  test.sequential('disabling a lane takes effect everywhere without a restart, and so does enabling it', async () => {
     const document = (enabled: boolean): LaneGroupsDocument => ({
       version: 1,
       groups: [{ name: 'shop', services: ['shop-b'], lanes: [{ name: 'gray', tag: 'gray', enabled }] }],
@@ -137,9 +137,9 @@ describe.concurrent.each(pairs)('lanes on $title', { timeout: 90_000 }, ({ serve
     }
   });
 
-  test.sequential('a document that is not valid changes nothing, and the log says where it is wrong', async () => {
+  test.sequential('an invalid document changes nothing, and the log says where it is wrong', async () => {
     await connection.publish('lane-groups', 'LANE', '{"version": 1, "groups": [{"name": "shop"}]}');
-    await eventually(() => expect(caller.stderr()).toMatch(/^lane error: .*lane-groups.*last good one stays in force.*lacks "services"/m));
+    await eventually(() => expect(caller.stderr()).toMatch(/^lane error: .*lane-groups.*last valid one stays in force.*lacks "services"/m));
     expect((await byName('gray'))['http']).toBe('gray');
     expect(await list('gray')).toEqual(expected([gray.port], [base.port]));
     await connection.remove('lane-groups', 'LANE');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DataClient, type Host, NacosNamingClient } from 'nacos';
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient, NewInstance } from './driver.js';
 
-// The SDK's types lack what its code has: metadata on registration, close(), and optional options.
+// The SDK's types lack features of its code: metadata on registration, close(), and optional options.
 type Registration = Parameters<NacosNamingClient['registerInstance']>[1];
 type NamingOptions = ConstructorParameters<typeof NacosNamingClient>[0];
 type Internals = { _hostReactor: unknown; close(): Promise<void> };
@@ -55,9 +55,9 @@ async function createNaming(
 }
 
 async function createConfig({ address, namespace, username, password }: Connection): Promise<ConfigClient> {
-  // At home, not in the temporary folder: the SDK may still write there after it has been closed.
+  // In the home folder, not the temporary one: the SDK may still write after it has been closed.
   const cacheDir = mkdtempSync(join(homedir(), 'config-'));
-  // Not NacosConfigClient: that one shares a leader, and so its server and namespace, with every process of this host.
+  // Not NacosConfigClient: it shares a leader, and so its server and namespace, with every process on this host.
   const client = new DataClient({
     serverAddr: address,
     namespace,

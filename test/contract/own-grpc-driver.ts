@@ -2,7 +2,7 @@ import { connectNacos, type NacosConnection, type NacosInstance, type NacosOptio
 import type { ConfigClient, Connection, Instance, NacosDriver, NamingClient, NewInstance } from './driver.js';
 import { startProviderProcess } from './provider.js';
 
-/** Our own connection over gRPC, held to what the SDKs are held to. */
+/** Our own gRPC connection, under the same contract as the SDKs. */
 export const ownGrpcDriver: NacosDriver = {
   sdk: '@lane/nacos-registry',
   protocol: 'grpc',
@@ -16,7 +16,7 @@ function namingOf(client: NacosConnection): NamingClient {
   return {
     register: (service, instance) => client.register(service, registrationOf(instance)),
     deregister: (service, instance) => client.deregister(service, registrationOf(instance)),
-    // Clusters are nothing to us: whoever wants some chooses among all.
+    // We ignore clusters: the caller chooses among all instances.
     async list(service, clusters = []) {
       return (await client.list(service)).map(instanceOf).filter(({ clusterName }) => clusters.length === 0 || clusters.includes(clusterName));
     },
@@ -51,6 +51,6 @@ function registrationOf({ clusterName, ...instance }: NewInstance): Registration
 }
 
 function instanceOf({ ip, port, weight, healthy, enabled, cluster, metadata }: NacosInstance): Instance {
-  // Which instances are ephemeral makes no difference to us.
+  // We do not distinguish ephemeral instances.
   return { ip, port, weight, healthy, enabled, ephemeral: true, clusterName: cluster, metadata: { ...metadata } };
 }

@@ -8,7 +8,7 @@ import { startTimeoutMs } from './suite.js';
 
 const auth = { username: 'lane', password: 'right' };
 
-/** What needs a server of its own: authentication, and a restart. One server does for both, in this order. */
+/** Tests that need their own server: authentication, and a restart. One server suffices for both, in this order. */
 export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): void {
   describe.concurrent(`${server.name} with authentication, restarted`, { timeout: 120_000 }, () => {
     let running: OwnNacos;
@@ -43,11 +43,11 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
         expect(answer).toMatchObject({ status: 403, contentType: 'application/json' });
         expect(JSON.parse(answer.body)).toMatchObject({ status: 403, error: 'Forbidden' });
       }
-      // Clients ask it before they have logged in.
+      // Clients call it before they log in.
       expect((await api.request('GET', '/ns/operator/metrics')).status).toBe(200);
     });
 
-    test.sequential('over HTTP, a log-in gives a token that stands for the credentials', async () => {
+    test.sequential('over HTTP, a log-in returns a token that replaces the credentials', async () => {
       const { address, namespace } = connection;
       const api = new HttpApi({ address, namespace });
       const login = await api.request('POST', '/auth/login', { form: auth });
@@ -62,7 +62,7 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
     });
 
     for (const driver of drivers) {
-      test.sequential(`through ${driver.sdk}, the right password lets in`, async () => {
+      test.sequential(`through ${driver.sdk}, the right password gives access`, async () => {
         const service = newService();
         const naming = await driver.createNaming(connection);
         const config = await driver.createConfig(connection);
@@ -74,7 +74,7 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
         await eventually(async () => expect(await config.get('right', 'LANE')).toBe(driver.sdk));
       });
 
-      test.sequential(`through ${driver.sdk}, a wrong password keeps out`, async () => {
+      test.sequential(`through ${driver.sdk}, a wrong password denies access`, async () => {
         const wrong = { ...connection, password: 'wrong' };
         const attempts = [
           async () => {
@@ -94,7 +94,7 @@ export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): v
       });
     }
 
-    test.sequential('after a restart, running clients are registered again and subscribers are told as before', async () => {
+    test.sequential('after a restart, running clients register again, and subscribers get changes as before', async () => {
       const clients = await Promise.all(
         drivers.map(async (driver) => {
           const service = newService();

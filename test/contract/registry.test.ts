@@ -1,4 +1,4 @@
-/** What a registry has to do for the agent, the gateway and the commands: held against ours, and against the example of a third party's. */
+/** What a registry must do for the agent, the gateway and the commands. Tests ours, and the example of a third-party one. */
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 interface Subject {
   readonly registry: Registry;
-  /** Makes these the instances of a service. */
+  /** Sets the instances of a service. */
   put(key: ServiceKey, ports: Readonly<Record<number, string | undefined>>): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
           port: Number(port),
           ...(lane === undefined ? {} : { metadata: { lane } }),
         }));
-        // Whole or not at all, as whoever writes such files should.
+        // Atomically, as any writer of such files should.
         writeFileSync(join(folder, `${name}.tmp`), JSON.stringify(instances));
         renameSync(join(folder, `${name}.tmp`), join(folder, `${name}.json`));
         return Promise.resolve();
@@ -73,7 +73,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     return { ...subject, key: { name: 'stock', group: subject.registry.defaultGroup } };
   };
 
-  test('a service is told of as it is, then at each change', async () => {
+  test('an observer gets the instances of a service at once, then at each change', async () => {
     const { registry, put, key } = await begin();
     await put(key, { 9001: undefined, 9002: 'gray' });
     const told = new Received<readonly Instance[] | undefined>();
@@ -85,7 +85,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     expect(shown(await told.until((latest) => shown(latest).length === 1))).toEqual(['9002 gray']);
   });
 
-  test('one that is not there is told of as such, and as soon as it is', async () => {
+  test('an observer is told that a service does not exist, and when it does', async () => {
     const { registry, put, key } = await begin();
     const told = new Received<readonly Instance[] | undefined>();
     registry.observe(key, told.push);
@@ -94,7 +94,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     expect(shown(await told.until((latest) => shown(latest).length === 1))).toEqual(['9001 blue']);
   });
 
-  test('whoever has left is not told any more, and others are', async () => {
+  test('an observer that has left is told nothing more, while others are', async () => {
     const { registry, put, key } = await begin();
     await put(key, { 9001: undefined });
     const [first, second] = [new Received<readonly Instance[] | undefined>(), new Received<readonly Instance[] | undefined>()];
@@ -108,7 +108,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     expect(shown(first.last)).toEqual(['9001 base']);
   });
 
-  test('instances and services can be asked for', async () => {
+  test('instances and services can be listed', async () => {
     const { registry, put, key } = await begin();
     await put(key, { 9001: undefined, 9002: 'gray' });
     await put({ ...key, name: 'pay' }, { 9003: undefined });
@@ -118,7 +118,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     expect(registry.state).toMatchObject({ reachable: true });
   });
 
-  test('after it is closed nobody is told anything', async () => {
+  test('after close() no observer is told anything', async () => {
     const { registry, put, key } = await begin();
     await put(key, { 9001: undefined });
     const told = new Received<readonly Instance[] | undefined>();
@@ -127,7 +127,7 @@ describe.each(Object.entries(SUBJECTS))('%s', (_, start) => {
     const count = told.all.length;
     await registry.close();
     await put(key, { 9002: undefined });
-    // Nothing comes that could be awaited.
+    // There is nothing to await.
     await delay(300);
     expect(told.all).toHaveLength(count);
   });

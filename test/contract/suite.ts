@@ -15,8 +15,8 @@ import { HttpApi } from './http-api.js';
 import { Received } from '@lane/testing/received';
 
 /**
- * Metadata that shortens what a server grants an instance without beats, in ms. The interval has to be less than both timeouts; these
- * lie more than the 5 s apart at which a server looks, or it would delete at the same look that finds an instance unhealthy.
+ * Metadata that shortens a server's timeouts for an instance without heartbeats, in ms. The interval must be less than both timeouts. These
+ * differ by more than the server's check interval of 5 s, or it would delete an instance in the same check that finds it unhealthy.
  */
 export const shortBeats = {
   'preserved.heart.beat.interval': '1000',
@@ -24,10 +24,10 @@ export const shortBeats = {
   'preserved.ip.delete.timeout': '9000',
 };
 
-/** Long enough for a server to be fetched and started by whichever suite asks first. */
+/** Long enough for the first suite to fetch and start a server. */
 export const startTimeoutMs = 300_000;
 
-/** What any Nacos does for an app that uses this SDK: each behaviour once, for every pair of server and SDK. */
+/** What any Nacos does for an app with this SDK: each behaviour once, for every pair of server and SDK. */
 export function describeNacosContract(server: NacosServer, driver: NacosDriver): void {
   describe.concurrent(`${server.name} through ${driver.sdk}`, { timeout: 60_000 }, () => {
     let running: RunningNacos;
@@ -88,7 +88,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
         expect(await consumer.list(newService())).toEqual([]);
       });
 
-      test('the instances of two clients are one list, which can be asked for by cluster', async () => {
+      test('the instances of two clients are one list, which can be filtered by cluster', async () => {
         const service = newService();
         await provider.register(service, { ip: '10.0.0.1', port: 8080, clusterName: 'A' });
         await secondProvider.register(service, { ip: '10.0.0.2', port: 8080, clusterName: 'B' });
@@ -162,7 +162,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
 
         await provider.deregister(service, { ip: '10.0.0.1', port: 8080 });
 
-        // Asked over HTTP: the `nacos` client takes no empty list for an answer.
+        // Over HTTP: the `nacos` client does not accept an empty list as an answer.
         await eventually(async () => expect(await hostsOverHttp(service)).toEqual([]));
       });
 
@@ -177,7 +177,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
         await listed(service, ['10.0.0.1:8080']);
       });
 
-      test('an unhealthy instance is listed as such, and left out where healthy ones are asked for', async () => {
+      test('an unhealthy instance is listed as such, and omitted from lists of healthy ones', async () => {
         const service = newService();
         await provider.register(service, { ip: '10.0.0.1', port: 8080 });
         await api().naming('POST', '/instance', {
@@ -191,7 +191,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
     });
 
     describe.concurrent('subscription', () => {
-      test('a subscriber is told of what is there, of a new instance and of one that left', async () => {
+      test('a subscriber is told of existing instances, of a new one and of one that left', async () => {
         const service = newService();
         const told = new Received<Instance[]>();
         await provider.register(service, { ip: '10.0.0.1', port: 8080, metadata: { lane: 'gray' } });
@@ -245,7 +245,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
       await doomed.vanish();
 
       if (driver.protocol === 'http') {
-        // Missing beats first make it unhealthy; a broken connection removes it at once.
+        // Missing heartbeats first make it unhealthy; a broken connection removes it at once.
         await told.next((instances) => instances.some((one) => one.ip === '10.0.0.2' && !one.healthy));
       }
       await told.next(has('10.0.0.1:8080'));
@@ -275,11 +275,11 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
         const content = `灰度 🚦 "quoted" & a=b+c%20\n\ttab\r\n${'0123456789'.repeat(10_000)}`;
         await publisher.publish(dataId, 'LANE', content);
 
-        // Compared apart from expect, whose diff of 100 KB would help nobody.
+        // Compare without expect: a diff of 100 KB would help nobody.
         await eventually(async () => expect((await reader.get(dataId, 'LANE')) === content).toBe(true));
       });
 
-      test('what was never published, or is in another group or namespace, is not there', async () => {
+      test('a config that was never published, or is in another group or namespace, does not exist', async () => {
         const dataId = uniqueName('config');
         expect(await reader.get(dataId, 'LANE')).toBeUndefined();
         await publisher.publish(dataId, 'LANE', 'here');
@@ -331,7 +331,7 @@ export function describeNacosContract(server: NacosServer, driver: NacosDriver):
       return (JSON.parse(answer.body) as { hosts: unknown }).hosts;
     }
 
-    /** Waits until the service has exactly these instances; gives them in this order. */
+    /** Waits until the service has exactly these instances; returns them in this order. */
     function listed(service: Service, expected: string[]): Promise<Instance[]> {
       return eventually(async () => {
         const instances = await consumer.list(service);

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-/** What the root config's project `contract` has, for running this folder alone. */
+/** The root config's project `contract`, to run this folder alone. */
 export default defineConfig({
   root: resolve(import.meta.dirname, '../..'),
   test: {
@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/contract/**/*.test.ts'],
     globalSetup: ['test/servers/global-setup.ts'],
     setupFiles: ['test/contract/home.ts'],
-    // The tests mostly wait: for pushes, for beats that stay away, for servers that start.
+    // The tests mostly wait: for pushes, for missing heartbeats, for servers to start.
     maxConcurrency: 12,
   },
 });

@@ -17,7 +17,7 @@ interface Host {
   metadata: Record<string, string>;
 }
 
-/** What HTTP v1 answers to the byte where clients depend on it; where servers word an error differently, what they share. */
+/** What HTTP v1 answers: byte by byte where clients depend on it; where servers word an error differently, the common part. */
 export function describeNacosWire(server: NacosServer): void {
   describe.concurrent(`${server.name} over HTTP v1`, { timeout: 60_000 }, () => {
     let running: RunningNacos;
@@ -30,7 +30,7 @@ export function describeNacosWire(server: NacosServer): void {
 
     afterAll(() => running?.stop());
 
-    test('the metrics of a server that serves say UP', async () => {
+    test('the metrics of a serving server say UP', async () => {
       const answer = await api.request('GET', '/ns/operator/metrics');
       expect(answer).toMatchObject({ status: 200, contentType: 'application/json' });
       expect(JSON.parse(answer.body)).toMatchObject({ status: 'UP' });
@@ -81,7 +81,7 @@ export function describeNacosWire(server: NacosServer): void {
         });
       });
 
-      test('without preserved metadata, beats are due every 5 s, missed after 15 s and given up after 30 s', async () => {
+      test('without preserved metadata, heartbeats are due every 5 s; an instance is unhealthy after 15 s and removed after 30 s', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName);
 
@@ -97,7 +97,7 @@ export function describeNacosWire(server: NacosServer): void {
         await hosts(serviceName, (found) => expect(found).toMatchObject([{ weight: 0 }]));
       });
 
-      test('an address is one instance of a service: in another cluster it replaces the one before', async () => {
+      test('an address is one instance of a service: registered in another cluster, it replaces the previous one', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName, { clusterName: 'A' });
         await hosts(serviceName, (found) => expect(found).toMatchObject([{ clusterName: 'A' }]));
@@ -126,7 +126,7 @@ export function describeNacosWire(server: NacosServer): void {
         expectRefused(answer, message);
       });
 
-      test.for(['@@service', 'GROUP@@'])('the service name %s, where a half is missing, is refused', async (serviceName) => {
+      test.for(['@@service', 'GROUP@@'])('the service name %s, with one half missing, is rejected', async (serviceName) => {
         expect((await api.naming('POST', '/instance', { query: { ...instance, serviceName } })).status).toBe(400);
       });
 
@@ -138,13 +138,13 @@ export function describeNacosWire(server: NacosServer): void {
         await hosts(serviceName, (found) => expect(found).toMatchObject([{ ip: '10.0.0.2' }]));
       });
 
-      test('a persistent instance is listed as such, and only deregistered as such', async () => {
+      test('a persistent instance is listed as such, and can only be deregistered as such', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName, { ephemeral: false });
         await hosts(serviceName, (found) => expect(found).toMatchObject([{ ip: '10.0.0.1', ephemeral: false }]));
 
         expect((await api.naming('DELETE', '/instance', { query: { ...instance, serviceName } })).body).toBe('ok');
-        // A change that comes after it and is seen tells that it has been taken in.
+        // Seeing a later change shows that this one has been processed.
         await register(serviceName, { ip: '10.0.0.2', ephemeral: false });
         await hosts(serviceName, (found) => expect(found).toHaveLength(2));
 
@@ -154,7 +154,7 @@ export function describeNacosWire(server: NacosServer): void {
         await hosts(serviceName, (found) => expect(found).toEqual([]));
       });
 
-      test('a service of ephemeral instances takes no persistent one', async () => {
+      test('a service of ephemeral instances rejects a persistent one', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName);
         await hosts(serviceName, (found) => expect(found).toHaveLength(1));
@@ -164,7 +164,7 @@ export function describeNacosWire(server: NacosServer): void {
         expect(answer.body).toContain(`Current service DEFAULT_GROUP@@${serviceName} is ephemeral service, can't register persistent instance.`);
       });
 
-      test('one instance can be asked for', async () => {
+      test('a single instance can be queried', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName, { metadata: '{"lane":"gray"}' });
         await hosts(serviceName, (found) => expect(found).toHaveLength(1));
@@ -188,9 +188,9 @@ export function describeNacosWire(server: NacosServer): void {
         }
       });
 
-      test('metadata set by PUT is seen, and outlives registrations and restarts of that instance', async () => {
+      test('metadata set by PUT is listed, and survives registrations and restarts of that instance', async () => {
         const serviceName = uniqueName('service');
-        // A second instance, registered after a change, tells that the change has been taken in.
+        // A second instance, registered after a change, shows that the change has been processed.
         const seen = async (ip: string, expected: object): Promise<void> => {
           await register(serviceName, { ip });
           await hosts(serviceName, (found) => {
@@ -217,7 +217,7 @@ export function describeNacosWire(server: NacosServer): void {
         await seen('10.0.0.4', blue);
       });
 
-      test('metadata may be set by PUT before the instance is there', async () => {
+      test('metadata may be set by PUT before the instance exists', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName, { ip: '10.0.0.2' });
         await hosts(serviceName, (found) => expect(found).toHaveLength(1));
@@ -229,7 +229,7 @@ export function describeNacosWire(server: NacosServer): void {
         await hosts(serviceName, (found) => expect(found.find((one) => one.ip === '10.0.0.1')?.metadata).toEqual({ lane: 'blue' }));
       });
 
-      test('deregistering answers ok, whether the instance is there or not', async () => {
+      test('deregistering answers ok, whether or not the instance exists', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName);
         await hosts(serviceName, (found) => expect(found).toHaveLength(1));
@@ -263,7 +263,7 @@ export function describeNacosWire(server: NacosServer): void {
         });
       });
 
-      test('the group may come before the service name or apart from it, and the clusters are echoed', async () => {
+      test('the group may be part of the service name or separate, and the clusters are echoed', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName, { groupName: 'G-1' });
 
@@ -280,7 +280,7 @@ export function describeNacosWire(server: NacosServer): void {
         }
       });
 
-      test('healthyOnly leaves out the unhealthy', async () => {
+      test('healthyOnly omits unhealthy instances', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName);
         await register(serviceName, { ip: '10.0.0.2', healthy: false });
@@ -290,12 +290,12 @@ export function describeNacosWire(server: NacosServer): void {
         expect(JSON.parse(answer.body)).toMatchObject({ hosts: [{ ip: '10.0.0.1' }] });
       });
 
-      test('no serviceName is refused', async () => {
+      test('a missing serviceName is rejected', async () => {
         expectRefused(await api.naming('GET', '/instance/list'), "Param 'serviceName' is required.");
       });
 
-      // The user's own server may be where it cannot reach this socket.
-      test.skipIf(server.kind === 'given')('a change is pushed over UDP to whoever gave a port', async () => {
+      // The user's own server may not be able to reach this socket.
+      test.skipIf(server.kind === 'given')('a change is pushed over UDP to clients that gave a port', async () => {
         const serviceName = uniqueName('service');
         const socket = createSocket('udp4').bind(0, '127.0.0.1');
         await once(socket, 'listening');
@@ -316,7 +316,7 @@ export function describeNacosWire(server: NacosServer): void {
             hosts: [{ ip: '10.0.0.1', port: 8080, metadata: { lane: 'gray' } }],
           });
 
-          // Over 1 KB, so packed.
+          // Over 1 KB, so compressed.
           await register(serviceName, { metadata: JSON.stringify({ lane: 'blue', note: 'x'.repeat(2000) }) });
           const second = await nextPush(socket, serviceName, (service) => service.hosts[0]?.metadata['lane'] === 'blue');
           expect(second.packed).toBe(true);
@@ -327,7 +327,7 @@ export function describeNacosWire(server: NacosServer): void {
     });
 
     describe.concurrent('beats', () => {
-      test('a beat keeps an instance; without beats it becomes unhealthy, then goes', async () => {
+      test('a heartbeat keeps an instance; without heartbeats it becomes unhealthy, then is removed', async () => {
         const serviceName = uniqueName('service');
         const metadata = JSON.stringify(shortBeats);
         await register(serviceName, { metadata });
@@ -351,7 +351,7 @@ export function describeNacosWire(server: NacosServer): void {
         await hosts(serviceName, (found) => expect(found).toMatchObject([{ healthy: true }]));
       });
 
-      test('the answer to a beat of a known instance gives the interval it asked for', async () => {
+      test('the answer to a heartbeat of a known instance gives its requested interval', async () => {
         const serviceName = uniqueName('service');
         await register(serviceName);
         await register(serviceName, { ip: '10.0.0.2', metadata: JSON.stringify(shortBeats) });
@@ -383,14 +383,14 @@ export function describeNacosWire(server: NacosServer): void {
         );
       });
 
-      test('a light beat of an unknown instance is told that there is none', async () => {
+      test('the answer to a light beat of an unknown instance says that there is none', async () => {
         const answer = await beat(uniqueName('service'));
 
         expect(answer.status).toBe(200);
         expect(JSON.parse(answer.body)).toEqual({ clientBeatInterval: 5000, code: 20404, lightBeatEnabled: true });
       });
 
-      test('a beat without serviceName is refused, one with broken JSON is an error', async () => {
+      test('a beat without serviceName is rejected, one with broken JSON is an error', async () => {
         expectRefused(await api.naming('PUT', '/instance/beat'), "Param 'serviceName' is required.");
         const broken = await api.naming('PUT', '/instance/beat', { query: { serviceName: uniqueName('service'), beat: '{' } });
         expect(broken.status).toBe(500);
@@ -398,7 +398,7 @@ export function describeNacosWire(server: NacosServer): void {
     });
 
     describe.concurrent('service list', () => {
-      test('services are counted and listed a page at a time, each group for itself', async () => {
+      test('services are counted and listed page by page, each group separately', async () => {
         const namespaceId = uniqueName('services');
         const names = ['a', 'b', 'c'].map(uniqueName);
         for (const serviceName of names) await register(serviceName, { namespaceId });
@@ -419,7 +419,7 @@ export function describeNacosWire(server: NacosServer): void {
         expect(await page(1, 10, { namespaceId: uniqueName('empty') })).toEqual({ count: 0, doms: [] });
       });
 
-      test('a service whose last instance has left is still there', async () => {
+      test('a service whose last instance has left still exists', async () => {
         const namespaceId = uniqueName('services');
         await register('left', { namespaceId });
         await eventually(async () => expect((await listed()).doms).toEqual(['left']));
@@ -437,7 +437,7 @@ export function describeNacosWire(server: NacosServer): void {
         }
       });
 
-      test('no page number is refused', async () => {
+      test('a missing page number is rejected', async () => {
         expectRefused(await api.naming('GET', '/service/list', { query: { pageSize: 10 } }), "Param 'pageNo' is required.");
       });
     });
@@ -468,12 +468,12 @@ export function describeNacosWire(server: NacosServer): void {
         expect(read.headers.get('config-type')).toBe(type);
       });
 
-      test('what is not there is a 404', async () => {
+      test('a missing config is a 404', async () => {
         const answer = await api.config('GET', '/configs', { query: { dataId: uniqueName('config'), group: 'LANE' } });
         expect(answer).toMatchObject({ status: 404, contentType: 'application/json', body: 'config data not exist\n' });
       });
 
-      test('removing answers true, whether the config is there or not', async () => {
+      test('removing answers true, whether or not the config exists', async () => {
         const dataId = uniqueName('config');
         await publish(dataId, 'one');
         await readUntil(dataId, 'one');
@@ -497,8 +497,8 @@ export function describeNacosWire(server: NacosServer): void {
         expectRefused(await api.config(method, '/configs', { query }), message);
       });
 
-      // gRPC compares and sets, and HTTP from 2.3 on, by a header (https://github.com/alibaba/nacos/pull/11120): never by the form.
-      test.for(['right', 'conflicting'])('a %s casMd5 in the form is not looked at', async (kind) => {
+      // gRPC has compare-and-set, and so has HTTP from 2.3 on, by a header (https://github.com/alibaba/nacos/pull/11120), never by the form.
+      test.for(['right', 'conflicting'])('a %s casMd5 in the form is ignored', async (kind) => {
         const dataId = uniqueName('config');
         await publish(dataId, 'one');
         await readUntil(dataId, 'one');
@@ -528,7 +528,7 @@ export function describeNacosWire(server: NacosServer): void {
         expect(await search('blur', `${prefix}*`)).toMatchObject({ totalCount: 2 });
       });
 
-      test('the history of a config tells each change, the latest first', async () => {
+      test('the history of a config lists each change, the latest first', async () => {
         const dataId = uniqueName('config');
         await publish(dataId, 'one');
         await readUntil(dataId, 'one');
@@ -546,7 +546,7 @@ export function describeNacosWire(server: NacosServer): void {
           expect(history.pageItems.map((item) => item.opType.trim())).toEqual(['D', 'U', 'I']);
           pageItems = history.pageItems;
         });
-        // A page gives no content; an item of its own has what was there before the change, the first what was put there.
+        // A page has no content; a single item has the content before the change, the first item the initial content.
         const contents: string[] = [];
         for (const { id } of pageItems) {
           const answer = await api.config('GET', '/history', { query: { nid: id, dataId, group: 'LANE' } });
@@ -556,7 +556,7 @@ export function describeNacosWire(server: NacosServer): void {
       });
 
       describe.concurrent('long polling', () => {
-        test('a listener who is behind is told at once what changed', async () => {
+        test('an outdated listener is told at once what changed', async () => {
           const dataId = uniqueName('config');
           await publish(dataId, 'one');
           await readUntil(dataId, 'one');
@@ -567,7 +567,7 @@ export function describeNacosWire(server: NacosServer): void {
           expect(answer.body.trim()).toBe(changed(dataId));
         });
 
-        test('a listener who is up to date is told at the next change, and of that one only', async () => {
+        test('an up-to-date listener is told at the next change, and of that one only', async () => {
           const [still, moving] = [uniqueName('config'), uniqueName('config')];
           for (const dataId of [still, moving]) {
             await publish(dataId, 'one');
@@ -578,7 +578,7 @@ export function describeNacosWire(server: NacosServer): void {
             [still, md5('one')],
             [moving, md5('one')],
           ]).finally(() => (answered = true));
-          // Round trips enough for the poll to have arrived before the change does.
+          // Enough round trips for the poll to arrive before the change.
           for (let count = 0; count < 5; count += 1) await api.request('GET', '/ns/operator/metrics');
           expect(answered).toBe(false);
 
@@ -587,7 +587,7 @@ export function describeNacosWire(server: NacosServer): void {
           expect((await answer).body.trim()).toBe(changed(moving));
         });
 
-        test('a listener is told when a config comes into being and when it is removed', async () => {
+        test('a listener is told when a config is created and when it is removed', async () => {
           const dataId = uniqueName('config');
           const created = poll([[dataId, '']]);
           await publish(dataId, 'one');
@@ -599,20 +599,20 @@ export function describeNacosWire(server: NacosServer): void {
           expect((await removed).body.trim()).toBe(changed(dataId));
         });
 
-        test('where nothing changes the answer is empty, 10 s being the shortest wait; the same content again is no change', async () => {
+        test('without a change the answer is empty, after 10 s at the earliest; publishing the same content is no change', async () => {
           const dataId = uniqueName('config');
           await publish(dataId, 'one');
           await readUntil(dataId, 'one');
 
           const answer = poll([[dataId, md5('one')]], 100);
-          // Round trips enough for the poll to have arrived before.
+          // Enough round trips for the poll to arrive first.
           for (let count = 0; count < 5; count += 1) await api.request('GET', '/ns/operator/metrics');
           await publish(dataId, 'one');
 
           expect(await answer).toMatchObject({ status: 200, body: '' });
         });
 
-        test('a poll for nothing is refused', async () => {
+        test('a poll for nothing is rejected', async () => {
           const answer = await api.request('POST', '/cs/configs/listener', { headers: { 'Long-Pulling-Timeout': '30000' } });
           expectRefused(answer, 'invalid probeModify');
         });
@@ -630,7 +630,7 @@ export function describeNacosWire(server: NacosServer): void {
       expect(answer).toMatchObject({ status: 200, body: 'ok' });
     }
 
-    /** A light beat, as clients send once the server has said lightBeatEnabled. */
+    /** A light beat, as clients send once the server has answered lightBeatEnabled. */
     function beat(serviceName: string, more: Record<string, string | number> = {}): Promise<Answer> {
       return api.naming('PUT', '/instance/beat', {
         query: { ...instance, serviceName: `DEFAULT_GROUP@@${serviceName}`, clusterName: 'DEFAULT', ...more },
@@ -692,7 +692,7 @@ interface Push {
   service: { name: string; clusters: string; hosts: Host[] };
 }
 
-/** The next push about the service that is neither empty nor passed over by `matches`; each is acknowledged. */
+/** The next push for the service that is not empty and that `matches` accepts. Acknowledges every push. */
 function nextPush(socket: Socket, serviceName: string, matches = (_: Push['service']): boolean => true): Promise<Push> {
   return new Promise((done, fail) => {
     const timer = setTimeout(() => {

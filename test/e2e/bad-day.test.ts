@@ -1,4 +1,4 @@
-/** What an operator sees on a bad day: an app under the agent serves all the same, and one clear line says what is wrong. */
+/** What an operator sees on a bad day: an app under the agent still serves, and one clear line says what is wrong. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -37,7 +37,7 @@ function startShop(letter: string, env: Record<string, string>): { process: Mana
   });
   opened.push(shop);
   const port = shop.line(/registered as \S*:(\d+)/).then(([, text]) => Number(text));
-  // Not every test waits for it.
+  // Not every test awaits it.
   port.catch(() => {});
   return { process: shop, said, port };
 }
@@ -98,14 +98,14 @@ describe('Nacos', () => {
     const answer = /^A\[.*\] -> B\[.*\] -> C\[.*\]$/;
     await first.port;
     await eventually(async () => expect(await body(`http://127.0.0.1:${port}/a`)).toMatch(answer));
-    // Written a moment after it was learned.
+    // The snapshot is written a moment later.
     await eventually(async () => expect(await snapshotsOf('spring-cloud-b')).toBeGreaterThan(0));
 
     await first.process.kill();
     await nacos.close();
     const second = startShop('a', { ...env, PORT: String(port) });
     await eventually(async () => expect(await body(`http://127.0.0.1:${port}/a`)).toMatch(answer));
-    expect(laneLines(second.said).join('\n')).toMatch(/going on with the 1 instances remembered/);
+    expect(laneLines(second.said).join('\n')).toMatch(/using the 1 instances of a snapshot/);
   });
 });
 
@@ -120,7 +120,7 @@ describe('the command', () => {
     return { code, stderr };
   };
 
-  test('says which port is in use, and what to do', async () => {
+  test('names the port in use, and the remedy', async () => {
     const { port } = await takenPort();
     const said = `lane: port ${port} of 127.0.0.1 is in use: stop what listens there, or choose another port (0 takes a free one)\n`;
     expect(await run('nacos', '--port', String(port))).toEqual({ code: 1, stderr: said });
@@ -128,7 +128,7 @@ describe('the command', () => {
     expect(await run('gateway', '--port', String(port), '--nacos', nacos.address, '--route', '*=a')).toEqual({ code: 1, stderr: said });
   });
 
-  test('says that the Nacos it was given is not there, or refuses it', async () => {
+  test('reports that its Nacos cannot be reached, or rejects it', async () => {
     const port = await freePort();
     const unreachable = await run('demo', '--check', '--ports', 'auto', '--nacos', `127.0.0.1:${port}`);
     expect(unreachable.code).toBe(1);
@@ -151,13 +151,13 @@ describe('the command', () => {
     expect(refused.stderr).not.toContain('wrong');
   });
 
-  test('does not replace lane groups of somebody’s own, and takes its own away again', async () => {
+  test('does not replace existing lane groups, and removes its own again', async () => {
     const nacos = await startNacos();
     const groups = `http://${nacos.address}/nacos/v1/cs/configs?dataId=lane-groups&group=LANE`;
     const own = '{"version":1,"groups":[]}';
     await fetch(groups, { method: 'POST', body: new URLSearchParams({ content: own }) });
     const refused = await run('demo', '--check', '--ports', 'auto', '--replicas', '1', '--nacos', nacos.address);
-    expect(refused).toEqual({ code: 1, stderr: expect.stringMatching(/^lane: .*has lane groups of its own.*--namespace.*\n$/) });
+    expect(refused).toEqual({ code: 1, stderr: expect.stringMatching(/^lane: .*already has lane groups.*--namespace.*\n$/) });
     expect(await body(groups)).toBe(own);
 
     await fetch(groups, { method: 'DELETE' });
@@ -165,7 +165,7 @@ describe('the command', () => {
     expect((await fetch(groups)).status).toBe(404);
   });
 
-  // The kernel lists a process's children there.
+  // There the kernel lists the children of a process.
   test.skipIf(process.platform !== 'linux').each(['starting', 'Ctrl-C ends everything'])(
     'demo: after Ctrl-C at the line "%s" nothing is left',
     async (line) => {
@@ -189,15 +189,15 @@ describe('the command', () => {
   );
 
   test.each([
-    [['demo', '--without', 'd'], /there is no service d: accepted are a, b, c/],
+    [['demo', '--without', 'd'], /There is no service d: must be one of a, b, c/],
     [['demo', '--without', 'a'], /--entry rules/],
-    [['demo', '--replicas', '0'], /accepted is a number from 1 to 20/],
+    [['demo', '--replicas', '0'], /Must be a number from 1 to 20/],
     [['demo', '--entry', 'magic'], /Allowed choices are hosts, rules/],
     [['gateway', '--route', 'nonsense'], /a route is host/],
     [['gateway'], /no route: give --route/],
     [['nacos', '--port', 'many'], /a port is a number/],
     [['nonsense'], /unknown command 'nonsense'/],
-  ])('%j is refused with the remedy', async (args, message) => {
+  ])('%j is rejected with the remedy', async (args, message) => {
     const { code, stderr } = await run(...args);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);

@@ -1,4 +1,4 @@
-/** `lane gateway` as people start it, in front of the scenario's services: from its own manifests, with TLS, logged, exported, and ended. */
+/** `lane gateway` as users start it, in front of the scenario's services: from the scenario's manifests, with TLS, with a log, exported, and stopped. */
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
@@ -31,7 +31,7 @@ afterAll(async () => {
 interface RunningGateway {
   readonly url: string;
   readonly process: ManagedProcess;
-  /** All that it printed. */
+  /** Its output. */
   readonly said: string[];
 }
 
@@ -62,7 +62,7 @@ describe('the scenario’s own manifests', () => {
       const gateway = await startGateway([...ingress(file), '--mend']);
       for (let i = 0; i < 10; i++) for (const host of [BASE_HOST, GRAY_HOST]) expect(await ask(gateway, host)).toMatch(demo.expected(host));
       expect(gateway.said).toContainEqual(
-        expect.stringMatching(/gray-ingress.*\.yaml:\d+: warning: .*spring-clud-a-base, which is not there: taken for spring-cloud-a-base/),
+        expect.stringMatching(/gray-ingress.*\.yaml:\d+: warning: .*spring-clud-a-base, which is not in the given files: using spring-cloud-a-base/),
       );
       expect(await ask(gateway, 'aliyundoc.base.com')).toMatch(/^404 no route for host aliyundoc\.base\.com/);
     },
@@ -73,17 +73,17 @@ describe('the scenario’s own manifests', () => {
     for (const host of [BASE_HOST, GRAY_HOST]) expect(await ask(gateway, host)).toMatch(demo.expected(host));
   });
 
-  test('as they are: the route that is right serves, the other one says what is wrong with it', async () => {
+  test('unchanged: the correct route serves, and the other one is reported with its problem', async () => {
     const gateway = await startGateway(ingress('gray-ingress-v1beta1.yaml'));
     expect(await ask(gateway, GRAY_HOST)).toMatch(demo.expected(GRAY_HOST));
-    expect(await ask(gateway, BASE_HOST)).toMatch(/^503 .*spring-clud-a-base, which is not there: did you mean spring-cloud-a-base\?/);
+    expect(await ask(gateway, BASE_HOST)).toMatch(/^503 .*spring-clud-a-base, which is not in the given files: did you mean spring-cloud-a-base\?/);
   });
 
-  test('with nothing that leads anywhere, or without a file, nothing is started', async () => {
+  test('without any working route, or without a file, nothing starts', async () => {
     const wrong = await lane(['gateway', '--nacos', demo.nacosAddress, ...ingress('gray-ingress.yaml')]);
     expect([wrong.code, wrong.stdout]).toEqual([1, '']);
     expect(wrong.stderr).toMatch(/gray-ingress\.yaml:26: error: .*did you mean spring-cloud-a-gray\?/);
-    expect(wrong.stderr).toMatch(/^lane: no route of the Ingress leads anywhere: mend what is told above$/m);
+    expect(wrong.stderr).toMatch(/^lane: no route of the Ingress can be used: fix the problems above$/m);
     const absent = await lane(['gateway', '--ingress', 'nowhere.yaml']);
     expect([absent.code, absent.stderr]).toEqual([2, expect.stringMatching(/^lane: --ingress nowhere\.yaml can't be read/)]);
   });
@@ -103,7 +103,7 @@ describe('entry rules of a file', () => {
       ],
     });
 
-  test('are in force at once, and so is each change; a file that is none leaves the last ones in force', async () => {
+  test('are in force at once, and so is each change; an invalid file leaves the last ones in force', async () => {
     const file = join(folder, 'lanes.json');
     writeFileSync(file, rules('x-user'));
     const gateway = await startGateway(['--entry', 'rules', '--route', '*=spring-cloud-a', '--rules', file]);
@@ -120,7 +120,7 @@ describe('entry rules of a file', () => {
     await eventually(async () => expect(await answer('x-who')).toMatch(demo.expected(GRAY_HOST)));
     expect(await answer('x-user')).toMatch(demo.expected(BASE_HOST));
     writeFileSync(file, 'nonsense');
-    await eventually(() => expect(gateway.said.join('\n')).toMatch(/error: the file .*lanes\.json is not valid and is left out/));
+    await eventually(() => expect(gateway.said.join('\n')).toMatch(/error: the file .*lanes\.json is invalid and ignored/));
     expect(await answer('x-who')).toMatch(demo.expected(GRAY_HOST));
     const refused = await lane(['gateway', '--entry', 'rules', '--route', '*=spring-cloud-a', '--rules', file]);
     expect([refused.code, refused.stderr]).toEqual([
@@ -131,7 +131,7 @@ describe('entry rules of a file', () => {
 });
 
 describe('TLS and the access log', () => {
-  test('HTTP/2 is served with the certificate of the files, and with each that takes its place; each request is a line with its lane', async () => {
+  test('serves HTTP/2 with the certificate of the files, and with each replacement; logs each request in a line with its lane', async () => {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     copyFileSync(join(TLS, 'cert.pem'), cert);
     copyFileSync(join(TLS, 'key.pem'), key);
@@ -159,7 +159,7 @@ describe('TLS and the access log', () => {
     await eventually(async () => expect(await served()).not.toBe(before));
   });
 
-  test('a certificate without its key, or one that is none, is refused with the remedy', async () => {
+  test('an invalid certificate, or one without its key, is rejected with the remedy', async () => {
     const alone = await lane(['gateway', '--route', '*=a', '--tls-cert', join(TLS, 'cert.pem')]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--tls-cert and --tls-key belong together')]);
     const mixed = await lane(['gateway', '--route', '*=a', '--tls-cert', join(TLS, 'cert.pem'), '--tls-key', join(OTHER_TLS, 'other-key.pem')]);
@@ -170,16 +170,20 @@ describe('TLS and the access log', () => {
   });
 });
 
-describe('the end', () => {
-  test('health says 503 at once, what is under way is answered, and then it is gone', async () => {
+describe('shutdown', () => {
+  test('health answers 503 at once, requests in flight are answered, and then it exits', async () => {
     const held: Socket[] = [];
     const arrived = new Promise<void>((resolve) => {
-      const slow = createServer((socket) => void socket.once('data', () => (held.push(socket), resolve()))).listen(0, '127.0.0.1', () => {
-        void connection.register(
-          { name: 'slow', group: 'DEFAULT_GROUP' },
-          { ip: '127.0.0.1', port: (slow.address() as AddressInfo).port, metadata: {} },
-        );
-      });
+      const slow = createServer((socket) => void socket.on('error', () => {}).once('data', () => (held.push(socket), resolve()))).listen(
+        0,
+        '127.0.0.1',
+        () => {
+          void connection.register(
+            { name: 'slow', group: 'DEFAULT_GROUP' },
+            { ip: '127.0.0.1', port: (slow.address() as AddressInfo).port, metadata: {} },
+          );
+        },
+      );
       onTestFinished(() => void slow.close());
     });
     const connection = connectNacos({ server: demo.nacosAddress });
@@ -210,7 +214,7 @@ describe('lane gateway export', () => {
       else expect(stdout).not.toContain(address);
   });
 
-  test('takes routes from an Ingress, addresses and lane groups from arguments, and no Nacos then', async () => {
+  test('takes routes from an Ingress, and addresses and lane groups from arguments, and then needs no Nacos', async () => {
     const file = join(folder, 'groups.yaml');
     writeFileSync(file, 'name: g\nservices: [spring-cloud-a]\nlanes: [{ name: gray, tag: gray }]\n');
     const manifests = ['gray-ingress.yaml', 'services.yaml', 'deployments.yaml'].flatMap((name) => ['--ingress', join(MANIFESTS, name)]);
@@ -230,7 +234,7 @@ describe('lane gateway export', () => {
       expect(text).toContain(line);
   });
 
-  test('with --strict, what can’t be expressed is a failure; for Kubernetes the names of Services will do', async () => {
+  test('fails with --strict if something cannot be expressed; for Kubernetes, names of Services suffice', async () => {
     const file = join(folder, 'sticky.yaml');
     const rule = '{ name: some, percent: 5, by: { cookie: uid } }';
     writeFileSync(file, `name: g\nservices: [a]\nentry: { services: [a] }\nlanes: [{ name: gray, tag: gray, rules: [${rule}] }]\n`);
@@ -239,15 +243,12 @@ describe('lane gateway export', () => {
       [['--strict'], 1],
     ] as const) {
       const result = await lane(['gateway', 'export', 'istio', '--rules', file, ...more]);
-      expect([result.code, result.stderr]).toEqual([
-        code,
-        expect.stringMatching(/^not expressed: rule g\/gray\/some: a share that sticks to a key/m),
-      ]);
+      expect([result.code, result.stderr]).toEqual([code, expect.stringMatching(/^not expressed: rule g\/gray\/some: a sticky share/m)]);
       expect(result.stdout).toContain('kind: VirtualService');
     }
   });
 
-  test('takes a package that exports a target, and says what is wrong with one that exports none', async () => {
+  test('accepts a package that exports a target, and reports what is wrong with one that does not', async () => {
     const package_ = join(folder, 'node_modules', '@acme', 'lane-target');
     mkdirSync(package_, { recursive: true });
     writeFileSync(join(package_, 'package.json'), '{ "name": "@acme/lane-target", "version": "1.0.0", "main": "target.cjs" }');
@@ -267,13 +268,13 @@ describe('lane gateway export', () => {
   });
 
   test.each([
-    [['ngnix'], /"ngnix" is no gateway: did you mean nginx\?/],
+    [['ngnix'], /"ngnix" is not a gateway: did you mean nginx\?/],
     [['traefik'], /Allowed choices are nginx, haproxy, envoy, spring-cloud-gateway, istio, higress, apisix/],
-    [['nginx', '--upstream', 'a=10.0.0.1'], /"10\.0\.0\.1" is no address: accepted is host:port/],
+    [['nginx', '--upstream', 'a=10.0.0.1'], /"10\.0\.0\.1" is not an address: must be host:port/],
     [['nginx', '--upstream', 'a:x y=10.0.0.1:80'], /addresses are service\[:tag\]=host:port/],
-    [['nginx', '--formats', 'magic'], /"magic" is no format: accepted are baggage/],
+    [['nginx', '--formats', 'magic'], /"magic" is not a format: must be one of baggage/],
     [['nginx', '--rules', 'nowhere.yaml'], /nowhere\.yaml can't be read/],
-  ])('%j is refused with the remedy', async (args, message) => {
+  ])('%j is rejected with the remedy', async (args, message) => {
     const { code, stdout, stderr } = await lane(['gateway', 'export', ...args]);
     expect(stderr).toMatch(message);
     expect([code === 0, stdout]).toEqual([false, '']);

@@ -1,4 +1,4 @@
-/** Every process of the demo is stopped by SIGTERM and started anew, one after the other, while requests come: none is lost. */
+/** Stops every process of the demo with SIGTERM and restarts it, one after the other, under load: no request is lost. */
 import { BASE_HOST, GRAY_HOST, SHOP, startDemo, type Demo } from '@lane/cli';
 import { afterEach, expect, test } from 'vitest';
 
@@ -6,7 +6,7 @@ let demo: Demo | undefined;
 afterEach(() => demo?.stop());
 
 const REPLICAS = 2;
-/** Requests at once; each begins as another one ends. */
+/** Concurrent requests; each begins when another one ends. */
 const AT_ONCE = 8;
 
 test('a rolling restart of every service loses no request, without a drain and without Kubernetes', { timeout: 600_000 }, async () => {
@@ -29,7 +29,7 @@ test('a rolling restart of every service loses no request, without a drain and w
     for (let replica = 0; replica < REPLICAS; replica++) {
       for (const { service } of SHOP) {
         const restarted = services.filter((one) => one.service === service && one.replica === replica);
-        // Base and gray at once: of each lane one goes on.
+        // One of base and one of gray at a time: each lane keeps one instance.
         await Promise.all(
           restarted.map(async (one) => {
             step = `${one.name} ${one.lane} ${one.address} stops`;

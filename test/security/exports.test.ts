@@ -1,6 +1,6 @@
 /**
- * Exports of lane groups with all of Unicode in them, read by the targets' own parsers: nginx -t, haproxy -c, Envoy's validation, Lua, and YAML.
- * What is not installed is left out, and said.
+ * Exports of lane groups that contain all of Unicode, read by the targets' own parsers: nginx -t, haproxy -c, Envoy's validation, Lua, and YAML.
+ * Parsers that are not installed are skipped, which is reported.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const folder = dataFolder('exports');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What somebody would write who wants more than a name. */
+/** What an attacker would write as a name. */
 const HOSTILE = [
   '}',
   '{',
@@ -94,7 +94,7 @@ const rule = fc.record(
   },
   { requiredKeys: ['name', 'match'] },
 );
-/** Lane groups that parsing lets through. */
+/** Lane groups that pass parsing. */
 const groups: fc.Arbitrary<{ document: LaneGroupsDocument; service: string }> = fc
   .record({ group: text, lane: text, service: text, rules: fc.array(rule, { minLength: 1, maxLength: 4 }) })
   .map(({ group, lane, service, rules }) => ({
@@ -175,7 +175,7 @@ const PARSERS: Readonly<Record<string, { readonly program: string; readonly read
     },
   },
   envoy: {
-    // Where test/interop has put it.
+    // Where test/interop installs it.
     program: join(__dirname, '../../.cache/python/envoy/bin/envoy'),
     read(configuration) {
       writeFileSync(join(folder, 'envoy.yaml'), configuration);
@@ -192,7 +192,7 @@ const PARSERS: Readonly<Record<string, { readonly program: string; readonly read
 };
 
 describe.each(Object.entries(PARSERS))('%s', (target, { program, read }) => {
-  test.skipIf(!existsSync(program))(`takes what is exported, whatever is in the lane groups`, async () => {
+  test.skipIf(!existsSync(program))(`accepts the export, whatever is in the lane groups`, async () => {
     await fc.assert(
       fc.asyncProperty(groups, async (given) => {
         const configuration = exported(target, given);
@@ -203,10 +203,10 @@ describe.each(Object.entries(PARSERS))('%s', (target, { program, read }) => {
   });
 });
 
-test.skipIf(!existsSync('/usr/sbin/nginx'))('nginx has the servers and locations of the routes, and no other', async () => {
+test.skipIf(!existsSync('/usr/sbin/nginx'))('nginx gets exactly the servers and locations of the routes', async () => {
   fc.assert(
     fc.property(groups, (given) => {
-      // Outside of quotes and comments there is nothing that anybody but us has chosen.
+      // Outside quotes and comments everything is our own text.
       const bare = exported('nginx', given)
         .replaceAll(/^#.*$/gm, '')
         .replaceAll(/"(?:\\[\s\S]|[^"\\])*"/g, '""');
@@ -218,7 +218,7 @@ test.skipIf(!existsSync('/usr/sbin/nginx'))('nginx has the servers and locations
 });
 
 describe.each(EXPORT_TARGETS.filter(({ name }) => !['nginx', 'haproxy'].includes(name)))('$name', ({ name: target }) => {
-  test('is the YAML documents that are expected, and no other', () => {
+  test('exports exactly the expected YAML documents', () => {
     fc.assert(
       fc.property(groups, (given) => {
         const documents = parseAllDocuments(exported(target, given));
@@ -241,7 +241,7 @@ describe.each(EXPORT_TARGETS.filter(({ name }) => !['nginx', 'haproxy'].includes
   });
 });
 
-test.skipIf(!existsSync('/usr/bin/luac5.1'))('all Lua is Lua', async () => {
+test.skipIf(!existsSync('/usr/bin/luac5.1'))('all Lua is valid', async () => {
   await fc.assert(
     fc.asyncProperty(groups, async (given) => {
       const texts: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * The fuzz targets without Jazzer.js: the corpus that is kept, and what fast-check makes of it by changing bytes. Inputs that a run of
- * `npm run fuzz` has found are put into the corpus, and so are tried here for good.
+ * The fuzz targets without Jazzer.js: replays the saved corpus, and mutations of it by fast-check. Inputs found by
+ * `npm run fuzz` go into the corpus, so they are replayed here forever.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,13 +8,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 const FUZZ = join(__dirname, '../fuzz');
-/** What a target takes for an input: cheap ones get many. */
+/** Inputs per target: cheap targets get the default, which is more. */
 const RUNS: Readonly<Record<string, number>> = { 'gateway-requests': 150, 'gateway-answers': 150, 'lane-groups': 200, manifests: 200 };
 
 type Fuzz = (data: Buffer) => unknown;
 type Change = (bytes: Buffer) => Buffer;
 
-/** One change to some bytes: a part is left out, doubled, put elsewhere, or replaced. `at` and `length` are taken within what is there. */
+/** A mutation: removes, doubles, moves or replaces some bytes. `at` and `length` are clamped to the input. */
 const change: fc.Arbitrary<Change> = fc
   .tuple(fc.nat(), fc.nat({ max: 16 }), fc.constantFrom('cut', 'double', 'swap', 'write'), fc.uint8Array({ minLength: 1, maxLength: 4 }))
   .map(([from, length, how, bytes]) => (input) => {
@@ -31,12 +31,12 @@ describe.each(readdirSync(join(FUZZ, 'corpus')))('%s', (name) => {
   const folder = join(FUZZ, 'corpus', name);
   const inputs = readdirSync(folder).map((file) => readFileSync(join(folder, file)));
 
-  test('what is in the corpus', async () => {
+  test('the corpus', async () => {
     expect(inputs.length).toBeGreaterThan(0);
     for (const input of inputs) await fuzz(input);
   });
 
-  test('what is like it', async () => {
+  test('mutations of the corpus', async () => {
     const changed = fc.tuple(fc.constantFrom(...inputs), fc.array(change, { minLength: 1, maxLength: 4 }));
     await fc.assert(
       fc.asyncProperty(changed, async ([input, changes]) => {

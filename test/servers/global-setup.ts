@@ -1,16 +1,16 @@
 /**
- * The vitest globalSetup that shares real Nacos servers between the test files, and the projects, of one run. It starts none itself:
- * it answers `POST /<version>` on a loopback port with the address of that server, started at the first such request, so a run
- * that needs no real server waits for none. Users: nacosServers() in index.ts.
+ * The vitest globalSetup that shares real Nacos servers between the test files and projects of a run. It starts servers on demand:
+ * it answers `POST /<version>` on a loopback port with the address of that server, and starts it at the first such request, so a run
+ * that needs no real server waits for none. Used by nacosServers() in index.ts.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestProject } from 'vitest/node' with { 'resolution-mode': 'import' };
-import { type RealNacos, realNacosAvailability, type RealNacosVersion, realNacosVersions, startRealNacos } from './real-nacos.js';
+import { everyNacosVersion, type RealNacos, realNacosAvailability, type RealNacosVersion, realNacosVersions, startRealNacos } from './real-nacos.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where global-setup.ts hands out the shared real servers. */
+    /** The URL where global-setup.ts hands out the shared real servers. */
     realNacosUrl?: string;
   }
 }
@@ -21,11 +21,11 @@ interface Broker {
   users: number;
 }
 
-// Each project of a run loads this module anew, in one process: the servers must be found all the same.
+// Each project of a run loads this module again, in the same process, and must find the same servers.
 const key = Symbol.for('lane.test.real-nacos');
 const shared = globalThis as { [key]?: Promise<Broker> };
 
-/** Hands the broker's address to the project's test files; the last project to end stops the servers. */
+/** Gives the project's test files the broker's address; the last project to end stops the servers. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   shared[key] ??= startBroker();
   const broker = await shared[key];
@@ -44,10 +44,10 @@ async function startBroker(): Promise<Broker> {
   const log = (line: string): void => console.error(line);
   const { available, reason } = realNacosAvailability();
   // The reporter does not show skipped tests.
-  if (!available) log(`Left out: tests on real Nacos ${realNacosVersions.join(' and ')}: ${reason}`);
+  if (!available) log(`Skipped: tests on real Nacos ${realNacosVersions.join(' and ')}: ${reason}`);
 
   const http = createServer((request, response) => {
-    const version = realNacosVersions.find((one) => request.url === `/${one}`);
+    const version = everyNacosVersion.find((one) => request.url === `/${one}`);
     if (version === undefined) {
       response.writeHead(404).end();
       return;

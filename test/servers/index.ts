@@ -1,7 +1,7 @@
 /**
  * The Nacos servers that a suite runs against: the embedded one, real ones of both versions, and the user's own (NACOS_SERVER_ADDR,
- * with NACOS_SERVER_USERNAME and NACOS_SERVER_PASSWORD where it asks for them).
- * Where a real server cannot run, it is left out with one line that says why; with CI set that is a failure.
+ * with NACOS_SERVER_USERNAME and NACOS_SERVER_PASSWORD if it requires them).
+ * A real server that cannot run is skipped, and a line says why; with CI set that is a failure.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import type { EmbeddedNacosOptions } from '@lane/embedded-nacos';
 import { expect, inject, test } from 'vitest';
 import type {} from './global-setup.js';
-import { type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
+import { nacos3Version, type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
 
-/** A server in use. Others may use it too: keep to namespaces of your own. */
+/** A server in use. Others may use it too: use only your own namespaces. */
 export interface RunningNacos {
   readonly name: string;
   readonly host: string;
@@ -20,9 +20,9 @@ export interface RunningNacos {
   readonly address: string;
   /** Whether port + 1000 speaks gRPC. */
   readonly grpc: boolean;
-  /** What it asks for, where it asks. */
+  /** The credentials, if it requires any. */
   readonly credentials?: Credentials;
-  /** Lets go of it; a shared server runs on until the run ends. */
+  /** Releases it; a shared server keeps running until the run ends. */
   stop(): Promise<void>;
 }
 
@@ -42,11 +42,11 @@ export interface NacosServer {
   readonly kind: 'embedded' | 'real' | 'given';
   readonly grpc: boolean;
   start(): Promise<RunningNacos>;
-  /** Absent for the user's own server, which is not ours to restart. With `auth` it takes only requests of that user. */
+  /** Absent for the user's own server, which we must not restart. With `auth` it accepts only requests of that user. */
   startOwn?(options?: { auth?: Credentials }): Promise<OwnNacos>;
 }
 
-/** Every server this machine can offer. */
+/** Every server that this machine can run. */
 export function nacosServers(): NacosServer[] {
   const servers = [embedded];
   if (realNacosAvailability().available) servers.push(...realNacosVersions.map(real));
@@ -55,11 +55,16 @@ export function nacosServers(): NacosServer[] {
   return servers;
 }
 
-/** Adds one test that tells which servers are left out and why: skipped by hand, failed where CI is set. Nothing if all are there. */
+/** Nacos 3, for gRPC clients without log-in; undefined if real servers cannot run. */
+export function nacos3(): NacosServer | undefined {
+  return realNacosAvailability().available ? real(nacos3Version) : undefined;
+}
+
+/** Adds a test that names the skipped servers and the reason: skipped too, but failed with CI set. Adds nothing if all can run. */
 export function tellLeftOutServers(): void {
   const { available, reason } = realNacosAvailability();
   if (available) return;
-  const name = `real Nacos ${realNacosVersions.join(' and ')} left out: ${reason}`;
+  const name = `real Nacos ${realNacosVersions.join(' and ')} skipped: ${reason}`;
   const mustRun = process.env['CI'] !== undefined && process.env['CI'] !== '' && process.env['CI'] !== 'false';
   test.skipIf(!mustRun)(name, () => {
     expect.unreachable(`${name}. With CI set, every server has to be there`);
@@ -94,7 +99,7 @@ async function startEmbedded(options: { auth?: Credentials } = {}): Promise<OwnN
 
 async function forkEmbedded(options: EmbeddedNacosOptions): Promise<{ child: ChildProcess; port: number }> {
   const child = fork(join(__dirname, 'embedded-nacos.cjs'), [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the embedded Nacos ended as it started')));
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the embedded Nacos ended during its start')));
   const [{ port }] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
   ended.catch(() => {});
   return { child, port };

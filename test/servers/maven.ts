@@ -9,7 +9,7 @@ const run = promisify(execFile);
 /** `group:artifact:version`. */
 export type Coordinates = `${string}:${string}:${string}`;
 
-/** The jars of these artifacts and of all they need, fetched once; gives their folder. */
+/** Fetches the jars of these artifacts and their dependencies, once; returns the folder. */
 export async function fetchJars(name: string, artifacts: readonly Coordinates[]): Promise<string> {
   const jars = join(__dirname, '../../.cache', name);
   if (existsSync(jars)) return jars;
@@ -31,13 +31,13 @@ export async function fetchJars(name: string, artifacts: readonly Coordinates[])
   try {
     await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), plugin, `-DoutputDirectory=${folder}`]);
   } catch (error) {
-    throw new Error(`${name} could not be fetched; it takes Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
+    throw new Error(`could not fetch ${name}; this needs Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
   }
   renameSync(folder, jars);
   return jars;
 }
 
-/** One jar that has all it needs in it, such as `exec`, fetched once; gives its path. */
+/** Fetches a self-contained jar, such as one with the classifier `exec`, once; returns its path. */
 export async function fetchJar(artifact: Coordinates, classifier: string): Promise<string> {
   const [group, id, version] = artifact.split(':');
   const name = `${id}-${version}-${classifier}.jar`;
@@ -50,7 +50,7 @@ export async function fetchJar(artifact: Coordinates, classifier: string): Promi
   try {
     await run('mvn', ['-q', '-B', plugin, `-Dartifact=${group}:${id}:${version}:jar:${classifier}`, `-DoutputDirectory=${fetching}`]);
   } catch (error) {
-    throw new Error(`${name} could not be fetched; it takes Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
+    throw new Error(`could not fetch ${name}; this needs Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
   }
   mkdirSync(folder, { recursive: true });
   renameSync(join(fetching, name), jar);

@@ -1,6 +1,6 @@
 /**
- * The official Nacos modules from Maven Central, fetched and built once for all servers of a version (a lock between processes sees to that),
- * and the Java that runs them.
+ * Fetches and builds the official Nacos modules from Maven Central, once for all servers of a version (under a lock between processes),
+ * and finds the Java that runs them.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,24 +18,39 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { basename, delimiter, join, resolve } from 'node:path';
 
-/** The Nacos versions tests run against: 2.1.1 is the nearest to the scenario's 2.1.2 that Maven Central carries. */
+/** The Nacos versions under test: 2.1.1 is the nearest to the scenario's 2.1.2 on Maven Central. */
 export const realNacosVersions = ['2.1.1', '2.2.4'] as const;
+/** Nacos 3, tested over gRPC only: it has no log-in here, and little of HTTP v1. */
+export const nacos3Version = '3.1.0-bugfix' as const;
 /** One of them. */
-export type RealNacosVersion = (typeof realNacosVersions)[number];
+export type RealNacosVersion = (typeof realNacosVersions)[number] | typeof nacos3Version;
+
+/** All of them. */
+export const everyNacosVersion: readonly RealNacosVersion[] = [...realNacosVersions, nacos3Version];
+
+/** Whether a version is of Nacos 3. */
+export const isNacos3 = (version: RealNacosVersion): boolean => version === nacos3Version;
 
 /** Whether servers can run on this machine. */
 export interface RealNacosAvailability {
   available: boolean;
-  /** What is missing, in one line. */
+  /** The missing part, in one line. */
   reason?: string;
 }
 
-const recipeFolder = join(__dirname, 'real-nacos');
+/** The sources of an installation; those of `real-nacos-both` are for all versions. */
+const recipeOf = (version: RealNacosVersion): readonly string[] =>
+  ['real-nacos-both', isNacos3(version) ? 'real-nacos-3' : 'real-nacos'].flatMap((name) => {
+    const folder = join(__dirname, name);
+    return readdirSync(folder)
+      .toSorted()
+      .map((file) => join(folder, file));
+  });
 const cacheFolder = resolve(__dirname, '../../.cache/nacos');
 
-/** Tells whether real servers can run here, and if not, why; looks at PATH and JAVA_HOME only, downloads nothing. */
+/** Whether real servers can run here, and if not, why. Examines only PATH and JAVA_HOME, downloads nothing. */
 export function realNacosAvailability(): RealNacosAvailability {
   if (process.env['TEST_SCOPE'] === 'quick') return { available: false, reason: '`npm test -- --all` starts them' };
   const java = javaTool('java');
@@ -45,7 +60,7 @@ export function realNacosAvailability(): RealNacosAvailability {
   if (major < 17) {
     return { available: false, reason: `Java ${major || '(unknown version)'} is too old: put a JDK 17 or later on the PATH` };
   }
-  if (realNacosVersions.every(isPrepared)) return { available: true };
+  if (everyNacosVersion.every(isPrepared)) return { available: true };
   if (javaTool('javac') === undefined) {
     return { available: false, reason: 'no javac beside java: put a JDK 17 or later, not a JRE, on the PATH' };
   }
@@ -55,7 +70,7 @@ export function realNacosAvailability(): RealNacosAvailability {
   return { available: true };
 }
 
-/** Why a real server could not be had; `code` is ELANE_NACOS_UNAVAILABLE, …_PREPARE, …_START or …_PORT. */
+/** Why a real server could not be started; `code` is ELANE_NACOS_UNAVAILABLE, …_PREPARE, …_START or …_PORT. */
 export class RealNacosError extends Error {
   constructor(
     readonly code: string,
@@ -68,7 +83,7 @@ export class RealNacosError extends Error {
 
 const preparing = new Map<RealNacosVersion, Promise<string>>();
 
-/** The folder of jars and classes of `version`, made on first use; one process at a time makes it, the others wait. */
+/** The folder of jars and classes of `version`, made at first use by one process; others wait. */
 export function prepare(version: RealNacosVersion, log: (line: string) => void): Promise<string> {
   let promise = preparing.get(version);
   if (promise === undefined) {
@@ -88,7 +103,7 @@ async function prepareOnce(version: RealNacosVersion, log: (line: string) => voi
     const startedAt = Date.now();
     const unfinished = mkdtempSync(join(cacheFolder, `${version}-unfinished-`));
     try {
-      for (const file of readdirSync(recipeFolder)) cpSync(join(recipeFolder, file), join(unfinished, file));
+      for (const file of recipeOf(version)) cpSync(file, join(unfinished, basename(file)));
       await run('mvn', [
         ...['-B', '-q', '--no-transfer-progress', '-f', join(unfinished, 'pom.xml')],
         `-Dnacos.version=${version}`,
@@ -97,9 +112,9 @@ async function prepareOnce(version: RealNacosVersion, log: (line: string) => voi
       ]);
       await run(javaTool('javac') ?? 'javac', [
         ...['-nowarn', '-proc:none', '-d', join(unfinished, 'classes'), '-cp', classPath(unfinished)],
-        join(unfinished, 'RealNacos.java'),
+        ...recipeOf(version).filter((file) => file.endsWith('.java')),
       ]);
-      writeFileSync(join(unfinished, 'recipe'), recipeDigest());
+      writeFileSync(join(unfinished, 'recipe'), recipeDigest(version));
       if (!isPrepared(version)) {
         rmSync(installationFolder(version), { recursive: true, force: true });
         renameSync(unfinished, installationFolder(version));
@@ -123,26 +138,26 @@ function installationFolder(version: RealNacosVersion): string {
   return join(cacheFolder, version);
 }
 
-/** Whether `version` was made by the recipe as it is now. */
+/** Whether `version` was built from the current recipe. */
 function isPrepared(version: RealNacosVersion): boolean {
   const file = join(installationFolder(version), 'recipe');
-  return existsSync(file) && readFileSync(file, 'utf8') === recipeDigest();
+  return existsSync(file) && readFileSync(file, 'utf8') === recipeDigest(version);
 }
 
-function recipeDigest(): string {
+function recipeDigest(version: RealNacosVersion): string {
   const hash = createHash('sha256');
-  for (const file of readdirSync(recipeFolder).sort()) hash.update(readFileSync(join(recipeFolder, file)));
+  for (const file of recipeOf(version)) hash.update(readFileSync(file));
   return hash.digest('hex');
 }
 
-/** What Java's -cp takes for an installation. */
+/** The class path of an installation. */
 export function classPath(installation: string): string {
   const jars = join(installation, 'lib');
-  // pom.xml says why this one goes first.
+  // pom.xml says why this one comes first.
   return [join(installation, 'classes'), join(jars, 'hessian-4.0.63.jar'), join(jars, '*')].join(delimiter);
 }
 
-/** Takes the lock between processes that prepare; a lock whose holder is gone is taken over. */
+/** Takes the lock for preparing; takes over a lock whose holder is gone. */
 async function lock(version: RealNacosVersion, log: (line: string) => void): Promise<() => void> {
   mkdirSync(cacheFolder, { recursive: true });
   const file = join(cacheFolder, 'preparing.pid');
@@ -151,7 +166,7 @@ async function lock(version: RealNacosVersion, log: (line: string) => void): Pro
   try {
     for (let told = false; ;) {
       try {
-        // A link appears with its content, a written file first appears empty.
+        // A link appears with its content; a file would first appear empty.
         linkSync(mine, file);
         return () => rmSync(file, { force: true });
       } catch (error) {
@@ -159,7 +174,7 @@ async function lock(version: RealNacosVersion, log: (line: string) => void): Pro
       }
       const holder = lockHolder(file) ?? process.pid;
       if (!isRunning(holder)) rmSync(file, { force: true });
-      // When this process holds it, for the other version, that has been told.
+      // If this process holds it for the other version, it has already logged that.
       if (!told && holder !== process.pid) log(`waiting for process ${holder}, which is fetching Nacos`);
       told = true;
       await pause(200);
@@ -188,13 +203,13 @@ function run(command: string, parameters: string[]): Promise<void> {
   });
 }
 
-/** Java or its compiler, of JAVA_HOME or the PATH; undefined: it isn't there. */
+/** Java or its compiler, from JAVA_HOME or PATH; undefined if there is none. */
 export function javaTool(name: 'java' | 'javac'): string | undefined {
   const home = process.env['JAVA_HOME'];
   return home === undefined || home === '' ? executable(name) : executable(name, join(home, 'bin'));
 }
 
-/** The file of a command on the PATH; undefined: it isn't there. */
+/** The file of a command on PATH; undefined if there is none. */
 export function executable(name: string, path = process.env['PATH'] ?? ''): string | undefined {
   const suffix = process.platform === 'win32' ? '.exe' : '';
   for (const folder of path.split(delimiter)) {
@@ -209,12 +224,12 @@ export function executable(name: string, path = process.env['PATH'] ?? ''): stri
   return undefined;
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after this many milliseconds. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((done) => setTimeout(done, milliseconds));
 }
 
-/** Whether a process of this id is running. */
+/** Whether a process with this id is running. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,25 +1,25 @@
-/** One Nacos as a process: its folder, its start until it serves, its end. Standalone servers and members of clusters are such. */
+/** A Nacos process, from its folder and start to its end: a standalone server or a member of a cluster. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { classPath, javaTool, pause, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
+import { isNacos3, classPath, javaTool, pause, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
 
-/** What a server is started with. */
+/** Options of a server. */
 export interface NacosProcessOptions {
   readonly version: RealNacosVersion;
-  /** The folder of `prepare`. */
+  /** The folder from `prepare`. */
   readonly installation: string;
   readonly host: string;
   /** The HTTP port; gRPC takes port + 1000 and + 1001, raft takes port - 1000. */
   readonly port: number;
-  /** The members of its cluster, `host:port`; undefined: it stands alone. */
+  /** The members of its cluster, `host:port`; undefined: standalone. */
   readonly members?: readonly string[];
-  /** What Java is run by: a command and its first arguments. */
+  /** The command that runs Java, with its first arguments. */
   readonly runBy?: readonly string[];
   /** Turns authentication on, with this administrator. */
   readonly auth?: { username: string; password: string } | undefined;
-  /** How long a start may take, in milliseconds. */
+  /** The longest time for a start, in milliseconds. */
   readonly startTimeoutMs: number;
   /** Gets a line for each step worth telling. */
   log(line: string): void;
@@ -29,14 +29,14 @@ export interface NacosProcessOptions {
 const shutdownTimeoutMs = 20_000;
 const readyLine = 'RealNacos is ready';
 
-/** A port was taken by another process: other ports may do. */
+/** Another process took a port: try other ports. */
 export class PortTakenError extends RealNacosError {
   constructor(message: string) {
     super('ELANE_NACOS_PORT', message);
   }
 }
 
-/** A server of its own data folder. */
+/** A server with its own data folder. */
 export class NacosProcess {
   /** `host:port`, as both SDKs take it. */
   readonly address: string;
@@ -57,13 +57,13 @@ export class NacosProcess {
     if (options.members !== undefined) writeFileSync(join(this.#home, 'conf/cluster.conf'), `${options.members.join('\n')}\n`);
   }
 
-  /** Process id of the JVM, another one after each start. */
+  /** Process id of the JVM; changes with each start. */
   get pid(): number {
     if (this.#child?.pid === undefined) throw new RealNacosError('ELANE_NACOS_START', `${this.#name} is not running: restart() it`);
     return this.#child.pid;
   }
 
-  /** Starts it, with the data that it has; resolves once it serves. */
+  /** Starts it with its data; resolves once it serves. */
   async start(): Promise<void> {
     const { auth, runBy = [], startTimeoutMs } = this.#options;
     const startedAt = Date.now();
@@ -90,7 +90,7 @@ export class NacosProcess {
         if (lastLines.length > 25) lastLines.shift();
       });
     }
-    // A JVM that is gone breaks the pipe; the exit code tells, not this.
+    // A JVM that has ended breaks the pipe; its exit code tells why, not this error.
     child.stdin?.on('error', () => {});
     let ended: string | undefined;
     const onEnd = (how: string): void => {
@@ -118,19 +118,19 @@ export class NacosProcess {
     this.#options.log(`${this.#name} serves after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   }
 
-  /** Ends it and removes its data; at once, since nothing of it is kept. */
+  /** Kills it and removes its data: nothing needs to be kept. */
   async stop(): Promise<void> {
     await this.#end('SIGKILL');
     rmSync(this.#home, { recursive: true, force: true, maxRetries: 3 });
     removeAtExit.delete(this.#home);
   }
 
-  /** Ends it as a crash would (SIGKILL); its data stay. */
+  /** Kills it (SIGKILL), like a crash; keeps its data. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
   }
 
-  /** Shuts it down if it runs; its data stay. */
+  /** Shuts it down if it runs; keeps its data. */
   async shutDown(): Promise<void> {
     await this.#end('SIGTERM');
   }
@@ -142,13 +142,14 @@ export class NacosProcess {
   }
 
   /**
-   * Writes a config and removes it. Derby reserves a range of keys with the first row of a table, and fails other inserts that come
-   * at that moment ("A lock could not be obtained"); the range is made large enough to last.
+   * Writes a config and removes it. Derby reserves a range of keys with the first row of a table, and fails concurrent inserts
+   * ("A lock could not be obtained"). Makes the range large enough to last.
    */
   async reserveKeys(): Promise<void> {
-    const query = new URLSearchParams({ dataId: 'first', group: 'FIRST', content: 'first', ...this.#options.auth });
+    const [path, group] = isNacos3(this.#options.version) ? ['v3/admin/cs/config', 'groupName'] : ['v1/cs/configs', 'group'];
+    const query = new URLSearchParams({ dataId: 'first', [group]: 'FIRST', content: 'first', ...this.#options.auth });
     for (const method of ['POST', 'DELETE']) {
-      const response = await fetch(`http://${this.address}/nacos/v1/cs/configs?${query}`, { method });
+      const response = await fetch(`http://${this.address}/nacos/${path}?${query}`, { method });
       const body = await response.text();
       if (!response.ok) throw new RealNacosError('ELANE_NACOS_START', `${this.#name} stores no config: ${body}`);
     }
@@ -164,7 +165,7 @@ export class NacosProcess {
     clearTimeout(timer);
   }
 
-  /** UP, and with authentication also: the administrator can log in (users are read into a cache after the start). */
+  /** Whether it is UP and, with authentication, whether the administrator can log in (the server caches users after the start). */
   async #serves(): Promise<boolean> {
     try {
       const metrics = await fetch(`http://${this.address}/nacos/v1/ns/operator/metrics?onlyStatus=true`);
@@ -186,17 +187,20 @@ export class NacosProcess {
     return [
       'server.servlet.contextPath=/nacos',
       `server.port=${port}`,
+      // The same by their names in Nacos 3.
+      `nacos.server.main.port=${port}`,
+      'nacos.core.auth.admin.enabled=false',
       `server.address=${host}`,
       `server.tomcat.basedir=${join(this.#home, 'tomcat')}`,
       'spring.main.allow-bean-definition-overriding=true',
-      // The first connection to Derby loads it: on a busy machine that takes longer than the 3 s that Nacos gives it.
+      // The first connection to Derby loads it: on a busy machine that takes longer than Nacos' 3 s.
       'db.pool.config.connectionTimeout=60000',
       'nacos.core.auth.system.type=nacos',
       `nacos.core.auth.enabled=${auth !== undefined}`,
       `nacos.core.auth.plugin.nacos.token.secret.key=${Buffer.from('a secret of these tests, 32 bytes or more').toString('base64')}`,
       'nacos.core.auth.server.identity.key=lane-test',
       'nacos.core.auth.server.identity.value=lane-test',
-      // Changes are pushed after 20 ms instead of being gathered for 500 ms.
+      // Push changes after 20 ms instead of collecting them for 500 ms.
       'nacos.naming.push.pushTaskDelay=20',
       '',
     ].join('\n');
@@ -212,7 +216,7 @@ export class NacosProcess {
       `-Djava.io.tmpdir=${join(this.#home, 'tmp')}`,
       `-Duser.home=${this.#home}`,
       '-Dderby.language.sequence.preallocator=100000',
-      // Configs of a cluster are in each member's Derby, kept alike by raft, instead of in one MySQL.
+      // Keep a cluster's configs in each member's Derby, replicated by raft, instead of in one MySQL.
       ...(members === undefined ? ['-Dnacos.standalone=true'] : ['-Dnacos.standalone=false', '-DembeddedStorage=true']),
       `-Dnacos.home=${this.#home}`,
       `-Dnacos.server.ip=${host}`,
@@ -225,7 +229,7 @@ export class NacosProcess {
   }
 }
 
-// The JVM notices by itself when this process is killed; these see to an orderly end.
+// The JVM notices by itself when this process is killed; these are for an orderly end.
 const endAtExit = new Set<ChildProcess>();
 const removeAtExit = new Set<string>();
 process.once('exit', () => {

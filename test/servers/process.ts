@@ -1,37 +1,37 @@
-/** Starts servers of Debian's packages, each on a port of its own with data in a folder of its own. */
+/** Starts servers from Debian packages, each on its own port with its own data folder. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A server that was started. */
+/** A running server. */
 export interface Service {
   readonly port: number;
   stop(): Promise<void>;
 }
 
-/** One that is a process of ours. */
+/** A server that is our child process. */
 export interface ServiceProcess extends Service {
-  /** Ends it at once, and leaves its folder to the next. */
+  /** Kills it, and keeps its folder for the next one. */
   kill(): Promise<void>;
 }
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** A folder for the data of a server, which goes away with it. */
+/** A folder for the data of a server; removed with the server. */
 export function dataFolder(name: string): string {
   return mkdtempSync(join(tmpdir(), `lane-${name}-`));
 }
 
-/** The first of these files that exists. */
+/** The first existing file of these. */
 export function programOf(debianPackage: string, candidates: readonly string[]): string {
   const found = candidates.find((file) => existsSync(file));
   if (found === undefined) throw new Error(`${debianPackage} is not installed: apt-get install ${debianPackage}`);
   return found;
 }
 
-/** Starts a server and resolves once its output says that it is ready. */
+/** Starts a server; resolves once its output says that it is ready. */
 export async function startService(
   command: string,
   args: readonly string[],
@@ -70,16 +70,16 @@ export async function startService(
   };
 }
 
-/** A process that is killed runs nothing at its exit, as a worker of tests is that hangs; so the system sees to its servers where it can. */
+/** A killed process, such as a hanging test worker, runs no exit handlers. So the system ends its servers, where it can. */
 function endingWithUs(command: string, args: readonly string[]): [command: string, args: readonly string[]] {
   if (!existsSync(SETPRIV)) return [command, args];
   return [SETPRIV, ['--pdeathsig=KILL', ...(command === SETPRIV ? [] : [command]), ...args]];
 }
 
-/** Of util-linux. */
+/** From util-linux. */
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Servers that refuse to run as root are run as the user of their package. */
+/** Servers that refuse to run as root run as their package's user. */
 export function asUser(user: string, folder: string, command: string, args: readonly string[]): [command: string, args: string[]] {
   if (process.getuid?.() !== 0) return [command, [...args]];
   execFileSync('chown', ['-R', user, folder]);

@@ -1,27 +1,29 @@
 /**
- * A real cluster of three Nacos 2.2.4: members with their own raft, distro and storage, each in a network namespace of its own on one
- * bridge, so that a member can be cut off from the others while its clients reach it still. Needs Linux, root, `ip` and Java.
- * Limits: no MySQL (each member keeps configs in a Derby of its own, alike by raft); authentication is off.
+ * A real cluster of three Nacos 2.2.4: members with their own raft, distro and storage, each in its own network namespace on one
+ * bridge, so that a member can be cut off from the others while clients still reach it. Needs Linux, root, `ip` and Java.
+ * Limits: no MySQL (each member keeps configs in its own Derby, replicated by raft); authentication is off.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { executable, isRunning, pause, prepare, realNacosAvailability, RealNacosError, type RealNacosAvailability } from './nacos-installation.js';
 import { NacosProcess } from './nacos-process.js';
 
-/** A member. */
+/** A member of the cluster. */
 export interface NacosMember {
-  /** `host:port`, reached from this machine only. */
+  /** `host:port`, reachable from this machine only. */
   readonly address: string;
-  /** Ends it as a crash would. */
+  /** Kills it, like a crash. */
   kill(): Promise<void>;
-  /** Shuts it down as its service manager would; it leaves the cluster in order. */
+  /** Shuts it down as a service manager would; it leaves the cluster cleanly. */
   shutDown(): Promise<void>;
   /** Shuts it down if it runs, and starts it again with its data. */
   restart(): Promise<void>;
-  /** Cuts it off: what it and the others send to each other gets lost from now on, without a word. */
+  /** Cuts it off: packets between it and the others get lost silently from now on. */
   partition(): void;
   /** Ends the partition. */
   heal(): void;
+  /** Process id of the JVM; changes with restart(). */
+  readonly pid: number;
   /** Sends it a signal. */
   signal(signal: NodeJS.Signals): void;
 }
@@ -31,13 +33,13 @@ export interface NacosCluster {
   readonly members: readonly [NacosMember, NacosMember, NacosMember];
   /** The members' addresses, as both SDKs take them. */
   readonly addresses: string;
-  /** The address of this machine by which members reach it: where they push to. */
+  /** This machine's address as members reach it; they push to it. */
   readonly host: string;
-  /** Ends all, and removes the data and the network. */
+  /** Ends all members, and removes the data and the network. */
   stop(): Promise<void>;
 }
 
-/** What a cluster is started with. */
+/** Options of a cluster. */
 export interface NacosClusterOptions {
   /** Gets a line for each step worth telling. */
   log?(line: string): void;
@@ -47,10 +49,10 @@ const VERSION = '2.2.4';
 const PORT = 8848;
 /** Three JVMs start at once. */
 const startTimeoutMs = 400_000;
-/** Nobody has this hardware address: what is sent there gets lost. */
+/** No machine has this hardware address: packets to it get lost. */
 const NOBODY = '02:00:00:00:00:00';
 
-/** Tells whether a cluster can run here, and if not, why. */
+/** Whether a cluster can run here, and if not, why. */
 export function nacosClusterAvailability(): RealNacosAvailability {
   if (process.platform !== 'linux') return { available: false, reason: 'network namespaces are Linux only' };
   if (process.getuid?.() !== 0) return { available: false, reason: 'only root makes network namespaces' };
@@ -65,7 +67,7 @@ export function nacosClusterAvailability(): RealNacosAvailability {
   return { available: false, reason: `this machine allows no network of one's own: ${(made.stderr + bridged.stderr).trim()}` };
 }
 
-/** Starts a cluster, and waits until each member serves and what one is told reaches the others. */
+/** Starts a cluster, and waits until each member serves and changes at one reach the others. */
 export async function startNacosCluster({ log = () => {} }: NacosClusterOptions = {}): Promise<NacosCluster> {
   const { available, reason } = nacosClusterAvailability();
   if (!available) throw new RealNacosError('ELANE_NACOS_UNAVAILABLE', `a cluster of Nacos ${VERSION} cannot run here: ${reason}`);
@@ -98,12 +100,15 @@ export async function startNacosCluster({ log = () => {} }: NacosClusterOptions 
     restart: () => server.restart(),
     partition: () => network.cut(i),
     heal: () => network.heal(i),
+    get pid() {
+      return server.pid;
+    },
     signal: (signal: NodeJS.Signals) => void process.kill(server.pid, signal),
   }));
   return { members: members as unknown as NacosCluster['members'], addresses: addresses.join(','), host: network.host, stop };
 }
 
-/** A config that one is told is there at all: raft has a leader, and each member what it needs to forward to it. */
+/** Waits until a config written at one member is at all: then raft has a leader, and each member can forward to it. */
 async function untilReplicated(servers: readonly NacosProcess[], addresses: readonly string[]): Promise<void> {
   for (const deadline = Date.now() + startTimeoutMs; ; await pause(500)) {
     try {
@@ -115,7 +120,7 @@ async function untilReplicated(servers: readonly NacosProcess[], addresses: read
   }
 }
 
-/** A bridge, and a namespace for each member. Names begin with the process that made them. */
+/** A bridge, and a namespace for each member. Names begin with the id of the process that made them. */
 class Network {
   readonly host: string;
   readonly hosts: readonly string[];
@@ -153,7 +158,7 @@ class Network {
 
   remove(): void {
     networks.delete(this);
-    // A link goes with its namespace, but late.
+    // The kernel removes a link with its namespace, but late.
     this.namespaces.forEach((namespace, i) => {
       tryIp(`link del ${this.#bridge}v${i}`);
       tryIp(`netns del ${namespace}`);
@@ -173,14 +178,14 @@ class Network {
 const networks = new Set<Network>();
 process.once('exit', () => networks.forEach((network) => network.remove()));
 
-/** Removes what processes left that were killed. Their JVMs end by themselves, as their standard input has ended. */
+/** Removes leftovers of killed processes. Their JVMs end by themselves when their standard input ends. */
 function removeLeftovers(): void {
   const namespaces = tryIp('netns list').matchAll(/^(ln(\d+)-\d)\b/gm);
   for (const [, name, pid] of namespaces) if (!isRunning(Number(pid))) tryIp(`netns del ${name}`);
   for (const [, name, pid] of tryIp('-br link').matchAll(/^(ln(\d+)(?:v\d)?)\b/gm)) if (!isRunning(Number(pid))) tryIp(`link del ${name}`);
 }
 
-/** Of the range for trials of networks, RFC 2544: 198.18.0.0/15. */
+/** From the range for network benchmarks, RFC 2544: 198.18.0.0/15. */
 function freeSubnet(): string {
   const taken = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
   for (;;) {

@@ -1,14 +1,21 @@
 /**
- * Real Nacos servers: the official modules from Maven Central, run by a Java 17 or later found on this machine.
+ * Real Nacos servers: the official modules from Maven Central, run by this machine's Java, 17 or later.
  * Limits: the gRPC and raft ports (P + 1000, P + 1001, P - 1000) bind all interfaces, HTTP binds loopback only; there is no console.
  */
 import { createServer } from 'node:net';
 import { prepare, realNacosAvailability, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
 import { NacosProcess, PortTakenError } from './nacos-process.js';
 
-export { realNacosAvailability, realNacosVersions, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
+export {
+  everyNacosVersion,
+  nacos3Version,
+  realNacosAvailability,
+  realNacosVersions,
+  RealNacosError,
+  type RealNacosVersion,
+} from './nacos-installation.js';
 
-/** What a server is started with. */
+/** Options of a server. */
 export interface RealNacosOptions {
   version: RealNacosVersion;
   /** The HTTP port; gRPC takes port + 1000 and + 1001, raft takes port - 1000. Default: a free one. */
@@ -19,7 +26,7 @@ export interface RealNacosOptions {
   log?(line: string): void;
 }
 
-/** A running server of its own data folder. */
+/** A running server with its own data folder. */
 export interface RealNacos {
   readonly version: RealNacosVersion;
   readonly host: string;
@@ -27,11 +34,11 @@ export interface RealNacos {
   /** `host:port`, as both SDKs take it. */
   readonly address: string;
   readonly grpc: true;
-  /** Process id of the JVM, another one after restart(). */
+  /** Process id of the JVM; changes with restart(). */
   readonly pid: number;
-  /** Ends the server and removes its data; at once, since nothing of it is kept. */
+  /** Kills the server and removes its data: nothing needs to be kept. */
   stop(): Promise<void>;
-  /** Ends the server as a crash would (SIGKILL); restart() starts it again. */
+  /** Kills the server (SIGKILL), like a crash; restart() starts it again. */
   kill(): Promise<void>;
   /** Shuts the server down if it runs, and starts it again on the same port with the same data. */
   restart(): Promise<void>;
@@ -40,7 +47,7 @@ export interface RealNacos {
 const host = '127.0.0.1';
 const startTimeoutMs = 120_000;
 
-/** Starts a server and waits until it serves; downloads it first where that has not been done. */
+/** Starts a server and waits until it serves; downloads it first if necessary. */
 export async function startRealNacos(options: RealNacosOptions): Promise<RealNacos> {
   const { version, auth, log = () => {} } = options;
   const { available, reason } = realNacosAvailability();
@@ -64,17 +71,17 @@ export async function startRealNacos(options: RealNacosOptions): Promise<RealNac
       };
     } catch (error) {
       await server.stop();
-      // Another process may have taken one of the four ports since they were looked at.
+      // Another process may have taken one of the four ports since the check.
       if (options.port !== undefined || attempt === 5 || !(error instanceof PortTakenError)) throw error;
       log(`Nacos ${version}: ${error.message}; trying other ports`);
     }
   }
 }
 
-/** Ports handed out by this process, so that two servers starting at once never get the same. */
+/** Ports handed out by this process, so that two servers starting concurrently never get the same. */
 const handedOut = new Set<number>();
 
-/** A port P with P + 1000, P + 1001 and P - 1000 free too; below the range that outgoing connections use. */
+/** A port P such that P + 1000, P + 1001 and P - 1000 are free too; below the range of outbound connections. */
 async function reservePorts(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const port = 21_000 + Math.floor(Math.random() * 10_000);

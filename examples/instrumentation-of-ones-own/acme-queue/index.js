@@ -1,6 +1,6 @@
 'use strict';
 
-/** Calls back in order, all of them from one immediate, which belongs to whoever came first. */
+/** Calls back in order, all from one immediate, which belongs to the first caller. */
 class Queue {
   #waiting = [];
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject } from '@midwayjs/core';
 import type { Context } from '@midwayjs/koa';
 
-/** B, the commodity center: asks C by its service name. */
+/** B, the commodity center: calls C by its service name. */
 @Controller('/')
 export class CommodityController {
   @Inject()

@@ -5,7 +5,7 @@ import { NacosNamingClient } from 'nacos';
 
 const SERVICE = 'spring-cloud-b';
 
-/** What Midway runs: koa, and the registration in Nacos. */
+/** Configures koa, and registers in Nacos. */
 @Configuration({
   imports: [koa],
   importConfigs: [

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** Asks C, the inventory center, by its service name. */
+/** Calls C, the inventory center, by its service name. */
 @Injectable()
 export class InventoryService {
   async ask(): Promise<string> {

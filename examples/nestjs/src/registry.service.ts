@@ -5,7 +5,7 @@ import { NacosNamingClient } from 'nacos';
 
 const SERVICE = 'spring-cloud-b';
 
-/** Registers this instance in Nacos once it listens, and takes it out again at the end. */
+/** Registers this instance in Nacos once it listens, and deregisters it at shutdown. */
 @Injectable()
 export class RegistryService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   self = '';

@@ -10,7 +10,7 @@ export interface AuthorArguments {
 
 /** Adds `--author`. */
 export function withAuthor(command: Command): Command {
-  return command.option('--author <name>', 'who makes the change, for the history');
+  return command.option('--author <name>', 'author of the change, for the history');
 }
 
 /** Adds `--author`, and `--by`, its former name: `lane set` has always used that for the key that a share sticks to. */
@@ -18,16 +18,16 @@ export function withAuthorOrBy(command: Command): Command {
   return withAuthor(command).addOption(new Option('--by <name>', 'former name of --author').hideHelp());
 }
 
-/** Who changes lane groups, for Nacos's history: `--author`, or user and host. */
+/** The author of a change, for Nacos's history: `--author`, or user and host. */
 export function authorOf({ author, by }: AuthorArguments): string {
-  if (by !== undefined) console.error('warning: --by is deprecated here: name the author with --author');
+  if (by !== undefined) console.error('warning: --by is deprecated here: use --author');
   const given = author ?? by;
   if (given !== undefined && given !== '') return given;
   let user = 'unknown';
   try {
     user = userInfo().username;
   } catch {
-    // a container's user without a name
+    // A container's user may have no name.
   }
   return `${user}@${hostname()}`;
 }

@@ -1,9 +1,9 @@
-/** What commands say of a change of the lane groups. */
+/** Reports changes of the lane groups. */
 import { takingRules, tellTaking } from '@lane/core/rules';
 import type { ChangeResult } from '@lane/storage';
 import { printJson } from './output.js';
 
-/** Tells of a change: a sentence, or the outcome as JSON. */
+/** Reports a change as a sentence, or as JSON. */
 export function tellChange(result: ChangeResult, done: string, json: boolean | undefined): void {
   const { isChanged, conflicts, md5, protection } = result;
   const warnings = takingRules(result.document).map(tellTaking);
@@ -12,11 +12,11 @@ export function tellChange(result: ChangeResult, done: string, json: boolean | u
     return;
   }
   for (const warning of warnings) console.error(`warning: ${warning}`);
-  console.log(isChanged ? done : 'nothing to change: it is so already');
-  if (conflicts > 0) console.log('somebody else has changed the lane groups at the same time; both changes are in force');
+  console.log(isChanged ? done : 'nothing to change');
+  if (conflicts > 0) console.log('somebody else changed the lane groups at the same time; both changes are in force');
   if (protection === 'read-back' && isChanged) {
     console.error(
-      'warning: nothing protects changes of others here (the server keeps no history, and does not compare before it writes): look at what is in force where others change it, too',
+      'warning: this server keeps no history and does not compare before it writes, so your change may have overwritten another one: check the lane groups in force',
     );
   }
 }

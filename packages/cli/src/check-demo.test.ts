@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Result } from '@lane/testing';
 import { runLane } from '@lane/testing/programs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { AGENT_VARIABLES } from '@lane/core/agent';
 import { BASE_HOST, checkDemo, GRAY_HOST, startDemo, type Demo, type DemoOptions } from '../dist/index.js';
 
 async function start(options: DemoOptions = {}): Promise<Demo> {
@@ -72,7 +73,9 @@ describe('lane demo --check', () => {
     runLane(['demo', '--check', '--ports', 'auto', '--replicas', '1', ...args], { env });
 
   test('settings of the shell do not get into the demo', { timeout: 60_000 }, async () => {
-    const { code, stdout } = await check([], {
+    const { code, stdout, stderr } = await check([], {
+      // Of Lane: each option, its misspelling, and what else a tag is taken from.
+      ...Object.fromEntries(AGENT_VARIABLES.flatMap((name) => [name, `${name}S`, name.toLowerCase()].map((each) => [each, 'garbage']))),
       LANE_TAG: 'blue',
       LANE_DISABLE: 'all',
       LANE_NACOS_NAMESPACE: 'nowhere',
@@ -80,8 +83,24 @@ describe('lane demo --check', () => {
       LANE_REGISTRY: '@acme/none',
       LANE_FORMATS: 'mse',
       'alicloud.service.tag': 'blue',
+      MSE_ALICLOUD_SERVICE_TAG: 'blue',
+      'profiler.micro.service.tag.trace.enable': 'true',
+      pm2_env: '{"LANE_TAG":"blue"}',
+      // Of others: what most services read, ours included.
+      PORT: '1',
+      HOST: '192.0.2.1',
+      NAME: 'blue',
+      NACOS_SERVER: '192.0.2.1:1',
+      NACOS_NAMESPACE: 'nowhere',
+      NACOS_USERNAME: 'blue',
+      KUBERNETES_SERVICE_HOST: '192.0.2.1',
+      HTTP_PROXY: 'http://127.0.0.1:9',
+      http_proxy: 'http://127.0.0.1:9',
+      NODE_USE_ENV_PROXY: '1',
     });
+    expect(stdout).toContain(`${BASE_HOST}: 101 of 101 right`);
     expect(stdout).toContain(`${GRAY_HOST}: 101 of 101 right`);
+    expect(stderr).toBe('');
     expect(code).toBe(0);
   });
 

@@ -1,19 +1,19 @@
 import { BASE_HOST, GRAY_HOST, type Demo } from './demo.js';
 
-/** What became of the requests to one host. */
+/** The result of the requests to one host. */
 export interface HostCheck {
   readonly host: string;
   readonly first: string;
   readonly sent: number;
   readonly right: number;
-  /** Answers that were not as expected, each once, with how often. */
+  /** Unexpected answers, and how often each came. */
   readonly wrong: Readonly<Record<string, number>>;
 }
 
 const REQUESTS = 200;
 const CONCURRENCY = 8;
 
-/** Sends both requests of the scenario, then 200 in a mix; every one has to be right. */
+/** Sends both requests of the scenario, then 200 more of both, concurrently. */
 export async function checkDemo(demo: Demo): Promise<readonly HostCheck[]> {
   const hosts = [BASE_HOST, GRAY_HOST];
   const checks = await Promise.all(

@@ -1,7 +1,7 @@
-/** What may come next in a command line, found by walking the commands themselves, so that it can't rot. */
+/** Completes command lines by walking the command definitions, so it can't go stale. */
 import type { Command, Option } from 'commander';
 
-/** Names that Nacos has to be asked for. */
+/** Names that come from Nacos. */
 export interface DynamicNames {
   groups(): Promise<readonly string[]>;
   lanes(): Promise<readonly string[]>;
@@ -59,7 +59,7 @@ function takesValue({ required, optional }: Option): boolean {
   return required || optional;
 }
 
-/** The scripts for shells; each asks the command itself at each completion. */
+/** The shells' scripts; each runs `lane __complete` at each completion. */
 export const COMPLETION_SCRIPTS = {
   bash: `# lane: completion for bash. Put into ~/.bashrc:  eval "$(lane completion bash)"
 _lane_complete() {

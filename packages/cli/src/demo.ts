@@ -1,4 +1,4 @@
-/** The scenario: A → B → C behind Nacos and a gateway, base and gray, in processes that know nothing of lanes. */
+/** The demo: A → B → C behind Nacos and a gateway, base and gray, in processes that know nothing of lanes. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { createServer } from 'node:net';
@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { laneGroupsToJson, type LaneGroupsDocument } from '@lane/core/rules';
-import { DEFAULT_FORMATS, tagOfMetadata, type ServiceKey, type Tag } from '@lane/core/model';
+import { DEFAULT_FORMATS, InstanceTags, type ServiceKey, type Tag } from '@lane/core/model';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, publishLaneGroups } from '@lane/storage';
 import { CliError } from './cli-error.js';
@@ -30,14 +30,14 @@ const GATEWAY_PORT = 8000;
 const CONSOLE_PORT = 8900;
 const READY_TIMEOUT_MS = 90_000;
 const POLL_MS = 100;
-/** Of a service with the agent, by experience. */
+/** Measured for a service with the agent. */
 const MEGABYTES_EACH = 85;
-/** After how many processes the progress is told. */
+/** Report progress after every so many processes. */
 const PROGRESS_STEP = 4;
 
 /** Options of {@link startDemo}. */
 export interface DemoOptions {
-  /** A Nacos that is there: `host:port`. Default: an embedded one is started. */
+  /** An existing Nacos, `host:port`. Default: starts an embedded one. */
   readonly nacos?: string | undefined;
   readonly nacosUsername?: string | undefined;
   readonly nacosPassword?: string | undefined;
@@ -51,15 +51,15 @@ export interface DemoOptions {
   readonly replicas?: number | undefined;
   /** Default `hosts`. */
   readonly entry?: 'hosts' | 'rules' | undefined;
-  /** `none`: publishes no lane group, for whoever makes it by hand. Default `shop`. */
+  /** `none`: publishes no lane group, to create it by hand. Default `shop`. */
   readonly laneGroups?: 'shop' | 'none' | undefined;
   /** Starts the console, too. */
   readonly console?: boolean | undefined;
-  /** Further environment of the services, as their authors would set it. */
+  /** Additional environment of the services. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Told of each step. */
+  /** Called at each step. */
   readonly onProgress?: ((line: string) => void) | undefined;
-  /** Told of a process that ended unasked. */
+  /** Called when a process ends unexpectedly. */
   readonly onDeath?: ((description: string) => void) | undefined;
 }
 
@@ -72,31 +72,31 @@ export interface DemoService {
   readonly pid: number;
   /** `ip:port`, as registered. */
   readonly address: string;
-  /** Ends it at once; SIGTERM lets it deregister. */
+  /** Kills it; with SIGTERM it deregisters first. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts a process in its place, on another port, and waits until it has registered. */
+  /** Starts a new process in its place, on another port, and waits until it has registered. */
   restart(): Promise<void>;
 }
 
 /** The running scenario. */
 export interface Demo {
   readonly gatewayUrl: string;
-  /** Where the console is, if it was asked for. */
+  /** The console's URL, if it was requested. */
   readonly consoleUrl: string | undefined;
   /** `host:port`. */
   readonly nacosAddress: string;
   readonly services: readonly DemoService[];
-  /** Asks the gateway for /a under a host. */
+  /** Requests /a of a host from the gateway. */
   request(host: string, headers?: Readonly<Record<string, string>>): Promise<{ status: number; body: string }>;
-  /** What a request of that host has to be answered with. */
+  /** The expected answer to a request of that host. */
   expected(host: string): RegExp;
-  /** Resolves when the registry has just so many healthy instances of a service in a lane. */
+  /** Resolves when the registry has exactly this many healthy instances of a service in a lane. */
   waitForInstances(service: string, lane: 'base' | 'gray', count: number): Promise<void>;
-  /** Ends everything and leaves nothing behind. */
+  /** Stops and cleans up everything. */
   stop(): Promise<void>;
 }
 
-/** The lane group of the scenario's third step; its rule is for `--entry rules`. */
+/** The lane group of the scenario; its rule is for `--entry rules`. */
 export function shopLaneGroups(): LaneGroupsDocument {
   return {
     version: 1,
@@ -113,12 +113,12 @@ export function shopLaneGroups(): LaneGroupsDocument {
 
 const shopText = (): string => laneGroupsToJson(shopLaneGroups());
 
-/** Publishes the lane group of the scenario; true if it was not there. Rejects rather than replace lane groups of somebody's own. */
+/** Publishes the lane group of the scenario; true if it did not exist. Rejects rather than replace other lane groups. */
 async function publishShop(connection: NacosConnection): Promise<boolean> {
   const found = await connection.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP);
   if (found !== undefined && found.content !== shopText()) {
     throw new CliError(
-      `the Nacos on ${connection.server} has lane groups of its own (dataId ${LANE_GROUPS_DATA_ID}, group ${LANE_GROUPS_GROUP}), which the demo would replace: add --namespace with the id of one that has none`,
+      `the Nacos on ${connection.server} already has lane groups (dataId ${LANE_GROUPS_DATA_ID}, group ${LANE_GROUPS_GROUP}), which the demo would replace: add --namespace with the id of an empty namespace`,
       'ELANE_CONFLICT',
     );
   }
@@ -149,11 +149,11 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopping ??= (async () => {
-      // Services first: they deregister, which takes the registry.
+      // Services first: they deregister, for which they need the registry.
       const isSupport = (one: ManagedProcess): boolean => one.name === 'the embedded Nacos';
       await Promise.all([...processes].filter((one) => !isSupport(one)).map((one) => one.stop()));
       if (ended.connection !== undefined) {
-        // What somebody has made of it meanwhile is not ours to remove. An embedded Nacos takes it along anyway.
+        // Remove only our own lane group, if unchanged. An embedded Nacos needs no clean-up.
         if (ended.ownsLaneGroups === true && options.nacos !== undefined) await removeShop(ended.connection).catch(() => {});
         await ended.connection.close();
       }
@@ -193,7 +193,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
       ...(options.nacosUsername === undefined ? {} : { NACOS_USERNAME: options.nacosUsername }),
       ...(options.nacosPassword === undefined ? {} : { NACOS_PASSWORD: options.nacosPassword }),
       LANE_SNAPSHOT_DIR: folder,
-      // Figures for the console, each on a free port that it announces.
+      // Figures for the console: each service listens on a free port and announces it.
       ...(options.console === true ? { LANE_ADMIN_PORT: '0' } : {}),
       ...options.env,
     };
@@ -202,7 +202,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
     );
     const count = roles.length * replicas;
     const fewer = replicas === 1 ? '' : `; --replicas 1 starts ${roles.length}`;
-    onProgress(`starting ${count} processes (some ${(Math.round((count * MEGABYTES_EACH) / 100) / 10).toFixed(1)} GB of memory${fewer})`);
+    onProgress(`starting ${count} processes (about ${(Math.round((count * MEGABYTES_EACH) / 100) / 10).toFixed(1)} GB of memory${fewer})`);
     const services = roles.flatMap((role) => Array.from({ length: replicas }, (_, replica) => startService(role, replica, shop, env)));
     let registered = 0;
     await Promise.all(
@@ -321,7 +321,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
         current = startProcess({
           name: `${name} ${lane} ${replica + 1}`,
           script: join(shop, `${letter}.js`),
-          // From where NODE_OPTIONS="--require @lane/agent" finds the agent: the shop knows nothing of it.
+          // NODE_OPTIONS="--require @lane/agent" resolves from here: the shop itself does not have the agent installed.
           cwd: join(__dirname, '..'),
           preload: ['@lane/agent'],
           env: {
@@ -337,7 +337,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 }
 
-/** What the chain answers with where `isGray` says which services answer from their canary. */
+/** The chain's answer, where `isGray` says which services answer from their canary. */
 function expectedAnswer(isGray: (letter: string) => boolean): RegExp {
   return new RegExp(`^${SHOP.map(({ letter, name }) => `${name}${isGray(letter) ? 'gray' : ''}\\[[\\d.]+:\\d+\\]`).join(' -> ')}$`);
 }
@@ -346,7 +346,7 @@ function expectAgent(): void {
   try {
     require.resolve('@lane/agent');
   } catch {
-    throw new CliError('the agent is not built: npm run build', 'ELANE_NOT_BUILT');
+    throw new CliError('the agent is not built: run npm run build', 'ELANE_NOT_BUILT');
   }
 }
 
@@ -357,7 +357,7 @@ async function expectFreePort(port: number, what: string, more: string): Promise
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw new CliError(
-      `port ${port}, which ${what} needs, is in use: stop what listens there, or --ports auto for free ports${more}`,
+      `port ${port}, which ${what} needs, is in use: stop what listens there, or pass --ports auto for free ports${more}`,
       'ELANE_PORT_IN_USE',
     );
   }
@@ -367,11 +367,13 @@ async function expectFreePort(port: number, what: string, more: string): Promise
 
 async function waitUntilRegistered(connection: NacosConnection, name: string, lane: 'base' | 'gray', count: number): Promise<void> {
   const key: ServiceKey = { name, group: 'DEFAULT_GROUP' };
+  // The demo's lane groups label nobody.
+  const tags = new InstanceTags(DEFAULT_FORMATS, undefined);
   const deadline = Date.now() + READY_TIMEOUT_MS;
   let found = 0;
   while (Date.now() < deadline) {
     const instances = await connection.list(key);
-    found = instances.filter((one) => one.healthy && (tagOfMetadata(one.metadata, DEFAULT_FORMATS) === GRAY) === (lane === 'gray')).length;
+    found = instances.filter((one) => one.healthy && (tags.tagOf(name, one) === GRAY) === (lane === 'gray')).length;
     if (found === count) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

@@ -1,10 +1,10 @@
-/** What the exit codes of all commands mean. */
+/** The exit codes of all commands. */
 export const EXIT = {
   ok: 0,
-  /** It did not work, or what was checked is not right. */
+  /** The command failed, or a check found problems. */
   failed: 1,
-  /** The arguments can't be used. */
+  /** Invalid arguments. */
   usage: 2,
-  /** Somebody else has changed the lane groups meanwhile; nothing of theirs is overwritten. */
+  /** Somebody else changed the lane groups in the meantime; their change is not overwritten. */
   conflict: 3,
 } as const;

@@ -1,6 +1,6 @@
 /**
- * Preloaded into the processes of the demo: when the demo is gone, however it ended, so are they. The channel between them
- * closes with it; it holds no process alive by itself.
+ * Preloaded into the demo's processes: exits when the demo ends, however it ends, because that closes the IPC channel. The channel alone
+ * does not keep a process alive.
  */
 if (process.channel !== undefined && process.channel !== null) {
   process.on('disconnect', () => process.exit(1));

@@ -1,4 +1,4 @@
-/** Options of `lane gateway export` and `lane gateway xds`, and what is exported by them: once, or as it changes. */
+/** Options of `lane gateway export` and `lane gateway xds`, and the source of what they export, once or watched. */
 import { isIP } from 'node:net';
 import { InvalidArgumentError, type Command } from 'commander';
 import { BEATS_HOLD_MS, isTag, type Instance } from '@lane/core/model';
@@ -16,7 +16,7 @@ import { parseLaneGroupsText, readLaneGroupsFile } from './lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistry, withRegistryOptions, type Opened, type RegistryArguments } from './registry-options.js';
 import { TERMINAL_LOG } from './terminal.js';
 
-/** What is exported, as given. */
+/** The options as given. */
 export interface ExportArguments extends RegistryArguments, FormatsArguments {
   route?: GatewayRoute[];
   ingress?: string[];
@@ -31,23 +31,27 @@ export interface ExportArguments extends RegistryArguments, FormatsArguments {
 /** Adds the options of {@link ExportArguments}. */
 export function withExportOptions(command: Command): Command {
   return withRegistryOptions(command)
-    .option('--route <host[/path]=service[:tag]>', 'where requests go; repeatable. Default: all to the only service that is an entry', parseRoute)
-    .option('--ingress <path>', 'routes from Kubernetes manifests, as those of lane gateway; repeatable', gather)
-    .option('--mend', 'replace a Service that an Ingress names and that does not exist by the one with the nearest name')
+    .option(
+      '--route <host[/path]=service[:tag]>',
+      'route requests for this host and path to this service; repeatable. Default: all to the only entry service',
+      parseRoute,
+    )
+    .option('--ingress <path>', 'Kubernetes manifests with routes, as for lane gateway; repeatable', gather)
+    .option('--mend', 'where an Ingress names a Service that does not exist, use the one with the most similar name')
     .option('--upstream <service[:tag]=host:port,...>', 'addresses of a service, instead of those in Nacos; repeatable', parseUpstream)
-    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
-    .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
+    .option('--rules <file>', 'read lane groups from this JSON or YAML file instead of Nacos')
+    .option('--service <name>', 'name of the gateway in the entries of lane groups', 'lane-gateway')
     .addOption(formatsOption('formats in which the tag is written, and the tags of instances are read'))
-    .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
+    .option('--baggage-key <key>', 'key of Lane’s entry in the baggage header', parseBaggageKey, 'lane')
     .option('--listen <port>', 'port that the gateway listens on', parsePort, 80);
 }
 
-/** Any time will do. */
+/** Any interval works. */
 const HOLD_PROCESS_MS = 60_000;
 
 type Route = GatewayRoute & { readonly problem?: string | undefined };
 
-/** The source of an export at this moment. */
+/** Reads the source of an export once. */
 export function sourceNow(given: ExportArguments, command: Command, needsAddresses: boolean): Promise<ExportSource> {
   return withRegistry(given, command, async (opened) => {
     const asked = await askedRoutes(given);
@@ -64,8 +68,8 @@ export function sourceNow(given: ExportArguments, command: Command, needsAddress
 }
 
 /**
- * Watches what an export is made from, until it is closed. What is wrong at the start is thrown; later the last good state stays.
- * `isSettled`: false in the first seconds, when a registry that has been started anew may not know everybody yet.
+ * Watches the source of an export until closed. Throws for problems at the start; later it keeps the last good state.
+ * `isSettled`: false in the first seconds, when a restarted registry may not know all instances yet.
  */
 export async function watchSource(
   given: ExportArguments,
@@ -73,7 +77,11 @@ export async function watchSource(
   onSource: (source: ExportSource, isSettled: boolean) => void,
 ): Promise<{ close(): Promise<void> }> {
   if (given.rules === '-')
-    throw new CliError('--rules takes a file, which is read again when it changes: give one instead of -', 'ELANE_USAGE', EXIT.usage);
+    throw new CliError(
+      "--rules reloads its file when it changes, so it can't be standard input: give a file instead of -",
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
   if (given.rules !== undefined) await readLaneGroupsFile(given.rules);
   const asked = await askedRoutes(given);
   const { LiveSource } = await import('@lane/gateway');
@@ -88,7 +96,7 @@ export async function watchSource(
     },
     given.registryHold ?? registry.holdMs ?? BEATS_HOLD_MS,
   );
-  // Connections to a registry don't hold the process, as it is in somebody's app.
+  // Registry connections do not keep the process alive, since agents use them in apps.
   const held = setInterval(() => {}, HOLD_PROCESS_MS);
   const live: LiveSource = new LiveSource({
     registry,
@@ -110,7 +118,7 @@ export async function watchSource(
       : watchLaneGroupsFile(given.rules, { ...watching, parse: parseLaneGroupsText });
   const isAsked = given.rules === undefined || given.upstream === undefined;
   const check = (isAsked ? await nacos?.check() : undefined) ?? { ok: true };
-  if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing changes until then`);
+  if (!check.ok) console.error(`lane gateway: ${check.problem}; nothing changes until this is fixed`);
   return {
     async close() {
       clearTimeout(settling);
@@ -126,7 +134,7 @@ function restOf({ service, formats, baggageKey, listen }: ExportArguments): Omit
   return { service, formats, baggageKey, port: listen };
 }
 
-/** What a bootstrap is made from: all that does not change. */
+/** The source of a bootstrap: only what does not change. */
 export function sourceOfOptions(given: ExportArguments): ExportSource {
   return { ...restOf(given), document: undefined, routes: [], instancesOf: () => undefined };
 }
@@ -135,7 +143,7 @@ async function askedRoutes({ route = [], ingress, mend }: ExportArguments): Prom
   return [...route, ...(ingress === undefined ? [] : await routesOfIngress(ingress, mend === true))];
 }
 
-/** The routes as asked for; none: all to the service that is an entry. */
+/** The requested routes; without any, all requests go to the only entry service. */
 function routesUnder(
   document: LaneGroupsDocument | undefined,
   asked: readonly Route[],
@@ -145,18 +153,18 @@ function routesUnder(
   const routes = asked.length > 0 ? asked.filter(({ problem }) => problem === undefined) : [{ host: '*', service: onlyEntry(document) }];
   return routes.map((route) => {
     const { name, group } = keyOf(route.service);
-    // The Service of an Ingress may be in another group than the others.
+    // An Ingress may route to a service of another group.
     return { ...route, service: name, group: registry === 'nacos' ? (route.group ?? group) : group };
   });
 }
 
 async function inForce(connection: NacosConnection): Promise<LaneGroupsDocument> {
   const { document, problems } = await new LaneGroupsStore(connection).read();
-  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid');
+  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are invalid');
   return document;
 }
 
-/** The service behind the gateway, where the lane groups leave no doubt. */
+/** The service behind the gateway, if the lane groups make it unambiguous. */
 function onlyEntry(document: LaneGroupsDocument | undefined): string {
   const entries = new Set<string>();
   for (const group of document?.groups ?? []) {
@@ -165,7 +173,7 @@ function onlyEntry(document: LaneGroupsDocument | undefined): string {
   }
   const [only] = entries;
   if (entries.size !== 1 || only === undefined)
-    throw new CliError('which service is behind the gateway can’t be told: give --route host=service', 'ELANE_USAGE', EXIT.usage);
+    throw new CliError('the service behind the gateway is ambiguous: give --route host=service', 'ELANE_USAGE', EXIT.usage);
   return only;
 }
 
@@ -179,7 +187,7 @@ function parseUpstream(text: string, before = new Map<string, Instance[]>()): Ma
     const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(address.trim());
     const ip = parts?.[1] ?? parts?.[2];
     if (parts === null || ip === undefined || (parts[1] !== undefined && isIP(ip) !== 6))
-      throw new InvalidArgumentError(`${JSON.stringify(address)} is no address: accepted is host:port.`);
+      throw new InvalidArgumentError(`${JSON.stringify(address)} is not an address: must be host:port.`);
     const instance: Instance = {
       ip,
       port: Number(parts[3]),

@@ -1,4 +1,4 @@
-/** Options that stand for variables of the agent, where a message speaks of these. */
+/** Options that replace the agent's variables in messages. */
 const FLAGS: ReadonlyArray<readonly [variable: string, flag: string]> = [
   ['LANE_NACOS_SERVER', '--nacos'],
   ['LANE_NACOS_NAMESPACE', '--namespace'],
@@ -8,7 +8,7 @@ const FLAGS: ReadonlyArray<readonly [variable: string, flag: string]> = [
   ['LANE_NACOS_TRANSPORT', '--nacos-transport'],
 ];
 
-/** A message in the words of whoever gave options: it names the flag in the place of the variable, where one was given, or else `prefersFlag`. */
+/** Replaces variables in a message by flags: those given on the command line, and those that `prefersFlag` selects. */
 export function inFlags(message: string, prefersFlag: (variable: string) => boolean = () => false): string {
   const isGiven = (flag: string): boolean => process.argv.some((one) => one === flag || one.startsWith(`${flag}=`));
   return FLAGS.filter(([variable, flag]) => isGiven(flag) || prefersFlag(variable)).reduce(

@@ -1,7 +1,7 @@
 /** Parsers of arguments of the gateway's commands. */
 import { InvalidArgumentError, Option } from 'commander';
-import { NEAR_ACCEPTED, nearPolicy } from '@lane/core/agent';
-import { isBaggageKey, type NearPolicy } from '@lane/core/model';
+import { NEAR_ACCEPTED, nearPolicy, OUTLIER_ACCEPTED, outlierPolicy } from '@lane/core/agent';
+import { isBaggageKey, type NearPolicy, type OutlierPolicy } from '@lane/core/model';
 import type { GatewayRoute } from '@lane/gateway';
 import { parseDuration } from './arguments.js';
 
@@ -15,26 +15,33 @@ export function parseRoute(text: string, before: GatewayRoute[] = []): GatewayRo
 
 /** A key of the baggage header. */
 export function parseBaggageKey(text: string): string {
-  if (!isBaggageKey(text)) throw new InvalidArgumentError('accepted is a key of the W3C baggage header.');
+  if (!isBaggageKey(text)) throw new InvalidArgumentError('Must be a key of the W3C baggage header.');
   return text;
 }
 
-/** An option that may be given several times. */
+/** Collects an option that may be repeated. */
 export function gather(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
 
-/** When near instances come first. */
+/** When to prefer near instances. */
 export function parseNear(text: string): NearPolicy {
   const policy = nearPolicy(text);
-  if (policy === undefined) throw new InvalidArgumentError(`accepted is ${NEAR_ACCEPTED}.`);
+  if (policy === undefined) throw new InvalidArgumentError(`Must be ${NEAR_ACCEPTED}.`);
   return policy;
 }
 
-/** How long a registry that forgets is not believed. */
+/** When to eject instances that answer server errors. */
+export function parseOutlier(text: string): OutlierPolicy {
+  const policy = outlierPolicy(text);
+  if (policy === undefined) throw new InvalidArgumentError(`Must be ${OUTLIER_ACCEPTED}.`);
+  return policy;
+}
+
+/** How long to keep instances that the registry drops in bulk. */
 export function registryHoldOption(): Option {
   return new Option(
     '--registry-hold <time>',
-    'how long instances that the registry takes away in bulk, and lane groups that vanish, stay in use, as it may have forgotten them: such as 40s, or off. Default: with Nacos 40s',
+    'how long to keep instances that the registry drops in bulk, and lane groups that disappear, since it may have lost them: such as 40s, or off. Default: with Nacos 40s',
   ).argParser((text) => (text === 'off' ? 0 : parseDuration(text)));
 }

@@ -1,4 +1,4 @@
-/** Lane groups that somebody has written into a file, JSON or YAML: what is wrong is told with line and column. */
+/** Reads lane groups from JSON or YAML files, and reports problems with line and column. */
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import { parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core/rules';
@@ -7,13 +7,13 @@ import { EXIT } from './exit-codes.js';
 
 type Yaml = typeof import('yaml');
 
-/** A problem, and where in the file it is. */
+/** A problem and its place in the file. */
 export interface PlacedProblem extends Problem {
   readonly line: number | undefined;
   readonly column: number | undefined;
 }
 
-/** The error for a file that has no valid lane groups; one line a problem. */
+/** The error for a file without valid lane groups; one line per problem. */
 export class LaneGroupsFileError extends CliError {
   readonly problems: readonly PlacedProblem[];
 
@@ -28,7 +28,7 @@ export class LaneGroupsFileError extends CliError {
   }
 }
 
-/** What a text says, or each problem with its place. */
+/** The document of a text, or its problems with their places. */
 export type PlacedLaneGroups =
   | { readonly ok: true; readonly document: LaneGroupsDocument }
   | { readonly ok: false; readonly problems: readonly PlacedProblem[] };
@@ -40,7 +40,7 @@ export async function readLaneGroupsFile(file: string): Promise<LaneGroupsDocume
   throw new LaneGroupsFileError(file === '-' ? 'standard input' : file, parsed.problems);
 }
 
-/** Parses JSON or YAML. A single group does, too: it becomes a document of one. Never throws. */
+/** Parses JSON or YAML. A single group becomes a document of one. Never throws. */
 export function parseLaneGroupsText(text: string): PlacedLaneGroups {
   const { LineCounter, parseDocument } = require('yaml') as Yaml;
   const lines = new LineCounter();
@@ -52,7 +52,7 @@ export function parseLaneGroupsText(text: string): PlacedLaneGroups {
   try {
     value = source.toJS();
   } catch (bomb) {
-    // Aliases of aliases: yaml gives up where they would fill the memory.
+    // Aliases of aliases: yaml refuses to expand them without limit.
     return { ok: false, problems: [{ path: '', message: `${(bomb as Error).message}: write it without aliases (*)`, line: 1, column: 1 }] };
   }
   const isGroup = typeof value === 'object' && value !== null && !('groups' in value) && 'services' in value;
@@ -67,7 +67,7 @@ export function parseLaneGroupsText(text: string): PlacedLaneGroups {
     }),
   };
 
-  /** Of the field itself, or of the nearest thing around it that is there. */
+  /** The place of the field, or of its nearest existing ancestor. */
   function place(path: readonly string[]): Pick<PlacedProblem, 'line' | 'column'> {
     for (let length = path.length; length >= 0; length--) {
       const node = source.getIn(

@@ -1,13 +1,13 @@
-/** How commands name lanes: GROUP/LANE. */
+/** Names of lanes in commands: GROUP/LANE. */
 import { InvalidArgumentError } from 'commander';
 
-/** A lane of a group, by names. */
+/** The name of a lane, with its group's. */
 export interface LaneName {
   readonly group: string;
   readonly lane: string;
 }
 
-/** Parses GROUP/LANE; a group's own name may have slashes. */
+/** Parses GROUP/LANE; a group's name may contain slashes. */
 export function parseLaneName(text: string): LaneName {
   const slash = text.lastIndexOf('/');
   const group = text.slice(0, Math.max(slash, 0)).trim();

@@ -94,25 +94,25 @@ describe('help', () => {
     for (const word of told) expect(stdout).toContain(word);
   });
 
-  test('is what one gets who says nothing, and that is no success', async () => {
+  test('is printed without a command, which counts as a failure', async () => {
     const { code, stdout, stderr } = await lane([]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain('Usage: lane [options] [command]');
   });
 
-  test('is not needed to learn the version', async () => {
+  test('prints the version', async () => {
     expect(await lane(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
 
-describe('what cannot be', () => {
+describe('invalid arguments', () => {
   test.each([
     [['nacos', '--port', '65536'], /a port is a number from 0 to 65535/],
     [['nacos', '--port', '-1'], /a port is a number from 0 to 65535/],
     [['nacos', '--port', '80.5'], /a port is a number from 0 to 65535/],
     [['nacos', '8848'], /too many arguments/],
-    [['demo', '--replicas', '21'], /accepted is a number from 1 to 20/],
-    [['demo', '--without', 'b,x'], /there is no service x: accepted are a, b, c/],
+    [['demo', '--replicas', '21'], /Must be a number from 1 to 20/],
+    [['demo', '--without', 'b,x'], /There is no service x: must be one of a, b, c/],
     [['demo', '--ports', 'any'], /Allowed choices are default, auto/],
     [['demo', '--chek'], /unknown option '--chek'.*\n?.*--check/],
     [['gateway', '--entry', 'magic', '--route', '*=a'], /Allowed choices are hosts, rules/],
@@ -123,8 +123,11 @@ describe('what cannot be', () => {
     [['gateway', '--route', '*=a:gr ay'], /a route is host/],
     [['gateway', '--route', `*=a:${'x'.repeat(65)}`], /a route is host/],
     [['gateway', '--route', '*=a', '--route', 'nonsense'], /a route is host/],
-    [['gateway', '--route', '*=a', '--trust', '10.0.0.0/8,10.0.0.0/33'], /"10\.0\.0\.0\/33" is no network: accepted are none, all, or a comma list/],
-    [['gateway', '--route', '*=a', '--trust', ''], /"" is no network/],
+    [
+      ['gateway', '--route', '*=a', '--trust', '10.0.0.0/8,10.0.0.0/33'],
+      /"10\.0\.0\.0\/33" is not a network: must be none, all, or a comma-separated list/,
+    ],
+    [['gateway', '--route', '*=a', '--trust', ''], /"" is not a network/],
   ])('%j is refused with the remedy, before anything is started', async (args, message) => {
     const { code, stdout, stderr } = await lane(args);
     expect(stderr).toMatch(message);
@@ -134,7 +137,7 @@ describe('what cannot be', () => {
   });
 
   test.each([
-    [['demo', '--ports', 'auto', '--nacos', 'no such'], /^lane: "no such" is no address of a Nacos server: .*host:port.*\n$/],
+    [['demo', '--ports', 'auto', '--nacos', 'no such'], /^lane: "no such" is not the address of a Nacos server: .*host:port.*\n$/],
     // An address for documentation (RFC 5737): nobody's.
     [['nacos', '--port', '0', '--host', '192.0.2.1'], /^lane: (?:bind|listen) EADDRNOTAVAIL.*192\.0\.2\.1.*: choose another --port or --host\n$/],
   ])('%j ends with one line', async (args, message) => {
@@ -146,18 +149,18 @@ describe('Kubernetes as registry', () => {
   const NONE = { KUBERNETES_SERVICE_HOST: '' };
   const NOBODY = ['--registry', 'kubernetes', '--kubernetes', 'http://127.0.0.1:9'];
   test.each([
-    [['status', '--registry', 'kubernetes'], 2, /needs a cluster, .* run kubectl proxy, and give --kubernetes http:/],
-    [['status', '--registry', 'kubernetes', '--kubernetes', '10.0.0.1:6443'], 2, /10\.0\.0\.1:6443 is no URL: give one such as http:/],
-    [['status', '--registry', 'kubernetes', '--kubernetes', 'https://127.0.0.1:9'], 1, /no service account to ask .* kubectl proxy/],
-    [['status', ...NOBODY], 2, /lane groups are in a file \(--rules FILE\), or in a Nacos that is named \(--nacos HOST:PORT\)/],
+    [['status', '--registry', 'kubernetes'], 2, /needs a cluster, .* run kubectl proxy, and pass --kubernetes http:/],
+    [['status', '--registry', 'kubernetes', '--kubernetes', '10.0.0.1:6443'], 2, /10\.0\.0\.1:6443 is not a URL: give one such as http:/],
+    [['status', '--registry', 'kubernetes', '--kubernetes', 'https://127.0.0.1:9'], 1, /no service account to authenticate to .* kubectl proxy/],
+    [['status', ...NOBODY], 2, /lane groups need a source: --rules FILE, or --nacos HOST:PORT/],
     [['explain', '/', '--rules', 'RULES', '--via', 'a', ...NOBODY], 1, /Kubernetes at http:\/\/127\.0\.0\.1:9 can't be reached: .*ECONNREFUSED/],
-    [['gateway', '--port', '0', '--route', '*=a', '--entry', 'rules', ...NOBODY], 2, /lane groups are in a file \(--rules FILE\)/],
+    [['gateway', '--port', '0', '--route', '*=a', '--entry', 'rules', ...NOBODY], 2, /lane groups need a source: --rules FILE/],
     [
       ['gateway', '--port', '0', '--route', '*=a.b.c', ...NOBODY],
       2,
-      /a\.b\.c is no Service: accepted are name, name\.namespace and name\.namespace\.svc/,
+      /a\.b\.c is not a Service: must be name, name\.namespace or name\.namespace\.svc/,
     ],
-    [['gateway', '--port', '0', '--ingress', 'x.yaml', ...NOBODY], 2, /--ingress leads to services of Nacos: .* --route host=service/],
+    [['gateway', '--port', '0', '--ingress', 'x.yaml', ...NOBODY], 2, /--ingress routes to services in Nacos: .* --route host=service/],
   ])('%j ends with %i and the remedy', async (args, exit, message) => {
     const rules = join(temporaryFolder(), 'lane-groups.json');
     writeFileSync(rules, '{"version":1,"groups":[]}');
@@ -178,7 +181,7 @@ async function take(port: number): Promise<void> {
 }
 
 describe('--json', () => {
-  test('what serves says where', async () => {
+  test('servers print their address', async () => {
     const nacos = await start(['nacos', '--port', '0', '--json']);
     const { address, port } = JSON.parse(nacos.line) as { address: string; port: number };
     expect(address).toBe(`127.0.0.1:${port}`);
@@ -199,7 +202,7 @@ describe('--json', () => {
 });
 
 describe('ports', () => {
-  test('0 takes a free one, and the first line tells which', async () => {
+  test('0 takes a free one, and the first line says which', async () => {
     const [first, second] = await Promise.all([start(['nacos', '--port', '0']), start(['nacos', '--port', '0'])]);
     const ports = [first, second].map(({ line }) => /^embedded Nacos on 127\.0\.0\.1:(\d+), /.exec(line)?.[1]);
     expect(new Set(ports).size).toBe(2);
@@ -211,26 +214,26 @@ describe('ports', () => {
     }
   });
 
-  test('of the demo that are taken: it says which, for what, and the remedies', async () => {
+  test('of the demo that are in use: the error names the port, its use, and the remedies', async () => {
     await take(8848);
     expect(await lane(['demo'])).toEqual({
       code: 1,
       stdout: '',
       stderr:
-        'lane: port 8848, which the embedded Nacos needs, is in use: stop what listens there, or --ports auto for free ports, or --nacos host:port to use the Nacos that runs there\n',
+        'lane: port 8848, which the embedded Nacos needs, is in use: stop what listens there, or pass --ports auto for free ports, or --nacos host:port to use the Nacos that runs there\n',
     });
     await take(8000);
     // With a Nacos of one's own, 8848 may be taken.
     expect(await lane(['demo', '--nacos', '127.0.0.1:8848'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'lane: port 8000, which the gateway needs, is in use: stop what listens there, or --ports auto for free ports\n',
+      stderr: 'lane: port 8000, which the gateway needs, is in use: stop what listens there, or pass --ports auto for free ports\n',
     });
   });
 });
 
 describe('lane gateway', () => {
-  test('routes by host, path and lane, and ends in good order when asked', async () => {
+  test('routes by host, path and lane, and shuts down gracefully', async () => {
     const nacos = await startNacos();
     await startService(nacos, 'a', 'A');
     await startService(nacos, 'a', 'Agray', 'gray');
@@ -248,7 +251,7 @@ describe('lane gateway', () => {
     expect(said).toEqual([]);
   });
 
-  test('with --rules tags by the lane groups of a file in YAML, and of a changed one the last that was valid', async () => {
+  test('with --rules, tags by the lane groups of a YAML file, and after an invalid change by the last valid ones', async () => {
     const nacos = await startNacos();
     await startService(nacos, 'a', 'A');
     await startService(nacos, 'a', 'Agray', 'gray');
@@ -262,7 +265,7 @@ describe('lane gateway', () => {
     expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
     writeFileSync(file, 'name: [');
     const refused = [
-      expect.stringMatching(/^error: the file .*lane-groups\.yaml is not valid and is left out, the last good one stays in force/) as string,
+      expect.stringMatching(/^error: the file .*lane-groups\.yaml is invalid and ignored; the last valid one stays in force/) as string,
     ];
     await vi.waitFor(() => expect(said).toEqual(refused), { timeout: 5_000 });
     expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
@@ -271,7 +274,7 @@ describe('lane gateway', () => {
     expect(await ask(url, 'one.example.com')).toBe('A -');
   });
 
-  test('takes limits: one connection of an address, one request to an instance', async () => {
+  test('applies limits: one connection per address, one request per instance', async () => {
     const nacos = await startNacos();
     await startService(nacos, 'a', 'A');
     const args = ['gateway', '--port', '0', '--nacos', nacos.address, '--route', '*=a', '--max-connections-per-client', '1'];
@@ -282,7 +285,7 @@ describe('lane gateway', () => {
     await once(first, 'connect');
     const second = connectSocket(port, '127.0.0.1').on('error', () => {});
     await once(second, 'close');
-    expect(said).toEqual([expect.stringMatching(/^warning: 127\.0\.0\.1 has 1 connections open: .*name it in trust/)]);
+    expect(said).toEqual([expect.stringMatching(/^warning: 127\.0\.0\.1 has 1 connections open: .*add it to trust/)]);
   });
 
   test.each([
@@ -294,10 +297,10 @@ describe('lane gateway', () => {
     const { code, stdout, stderr } = await lane(['gateway', '--port', '0', '--route', '*=a', option, value]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(option);
-    expect(stderr).toContain('a limit is a number from 1 to 1000000.');
+    expect(stderr).toContain('Must be a number from 1 to 1000000.');
   });
 
-  test.each(['--rules', '--ingress'])('a YAML bomb in %s is told in one line, and nothing is started', async (option) => {
+  test.each(['--rules', '--ingress'])('a YAML bomb in %s is one line of error, and nothing starts', async (option) => {
     const file = join(temporaryFolder(), 'bomb.yaml');
     const lines = Array.from(
       { length: 12 },
@@ -310,7 +313,7 @@ describe('lane gateway', () => {
     expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
-  test('with --entry rules tags by the lane groups in Nacos, and believes the peers of --trust', async () => {
+  test('with --entry rules, tags by the lane groups in Nacos, and trusts the peers of --trust', async () => {
     const nacos = await startNacos();
     await startService(nacos, 'a', 'A');
     await startService(nacos, 'a', 'Agray', 'gray');
@@ -344,6 +347,8 @@ describe('lane gateway', () => {
     await nacos.close();
     const { line, said } = await start(['gateway', '--port', '0', '--nacos', nacos.address, '--route', '*=a']);
     expect(await ask(urlIn(line), 'www.example.com')).toMatch(/^503 .*service a /);
-    expect(said.join('\n')).toMatch(new RegExp(`^lane gateway: Nacos at ${nacos.address} can't be reached .*; requests get 503 until then$`, 'm'));
+    expect(said.join('\n')).toMatch(
+      new RegExp(`^lane gateway: Nacos at ${nacos.address} can't be reached .*; requests get 503 until this is fixed$`, 'm'),
+    );
   });
 });

@@ -18,13 +18,13 @@ const program = new Command('lane')
 for (const command of COMMANDS) program.addCommand(command().copyInheritedSettings(program));
 for (const command of HIDDEN_COMMANDS) program.addCommand(command(), { hidden: true });
 
-/** Commander does not hand this on to commands that were made apart. */
+/** Commander does not pass this on to commands added by addCommand. */
 function exitOverrideAll(command: Command): void {
   command.exitOverride();
   for (const each of command.commands) exitOverrideAll(each);
 }
 
-/** What comes behind `--` is for the command that is run. */
+/** Arguments after `--` belong to the command that is run. */
 function wantsJson(): boolean {
   const end = process.argv.indexOf('--');
   return process.argv.slice(0, end === -1 ? undefined : end).includes('--json');
@@ -34,18 +34,19 @@ function tellAsJson(code: string | undefined, message: string, more: object = {}
   console.log(JSON.stringify({ ok: false, code, message, ...more }, null, 2));
 }
 
-/** `lane help foo` would show the help of `lane` instead of saying that there is no such command. */
+/** `lane help foo` would show the help of `lane` instead of reporting an unknown command. */
 function expectCommand([first, ...path]: readonly string[]): void {
   if (first !== 'help') return;
   let command = program;
   for (const name of path.filter((word) => !word.startsWith('-'))) {
     const found = command.commands.find((one) => one.name() === name || one.aliases().includes(name));
     if (found === undefined && name !== 'help') {
-      const names = command.commands.map((one) => one.name());
+      // Do not suggest the hidden command of shell completion.
+      const names = command.commands.map((one) => one.name()).filter((each) => !each.startsWith('_'));
       const meant = nearest(name, names);
       const whole = command === program ? 'lane' : `lane ${command.name()}`;
       throw new CliError(
-        `there is no command ${name}${command === program ? '' : ` of ${whole}`}: ${meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`}`,
+        `there is no command ${name}${command === program ? '' : ` of ${whole}`}: ${meant === undefined ? `the commands are ${names.join(', ')}` : `did you mean ${meant}?`}`,
         'ELANE_USAGE',
         EXIT.usage,
       );
@@ -54,7 +55,7 @@ function expectCommand([first, ...path]: readonly string[]): void {
   }
 }
 
-/** Options whose values are for nobody else: other users of this machine see what a command was started with, and of these not for long. */
+/** Options with secret values: other users of this machine can see command lines, so we hide these soon after the start. */
 const SECRET_OPTIONS: ReadonlySet<string> = new Set(['--nacos-password', '--token']);
 const hideValue = (word: string, option: string): string => (SECRET_OPTIONS.has(option) ? `${option}=…` : word);
 
@@ -84,7 +85,7 @@ async function main(): Promise<void> {
       const { problems } = error as { problems?: unknown };
       tellAsJson(code, message, problems === undefined ? {} : { problems });
     }
-    // What a port or an address of somebody's choice may meet: EACCES, EADDRNOTAVAIL, ENOTFOUND.
+    // Errors of the given port or address: EACCES, EADDRNOTAVAIL, ENOTFOUND.
     if (isAddress) console.error(`lane: ${message}: choose another --port or --host`);
     else console.error(`lane: ${expected ? message : String((error as Error).stack ?? error)}`);
     process.exitCode = error instanceof CliError ? error.exitCode : code === 'ELANE_CONFLICT' ? EXIT.conflict : EXIT.failed;

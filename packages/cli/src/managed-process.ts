@@ -2,36 +2,40 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-/** How a process is started. */
+/** Options of a process. */
 export interface ProcessOptions {
-  /** What it is called in messages. */
+  /** Its name in messages. */
   readonly name: string;
   readonly script: string;
   readonly args?: readonly string[];
   /** Files preloaded through NODE_OPTIONS, before the script. */
   readonly preload?: readonly string[];
-  /** Besides that of this process, whose settings of Lane are left out. */
+  /** In addition to variables of the system and Node; nothing else of this process's environment is passed on. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Told of a process that ended unasked, with its last lines. */
+  /** Called when the process ends unexpectedly, with its last lines. */
   readonly onDeath?: (description: string) => void;
-  /** Told of each line that it prints. */
+  /** Called for each line that it prints. */
   readonly onLine?: (line: string) => void;
 }
 
-/** Variables by which an agent, or a command, would do something that whoever starts the process has not asked for. */
-const OF_LANE = /^(?:LANE_|alicloud\.service\.tag$|MSE_ALICLOUD_SERVICE_TAG$|profiler\.micro\.service\.tag\.trace\.enable$)/i;
+/**
+ * Variables of the system and of Node. All others are settings for other apps: those of Lane would change what lanes do, and `PORT`, `HOST` or
+ * `NACOS_USERNAME` affect most services, ours included.
+ */
+const OF_SYSTEM =
+  /^(?:PATH|PATHEXT|HOME|USER|LOGNAME|SHELL|TERM|TMPDIR|TEMP|TMP|TZ|LANG|LC_\w+|NODE_\w+|(?:LD|DYLD)_\w+|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|USERPROFILE|HOMEDRIVE|HOMEPATH|(?:LOCAL)?APPDATA|PROGRAM\w+)$/i;
 
-/** The environment of this process without settings of Lane: those of somebody's shell are for other apps. */
+/** The environment of this process, without settings that are meant for other apps. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_LANE.test(name)));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => OF_SYSTEM.test(name)));
 }
 
 const GUARD = join(__dirname, 'exit-with-parent.js');
 const REMEMBERED_LINES = 20;
 const STOP_TIMEOUT_MS = 5_000;
 
-/** A child process of ours: its output is kept for the case that it dies, and it never outlives us. */
+/** A child process that never outlives this one. Keeps its last lines to report them if it dies. */
 export class ManagedProcess {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -50,7 +54,7 @@ export class ManagedProcess {
       cwd: options.cwd,
       env: { ...cleanEnvironment(), ...options.env, NODE_OPTIONS: nodeOptions },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A terminal's Ctrl-C goes to us alone; we end them in good order.
+      // Ctrl-C in a terminal reaches only this process, which stops its children in order.
       detached: process.platform !== 'win32',
     });
     if (options.onLine !== undefined) this.#watchers.add(options.onLine);
@@ -73,19 +77,19 @@ export class ManagedProcess {
     return !this.#hasExited;
   }
 
-  /** Resolves when it has ended, for whatever reason. */
+  /** Resolves when it has ended for any reason. */
   get exited(): Promise<void> {
     return this.#exited;
   }
 
-  /** The first message that it sends. Rejects with its last lines where it ends before. */
+  /** The first message that it sends. Rejects with its last lines if it ends before. */
   async message<T>(): Promise<T> {
     const message = await Promise.race([once(this.#child, 'message').then(([value]) => value as T), this.#exited]);
     if (message === undefined) throw new Error(this.#describe(`${this.name} ended before it was ready`));
     return message;
   }
 
-  /** The first match in a line that it prints. Rejects where it ends before. */
+  /** The first match in a line that it prints. Rejects if it ends before. */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     const earlier = this.#lines.map((line) => pattern.exec(line)).find((match) => match !== null);
     if (earlier !== undefined && earlier !== null) return earlier;
@@ -103,14 +107,14 @@ export class ManagedProcess {
     return match;
   }
 
-  /** Ends it at once, as a crash or an eviction would. */
+  /** Kills it, like a crash or an eviction. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.#isStopping = true;
     if (!this.#hasExited) this.#child.kill(signal);
     await this.#exited;
   }
 
-  /** Lets it end in good order, and ends it hard if it takes too long. */
+  /** Stops it gracefully, and kills it if that takes too long. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     if (this.#hasExited) return;

@@ -1,18 +1,18 @@
-/** Manifests that were named on the command line: files, folders with all below, and standard input. */
+/** Reads manifests named on the command line: files, folders recursively, and standard input. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 
-/** A text and where it is from. */
+/** A text and its origin. */
 export interface NamedText {
   /** Its path, or `-` for standard input. */
   readonly file: string;
   readonly text: string;
 }
 
-/** Reads a file, standard input for `-`, or of a folder what `isMeant` by its name, hidden and installed files left out. */
+/** Reads a file, standard input for `-`, or the files of a folder whose names match `isMeant`, without hidden files and node_modules. */
 export async function readManifests(path: string, isMeant: RegExp = /\.(?:ya?ml|json)$/i, option = ''): Promise<NamedText[]> {
   if (path === '-') return [{ file: '-', text: await readAll(process.stdin) }];
   try {

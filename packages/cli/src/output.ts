@@ -6,12 +6,12 @@ import { onOneLine, printable } from '@lane/core/model';
 /** The colours and weights in use. */
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** Before a style's code, until it is printed: what names and values bring with them can't be taken for ours. */
+/** Marks our own style codes until they are printed, so that escape codes in names and values can't pass for ours. */
 const MARK = `\0${randomBytes(8).toString('hex')}:`;
 const MARKS = new RegExp(`${MARK}(\\d+)m`);
 const ALL_MARKS = new RegExp(MARKS, 'g');
 
-/** Styles a text, on a terminal that shows colours only; NO_COLOR and FORCE_COLOR are heard. */
+/** Styles a text if the terminal has colours. Respects NO_COLOR and FORCE_COLOR. */
 export function styled(style: Style, text: string): string {
   if (!isColoured()) return text;
   const [on, off] = inspect.colors[style] as [number, number];
@@ -19,8 +19,8 @@ export function styled(style: Style, text: string): string {
 }
 
 /**
- * Has `console` print texts only: control characters, of whatever names and values, are written as escapes, and only what {@link styled}
- * has styled has style. All that commands tell people passes here.
+ * Makes `console` escape control characters in names and values, so that only {@link styled} texts have styles. All output of commands for people
+ * passes here.
  */
 export function guardConsole(console: Pick<Console, 'log' | 'error'>): void {
   for (const name of ['log', 'error'] as const) {
@@ -55,12 +55,12 @@ export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
-/** Prints what is for another program: to a file or a pipe as it is, at a terminal as {@link guardConsole} has it. */
+/** Prints text for another program: unchanged to a file or a pipe, escaped as by {@link guardConsole} to a terminal. */
 export function printForProgram(text: string, stdout: { readonly isTTY?: boolean; write(text: string): unknown } = process.stdout): void {
   stdout.write(stdout.isTTY === true ? printable(text) : text);
 }
 
-/** Lines of columns, as wide as what is in them; the first row is the head. */
+/** Aligns rows in columns; the first row is the head. */
 export function table(raw: ReadonlyArray<readonly string[]>): string {
   const rows = raw.map((row) => row.map(cellOf));
   const widths: number[] = [];
@@ -75,7 +75,7 @@ export function table(raw: ReadonlyArray<readonly string[]>): string {
     .join('\n');
 }
 
-/** Two columns for each character of the scripts that are written so wide (the wide blocks of Unicode's East Asian Width). */
+/** Characters that take two columns (the wide blocks of Unicode's East Asian Width). */
 const WIDE =
   /[\u1100-\u115F\u2E80-\u303E\u3041-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u;
 

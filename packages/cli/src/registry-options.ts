@@ -1,4 +1,4 @@
-/** Options of commands that look at services: those in Nacos, or in Kubernetes for those who have no Nacos. */
+/** Options of commands that look up services, in Nacos, Kubernetes, or a third party's registry. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
@@ -13,7 +13,7 @@ import { readLaneGroupsFile } from './lane-groups-file.js';
 import { connectAsAsked, expectNamespace, withNacosOptions, type NacosArguments } from './nacos-options.js';
 import { TERMINAL_LOG } from './terminal.js';
 
-/** Where services are found, and lane groups are kept, as given. */
+/** The options as given: the registry, and the source of lane groups. */
 export interface RegistryArguments extends NacosArguments {
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
   registry: string;
@@ -23,12 +23,12 @@ export interface RegistryArguments extends NacosArguments {
   rules?: string;
 }
 
-/** Adds the options of {@link RegistryArguments} but `--rules`. */
+/** Adds the options of {@link RegistryArguments} except `--rules`. */
 export function withRegistryOptions(command: Command): Command {
   return withNacosOptions(
     command
       .addOption(
-        new Option('--registry <kind>', 'where services are found: nacos, kubernetes, or a package such as @acme/lane-consul')
+        new Option('--registry <kind>', 'registry of services: nacos, kubernetes, or a package such as @acme/lane-consul')
           .env('LANE_REGISTRY')
           .argParser(parseRegistry)
           .default('nacos'),
@@ -36,33 +36,33 @@ export function withRegistryOptions(command: Command): Command {
       .addOption(
         new Option(
           '--kubernetes <url>',
-          'with --registry kubernetes: URL of its API server; default: the cluster’s own in a pod, kubectl proxy elsewhere',
+          'with --registry kubernetes: URL of the API server; default: in a pod its cluster’s, elsewhere kubectl proxy',
         ).env('LANE_KUBERNETES_SERVER'),
       )
-      .option('--kubernetes-namespace <name>', 'namespace of Services named without one; default: the pod’s own, else default'),
+      .option('--kubernetes-namespace <name>', 'namespace of Services given without one; default: that of the pod, else default'),
   );
 }
 
 function parseRegistry(value: string): string {
   if (value === 'nacos' || value === 'kubernetes' || isRegistryPackage(value)) return value;
-  throw new InvalidArgumentError('Accepted are nacos, kubernetes, or a package such as @acme/lane-consul.');
+  throw new InvalidArgumentError('Must be nacos, kubernetes, or a package such as @acme/lane-consul.');
 }
 
-/** Where to look. */
+/** The opened registry and Nacos. */
 export interface Opened {
   readonly registry: Registry;
-  /** Where lane groups are kept. undefined: no Nacos is named, or none is wanted. */
+  /** Has the lane groups. undefined: no address of Nacos was given. */
   readonly nacos: NacosConnection | undefined;
-  /** What the registry has services grouped by: group of Nacos, namespace of Kubernetes. */
+  /** The registry's grouping of services: group of Nacos, namespace of Kubernetes. */
   readonly group: string;
-  /** The key of a service as people name it. Throws where it is none. */
+  /** The key of a service by the name that people use. Throws if the name is invalid. */
   keyOf(service: string): ServiceKey;
   close(): Promise<void>;
 }
 
 /**
- * Opens what the options of `command` ask for. Where services are found by Kubernetes, Nacos is asked for lane groups only where it is
- * named. `holdProcess`: an answer is waited for. Rejects where Nacos has no namespace as given.
+ * Opens the registry of `command`'s options. If it is not Nacos, lane groups come from Nacos only if its address is given. `holdProcess`: keeps
+ * the process alive until there is an answer. Rejects if Nacos lacks the given namespace.
  */
 export async function openRegistry(given: RegistryArguments, command: Command, holdProcess = false): Promise<Opened> {
   const opened = await open(given, command, holdProcess);
@@ -86,12 +86,12 @@ async function open(given: RegistryArguments, command: Command, holdProcess: boo
   const server = given.kubernetes ?? kubernetesServerOf(process.env);
   if (server === undefined)
     throw new CliError(
-      '--registry kubernetes needs a cluster, and this is no pod of one: run kubectl proxy, and give --kubernetes http://127.0.0.1:8001',
+      '--registry kubernetes needs a cluster, and this is not a pod: run kubectl proxy, and pass --kubernetes http://127.0.0.1:8001',
       'ELANE_USAGE',
       EXIT.usage,
     );
   if (!URL.canParse(server) || !/^https?:/.test(server))
-    throw new CliError(`--kubernetes ${server} is no URL: give one such as http://127.0.0.1:8001`, 'ELANE_USAGE', EXIT.usage);
+    throw new CliError(`--kubernetes ${server} is not a URL: give one such as http://127.0.0.1:8001`, 'ELANE_USAGE', EXIT.usage);
   const account = process.env['LANE_KUBERNETES_ACCOUNT'];
   const namespace = given.kubernetesNamespace ?? namespaceInCluster(account) ?? 'default';
   let registry: InstanceType<typeof KubernetesRegistry>;
@@ -104,7 +104,7 @@ async function open(given: RegistryArguments, command: Command, holdProcess: boo
     });
   } catch (error) {
     throw new CliError(
-      `there is no service account to ask ${server} with: ${(error as Error).message}. In a pod, see to automountServiceAccountToken; elsewhere run kubectl proxy, and give its http: address`,
+      `there is no service account to authenticate to ${server} with: ${(error as Error).message}. In a pod, check automountServiceAccountToken; elsewhere run kubectl proxy, and give its http: address`,
       'ELANE_KUBERNETES',
     );
   }
@@ -116,21 +116,21 @@ async function open(given: RegistryArguments, command: Command, holdProcess: boo
     keyOf(service) {
       const host = parseServiceHost(service);
       if (host === undefined)
-        throw new CliError(`${service} is no Service: accepted are name, name.namespace and name.namespace.svc`, 'ELANE_USAGE', EXIT.usage);
+        throw new CliError(`${service} is not a Service: must be name, name.namespace or name.namespace.svc`, 'ELANE_USAGE', EXIT.usage);
       return serviceKeyOf(host.name, host.namespace ?? namespace);
     },
     close: async () => void (await Promise.all([registry.close(), nacos?.close()])),
   };
 }
 
-/** Opens a third party's registry, which is installed where the command is started. */
+/** Opens a third party's registry, installed in the working directory. */
 function openOwn(name: string, given: RegistryArguments, command: Command, holdProcess: boolean): Opened {
   let registry: Registry;
   try {
     registry = registryFrom(createRequire(join(process.cwd(), 'index.js'))(name), { log: holdProcess ? SILENT_LOG : TERMINAL_LOG, holdProcess });
   } catch (error) {
     throw new CliError(
-      `--registry ${name} can't be used: ${(error as Error).message.split('\n')[0]}. Accepted are nacos, kubernetes, or an installed package that exports createRegistry`,
+      `--registry ${name} can't be used: ${(error as Error).message.split('\n')[0]}. It must be nacos, kubernetes, or an installed package that exports createRegistry`,
       'ELANE_USAGE',
       EXIT.usage,
     );
@@ -146,7 +146,7 @@ function openOwn(name: string, given: RegistryArguments, command: Command, holdP
   };
 }
 
-/** Opens it for one piece of work. */
+/** Opens a registry for one piece of work. */
 export async function withRegistry<T>(given: RegistryArguments, command: Command, work: (opened: Opened) => Promise<T>): Promise<T> {
   const opened = await openRegistry(given, command, true);
   try {
@@ -156,19 +156,15 @@ export async function withRegistry<T>(given: RegistryArguments, command: Command
   }
 }
 
-/** The lane groups: of the file that is given, else those in force in Nacos. */
+/** The lane groups of the given file, else those in Nacos. */
 export async function readRules({ nacos }: Opened, { rules: file }: RegistryArguments): Promise<LaneRules> {
   if (file !== undefined) return compileLaneGroups(await readLaneGroupsFile(file));
   const { document, problems } = await new LaneGroupsStore(nacos ?? noLaneGroups()).read();
-  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid, and agents go by the last good ones');
+  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are invalid; agents keep the last valid ones');
   return compileLaneGroups(document);
 }
 
-/** Nobody knows the lane groups. */
+/** Throws because there is no source of lane groups. */
 export function noLaneGroups(): never {
-  throw new CliError(
-    'without Nacos as the registry, lane groups are in a file (--rules FILE), or in a Nacos that is named (--nacos HOST:PORT)',
-    'ELANE_USAGE',
-    EXIT.usage,
-  );
+  throw new CliError('without Nacos as the registry, lane groups need a source: --rules FILE, or --nacos HOST:PORT', 'ELANE_USAGE', EXIT.usage);
 }

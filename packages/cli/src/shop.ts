@@ -1,4 +1,4 @@
-/** The services of the demo: those of the repository in a clone, else those that come with this package, with what they use. */
+/** The services of the demo: the repository's in a clone, else those in this package. */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
@@ -10,14 +10,14 @@ const IN_CLONE = join(__dirname, '../../../examples/shop');
 const IN_PACKAGE = join(__dirname, '../shop');
 
 /**
- * Gives the folder with `a.js`, `b.js` and `c.js`. Outside of a clone they are copied into `folder`, and npm installs beside them what they use:
- * nothing that the demo alone needs comes with the command. Rejects with a CliError where that fails.
+ * Returns the folder with `a.js`, `b.js` and `c.js`. Outside a clone, copies them into `folder` and installs their dependencies there with npm, since
+ * the command does not depend on what only the demo needs. Rejects with a CliError if that fails.
  */
 export async function prepareShop(folder: string, onProgress: (line: string) => void): Promise<string> {
   if (existsSync(join(IN_CLONE, 'a.js'))) return IN_CLONE;
   if (!existsSync(join(IN_PACKAGE, 'a.js')))
     throw new CliError(
-      'the services of the demo are not there: install @lane/cli anew, or run npm run demo in a clone of the repository',
+      'the services of the demo are missing: reinstall @lane/cli, or run npm run demo in a clone of the repository',
       'ELANE_NO_SHOP',
     );
   const shop = join(folder, 'shop');
@@ -26,7 +26,7 @@ export async function prepareShop(folder: string, onProgress: (line: string) => 
   const names = Object.keys(dependencies).join(' and ');
   onProgress(`installing ${names}, which the services of the demo use, into a temporary folder`);
   try {
-    // With the folder named: npx tells npm of its own. A shell finds npm.cmd on Windows.
+    // Name the folder, because npx passes its own to npm. On Windows, only a shell finds npm.cmd.
     await promisify(execFile)('npm', ['install', '--prefix', '.', '--no-audit', '--no-fund', '--no-package-lock'], {
       cwd: shop,
       shell: process.platform === 'win32',
@@ -35,7 +35,7 @@ export async function prepareShop(folder: string, onProgress: (line: string) => 
     const { stderr = '', message } = error as Error & { stderr?: string };
     const said = stderr.split('\n').find((line) => /^npm err(?:or|!)/i.test(line)) ?? message.split('\n')[0];
     throw new CliError(
-      `npm could not install ${names} for the demo (${said}): see that npm ping succeeds, or run npm run demo in a clone`,
+      `npm could not install ${names} for the demo (${said}): check that npm ping succeeds, or run npm run demo in a clone`,
       'ELANE_NO_SHOP',
     );
   }

@@ -1,7 +1,7 @@
-/** What commands have in common at a terminal. */
+/** Output and signals of commands at a terminal. */
 import { onOneLine, SILENT_LOG, type Log, type LogFields } from '@lane/core/model';
 
-/** What goes wrong meanwhile, on stderr. */
+/** Logs errors and warnings on stderr. */
 export const TERMINAL_LOG: Log = {
   ...SILENT_LOG,
   error: (message, fields) => console.error(lineOf('error', message, fields)),
@@ -12,7 +12,7 @@ function lineOf(level: string, message: string, fields: LogFields | undefined): 
   return onOneLine(`${level}: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`);
 }
 
-/** Tells a person, and the process that started this one. */
+/** Prints a line for people, and sends the port to the parent process. */
 export function announce(port: number, line: string): void {
   console.log(line);
   process.send?.({ port });

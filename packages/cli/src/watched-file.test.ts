@@ -28,21 +28,21 @@ function rig(more: Partial<WatchedFileOptions> = {}): {
   };
 }
 
-test('a text is put in place, checked, and read by the gateway', async () => {
+test('a text is written, checked, and loaded by the gateway', async () => {
   const { path, apply, read, folder } = rig();
   expect(await apply('one')).toMatchObject({ outcome: 'written' });
   expect([readFileSync(path, 'utf8'), read()]).toEqual(['one', ['one']]);
   expect(readdirSync(folder).sort()).toEqual(['lane conf', 'read']);
 });
 
-test('one that is there already is neither written nor read again', async () => {
+test('an unchanged text is neither written nor loaded again', async () => {
   const { path, apply, read } = rig();
   writeFileSync(path, 'one');
   expect(await apply('one')).toEqual({ outcome: 'unchanged' });
   expect(read()).toEqual([]);
 });
 
-test('one that the gateway does not accept gives way to the old one, or to none', async () => {
+test('a text that the gateway rejects is replaced by the old one, or removed', async () => {
   const { path, apply, read } = rig();
   const refused = { outcome: 'refused', problem: expect.stringMatching(/failed \(1\): there is bad in it$/) as unknown };
   expect(await apply('bad')).toEqual(refused);
@@ -52,7 +52,7 @@ test('one that the gateway does not accept gives way to the old one, or to none'
   expect([readFileSync(path, 'utf8'), read()]).toEqual(['one', ['one']]);
 });
 
-test('of several that come while one is under way the last is put in place', async () => {
+test('of several texts that come during an update, only the last is written', async () => {
   const { path, file, read } = rig();
   const applied: string[] = [];
   for (const text of ['one', 'two', 'three', 'four']) file.apply(text, () => applied.push(text));
@@ -60,7 +60,7 @@ test('of several that come while one is under way the last is put in place', asy
   expect([readFileSync(path, 'utf8'), read()]).toEqual(['four', ['one', 'four']]);
 });
 
-test('where the gateway was not to be reached, it is tried again', async () => {
+test('a failed reload is retried', async () => {
   const folder = temporaryFolder();
   const { apply, file, path } = rig({ reload: `test -e '${folder}/up' && touch '${folder}/reloaded'` });
   const outcomes: string[] = [];
@@ -74,7 +74,7 @@ test('where the gateway was not to be reached, it is tried again', async () => {
   expect(await apply('one')).toEqual({ outcome: 'unchanged' });
 });
 
-test('a link stays one, and the file behind it keeps its mode', async () => {
+test('a link stays a link, and its target keeps its mode', async () => {
   const { path, apply, folder } = rig();
   mkdirSync(join(folder, 'real'));
   const real = join(folder, 'real', 'lane.conf');
@@ -85,7 +85,7 @@ test('a link stays one, and the file behind it keeps its mode', async () => {
   expect([realpathSync(path), readFileSync(real, 'utf8'), statSync(real).mode & 0o777]).toEqual([realpathSync(real), 'new', 0o640]);
 });
 
-test('a folder that can’t be written to is told, and nothing is left there', async () => {
+test('an unwritable folder is reported, and no file is left behind', async () => {
   const { apply } = rig({ path: join(temporaryFolder(), 'no', 'such', 'folder', 'lane.conf') });
   expect(await apply('one')).toMatchObject({ outcome: 'refused', problem: expect.stringContaining('ENOENT') as unknown });
 });

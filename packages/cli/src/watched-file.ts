@@ -1,30 +1,30 @@
-/** A file that a running gateway reads: written in one step, checked by the gateway's own program, and read again by it. */
+/** A file of a running gateway: written atomically, checked by the gateway's own program, and reloaded by it. */
 import { exec } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { printable } from '@lane/core/model';
 
-/** Which file, and what is run for it. Commands are run by a shell in which `LANE_FILE` is the file. */
+/** The file and its commands, which a shell runs with the file in `LANE_FILE`. */
 export interface WatchedFileOptions {
   readonly path: string;
-  /** Says whether the file is accepted. */
+  /** Fails if the file is invalid. */
   readonly check?: string | undefined;
-  /** Has the gateway read it again. */
+  /** Makes the gateway reload it. */
   readonly reload?: string | undefined;
 }
 
-/** What became of a text. */
+/** The result of applying a text. */
 export interface Applied {
-  /** `refused`: the old one is back. `not-reloaded`: it is there, but the gateway does not go by it; reloading is tried again. */
+  /** `refused`: the old file is restored. `not-reloaded`: it is written, but the gateway does not use it yet; reloading is retried. */
   readonly outcome: 'written' | 'unchanged' | 'refused' | 'not-reloaded';
-  /** How long the reload took. undefined: there was none. */
+  /** Duration of the reload. undefined: there was none. */
   readonly reloadMs?: number;
-  /** What the command said that failed. */
+  /** Output of the command that failed. */
   readonly problem?: string;
 }
 
-/** Each reload starts processes anew, and the old ones stay until their requests have ended. */
+/** Reloads are limited, because each starts new processes while the old ones finish their requests. */
 const RELOAD_EVERY_MS = 1_000;
 const RELOAD_AGAIN_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 30_000;
@@ -35,7 +35,7 @@ interface Wanted {
   readonly onApplied: (applied: Applied) => void;
 }
 
-/** One such file. */
+/** A watched file. */
 export class WatchedFile {
   readonly #options: WatchedFileOptions;
   #wanted: Wanted | undefined;
@@ -53,7 +53,7 @@ export class WatchedFile {
     return existsSync(this.#options.path);
   }
 
-  /** Puts a text in place and in force, after what is under way; of several that come meanwhile, the last. */
+  /** Writes a text and reloads, after the current work; of texts that come in the meantime, only the last. */
   apply(text: string, onApplied: (applied: Applied) => void): void {
     if (this.#isClosed) return;
     this.#wanted = { text, onApplied };
@@ -62,7 +62,7 @@ export class WatchedFile {
     this.#work = this.#run().finally(() => (this.#isWorking = false));
   }
 
-  /** Stops after what is under way. */
+  /** Stops after the current work. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#pause?.end();
@@ -123,10 +123,10 @@ export class WatchedFile {
     return problem === undefined ? { outcome: 'written', reloadMs: Date.now() - startedMs } : { outcome: 'not-reloaded', problem };
   }
 
-  /** Writes the file beside its place and moves it there: whoever reads it reads one or the other. Its mode stays; links are followed. */
+  /** Writes a temporary file and renames it, so readers see the old or the new one. Keeps the mode; follows links. */
   async put(text: string): Promise<void> {
     const path = await realpath(this.#options.path).catch(() => this.#options.path);
-    // No name that a pattern such as *.conf takes.
+    // A name that patterns such as *.conf do not match.
     const temporary = join(dirname(path), `.${basename(path)}.lane-${process.pid}`);
     try {
       await writeFile(temporary, text);
@@ -139,7 +139,7 @@ export class WatchedFile {
     }
   }
 
-  /** Runs a command; undefined: it did what it should. */
+  /** Runs a command; undefined: it succeeded. */
   #command(command: string): Promise<string | undefined> {
     const { path } = this.#options;
     return new Promise((done) => {

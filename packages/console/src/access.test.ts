@@ -19,7 +19,7 @@ describe('beyond loopback', () => {
     });
   });
 
-  test('it starts with one, and answers nobody who has none', async () => {
+  test('it starts with a token, and rejects requests without one', async () => {
     const { running, ask: askIt } = await start({ host: '0.0.0.0', accounts: [accountOfToken(ALICE)] });
     expect((await askIt('GET', '/api/groups')).status).toBe(401);
     expect((await askIt('GET', '/api/groups', undefined, { host: `console.example:${running.port}`, ...bearer(ALICE) })).status).toBe(200);
@@ -41,13 +41,13 @@ describe('on loopback, without a token', () => {
     }
   });
 
-  test('a name that was allowed is answered, too', async () => {
+  test('it answers to an allowed name, too', async () => {
     const { ask: askIt } = await start({ allowedHosts: ['console.example'] });
     expect((await askIt('GET', '/api/groups', undefined, { host: 'console.example' })).status).toBe(200);
     expect((await askIt('GET', '/api/groups', undefined, { host: 'other.example' })).status).toBe(403);
   });
 
-  test('a request without a Host is not answered', async () => {
+  test('it rejects a request without Host', async () => {
     const { running } = await start();
     const socket = connect(running.port, '127.0.0.1');
     socket.end('GET /api/groups HTTP/1.0\r\n\r\n');
@@ -81,7 +81,7 @@ describe('other sites', () => {
     expect((await ask(running.port, 'POST', '/api/session', { token: ALICE }, {})).status).toBe(403);
   });
 
-  test('pages are framed by nobody and run no script but their own', async () => {
+  test('pages can’t be framed, and run only their own scripts', async () => {
     const { ask: askIt } = await start();
     const { headers, text } = await askIt('GET', '/groups/shop');
     expect(headers['x-frame-options']).toBe('DENY');
@@ -144,12 +144,12 @@ describe('sessions', () => {
     expect((await askIt('GET', '/api/groups', undefined, session)).status).toBe(401);
   });
 
-  test('who has not signed in is not told where Nacos is', async () => {
+  test('the address of Nacos is hidden before sign-in', async () => {
     const { connection, ask: askIt } = await start({ accounts: ACCOUNTS });
     expect((await askIt('GET', '/api/session')).text).not.toContain(connection.server);
   });
 
-  test('ten wrong tokens, and further wrong ones have to wait; the right one gets in', async () => {
+  test('after ten wrong tokens, further wrong ones must wait; the right one gets in', async () => {
     const { ask: askIt } = await start({ accounts: ACCOUNTS });
     for (let i = 0; i < 10; i++) expect((await askIt('POST', '/api/session', { token: `${ALICE}${i}` })).status).toBe(401);
     const refused = await askIt('POST', '/api/session', { token: `${ALICE}x` });
@@ -202,7 +202,7 @@ describe('tokens as given', () => {
 });
 
 describe('pages', () => {
-  test('begin in the language that was asked for', async () => {
+  test('start in the requested language', async () => {
     const { ask: askIt } = await start();
     for (const [accept, language] of [
       ['zh-CN,zh;q=0.9,en;q=0.8', 'zh'],

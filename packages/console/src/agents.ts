@@ -1,3 +1,3 @@
-/** What agents tell of themselves, for commands: without the console's server. */
+/** What agents report about themselves, for commands, without the console's server. */
 export { agentsInstancesOf, askAgents, doubtsOf, type AgentsDoubts, type AgentsInstance, type AgentView } from './traffic/agents-views.js';
 export { isLoopbackServer } from './traffic/admin-address.js';

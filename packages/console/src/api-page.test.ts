@@ -77,7 +77,7 @@ function section(method: string, path: string, { summary, description, parameter
   ].join('\n\n');
 }
 
-test('docs/reference/console-api.md is what the API says of itself', async () => {
+test('docs/reference/console-api.md is what the OpenAPI description says', async () => {
   const { ask } = await start();
   const { body } = await ask('GET', '/api/openapi.json');
   const paths = Object.entries(body.paths as Record<string, Record<string, Operation>>).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -85,12 +85,12 @@ test('docs/reference/console-api.md is what the API says of itself', async () =>
   expect(sections.length).toBeGreaterThan(15);
   await expect(`# Console API
 
-<!-- Written by \`npm run docs -- --write\` from what the API says of itself. -->
+<!-- Written by \`npm run docs -- --write\` from its OpenAPI description. -->
 
 \`GET /api/openapi.json\` of a running [console](../../packages/console/README.md) has all of this as OpenAPI 3.1, with the schemas of nested objects.
 
-Scripts send \`Authorization: Bearer TOKEN\`. A session's cookie \`lane_session\` does for a browser, which adds the header \`x-lane-console: 1\` where something is
-changed. A failure answers \`code\` and \`message\`: see [error codes](errors.md).
+Scripts send \`Authorization: Bearer TOKEN\`. Browsers send the session cookie \`lane_session\`, and with changes the header
+\`x-lane-console: 1\`. Errors have \`code\` and \`message\`: see [error codes](errors.md).
 
 ${sections.join('\n\n')}
 `).toMatchFileSnapshot(join(__dirname, '../../../docs/reference/console-api.md'));

@@ -12,17 +12,17 @@ import { addRoutes } from './routes/index.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 
 const BODY_LIMIT_BYTES = 5 * 1024 * 1024;
-/** Whole requests, headers and body: nobody holds the console by sending slowly. */
+/** For whole requests, headers and body: slow senders can't hold connections. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-/** How often Node looks for those that are late. */
+/** How often Node looks for late requests. */
 const CHECK_MS = 5_000;
-/** A connection on which nothing is read or written for so long is closed. */
+/** Idle connections are closed after this. */
 const IDLE_TIMEOUT_MS = 60_000;
-/** More than all its pages open. */
+/** More than all open pages need. */
 const MAX_CONNECTIONS = 1_000;
 
-/** What the application is made of. */
+/** The parts of the application. */
 export interface AppOptions {
   readonly context: RouteContext;
   readonly pages: Pages;
@@ -31,13 +31,13 @@ export interface AppOptions {
   readonly log: Log;
 }
 
-/** An application, and who may use what of it. */
+/** An application, and the access that each route declares. */
 export interface App {
   readonly server: Api;
   readonly routes: readonly DeclaredRoute[];
 }
 
-/** Makes it; it listens nowhere yet. Rejects where a route does not say who may use it. */
+/** Creates it without listening. Rejects if a route does not declare its access. */
 export async function createApp({ context, pages, answersTo, tls, log }: AppOptions): Promise<App> {
   const limits = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS };
   const server = fastify({
@@ -46,19 +46,19 @@ export async function createApp({ context, pages, answersTo, tls, log }: AppOpti
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: true,
-    // Fields that a schema does not know are refused or kept, never silently dropped.
+    // Fields unknown to a schema are rejected or kept, never silently dropped.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
-    // What the router can't read gets no further: no route, so nobody's.
+    // A URL that the router can't parse matches no route, so no access rule would apply: reject it here.
     frameworkErrors: (error, _request, reply) => {
       reply.raw.writeHead(error.statusCode ?? 400, { ...SECURITY_HEADERS, 'content-type': 'application/json; charset=utf-8' });
-      reply.raw.end(JSON.stringify({ code: 'ELANE_BAD_REQUEST', message: 'the address of this request can’t be read' }));
+      reply.raw.end(JSON.stringify({ code: 'ELANE_BAD_REQUEST', message: 'the URL of this request is malformed' }));
     },
     ...(tls === undefined ? { http: limits } : { https: { ...tls, ...limits, handshakeTimeout: HEADERS_TIMEOUT_MS } as unknown as null }),
   });
   server.server.maxConnections = MAX_CONNECTIONS;
-  // All headers count, or one that decides could hide behind a thousand others; together they have 16 KB (Node's --max-http-header-size).
+  // No limit on the number of headers: beyond it Node drops some, maybe one that decides. Their size is limited to 16 KB (Node's --max-http-header-size).
   server.server.maxHeadersCount = 0;
-  // Fastify would take text, which forms of other sites can send.
+  // Fastify would accept text/plain, which forms of other sites can send.
   server.removeContentTypeParser('text/plain');
   const app = server.withTypeProvider<SchemaTypes>();
   const routes = requireAccess(app);

@@ -1,4 +1,4 @@
-/** Who has changed what: JSON lines in a file, and the latest of them in memory for the history page. */
+/** The audit log: JSON lines in a file, with the latest in memory for the history page. */
 import { createWriteStream, existsSync, openSync, closeSync, fstatSync, readSync, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 
@@ -23,7 +23,7 @@ export type AuditAction =
 export interface AuditEntry {
   /** ISO 8601. */
   readonly at: string;
-  /** The user's name; `-` where nobody has signed in. */
+  /** The user's name; `-` if nobody has signed in. */
   readonly who: string;
   readonly role?: string;
   /** The peer's address. */
@@ -31,7 +31,7 @@ export interface AuditEntry {
   readonly action: AuditAction;
   /** `group`, `group/lane`, or the id of a version. */
   readonly target?: string;
-  /** md5 of the lane groups since then, by which the history finds its entry. */
+  /** md5 of the lane groups after the change, by which the history finds its entry. */
   readonly md5After?: string;
   /** Why it was refused. */
   readonly reason?: string;
@@ -47,12 +47,12 @@ export class AuditLog {
   readonly #stream: WriteStream | undefined;
   readonly #onError: (error: Error) => void;
 
-  /** With a file, entries of earlier runs are remembered, too. Throws where the file can't be read; `onError` is told when writing fails. */
+  /** With a file, loads entries of earlier runs. Throws if the file can't be read; calls `onError` when writing fails. */
   constructor(file: string | undefined, onError: (error: Error) => void) {
     this.#onError = onError;
     if (file === undefined) return;
     if (existsSync(file)) this.#entries.push(...tailOf(file));
-    // Readable for its owner alone: it says who works from where.
+    // Readable only by its owner, because it has addresses of users.
     this.#stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
     this.#stream.on('error', (error) => this.#onError(error));
   }
@@ -69,12 +69,12 @@ export class AuditLog {
     return this.#entries.slice(-limit).reverse();
   }
 
-  /** The change that led to this content, the latest first. */
+  /** The latest change that led to this content. */
   changeTo(md5: string): AuditEntry | undefined {
     return this.#entries.findLast((entry) => entry.md5After === md5);
   }
 
-  /** Changes, by the content that each led to, the latest first: the same content may come again. */
+  /** Changes by resulting content, the latest first: the same content may occur several times. */
   changesByContent(): Map<string, AuditEntry[]> {
     const changes = new Map<string, AuditEntry[]>();
     for (const entry of this.latest(REMEMBERED)) {
@@ -91,7 +91,7 @@ export class AuditLog {
     return this.#entries.findLast((entry) => entry.target === target && entry.md5After !== undefined);
   }
 
-  /** Resolves when all of it is in the file. */
+  /** Resolves when all entries are in the file. */
   async close(): Promise<void> {
     if (this.#stream === undefined || this.#stream.destroyed) return;
     this.#stream.end();
@@ -107,7 +107,7 @@ function tailOf(file: string): AuditEntry[] {
     const buffer = Buffer.alloc(length);
     readSync(descriptor, buffer, 0, length, size - length);
     const lines = buffer.toString('utf8').split('\n');
-    // The first may be half a line, and a crash may have left half of the last.
+    // The first line may be cut off, and a crash may have cut off the last.
     return lines.slice(-REMEMBERED - 1).flatMap((line) => {
       try {
         return [JSON.parse(line) as AuditEntry];

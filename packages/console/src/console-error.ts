@@ -1,17 +1,17 @@
 /**
- * What the console says no to:
- * - `ELANE_CONSOLE_TOKEN_NEEDED`: it would listen beyond loopback without a token
- * - `ELANE_CONSOLE_TOKENS`: the tokens can't be used as given
+ * The console's errors:
+ * - `ELANE_CONSOLE_TOKEN_NEEDED`: listening beyond loopback requires a token
+ * - `ELANE_CONSOLE_TOKENS`: the given tokens are invalid
  * - `ELANE_NOT_BUILT`: the pages are not built
- * - `ELANE_PORT_IN_USE`: something else listens there
+ * - `ELANE_PORT_IN_USE`: the port is in use
  * - `ELANE_UNAUTHENTICATED`: the request has no valid token or session
  * - `ELANE_FORBIDDEN`: the role, the Host or the origin does not permit it
- * - `ELANE_TOO_MANY_ATTEMPTS`: too many wrong tokens from there
- * - `ELANE_BAD_REQUEST`: the request is not as the API's description says
- * - `ELANE_MEDIA_TYPE`: what was sent is of another type than JSON
- * - `ELANE_NOT_FOUND`: there is no such thing
- * - `ELANE_CONFLICT`: somebody else has changed it meanwhile
- * - `ELANE_EXISTS`: there is one of this name already
+ * - `ELANE_TOO_MANY_ATTEMPTS`: too many wrong tokens from this address
+ * - `ELANE_BAD_REQUEST`: the request does not match the API's description
+ * - `ELANE_MEDIA_TYPE`: the body is not JSON
+ * - `ELANE_NOT_FOUND`: the resource does not exist
+ * - `ELANE_CONFLICT`: somebody else changed it in the meantime
+ * - `ELANE_EXISTS`: the name is taken
  */
 export type ConsoleErrorCode =
   | 'ELANE_CONSOLE_TOKEN_NEEDED'
@@ -27,7 +27,7 @@ export type ConsoleErrorCode =
   | 'ELANE_CONFLICT'
   | 'ELANE_EXISTS';
 
-/** The status with which the API answers, by code. Those that only a start can meet are not there. */
+/** The API's status by code, without the codes that occur only at start. */
 const STATUS: Readonly<Partial<Record<ConsoleErrorCode, number>>> = {
   ELANE_UNAUTHENTICATED: 401,
   ELANE_FORBIDDEN: 403,
@@ -39,11 +39,11 @@ const STATUS: Readonly<Partial<Record<ConsoleErrorCode, number>>> = {
   ELANE_EXISTS: 409,
 };
 
-/** An error whose message is one sentence with cause and remedy; never has it a token in it. */
+/** An error whose message is one sentence with cause and remedy, and never contains a token. */
 export class ConsoleError extends Error {
   readonly code: ConsoleErrorCode;
   readonly statusCode: number;
-  /** Further fields of the answer. */
+  /** Additional fields of the response. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: ConsoleErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}) {

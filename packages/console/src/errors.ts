@@ -1,4 +1,4 @@
-/** How errors are answered. */
+/** Responses to errors. */
 import { InvalidLaneGroupsError, LaneGroupsError } from '@lane/storage';
 import { NacosError } from '@lane/nacos-registry';
 import type { Log } from '@lane/core/model';
@@ -6,10 +6,10 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ConsoleError } from './console-error.js';
 import type { AuditLog } from './audit-log.js';
 
-/** As much of a refused request's target as the audit log keeps. */
+/** Length of a denied request's target in the audit log. */
 const MAX_TARGET_LENGTH = 200;
 
-/** Answers what went wrong: a code, and one sentence with cause and remedy. What nobody foresaw is logged, and not told. */
+/** Answers with a code and one sentence of cause and remedy. Unexpected errors are logged, but not shown to the caller. */
 export function answerError(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply, audit: AuditLog, log: Log): FastifyReply {
   if (error instanceof ConsoleError) {
     const { retryAfter } = error.details as { retryAfter?: number };
@@ -37,5 +37,5 @@ export function answerError(error: FastifyError | Error, request: FastifyRequest
     return reply.code(statusCode ?? 400).send({ code: 'ELANE_BAD_REQUEST', message });
   }
   log.error(`${request.method} ${request.routeOptions.url ?? ''} failed: ${String(error.stack ?? error)}`);
-  return reply.code(500).send({ code: 'ELANE_CONSOLE', message: 'this went wrong in the console itself: its log says why' });
+  return reply.code(500).send({ code: 'ELANE_CONSOLE', message: 'the console itself failed: its log says why' });
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Lane, LaneGroup } from '@lane/core/rules';
 
-/** The ETag of a group's own part: lanes are resources of their own. */
+/** The ETag of a group without its lanes, which are separate resources. */
 export function etagOfGroup({ services, entry }: Pick<LaneGroup, 'services' | 'entry'>): string {
   return etagOf({ services, entry });
 }
@@ -15,7 +15,7 @@ function etagOf(value: object): string {
   return `"${createHash('sha256').update(canonical(value)).digest('base64url').slice(0, 22)}"`;
 }
 
-/** The same text for the same value, in whatever order its fields are. */
+/** The same text for equal values, whatever the order of fields. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, field: unknown) =>
     typeof field === 'object' && field !== null && !Array.isArray(field)

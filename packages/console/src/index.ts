@@ -16,7 +16,7 @@ export { ConsoleError, type ConsoleErrorCode } from './console-error.js';
 export { AuditLog, type AuditAction, type AuditEntry } from './audit-log.js';
 export type { Traffic, TrafficDecision, TrafficEdge, TrafficNode } from './traffic/figures.js';
 
-/** What the API answers, as its description says. */
+/** The API's responses, by their schemas. */
 export type SessionAnswer = Static<typeof SessionSchema>;
 export type GroupsAnswer = Static<typeof GroupsSchema>;
 export type ServicesAnswer = Static<typeof ServicesSchema>;

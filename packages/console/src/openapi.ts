@@ -1,11 +1,11 @@
-/** The description of the API, made of what its routes say of themselves: in OpenAPI 3.1 a schema is a JSON Schema as it is. */
+/** The description of the API, generated from the schemas of its routes: OpenAPI 3.1 uses JSON Schema as it is. */
 import type { FastifyInstance } from 'fastify';
 
-/** Adds routes to a description as they are added to `app`, and gives it. */
+/** Returns a description that grows with each route added to `app`. */
 export function describeRoutes(app: Pick<FastifyInstance, 'addHook'>, version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   app.addHook('onRoute', ({ method, url, schema = {} }) => {
-    // What says nothing of itself is no part of the API: pages, and what answers for what is not there.
+    // Routes without a schema are not part of the API: pages, and the 404 of unknown API paths.
     if (Object.keys(schema).length === 0) return;
     const path = url.replace(/:(\w+)/g, '{$1}');
     // Fastify adds a HEAD to each GET.
@@ -26,7 +26,7 @@ export function describeRoutes(app: Pick<FastifyInstance, 'addHook'>, version: s
           type: 'apiKey',
           in: 'cookie',
           name: 'lane_session',
-          description: 'With the header x-lane-console: 1 where something is changed.',
+          description: 'Changes also need the header x-lane-console: 1.',
         },
       },
     },

@@ -1,5 +1,5 @@
 /**
- * The built pages, read once at the start: what is not among these files can't be served, whatever a request asks for.
+ * The built pages, read once at the start: no request can make the console serve any other file.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -8,20 +8,20 @@ import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { ConsoleError } from './console-error.js';
 
-/** A file as it is sent. */
+/** A file as sent. */
 export interface Page {
   readonly type: string;
   readonly body: Buffer;
   readonly encoding: 'br' | 'gzip' | undefined;
-  /** Its name has a hash of its content in it. */
+  /** Its name contains a hash of its content. */
   readonly isImmutable: boolean;
 }
 
 /** The pages of a build. */
 export interface Pages {
-  /** The file of a path, compressed as the client takes it; undefined where there is none. */
+  /** The file of a path, compressed if the client accepts it; undefined if there is none. */
   file(path: string, acceptEncoding: string): Promise<Page | undefined>;
-  /** The page that all addresses of the console begin with. `nonce` is for its styles. */
+  /** The page for all URLs of the console. `nonce` is for its styles. */
   index(language: string): { readonly html: string; readonly nonce: string };
 }
 
@@ -42,7 +42,7 @@ const compressors = {
   gzip: promisify(gzip) as (body: Buffer) => Promise<Buffer>,
 } as const;
 
-/** Reads the pages of a build. Throws where there is none. */
+/** Reads the pages of a build. Throws if there is none. */
 export function readPages(folder: string): Pages {
   if (!existsSync(join(folder, 'index.html'))) {
     throw new ConsoleError('ELANE_NOT_BUILT', 'the pages of the console are not built: run `npm run build` in the repository');
@@ -56,7 +56,7 @@ export function readPages(folder: string): Pages {
         return [`/${relative(folder, path).split(sep).join('/')}`, readFileSync(path)] as const;
       }),
   );
-  /** Compressed once, when first asked for. */
+  /** Compressed once, at the first request. */
   const compressed = new Map<string, Promise<Buffer>>();
 
   return {
@@ -89,7 +89,7 @@ function accepts(header: string, encoding: string): boolean {
 /** The languages of the pages. */
 export const LANGUAGES = ['en', 'zh'] as const;
 
-/** The first language of an Accept-Language header that the pages have; English where there is none. */
+/** The preferred language of an Accept-Language header that the pages have, else English. */
 export function languageOf(acceptLanguage: string | undefined): (typeof LANGUAGES)[number] {
   const wanted = (acceptLanguage ?? '')
     .split(',')

@@ -1,8 +1,8 @@
 import type { LaneGroupsDocument, Problem } from '@lane/core/rules';
 
 /**
- * Problems of a document, told as those of the part that was sent: of a group, or of a lane in it. What names a place elsewhere is
- * the other half of something that has to be unique, and told where it was sent.
+ * Makes paths of a document's problems relative to the part that was sent: a group, or a lane in it. A problem at another place is the other half
+ * of a duplicate name or tag, and gets the path of that field in the part that was sent.
  */
 export function relativeProblems(problems: readonly Problem[], document: LaneGroupsDocument, group: string, lane?: string): Problem[] {
   const i = document.groups.findIndex(({ name }) => name === group);

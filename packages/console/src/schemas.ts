@@ -1,37 +1,38 @@
-/** The API's schemas: requests are checked by them, and its OpenAPI description is made of them. */
+/** The API's schemas: they validate requests and make up the OpenAPI description. */
 import { LANE_GROUPS_SCHEMA, type EntryExplanation, type Lane, type LaneGroup } from '@lane/core/rules';
 import { TRAFFIC_ROUTES, type TrafficRoute } from '@lane/core/agent';
-import type { GroupStatus, HopExplanation } from '@lane/core/model';
+import type { GroupStatus } from '@lane/core/model';
+import type { ConsoleHop } from './traffic/agents-views.js';
 import { Type, type TUnsafe } from '@sinclair/typebox';
 import type { Traffic } from './traffic/figures.js';
 
-/** A type that is checked elsewhere, such as by parseLaneGroups, which tells where in a document something is wrong. */
+/** A type that is validated elsewhere, such as by parseLaneGroups, which reports the place of a problem in the document. */
 const elsewhere = <T>(description: string): TUnsafe<T> => Type.Unsafe<T>({ type: 'object', additionalProperties: true, description });
 
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const { group: groupSchema, lane: laneSchema } = LANE_GROUPS_SCHEMA.$defs;
 
-/** What is wrong in what was sent: where (a JSON pointer into it) and what. */
+/** A problem of a request's body, and its place as a JSON pointer. */
 export const ProblemSchema = Type.Object({ path: Type.String(), message: Type.String() });
 
-/** Any answer that is no success. */
+/** Any error response. */
 export const ErrorSchema = Type.Object(
   {
     code: Type.String({ description: 'ELANE_…' }),
     message: Type.String({ description: 'Cause and remedy.' }),
     problems: Type.Optional(Type.Array(ProblemSchema)),
-    current: Type.Optional(Type.Unknown({ description: 'With ELANE_CONFLICT: what is there now.' })),
+    current: Type.Optional(Type.Unknown({ description: 'With ELANE_CONFLICT: the current state.' })),
     etag: Type.Optional(Type.String({ description: 'With ELANE_CONFLICT: its ETag.' })),
-    changedBy: Type.Optional(Type.String({ description: 'With ELANE_CONFLICT: who made it so, where that is known.' })),
+    changedBy: Type.Optional(Type.String({ description: 'With ELANE_CONFLICT: who changed it, if known.' })),
   },
   { description: 'What went wrong' },
 );
 
-/** Who asks, and what of. */
+/** The user, and the Nacos behind the console. */
 export const SessionSchema = Type.Object(
   {
     user: Type.Union([Type.Object({ name: Type.String(), role: Type.Union([Type.Literal('viewer'), Type.Literal('editor')]) }), Type.Null()]),
-    authentication: Type.Union([Type.Literal('none'), Type.Literal('token')], { description: 'Whether a token is asked for.' }),
+    authentication: Type.Union([Type.Literal('none'), Type.Literal('token')], { description: 'Whether a token is required.' }),
     nacos: Type.Optional(Type.Object({ server: Type.String(), namespace: Type.String() })),
     version: Type.String(),
   },
@@ -45,15 +46,15 @@ export const GroupParameters = Type.Object({ group: Name });
 export const LaneParameters = Type.Object({ group: Name, lane: Name });
 export const VersionParameters = Type.Object({ version: Type.String({ minLength: 1, maxLength: 64 }) });
 
-/** `If-Match`, `If-None-Match`: what the change was made on. */
+/** `If-Match`, `If-None-Match`: the state that a change is based on. */
 export const Preconditions = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: 'ETag of what was changed: the change is refused where it is another one by now.' })),
-  'if-none-match': Type.Optional(Type.Literal('*', { description: 'Only if there is none of this name.' })),
+  'if-match': Type.Optional(Type.String({ description: 'ETag of what the change is based on: it is refused if that is no longer current.' })),
+  'if-none-match': Type.Optional(Type.Literal('*', { description: 'Only if nothing has this name yet.' })),
 });
 
-export const DryRun = Type.Object({ dryRun: Type.Optional(Type.Boolean({ description: 'Only check it.' })) });
+export const DryRun = Type.Object({ dryRun: Type.Optional(Type.Boolean({ description: 'Check it without publishing it.' })) });
 
-/** A group without its lanes, which are resources of their own. */
+/** A group without its lanes, which are separate resources. */
 export type GroupBody = Omit<LaneGroup, 'lanes' | 'name'>;
 export const GroupBodySchema = elsewhere<GroupBody>(`${groupSchema.description} Its services and entry, without name and lanes.`);
 export type LaneBody = Omit<Lane, 'name'>;
@@ -61,28 +62,28 @@ export const LaneBodySchema = elsewhere<LaneBody>(`${laneSchema.description} Wit
 export const DocumentBodySchema = Type.Object({ text: Type.String({ maxLength: 4 * 1024 * 1024, description: 'The document as JSON text.' }) });
 export const EnabledSchema = Type.Object({ enabled: Type.Boolean() });
 
-/** Answer of a change. */
+/** The answer to a change. */
 export const ChangedSchema = Type.Object(
   {
     md5: Type.String(),
     etag: Type.Optional(Type.String()),
     problems: Type.Optional(Type.Array(ProblemSchema, { description: 'With dryRun: what is wrong, if anything.' })),
   },
-  { description: 'It is published; with dryRun, it has been checked' },
+  { description: 'Published, or with dryRun only checked' },
 );
 
-/** All groups, what they are made of and what serves where. */
+/** All groups as stored, and what serves where. */
 export const GroupsSchema = Type.Object(
   {
-    md5: Type.String({ description: 'md5 of the document; empty where there is none.' }),
-    text: Type.String({ description: 'The document as it is in Nacos; empty where there is none.' }),
-    problems: Type.Array(ProblemSchema, { description: 'What is wrong with the document in Nacos: then there are no groups.' }),
+    md5: Type.String({ description: 'md5 of the document; empty if there is none.' }),
+    text: Type.String({ description: 'The document as stored in Nacos; empty if there is none.' }),
+    problems: Type.Array(ProblemSchema, { description: 'Problems of the document in Nacos; there are then no groups.' }),
     groups: Type.Array(
       Type.Object({
         group: elsewhere<LaneGroup>('As in the document.'),
-        etag: Type.String({ description: 'Of its services and entry.' }),
-        laneEtags: Type.Record(Type.String(), Type.String(), { description: 'By name of the lane.' }),
-        status: Type.Optional(elsewhere<GroupStatus>('Services × lanes; absent where the registry does not answer.')),
+        etag: Type.String({ description: 'ETag of its services and entry.' }),
+        laneEtags: Type.Record(Type.String(), Type.String(), { description: 'By lane name.' }),
+        status: Type.Optional(elsewhere<GroupStatus>('Services × lanes; absent if the registry does not answer.')),
       }),
     ),
     statusAgeMs: Type.Optional(Type.Integer({ description: 'How long ago the registry was asked for the status.' })),
@@ -91,10 +92,10 @@ export const GroupsSchema = Type.Object(
       Type.Object({
         taker: Type.String({ description: 'group/lane/rule.' }),
         robbed: Type.String({ description: 'group/lane/rule.' }),
-        service: Type.String({ description: 'The entry at which both are asked.' }),
-        percent: Type.Number({ description: 'The share that is taken, 0 to 100.' }),
+        service: Type.String({ description: 'The entry that tries both rules.' }),
+        percent: Type.Number({ description: 'The share that it takes, 0 to 100.' }),
       }),
-      { description: 'Rules that take requests which a later rule of another lane asks for.' },
+      { description: 'Rules that take requests before a later rule of another lane is tried.' },
     ),
   },
   { description: 'All lane groups' },
@@ -102,7 +103,7 @@ export const GroupsSchema = Type.Object(
 
 const CountSchema = Type.Object({ usable: Type.Integer(), total: Type.Integer() });
 
-/** What Nacos knows. */
+/** The services in Nacos. */
 export const ServicesSchema = Type.Object(
   {
     services: Type.Array(
@@ -112,8 +113,7 @@ export const ServicesSchema = Type.Object(
         tags: Type.Array(Type.Object({ tag: Type.String(), usable: Type.Integer(), total: Type.Integer() })),
       }),
     ),
-    /** More than are listed. */
-    leftOut: Type.Integer({ description: 'Services that are not listed, for there are too many.' }),
+    leftOut: Type.Integer({ description: 'Number of services not listed because there are too many.' }),
   },
   { description: 'Services of the registry, and the tags of their instances' },
 );
@@ -122,9 +122,9 @@ const ChangeSchema = Type.Object({
   version: Type.String(),
   at: Type.String(),
   operation: Type.String(),
-  md5: Type.Optional(Type.String({ description: 'Of the document since then.' })),
+  md5: Type.Optional(Type.String({ description: 'md5 of the document after the change.' })),
   isCurrent: Type.Boolean(),
-  who: Type.Optional(Type.String({ description: 'Where the change was made through this console.' })),
+  who: Type.Optional(Type.String({ description: 'Set if the change was made through this console.' })),
   action: Type.Optional(Type.String()),
   target: Type.Optional(Type.String()),
 });
@@ -161,16 +161,16 @@ export const ExplainSchema = Type.Object({
   method: Type.String({ maxLength: 32, default: 'GET' }),
   headers: Type.Record(Type.String(), Type.String(), { default: {} }),
   clientIp: Type.Optional(Type.String({ maxLength: 64 })),
-  tag: Type.Optional(Type.String({ maxLength: 64, description: 'A tag that the request has already: then no rule is asked.' })),
+  tag: Type.Optional(Type.String({ maxLength: 64, description: 'A tag that the request already has: entry rules are then skipped.' })),
 });
 
-/** Why it goes where it goes. */
+/** Why a request goes where it goes. */
 export const ExplanationSchema = Type.Object(
   {
-    entry: Type.Optional(elsewhere<EntryExplanation>('Rule by rule; absent where the group has no entry, or the request has a tag.')),
-    tag: Type.Optional(Type.String({ description: 'The tag with which it goes on.' })),
-    isDisabled: Type.Boolean({ description: 'Whether the tag counts as none, for its lane is disabled.' }),
-    hops: Type.Array(elsewhere<HopExplanation>('Which instances of a service serve it.')),
+    entry: Type.Optional(elsewhere<EntryExplanation>('Rule by rule; absent if the group has no entry, or the request has a tag.')),
+    tag: Type.Optional(Type.String({ description: 'The tag that the request has after the entry.' })),
+    isDisabled: Type.Boolean({ description: 'Whether the tag counts as none because its lane is disabled.' }),
+    hops: Type.Array(elsewhere<ConsoleHop>('Which instances of a service serve it, and what agents report about them.')),
   },
   { description: 'Which rule, which lane, and which instances' },
 );
@@ -178,33 +178,35 @@ export const ExplanationSchema = Type.Object(
 const Counted = {
   count: Type.Integer(),
   errors: Type.Integer(),
-  perSecond: Type.Optional(Type.Number({ description: 'Since the look before, or in the window; left out at the first look.' })),
+  perSecond: Type.Optional(Type.Number({ description: 'Since the previous reading, or in the window; left out at the first reading.' })),
   p95Ms: Type.Optional(
-    Type.Number({ description: 'Milliseconds within which 95 of 100 were answered. Of calls: as the called instances measure it, by lane and tag.' }),
+    Type.Number({
+      description: '95th percentile of the response time in milliseconds. For calls, as the called instances measure it, by lane and tag.',
+    }),
   ),
 };
 const InLane = Type.Object({ service: Type.String(), tag: Type.Optional(Type.String({ description: 'Left out: base.' })) });
-const Route = Type.Unsafe<TrafficRoute>({ type: 'string', enum: [...TRAFFIC_ROUTES], description: 'How a call came to its destination.' });
+const Route = Type.Unsafe<TrafficRoute>({ type: 'string', enum: [...TRAFFIC_ROUTES], description: 'How the destination of a call was chosen.' });
 
 export const ServiceParameters = Type.Object({ service: Type.String({ minLength: 1, maxLength: 256 }) });
-export const HopTag = Type.Object({ tag: Type.Optional(Type.String({ maxLength: 64, description: 'Of the calls; left out: base.' })) });
+export const HopTag = Type.Object({ tag: Type.Optional(Type.String({ maxLength: 64, description: 'Tag of the calls; left out: base.' })) });
 
-/** Instances of one service, as calls of a tag meet them. */
+/** Instances of one service, from the view of calls with a tag. */
 export const HopSchema = Type.Object(
   {
-    isDisabled: Type.Boolean({ description: 'Whether the tag counts as none, for its lane is disabled.' }),
-    hop: elsewhere<HopExplanation>('Which instances serve, and why.'),
-    leftOut: Type.Integer({ description: 'Instances that are not listed, for there are too many.' }),
+    isDisabled: Type.Boolean({ description: 'Whether the tag counts as none because its lane is disabled.' }),
+    hop: elsewhere<ConsoleHop>('Which instances serve, and why, and what agents report about them.'),
+    leftOut: Type.Integer({ description: 'Number of instances not listed because there are too many.' }),
   },
   { description: 'Which instances of a service serve calls of a tag' },
 );
 
-/** Which part of the last hour is asked for. */
+/** The requested part of the last hour. */
 export const TrafficWindow = Type.Object({
   seconds: Type.Optional(
-    Type.Integer({ minimum: 15, maximum: 3_600, description: 'Only what was counted in so many seconds; left out: since the processes began.' }),
+    Type.Integer({ minimum: 15, maximum: 3_600, description: 'Window of this many seconds; left out: since the processes started.' }),
   ),
-  until: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Before this time; left out: before now.' })),
+  until: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'End of the window; left out: now.' })),
 });
 
 /** Figures of all instances. */
@@ -215,22 +217,24 @@ export const TrafficSchema = Type.Unsafe<Traffic>(
       recorded: Type.Optional(
         Type.Object(
           { from: Type.String({ format: 'date-time' }), to: Type.String({ format: 'date-time' }), stepSeconds: Type.Integer() },
-          { description: 'Which part of the last hour there is.' },
+          { description: 'The recorded part of the last hour.' },
         ),
       ),
-      nodes: Type.Array(Type.Object({ ...InLane.properties, ...Counted, instances: Type.Integer({ description: 'Instances that told figures.' }) })),
+      nodes: Type.Array(
+        Type.Object({ ...InLane.properties, ...Counted, instances: Type.Integer({ description: 'Instances that reported figures.' }) }),
+      ),
       edges: Type.Array(
-        Type.Object({ from: InLane, to: InLane, tag: Type.Optional(Type.String({ description: 'Of the requests.' })), route: Route, ...Counted }),
+        Type.Object({ from: InLane, to: InLane, tag: Type.Optional(Type.String({ description: 'Tag of the requests.' })), route: Route, ...Counted }),
       ),
       decisions: Type.Array(
         Type.Object({
           at: Type.String({ format: 'date-time' }),
-          service: Type.String({ description: 'Who called.' }),
+          service: Type.String({ description: 'The caller.' }),
           serviceTag: Type.Optional(Type.String()),
           peer: Type.String(),
           tag: Type.Optional(Type.String()),
           outcome: Route,
-          instance: Type.Optional(Type.String({ description: 'ip:port; left out: it went nowhere.' })),
+          instance: Type.Optional(Type.String({ description: 'ip:port; left out: it went to no instance.' })),
         }),
         { description: 'The latest first.' },
       ),
@@ -238,10 +242,10 @@ export const TrafficSchema = Type.Unsafe<Traffic>(
         asked: Type.Integer(),
         answered: Type.Integer(),
         silent: Type.Integer({ description: 'Instances that announce no figures of their own.' }),
-        elsewhere: Type.Integer({ description: 'Those of them that announce an address which is not theirs: it is not asked.' }),
-        tooLarge: Type.Integer({ description: 'Asked, and not read: they tell more than is read of one instance, or of all together.' }),
-        leftOut: Type.Integer({ description: 'Not asked: there are too many, or the time was over.' }),
-        ignored: Type.Integer({ description: 'Entries of what they tell that are not shown: of another form, or too many.' }),
+        elsewhere: Type.Integer({ description: 'Those of them that announce the address of another process, which is not asked.' }),
+        tooLarge: Type.Integer({ description: 'Asked but not read: the answer exceeds the limit for one instance, or for all together.' }),
+        leftOut: Type.Integer({ description: 'Not asked because there are too many, or the time was up.' }),
+        ignored: Type.Integer({ description: 'Entries that are not shown because they are malformed or too many.' }),
         problems: Type.Array(Type.Object({ service: Type.String(), instance: Type.String(), problem: Type.String() })),
       }),
     },

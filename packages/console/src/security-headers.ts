@@ -1,4 +1,4 @@
-/** What every answer tells browsers: nothing of others runs here, and this runs nowhere else. */
+/** Headers that forbid browsers to run others' code here, or to embed the console elsewhere. */
 
 /** The headers of all answers. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -11,7 +11,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
 };
 
-/** The policy of the pages. Scripts are files of the console's own; styles besides those which have the nonce. */
+/** The policy of the pages: scripts from the console's own files, styles also with the nonce. */
 export function pagePolicy(nonce: string): string {
   return [
     "default-src 'none'",

@@ -19,7 +19,7 @@ async function withShop(): Promise<Started> {
 const groupsOf = async ({ ask }: Started) => (await ask('GET', '/api/groups')).body;
 
 describe('lane groups', () => {
-  test('what is made here is in force for whoever watches', async () => {
+  test('a change takes effect for everybody who watches', async () => {
     const started = await start();
     const seen: string[] = [];
     let came: () => void = () => {};
@@ -57,7 +57,7 @@ describe('lane groups', () => {
     ]);
   });
 
-  test('a share of all requests that comes before a rule for certain ones is told', async () => {
+  test('a share of all requests before a rule for certain ones is reported', async () => {
     const started = await withShop();
     expect((await groupsOf(started)).taking).toEqual([]);
     const share = { tag: 'blue', rules: [{ name: 'a-third', percent: 30 }] };
@@ -86,7 +86,7 @@ describe('lane groups', () => {
     expect(await started.ask('DELETE', '/api/groups/shop')).toMatchObject({ status: 404, body: { code: 'ELANE_NOT_FOUND' } });
   });
 
-  test('problems are told where they are in what was sent, and nothing is published', async () => {
+  test('problems have their place in the request, and nothing is published', async () => {
     const started = await withShop();
     const broken = {
       tag: 'gray lane',
@@ -116,7 +116,7 @@ describe('lane groups', () => {
 });
 
 describe('somebody else was faster', () => {
-  test('to the same lane: nothing is overwritten, and what is there now is told', async () => {
+  test('to the same lane: nothing is overwritten, and the answer has the current state', async () => {
     const started = await withShop();
     const before = (await groupsOf(started)).groups[0].laneEtags.gray;
     await started.ask('PUT', '/api/groups/shop/lanes/gray', { ...GRAY, fallback: 'none' });
@@ -156,7 +156,7 @@ describe('somebody else was faster', () => {
     });
   });
 
-  test('with the whole document: it is compared by its md5', async () => {
+  test('with the whole document: its md5 is compared', async () => {
     const started = await withShop();
     const { md5, text } = await groupsOf(started);
     await started.ask('PUT', '/api/groups/shop/lanes/blue', { tag: 'blue' });
@@ -170,7 +170,7 @@ describe('somebody else was faster', () => {
 });
 
 describe('a document that somebody broke', () => {
-  test('is told, is not built upon, and can be mended as a whole', async () => {
+  test('is reported, is never the base of a change, and can be repaired as a whole', async () => {
     const started = await start();
     await started.connection.publish('lane-groups', 'LANE', '{"version": 1, "groups": [{}]}');
     const { problems, groups, md5 } = await groupsOf(started);
@@ -183,7 +183,7 @@ describe('a document that somebody broke', () => {
 });
 
 describe('history', () => {
-  test('says who changed what, shows what it changed, and leads back', async () => {
+  test('says who changed what, shows each change, and rolls back', async () => {
     const started = await start({ accounts: ACCOUNTS });
     const alice = { authorization: `Bearer ${ALICE}` };
     await started.ask('PUT', '/api/groups/shop', SHOP, alice);
@@ -235,6 +235,30 @@ describe('explanations', () => {
   });
 });
 
+test('explanations of a request and of a graph node show instances that agents leave alone', async () => {
+  const started = await withShop();
+  const instance = (port: number, changes: object): object => ({
+    ...{ address: `10.0.0.3:${port}`, tag: null, usable: true, source: 'registry', listedSecondsAgo: 3, doubt: null, doubtedSeconds: null },
+    ...{ leftAloneSeconds: null, ejectedSeconds: null, ...changes },
+  });
+  const instances = [instance(80, { ejectedSeconds: 12 }), instance(81, { leftAloneSeconds: 3 }), instance(82, {})];
+  const server = http.createServer((_, response) =>
+    response.end(JSON.stringify({ services: [{ service: 'spring-cloud-b', group: 'DEFAULT_GROUP', instances, omitted: 0 }] })),
+  );
+  onTestFinished(() => void server.close());
+  const admin = `127.0.0.1:${await listen(server)}`;
+  await started.register('spring-cloud-a', { ip: '127.0.0.1', port: 80, metadata: { 'lane.admin': admin } });
+  for (const port of [80, 81, 82]) await started.register('spring-cloud-b', { ip: '10.0.0.3', port });
+  const word = { agents: 1, ejectedBy: 0, leftAloneBy: 0, doubtedBy: 0 };
+  const agents = [
+    { ...word, address: '10.0.0.3:80', ejectedBy: 1 },
+    { ...word, address: '10.0.0.3:81', leftAloneBy: 1 },
+  ];
+  const explain = async (): Promise<unknown> => (await started.ask('POST', '/api/explanations', { group: 'shop' })).body.hops?.[1]?.agents;
+  await expect.poll(explain, { timeout: 10_000 }).toEqual(agents);
+  expect((await started.ask('GET', '/api/services/spring-cloud-b/hop')).body.hop).toMatchObject({ agents });
+});
+
 /** An instance's own figures, as an agent serves them. */
 async function startAgent(figures: () => { traffic: unknown; decisions: unknown }): Promise<number> {
   const server = http.createServer((request, response) => {
@@ -280,7 +304,7 @@ describe('traffic', () => {
     expect(body.decisions[0]).toMatchObject({ service: 'spring-cloud-a', serviceTag: 'gray', peer: 'spring-cloud-b', outcome: 'fallback' });
   });
 
-  test('only the host that the registry lists is asked, and one that does not answer is told', async () => {
+  test('asks only the host that the registry lists, and reports one that does not answer', async () => {
     const started = await start();
     let asked = 0;
     const elsewhere = await startAgent(() => {
@@ -322,7 +346,7 @@ describe('the description', () => {
     ]);
   });
 
-  test('what it does not describe is refused with what is wrong', async () => {
+  test('a request that it does not describe is rejected with the problem', async () => {
     const { ask } = await start();
     expect(await ask('PUT', '/api/groups/shop/lanes/gray/enabled', { enabled: 'perhaps' })).toMatchObject({
       status: 400,

@@ -12,26 +12,27 @@ import { readPages } from './pages.js';
 import type { RouteContext } from './routes/context.js';
 import { Surveyor } from './survey.js';
 import { isLoopbackServer } from './traffic/admin-address.js';
+import { AgentsViews } from './traffic/agents-views.js';
 import { TrafficCollector } from './traffic/collect.js';
 
-/** How a console is started. */
+/** Options of a console. */
 export interface ConsoleOptions {
   readonly connection: NacosConnection;
   /** Nacos's grouping of services. Default `DEFAULT_GROUP`. */
   readonly serviceGroup?: string | undefined;
   /** Default 8900; 0 takes a free one. */
   readonly port?: number | undefined;
-  /** Default 127.0.0.1. Beyond loopback accounts are needed. */
+  /** Default 127.0.0.1. Beyond loopback, accounts are required. */
   readonly host?: string | undefined;
-  /** Who may use it. Default: whoever is on this machine, as an editor. */
+  /** Who may use it. Default: everybody on this machine, as editor. */
   readonly accounts?: readonly Account[] | undefined;
-  /** Further names that it answers to, such as that of a proxy before it. */
+  /** Additional names that it answers to, such as a proxy's. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** File of the audit log, JSON lines. Default: kept in memory only. */
+  /** File of the audit log, JSON lines. Default: memory only. */
   readonly auditLog?: string | undefined;
-  /** The formats that the agents have (LANE_FORMATS): `nepxion` says what a tag is in the registry. Default: baggage. */
+  /** The agents' formats (LANE_FORMATS): some, such as `nepxion`, define how instances carry tags. Default: baggage. */
   readonly formats?: readonly FormatName[] | undefined;
-  /** Whether browsers reach it by a proxy that ends TLS: the session's cookie is then `Secure`. Default: where it has `tls` itself. */
+  /** Whether a proxy in front terminates TLS: the session's cookie is then `Secure`, as with `tls`. */
   readonly isBehindTls?: boolean | undefined;
   /** PEM of certificate and key, for TLS. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer } | undefined;
@@ -49,26 +50,31 @@ export interface RunningConsole {
 
 const DEFAULT_PORT = 8900;
 
-/** Starts a console. Rejects with a ConsoleError that says what to do where it can't be started safely. */
+/** Starts a console. Rejects with a ConsoleError if it can't start safely. */
 export async function startConsole(options: ConsoleOptions): Promise<RunningConsole> {
   const { connection, host = '127.0.0.1', port = DEFAULT_PORT, accounts = [], allowedHosts = [], log = SILENT_LOG, tls } = options;
   if (accounts.length === 0 && !isLoopback(host)) {
     throw new ConsoleError(
       'ELANE_CONSOLE_TOKEN_NEEDED',
-      `the console would listen on ${host}, where others can reach it, and ask nobody who they are: give a token (--token, --tokens-file, LANE_CONSOLE_TOKEN), or listen on 127.0.0.1`,
+      `the console would listen on ${host}, where others can reach it, without authentication: pass a token (--token, --tokens-file, LANE_CONSOLE_TOKEN), or listen on 127.0.0.1`,
     );
   }
   const { version } = require('../package.json') as { version: string };
   const pages = readPages(options.pages ?? join(__dirname, 'web'));
   const audit = new AuditLog(options.auditLog, (error) => log.error(`the audit log can't be written: ${error.message}`));
   const surveyor = new Surveyor(connection, options.serviceGroup, options.formats ?? ['baggage']);
+  const store = new LaneGroupsStore(connection);
   const context: RouteContext = {
     connection,
-    store: new LaneGroupsStore(connection),
+    store,
     gate: new Gate(accounts, (request) => audit.add({ who: '-', from: request.ip, action: 'sign-in-refused' })),
     audit,
     surveyor,
-    traffic: new TrafficCollector(surveyor, { isLoopbackOurs: isLoopbackServer(connection.server) }),
+    traffic: new TrafficCollector(surveyor, {
+      isLoopbackOurs: isLoopbackServer(connection.server),
+      readLaneGroups: async () => (await store.read()).document,
+    }),
+    agents: new AgentsViews(isLoopbackServer(connection.server)),
     version,
     isByTls: tls !== undefined || options.isBehindTls === true,
   };

@@ -1,64 +1,52 @@
-/** What the registry knows, asked for by many pages and looked up once. Tags are read in the formats that the console was given. */
-import {
-  instanceTagReader,
-  surveyServices,
-  tablesOf,
-  type FormatName,
-  type Instance,
-  type InstanceTagReader,
-  type ServiceTable,
-  type SurveyedService,
-  type Tag,
-} from '@lane/core/model';
+/** Lists the registry once for many pages. Reads tags in the console's formats and by the given lane groups. */
+import { InstanceTags, surveyServices, tablesOf, type FormatName, type ServiceTable, type SurveyedService } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
 import { DEFAULT_GROUP, type NacosConnection, type NacosInstance } from '@lane/nacos-registry';
 
-/** However many pages are open, the registry is not asked more often. */
+/** Minimum interval between queries of the registry, however many pages are open. */
 const KEPT_MS = 1_000;
-/** And of a large one, which takes its time to list everything, so much less often. */
+/** Keeps results for this many times the duration of a query, which is long for large registries. */
 const KEPT_TIMES = 3;
 const MAX_KEPT_MS = 8_000;
-/** A page waits so long for a look at the registry, before it is shown the one before. */
+/** After this, a page gets the previous result instead of waiting for the registry. */
 const PATIENCE_MS = 400;
-/** And that only if it is no older. */
+/** Maximum age of that previous result. */
 const MAX_AGE_MS = 20_000;
 
-/** What the registry was found to hold. */
+/** The services of the registry. */
 export interface Survey {
   readonly services: ReadonlyArray<SurveyedService<NacosInstance>>;
-  /** How long ago the registry was asked for it. */
+  /** How long ago the registry was queried. */
   readonly ageMs: number;
 }
 
-/** Looks at the registry when asked to. */
+/** Queries the registry on demand. */
 export class Surveyor {
   readonly #connection: NacosConnection;
   readonly #group: string;
   readonly #formats: readonly FormatName[];
-  readonly #read: InstanceTagReader;
-  /** The last that was answered, and when it was asked for. */
+  /** The latest result, and when it was requested. */
   #answered: { readonly atMs: number; readonly services: Survey['services'] } | undefined;
   #latest: { readonly atMs: number; keptUntilMs: number; readonly survey: Promise<ReadonlyArray<SurveyedService<NacosInstance>>> } | undefined;
 
-  /** `group` is Nacos's grouping of services; `formats` are those of the agents (LANE_FORMATS): some say what a tag is in the registry. */
+  /** `group` is Nacos's grouping of services; `formats` are the agents' (LANE_FORMATS): some define how instances carry tags. */
   constructor(connection: NacosConnection, group: string | undefined, formats: readonly FormatName[]) {
     this.#connection = connection;
     this.#group = group ?? DEFAULT_GROUP;
     this.#formats = formats;
-    this.#read = instanceTagReader(formats);
   }
 
-  /** The tag of an instance, undefined for base. */
-  tagOf({ metadata }: Pick<Instance, 'metadata'>): Tag | undefined {
-    return this.#read(metadata);
+  /** Reads the tags of instances under lane groups. */
+  tagsUnder(rules: LaneRules | undefined): InstanceTags {
+    return new InstanceTags(this.#formats, rules);
   }
 
-  /** Tables of what was surveyed, under lane groups. */
+  /** Tables of the surveyed services, under lane groups. */
   tablesOf(survey: readonly SurveyedService[], rules: LaneRules | undefined): (service: string) => ServiceTable | undefined {
     return tablesOf(survey, rules, { formats: this.#formats });
   }
 
-  /** What the registry holds, without waiting long: where it takes its time for very many services, what it held just before. */
+  /** The registry's services without a long wait: the previous result, if the registry is slow to list very many. */
   async surveySoon(): Promise<Survey> {
     const asked = this.survey();
     const atMs = this.#latest?.atMs ?? performance.now();
@@ -72,11 +60,11 @@ export class Surveyor {
     return Promise.race([now, patience]).finally(() => clearTimeout(timer));
   }
 
-  /** All services, as the registry has them now or had them within the last second; a large registry, within the last few. */
+  /** All services, at most a second old; for a large registry, a few seconds. */
   survey(): Promise<ReadonlyArray<SurveyedService<NacosInstance>>> {
     const nowMs = performance.now();
     if (this.#latest !== undefined && nowMs < this.#latest.keptUntilMs) return this.#latest.survey;
-    const survey = surveyServices(this.#connection, { group: this.#group, formats: this.#formats });
+    const survey = surveyServices(this.#connection, { group: this.#group });
     const latest = (this.#latest = { atMs: nowMs, keptUntilMs: Number.POSITIVE_INFINITY, survey });
     survey.then(
       (services) => {
@@ -84,7 +72,7 @@ export class Surveyor {
         latest.keptUntilMs = Math.max(nowMs + KEPT_MS, nowMs + Math.min(MAX_KEPT_MS, (doneMs - nowMs) * (1 + KEPT_TIMES)));
         if (this.#answered === undefined || this.#answered.atMs < nowMs) this.#answered = { atMs: nowMs, services };
       },
-      // A failure is not kept.
+      // Failures are not cached.
       () => {
         if (this.#latest === latest) this.#latest = undefined;
       },

@@ -5,7 +5,7 @@ import { defineConfig, type Plugin } from 'vite';
 
 const LICENCES = 'THIRD-PARTY-LICENSES.md';
 
-/** Packages that workers are made of, by folder: Vite 8 names those of the pages alone. */
+/** Folders of the packages in workers, because Vite 8 lists only those of the pages. */
 const inWorkers = new Set<string>();
 
 const notePackages: Plugin = {
@@ -36,17 +36,17 @@ const addLicences: Plugin = {
 export default defineConfig({
   plugins: [react(), addLicences],
   worker: { format: 'es', plugins: () => [notePackages] },
-  // The console puts a fresh nonce in for each page it serves: Mantine's styles need it.
+  // The console replaces this by a fresh nonce per page, which Mantine's styles need.
   html: { cspNonce: '%NONCE%' },
   build: {
     outDir: '../dist/web',
     emptyOutDir: true,
-    // What is in the pages is of others: their licences go with it.
+    // Ship the licences of bundled packages.
     license: { fileName: LICENCES },
-    // Inlined assets would be data: addresses, which the policy does not permit everywhere.
+    // Inlined assets would be data: URLs, which the content security policy forbids in part.
     assetsInlineLimit: 0,
     target: 'es2022',
-    // As they are: what stands for light-dark() in older browsers loses the colours that are variables.
+    // Keep light-dark(): its polyfill for older browsers loses colours that are variables.
     cssTarget: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
     chunkSizeWarningLimit: 1500,
   },

@@ -34,7 +34,7 @@ class Sent implements BodySource {
   }
 }
 
-test('a body is read as UTF-8, however it is cut, and refused where it is too long', async () => {
+test('reads a body as UTF-8, however it is split, and rejects one that is too long', async () => {
   const reader = new BodyReader({ ofOne: 8, ofAll: 100 });
   const cut = new Sent();
   const read = reader.read(cut);
@@ -49,7 +49,7 @@ test('a body is read as UTF-8, however it is cut, and refused where it is too lo
   expect(await refused).toBeUndefined();
 });
 
-test('a body in pieces of one byte takes no more than twice its length', async () => {
+test('a body in one-byte pieces takes at most twice its length', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const length = 2_000_000;
@@ -70,7 +70,7 @@ test('a body in pieces of one byte takes no more than twice its length', async (
   expect(held).toBeLessThan(3 * length);
 });
 
-test('where all together are too much, the one that has taken longest goes, and the others are read', async () => {
+test('if all together are too large, drops the slowest, and reads the others', async () => {
   const reader = new BodyReader({ ofOne: 80, ofAll: 100 });
   const slow = [new Sent(), new Sent()];
   const held = slow.map((one) => reader.read(one).catch((error: Error) => error.message));

@@ -1,29 +1,29 @@
 import { ByteCollector } from './byte-collector.js';
 
-/** What bodies are read from: the shape of node:http's IncomingMessage. */
+/** A source of a body: the shape of node:http's IncomingMessage. */
 export interface BodySource extends AsyncIterable<Uint8Array> {
   destroy(): unknown;
 }
 
-/** How many bytes are read. */
+/** Limits in bytes. */
 export interface BodyLimits {
   readonly ofOne: number;
-  /** Of all that are being read, together. */
+  /** For all bodies being read, together. */
   readonly ofAll: number;
 }
 
 /**
- * Reads whole bodies of a server's requests, in bounded memory whoever sends them. Where all together are too much, the request goes that has taken longest:
- * whoever has something to say sends it at once, and must not wait for those who send slowly.
+ * Reads whole bodies of a server's requests, in bounded memory. If they are too much together, the request that has taken longest is dropped:
+ * honest clients send at once, and must not wait for those who send slowly.
  */
 export class BodyReader {
-  /** Bytes held, by request; those that have taken longest first. */
+  /** Bytes held, by request; longest-running first. */
   readonly #held = new Map<BodySource, number>();
   #total = 0;
 
   constructor(private readonly limits: BodyLimits) {}
 
-  /** The body as UTF-8; undefined where it is longer than one may be. Rejects where the request breaks off, or has to go. */
+  /** The body as UTF-8; undefined if it is too long. Rejects if the request breaks off, or is dropped. */
   async read(source: BodySource): Promise<string | undefined> {
     const body = new ByteCollector();
     this.#held.set(source, 0);

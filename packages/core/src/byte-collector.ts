@@ -1,22 +1,22 @@
 /**
- * Bytes that come in pieces, however small: held in one piece, which takes at most twice their number. Whoever sends decides how small they are, and
- * a list of pieces of one byte, or a text that is put together from them, takes a hundred times as much.
+ * Collects bytes that arrive in pieces of any size, in one buffer of at most twice their number. The sender decides how small the pieces are, and
+ * a list of one-byte pieces, or a string concatenated from them, takes a hundred times as much.
  */
 export class ByteCollector {
   #held = new Uint8Array(0);
   #length = 0;
 
-  /** How many have come. */
+  /** How many have arrived. */
   get length(): number {
     return this.#length;
   }
 
-  /** All that have come. What is added later is not in it. */
+  /** All so far. Later ones are not in it. */
   get bytes(): Uint8Array {
     return this.#held.subarray(0, this.#length);
   }
 
-  /** Forgets the first `count`; parts of {@link bytes} that somebody has stay as they are. */
+  /** Drops the first `count`; slices of {@link bytes} that somebody holds stay valid. */
   drop(count: number): void {
     if (count === 0) return;
     this.#held = this.#held.slice(count, this.#length);
@@ -34,7 +34,7 @@ export class ByteCollector {
     this.#length = length;
   }
 
-  /** All that have come, as UTF-8; with `keepsMark` a byte order mark stays. */
+  /** All so far, as UTF-8; with `keepsMark` a byte order mark stays. */
   text({ keepsMark = false } = {}): string {
     return new TextDecoder('utf-8', { ignoreBOM: keepsMark }).decode(this.#held.subarray(0, this.#length));
   }

@@ -19,13 +19,13 @@ beforeEach(async () => {
 });
 
 describe('runInLane', () => {
-  test('gives arguments and result through, and the lane back', () => {
+  test('passes arguments and result through, and restores the lane', () => {
     const { currentLane, runInLane } = context;
     expect(runInLane('gray', (a: number, b: number) => [currentLane(), a + b], 1, 2)).toEqual(['gray', 3]);
     expect(currentLane()).toBe(undefined);
   });
 
-  test('what it starts belongs to the lane: promises, timers, ticks', async () => {
+  test('everything it starts belongs to the lane: promises, timers, ticks', async () => {
     const { currentLane, runInLane } = context;
     const seen = await runInLane('gray', async () => {
       const lanes: unknown[] = [];
@@ -39,6 +39,12 @@ describe('runInLane', () => {
     });
     expect(seen).toEqual(['gray', 'gray', 'gray', 'gray']);
     expect(currentLane()).toBe(undefined);
+  });
+
+  test.each([null, '', 'no tag', 7])('with %j, which is not a tag, runs in base: stores return such values for none', (none) => {
+    const { currentLane, runInLane } = context;
+    expect(runInLane('gray', () => runInLane(none as never, () => currentLane()))).toBe(undefined);
+    expect(runInLane(none as never, () => currentLane())).toBe(undefined);
   });
 
   test('nests, down to base and back', () => {
@@ -65,7 +71,7 @@ describe('runInLane', () => {
     expect(seen).toEqual(tags);
   });
 
-  test('what the work throws comes out, and the lane is left', async () => {
+  test('exceptions propagate, and the lane is left', async () => {
     const { currentLane, runInLane } = context;
     expect(() =>
       runInLane('gray', () => {
@@ -94,7 +100,7 @@ describe('no tag', () => {
     }
   });
 
-  test('once a lane has been entered, base within it is told from knowing nothing', () => {
+  test('once a lane has been entered, base within it differs from no context', () => {
     const { currentContext, laneContext, runInLane } = context;
     expect(runInLane('gray', () => runInLane(undefined, () => currentContext()))).toBe(laneContext(undefined));
     expect(currentContext()).toBe(undefined);
@@ -111,7 +117,7 @@ describe('enterContext', () => {
     expect(enterContext(laneContext('gray'), work, self, [1, 2])).toEqual([self, [1, 2], 'gray']);
   });
 
-  test('one context per tag, unchangeable', () => {
+  test('has one immutable context per tag', () => {
     const { currentContext, enterContext, laneContext } = context;
     const gray = laneContext('gray');
     expect(laneContext('gray')).toBe(gray);
@@ -123,7 +129,7 @@ describe('enterContext', () => {
     }).toThrow(TypeError);
   });
 
-  test('made-up tags do not fill the memory, and work all the same', () => {
+  test('made-up tags do not exhaust memory, and still work', () => {
     const { currentLane, laneContext, runInLane } = context;
     const gray = laneContext('gray');
     const anew = Array.from({ length: 5000 }, (_, i) => `made-up-${i}`).filter((tag) => laneContext(tag) !== laneContext(tag)).length;
@@ -134,7 +140,7 @@ describe('enterContext', () => {
 });
 
 describe('bindLane', () => {
-  test('runs in the lane where it was bound, with `this` and arguments, from any other', () => {
+  test('runs in the lane where it was bound, with `this` and arguments, called from any other', () => {
     const { bindLane, currentLane, runInLane } = context;
     const bound = runInLane('gray', () =>
       bindLane(function (this: unknown, ...args: unknown[]) {
@@ -145,7 +151,7 @@ describe('bindLane', () => {
     for (const tag of [undefined, 'gray', 'blue']) expect(runInLane(tag, () => Reflect.apply(bound, self, [1, 2]))).toEqual(['gray', self, [1, 2]]);
   });
 
-  test('bound outside any lane it is base, also when called from one', () => {
+  test('bound outside any lane it runs in base, even if called from a lane', () => {
     const { bindLane, currentLane, runInLane } = context;
     const bound = bindLane(() => currentLane());
     expect(runInLane('gray', bound)).toBe(undefined);
@@ -188,7 +194,7 @@ describe('the background lane', () => {
 });
 
 describe('aroundEntering', () => {
-  test('surrounds every entering, whoever enters', () => {
+  test('surrounds every entry into a lane', () => {
     const { aroundEntering, bindLane, currentLane, enterContext, laneContext, runInLane } = context;
     const bound = runInLane('green', () => bindLane(() => currentLane()));
     const seen: unknown[] = [];

@@ -1,14 +1,15 @@
 /**
- * The lane of the work at hand. There is one context per process, whoever loads this file and however often: it lives on
+ * The current lane. There is one context per process, however often this file is loaded: it lives on
  * `globalThis` under a versioned Symbol.for key.
  *
- * There is exactly one AsyncLocalStorage, made when the first tag arrives: until then an app without tagged requests pays
- * nothing for it (on Node 20 and 22 each `await` costs more once a store has been entered).
+ * There is exactly one AsyncLocalStorage, first entered when the first tag arrives: until then an app pays nothing for it (on Node 20 and 22 each
+ * `await` costs more once a store has been entered). It is created at once because Node 24 is faster with one that was created before the app's
+ * own code ran: by a sixteenth of a request's instructions, with or without Lane.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Tag } from './names/tag.js';
+import { isTag, type Tag } from './names/tag.js';
 
-/** A header that names a tag for each service: calls carry it on as it came. */
+/** A header that names a tag for each service: calls forward it unchanged. */
 export interface Carried {
   /** Lower case. */
   readonly header: string;
@@ -16,23 +17,26 @@ export interface Carried {
   readonly tags: ReadonlyMap<string, Tag>;
 }
 
-/** The lane of some work: interned per tag, so comparing two is comparing identities. */
+/** A lane context: interned per tag, so two are compared by identity. */
 export interface LaneContext {
   /** undefined: expressly base, as for an untagged request to a tagged instance. */
   readonly tag: Tag | undefined;
-  /** What names other tags for other services. */
+  /** The header with tags for other services. */
   readonly carried?: Carried;
 }
 
 interface ContextState {
+  /** undefined only if an older copy of this file created the state, and no lane has been entered. */
   storage: AsyncLocalStorage<LaneContext> | undefined;
+  /** Whether any lane has been entered. Absent if an older copy of this file created the state. */
+  entered?: boolean;
   /** The lane of work that belongs to no request (LANE_BACKGROUND); undefined: base. */
   background: LaneContext | undefined;
   readonly base: LaneContext;
   readonly interned: Map<Tag, LaneContext>;
-  /** Whether any context has carried something. Absent where an older copy of this file has made the state. */
+  /** Whether any context has carried such a header. Absent if an older copy of this file created the state. */
   carries?: boolean;
-  /** Runs work in a context; replaced where a context is also kept elsewhere (LANE_CONTEXT=cls). */
+  /** Runs work in a context; replaced if the context is also kept elsewhere (LANE_CONTEXT=cls). */
   enter: <A extends unknown[], R>(context: LaneContext, work: (...args: A) => R, self: unknown, args: A) => R;
 }
 
@@ -40,14 +44,16 @@ const KEY = Symbol.for('lane.context.v1');
 const state: ContextState = ((globalThis as Record<symbol, unknown>)[KEY] ??= createState()) as ContextState;
 
 function createState(): ContextState {
+  const storage = new AsyncLocalStorage<LaneContext>();
   const created: ContextState = {
-    storage: undefined,
+    storage,
+    entered: false,
     background: undefined,
     base: Object.freeze({ tag: undefined }),
     interned: new Map(),
     enter: (context, work, self, args) => {
-      created.storage ??= new AsyncLocalStorage();
-      return created.storage.run(context, applyWork as never, work, self, args) as never;
+      created.entered = true;
+      return storage.run(context, applyWork as never, work, self, args) as never;
     },
   };
   return created;
@@ -60,7 +66,7 @@ function applyWork(work: (...args: unknown[]) => unknown, self: unknown, args: u
 /** Tags that clients make up must not fill the memory. */
 const MAX_INTERNED = 1024;
 
-/** The context of a tag, or the one that expressly means base; one with something carried is made for its request. */
+/** The context of a tag, or the expressly-base one; one with a carried header is created for its request. */
 export function laneContext(tag: Tag | undefined, carried?: Carried): LaneContext {
   if (carried !== undefined) {
     state.carries = true;
@@ -75,35 +81,39 @@ export function laneContext(tag: Tag | undefined, carried?: Carried): LaneContex
   return context;
 }
 
-/** The context of the work at hand; undefined: base, with nothing known of a lane. One read, nothing allocated. */
+/** The current context; undefined: base, with no lane known. One read, no allocation. */
 export function currentContext(): LaneContext | undefined {
   const { storage } = state;
-  return storage === undefined ? state.background : (storage.getStore() ?? state.background);
+  return state.entered === false || storage === undefined ? state.background : (storage.getStore() ?? state.background);
 }
 
-/** What the work at hand carries on. Costs a comparison until a request has come with something of the kind. */
+/** The header that the current work forwards. Costs a comparison until the first such request. */
 export function currentCarried(): Carried | undefined {
   return state.carries === true ? currentContext()?.carried : undefined;
 }
 
-/** The tag of the work at hand, or undefined for base. */
+/** The current tag, or undefined for base. */
 export function currentLane(): Tag | undefined {
   return currentContext()?.tag;
 }
 
-/** Runs `work` with `self` and `args` in a context, and gives its result. */
+/** Runs `work` with `self` and `args` in a context, and returns its result. */
 export function enterContext<A extends unknown[], R>(context: LaneContext, work: (...args: A) => R, self: unknown, args: A): R {
   return state.enter(context, work, self, args);
 }
 
-/** Runs `work` in the lane of `tag` (undefined: base) and gives its result; all that it starts belongs to that lane. */
-export function runInLane<A extends unknown[], R>(tag: Tag | undefined, work: (...args: A) => R, ...args: A): R {
-  // Nobody has entered a lane yet, and base is what there is: nothing to enter.
-  if (tag === undefined && state.storage === undefined && state.background === undefined) return work(...args);
-  return state.enter(laneContext(tag), work, undefined, args);
+/**
+ * Runs `work` in the lane of `tag` and returns its result; everything it starts belongs to that lane. Undefined is base, and so is an invalid tag,
+ * such as the null or the empty string that stores return for none.
+ */
+export function runInLane<A extends unknown[], R>(tag: Tag | undefined | null, work: (...args: A) => R, ...args: A): R {
+  const known = isTag(tag) ? tag : undefined;
+  // No lane has been entered yet, so this is base already.
+  if (known === undefined && !hasEnteredLane() && state.background === undefined) return work(...args);
+  return state.enter(laneContext(known), work, undefined, args);
 }
 
-/** Binds a function to the lane of the work at hand: called from wherever, it runs there. */
+/** Binds a function to the current lane: it runs there wherever it is called. */
 export function bindLane<T, A extends unknown[], R>(work: (this: T, ...args: A) => R): (this: T, ...args: A) => R {
   const context = currentContext();
   return function bound(this: T, ...args: A): R {
@@ -112,9 +122,9 @@ export function bindLane<T, A extends unknown[], R>(work: (this: T, ...args: A) 
   };
 }
 
-/** Whether any lane has been entered in this process yet: while not, there is no context to lose. */
+/** Whether any lane has been entered in this process: until then, there is no context to lose. */
 export function hasEnteredLane(): boolean {
-  return state.storage !== undefined;
+  return state.entered ?? state.storage !== undefined;
 }
 
 /** Sets the lane of work that belongs to no request: called once, by the agent. */

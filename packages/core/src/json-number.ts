@@ -1,6 +1,6 @@
 /**
- * A number out of somebody's JSON, written as one or as a text; NaN for all else. `Number` itself throws at an object that has a `toString` and a
- * `valueOf` of its own which are no functions, as any peer can write one.
+ * A number from somebody's JSON, as a number or a string; NaN for everything else. `Number` itself throws for an object with its own `toString` and
+ * `valueOf` that are not functions, which any peer can send.
  */
 export function jsonNumber(value: unknown): number {
   return typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN;

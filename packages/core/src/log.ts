@@ -1,4 +1,4 @@
-/** What a package of ours reports to: the agent's log, a command's terminal, or nothing. */
+/** Where our packages report: the agent's log, a command's terminal, or nowhere. */
 export interface Log {
   /** `fields` go beside the message in JSON output, and after it in text. */
   error(message: string, fields?: LogFields): void;
@@ -10,19 +10,19 @@ export interface Log {
 /** Named values of a log line. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** A log that keeps silent. */
+/** A log that writes nothing. */
 export const SILENT_LOG: Log = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** What a terminal or a reader of lines would take for more than a character: controls, line separators, and what turns the direction of text. */
+/** Characters with an effect on terminals or line readers: controls, line separators, and direction marks. */
 // oxlint-disable-next-line no-control-regex -- these are what it is about
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** A text as one line for people: what is no character to be seen is written as in JSON, `\\u001b`. */
+/** A text as one line for people: invisible characters are escaped as in JSON, `\\u001b`. */
 export function onOneLine(text: string): string {
   return text.replace(CONTROLS, escaped);
 }
 
-/** A text of several lines for people, the same but for tabs and line ends. */
+/** A text of several lines for people, escaped likewise except tabs and line ends. */
 export function printable(text: string): string {
   return text.replace(CONTROLS, (character, at: number) =>
     character === '\n' || character === '\t' || (character === '\r' && text[at + 1] === '\n') ? character : escaped(character),
@@ -33,7 +33,7 @@ function escaped(character: string): string {
   return character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** The text of an address, or of several, without the user and the password that somebody may have put into it: such addresses are told of in messages. */
+/** The text of one or several addresses without a user and password, for use in messages. */
 export function withoutCredentials(address: string): string {
   return address.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');
 }

@@ -2,9 +2,7 @@
 export { isTag, MAX_TAG_LENGTH, TAG_RULE, type Tag } from './names/tag.js';
 export {
   BAGGAGE_HEADER,
-  BAGGAGE_KEY_ACCEPTED,
   baggageEntry,
-  isBaggageKey,
   MAX_BAGGAGE_BYTES,
   MAX_BAGGAGE_ENTRIES,
   mergeBaggageEntry,
@@ -14,19 +12,17 @@ export {
   type BaggageEntry,
   type HeaderLines,
 } from './wire/baggage.js';
+export { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from './wire/baggage-key.js';
 export {
   DEFAULT_BAGGAGE_KEY,
   DEFAULT_FORMATS,
   everyFormat,
   FORMAT_NAMES,
   FORMATS_ACCEPTED,
-  instanceTagReader,
   isFormatName,
   listedFormats,
   parseFormatNames,
-  tagOfMetadata,
   type FormatName,
-  type InstanceTagReader,
 } from './wire/formats.js';
 export { ByteCollector } from './byte-collector.js';
 export { BodyReader, type BodyLimits, type BodySource } from './body-reader.js';
@@ -34,6 +30,9 @@ export { LANE_METADATA_KEY } from './names/metadata-key.js';
 export { tagOfService } from './wire/json-carriers.js';
 export { createTagCodec, linesOf, type LaneRecord, type ReadingCounts, type TagCodec, type TagCodecOptions, type WireTag } from './wire/tag-codec.js';
 export { asListed, type Instance } from './routing/instance.js';
+export { InstanceTags } from './routing/instance-tags.js';
+export { saySame } from './routing/say-same.js';
+export { chance } from './routing/chance.js';
 export { surveyServices, tablesOf, type SurveyedService, type SurveyOptions } from './routing/survey.js';
 export {
   buildChances,
@@ -52,20 +51,26 @@ export {
 } from './routing/lane-index.js';
 export { warmupMetadata } from './routing/warmup.js';
 export { DoubtLog } from './routing/doubt-log.js';
-export { DEFAULT_OUTLIER_POLICY, isServerError, NO_OUTLIERS, type OutlierPolicy } from './routing/outlier.js';
-export { DEFAULT_NEAR_POLICY, NEAR_OFF, placeOf, REGION_KEYS, ZONE_KEYS, type NearPolicy, type Place } from './routing/near.js';
+export { OutlierLog } from './routing/outlier-log.js';
+export { BROKEN_OFF, DEFAULT_OUTLIER_POLICY, httpStatusOfGrpc, isServerError, NO_OUTLIERS, type OutlierPolicy } from './routing/outlier.js';
+export { DEFAULT_NEAR_POLICY, NEAR_OFF, placeOf, REGION_KEYS, ZONE_KEYS, type NearPolicy, type Place } from './routing/near-policy.js';
 export { type Doubt, type RememberedInstance, type TableOrigin } from './routing/instance-memory.js';
 export {
   isBaseInstance,
   isInRightLane,
+  laneOfAddress,
   serviceIdOf,
   ServiceTables,
   SYSTEM_CLOCK,
   type Clock,
+  type Ejection,
   type ServiceDoubts,
   type ServiceMemory,
+  type Slicing,
+  type Taken,
   type TableListener,
   type FarInstances,
+  type GoneInstance,
   type TableIndex,
   type KnownAddress,
   type ServiceKey,
@@ -134,4 +139,5 @@ export {
   type Verdict,
   type VerdictKind,
   type Wait,
+  type Corrects,
 } from './routing/verdict.js';

@@ -1,4 +1,4 @@
-/** Where clients put the token that a log-in gave them. */
+/** Places where clients send their access token. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedNacos } from '../dist/index.js';
 
@@ -18,14 +18,14 @@ async function ask(query: string, headers: Record<string, string> = {}): Promise
 }
 
 describe('an access token', () => {
-  test('counts as a parameter and in either header, however that is written', async () => {
+  test('counts as a parameter and in either header, in any case', async () => {
     expect(await ask(`&accessToken=${token}`)).toBe('allowed');
     for (const name of ['accessToken', 'accesstoken']) expect(await ask('', { [name]: token })).toBe('allowed');
     for (const scheme of ['Bearer', 'bearer']) expect(await ask('', { Authorization: `${scheme} ${token}` })).toBe('allowed');
     expect(await ask('&accessToken=', { accessToken: token })).toBe('allowed');
   });
 
-  test('that nobody was given lets nobody in, whatever else is said', async () => {
+  test('that was never issued gives no access, whatever else the request contains', async () => {
     expect(await ask('&username=u&password=p&accessToken=made-up')).toBe('token invalid!');
     expect(await ask('&username=u&password=p', { accessToken: 'made-up' })).toBe('token invalid!');
     expect(await ask('&username=u&password=p', { Authorization: 'Bearer made-up' })).toBe('token invalid!');

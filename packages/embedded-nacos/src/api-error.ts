@@ -1,4 +1,4 @@
-/** What a request is refused with; the body is worded as Nacos 2.2 words it. */
+/** A refusal of a request; the body has the wording of Nacos 2.2. */
 export class NacosApiError extends Error {
   readonly status: number;
 
@@ -9,7 +9,7 @@ export class NacosApiError extends Error {
   }
 }
 
-/** A request that can't be understood. */
+/** A malformed request. */
 export function badRequest(message: string): NacosApiError {
   return new NacosApiError(400, message);
 }

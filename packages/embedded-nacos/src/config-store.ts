@@ -1,5 +1,6 @@
-/** The config half of the embedded Nacos: documents, who waits for them, their history. In memory only. */
+/** The config API's state: documents, their listeners, their history. In memory only. */
 import { createHash } from 'node:crypto';
+import { Room } from './room.js';
 
 /** A document of a namespace (tenant). */
 export interface ConfigId {
@@ -8,7 +9,7 @@ export interface ConfigId {
   readonly dataId: string;
 }
 
-/** A document as the server holds it. */
+/** A stored document. */
 export interface StoredConfig {
   readonly id: string;
   readonly key: ConfigId;
@@ -20,7 +21,7 @@ export interface StoredConfig {
   readonly modifiedAt: number;
 }
 
-/** A change. As in Nacos, an update and a removal keep the content from before, an insertion the new one. */
+/** A change. As in Nacos, an update or a removal records the previous content, an insertion the new one. */
 export interface HistoryItem {
   readonly nid: string;
   readonly key: ConfigId;
@@ -36,12 +37,16 @@ export interface HistoryItem {
 }
 
 const MAX_HISTORY = 1_000;
-/** Large documents that change often must not fill the memory. */
+/** Limits the history: large documents that change often must not fill the memory. */
 const MAX_HISTORY_CHARACTERS = 32 * 1024 * 1024;
 
-/** Documents and their history. `changed` is told of each document that is another one now. */
+/** For all documents, in characters: about 500 documents of 256 KB, Nacos' maximum. */
+const MAX_CHARACTERS = 128 * 1024 * 1024;
+
+/** Documents and their history. `changed` is called for each document whose content changed. */
 export class ConfigStore {
   readonly #configs = new Map<string, StoredConfig>();
+  readonly #room = new Room(MAX_CHARACTERS, 'documents');
   readonly #history: HistoryItem[] = [];
   readonly #changed: (key: ConfigId) => void;
   #nextId = 1;
@@ -55,7 +60,7 @@ export class ConfigStore {
     return this.#configs.get(idOf(key));
   }
 
-  /** Writes a document; false where `casMd5` is given and the document has another MD5. */
+  /** Writes a document. Throws if there is no room for it; returns false if `casMd5` is given and the document has another MD5. */
   publish(
     key: ConfigId,
     content: string,
@@ -64,6 +69,7 @@ export class ConfigStore {
     const before = this.get(key);
     if (options.casMd5 !== undefined && options.casMd5 !== (before?.md5 ?? '')) return false;
     const { type, appName, srcIp, srcUser } = options;
+    this.#room.take(idOf(key), content.length + type.length + appName.length);
     const config: StoredConfig = {
       id: before?.id ?? String(this.#nextId++),
       key,
@@ -75,7 +81,7 @@ export class ConfigStore {
     };
     this.#configs.set(idOf(key), config);
     this.#remember(before ?? config, before === undefined ? 'I' : 'U', srcIp, srcUser);
-    // The same content again is a change in the history, and none to those who wait.
+    // Publishing the same content again is recorded in the history, but does not notify waiting clients.
     if (before?.md5 !== config.md5) this.#changed(key);
     return true;
   }
@@ -84,11 +90,12 @@ export class ConfigStore {
     const before = this.get(key);
     if (before === undefined) return;
     this.#configs.delete(idOf(key));
+    this.#room.give(idOf(key));
     this.#remember(before, 'D', srcIp, srcUser);
     this.#changed(key);
   }
 
-  /** Documents of a tenant; with `blur`, `*` stands for anything and an empty name for all. */
+  /** Documents of a tenant; with `blur`, `*` matches anything and an empty name matches all. */
   search(tenant: string, dataId: string, group: string, blur: boolean): StoredConfig[] {
     const accepts = (wanted: string): ((value: string) => boolean) => {
       if (wanted === '') return () => true;
@@ -101,7 +108,7 @@ export class ConfigStore {
     return [...this.#configs.values()].filter(({ key }) => key.tenant === tenant && dataIdFits(key.dataId) && groupFits(key.group));
   }
 
-  /** The changes of a document, the latest first. */
+  /** Changes of a document, latest first. */
   history(key: ConfigId): HistoryItem[] {
     const id = idOf(key);
     return this.#history.filter((item) => idOf(item.key) === id).reverse();
@@ -121,7 +128,7 @@ export class ConfigStore {
   }
 }
 
-/** Whether a text has these parts, in this order, the first at its beginning and the last at its end. Takes linear time for each part. */
+/** Whether a text has these parts in this order, the first at its start and the last at its end. Linear time per part. */
 function matchesParts(value: string, parts: readonly string[]): boolean {
   const first = parts[0] as string;
   const last = parts.at(-1) as string;
@@ -136,12 +143,12 @@ function matchesParts(value: string, parts: readonly string[]): boolean {
   return true;
 }
 
-/** The identity of a document as a text. */
+/** The identity of a document as a string. */
 export function idOf({ tenant, group, dataId }: ConfigId): string {
   return `${tenant}\x02${group}\x02${dataId}`;
 }
 
-/** The MD5 that clients compare by. */
+/** The MD5 by which clients compare. */
 export function md5Of(content: string): string {
   return createHash('md5').update(content).digest('hex');
 }

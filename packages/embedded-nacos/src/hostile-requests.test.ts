@@ -1,4 +1,4 @@
-/** What a stranger, a web page or a broken client sends: none of it ends the server, and no page changes anything. */
+/** Hostile input from strangers, web pages and broken clients: none of it crashes the server, and no page changes anything. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -12,7 +12,7 @@ beforeAll(async () => {
   return () => nacos.close();
 });
 
-/** Sends bytes as they are; gives the first line of the answer, empty where the connection was closed without one. */
+/** Sends raw bytes; returns the first line of the answer, empty if the connection was closed without one. */
 async function raw(bytes: string | Uint8Array): Promise<string> {
   const socket: Socket = connect(nacos.port, '127.0.0.1');
   let answer = '';
@@ -26,7 +26,7 @@ async function raw(bytes: string | Uint8Array): Promise<string> {
 const request = (line: string, headers = '', body = ''): string =>
   `${line} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
-/** An uncaught exception is a failure of the run, too; this tells which test it was. */
+/** An uncaught exception also fails the run; this tells in which test. */
 async function expectAlive(): Promise<void> {
   const answer = await fetch(`http://${nacos.address}/nacos/v1/ns/operator/metrics`);
   expect(await answer.json()).toMatchObject({ status: 'UP' });
@@ -54,7 +54,7 @@ describe('targets', () => {
   });
 });
 
-describe('requests that are hard to read', () => {
+describe('malformed requests', () => {
   const beatOf = (beat: unknown): string => request(`PUT /nacos/v1/ns/instance/beat?serviceName=s&beat=${encodeURIComponent(JSON.stringify(beat))}`);
   test.each<[string, unknown]>([
     ['null', null],
@@ -68,7 +68,7 @@ describe('requests that are hard to read', () => {
     expect(await raw(beatOf(beat))).toMatch(/^HTTP\/1\.1 [245]/);
   });
 
-  test('a body with more parameters than any call has, however short each is', async () => {
+  test('a body with more parameters than any call has, however short', async () => {
     const body = Array.from({ length: 300_000 }, (_, i) => i.toString(36)).join('&');
     expect(await raw(request('POST /nacos/v1/cs/configs', '', body))).toMatch(/^HTTP\/1\.1 413 /);
   });
@@ -83,7 +83,7 @@ describe('requests that are hard to read', () => {
       expect(await raw(listen(1_000_000))).toMatch(/^HTTP\/1\.1 413 /);
     });
 
-    test('of many clients, more than there is room for: who has waited longest is told that nothing has changed', async () => {
+    test('of many clients, beyond the limit: the longest wait ends with "no change"', async () => {
       const sockets = Array.from({ length: 11 }, () => connect(nacos.port, '127.0.0.1').on('error', () => {}));
       const answers: string[] = [];
       const answered = sockets.map((socket) => once(socket, 'data').then(([answer]) => answers.push(String(answer).split('\r\n')[0] as string)));
@@ -95,7 +95,7 @@ describe('requests that are hard to read', () => {
     });
   });
 
-  test('bodies of many that are sent slowly: the one that takes longest is cut off, so that no more than four are held; others are answered', async () => {
+  test('many slow bodies: the slowest is cut off, so that at most four are held; others are answered', async () => {
     const slow = Array.from({ length: 5 }, () => {
       const socket = connect(nacos.port, '127.0.0.1');
       socket.on('error', () => {});
@@ -112,7 +112,7 @@ describe('requests that are hard to read', () => {
     }
   });
 
-  test('metadata of a registration that has no text', async () => {
+  test('non-text metadata of a registration', async () => {
     const metadata = encodeURIComponent('{"a":{"toString":1}}');
     expect(await raw(request(`POST /nacos/v1/ns/instance?serviceName=odd&ip=1.1.1.1&port=1&metadata=${metadata}`))).toMatch(/ 200 /);
     const list = await fetch(`http://${nacos.address}/nacos/v1/ns/instance/list?serviceName=odd`);
@@ -128,7 +128,7 @@ describe('requests that are hard to read', () => {
     expect(await all.json()).toMatchObject({ totalCount: 1 });
   });
 
-  test('a wait that is longer than any timer', async () => {
+  test('a wait longer than any timer', async () => {
     const waiting = new AbortController();
     const asked = fetch(`http://${nacos.address}/nacos/v1/cs/configs/listener`, {
       method: 'POST',
@@ -138,7 +138,7 @@ describe('requests that are hard to read', () => {
     });
     asked.catch(() => {});
     await expectAlive();
-    // A timer that overflowed would have answered by now: the request before it was served after it.
+    // A timer that overflowed would have answered by now: a later request has been served.
     expect(await Promise.race([asked.then(() => 'answered'), expectAlive().then(() => 'waiting')])).toBe('waiting');
     waiting.abort();
   });
@@ -156,7 +156,7 @@ describe('requests that are hard to read', () => {
       await fetch(`${url}?serviceName=${service}&ip=1.1.1.1&port=1`, { method: 'POST' });
       const [, { port, address }] = (await pushed) as [Buffer, { port: number; address: string }];
       await new Promise((resolve) => client.send(packet, port, address, resolve));
-      // Answered after the packet was read: it went to the same process before.
+      // The answer proves that the packet was read: the same process got it earlier.
       expect((await fetch(`${url}/list?serviceName=${service}`)).status).toBe(200);
       client.close();
     },
@@ -194,7 +194,7 @@ describe('any request', () => {
   );
   const methods = fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH');
 
-  test('by the API’s own words in any order is answered', async () => {
+  test('made of the API’s own words in any order is answered', async () => {
     await fc.assert(
       fc.asyncProperty(methods, paths, fc.array(fc.tuple(names, texts), { maxLength: 8 }), fc.boolean(), async (method, path, pairs, inBody) => {
         const query = new URLSearchParams(pairs).toString();
@@ -206,7 +206,7 @@ describe('any request', () => {
     );
   });
 
-  test('of any bytes ends at most its own connection', async () => {
+  test('made of any bytes ends at most its own connection', async () => {
     const target = fc.string({ unit: 'binary-ascii', maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(target, fc.uint8Array({ maxLength: 60 }), async (line, body) => {
@@ -261,8 +261,8 @@ describe('web pages', () => {
   });
 });
 
-describe('where it listens', () => {
-  test('is this machine alone, unless somebody says otherwise: that is told in one line with the remedy', async () => {
+describe('the address', () => {
+  test('is loopback unless configured otherwise, which is logged in one line with the remedy', async () => {
     const lines: string[] = [];
     const log = (line: string): void => void lines.push(line);
     const own = await startEmbeddedNacos({ port: 0, log });
@@ -274,7 +274,7 @@ describe('where it listens', () => {
     await open.close();
   });
 
-  test('a warning of the process tells it where there is no log', async () => {
+  test('without a log, a process warning says so', async () => {
     const warned = once(process, 'warning');
     const open = await startEmbeddedNacos({ port: 0, host: '0.0.0.0' });
     expect(await warned).toMatchObject([{ code: 'ELANE_NACOS_EXPOSED' }]);
@@ -283,7 +283,7 @@ describe('where it listens', () => {
 });
 
 describe('at the end', () => {
-  test('a push that was due is not sent any more', async () => {
+  test('a due push is no longer sent', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     const client = createSocket('udp4');
     client.bind(0, '127.0.0.1');
@@ -295,14 +295,14 @@ describe('at the end', () => {
     client.on('message', (packet) => told.push(packet));
     await expect(own.close()).resolves.toBeUndefined();
     await registered;
-    // Whatever was on its way has come by the time that a packet of our own has.
+    // Everything in flight has arrived once a packet of our own has.
     client.send('last', client.address().port, '127.0.0.1');
     await once(client, 'message');
     expect(told.map(String)).toEqual(['last']);
     client.close();
   });
 
-  test('documents that it was started with are there at its first request', async () => {
+  test('initial documents exist at the first request', async () => {
     const own = await startEmbeddedNacos({ port: 0, documents: [{ dataId: 'd', group: 'g', content: 'kept' }] });
     expect(await (await fetch(`http://${own.address}/nacos/v1/cs/configs?dataId=d&group=g`)).text()).toBe('kept');
     await own.close();

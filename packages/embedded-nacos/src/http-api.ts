@@ -1,4 +1,4 @@
-/** The HTTP API v1 of Nacos over the stores: what the npm package `nacos` calls, and what people ask with curl. */
+/** The HTTP API v1 of Nacos: what the npm package `nacos` calls, and what people call with curl. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { NacosApiError } from './api-error.js';
 import type { Resources } from './api/call.js';
@@ -20,28 +20,28 @@ export interface ApiContext {
   readonly push: Pick<UdpPush, 'subscribe'>;
   readonly listeners: Resources['listeners'];
   readonly auth: Credentials | undefined;
-  /** Longest a client may wait for a change, in milliseconds. */
+  /** Longest time that a client may wait for a change, in milliseconds. */
   readonly longPollTimeoutMs: number | undefined;
-  /** Names by which clients may call it beside addresses and private names. */
+  /** Names by which clients may call it, besides addresses and private names. */
   readonly allowedHosts: readonly string[];
   readonly log: (line: string) => void;
 }
 
-/** An API under way. */
+/** A running API. */
 export interface Api {
-  /** Answers a request. Never throws or rejects, whatever the request is. */
+  /** Answers a request. Never throws or rejects, whatever it contains. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Tells those who wait for a document. */
+  /** Notifies the clients that wait for a document. */
   configChanged(key: ConfigId): void;
-  /** The list of a service as clients get it. */
+  /** The list of a service, as clients get it. */
   listOf(id: ServiceId, clusters: string, healthyOnly?: boolean): { readonly lastRefTime: number };
-  /** What the API works on, for another one beside it. */
+  /** What the API works on, for the gRPC server beside it. */
   readonly resources: Resources;
-  /** Answers everybody who waits. */
+  /** Answers all waiting clients. */
   close(): void;
 }
 
-/** Makes the API. */
+/** Creates the API. */
 export function createApi({ naming, configs, push, listeners, auth, longPollTimeoutMs, allowedHosts, log }: ApiContext): Api {
   const forms = new Forms();
   const lists = new ServiceLists(naming);
@@ -77,10 +77,10 @@ export function createApi({ naming, configs, push, listeners, auth, longPollTime
         const status = error instanceof NacosApiError ? error.status : 500;
         if (!(error instanceof NacosApiError)) log(`${request.method ?? ''} ${path} failed: ${String((error as Error).stack)}`);
         if (!response.headersSent) send(response, status, `caused: ${(error as Error).message};`, 'text/plain');
-        // What was not read of a body that is refused would be taken for the next request.
+        // The unread rest of a refused body would be taken for the next request.
         if (!request.complete) response.once('finish', () => request.destroy());
       })
-      // The answer itself, or the log, failed: that is the end of this connection, and of nothing else.
+      // The answer itself, or the log, failed: end this connection only.
       .catch(() => response.destroy());
   }
 

@@ -1,7 +1,7 @@
 /**
- * A Nacos in this process, for demos, development and tests: the HTTP API v1 with UDP push and long polling, as the npm
- * package `nacos` uses it, and gRPC, as `nacos-sdk-rust-binding-node` and Java do. It starts in milliseconds, keeps everything in memory, and
- * passes the contract suite that real Nacos servers pass. It has no cluster.
+ * A Nacos in this process, for demos, development and tests: the HTTP API v1 with UDP push and long polling, for the npm
+ * package `nacos`, and gRPC, for `nacos-sdk-rust-binding-node` and Java clients. It starts in milliseconds, keeps everything in memory, and
+ * passes the same contract suite as real Nacos servers. It has no cluster mode.
  */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
@@ -15,23 +15,23 @@ import { UdpPush } from './udp-push.js';
 
 /** Options of {@link startEmbeddedNacos}. */
 export interface EmbeddedNacosOptions {
-  /** Default 8848; 0 takes a free one. */
+  /** Default 8848; 0: any free one. */
   readonly port?: number;
-  /** For gRPC. Default: `port` + 1000, where clients look for it; if that is taken, there is no gRPC, which `log` is told. false: there is none. */
+  /** For gRPC. Default: `port` + 1000, where clients expect it; if that is in use, there is no gRPC, and `log` is told. false: no gRPC. */
   readonly grpcPort?: number | false;
-  /** Default 127.0.0.1: this machine alone. Anything else is told in one line, for who reaches it may change everything. */
+  /** Default 127.0.0.1. Any other address causes a warning: whoever reaches it can change everything. */
   readonly host?: string;
-  /** Names by which clients may call it, beside addresses, names without a dot, and private ones such as `*.local`. */
+  /** Names by which clients may call it, besides addresses, names without a dot, and private ones such as `*.local`. */
   readonly allowedHosts?: readonly string[];
-  /** Documents that it starts with, in the namespace `public`. */
+  /** Initial documents, in the namespace `public`. */
   readonly documents?: ReadonlyArray<{ readonly dataId: string; readonly group: string; readonly content: string }>;
-  /** Asks for this user and password. Default: nobody is asked. */
+  /** Requires this user and password. Default: no authentication. */
   readonly auth?: { readonly username: string; readonly password: string };
-  /** How long a client may wait for a change of config, in milliseconds. Default: as the client asks. */
+  /** Longest time that a client may wait for a config change, in milliseconds. Default: as the client asks. */
   readonly longPollTimeoutMs?: number;
-  /** How often beats are looked at, in milliseconds. Default 1000. */
+  /** Interval of checks for missed beats, in milliseconds. Default 1000. */
   readonly beatCheckIntervalMs?: number;
-  /** Told of requests that failed here, and where it listens beyond this machine. Default: nobody; the latter is then a warning of the process. */
+  /** Gets internal failures of requests, and the warning if it listens beyond this machine. Default: only the latter, as a process warning. */
   readonly log?: (line: string) => void;
 }
 
@@ -43,11 +43,11 @@ export interface EmbeddedNacos {
   readonly grpcPort: number | undefined;
   /** `host:port`. */
   readonly address: string;
-  /** Ends it: waiting clients are answered, connections closed, the port is free again. */
+  /** Stops it: answers waiting clients, closes connections, frees the port. */
   close(): Promise<void>;
 }
 
-/** Starts one. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+/** Starts one. Rejects with code `ELANE_PORT_IN_USE` if the port is taken. */
 export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Promise<EmbeddedNacos> {
   const {
     port = 8848,
@@ -76,7 +76,7 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
   // Clients keep connections open between their beats, which come every 5 s.
   server.keepAliveTimeout = 30_000;
   server.on('clientError', (_error, socket) => socket.destroy());
-  // A request that comes before the port of pushes is open may ask for them: it waits.
+  // A request that arrives before the push port is open may ask for pushes, so it waits.
   let open = (): void => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
   server.on('request', (request, response) => void opened.then(() => api.handle(request, response)));
@@ -99,7 +99,7 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
     for (let attempt = 1; ; attempt++) {
       grpc = await openGrpc(grpcPort, (server.address() as AddressInfo).port, host, { ...api.resources, log: log ?? (() => {}) });
       if (grpc !== undefined || grpcPort !== undefined || port !== 0 || attempt === MAX_ATTEMPTS) break;
-      // Any port will do, so that it may as well be one that has a free one above it.
+      // Any port will do: try another, whose gRPC port may be free.
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await listen(server, port, host);
@@ -150,7 +150,7 @@ async function openGrpc(asked: number | false | undefined, port: number, host: s
   if (asked === false) return undefined;
   const grpcPort = asked ?? port + GRPC_PORT_OFFSET;
   if (grpcPort > MAX_PORT) return undefined;
-  // Loaded here: it is not for those who leave it out.
+  // Loaded lazily: not needed without gRPC.
   const { GrpcServer } = require('./grpc/grpc-server.js') as typeof import('./grpc/grpc-server.js');
   try {
     return await GrpcServer.listen(grpcPort, host, options);

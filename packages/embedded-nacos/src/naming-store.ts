@@ -1,7 +1,8 @@
-/** The naming half of the embedded Nacos: services, instances, beats. No I/O; who wants to know of changes subscribes. */
+/** The naming API's state: services, instances, beats. No I/O; changes are reported to a callback. */
 import { badRequest, NacosApiError } from './api-error.js';
+import { Room } from './room.js';
 
-/** An instance as the server holds it. */
+/** A stored instance. */
 export interface StoredInstance {
   readonly ip: string;
   readonly port: number;
@@ -11,7 +12,7 @@ export interface StoredInstance {
   enabled: boolean;
   healthy: boolean;
   metadata: Record<string, string>;
-  /** Infinity: no beats are waited for, as a connection keeps it. */
+  /** Infinity: no beats are expected, because a connection keeps it. */
   lastBeatAt: number;
   /** The connection that keeps it. */
   readonly holder?: object | undefined;
@@ -24,7 +25,7 @@ export interface ServiceId {
   readonly name: string;
 }
 
-/** What was set by an update: it outlives registrations of the address, and may come before the first. */
+/** What an update has set: it outlives registrations of the address, and may come before the first. */
 interface Override {
   readonly set: Pick<StoredInstance, 'metadata' | 'weight' | 'enabled'>;
   /** Since when there is no instance of that address. */
@@ -38,12 +39,12 @@ interface StoredService {
   readonly overrides: Map<string, Override>;
   /** Services hold ephemeral or persistent instances, never both; undefined: none so far. */
   ephemeral: boolean | undefined;
-  /** Made expressly, and there for good. */
+  /** Created explicitly, so it is never removed. */
   created: boolean;
   emptySince: number;
 }
 
-/** What a registration or an update says. */
+/** The input of a registration or an update. */
 export interface InstanceInput {
   readonly ip: string;
   readonly port: number;
@@ -58,12 +59,16 @@ export interface InstanceInput {
 const BEAT_INTERVAL_MS = 5_000;
 const BEAT_TIMEOUT_MS = 15_000;
 const DELETE_TIMEOUT_MS = 30_000;
-/** What nobody uses any more is forgotten after this long, as in Nacos. */
+/** Unused entries are removed after this time, as in Nacos. */
 const UNUSED_MS = 60_000;
 
-/** Services and instances. `changed` is told of each service whose list is another one now; `now` gives milliseconds. */
+/** For all services, instances and updates, in characters: about 200,000 instances with little metadata. */
+const MAX_CHARACTERS = 128 * 1024 * 1024;
+
+/** Services and instances. `changed` is called for each service whose list changed; `now` returns milliseconds. */
 export class NamingStore {
   readonly #services = new Map<string, StoredService>();
+  readonly #room = new Room(MAX_CHARACTERS, 'instances');
   readonly #changed: (id: ServiceId) => void;
   readonly #now: () => number;
 
@@ -72,7 +77,7 @@ export class NamingStore {
     this.#now = now;
   }
 
-  /** Registers an instance, in place of what has its address. With a `holder` it needs no beats, and lasts until it is released. */
+  /** Registers an instance, replacing the one with its address. With a `holder` it needs no beats, and lasts until it is released. */
   register(id: ServiceId, input: InstanceInput, holder?: object): void {
     checkInstance(input);
     const service = this.#open(id);
@@ -85,24 +90,26 @@ export class NamingStore {
       );
     }
     const address = addressOf(input);
+    this.#room.take(roomKey('instance', id, address), sizeOf(input));
     service.instances.set(address, { ...input, lastBeatAt: holder === undefined ? this.#now() : Infinity, holder });
     const override = service.overrides.get(address);
     if (override !== undefined) override.orphanedAt = undefined;
     this.#changed(id);
   }
 
-  /** Changes an instance for good: what is set here overrides registrations, also later ones. */
+  /** Changes an instance permanently: these values override registrations, including later ones. */
   update(id: ServiceId, input: InstanceInput): void {
     checkInstance(input);
     const service = this.#services.get(keyOf(id));
     if (service === undefined) throw badRequest(`service not found, namespace: ${id.namespace}, serviceName: ${id.group}@@${id.name}`);
     const { metadata, weight, enabled } = input;
     const address = addressOf(input);
+    this.#room.take(roomKey('override', id, address), sizeOf(input));
     service.overrides.set(address, { set: { metadata, weight, enabled }, orphanedAt: service.instances.has(address) ? undefined : this.#now() });
     this.#changed(id);
   }
 
-  /** Takes an instance away; one of the other kind (ephemeral or persistent) stays. */
+  /** Removes an instance, unless it is of the other kind (ephemeral or persistent). */
   deregister(id: ServiceId, ip: string, port: number, ephemeral: boolean): void {
     const service = this.#services.get(keyOf(id));
     if (service === undefined || service.instances.get(`${ip}:${port}`)?.ephemeral !== ephemeral) return;
@@ -110,7 +117,7 @@ export class NamingStore {
     this.#changed(id);
   }
 
-  /** Takes an instance away, unless another holder has registered it meanwhile. */
+  /** Removes an instance, unless another holder has registered it meanwhile. */
   release(id: ServiceId, address: string, holder: object): void {
     const service = this.#services.get(keyOf(id));
     if (service === undefined || service.instances.get(address)?.holder !== holder) return;
@@ -118,7 +125,7 @@ export class NamingStore {
     this.#changed(id);
   }
 
-  /** Takes a beat. False: there is no such instance, and `full` did not say how to make it again. */
+  /** Records a beat. False: there is no such instance, and no `full` beat to register it from. */
   beat(id: ServiceId, ip: string, port: number, full: InstanceInput | undefined): boolean {
     const instance = this.#services.get(keyOf(id))?.instances.get(`${ip}:${port}`);
     if (instance === undefined) {
@@ -134,7 +141,7 @@ export class NamingStore {
     return true;
   }
 
-  /** Takes instances whose beats have stopped for unhealthy, then away; forgets what is not used any more. */
+  /** Marks instances without beats unhealthy, later removes them; removes unused entries. */
   expire(): void {
     const now = this.#now();
     for (const service of this.#services.values()) {
@@ -152,14 +159,16 @@ export class NamingStore {
         }
       }
       for (const [address, { orphanedAt }] of service.overrides) {
-        if (orphanedAt !== undefined && now - orphanedAt > UNUSED_MS) service.overrides.delete(address);
+        if (orphanedAt === undefined || now - orphanedAt <= UNUSED_MS) continue;
+        service.overrides.delete(address);
+        this.#room.give(roomKey('override', service.id, address));
       }
-      if (service.instances.size === 0 && !service.created && now - service.emptySince > UNUSED_MS) this.#services.delete(keyOf(service.id));
+      if (service.instances.size === 0 && !service.created && now - service.emptySince > UNUSED_MS) this.#forget(service);
       if (changed) this.#changed(service.id);
     }
   }
 
-  /** The instances of a service; of all clusters where none is named. */
+  /** The instances of a service; of all clusters if none is named. */
   list(id: ServiceId, clusters: readonly string[] = []): StoredInstance[] {
     const service = this.#services.get(keyOf(id));
     if (service === undefined) return [];
@@ -167,7 +176,7 @@ export class NamingStore {
     return clusters.length === 0 ? all : all.filter((instance) => clusters.includes(instance.cluster));
   }
 
-  /** Makes a service without instances; false if it is there. */
+  /** Creates a service without instances; false if it exists. */
   create(id: ServiceId): boolean {
     const known = this.#services.has(keyOf(id));
     this.#open(id).created = true;
@@ -178,7 +187,7 @@ export class NamingStore {
     return [...this.#services.values()].filter(({ id }) => id.namespace === namespace && id.group === group).map(({ id }) => id.name);
   }
 
-  /** Namespaces in which there is anything. */
+  /** Namespaces that contain anything. */
   namespaces(): Set<string> {
     return new Set([...this.#services.values()].map(({ id }) => id.namespace));
   }
@@ -187,7 +196,7 @@ export class NamingStore {
     return this.#services.size;
   }
 
-  /** What was set by updates, over what was registered. */
+  /** Values set by updates, over registered ones. */
   #effective(service: StoredService, instance: StoredInstance): StoredInstance {
     const override = service.overrides.get(addressOf(instance));
     return override === undefined ? instance : { ...instance, ...override.set };
@@ -196,14 +205,22 @@ export class NamingStore {
   #open(id: ServiceId): StoredService {
     let service = this.#services.get(keyOf(id));
     if (service === undefined) {
+      this.#room.take(roomKey('service', id), 0);
       service = { id, instances: new Map(), overrides: new Map(), ephemeral: undefined, created: false, emptySince: this.#now() };
       this.#services.set(keyOf(id), service);
     }
     return service;
   }
 
+  #forget({ id, overrides }: StoredService): void {
+    this.#services.delete(keyOf(id));
+    this.#room.give(roomKey('service', id));
+    for (const address of overrides.keys()) this.#room.give(roomKey('override', id, address));
+  }
+
   #remove(service: StoredService, address: string): void {
     service.instances.delete(address);
+    this.#room.give(roomKey('instance', service.id, address));
     const now = this.#now();
     const override = service.overrides.get(address);
     if (override !== undefined) override.orphanedAt = now;
@@ -211,7 +228,7 @@ export class NamingStore {
   }
 }
 
-/** When beats of an instance are due, missed, and given up, in milliseconds. */
+/** An instance's beat interval, and its timeouts to unhealthy and to removal, in milliseconds. */
 export function timesOf(metadata: Readonly<Record<string, string>>): { intervalMs: number; timeoutMs: number; deleteMs: number } {
   const read = (key: string, fallback: number): number => {
     const value = metadata[key];
@@ -242,7 +259,7 @@ export function parseMetadata(text: string | undefined): Record<string, string> 
       return textsOf(value);
     }
   } catch {
-    // The other form, then.
+    // Not JSON: the other form.
   }
   const metadata: Record<string, string> = {};
   for (const pair of text.split(',')) {
@@ -253,7 +270,7 @@ export function parseMetadata(text: string | undefined): Record<string, string> 
   return metadata;
 }
 
-/** The entries of a JSON object as texts; what is no text is written as JSON. Anything but an object has none. */
+/** The entries of a JSON object as strings; other values are written as JSON. Empty for anything but an object. */
 export function textsOf(value: unknown): Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, typeof item === 'string' ? item : JSON.stringify(item)]));
@@ -263,7 +280,18 @@ function addressOf({ ip, port }: { ip: string; port: number }): string {
   return `${ip}:${port}`;
 }
 
-/** The identity of a service as a text. */
+/** What takes room: a service, and for an address its instance and its update. */
+function roomKey(what: 'service' | 'instance' | 'override', id: ServiceId, address = ''): string {
+  return `${what} ${keyOf(id)} ${address}`;
+}
+
+function sizeOf({ metadata, cluster }: InstanceInput): number {
+  let size = cluster.length;
+  for (const key of Object.keys(metadata)) size += key.length + (metadata[key] as string).length;
+  return size;
+}
+
+/** The identity of a service as a string. */
 export function keyOf({ namespace, group, name }: ServiceId): string {
   return `${namespace}##${group}@@${name}`;
 }

@@ -7,12 +7,12 @@ import { keyOf, type ServiceId } from './naming-store.js';
 interface Subscriber {
   readonly address: string;
   readonly port: number;
-  /** As the client wrote them: its cache key has to be echoed. The server keeps one selector per port and service. */
+  /** As the client wrote them, because its cache key must be echoed. The server keeps one selector per port and service. */
   clusters: string;
   seenAt: number;
 }
 
-/** Clients ask again every 10 s; who has not is gone. */
+/** Clients ask again every 10 s; one that does not is gone. */
 const SUBSCRIBER_TTL_MS = 20_000;
 const COALESCE_MS = 5;
 const RESEND_MS = 1_000;
@@ -28,14 +28,14 @@ export class UdpPush {
   readonly #makeList: MakeList;
   readonly #subscribers = new Map<string, Map<string, Subscriber>>();
   readonly #due = new Map<string, NodeJS.Timeout>();
-  /** By client and lastRefTime: what has not been acknowledged. */
+  /** Unacknowledged pushes, by client and lastRefTime. */
   readonly #unacknowledged = new Map<string, NodeJS.Timeout>();
   #closed = false;
 
   private constructor(socket: Socket, makeList: MakeList) {
     this.#socket = socket;
     this.#makeList = makeList;
-    // A client that is gone answers with an ICMP error; that is no trouble of the server's.
+    // A vanished client causes an ICMP error, which is not the server's problem.
     socket.on('error', () => {});
     socket.on('message', (message, from) => this.#acknowledge(message, `${from.address}:${from.port}`));
     socket.unref();
@@ -49,7 +49,7 @@ export class UdpPush {
     return new UdpPush(socket, makeList);
   }
 
-  /** Notes who wants to be told of a service. */
+  /** Adds a subscriber of a service. */
   subscribe(id: ServiceId, address: string, port: number, clusters: string): void {
     const key = keyOf(id);
     let subscribers = this.#subscribers.get(key);
@@ -57,7 +57,7 @@ export class UdpPush {
     subscribers.set(`${address}:${port}`, { address, port, clusters, seenAt: Date.now() });
   }
 
-  /** Tells subscribers of a change, soon: several in quick succession are one push. */
+  /** Notifies subscribers of a change after a short delay: several in quick succession make one push. */
   changed(id: ServiceId): void {
     const key = keyOf(id);
     if (this.#closed || !this.#subscribers.has(key) || this.#due.has(key)) return;
@@ -113,7 +113,7 @@ export class UdpPush {
     } catch {
       return;
     }
-    // Anybody can send a packet.
+    // Untrusted input: anybody can send a packet.
     const lastRefTime = typeof said === 'object' && said !== null ? (said as { lastRefTime?: unknown }).lastRefTime : undefined;
     if (typeof lastRefTime !== 'number') return;
     const name = `${from} ${lastRefTime}`;

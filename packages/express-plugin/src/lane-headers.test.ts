@@ -1,4 +1,4 @@
-// What handlers await here does not reject.
+// Handlers here never reject.
 // oxlint-disable oxc/no-async-endpoint-handlers
 import { once } from 'node:events';
 import http from 'node:http';
@@ -50,7 +50,7 @@ describe('in a lane', () => {
     expect(JSON.stringify(headers)).toBe(before);
   });
 
-  test('in the formats of the lane() made last', () => {
+  test('uses the formats of the latest lane()', () => {
     lane({ formats: ['mse', 'asm'] });
     expect(gray({ 'X-Mse-Tag': 'blue', baggage: 'user=42' })).toEqual({
       'X-Mse-Tag': 'gray',
@@ -63,17 +63,17 @@ describe('in a lane', () => {
     expect(gray()).toEqual({ baggage: 'canary=gray' });
   });
 
-  test('writing twice is writing once', () => {
+  test('writing is idempotent', () => {
     expect(gray(gray({ baggage: 'user=42' }))).toEqual({ baggage: 'lane=gray,user=42' });
   });
 });
 
-test('outside any lane headers stay as they are', () => {
+test('headers are unchanged outside any lane', () => {
   expect(laneHeaders()).toEqual({});
   expect(laneHeaders({ Baggage: 'lane=gray' })).toEqual({ Baggage: 'lane=gray' });
 });
 
-test('expressly base, what the app copied from an inbound request is taken out', () => {
+test('in an explicit base request, removes what the app copied from the inbound request', () => {
   lane({ formats: ['baggage', 'mse'] });
   expect(base({ Baggage: 'lane=gray,user=42,x-mse-gray-tag=gray', 'X-MSE-Tag': 'gray', accept: '*/*' })).toEqual({
     Baggage: 'user=42',
@@ -83,14 +83,17 @@ test('expressly base, what the app copied from an inbound request is taken out',
   expect(base()).toEqual({});
 });
 
-test.each([['baggage'], [['a', 'b']], [[['a', 'b', 'c']]], [[[1, 2]]], [42], [null]])('%j is refused with a word on what is accepted', (headers) => {
-  expect(() => laneHeaders(headers as never)).toThrow(
-    expect.objectContaining({
-      code: 'ELANE_INVALID_HEADERS',
-      message: expect.stringContaining('Headers, pairs of name and value, or an object') as string,
-    }),
-  );
-});
+test.each([['baggage'], [['a', 'b']], [[['a', 'b', 'c']]], [[[1, 2]]], [42], [null]])(
+  '%j is rejected with a message on what is accepted',
+  (headers) => {
+    expect(() => laneHeaders(headers as never)).toThrow(
+      expect.objectContaining({
+        code: 'ELANE_INVALID_HEADERS',
+        message: expect.stringContaining('Headers, pairs of name and value, or an object') as string,
+      }),
+    );
+  },
+);
 
 describe('from one app to the next', () => {
   const servers: http.Server[] = [];
@@ -108,7 +111,7 @@ describe('from one app to the next', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  test('two apps of different formats in one process write each its own', async () => {
+  test('two apps with different formats in one process each write their own', async () => {
     const apps = ([['baggage'], ['mse', 'dubbo']] as const).map((formats) => {
       const own = lane({ formats, formatsIn: ['baggage'] });
       const { laneHeaders: ownHeaders } = own;

@@ -1,35 +1,34 @@
 import { createTagCodec, currentContext, writeLane, type TagCodec } from '@lane/core/model';
 
-/** Headers as clients take them: fetch's `Headers`, pairs, or an object. */
+/** Headers as clients accept them: fetch's `Headers`, pairs, or an object. */
 export type HeadersLike = Iterable<readonly [name: string, value: string]> | Readonly<Record<string, HeaderValue>>;
 
 type HeaderValue = string | number | boolean | readonly string[] | null | undefined;
 
 /**
- * Headers for an outbound request in the lane of the work at hand: those given, with the lane's merged in. Expressly base (an inbound
- * tag was not believed), ours are taken out, should they have been copied over. For calls by hand where the agent does not run; where it
- * does, writing twice does no harm. Whether the peer may see the tag is for the caller to know.
- * Throws a TypeError with code `ELANE_INVALID_HEADERS` for what is no headers.
+ * Headers for an outbound request in the current lane: the given ones, with the lane's merged in. If the lane is explicitly base (an inbound tag was not
+ * trusted), removes ours, in case they were copied. For calls without the agent; with it, writing twice does no harm. The caller decides whether
+ * the peer may see the tag. Throws a TypeError with code `ELANE_INVALID_HEADERS` for invalid headers.
  */
 export type LaneHeaders = (headers?: HeadersLike) => Record<string, string>;
 
-/** Of the `lane()` that was made last. */
+/** The function of the most recent `lane()`. */
 let latest: LaneHeaders = createLaneHeaders(createTagCodec());
 
-/** Says which function {@link laneHeaders} stands for. */
+/** Sets the function behind {@link laneHeaders}. */
 export function makeLatest(own: LaneHeaders): void {
   latest = own;
 }
 
 /**
- * {@link LaneHeaders} in the formats of the one `lane()` of the process. Where several apps have their own, each one's is the
- * `laneHeaders` of what its `lane()` gave; this is that of the last.
+ * {@link LaneHeaders} in the formats of the process's `lane()`. If several apps have their own, each uses the
+ * `laneHeaders` of its `lane()`; this is that of the last one.
  */
 export function laneHeaders(headers?: HeadersLike): Record<string, string> {
   return latest(headers);
 }
 
-/** Makes {@link LaneHeaders} that write by this codec. */
+/** Creates {@link LaneHeaders} for this codec. */
 export function createLaneHeaders(codec: TagCodec): LaneHeaders {
   return (headers = {}) => withLane(headers, codec);
 }
@@ -47,7 +46,7 @@ function withLane(headers: HeadersLike, codec: TagCodec): Record<string, string>
   return Object.fromEntries(Array.from(merged.values(), ({ name, value }) => [name, value]));
 }
 
-/** By lower-case name; the name as the caller spelled it first is kept. */
+/** By lower-case name; keeps the caller's first spelling. */
 type Merged = Map<string, { readonly name: string; readonly value: string }>;
 
 function copyOf(headers: HeadersLike): Merged {

@@ -1,4 +1,4 @@
-// What handlers await here does not reject, so that they are right under Express 4 too.
+// Handlers here never reject, so they also work under Express 4.
 // oxlint-disable oxc/no-async-endpoint-handlers
 import { once } from 'node:events';
 import http from 'node:http';
@@ -29,7 +29,7 @@ async function serve(app: Express): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A client that keeps one socket alive. */
+/** A client with one kept-alive socket. */
 function oneSocket(): http.Agent {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   closing.push(async () => agent.destroy());
@@ -46,7 +46,7 @@ interface Ask {
 
 const tagged = (tag: string | undefined): http.OutgoingHttpHeaders => (tag === undefined ? {} : { baggage: `lane=${tag}` });
 
-/** Sends a request and gives the JSON that comes back. */
+/** Sends a request and returns the JSON of the answer. */
 async function ask(port: number, { path = '/', method = 'GET', headers = {}, agent, body }: Ask = {}): Promise<unknown> {
   const request = http.request({ host: '127.0.0.1', port, path, method, headers, ...(agent === undefined ? {} : { agent }) });
   request.end(body);
@@ -64,7 +64,7 @@ async function answerOf(request: http.ClientRequest): Promise<unknown> {
   }
 }
 
-/** Answers with what the request got, and the lane it runs in: at once, and after awaiting. */
+/** Answers with the request's tag, and the lane it runs in: at once, and after awaiting. */
 async function tell(request: Request, response: Response): Promise<void> {
   const now = currentLane();
   await setImmediate();
@@ -74,7 +74,7 @@ async function tell(request: Request, response: Response): Promise<void> {
 const inLane = (tag: string, source: string, rule?: string): unknown => ({ tag, source, ...(rule === undefined ? {} : { rule }), lane: [tag, tag] });
 const inBase: unknown = { source: 'none', lane: [null, null] };
 
-/** A document with one group, shop: its entry is service `a`, and lane gray has the rules given. */
+/** A document with one group, shop: its entry is service `a`, and lane gray has the given rules. */
 function document(
   match: Matcher | undefined,
   more: Partial<LaneGroupsDocument['groups'][0]['lanes'][0]> = {},
@@ -93,7 +93,7 @@ function document(
   };
 }
 
-/** Opens when so many have arrived. */
+/** Opens when this many have arrived. */
 function gate(count: number): { readonly arrive: () => void; readonly opened: Promise<void> } {
   let open!: () => void;
   const opened = new Promise<void>((resolve) => {
@@ -103,7 +103,7 @@ function gate(count: number): { readonly arrive: () => void; readonly opened: Pr
   return { opened, arrive: () => void (++arrived === count && open()) };
 }
 
-/** A middleware that tells when so many requests have come by. */
+/** A middleware that reports when this many requests have passed. */
 function passing(count: number): { readonly pass: express5.RequestHandler; readonly reached: Promise<void> } {
   const { arrive, opened } = gate(count);
   return {
@@ -115,7 +115,7 @@ function passing(count: number): { readonly pass: express5.RequestHandler; reado
   };
 }
 
-/** Sends the body of each request only when all handlers have run, in turns. */
+/** Sends the bodies only after all handlers have run, alternating between requests. */
 async function sendLate(port: number, reached: Promise<void>, tags: ReadonlyArray<string | undefined>): Promise<unknown[]> {
   const requests = tags.map((tag) =>
     http.request({
@@ -134,7 +134,7 @@ async function sendLate(port: number, reached: Promise<void>, tags: ReadonlyArra
   return Promise.all(answers);
 }
 
-/** Rules that would put everything into lane gray, and how often they were asked. */
+/** Rules that would put everything into lane gray, and how often they were evaluated. */
 function everythingGray(): { rules: () => LaneRules; asked: () => number } {
   const rules = compileLaneGroups(document({ path: { prefix: '/' } }));
   let asked = 0;
@@ -207,7 +207,7 @@ describe.each([
     expect(answers).toEqual(tags.map((tag) => Array.from({ length: 4 }, () => tag ?? null)));
   });
 
-  test('a kept-alive socket does not hand a lane on to the next request', async () => {
+  test('a kept-alive socket does not pass a lane on to the next request', async () => {
     const agent = oneSocket();
     const seen: unknown[] = [];
     const sockets = new Set<Socket>();
@@ -256,7 +256,7 @@ describe.each([
       for (const [expected, seen] of finished as unknown[][]) expect(seen).toBe(expected);
     });
 
-    test('a client that goes away is told of in the lane of its request', async () => {
+    test('a lost client is reported in the lane of its request', async () => {
       const { pass, reached } = passing(tags.length);
       const { arrive, opened } = gate(tags.length);
       const seen: unknown[] = [];
@@ -277,7 +277,7 @@ describe.each([
       for (const [expected, found] of seen as unknown[][]) expect(found).toBe(expected);
     });
 
-    test('another middleware can still put its own around emit', async () => {
+    test('another middleware can still wrap emit', async () => {
       const port = await serve(
         express()
           .use(lane(), (request, _response, next) => {
@@ -341,7 +341,7 @@ describe.each([
       expect(second.asked()).toBe(0);
     });
 
-    test('a nested app with a plugin of its own takes what the outer decided', async () => {
+    test("a nested app with its own plugin uses the outer app's decision", async () => {
       const inner = everythingGray();
       const port = await serve(
         express()
@@ -369,7 +369,7 @@ describe.each([
       [{ tag: 'blue', source: 'rule', rule: 'shop/blue-lane/staff' }, inLane('blue', 'rule', 'shop/blue-lane/staff')],
       [{ tag: 'green', source: 'inbound' }, inLane('green', 'inbound')],
       [{ tag: undefined, source: 'none' }, inBase],
-    ])('what the agent decided is taken as it is: %j', async (mark, expected) => {
+    ])("uses the agent's decision unchanged: %j", async (mark, expected) => {
       const own = everythingGray();
       const port = await serve(
         express()
@@ -384,7 +384,7 @@ describe.each([
       expect(own.asked()).toBe(0);
     });
 
-    test('rules that are not applied because the agent runs are told of, once; two plugins are nothing to tell', async () => {
+    test('logs once that the agent makes rules ineffective; two plugins are not logged', async () => {
       const told: string[] = [];
       const log: Log = { error: (message) => told.push(message), warn: (message) => told.push(message), info() {}, debug() {} };
       const { rules } = everythingGray();
@@ -446,7 +446,7 @@ describe.each([
       expect(await ask(port, miss)).toEqual(inBase);
     });
 
-    test('by the client’s address, behind a proxy by what Express makes of it', async () => {
+    test('by the client’s address, behind a proxy as Express determines it', async () => {
       const rules = document({ clientIp: { in: ['203.0.113.0/24'] } });
       const direct = await app({ service: 'a', rules });
       const behind = express()
@@ -470,29 +470,29 @@ describe.each([
       for (const user of users) expect(await ask(port, { headers: { 'x-user': user } })).toEqual(chosen.includes(user) ? gray : inBase);
     });
 
-    test('an inbound tag goes before a rule, a rule before the stamp', async () => {
+    test('an inbound tag takes precedence over a rule, a rule over the stamp', async () => {
       const port = await app({ service: 'a', tag: 'own', stamp: true, rules: document({ header: 'x-user', present: true }) });
       expect(await ask(port, { headers: { ...tagged('blue'), 'x-user': 'alice' } })).toEqual(inLane('blue', 'inbound'));
       expect(await ask(port, { headers: { 'x-user': 'alice' } })).toEqual(gray);
       expect(await ask(port)).toEqual(inLane('own', 'stamp'));
     });
 
-    test('an own tag without stamp is given to nobody', async () => {
+    test('without stamping, no request gets the own tag', async () => {
       expect(await ask(await app({ tag: 'own' }))).toEqual(inBase);
     });
 
-    test('are those of this service alone', async () => {
+    test('are only those of this service', async () => {
       expect(await ask(await app({ service: 'b', rules: document({ path: { prefix: '/' } }) }))).toEqual(inBase);
     });
 
-    test('a lane that is disabled gets nobody: neither by tag, nor by rule, nor by stamp', async () => {
+    test('no request enters a disabled lane: neither by tag, nor by rule, nor by stamp', async () => {
       const port = await app({ service: 'a', tag: 'gray', stamp: true, rules: document({ path: { prefix: '/' } }, { enabled: false }) });
       expect(await ask(port, { headers: tagged('gray') })).toEqual(inBase);
       expect(await ask(port)).toEqual(inBase);
       expect(await ask(port, { headers: tagged('blue') })).toEqual(inLane('blue', 'inbound'));
     });
 
-    test('compiled, and by a function that gives those in force now', async () => {
+    test('compiled, or as a function that returns the current ones', async () => {
       expect(await ask(await app({ service: 'a', rules: compileLaneGroups(document({ path: { prefix: '/' } })) }))).toEqual(gray);
       let inForce: LaneRules | undefined;
       const port = await app({ service: 'a', rules: () => inForce });
@@ -505,7 +505,7 @@ describe.each([
       expect(await ask(port)).toEqual(inBase);
     });
 
-    test('a function that fails does not fail the request: the rules stay as they were, and it is told', async () => {
+    test('a failing function does not fail the request: the rules stay the same, and the failure is logged', async () => {
       const told: string[] = [];
       const log: Log = { error: (message) => told.push(message), warn() {}, info() {}, debug() {} };
       let fails = false;
@@ -527,7 +527,7 @@ describe.each([
       expect(told[0]).toContain('no rules today');
     });
 
-    test('without a log it is told as a process warning, once', async () => {
+    test('without a log there is one process warning', async () => {
       const warnings: Error[] = [];
       const listener = (warning: Error): void => void (warning.name === 'LaneWarning' && warnings.push(warning));
       process.on('warning', listener);
@@ -554,13 +554,13 @@ describe.each([
       [['10.0.0.0/8', '127.0.0.0/8'], true],
       [['127.0.0.1'], true],
       [['10.0.0.0/8', '::1'], false],
-    ])('%j: believed: %j', async (trust, believed) => {
+    ])('%j: trusted: %j', async (trust, believed) => {
       const port = await app({ trust });
       expect(await ask(port, { headers: tagged('gray') })).toEqual(believed ? inLane('gray', 'inbound') : inBase);
       expect(await ask(port, { headers: tagged('gray') })).toEqual(believed ? inLane('gray', 'inbound') : inBase);
     });
 
-    test('is a matter of the peer, whatever it says of whom it forwards for', async () => {
+    test('depends on the peer, whatever it says about forwarded clients', async () => {
       const port = await serve(
         express()
           .set('trust proxy', true)
@@ -570,7 +570,7 @@ describe.each([
       expect(await ask(port, { headers: { ...tagged('gray'), 'x-forwarded-for': '10.0.0.1' } })).toEqual(inBase);
     });
 
-    test('who is not believed can still match a rule, and be stamped', async () => {
+    test('an untrusted request can still match a rule, and be stamped', async () => {
       const port = await app({ trust: 'none', service: 'a', tag: 'own', stamp: true, rules: document({ header: 'x-user', present: true }) });
       expect(await ask(port, { headers: { ...tagged('blue'), 'x-user': 'alice' } })).toEqual(inLane('gray', 'rule', 'shop/gray-lane/rule'));
       expect(await ask(port, { headers: tagged('blue') })).toEqual(inLane('own', 'stamp'));

@@ -1,9 +1,9 @@
 /**
- * The middleware. It decides a request's tag once, whoever asks first: the agent, this plugin, or another use of it leave
- * what they decided on the request, and the later ones take it as it is.
+ * The middleware. A request's tag is decided once: the agent, this plugin, or another use of it store
+ * the decision on the request, and later ones reuse it.
  *
- * What is after it in the chain runs in the request's lane. A body that arrives after its headers would lose the lane again
- * (its events come from the socket), so requests and responses emit in the lane of their request; only where there is a lane.
+ * The rest of the chain runs in the request's lane. A body that arrives after its headers would lose the lane again
+ * (its events come from the socket), so requests and responses emit in the lane of their request, if there is one.
  */
 import {
   createTagCodec,
@@ -33,7 +33,7 @@ declare global {
   }
 }
 
-/** An inbound request, as much of Express's as is used here. */
+/** The part of Express's request that we use. */
 export interface LaneRequest {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
@@ -47,7 +47,7 @@ export interface LaneRequest {
   lane?: RequestTag;
 }
 
-/** A response, as much of Express's as is used here. */
+/** The part of Express's response that we use. */
 export interface LaneResponse {
   emit(event: string | symbol, ...args: unknown[]): boolean;
 }
@@ -55,9 +55,9 @@ export interface LaneResponse {
 /** The middleware, for `app.use`. */
 export interface LaneHandler {
   (request: LaneRequest, response: LaneResponse, next: (error?: unknown) => void): void;
-  /** What reading tags met that somebody should know of. */
+  /** Notable events while reading tags. */
   readonly counts: Readonly<ReadingCounts>;
-  /** In the formats of this very `lane()`, however many apps there are in the process. Needs no `this`. */
+  /** In the formats of this `lane()`, with any number of apps in the process. Needs no `this`. */
   readonly laneHeaders: LaneHeaders;
 }
 
@@ -66,8 +66,8 @@ interface Marked extends LaneRequest {
 }
 
 /**
- * Makes a middleware for Express 4 and 5 that gives each request its tag, as `request.lane`, and runs the rest of the chain
- * in that lane. Throws an error with code `ELANE_INVALID_OPTION` for an option that can't be used.
+ * Creates a middleware for Express 4 and 5 that sets each request's tag, as `request.lane`, and runs the rest of the chain
+ * in that lane. Throws an error with code `ELANE_INVALID_OPTION` for an invalid option.
  */
 export function lane(options: LaneOptions = {}): LaneHandler {
   const prepared = prepareOptions(options);
@@ -91,12 +91,12 @@ export function lane(options: LaneOptions = {}): LaneHandler {
   return Object.assign(laneHandler, { counts: codec.counts, laneHeaders });
 }
 
-/** The context to run the rest of the chain in; undefined: the one that there is. */
+/** The context for the rest of the chain; undefined: the current one. */
 function contextOf(request: Marked, response: LaneResponse, decider: Decider): LaneContext | undefined {
   const mark = request[REQUEST_MARK];
   const current = currentContext();
   if (mark !== undefined) {
-    // Only the agent leaves the mark alone.
+    // Only the agent stores the mark without the request's lane.
     if (request.lane === undefined) decider.meetAgent();
     // Whoever decided keeps the lane for late bodies too. A middleware in between may have lost it for the chain.
     request.lane = mark;
@@ -106,7 +106,7 @@ function contextOf(request: Marked, response: LaneResponse, decider: Decider): L
   const { decided, disbelieved } = decider.decide(request);
   request[REQUEST_MARK] = decided;
   request.lane = decided;
-  // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
+  // Explicitly base, if there is a surrounding lane to leave, or a tag that the app might copy.
   if (decided.tag === undefined && decided.carried === undefined && current === undefined && !disbelieved) return undefined;
   const context = laneContext(decided.tag, decided.carried);
   keepLane(request, context);
@@ -150,12 +150,12 @@ class Decider {
     this.#metAgent = true;
     if (this.#options.hasRules) {
       this.#options.log.warn(
-        'the agent runs here and decides the tag of each request: the rules given to lane() are not applied. Give them to the agent (LANE_RULES), or leave one of the two out',
+        'the agent runs here and decides the tag of each request, so the rules given to lane() are not applied. Give them to the agent (LANE_RULES), or use only one of the two',
       );
     }
   }
 
-  /** `disbelieved`: what the request carries of a tag is not what was decided. */
+  /** `disbelieved`: the request's own tag was not trusted. */
   decide(request: LaneRequest): { readonly decided: RequestTag; readonly disbelieved: boolean } {
     const { trusts } = this.#options;
     const { rawHeaders, socket } = request;
@@ -165,7 +165,7 @@ class Decider {
     this.#takeRules();
     const decided = this.#decide(isTrusted ? inbound : undefined, request);
     const disbelieved = !isTrusted || (inbound !== undefined && decided.tag !== inbound);
-    // An entry rule, and a stamp, say of all services what the request named each for itself.
+    // An entry rule or a stamp decides for all services; the request's tags for single services no longer count.
     return { decided: carried !== undefined && isTrusted && decided.tag === inbound ? { ...decided, carried } : decided, disbelieved };
   }
 
@@ -175,7 +175,7 @@ class Decider {
     return decideRequestTag(believed, () => viewOf(request), { rules: this.#rules, entry: this.#entry, stamp, random: Math.random });
   }
 
-  /** A function of the app that fails must not fail the request: the rules stay as they were, and it is told. */
+  /** A failing function of the app must not fail the request: the rules stay as they were, and the error is logged. */
   #takeRules(): void {
     const { rules, service, log } = this.#options;
     try {
@@ -192,7 +192,7 @@ class Decider {
   }
 }
 
-/** In a mounted app or router `url` is only the rest: rules see the whole. */
+/** In a mounted app or router `url` is only the rest; rules see the whole path. */
 function viewOf(request: LaneRequest): RequestView {
   return requestView({
     method: request.method ?? 'GET',

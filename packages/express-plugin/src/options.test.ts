@@ -9,7 +9,7 @@ describe('options', () => {
     [{ tag: 'x'.repeat(65) }, 'tag', ['1 to 64 characters']],
     [{ tag: 'x'.repeat(500) }, 'tag', ['xxx…']],
     [{ stamp: 'true', tag: 'gray' }, 'stamp', ['"true"', 'true or false']],
-    [{ stamp: true }, 'stamp', ['beside tag']],
+    [{ stamp: true }, 'stamp', ['unless tag is set']],
     [{ formats: ['mes'] }, 'formats', ['["mes"]', 'baggage, mse, polaris']],
     [{ formats: [] }, 'formats', ['[]']],
     [{ formats: 'mse' }, 'formats', ['"mse"']],
@@ -29,13 +29,13 @@ describe('options', () => {
       'rules',
       ['/groups/0/lanes/0/tag', '"gr ay"'],
     ],
-    [{ rules: { version: 1, groups: [] } }, 'service', ['rules are there']],
+    [{ rules: { version: 1, groups: [] } }, 'service', ['which of the rules apply']],
     [{ servce: 'a' }, 'servce', ['"a"', 'service, tag, stamp']],
     [{ constructor: 'a' }, 'constructor', ['service, tag, stamp']],
-    [null, 'list', ['null', 'an object']],
-    [[], 'list', ['[]', 'an object']],
-    ['mse', 'list', ['"mse"', 'an object']],
-  ])('%j is refused at once, by name', (options, option, said) => {
+    [null, 'options', ['the argument null of lane() is not valid: must be an object of options']],
+    [[], 'options', ['the argument [] of lane() is not valid: must be an object of options']],
+    ['mse', 'options', ['the argument "mse" of lane() is not valid: must be an object of options']],
+  ])('%j is rejected at once, by name', (options, option, said) => {
     let thrown: unknown;
     try {
       lane(options as LaneOptions);
@@ -44,7 +44,8 @@ describe('options', () => {
     }
     expect(thrown).toBeInstanceOf(InvalidOptionError);
     expect(thrown).toMatchObject({ code: 'ELANE_INVALID_OPTION', option });
-    for (const text of [`ELANE_INVALID_OPTION: option ${option}`, ...said]) expect((thrown as Error).message).toContain(text);
+    for (const text of [`ELANE_INVALID_OPTION: ${option === 'options' ? 'the argument' : `option ${option}`}`, ...said])
+      expect((thrown as Error).message).toContain(text);
   });
 
   test.each<LaneOptions | undefined>([

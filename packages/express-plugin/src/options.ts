@@ -20,7 +20,7 @@ import {
   type Tag,
 } from '@lane/core/model';
 
-/** Options of {@link lane}; all may be left out. Without `rules`, inbound tags are still read. */
+/** Options of {@link lane}; all are optional. Without `rules`, inbound tags are still read. */
 export interface LaneOptions {
   /** Name of this service in the lane groups; needed with `rules`. */
   readonly service?: string | undefined;
@@ -34,37 +34,37 @@ export interface LaneOptions {
   readonly formatsIn?: readonly FormatName[] | undefined;
   /** Key of the entry in the W3C `baggage` header. Default `lane`. */
   readonly baggageKey?: string | undefined;
-  /** The lane groups: a document, a compiled one, or a function that gives what is in force now and is asked at each request. */
+  /** The lane groups: a document, a compiled one, or a function that returns the current one and is called at each request. */
   readonly rules?: LaneRules | LaneGroupsDocument | (() => LaneRules | undefined) | undefined;
-  /** Which inbound tags are believed: of everybody, of nobody, or of peers in these networks. Default `all`. */
+  /** Whose inbound tags are trusted: everybody's, nobody's, or those of peers in these networks. Default `all`. */
   readonly trust?: Trust | undefined;
-  /** Where is told what went wrong at request time. Default: process warnings, once a cause. */
+  /** Log for problems at request time. Default: process warnings, once per cause. */
   readonly log?: Log | undefined;
 }
 
-/** Options, checked and made ready. */
+/** Checked and compiled options. */
 export interface PreparedOptions {
   readonly service: string | undefined;
-  /** The own tag, where it is stamped. */
+  /** This instance's tag, if it stamps. */
   readonly stamp: Tag | undefined;
   readonly formats: readonly FormatName[];
   readonly formatsIn: readonly FormatName[];
   readonly baggageKey: string | undefined;
   readonly hasRules: boolean;
-  /** Those in force now. */
+  /** The rules in force now. */
   readonly rules: () => LaneRules | undefined;
-  /** undefined: everybody is trusted, and nothing has to be asked. */
+  /** undefined: everybody is trusted, without a check. */
   readonly trusts: TrustTest | undefined;
   readonly log: Log;
 }
 
-/** Thrown by {@link lane} for an option that can't be used: names it, its value, and what is accepted. */
+/** Thrown by {@link lane} for an invalid option: names it, its value, and what it must be. */
 export class InvalidOptionError extends TypeError {
   readonly code = 'ELANE_INVALID_OPTION';
   readonly option: string;
 
-  constructor(option: string, value: unknown, accepted: string) {
-    super(`ELANE_INVALID_OPTION: option ${option}${value === undefined ? '' : ` = ${show(value)}`} of lane() can't be used: accepted is ${accepted}`);
+  constructor(option: string, value: unknown, accepted: string, what = `option ${option}${value === undefined ? '' : ` = ${show(value)}`}`) {
+    super(`ELANE_INVALID_OPTION: ${what} of lane() is not valid: must be ${accepted}`);
     this.name = 'InvalidOptionError';
     this.option = option;
   }
@@ -73,7 +73,7 @@ export class InvalidOptionError extends TypeError {
 const FORMAT_LIST_ACCEPTED = `a list of ${FORMATS_ACCEPTED}`;
 const RULES_ACCEPTED = 'a lane-groups document, what compileLaneGroups() gives, or a function that gives it';
 
-/** What each option accepts: whether a value is one, and the same in words. */
+/** What each option accepts: a check, and its description. */
 const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unknown) => boolean, accepted: string] } = {
   service: [(value) => typeof value === 'string' && value.trim() !== '', 'the name of a service'],
   tag: [isTag, TAG_RULE],
@@ -86,18 +86,19 @@ const CHECKS: { readonly [O in keyof LaneOptions]-?: readonly [is: (value: unkno
   log: [isLog, 'an object with the methods error, warn, info and debug'],
 };
 
-/** Checks options, and makes ready what requests need. Throws {@link InvalidOptionError}. */
+/** Checks and compiles options. Throws {@link InvalidOptionError}. */
 export function prepareOptions(options: LaneOptions): PreparedOptions {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw new InvalidOptionError('list', options, 'an object');
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new InvalidOptionError('options', options, "an object of options such as { service: 'orders' }", `the argument ${show(options)}`);
   for (const [name, value] of Object.entries(options)) {
     const check = (CHECKS as Readonly<Record<string, (typeof CHECKS)['tag']>>)[name];
     if (check === undefined || !Object.hasOwn(CHECKS, name)) throw new InvalidOptionError(name, value, `one of ${Object.keys(CHECKS).join(', ')}`);
     if (value !== undefined && !check[0](value)) throw new InvalidOptionError(name, value, check[1]);
   }
   const { service, tag, stamp = false, formats = ['baggage'], formatsIn = formats, baggageKey, rules, trust = 'all', log = warningLog() } = options;
-  if (stamp && tag === undefined) throw new InvalidOptionError('stamp', stamp, "true only beside tag, this instance's own");
+  if (stamp && tag === undefined) throw new InvalidOptionError('stamp', stamp, 'false unless tag is set');
   if (rules !== undefined && service === undefined)
-    throw new InvalidOptionError('service', undefined, 'the name of this service in the lane groups: rules are there, and it says which are its own');
+    throw new InvalidOptionError('service', undefined, 'the name of this service in the lane groups: it selects which of the rules apply');
   return {
     service,
     stamp: stamp ? tag : undefined,
@@ -159,7 +160,7 @@ function show(value: unknown): string {
   }
 }
 
-/** Tells errors and warnings as process warnings, the first time each; they come on stderr unless the app handles them. */
+/** Emits each error and warning once as a process warning; they go to stderr unless the app handles them. */
 function warningLog(): Log {
   const told = new Set<string>();
   const tell = (message: string): void => {

@@ -1,4 +1,4 @@
-/** This file is its own subject: it must compile as an app in TypeScript would, with the types of both Express versions. */
+/** This file is its own test: it must compile like a TypeScript app, with the types of both Express versions. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,7 +14,7 @@ export function typedApps(): void {
   express5().use('/', lane({ formats: ['mse'] }), express5.Router().use(lane()));
   express5().get('/', (request, response) => {
     const decided: RequestTag | undefined = request.lane;
-    // @ts-expect-error it is not there before the plugin has run
+    // @ts-expect-error not set before the plugin has run
     void request.lane.tag;
     // @ts-expect-error there is no such source
     response.json(decided?.source === 'guess');

@@ -1,4 +1,4 @@
-/** The plugin under the agent, which has decided before the plugin sees a request. The agent is loaded as users load it. */
+/** The plugin under the agent, which decides before the plugin sees a request. The agent is loaded as users load it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ async function ask(url: string, tag?: string): Promise<unknown> {
 
 const inbound = { decided: { tag: 'gray', source: 'inbound' }, late: 'gray' };
 
-test.each(['express4', 'express'])('%s: what the agent decides is taken as it is, and rules are not applied a second time', async (express) => {
+test.each(['express4', 'express'])("%s: uses the agent's decision unchanged, and does not apply rules again", async (express) => {
   const stderr = await withApp(express, ['--require', AGENT], { LANE_RULES: 'none' }, async (url) => {
     expect(await ask(url, 'gray')).toEqual({ ...inbound, heard: 'lane=gray' });
     expect(await ask(url)).toEqual({ decided: { source: 'none' }, late: null, heard: '' });
@@ -63,7 +63,7 @@ test.each(['express4', 'express'])('%s: what the agent decides is taken as it is
   });
 });
 
-test.each(['express4', 'express'])('%s: without the agent the same app decides itself, and its calls carry no tag by themselves', async (express) => {
+test.each(['express4', 'express'])('%s: without the agent the app decides itself, and its calls carry no tag automatically', async (express) => {
   const stderr = await withApp(express, [], {}, async (url) => {
     expect(await ask(url, 'gray')).toEqual({ ...inbound, heard: '' });
     expect(await ask(url)).toEqual({ decided: { tag: 'plugin', source: 'rule', rule: 'shop/plugin/all' }, late: 'plugin', heard: '' });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { accessJson, accessLine, type AccessEntry } from './access-log.js';
 
-test('a line moves no cursor and begins no other line, in text and in JSON', () => {
+test('a line contains no cursor movements or line breaks, in text and in JSON', () => {
   const host = 'a\u001b[2J\u009b31m\u202eb\r\nforged';
   const entry: AccessEntry = {
     time: new Date(0),

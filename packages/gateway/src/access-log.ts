@@ -1,24 +1,24 @@
-/** One line for each request: what was asked, in which lane it was served and why, by whom, and how it went. */
+/** The access log. One line per request: the request, its lane and why, the instance, and the outcome. */
 import { onOneLine, type Reason, type Tag, type TagSource } from '@lane/core/model';
 
-/** What is known of a request when it is over. */
+/** The record of a finished request. */
 export interface AccessEntry {
-  /** When it came. */
+  /** Time of arrival. */
   readonly time: Date;
-  /** That of the client (`x-request-id`), or ours; instances get it too. */
+  /** The client's (`x-request-id`), or ours; instances get it too. */
   readonly requestId: string;
   /** W3C trace id of the client's `traceparent`. */
   readonly traceId: string | undefined;
   readonly clientIp: string | undefined;
-  /** `1.1`, `2.0`; of a WebSocket that of its handshake. */
+  /** `1.1`, `2.0`; for a WebSocket that of its handshake. */
   readonly httpVersion: string;
   readonly method: string;
   readonly host: string;
-  /** Without query, which may hold secrets. */
+  /** Without query, which may contain secrets. */
   readonly path: string;
   /** 499: the client left before it was answered. */
   readonly status: number;
-  /** Of the answer's body; of a WebSocket all that went to the client. */
+  /** Bytes of the answer's body; for a WebSocket, everything sent to the client. */
   readonly bytes: number;
   readonly durationMs: number;
   readonly service: string | undefined;
@@ -30,9 +30,9 @@ export interface AccessEntry {
   readonly source: TagSource | 'route';
   /** `group/lane/rule`. */
   readonly rule: string | undefined;
-  /** Why these instances; undefined where no service was reached. */
+  /** Why these instances; undefined if no service was reached. */
   readonly reason: Reason | undefined;
-  /** How many instances were tried in vain. */
+  /** How many instances failed. */
   readonly retries: number;
   /** What went wrong. */
   readonly problem: string | undefined;
@@ -60,6 +60,6 @@ export function accessLine(entry: AccessEntry): string {
 
 /** A line for programs: one JSON object. */
 export function accessJson(entry: AccessEntry): string {
-  // Outside its texts JSON has no such characters, inside them it takes these escapes.
+  // JSON has no such characters outside strings, and accepts these escapes inside them.
   return onOneLine(JSON.stringify({ ...entry, lane: entry.lane ?? null, durationMs: Math.round(entry.durationMs * 1_000) / 1_000 }));
 }

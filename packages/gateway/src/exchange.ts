@@ -11,7 +11,7 @@ import type { AnyRequest } from './listen/listener.js';
 const ID = /^[\x21-\x7e]{1,128}$/;
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/;
 
-/** What is found out of a request while it is under way. */
+/** What is learnt about a request in flight. */
 export class Exchange {
   readonly time = new Date();
   readonly started = performance.now();
@@ -21,7 +21,7 @@ export class Exchange {
   tag: Omit<RequestTag, 'source'> & { readonly source: TagSource | 'route' } = { tag: undefined, source: 'none' };
   decision: Decision | undefined;
   instance: Instance | undefined;
-  /** What the choice of its lane hung on, as `Vary` says it. */
+  /** What the choice of its lane depended on, for `Vary`. */
   vary: string | undefined;
   status = 0;
   bytes = 0;
@@ -39,7 +39,7 @@ export class Exchange {
     this.traceId = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined;
   }
 
-  /** What the access log is told. */
+  /** The entry for the access log. */
   entry(): AccessEntry {
     const { view, client, request, target, tag, decision, instance } = this;
     const url = request.url ?? '/';

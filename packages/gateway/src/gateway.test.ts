@@ -38,7 +38,7 @@ const MSE_LIST = '__microservice_tag__=[{%22name%22:%22gray%22%2C%22tag%22:%22gr
 useNacos();
 
 describe('by host', () => {
-  test('a request goes to base or to the lane, as its route says, and no tag is sent', async () => {
+  test('a request goes to base or to the lane according to its route, without a tag', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -55,7 +55,7 @@ describe('by host', () => {
     expect((await see(gateway, { host: 'www.example.com' })).headers).not.toHaveProperty('baggage');
   });
 
-  test('method, path, query, headers and body arrive as they were sent, and the answer comes back so', async () => {
+  test('method, path, query, headers and body arrive unchanged, and so does the answer', async () => {
     const service = newService();
     await startBackend(service, 'base', {
       listener: (request, response) =>
@@ -77,7 +77,7 @@ describe('by host', () => {
     expect(body).toBe('mine WWW.example.com:8000 über');
   });
 
-  test('the service behind learns who asked, and for which host', async () => {
+  test('the service learns the client and the requested host', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -95,7 +95,7 @@ describe('by host', () => {
     expect(await see(gateway, { host: 'WWW.EXAMPLE.COM:8000', path: '/a?x' })).toMatchObject({ backend: 'base' });
   });
 
-  test('a host or path without a route is answered with 404, and not with the hosts that have one', async () => {
+  test('a host or path without a route gets 404, without the hosts that have one', async () => {
     const gateway = await startReadyGateway({
       routes: [
         { host: 'www.aliyundoc.com', path: '/a', service: newService() },
@@ -113,7 +113,7 @@ describe('by host', () => {
     }
   });
 
-  test('a route to a lane without an instance is answered with 503 that names service and tag, and base is not asked', async () => {
+  test('a route to a lane without an instance gets 503 with service and tag, and base is not asked', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service, tag: 'gray' }] });
@@ -126,7 +126,7 @@ describe('by host', () => {
     expect(body).not.toContain('set the lane');
   });
 
-  test('a base without an instance is answered with 503 that names the service, and the lane is not asked', async () => {
+  test('a base without an instance gets 503 with the service, and the lane is not asked', async () => {
     const service = newService();
     await startBackend(service, 'gray', { tag: 'gray' });
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -140,7 +140,7 @@ describe('by host', () => {
     ['baggage in two lines', { baggage: ['lane=gray', 'user=42'] }, /^user=42$/],
     ['nothing else in baggage', { baggage: 'lane=gray' }, undefined],
     ['a header', { 'X-Mse-Tag': 'gray', baggage: `${MSE_LIST},x-mse-gray-tag=gray` }, undefined],
-  ])('a tag that a client makes up is not believed, and does not get through: %s', async (_what, headers, left) => {
+  ])('a tag forged by a client is ignored and not forwarded: %s', async (_what, headers, left) => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -157,7 +157,7 @@ describe('by host', () => {
     [['127.0.0.0/8'], 'gray'],
     [['10.0.0.0/8'], 'base'],
     ['none', 'base'],
-  ] as const)('with trust %j a client that names gray is served by %s', async (trust, backend) => {
+  ] as const)('with trust %j, a client that claims gray is served by %s', async (trust, backend) => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -182,7 +182,7 @@ describe('by entry rules', () => {
     }
   });
 
-  test('a tag that a client makes up is replaced by that of the rule, or taken away; other baggage stays', async () => {
+  test('a tag forged by a client is replaced by that of the rule, or removed; other baggage stays', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -193,7 +193,20 @@ describe('by entry rules', () => {
     expect([untagged.backend, untagged.headers.baggage]).toEqual(['base', 'user=42']);
   });
 
-  test('a trusted peer’s tag goes before the rules', async () => {
+  test('with another key, neither that nor the default key gets through: an instance may read either', async () => {
+    const service = newService();
+    await startBackend(service, 'base');
+    await startBackend(service, 'gray', { tag: 'gray' });
+    const rules = rulesOf(service, [grayLane()]);
+    const gateway = await startReadyGateway({ entry: 'rules', rules, routes: [{ host: '*', service }], baggageKey: 'canary' });
+    const headers = { baggage: 'lane=blue,canary=blue,user=42' };
+    const tagged = await see(gateway, { host: 'www.example.com', headers });
+    expect([tagged.backend, tagged.headers.baggage]).toEqual(['gray', 'canary=gray,user=42']);
+    const untagged = await see(gateway, { host: 'www.aliyundoc.com', headers });
+    expect([untagged.backend, untagged.headers.baggage]).toEqual(['base', 'user=42']);
+  });
+
+  test('a trusted peer’s tag takes precedence over the rules', async () => {
     const service = newService();
     await startBackend(service, 'gray', { tag: 'gray' });
     await startBackend(service, 'blue', { tag: 'blue' });
@@ -203,7 +216,7 @@ describe('by entry rules', () => {
     expect([seen.backend, seen.headers.baggage]).toEqual(['blue', 'lane=blue']);
   });
 
-  test('a lane without an instance here falls back to base, and the tag goes on', async () => {
+  test('a lane without an instance falls back to base, and the tag is forwarded', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ entry: 'rules', rules: rulesOf(service, [grayLane()]), routes: [{ host: '*', service }] });
@@ -211,7 +224,7 @@ describe('by entry rules', () => {
     expect([seen.backend, seen.headers.baggage]).toEqual(['base', 'lane=gray']);
   });
 
-  test('a lane without an instance and without fallback is answered with 503 that names service and tag', async () => {
+  test('a lane without an instance and without fallback gets 503 with service and tag', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const rules = rulesOf(service, [grayLane({ fallback: 'none' })]);
@@ -236,7 +249,7 @@ describe('by entry rules', () => {
     expect((await see(gateway)).backend).toBe('base');
   });
 
-  test('the rules of the service behind apply where the gateway is no entry, and nobody else’s', async () => {
+  test('if the gateway is not an entry, the rules of the service behind it apply, and no others', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -246,7 +259,7 @@ describe('by entry rules', () => {
     expect((await see(gateway)).backend).toBe('base');
   });
 
-  test('the gateway can have a name of its own in the lane groups', async () => {
+  test('the gateway can have its own name in the lane groups', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -255,7 +268,7 @@ describe('by entry rules', () => {
     expect((await see(gateway)).backend).toBe('gray');
   });
 
-  test('the tag is written in each of the formats asked for', async () => {
+  test('the tag is written in each configured format', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({
@@ -272,7 +285,7 @@ describe('by entry rules', () => {
   });
 });
 
-describe('nepxion: a header that names a version for each service', () => {
+describe('nepxion: a header with a version per service', () => {
   const started = async (more: { trust?: 'all' } = { trust: 'all' }): Promise<{ gateway: Gateway; service: string }> => {
     const service = newService();
     for (const tag of ['base', 'blue', 'gray']) await startBackend(service, tag, tag === 'base' ? {} : { tag });
@@ -286,7 +299,7 @@ describe('nepxion: a header that names a version for each service', () => {
     return { backend, map: headers['n-d-version'], baggage: headers.baggage };
   };
 
-  test('leads a request by what it names for the service of the route, and goes on as it came', async () => {
+  test("routes a request by the version of the route's service, and is forwarded unchanged", async () => {
     const { gateway, service } = await started();
     const map = JSON.stringify({ other: 'gray', [service]: 'blue' });
     expect(await askedBy(gateway, map)).toEqual({ backend: 'blue', map, baggage: 'lane=blue' });
@@ -294,7 +307,7 @@ describe('nepxion: a header that names a version for each service', () => {
     expect(await askedBy(gateway, without)).toEqual({ backend: 'base', map: without, baggage: undefined });
   });
 
-  test('says nothing more where a rule decides, as that speaks of all services', async () => {
+  test('is replaced if a rule decides, because a rule applies to all services', async () => {
     const { gateway } = await started();
     expect(await askedBy(gateway, JSON.stringify({ other: 'blue' }), 'www.example.com')).toEqual({
       backend: 'gray',
@@ -303,14 +316,14 @@ describe('nepxion: a header that names a version for each service', () => {
     });
   });
 
-  test('of a client that nobody trusts is taken away', async () => {
+  test('from an untrusted client is removed', async () => {
     const { gateway, service } = await started({});
     expect(await askedBy(gateway, JSON.stringify({ [service]: 'blue' }))).toEqual({ backend: 'base', map: undefined, baggage: undefined });
   });
 });
 
 describe('several instances', () => {
-  test('get requests by their weight', async () => {
+  test('get requests by weight', async () => {
     const service = newService();
     await startBackend(service, 'heavy', { weight: 9 });
     await startBackend(service, 'light', { weight: 1 });
@@ -323,7 +336,7 @@ describe('several instances', () => {
     expect(light).toBeLessThan(65);
   });
 
-  test('near the gateway come first, within the lane; where none of them answers, the far ones do', async () => {
+  test('near the gateway come first, within the lane; if none of them answers, the far ones do', async () => {
     const service = newService();
     const near = await startBackend(service, 'near', { metadata: { zone: 'a' } });
     await startBackend(service, 'far', { metadata: { zone: 'b' } });
@@ -351,7 +364,7 @@ describe('several instances', () => {
     for (let i = 0; i < 30; i++) expect((await see(gateway)).backend).toBe('good');
   });
 
-  test('of whom nothing is heard, since Nacos is away, are answered for with 503', async () => {
+  test('that are unknown because Nacos is down give 503', async () => {
     const service = newService();
     const registry = connectNacos({ server: `127.0.0.1:${await freePort()}` });
     onTestFinished(() => registry.close());
@@ -362,7 +375,7 @@ describe('several instances', () => {
     expect(body).toContain(service);
   });
 
-  test('are followed as they come and go', async () => {
+  test('are updated as they come and go', async () => {
     const service = newService();
     const registry = connect();
     const gateway = await startReadyGateway({ registry, routes: [{ host: '*', service }] });
@@ -385,7 +398,7 @@ describe('several instances', () => {
 });
 
 describe('an instance that is gone, but still listed,', () => {
-  test('is passed over by requests without a body', async () => {
+  test('is skipped by requests without a body', async () => {
     const service = newService();
     // Chosen first, all but surely.
     for (let i = 0; i < 2; i++) await registerDead(service, { weight: 10_000 });
@@ -394,7 +407,7 @@ describe('an instance that is gone, but still listed,', () => {
     for (const method of ['GET', 'DELETE', 'OPTIONS']) expect(await see(gateway, { method })).toMatchObject({ backend: 'twin', method });
   });
 
-  test('is passed over by requests with a body, which arrives whole: nothing of it was read before', async () => {
+  test('is skipped by requests with a body, which arrives complete: none of it was read before', async () => {
     const service = newService();
     for (let i = 0; i < 2; i++) await registerDead(service, { weight: 10_000 });
     await startBackend(service, 'twin', { weight: 0.01 });
@@ -422,7 +435,7 @@ describe('an instance that is gone, but still listed,', () => {
     for (const line of warnings) expect(line).toMatch(new RegExp(`^${service} at 127.0.0.1:${backend.port} did not answer .*ECONNREFUSED`));
   });
 
-  test('and breaks off without an answer: 502, and no other instance is asked the same again', async () => {
+  test('and hangs up without an answer: 502, and the request is not repeated at another instance', async () => {
     const service = newService();
     let asked = 0;
     const breaking: RequestListener = (request) => {
@@ -436,7 +449,7 @@ describe('an instance that is gone, but still listed,', () => {
     expect(asked).toBe(1);
   });
 
-  test('and breaks off in the middle of its answer: the client sees it broken, not shortened', async () => {
+  test('and hangs up within its answer: the client sees a broken answer, not a truncated one', async () => {
     const service = newService();
     await startBackend(service, 'base', {
       listener: (_request, response) => {
@@ -448,7 +461,7 @@ describe('an instance that is gone, but still listed,', () => {
     await expect(ask(gateway)).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('fails a long upload too, and the client’s connection is good for the next request', async () => {
+  test('fails a long upload too, and the client’s connection works for the next request', async () => {
     const service = newService();
     await registerDead(service);
     const alive = newService();
@@ -474,7 +487,7 @@ describe('an instance that is gone, but still listed,', () => {
   });
 });
 
-describe('replicas of a lane that died, and are registered still', () => {
+describe('dead replicas of a lane that are still registered', () => {
   const started = async (dead: number, lane: Partial<Lane> = {}): Promise<{ gateway: Gateway; base: Backend; connects: number[] }> => {
     const service = newService();
     const base = await startBackend(service, 'base');
@@ -497,11 +510,13 @@ describe('replicas of a lane that died, and are registered still', () => {
   };
   const headers = { baggage: 'lane=gray' };
 
-  test.each([1, 2, 5])('%i of them: base answers every request, and none is asked twice', async (dead) => {
+  test.each([1, 2, 5])('%i of them: base answers every request, and none is tried once all have refused', async (dead) => {
     const { gateway, connects } = await started(dead);
+    for (let i = 0; i < 2; i++) expect((await see(gateway, { headers })).backend).toBe('base');
+    expect(new Set(connects).size).toBeGreaterThanOrEqual(dead);
+    connects.splice(0);
     for (let i = 0; i < 10; i++) expect((await see(gateway, { headers })).backend).toBe('base');
-    expect(connects.length).toBe(new Set(connects).size);
-    expect(connects.length).toBeGreaterThan(0);
+    expect(connects).toEqual([]);
   });
 
   test('base answers a WebSocket, too', async () => {
@@ -510,12 +525,12 @@ describe('replicas of a lane that died, and are registered still', () => {
     expect((await upgrade(gateway, { headers: 'Baggage: lane=gray\r\n' })).answer).toMatch(SWITCHING);
   });
 
-  test('a lane without a fallback answers with the error, and is asked again by each request', async () => {
+  test('a lane without a fallback gives the error, and each request tries it again', async () => {
     const { gateway } = await started(2, { fallback: 'none' });
     for (let i = 0; i < 3; i++) expect((await ask(gateway, { headers })).status).toBe(502);
   });
 
-  test('one that lives answers for all of the lane', async () => {
+  test('a live one answers for the whole lane', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'gray', { tag: 'gray' });
@@ -570,7 +585,7 @@ describe('bodies', () => {
     expect(await textOf(response)).toBe('thanks');
   });
 
-  test('of many megabytes arrive whole, both ways', async () => {
+  test('of many megabytes arrive complete, both ways', async () => {
     const service = newService();
     await startBackend(service, 'base', { listener: (request, response) => void request.pipe(response) });
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -595,6 +610,32 @@ describe('bodies', () => {
 });
 
 describe('connections', () => {
+  test('that an instance closes just as they are reused fail no request that may be repeated', async () => {
+    const service = newService();
+    const seen: string[] = [];
+    const perConnection = new WeakMap<object, number>();
+    const { server } = await startBackend(service, 'base', {
+      listener: (request, response) => {
+        const count = (perConnection.get(request.socket) ?? 0) + 1;
+        perConnection.set(request.socket, count);
+        seen.push(`${request.method} ${count}`);
+        if (count === 1) response.end('ok');
+        else request.socket.destroy();
+      },
+    });
+    const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
+    for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS']) for (let i = 0; i < 10; i++) expect((await ask(gateway, { method })).status).toBe(200);
+    // Each had a connection that was closed so often that it is no chance.
+    expect(seen.filter((one) => one.endsWith(' 2')).length).toBeGreaterThan(5);
+
+    seen.length = 0;
+    const statuses: number[] = [];
+    for (let i = 0; i < 20; i++) statuses.push((await ask(gateway, { method: 'POST' })).status);
+    expect(seen).toHaveLength(20);
+    expect(statuses).toContain(502);
+    server.close();
+  });
+
   test('stay open, to the client and to the instance', async () => {
     const service = newService();
     const backend = await startBackend(service, 'base');
@@ -603,7 +644,7 @@ describe('connections', () => {
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
     const agent = keepAliveAgent();
     const sockets = new Set<unknown>();
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 50; i++) {
       const request = begin(gateway, { agent, method: i % 2 === 0 ? 'GET' : 'PUT', headers: i % 2 === 0 ? {} : { 'content-length': '4' } });
       request.end(i % 2 === 0 ? undefined : 'body');
       const [response] = (await once(request, 'response')) as [IncomingMessage];
@@ -611,7 +652,8 @@ describe('connections', () => {
       sockets.add(request.socket);
     }
     expect(sockets.size).toBe(1);
-    expect(connections).toBe(1);
+    // Each rests for a moment before it is used again, so that there are a few.
+    expect(connections).toBeLessThan(25);
   });
 
   test.skipIf(!Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1')))(
@@ -653,7 +695,7 @@ describe('a WebSocket', () => {
     expect(requests[0]?.headers.baggage).toBe('lane=gray');
   });
 
-  test('is refused as a request is: 404 without a route, 503 without an instance, and as the service refuses it', async () => {
+  test('is refused like a request: 404 without a route, 503 without an instance, or as the service refuses it', async () => {
     const service = newService();
     await startBackend(service, 'base', { listener: (_request, response) => response.writeHead(403).end() });
     const gateway = await startReadyGateway({
@@ -667,7 +709,7 @@ describe('a WebSocket', () => {
     expect((await upgrade(gateway, { host: 'open' })).answer).toMatch(/^HTTP\/1\.1 403 /);
   });
 
-  test('whose client or instance is gone, or whose address is none, harms nobody else', async () => {
+  test('whose client or instance is gone, or whose address is invalid, harms nobody else', async () => {
     const [service, dead, nonsense] = [newService(), newService(), newService()];
     await startBackend(service, 'base');
     await registerDead(dead);
@@ -693,7 +735,7 @@ describe('a WebSocket', () => {
 });
 
 describe('the end', () => {
-  test('waits for requests under way, takes no further ones, and frees the port', async () => {
+  test('waits for requests in flight, accepts no further ones, and frees the port', async () => {
     const service = newService();
     const receiving = arrival<ServerResponse>();
     await startBackend(service, 'base', { listener: (_request, response) => receiving.came(response) });
@@ -719,7 +761,7 @@ describe('the end', () => {
     expect(again.port).toBe(gateway.port);
   });
 
-  test('comes with open connections that nothing is under way on', async () => {
+  test('is not delayed by idle open connections', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const registry = counted(connect());
@@ -733,7 +775,7 @@ describe('the end', () => {
   });
 });
 
-test('a port in use is a clear error with a remedy, and the registry is let go of', async () => {
+test('a port in use is a clear error with a remedy, and the registry is closed', async () => {
   const server = createSocketServer().listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');

@@ -2,22 +2,30 @@
  * The entry gateway: sends requests by Host and path to a service behind the registry, in the lane that the route names
  * (mode `hosts`, as an Ingress does), or in the lane that the entry rules give (mode `rules`).
  *
- * Here it is wired together: `listen/` is the side of the clients, `decide/` finds route, tag and instance, `forward/` sends requests on,
- * `upgrade/` makes tunnels of WebSockets.
+ * This file wires it together: `listen/` faces the clients, `decide/` finds route, tag and instance, `forward/` forwards requests,
+ * `upgrade/` tunnels WebSockets.
  */
+import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { compileTrust, type LaneRules, type Trust } from '@lane/core/rules';
 import {
   createTagCodec,
   DEFAULT_FORMATS,
+  DEFAULT_OUTLIER_POLICY,
   DoubtLog,
+  isServerError,
+  OutlierLog,
   ServiceTables,
   SILENT_LOG,
+  SYSTEM_CLOCK,
+  type Clock,
   type FormatName,
   type Log,
   type NearPolicy,
+  type OutlierPolicy,
   type Place,
   type Registry,
+  messageOf,
 } from '@lane/core/model';
 import type { AccessEntry } from './access-log.js';
 import { Decider } from './decide/decide.js';
@@ -34,7 +42,7 @@ import { refuseUpgrade, upgrade, type UpgradeOptions } from './upgrade/upgrade.j
 /** `hosts`: a route says which lane serves, and no tag is sent. `rules`: entry rules decide, and the tag is sent. */
 export type EntryMode = 'hosts' | 'rules';
 
-/** How long the gateway waits for what, in milliseconds. */
+/** Time limits in milliseconds. */
 export interface GatewayTimeouts {
   /** For a connection to an instance; then another one is tried. Default 3 s. */
   readonly connectMs?: number;
@@ -48,11 +56,14 @@ export interface GatewayTimeouts {
   readonly keepAliveMs?: number;
 }
 
-/** How much the gateway takes on. */
+/** Limits on load. */
 export interface GatewayLimits {
-  /** Connections that one address may have open; peers in `trust`, such as load balancers, are not counted. Default 1,000. */
+  /**
+   * Connections that one address may have open, each request of HTTP/2 counting as one more; peers in `trust`, such as load balancers, are not counted.
+   * Default 1,000.
+   */
   readonly connectionsPerClient?: number;
-  /** Requests under way to one instance, each of which takes a connection; what is beyond goes to another one, else is answered with 503. Default 1,024. */
+  /** Requests in flight to one instance, each on its own connection; further ones go to another instance, or get 503. Default 1,024. */
   readonly requestsPerInstance?: number;
 }
 
@@ -65,30 +76,34 @@ export interface GatewayOptions {
   readonly registry: Registry;
   readonly routes: readonly GatewayRoute[];
   readonly entry: EntryMode;
-  /** The lane groups in force; undefined where none are known. */
+  /** The lane groups in force; undefined if none are known. */
   readonly rules?: LaneRules | undefined;
-  /** The name under which lane groups have the gateway as entry. Default `lane-gateway`. */
+  /** The gateway's name as entry in lane groups. Default `lane-gateway`. */
   readonly service?: string;
-  /** Whose tags and `X-Forwarded-*` are believed: nobody's by default, since an entry faces the world; CIDRs of peers, or `all`. */
+  /** Whose tags and `X-Forwarded-*` are trusted: nobody's by default, because an entry faces the world; CIDRs of peers, or `all`. */
   readonly trust?: Trust;
-  /** Formats written, and read from trusted peers. Those of untrusted ones are taken away in every format there is. */
+  /** Formats written, and read from trusted peers. Untrusted ones' tags are removed in every known format. */
   readonly formats?: readonly FormatName[];
   readonly baggageKey?: string;
-  /** So long instances that the registry takes away in bulk stay in use, in milliseconds; 0: not at all. Default: as the registry has it. */
+  /** How long instances that the registry drops in bulk stay in use, in milliseconds; 0: not at all. Default: the registry's. */
   readonly registryHoldMs?: number | undefined;
+  /** When instances that fail, while others of their lane don't, are ejected. Default: like the agent. */
+  readonly outlier?: OutlierPolicy | undefined;
   /** When instances near {@link place} come first, within a lane. Default: never. */
   readonly near?: NearPolicy | undefined;
   /** Where the gateway is. */
   readonly place?: Place | undefined;
-  /** With a certificate it speaks TLS: HTTP/2 and HTTP/1.1. Without: HTTP/1.1, and HTTP/2 by prior knowledge. */
+  /** With a certificate: TLS with HTTP/2 and HTTP/1.1. Without: HTTP/1.1, and HTTP/2 by prior knowledge. */
   readonly certificate?: Certificate;
   readonly timeouts?: GatewayTimeouts;
   readonly limits?: GatewayLimits;
-  /** A path that answers 200 while requests are welcome, and 503 from {@link Gateway.startDraining} on. Default: none is taken from the services. */
+  /** A path that answers 200 while requests are welcome, and 503 from {@link Gateway.startDraining} on. Default: none. */
   readonly healthPath?: string;
-  /** Told of each request when it is over. */
+  /** Called with each finished request. */
   readonly onAccess?: (entry: AccessEntry) => void;
   readonly log?: Log;
+  /** The clock for doubts and the memory of instances; for tests. */
+  readonly clock?: Clock;
 }
 
 /** A running gateway. */
@@ -97,19 +112,19 @@ export interface Gateway {
   readonly port: number;
   /** `http://host:port`, or `https:`. */
   readonly url: string;
-  /** Resolves when the registry has told of every service that a route names. */
+  /** Resolves when the registry has answered for every service that a route names. */
   ready(): Promise<void>;
   /** Whether requests are welcome. */
   readonly isDraining: boolean;
-  /** Whether the registry has told of every service. */
+  /** Whether the registry has answered for every service. */
   readonly isReady: boolean;
-  /** Puts other lane groups in force. */
+  /** Applies other lane groups. */
   setRules(rules: LaneRules | undefined): void;
-  /** Puts another certificate in force, for connections to come. Throws where it is none. */
+  /** Applies another certificate, for new connections. Throws if it is invalid. */
   setCertificate(certificate: Certificate): void;
   /** Tells health checks and clients on open connections to go elsewhere, and serves them meanwhile. */
   startDraining(): void;
-  /** Stops taking requests, lets those under way end, WebSockets too, by force after `deadlineMs` (default 10 s); then resolves. */
+  /** Stops accepting requests, lets those in flight end, WebSockets too, by force after `deadlineMs` (default 10 s); then resolves. */
   close(deadlineMs?: number): Promise<void>;
 }
 
@@ -118,12 +133,12 @@ export const GATEWAY_SERVICE = 'lane-gateway';
 
 const CLOSE_DEADLINE_MS = 10_000;
 const CLIENT_LEFT = 499;
-/** Above the other limits: they tell the client more. */
+/** Above the other limits, which give the client a better error. */
 const IDLE_MARGIN_MS = 5_000;
-/** Hosts without a route that the log tells of: clients can make up any number. */
+/** How many hosts without a route are logged: clients can make up any number. */
 const MAX_HOSTS_TOLD = 100;
 
-/** Starts a gateway. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+/** Starts a gateway. Rejects with code `ELANE_PORT_IN_USE` if the port is taken. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = new Parts(options);
   const { host = '127.0.0.1', certificate } = options;
@@ -192,7 +207,7 @@ class RunningGateway implements Gateway {
   }
 }
 
-/** What a gateway is made of, and what it does with each request. */
+/** The parts of a gateway, and how it handles each request. */
 class Parts {
   readonly tables: ServiceTables;
   readonly heard: Promise<void>;
@@ -211,20 +226,25 @@ class Parts {
   readonly #hostsTold = new Set<string>();
 
   constructor(options: GatewayOptions) {
-    const { entry, service = GATEWAY_SERVICE, log = SILENT_LOG, limits = {}, formats, baggageKey } = options;
+    const { entry, service = GATEWAY_SERVICE, log = SILENT_LOG, limits = {}, formats, baggageKey, clock = SYSTEM_CLOCK } = options;
     const { connectMs = 3_000, responseMs = 60_000, idleMs = 300_000 } = options.timeouts ?? {};
     this.#options = options;
     this.#log = log;
     const routes = (this.#routes = compileRoutes(options.routes));
     const { registry, registryHoldMs } = options;
     const holdMs = (): number => registryHoldMs ?? registry.holdMs ?? 0;
-    const doubts = new DoubtLog(log, holdMs);
+    const doubts = new DoubtLog(log, holdMs, clock);
+    const outliers = new OutlierLog(log, clock);
     const tables = (this.tables = new ServiceTables({
       formats: formats ?? DEFAULT_FORMATS,
       holdMs,
+      outlier: options.outlier ?? DEFAULT_OUTLIER_POLICY,
       near: options.near,
       place: options.place,
+      clock,
       onDoubt: (doubted) => doubts.note(doubted),
+      onEjection: (ejection) => outliers.note(ejection),
+      onError: (error) => log.error('a list of instances could not be processed', { error: messageOf(error) }),
     }));
     const unwatch = registry.watchTrouble?.((isReachable) => tables.trouble(isReachable));
     if (unwatch !== undefined) this.#unsubscribes.push(unwatch);
@@ -246,7 +266,7 @@ class Parts {
       if (isConnected) tables.answered(key, host, port);
       else tables.refused(key, host, port);
     };
-    this.#agent = new InstanceAgent(connectMs, heard);
+    this.#agent = new InstanceAgent({ connectTimeoutMs: connectMs, heard, log, clock });
     this.#forwarding = {
       decider: this.#decider,
       heads: createRequestHeads(codec, { formats, baggageKey }),
@@ -254,6 +274,11 @@ class Parts {
       load: new InstanceLoad(limits.requestsPerInstance ?? 1_024),
       connectMs,
       heard,
+      answered: ({ ip, port }, status) => {
+        if (!isServerError(status) && !tables.hasSuspects) return;
+        const key = tables.findByAddress(ip, port)?.table.key;
+        if (key !== undefined) tables.responded(key, ip, port, status);
+      },
       responseMs,
       idleMs,
       log,
@@ -266,8 +291,7 @@ class Parts {
   #subscribe(key: Parameters<Registry['observe']>[0]): Promise<void> {
     return new Promise((resolve) => {
       const unsubscribe = this.#options.registry.observe(key, (instances = []) => {
-        this.tables.update(key, instances);
-        resolve();
+        this.tables.push(key, instances, 'registry', () => resolve());
       });
       this.#unsubscribes.push(unsubscribe);
     });
@@ -275,15 +299,16 @@ class Parts {
 
   close(): void {
     for (const unsubscribe of this.#unsubscribes) unsubscribe();
+    this.tables.close();
     this.#agent.destroy();
   }
 
   onRequest(request: AnyRequest, response: AnyResponse): void {
-    // Node throws what nobody listens to.
+    // Node throws unhandled errors.
     request.on('error', () => {});
     response.on('error', () => {});
     try {
-      // A connection that stays open would bring more requests, and hold up the end.
+      // An open connection would bring more requests, and delay the end.
       if (!isHttp2(request)) {
         const { socket } = request;
         response.once('finish', () => {
@@ -303,7 +328,7 @@ class Parts {
     const exchange = this.#decider.take(request);
     if (onAccess !== undefined) {
       response.once('close', () => {
-        // Over HTTP/2 Node says `finish` of what was reset, too.
+        // Over HTTP/2, Node emits `finish` for reset streams, too.
         const isWhole = isHttp2(request) ? response.writableEnded : response.writableFinished;
         const left = !isWhole && exchange.problem === undefined;
         if (left && exchange.status === 0) exchange.status = CLIENT_LEFT;
@@ -313,12 +338,16 @@ class Parts {
     }
     const { refusal } = exchange.head;
     if (refusal !== undefined) {
-      // Where its end is in doubt, what comes behind it is too.
+      // Close the connection: if the end of a request is in doubt, so is everything after it.
       refuse(exchange, response, refusal, true);
       return;
     }
     if (healthPath !== undefined && exchange.view.path === healthPath) {
       refuse(exchange, response, this.isDraining ? { status: 503, message: 'draining' } : { status: 200, message: 'ok' }, this.isDraining);
+      return;
+    }
+    if (isHttp2(request) && !this.connections.enterStream(exchange.client, response as Http2ServerResponse)) {
+      refuse(exchange, response, { status: 429, message: 'too many requests in flight: try again later' }, this.isDraining);
       return;
     }
     const target = this.#decide(exchange);
@@ -337,8 +366,8 @@ class Parts {
 
   #handleUpgrade(request: AnyRequest, socket: Socket, head: Buffer): void {
     const exchange = this.#decider.take(request);
-    // A WebSocket may be silent as long as it likes.
-    socket.setTimeout(0);
+    // A WebSocket may be silent for any time.
+    request.socket.setTimeout(0);
     socket.once('close', () => {
       if (exchange.status === 0) exchange.status = CLIENT_LEFT;
       if (exchange.status === 101) exchange.bytes = socket.bytesWritten;
@@ -356,7 +385,7 @@ class Parts {
     return target;
   }
 
-  /** The log says which hosts there are, clients are not told. */
+  /** The log names the hosts with routes; clients do not learn them. */
   #tellRoutes({ view: { host } }: Exchange): void {
     if (this.#hostsTold.has(host) || this.#hostsTold.size >= MAX_HOSTS_TOLD) return;
     this.#hostsTold.add(host);
@@ -368,6 +397,6 @@ class Parts {
 function upgradeRefusal({ head, request }: Exchange): Refusal | undefined {
   if (request.method === 'CONNECT') return { status: 405, message: 'CONNECT is for forward proxies' };
   if (head.refusal !== undefined) return head.refusal;
-  if (head.body !== 'none') return { status: 400, message: 'a handshake has no body' };
+  if (head.body !== 'none') return { status: 400, message: 'a handshake must not have a body' };
   return undefined;
 }

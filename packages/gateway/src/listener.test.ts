@@ -92,22 +92,25 @@ describe.each([
     expect((await slow).body).toBe('at last');
   });
 
-  test.each(['GET', 'DELETE', 'OPTIONS', 'POST'])('a body of %s without a length is no second request to the instance', async (method) => {
-    const service = newService();
-    const urls: string[] = [];
-    await startBackend(service, 'base', {
-      listener: (request, response) =>
-        void textOf(request).then((body) => {
-          urls.push(request.url ?? '');
-          response.end(body);
-        }),
-    });
-    const session = http2Client(await startReadyGateway({ ...options, routes: [{ host: '*', service }] }));
-    const smuggled = 'GET /admin HTTP/1.1\r\nHost: x\r\n\r\n';
-    expect((await askHttp2(session, { ':method': method, ':path': '/open' }, smuggled)).body).toBe(smuggled);
-    expect((await askHttp2(session, { ':path': '/next' })).status).toBe(200);
-    expect(urls).toEqual(['/open', '/next']);
-  });
+  test.each(['GET', 'DELETE', 'OPTIONS', 'POST'])(
+    'a body of %s without a length does not become a second request to the instance',
+    async (method) => {
+      const service = newService();
+      const urls: string[] = [];
+      await startBackend(service, 'base', {
+        listener: (request, response) =>
+          void textOf(request).then((body) => {
+            urls.push(request.url ?? '');
+            response.end(body);
+          }),
+      });
+      const session = http2Client(await startReadyGateway({ ...options, routes: [{ host: '*', service }] }));
+      const smuggled = 'GET /admin HTTP/1.1\r\nHost: x\r\n\r\n';
+      expect((await askHttp2(session, { ':method': method, ':path': '/open' }, smuggled)).body).toBe(smuggled);
+      expect((await askHttp2(session, { ':path': '/next' })).status).toBe(200);
+      expect(urls).toEqual(['/open', '/next']);
+    },
+  );
 });
 
 describe('with TLS', () => {
@@ -127,7 +130,7 @@ describe('with TLS', () => {
     expect(await once(socket, 'data')).toEqual(['ping']);
   });
 
-  test('another certificate is in force for connections to come, and one that is none leaves the last in force', async () => {
+  test('a new certificate applies to new connections, and an invalid one leaves the last in force', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ certificate, routes: [{ host: '*', service }] });
@@ -150,7 +153,7 @@ describe('with TLS', () => {
 });
 
 describe('a request', () => {
-  test('that offers h2c, as Java’s HttpClient does, is served as it is, with its body, and so is the next', async () => {
+  test('that offers h2c, as Java’s HttpClient does, is served over HTTP/1.1 with its body, and so is the next', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -168,7 +171,7 @@ describe('a request', () => {
     expect(answer.toLowerCase()).not.toContain('http2-settings');
   });
 
-  test('in packets of one byte is the same request', async () => {
+  test('in one-byte packets is the same request', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -176,7 +179,7 @@ describe('a request', () => {
     expect(bodyOf(await sendRaw(gateway, [...text]))).toMatchObject({ method: 'PUT', url: '/slowly', body: 'ab' });
   });
 
-  test('for a whole URL, as a proxy gets it, reaches the instance as its path, and its host counts', async () => {
+  test('for an absolute URL, as for a proxy, reaches the instance with the path, and the URL’s host counts', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: 'www.example.com', service }] });
@@ -184,7 +187,7 @@ describe('a request', () => {
     expect(bodyOf(answer)).toMatchObject({ url: '/a?b', headers: { host: 'WWW.Example.com:81', 'x-forwarded-host': 'WWW.Example.com:81' } });
   });
 
-  test('what belongs to its connection ends here, and what Connection names goes with it, but for what makes the request', async () => {
+  test('loses its connection headers and those that Connection names, except those that determine the request', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -199,7 +202,7 @@ describe('a request', () => {
     expect(answer).toMatch(/connection: close/i);
   });
 
-  test('who asked is what the gateway sees, whatever the client says; a trusted one is continued', async () => {
+  test('is attributed to the client that the gateway sees, whatever the client claims; a trusted chain is continued', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const routes = [{ host: '*', service }];
@@ -221,7 +224,7 @@ describe('a request', () => {
     expect(entries[0]?.clientIp).toBe('9.9.9.9');
   });
 
-  test('a tag that a client makes up does not get through in any format, whatever the gateway writes', async () => {
+  test('does not get a forged tag through in any format, whatever the gateway writes', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -231,7 +234,7 @@ describe('a request', () => {
     expect(headers.baggage).toBe('user=42');
   });
 
-  test('by entry rules that none matches has the tag of its route', async () => {
+  test('has the tag of its route if no entry rule matches', async () => {
     const service = newService();
     await startBackend(service, 'base');
     await startBackend(service, 'blue', { tag: 'blue' });
@@ -244,7 +247,7 @@ describe('a request', () => {
 });
 
 describe('limits', () => {
-  test('an instance that does not answer in time: 504, and it is let go of', async () => {
+  test('an instance that does not answer in time: 504, and the connection is closed', async () => {
     const service = newService();
     const receiving = arrival<ServerResponse>();
     await startBackend(service, 'base', { listener: (request, response) => void request.resume().once('end', () => receiving.came(response)) });
@@ -256,14 +259,14 @@ describe('limits', () => {
     await left;
   });
 
-  test('an instance that stops in the middle of its answer breaks it off', async () => {
+  test('an instance that stops within its answer: the answer is aborted', async () => {
     const service = newService();
     await startBackend(service, 'base', { listener: (_request, response) => void response.write('half') });
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }], timeouts: { idleMs: 100 } });
     await expect(ask(gateway)).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('an upload that stands still is ended', async () => {
+  test('a stalled upload is ended', async () => {
     const service = newService();
     await startBackend(service, 'base', { listener: (request) => void request.on('error', () => {}).resume() });
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }], timeouts: { idleMs: 200, responseMs: 5_000 } });
@@ -275,7 +278,7 @@ describe('limits', () => {
     request.destroy();
   });
 
-  test('an address that swallows connections is given up, and the next is tried', async () => {
+  test('an address that swallows connections is abandoned, and the next is tried', async () => {
     const service = newService();
     // For documentation (RFC 5737): nobody's.
     await registerDead(service, { ip: '192.0.2.1', weight: 10_000 });
@@ -284,7 +287,7 @@ describe('limits', () => {
     expect(await see(gateway, { method: 'POST', body: 'x' })).toMatchObject({ backend: 'twin', body: 'x' });
   });
 
-  test('a client that does not finish the head of its request is answered with 408', async () => {
+  test('a client that does not finish its request head gets 408', async () => {
     const gateway = await startReadyGateway({ routes: [{ host: '*', service: newService() }], timeouts: { headersMs: 200 } });
     expect(await sendRaw(gateway, 'GET / HTTP/1.1\r\nHost:')).toMatch(/^HTTP\/1\.1 408 /);
     // Nor one that says nothing at all.
@@ -309,7 +312,7 @@ describe('bodies', () => {
     expect(trailers['x-sum']).toBe('42');
   });
 
-  test.each(['down', 'up'] as const)('that nobody reads are not gathered: %s, the sender is held back', async (way) => {
+  test.each(['down', 'up'] as const)('that nobody reads are not buffered: %s, the sender is slowed down', async (way) => {
     const service = newService();
     const piece = Buffer.alloc(64 * 1024);
     const limit = 200 * 1024 * 1024;
@@ -344,7 +347,7 @@ describe('bodies', () => {
 });
 
 describe('the access log', () => {
-  test('tells lane, reason, rule, instance, status and bytes', async () => {
+  test('has lane, reason, rule, instance, status and bytes', async () => {
     const service = newService();
     const { port } = await startBackend(service, 'gray', {
       tag: 'gray',
@@ -380,7 +383,7 @@ describe('the access log', () => {
     expect(entries[1]?.requestId).toMatch(/^[\da-f-]{36}$/);
   });
 
-  test('tells of clients that left, and of WebSockets when they end', async () => {
+  test('has clients that left, and WebSockets when they end', async () => {
     const service = newService();
     const receiving = arrival<ServerResponse>();
     echoSockets(await startBackend(service, 'base', { listener: (_request, response) => receiving.came(response) }));
@@ -401,7 +404,7 @@ describe('the access log', () => {
 });
 
 describe('the end', () => {
-  test('an open WebSocket holds it up until the deadline, no longer', async () => {
+  test('an open WebSocket delays it until the deadline, no longer', async () => {
     const service = newService();
     echoSockets(await startBackend(service, 'base'));
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }] });
@@ -410,7 +413,7 @@ describe('the end', () => {
     expect(socket.readyState).toBe('closed');
   });
 
-  test('while it drains, health says 503, requests are served, and connections are told to close', async () => {
+  test('while it drains, health answers 503, requests are served, and clients are told to close their connections', async () => {
     const service = newService();
     await startBackend(service, 'base');
     const gateway = await startReadyGateway({ routes: [{ host: '*', service }], healthPath: '/healthz' });
@@ -422,7 +425,7 @@ describe('the end', () => {
     expect(await ask(gateway, { path: '/healthz' })).toMatchObject({ status: 503, body: 'draining\n' });
   });
 
-  test('of HTTP/2 sessions: a request under way is answered, then the connection goes', async () => {
+  test('of HTTP/2 sessions: a request in flight is answered, then the connection closes', async () => {
     const service = newService();
     const receiving = arrival<ServerResponse>();
     await startBackend(service, 'base', { listener: (_request, response) => receiving.came(response) });

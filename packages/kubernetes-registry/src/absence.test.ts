@@ -9,7 +9,7 @@ import { serviceAccountOf } from './service-account.js';
 const tokenOf = (payload: unknown): string => `e30.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.c2ln`;
 const SERVICE = { name: 'b', namespace: 'shop', port: 80 };
 
-test('the remedy binds the account that asked, by its token, and nobody else', () => {
+test('the remedy binds only the requesting account, taken from its token', () => {
   const token = tokenOf({ iss: 'kubernetes', sub: 'system:serviceaccount:front:web.app-1' });
   const text = describeAbsence('forbidden', SERVICE, { namespace: 'default', account: serviceAccountOf(token) });
   expect(text).toMatch(
@@ -17,7 +17,7 @@ test('the remedy binds the account that asked, by its token, and nobody else', (
   );
 });
 
-test('where the token does not tell the account, the remedy is its group, with what that means', () => {
+test('if the token does not name the account, the remedy binds its group, and explains the effect', () => {
   const text = describeAbsence('forbidden', SERVICE, { namespace: 'front', account: undefined });
   expect(text).toContain(
     'kubectl create rolebinding lane-registry:front --namespace shop --clusterrole lane-registry --group system:serviceaccounts:front',
@@ -37,11 +37,11 @@ test.each([
   ['what begins a line', tokenOf({ sub: 'system:serviceaccount:front:web\nid' })],
   ['an option', tokenOf({ sub: 'system:serviceaccount:front:--as' })],
   ['more than an account', tokenOf({ sub: 'system:serviceaccount:front:web:x' })],
-])('%s is of no account', (_, token) => {
+])('%s names no account', (_, token) => {
   expect(serviceAccountOf(token)).toBeUndefined();
 });
 
-test('the account is that of the token’s file as it is now; a file that is gone tells of none', () => {
+test('the account is that of the current token file; a missing file names none', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lane-account-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const tokenFile = join(folder, 'token');

@@ -1,15 +1,15 @@
-/** Why a Service has no instances, in words. */
+/** Explains why a Service has no instances. */
 import type { ServiceAccount } from './service-account.js';
 import type { Absence } from './watched-service.js';
 
-/** Who asked. */
+/** The account that asked. */
 export interface Asker {
   readonly namespace: string;
-  /** undefined where its token does not tell. */
+  /** undefined if its token does not name it. */
   readonly account: ServiceAccount | undefined;
 }
 
-/** Says what is not there, or what right is missing, and how to give it to who asked. */
+/** Names what is missing, a Service or a right, and how to grant the right. */
 export function describeAbsence(
   absence: Absence,
   service: { readonly name: string; readonly namespace: string; readonly port: number | undefined },
@@ -25,13 +25,13 @@ export function describeAbsence(
       return `${where} is an ExternalName, which has no instances`;
     case 'forbidden':
       return (
-        `Kubernetes refuses to tell of ${where}: the service account needs a role there with get of services, list and watch of endpointslices ` +
+        `Kubernetes denies access to ${where}: the service account needs a role there with get of services, list and watch of endpointslices ` +
         `(discovery.k8s.io), and list and watch of pods. With the role of Lane's manifests: ${bindingCommand(service.namespace, asker)}`
       );
   }
 }
 
-/** Names of bindings may have colons, as those of Kubernetes itself do: so two accounts never have one name, nor is it the chart's. */
+/** Names of bindings may contain colons, as Kubernetes' own do, so that they never collide, neither with each other nor with the chart's. */
 function bindingCommand(namespace: string, { namespace: own, account }: Asker): string {
   const command = (whose: string, subject: string): string =>
     `kubectl create rolebinding lane-registry:${whose} --namespace ${namespace} --clusterrole lane-registry ${subject}`;

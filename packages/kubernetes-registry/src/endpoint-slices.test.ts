@@ -21,7 +21,7 @@ const slice = (endpoints: Endpoint[], more: Partial<EndpointSlice> = {}): Endpoi
   ports: [{ name: 'http', port: 8080 }],
   ...more,
 });
-/** `ip:port`, `!` where it is not healthy, and the tag. */
+/** `ip:port`, `!` if unhealthy, and the tag. */
 const told = (service: Service, slices: EndpointSlice[], port: number | undefined = 80): string[] | undefined =>
   instancesBehind(service, slices, pods, port)?.instances.map(
     ({ ip, port: to, healthy, metadata }) => `${ip}:${to}${healthy ? '' : '!'}${metadata['lane'] === undefined ? '' : ` ${metadata['lane']}`}`,
@@ -34,7 +34,7 @@ test('instances of several slices, each with the tag of its pod', () => {
   ]);
 });
 
-test('an instance is in the zone of its endpoint, unless its pod says another one', () => {
+test('an instance is in the zone of its endpoint, unless its pod names another one', () => {
   const placed = new Map<string, KnownPod>([
     ['base', knownPod({ metadata: { name: 'base' } })],
     [
@@ -104,15 +104,15 @@ describe('conditions', () => {
   });
 });
 
-describe('what is left out', () => {
-  test('a pod that nothing is known of yet: it might be of any lane', () => {
+describe('omits', () => {
+  test('a pod that is not known yet: it might be in any lane', () => {
     expect(instancesBehind(HTTP, [slice([ready('10.0.0.1', 'base'), ready('10.0.0.2', 'new')])], pods, 80)).toMatchObject({
       instances: [{ ip: '10.0.0.1' }],
       unknownPods: ['new'],
     });
   });
 
-  test('a pod that has taken the name of another one', () => {
+  test('a pod that reuses the name of another one', () => {
     const reborn: Endpoint = { addresses: ['10.0.0.2'], targetRef: { kind: 'Pod', name: 'gray', uid: 'u3' } };
     expect(instancesBehind(HTTP, [slice([reborn])], pods, 80)).toEqual({ instances: [], unknownPods: ['gray'] });
   });
@@ -126,13 +126,13 @@ describe('what is left out', () => {
     expect(told({ spec: { ports: [{ name: 'http', port: 80 }] } }, [six])).toEqual(['fd00::1:8080']);
   });
 
-  test('the second of two mentions, as an endpoint moves from one slice to another', () => {
+  test('the second of two entries, while an endpoint moves from one slice to another', () => {
     expect(told(HTTP, [slice([ready('10.0.0.1', 'base', { ready: false })]), slice([ready('10.0.0.1', 'base')])])).toEqual(['10.0.0.1:8080']);
     expect(told(HTTP, [slice([ready('10.0.0.1', 'base')]), slice([ready('10.0.0.1', 'base', { ready: false })])])).toEqual(['10.0.0.1:8080']);
   });
 });
 
-test('endpoints that are no pods, of slices that somebody wrote, are base', () => {
+test('endpoints without pods, of hand-written slices, are base', () => {
   expect(told(HTTP, [slice([{ addresses: ['192.0.2.1'] }])])).toEqual(['192.0.2.1:8080']);
   expect(told(HTTP, [slice(null as never, { ports: null })])).toEqual([]);
 });
@@ -143,6 +143,6 @@ test.each([
   [{ 'lane.dev/tag': '', 'alicloud.service.tag': 'blue' }, { lane: '' }],
   [{ app: 'b' }, {}],
   [undefined, {}],
-])('labels %j are metadata %j', (labels, metadata) => {
+])('labels %j become metadata %j', (labels, metadata) => {
   expect(metadataOfLabels(labels as never)).toEqual(metadata);
 });

@@ -1,8 +1,8 @@
-/** From Service, EndpointSlices and pods to the instances that a call to one port of the Service may use. Pure. */
+/** Pure functions from Service, EndpointSlices and pods to the instances that a call to a port of the Service may use. */
 import type { Instance } from '@lane/core/model';
 import { ZONE_LABEL } from './pod-labels.js';
 
-/** As much of a Service as routing takes. */
+/** The part of a Service that routing uses. */
 export interface Service {
   readonly spec?: {
     readonly type?: string;
@@ -13,7 +13,7 @@ export interface Service {
   };
 }
 
-/** As much of an EndpointSlice. */
+/** The part of an EndpointSlice that routing uses. */
 export interface EndpointSlice {
   readonly metadata: { readonly name: string };
   readonly addressType: string;
@@ -26,7 +26,7 @@ export interface Endpoint {
   readonly addresses: readonly string[];
   readonly conditions?: { readonly ready?: boolean | null; readonly serving?: boolean | null; readonly terminating?: boolean | null };
   readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly uid?: string };
-  /** Of the node that it is on (EndpointSlice v1). */
+  /** The zone of its node (EndpointSlice v1). */
   readonly zone?: string | null;
 }
 
@@ -36,18 +36,18 @@ export interface KnownPod {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Instances behind a port, and what was left out. */
+/** Instances behind a port, and skipped pods. */
 export interface Behind {
   readonly instances: readonly Instance[];
-  /** Names of pods that nothing is known of yet. They take no calls: an unknown pod might be of any lane. */
+  /** Names of unknown pods. They get no calls: an unknown pod might be of any lane. */
   readonly unknownPods: readonly string[];
 }
 
 /**
- * The instances behind a port; undefined where the Service has no such port. Without `port`: behind the first of each slice.
+ * The instances behind a port; undefined if the Service has no such port. Without `port`: behind the first of each slice.
  *
- * As kube-proxy does, slices of names (FQDN) are left out, and where no endpoint is ready, those that serve while they terminate are.
- * Of a Service with two address families, the first counts: each pod is one instance.
+ * Like kube-proxy, it skips FQDN slices, and if no endpoint is ready, it uses those that still serve while they terminate.
+ * For a Service with two address families, the first counts: each pod is one instance.
  */
 export function instancesBehind(
   service: Service,
@@ -79,11 +79,11 @@ export function instancesBehind(
         ({ metadata } = pod);
       }
       if (typeof zone === 'string' && zone !== '') metadata = { [ZONE_LABEL]: zone, ...metadata };
-      // What is not said counts as ready.
+      // A missing condition counts as ready.
       const healthy = conditions.ready !== false;
       const isLastResort = !healthy && conditions.terminating === true && conditions.serving === true;
       const key = `${ip} ${target}`;
-      // An endpoint that moves from one slice to another is in both for a moment.
+      // An endpoint that moves between slices is briefly in both.
       if (found.get(key)?.instance.healthy === true) continue;
       found.set(key, { instance: { ip, port: target, weight: 1, healthy, enabled: true, metadata }, isLastResort });
     }
@@ -96,11 +96,11 @@ export function instancesBehind(
 
 type TargetOf = (slice: EndpointSlice) => number | undefined;
 
-/** How the port of a call leads to that of a pod: by the name that the Service and its slices have for it. */
+/** Maps a call's port to the pod's, by its name in the Service and its slices. */
 function targetsOf({ spec }: Service, port: number | undefined): TargetOf | undefined {
   if (port === undefined) return ({ ports }) => ports?.find(isTcp)?.port ?? undefined;
   if (spec?.clusterIP === 'None') {
-    // Names of a headless Service are addresses of pods: the port of the call is that of the pod.
+    // A headless Service resolves to pods, so the call's port is the pod's.
     return ({ ports }) => ((ports ?? []).length === 0 || ports?.some((one) => isTcp(one) && (one.port ?? port) === port) === true ? port : undefined);
   }
   const named = spec?.ports?.find((one) => one.port === port && isTcp(one));

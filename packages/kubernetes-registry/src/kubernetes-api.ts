@@ -1,5 +1,5 @@
 /**
- * A light client of the Kubernetes API: requests, and watches that are resumed. No SDK: the one for Node takes longer to load than the
+ * A light client of the Kubernetes API: requests, and watches that resume. No SDK: Node's takes longer to load than the
  * whole agent may.
  *
  * Runs inside other people's processes: sockets hold no process alive unless asked to, and everything happens outside any lane.
@@ -11,13 +11,13 @@ import { runInLane } from '@lane/core/model';
 import { KubernetesError } from './kubernetes-error.js';
 import { serviceAccountOf, type ServiceAccount } from './service-account.js';
 
-/** Where the API server is, and who asks. */
+/** The API server's address, and the credentials. */
 export interface KubernetesAccess {
   /** Such as `https://10.96.0.1:443`. */
   readonly server: string;
-  /** PEM; undefined: what the machine trusts. */
+  /** PEM; undefined: the machine's trust store. */
   readonly ca?: string | undefined;
-  /** A token, or the file of one, which is read anew as it is rotated. */
+  /** A token, or its file, which is reread because it is rotated. */
   readonly token?: string | undefined;
   readonly tokenFile?: string | undefined;
 }
@@ -29,7 +29,7 @@ export interface KubernetesCall {
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
-  /** Another form of the answer, such as metadata alone. */
+  /** Another form of the answer, such as metadata only. */
   readonly accept?: string;
 }
 
@@ -37,27 +37,27 @@ export interface KubernetesCall {
 export interface KubernetesAnswer {
   readonly status: number;
   readonly body: unknown;
-  /** `Warning` headers, in the order in which they came. */
+  /** `Warning` headers, in order of arrival. */
   readonly warnings: readonly string[];
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** The API server ends a watch after 5 to 10 minutes; one that says nothing for longer than its bookmarks come is dead. */
+/** The API server ends a watch after 5 to 10 minutes; one that is silent for longer than the bookmark interval is dead. */
 const WATCH_SILENCE_MS = 11 * 60_000;
 
 type Http = typeof import('node:http');
 type HttpAgent = InstanceType<Http['Agent']>;
 
-/** Where Kubernetes tells a pod who it is: files `token`, `ca.crt` and `namespace`. */
+/** The folder of a pod's service account: files `token`, `ca.crt` and `namespace`. */
 export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** How a pod reaches the API server: by its service account. undefined outside a cluster; throws where the account's files are missing. */
+/** How a pod reaches the API server: with its service account. undefined outside a cluster; throws if the account's files are missing. */
 export function accessInCluster(environment: Environment, folder: string = SERVICE_ACCOUNT_FOLDER): KubernetesAccess | undefined {
   const server = kubernetesServerOf(environment);
   return server === undefined ? undefined : accessByAccount(server, folder);
 }
 
-/** How to reach a server by the files of a service account. Throws where they are missing, unless the server asks nobody (`http:`). */
+/** How to reach a server with the files of a service account. Throws if they are missing, unless the server needs no authentication (`http:`). */
 export function accessByAccount(server: string, folder: string = SERVICE_ACCOUNT_FOLDER): KubernetesAccess {
   if (server.startsWith('http:') && !existsSync(`${folder}/token`)) return { server };
   return { server, ca: readFileSync(`${folder}/ca.crt`, 'utf8'), tokenFile: `${folder}/token` };
@@ -79,7 +79,7 @@ export class KubernetesApi {
   readonly #access: KubernetesAccess;
   readonly #holdProcess: boolean;
   #agent: HttpAgent | undefined;
-  /** Watches have connections of their own, which requests need not wait for. */
+  /** Watches have their own connections, so that requests need not wait for them. */
   #watchAgent: HttpAgent | undefined;
 
   constructor(access: KubernetesAccess, options: { holdProcess?: boolean } = {}) {
@@ -89,7 +89,7 @@ export class KubernetesApi {
     this.#holdProcess = options.holdProcess ?? false;
   }
 
-  /** Sends one request. Rejects with `ELANE_KUBERNETES` where the server can't be reached or refuses, but for 404 and 409, which are answers. */
+  /** Sends one request. Rejects with `ELANE_KUBERNETES` if the server can't be reached or refuses, except for 404 and 409, which are answers. */
   async request(call: KubernetesCall): Promise<KubernetesAnswer> {
     const response = await this.#send(call, REQUEST_TIMEOUT_MS);
     let text = '';
@@ -103,7 +103,7 @@ export class KubernetesApi {
   }
 
   /**
-   * Reads a watch to its end, each event to `onEvent`. Resolves where the server ends it in good order; rejects where the connection is lost,
+   * Reads a watch to its end, passing each event to `onEvent`. Resolves if the server ends it normally; rejects if the connection is lost,
    * the server refuses, or `onEvent` throws.
    */
   async watch(call: KubernetesCall, { onOpen, onEvent }: WatchReader, signal: AbortSignal): Promise<void> {
@@ -124,7 +124,7 @@ export class KubernetesApi {
     }
   }
 
-  /** Whose token it asks with, for messages; undefined where that does not tell. */
+  /** The account of its token, for messages; undefined if the token does not name it. */
   get account(): ServiceAccount | undefined {
     try {
       return serviceAccountOf(this.#token());
@@ -141,7 +141,7 @@ export class KubernetesApi {
     this.#watchAgent = undefined;
   }
 
-  /** Read anew each time: the kubelet rotates it. Throws where its file is gone. */
+  /** Reread each time, because the kubelet rotates it. Throws if its file is gone. */
   #token(): string | undefined {
     const { token, tokenFile } = this.#access;
     return tokenFile === undefined ? token : readFileSync(tokenFile, 'utf8').trim();
@@ -177,7 +177,7 @@ export class KubernetesApi {
       runInLane(undefined, () => {
         const request = http.request(options, resolve);
         request.on('error', (error: NodeJS.ErrnoException) => reject(KubernetesError.ofOutage(this.server, error)));
-        // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+        // Without a listener, Node silently ends a connection that answers with 101.
         request.on('upgrade', (_, socket) => {
           socket.destroy();
           reject(KubernetesError.ofOutage(this.server, new Error('it answers with 101')));
@@ -190,14 +190,14 @@ export class KubernetesApi {
   }
 }
 
-/** Who reads a watch. */
+/** The reader of a watch. */
 export interface WatchReader {
-  /** The server has agreed to tell. */
+  /** The server has accepted the watch. */
   onOpen?(): void;
   onEvent(event: WatchEvent): void;
 }
 
-/** What a watch tells. */
+/** An event of a watch. */
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
   readonly object: unknown;

@@ -10,17 +10,17 @@ export class KubernetesError extends Error {
     this.status = status;
   }
 
-  /** The server has refused. */
+  /** The server refused. */
   static ofAnswer(server: string, call: { readonly method?: string; readonly path: string }, status: number, body: unknown): KubernetesError {
     const said = (body as { message?: string } | null)?.message ?? '';
-    const remedy = status === 401 || status === 403 ? ': give the service account the role that the manifests of Lane have for it' : '';
+    const remedy = status === 401 || status === 403 ? ": grant the service account the role in Lane's manifests" : '';
     return new KubernetesError(
       `Kubernetes at ${server} answered ${call.method ?? 'GET'} ${call.path} with ${status}${said === '' ? '' : `: ${said}`}${remedy}`,
       status,
     );
   }
 
-  /** Nobody answered. */
+  /** There was no answer. */
   static ofOutage(server: string, error: Error): KubernetesError {
     return new KubernetesError(`Kubernetes at ${server} can't be reached: ${error.message}`, 0, error);
   }

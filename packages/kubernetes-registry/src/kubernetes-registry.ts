@@ -21,21 +21,21 @@ export interface KubernetesRegistryOptions {
   readonly log?: Log;
   /** Whether watches keep the process alive. Default false. */
   readonly holdProcess?: boolean;
-  /** Of the account that asks, for the remedy where it may not and its token does not tell. Default `default`. */
+  /** Namespace of the account, for the remedy if it lacks rights and its token does not name it. Default `default`. */
   readonly namespace?: string;
-  /** Told once why a service that is observed is not there; by default the log is. */
+  /** Called once with why an observed service does not exist; logged by default. */
   readonly onAbsent?: (key: ServiceKey, absence: Absence, description: string) => void;
 }
 
-/** One port of a Service as a key: in lane groups it is known by its name, whatever its namespace. Without a port: the first that it has. */
+/** A port of a Service as a key: lane groups use its name, in any namespace. Without a port: the Service's first. */
 export function serviceKeyOf(name: string, namespace: string, port?: number): ServiceKey {
   return { name, group: port === undefined ? namespace : `${namespace}:${port}` };
 }
 
-/** What is not there is looked for again this often while it is observed: a little less often than it may be. */
+/** How often a missing Service is looked up again while it is observed: slightly less often than allowed. */
 const LOOK_AGAIN_MS = 10_500;
 
-/** The registry. Keys are made by {@link serviceKeyOf}; its groups are namespaces. */
+/** The registry. {@link serviceKeyOf} creates its keys; groups are namespaces. */
 export class KubernetesRegistry implements Registry {
   readonly server: string;
   readonly #api: KubernetesApi;
@@ -50,7 +50,7 @@ export class KubernetesRegistry implements Registry {
     this.server = this.#api.server;
     this.#log = log;
     this.#namespace = namespace;
-    this.#onAbsent = onAbsent ?? ((_, __, description) => log.warn(`${description}. It is looked for again`));
+    this.#onAbsent = onAbsent ?? ((_, __, description) => log.warn(`${description}. Retrying until it exists`));
   }
 
   get state(): RegistryState {
@@ -91,7 +91,7 @@ export class KubernetesRegistry implements Registry {
     };
   }
 
-  /** Calls `listener` once the Service is known, or known not to be, then at each change. What is not there is looked for again. */
+  /** Calls `listener` once the Service is known, or known not to exist, then at each change. Looks a missing one up again. */
   observe(key: ServiceKey, listener: InstanceListener): Unsubscribe {
     let absent: Absence | undefined;
     let searching: NodeJS.Timeout | undefined;
@@ -119,7 +119,7 @@ export class KubernetesRegistry implements Registry {
     return listInstances(this.#api, namespace, key.name, port);
   }
 
-  /** Takes the right to list Services, which nothing else here does. */
+  /** Needs the right to list Services, unlike everything else here. */
   services(namespace = this.#namespace): Promise<readonly string[]> {
     return listServices(this.#api, namespace);
   }
@@ -142,7 +142,7 @@ export class KubernetesRegistry implements Registry {
   #noteTrouble({ message }: KubernetesError): void {
     if (this.#downSince !== undefined) return;
     this.#downSince = performance.now();
-    this.#log.warn(`${message}. What is known of services stays in force; it is asked again until it answers`);
+    this.#log.warn(`${message}. Known instances stay in use; retrying until it answers`);
   }
 
   #noteAnswer(): void {

@@ -1,4 +1,4 @@
-/** A Service, asked for once. */
+/** Reads a Service once. */
 import type { Instance } from '@lane/core/model';
 import { instancesBehind, refersToPods, type EndpointSlice, type KnownPod, type Service } from './endpoint-slices.js';
 import type { KubernetesApi } from './kubernetes-api.js';
@@ -6,8 +6,8 @@ import { listResources } from './resource-watch.js';
 import { knownPod, podsOf, selectorText, servicePath, slicesOf, type PodMetadata } from './service-resources.js';
 
 /**
- * The instances behind a port of a Service, or its first port: none where there is no such Service or port. Rejects with
- * `ELANE_KUBERNETES` where the API server can't be reached or refuses.
+ * The instances behind a port of a Service, or its first port: none if there is no such Service or port. Rejects with
+ * `ELANE_KUBERNETES` if the API server can't be reached or refuses.
  */
 export async function listInstances(api: KubernetesApi, namespace: string, name: string, port: number | undefined): Promise<readonly Instance[]> {
   const { status, body } = await api.request({ path: servicePath(namespace, name) });
@@ -21,11 +21,11 @@ export async function listInstances(api: KubernetesApi, namespace: string, name:
   };
   const behind = instancesBehind(service, slices, refersToPods(slices) ? await readPods(selector) : new Map(), port);
   if (behind === undefined || behind.unknownPods.length === 0 || selector === '') return behind?.instances ?? [];
-  // Somebody else writes its slices, with pods that it does not select.
+  // Another program writes its slices, with pods that it does not select.
   return instancesBehind(service, slices, await readPods(''), port)?.instances ?? [];
 }
 
-/** Names of the Services of a namespace, in the order of the alphabet. */
+/** Names of a namespace's Services, sorted. */
 export async function listServices(api: KubernetesApi, namespace: string): Promise<readonly string[]> {
   const { items } = await listResources<PodMetadata>(api, { path: `/api/v1/namespaces/${namespace}/services`, metadataOnly: true });
   return items.map(({ metadata }) => metadata.name).toSorted();

@@ -1,12 +1,12 @@
-/** Labels by which pods tell their tag: one place for whoever writes, injects and reads them. */
+/** Pod labels with the tag: one place for code that writes, injects and reads them. */
 import { LANE_METADATA_KEY } from '@lane/core/model';
 
 /** The tag of a pod. */
 export const TAG_LABEL = 'lane.dev/tag';
-/** The same in MSE's words; the other one counts first. */
+/** MSE's label; ours takes precedence. */
 export const MSE_TAG_LABEL = 'alicloud.service.tag';
 
-/** The same in OpenSergo's (opensergo/opensergo-specification, zh-Hans/traffic-routing.md), which counts last. */
+/** OpenSergo's label (opensergo/opensergo-specification, zh-Hans/traffic-routing.md), which has the lowest precedence. */
 export const OPENSERGO_TAG_LABEL = 'traffic.opensergo.io/label';
 
 /** Zone and region of a node (https://kubernetes.io/docs/reference/labels-annotations-taints/); its pods have them since Kubernetes 1.35 (KEP-4742). */
@@ -16,7 +16,7 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
 /** Labels of an object. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** A pod's tag as metadata of its instance, by the precedence of the injector: a label of ours counts even where it is empty. */
+/** A pod's tag as metadata of its instance, with the injector's precedence: our label counts even if it is empty. */
 export function metadataOfLabels(labels: Labels | undefined): Readonly<Record<string, string>> {
   const own = labels?.[TAG_LABEL];
   if (own !== undefined) return { [LANE_METADATA_KEY]: own };
@@ -27,7 +27,7 @@ export function metadataOfLabels(labels: Labels | undefined): Readonly<Record<st
   return {};
 }
 
-/** Where a pod says that it is, as metadata of its instance. */
+/** A pod's place, as metadata of its instance. */
 export function placeOfLabels(labels: Labels | undefined): Readonly<Record<string, string>> {
   const place: Record<string, string> = {};
   for (const label of [ZONE_LABEL, REGION_LABEL]) {

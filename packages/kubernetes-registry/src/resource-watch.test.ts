@@ -1,4 +1,4 @@
-/** What the API server may do to a watch, by a server that speaks its protocol: the real one does these things when it likes. */
+/** What the API server may do to a watch, with a fake server: we cannot make a real one do these things. */
 import http from 'node:http';
 import { listen } from '@lane/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -13,7 +13,7 @@ let server: http.Server;
 let api: KubernetesApi;
 let ending: AbortController;
 let asked: URLSearchParams[];
-/** What has been told, in order. */
+/** What was reported, in order. */
 let told: string[];
 let wake: () => void;
 let answer: (query: URLSearchParams, response: http.ServerResponse) => void;
@@ -42,7 +42,7 @@ const note = (what: string): void => {
   wake();
 };
 
-/** Watches until as many things have been told. */
+/** Watches until this many things have been reported. */
 async function watchUntil(count: number): Promise<void> {
   void watchResources<Thing>(
     api,
@@ -66,7 +66,7 @@ const event = (response: http.ServerResponse, type: string, object: object): voi
 const thing = (name: string, resourceVersion: string): Thing => ({ metadata: { name, resourceVersion } });
 const isWatch = (query: URLSearchParams): boolean => query.get('watch') === '1';
 
-test('all are listed, then changes are watched from there, events in pieces', async () => {
+test('lists everything, then watches changes from there, with split events', async () => {
   answer = (query, response) => {
     if (!isWatch(query)) return list(response, '5', 'x');
     const text = JSON.stringify({ type: 'ADDED', object: thing('ü', '6') });
@@ -83,7 +83,7 @@ test('all are listed, then changes are watched from there, events in pieces', as
   expect(seconds).toBeLessThanOrEqual(600);
 });
 
-test('a watch that ends goes on where it was, bookmarks counted, without a list', async () => {
+test('a watch that ends continues from its position, including bookmarks, without a list', async () => {
   let watches = 0;
   answer = (query, response) => {
     if (!isWatch(query)) return list(response, '5');
@@ -97,7 +97,7 @@ test('a watch that ends goes on where it was, bookmarks counted, without a list'
   expect(asked[2]?.get('resourceVersion')).toBe('9');
 });
 
-test.each(['as an event', 'as an answer'])('what the server has forgotten (410, %s) is listed anew, and not by its cache', async (how) => {
+test.each(['as an event', 'as an answer'])('after the server has forgotten the position (410, %s), lists again, bypassing its cache', async (how) => {
   let lists = 0;
   answer = (query, response) => {
     if (!isWatch(query)) return list(response, String(++lists), `list-${lists}`);
@@ -112,7 +112,7 @@ test.each(['as an event', 'as an answer'])('what the server has forgotten (410, 
   expect(asked.filter((query) => !isWatch(query)).map((query) => query.get('resourceVersion'))).toEqual(['0', null]);
 });
 
-test('a connection that breaks is trouble, and the watch goes on', async () => {
+test('reports a broken connection, and continues the watch', async () => {
   let watches = 0;
   answer = (query, response) => {
     if (!isWatch(query)) return list(response, '5');
@@ -126,7 +126,7 @@ test('a connection that breaks is trouble, and the watch goes on', async () => {
   expect(asked[2]?.get('resourceVersion')).toBe('6');
 });
 
-test('a refusal is trouble, and is asked again', async () => {
+test('reports a refusal, and retries', async () => {
   let lists = 0;
   answer = (query, response) => {
     if (isWatch(query)) return response.flushHeaders();

@@ -1,26 +1,26 @@
-/** List, then watch, for as long as it is wanted: how everything that runs in Kubernetes keeps up with it. */
+/** Lists, then watches, until stopped: the usual way to follow Kubernetes. */
 import type { KubernetesApi } from './kubernetes-api.js';
 import { KubernetesError } from './kubernetes-error.js';
 
 /** What is watched. */
 export interface WatchTarget {
-  /** Of the collection, without a query. */
+  /** The collection's path, without a query. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Labels and the like, without what the objects say. */
+  /** Metadata only, without spec and status. */
   readonly metadataOnly?: boolean;
 }
 
-/** Who is told. */
+/** The listener. */
 export interface WatchListener<T> {
-  /** All that there are: first of all, and whenever changes have been missed. */
+  /** All objects: at the start, and whenever changes have been missed. */
   onAll(objects: readonly T[]): void;
   onChange(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void;
-  /** The server has ended the watch in good order, and is asked for the next: every few minutes. */
+  /** The server has ended the watch normally, and the next one starts: every few minutes. */
   onRenewed?(): void;
-  /** The server can't be reached, or refuses; tried again by itself. */
+  /** The server can't be reached, or refuses; retried automatically. */
   onTrouble(error: KubernetesError): void;
-  /** It has answered. */
+  /** It answered. */
   onAnswer(): void;
 }
 
@@ -45,9 +45,9 @@ export async function listResources<T>(
 
 /** Resolves when `signal` is aborted; never rejects. */
 export async function watchResources<T>(api: KubernetesApi, target: WatchTarget, listener: WatchListener<T>, signal: AbortSignal): Promise<void> {
-  // The newest that has been seen; undefined: all has to be listed.
+  // The newest version seen; undefined: list everything.
   let version: string | undefined;
-  // The first list may come from the server's cache, which spares etcd; one after a gap may not: the cache of another server may be older.
+  // The first list may come from the server's cache, which spares etcd. One after a gap may not: another server's cache may be older.
   let listFrom: string | undefined = '0';
   let pauseMs = FIRST_PAUSE_MS;
   let isRenewal = false;
@@ -81,7 +81,7 @@ export async function watchResources<T>(api: KubernetesApi, target: WatchTarget,
         signal,
       );
       isRenewal = true;
-      // A server that ends each watch at once is not asked without end.
+      // Do not loop if a server ends each watch at once.
       if (!signal.aborted) await pause(FIRST_PAUSE_MS, signal);
     } catch (error) {
       if (signal.aborted) return;

@@ -1,4 +1,4 @@
-/** A service account of Kubernetes: who a pod is to the API server. */
+/** A Kubernetes service account: a pod's identity for the API server. */
 export interface ServiceAccount {
   readonly namespace: string;
   readonly name: string;
@@ -8,8 +8,8 @@ export interface ServiceAccount {
 const SUBJECT = /^system:serviceaccount:([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?):([a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?)$/;
 
 /**
- * Reads whose a token is, by its claim `sub` (RFC 7519; `system:serviceaccount:<namespace>:<name>`, Kubernetes: Authenticating). For messages
- * only: the token is not verified. undefined where it is no token of a service account.
+ * Reads a token's account from its claim `sub` (RFC 7519; `system:serviceaccount:<namespace>:<name>`, Kubernetes: Authenticating). For messages
+ * only: the token is not verified. undefined if it is not a service account's token.
  */
 export function serviceAccountOf(token: string | undefined): ServiceAccount | undefined {
   const payload = token?.split('.')[1];

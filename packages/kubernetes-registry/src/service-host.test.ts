@@ -26,6 +26,6 @@ test.each([
   '',
   '.',
   'a..svc',
-])('%s is none', (host) => {
+])('%s is not a Service', (host) => {
   expect(parseServiceHost(host)).toBeUndefined();
 });

@@ -3,15 +3,15 @@ export interface ServiceHost {
   readonly name: string;
   /** undefined: that of the caller. */
   readonly namespace: string | undefined;
-  /** Whether the name can't be anything but a Service's: `shop.example` may be a public host as well. */
+  /** Whether the name can only be a Service's: `shop.example` may also be a public host. */
   readonly isCertain: boolean;
 }
 
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /**
- * The Service of a host: `name`, `name.namespace`, `name.namespace.svc`, and that with any cluster domain behind it. Single pods
- * (`pod-0.name.namespace.svc`) are none: whoever names one means it.
+ * The Service of a host: `name`, `name.namespace`, `name.namespace.svc`, and that with any cluster domain. Single pods
+ * (`pod-0.name.namespace.svc`) are not Services: a caller who names one means it.
  */
 export function parseServiceHost(host: string): ServiceHost | undefined {
   const lower = host.toLowerCase();

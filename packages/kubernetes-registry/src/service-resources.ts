@@ -1,9 +1,9 @@
-/** Which objects of the API a Service is made of, for those who read them once and those who watch them. */
+/** The API objects of a Service, for one-time reads and for watches. */
 import type { KnownPod } from './endpoint-slices.js';
 import { metadataOfLabels, placeOfLabels, type Labels } from './pod-labels.js';
 import type { WatchTarget } from './resource-watch.js';
 
-/** What is asked of a pod. */
+/** What we need from a pod. */
 export interface PodMetadata {
   readonly metadata: { readonly name: string; readonly uid?: string; readonly labels?: Labels };
 }
@@ -17,20 +17,20 @@ export const slicesOf = (namespace: string, name: string): WatchTarget => ({
   query: { labelSelector: `kubernetes.io/service-name=${name}` },
 });
 
-/** Pods by a selector in the API's words, empty for all. What is in them is nobody's business: labels will do. */
+/** Pods by a selector in the API's syntax, empty for all. Metadata only. */
 export const podsOf = (namespace: string, selector: string): WatchTarget => ({
   path: `/api/v1/namespaces/${namespace}/pods`,
   query: selector === '' ? {} : { labelSelector: selector },
   metadataOnly: true,
 });
 
-/** A Service's selector in the API's words. */
+/** A Service's selector in the API's syntax. */
 export const selectorText = (selector: Labels | undefined): string =>
   Object.entries(selector ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 
-/** What routing takes of a pod. */
+/** The part of a pod that routing uses. */
 export const knownPod = ({ metadata: { uid, labels } }: PodMetadata): KnownPod => ({
   uid,
   metadata: { ...placeOfLabels(labels), ...metadataOfLabels(labels) },

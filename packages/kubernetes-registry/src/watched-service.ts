@@ -1,6 +1,6 @@
 /**
  * One Service, kept current: read once for its ports and selector; then its EndpointSlices are watched, and the labels of the pods that it
- * selects. Two watches a called Service, each of which tells of nothing else: see README for what that spares the API server.
+ * selects. Two narrow watches per called Service; the README tells what that saves the API server.
  */
 import type { KubernetesApi } from './kubernetes-api.js';
 import { KubernetesError } from './kubernetes-error.js';
@@ -9,24 +9,24 @@ import { watchResources, type WatchListener } from './resource-watch.js';
 import { knownPod, podsOf, selectorText, servicePath, slicesOf, type PodMetadata } from './service-resources.js';
 import type { Instance } from '@lane/core/model';
 
-/** What is known of one port of a Service: its instances, or why there is nothing to know. */
+/** State of a Service's port: its instances, or why there are none. */
 export type ServiceState = { readonly instances: readonly Instance[] } | { readonly absent: Absence };
 
-/** Why calls to a name are none of ours. */
+/** Why calls to a name are not ours. */
 export type Absence = 'no-service' | 'external-name' | 'no-port' | 'forbidden';
 
-/** Told of each change. */
+/** Called at each change. */
 export type ServiceListener = (state: ServiceState) => void;
 
-/** Who is told how the API server does. */
+/** Listeners for outages and answers of the API server. */
 export interface Contact {
   onTrouble(error: KubernetesError): void;
   onAnswer(): void;
 }
 
-/** What is not there is asked for again by a later call, not sooner than this. */
+/** How long before a later call looks up a missing Service again. */
 const ABSENT_MS = 10_000;
-/** A pod that is an endpoint, and not known: its label may just be on its way. After this long the selector must have changed. */
+/** How long an endpoint's unknown pod is awaited; after that, the selector must have changed. */
 const UNKNOWN_POD_MS = 1000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 30_000;
@@ -49,12 +49,12 @@ export class WatchedService {
   #hasSlices = false;
   readonly #pods = new Map<string, KnownPod>();
   #hasPods = false;
-  /** Of the pods that are watched: `selector` in the API's words, empty for all. */
+  /** The watched pods: `selector` in the API's syntax, empty for all. */
   #watchedPods: { readonly selector: string; readonly stop: AbortController } | undefined;
   #endpoints: AbortController | undefined;
   #publishing = false;
   #searching: NodeJS.Timeout | undefined;
-  /** Endpoints are pods that the Service does not select: somebody else writes its slices. */
+  /** Endpoints are pods that the Service does not select: another program writes its slices. */
   #selectsOthers = false;
 
   constructor(api: KubernetesApi, namespace: string, name: string, contact: Contact) {
@@ -65,7 +65,7 @@ export class WatchedService {
     void this.#begin();
   }
 
-  /** Tells `listener` once the Service is known, or known not to be; then of each change. */
+  /** Calls `listener` once the Service is known, or known not to exist, then at each change. */
   subscribe(port: number | undefined, listener: ServiceListener): () => void {
     let listeners = this.#listeners.get(port);
     if (listeners === undefined) this.#listeners.set(port, (listeners = new Set()));
@@ -79,7 +79,7 @@ export class WatchedService {
     return false;
   }
 
-  /** A call is made to what was not there: it may be by now. */
+  /** A call to a missing Service: it may exist by now. */
   lookAgain(): void {
     if (this.#isReading || performance.now() - this.#askedAt < ABSENT_MS) return;
     void (this.#absent === undefined ? this.#readAgain() : this.#begin());
@@ -91,7 +91,7 @@ export class WatchedService {
     clearTimeout(this.#searching);
   }
 
-  /** Asks until there is an answer. */
+  /** Retries until there is an answer. */
   async #begin(): Promise<void> {
     this.#isReading = true;
     for (let pauseMs = FIRST_PAUSE_MS; !this.#closing.signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
@@ -174,7 +174,7 @@ export class WatchedService {
     void watchResources(this.#api, slicesOf(this.namespace, this.name), listener, this.#endpoints.signal);
   }
 
-  /** Only where endpoints are pods, of the pods that the Service selects now. */
+  /** Only if endpoints are pods: watches the pods that the Service selects now. */
   #watchPods(): void {
     if (!refersToPods(this.#slices.values())) return;
     const selector = this.#selectsOthers ? '' : selectorText(this.#service?.spec?.selector);
@@ -198,14 +198,14 @@ export class WatchedService {
         this.#publishSoon();
       },
       onChange: (type, pod) => {
-        // Most changes of a pod are none of its tag.
+        // Most changes of a pod do not affect its tag.
         if (type === 'DELETED' ? this.#pods.delete(pod.metadata.name) : take(pod)) this.#publishSoon();
       },
     };
     void watchResources(this.#api, podsOf(this.namespace, selector), listener, stop.signal);
   }
 
-  /** What is the same for both watches: before all is known, a refusal means that nothing ever will be. */
+  /** Common to both watches: before everything is known, a refusal is final. */
   #watching(): Pick<WatchListener<unknown>, 'onTrouble' | 'onAnswer'> {
     return {
       onTrouble: (error) => {
@@ -220,7 +220,7 @@ export class WatchedService {
     return this.#hasSlices && (this.#hasPods || this.#watchedPods === undefined);
   }
 
-  /** Several events that come together are one change. */
+  /** Groups events that arrive together into one change. */
   #publishSoon(): void {
     if (this.#publishing) return;
     this.#publishing = true;

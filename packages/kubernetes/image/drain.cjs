@@ -1,16 +1,16 @@
 /*
- * The pre-stop hook, `node /lane/drain.cjs [deadlineSeconds]`: the agent takes the app's instances out of the registry, and answers, line
- * by line, until that is done. What goes wrong is told in the pod's events (FailedPreStopHook); the pod stops all the same.
+ * The pre-stop hook, `node /lane/drain.cjs [deadlineSeconds]`: the agent deregisters the app's instances, and reports progress line
+ * by line until it is done. A failure appears in the pod's events (FailedPreStopHook); the pod stops anyway.
  */
 'use strict';
 const http = require('node:http');
 
-/** Between two lines is a second. */
+/** Lines come every second. */
 const SILENCE_MS = 10_000;
 const host = process.env.LANE_ADMIN_HOST || '127.0.0.1';
 const port = Number(process.env.LANE_ADMIN_PORT);
 const deadlineSeconds = Number(process.argv[2]);
-// At least a part of a short time is left for requests in flight.
+// With a short deadline, keep part of it for requests in flight.
 const query = deadlineSeconds > 0 ? '?deadlineSeconds=' + deadlineSeconds + '&settleSeconds=' + Math.min(10, Math.floor(deadlineSeconds / 2)) : '';
 
 const fail = (reason) => {

@@ -1,4 +1,4 @@
-/* What NODE_OPTIONS names in pods. Old syntax, and it lets nothing out: a preload that throws ends the app. */
+/* Preloaded by NODE_OPTIONS in pods. Old syntax, and it never throws: a preload that throws ends the app. */
 'use strict';
 // drain.cjs inherits NODE_OPTIONS of the app, and must not start an agent on the same port.
 if (process.argv[1] !== __dirname + '/drain.cjs') {

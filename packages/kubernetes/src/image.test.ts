@@ -1,4 +1,4 @@
-/** What the images are made of, run as a pod's containers run it: installed by the init container, preloaded by the app, asked to drain. */
+/** The content of the images, run as in a pod: installed by the init container, preloaded by the app, asked to drain. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ beforeAll(() => {
   image = join(folder, 'opt/lane');
   volume = join(folder, 'lane');
   mkdirSync(volume);
-  // As the Dockerfile has it.
+  // As in the Dockerfile.
   for (const name of ['core', 'nacos-registry', 'kubernetes-registry', 'agent']) {
     for (const file of ['dist', 'package.json'])
       cpSync(join(PACKAGES, name, file), join(image, 'node_modules/@lane/agent', name === 'agent' ? '' : `node_modules/@lane/${name}`, file), {
@@ -37,14 +37,14 @@ const node = (script: string, env: Record<string, string> = {}, from = volume): 
   run(process.execPath, ['-e', script], { env: { PATH: process.env['PATH'], NODE_OPTIONS: `--require ${from}/register.cjs`, ...env } });
 const SHOW_AGENT = "console.log(globalThis[Symbol.for('lane.agent.v1')]?.runtime.options.tag)";
 
-test('the agent is installed into the volume, once more harmlessly, and is on in the app', async () => {
+test('the agent is installed into the volume, idempotently, and runs in the app', async () => {
   await install();
   await install();
   expect(readdirSync(volume).toSorted()).toEqual(['drain.cjs', 'node_modules', 'register.cjs']);
   expect((await node(SHOW_AGENT, { LANE_TAG: 'gray' })).stdout).toBe('gray\n');
 });
 
-test('the Dockerfile copies what is there', () => {
+test('the Dockerfile copies only existing files', () => {
   const copied =
     /cp (packages\/kubernetes\/image\/\S+ )+/
       .exec(readFileSync(join(IMAGE, 'Dockerfile'), 'utf8'))?.[0]
@@ -54,7 +54,7 @@ test('the Dockerfile copies what is there', () => {
   expect(copied.map((file) => file.slice('packages/kubernetes/image/'.length)).toSorted()).toEqual(['drain.cjs', 'install.sh', 'register.cjs']);
 });
 
-test('the app starts, and says why it has no lanes, where the agent could be copied in part only', async () => {
+test('if the agent is only partly copied, the app starts and says why it has no lanes', async () => {
   const part = join(folder, 'part');
   mkdirSync(part);
   await install(part);
@@ -64,12 +64,12 @@ test('the app starts, and says why it has no lanes, where the agent could be cop
   expect(stderr).toMatch(/^lane: the agent in .*part can not be loaded, the app runs without lanes: Cannot find module/);
 });
 
-test('the init container fails where not even the file that NODE_OPTIONS names could be copied: the app would not start', async () => {
+test('the init container fails if even the file in NODE_OPTIONS could not be copied: the app would not start', async () => {
   const readOnly = join(folder, 'missing/lane');
   await expect(install(readOnly)).rejects.toMatchObject({ code: 1 });
 });
 
-test('the pre-stop hook drains the app, within the time given, and does not start an agent of its own', async () => {
+test('the pre-stop hook drains the app within the given time, and does not start its own agent', async () => {
   const app = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); process.send("up")'], {
     env: { PATH: process.env['PATH'], NODE_OPTIONS: `--require ${volume}/register.cjs`, LANE_ADMIN_PORT: String(await freePort()), LANE_LOG: 'info' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -90,7 +90,7 @@ test('the pre-stop hook drains the app, within the time given, and does not star
   }
 });
 
-test('the pre-stop hook fails with its reason where the app can not be asked', async () => {
+test('the pre-stop hook fails with the reason if the app cannot be reached', async () => {
   const env = { PATH: process.env['PATH'], LANE_ADMIN_PORT: String(await freePort()) };
   await expect(run(process.execPath, [join(volume, 'drain.cjs')], { env })).rejects.toMatchObject({
     code: 1,

@@ -1,4 +1,4 @@
-/** As much of a pod as the injector reads and writes; fields that are not named here pass through untouched. */
+/** The part of a pod that the injector reads and writes; other fields pass through untouched. */
 export interface Pod {
   apiVersion?: string;
   kind?: string;
@@ -16,7 +16,7 @@ export interface ObjectMetadata {
   [field: string]: unknown;
 }
 
-/** What a pod is made of. */
+/** A pod's spec. */
 export interface PodSpec {
   containers: Container[];
   initContainers?: Container[];
@@ -43,14 +43,14 @@ export interface Container {
   [field: string]: unknown;
 }
 
-/** A variable: a value, or where it comes from. */
+/** A variable: a value, or its source. */
 export interface EnvironmentVariable {
   name: string;
   value?: string;
   valueFrom?: Record<string, { optional?: boolean; [field: string]: unknown } | undefined>;
 }
 
-/** Where a volume is seen in a container. */
+/** Where a volume is mounted in a container. */
 export interface VolumeMount {
   name: string;
   mountPath: string;

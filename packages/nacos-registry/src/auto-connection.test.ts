@@ -40,7 +40,7 @@ async function startWithoutHttpV1(auth?: EmbeddedNacosOptions['auth']): Promise<
   return `127.0.0.1:${port}`;
 }
 
-test('HTTP is taken where the server has both', async () => {
+test('uses HTTP if the server has both', async () => {
   const nacos = closing(await startEmbeddedNacos({ port: 0 }));
   const connection = connect({ server: nacos.address });
   await connection.register(KEY, { ip: '127.0.0.1', port: 1 });
@@ -49,7 +49,7 @@ test('HTTP is taken where the server has both', async () => {
   expect(await connection.namespaces()).toHaveLength(1);
 });
 
-test('gRPC is taken where there is no HTTP v1, for everything; and the log-in is that of Nacos 3', async () => {
+test('uses gRPC for everything if there is no HTTP v1, with the log-in of Nacos 3', async () => {
   const auth = { username: 'nacos', password: 'right' };
   const server = await startWithoutHttpV1(auth);
   const connection = connect({ server, ...auth });
@@ -69,7 +69,7 @@ test('gRPC is taken where there is no HTTP v1, for everything; and the log-in is
   expect(wrong).toMatchObject({ ok: false, code: 'ELANE_NACOS_REFUSED' });
 });
 
-test('a server that is away at the start is waited for, which is said in two lines', async () => {
+test('waits for a server that is down at the start, with two log lines', async () => {
   const own = await startEmbeddedNacos({ port: 0 });
   await own.close();
   const log = new RecordingLog();
@@ -89,13 +89,13 @@ test('a server that is away at the start is waited for, which is said in two lin
   expect(log.matching(/^info/)).toEqual([expect.stringMatching(/answers again/)]);
 });
 
-test('a server that speaks neither is told with the remedy', async () => {
+test('reports a server that speaks neither, with the remedy', async () => {
   const nacos = await startEmbeddedNacos({ port: 0, grpcPort: false });
   await nacos.close();
   expect(await connect({ server: nacos.address }).check()).toMatchObject({ ok: false, problem: expect.stringContaining('is Nacos running there?') });
 });
 
-test('an observer that leaves before it is known where is told nothing', async () => {
+test('an observer that leaves before the protocol is known is told nothing', async () => {
   const nacos = closing(await startEmbeddedNacos({ port: 0 }));
   const connection = connect({ server: nacos.address });
   const told = new Received<readonly Instance[]>();

@@ -1,6 +1,6 @@
 /**
- * A connection that asks the server what it speaks, once it is needed: HTTP v1 where that is there, since all that Nacos has is there (history,
- * namespaces); else gRPC, as with Nacos from 3.2 on, or where only that port is open. What it has chosen it keeps.
+ * A connection that asks the server at first use which transport it speaks: HTTP v1 if available, because it has all features (history,
+ * namespaces); else gRPC, as for Nacos 3.2 and later, or if only that port is open. It keeps its choice.
  */
 import {
   BEATS_HOLD_MS,
@@ -31,7 +31,7 @@ import { DEFAULT_GROUP, type NacosInstance } from './nacos-instance.js';
 import { parseServers } from './server-address.js';
 import { Trouble, type TroubleListener } from './trouble.js';
 
-/** The connection of `transport: auto`. Whatever lane the caller is in, all of it happens outside. */
+/** The connection of `transport: auto`. Everything runs outside the caller's lane. */
 export class AutoConnection implements NacosConnection {
   readonly holdMs = BEATS_HOLD_MS;
   readonly server: string;
@@ -45,11 +45,11 @@ export class AutoConnection implements NacosConnection {
   #asking: Promise<NacosConnection> | undefined;
   #whenChosen: Promise<NacosConnection | undefined> | undefined;
   #ready: Promise<void> | undefined;
-  /** The server did not answer when it was asked last. */
+  /** Whether the server did not answer last time. */
   #isAway = false;
   #closed = false;
 
-  /** Throws a NacosError if the server's address is none. */
+  /** Throws a NacosError if the server's address is malformed. */
   constructor(options: NacosOptions, log: Log) {
     parseServers(options.server);
     this.server = options.server;
@@ -61,12 +61,12 @@ export class AutoConnection implements NacosConnection {
     this.#trouble = new Trouble(log);
   }
 
-  /** `http` as long as it is not known. */
+  /** `http` until it is known. */
   get transport(): 'http' | 'grpc' {
     return this.#chosen?.transport ?? 'http';
   }
 
-  /** True as long as it is not known: whoever asks for the history is told then that there is none. */
+  /** True until it is known: a request for the history then reports that there is none. */
   get keepsHistory(): boolean {
     return this.#chosen?.keepsHistory ?? true;
   }
@@ -76,7 +76,7 @@ export class AutoConnection implements NacosConnection {
   }
 
   get state(): RegistryState {
-    // The addresses of both transports: what is asked now goes to either.
+    // The addresses of both transports: current requests go to either.
     return (
       this.#chosen?.state ?? {
         ...stateOf({ server: this.server, namespace: this.namespace, transport: 'grpc' }, !this.#isAway),
@@ -162,7 +162,7 @@ export class AutoConnection implements NacosConnection {
     return work(this.#chosen ?? (await this.#choose()));
   }
 
-  /** Subscribes once it is known where. */
+  /** Subscribes once the transport is known. */
   #subscribe(subscribe: (connection: NacosConnection) => Unsubscribe): Unsubscribe {
     if (this.#chosen !== undefined) return subscribe(this.#chosen);
     let leave: Unsubscribe | undefined;
@@ -177,7 +177,7 @@ export class AutoConnection implements NacosConnection {
     };
   }
 
-  /** The connection of the transport that the server speaks. Rejects with a NacosError where it speaks none. */
+  /** The connection of the server's transport. Rejects with a NacosError if it has none. */
   #choose(): Promise<NacosConnection> {
     if (this.#closed) return Promise.reject(new NacosError('ELANE_NACOS_UNREACHABLE', 'the connection is closed'));
     return (this.#asking ??= runInLane(undefined, () =>
@@ -191,14 +191,14 @@ export class AutoConnection implements NacosConnection {
     const http = await this.#problemOf('http');
     const grpc = http === undefined ? undefined : await this.#problemOf('grpc');
     if (http !== undefined && grpc !== undefined) {
-      // Of a server that has no HTTP v1 the remedy is not to take the other transport.
+      // For a server without HTTP v1, another transport is not the remedy.
       throw this.#failed(http.code === 'ELANE_NACOS_NO_HTTP_V1' ? grpc : http);
     }
     if (this.#closed) throw new NacosError('ELANE_NACOS_UNREACHABLE', 'the connection is closed');
     const connection = connectNacos({ ...this.#options, transport: http === undefined ? 'http' : 'grpc' });
     connection.watchTrouble((isReachable) => this.#trouble.tell(isReachable));
     this.#chosen = connection;
-    this.#log.debug(`Nacos at ${this.server} is spoken to over ${connection.transport}`);
+    this.#log.debug(`speaking with Nacos at ${this.server} over ${connection.transport}`);
     if (this.#isAway) {
       this.#isAway = false;
       this.#trouble.tell(true);
@@ -207,9 +207,9 @@ export class AutoConnection implements NacosConnection {
     return connection;
   }
 
-  /** Why a transport can't be taken; undefined: the server speaks it, even if it refuses the user. */
+  /** Why a transport can't be used; undefined: the server speaks it, even if it refuses the user. */
   async #problemOf(transport: 'http' | 'grpc'): Promise<NacosError | undefined> {
-    // Its outages are told here, once.
+    // Log its outages here, once.
     const connection = connectNacos({ ...this.#options, transport, log: SILENT_LOG, udpPush: false });
     const result = await connection.check();
     await connection.close();
@@ -220,7 +220,7 @@ export class AutoConnection implements NacosConnection {
   #failed(error: NacosError): NacosError {
     if (error.code !== 'ELANE_NACOS_UNREACHABLE' || this.#isAway || this.#closed) return error;
     this.#isAway = true;
-    this.#log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.#log.warn(`${error.message}. Until it answers, its last known state stays in use`);
     this.#trouble.tell(false);
     return error;
   }

@@ -1,10 +1,10 @@
 import { type Log, messageOf } from '@lane/core/model';
 import { NacosError } from './nacos-error.js';
 
-/** A server that says something else each time must fill neither memory nor log. */
+/** A server with a different error each time must fill neither memory nor log. */
 const MAX_COMPLAINTS = 100;
 
-/** Says once what is wrong with Nacos beyond an outage, which has its own line. */
+/** Logs each problem of Nacos once, except outages, which have their own line. */
 export class Complaints {
   readonly #log: Log;
   readonly #said = new Set<string>();

@@ -43,7 +43,7 @@ async function passOn(received: IncomingMessage): Promise<{ status: number; head
 }
 
 describe('instances', () => {
-  test('are told with every change, down to the last one', async () => {
+  test('are reported at every change, down to the last one', async () => {
     const key = newService();
     const received = observe(connect(), key);
     expect(await received.until(() => true)).toEqual([]);
@@ -67,7 +67,7 @@ describe('instances', () => {
     await received.until((instances) => instances.length === 0);
   });
 
-  test('are told by polling where the server may not push', async () => {
+  test('are reported by polling if the server cannot push', async () => {
     const address = await startServer((received, answer) => {
       void passOn(received).then(({ status, body }) => answer.writeHead(status).end(body.replace(/"cacheMillis":\d+/, '"cacheMillis":1000')));
     });
@@ -78,7 +78,7 @@ describe('instances', () => {
     await received.until((instances) => instances.length === 1);
   });
 
-  test('are told to each subscriber at once, and no more to one that has left', async () => {
+  test('are reported to each subscriber at once, and no more to one that has left', async () => {
     const key = newService();
     const connection = connect();
     const provider = connect();
@@ -113,7 +113,7 @@ describe('instances', () => {
     expect(await connect({ namespace: 'other' }).list(key)).toHaveLength(1);
   });
 
-  test('go with the connection that registered them', async () => {
+  test('are removed with the connection that registered them', async () => {
     const key = newService();
     const provider = connect();
     await provider.register(key, at(1001));
@@ -124,7 +124,7 @@ describe('instances', () => {
 });
 
 describe('documents', () => {
-  test('are told with every change, several on one connection', async () => {
+  test('are reported at every change, several on one connection', async () => {
     const connection = connect();
     const first = watch(connection, 'first');
     await first.until((document) => document === undefined);
@@ -146,7 +146,7 @@ describe('documents', () => {
     await writer.remove('first', 'LANE');
   });
 
-  test('are written only over the version that was read, if asked so', async () => {
+  test('are written only over the version that was read, on request', async () => {
     const writer = connect();
     await writer.publish('cas', 'LANE', 'one', { casMd5: '' });
     const read = await writer.get('cas', 'LANE');
@@ -159,7 +159,7 @@ describe('documents', () => {
     expect((await writer.get('cas', 'LANE'))?.content).toBe('two');
   });
 
-  test('written by two at once are written by one', async () => {
+  test('written by two concurrently are written by exactly one', async () => {
     const writers = [connect(), connect(), connect()];
     await writers[0]?.publish('race', 'LANE', '0');
     const md5 = (await writers[0]?.get('race', 'LANE'))?.md5 ?? '';
@@ -167,7 +167,7 @@ describe('documents', () => {
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
   });
 
-  test('are told with every change, though the md5 that the server sends lags behind', async () => {
+  test('are reported at every change, though the md5 from the server lags behind', async () => {
     let first: string | undefined;
     const server = await startServer((received, response) => {
       void passOn(received).then(({ status, headers, body }) => {
@@ -187,7 +187,7 @@ describe('documents', () => {
 });
 
 describe('an outage', () => {
-  test('is ridden out, and said in two lines', async () => {
+  test('is survived, with two log lines', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     const log = new RecordingLog();
     const reachable = new Received<boolean>();
@@ -216,7 +216,7 @@ describe('an outage', () => {
     expect(log.matching(/^info/)).toEqual([expect.stringMatching(/answers again/)]);
   });
 
-  test('is told to whoever keeps what the server may have forgotten, as it begins and as it ends', async () => {
+  test('is reported at its beginning and end, for caches of what the server may have forgotten', async () => {
     let isDown = false;
     const server = await startServer((received, answer) => {
       if (isDown) received.socket.destroy();
@@ -235,7 +235,7 @@ describe('an outage', () => {
     leave();
   });
 
-  test('at the start is waited out', async () => {
+  test('at the start is survived', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     await own.close();
     const log = new RecordingLog();
@@ -253,7 +253,7 @@ describe('an outage', () => {
     expect(log.matching(/^(warn|error)/)).toHaveLength(1);
   });
 
-  test('of one server is none if there is another', async () => {
+  test('of one server does not matter if there is another', async () => {
     const log = new RecordingLog();
     const connection = connect({ server: `127.0.0.1:1,${shared.address}`, log });
     expect(await connection.check()).toEqual({ ok: true });
@@ -261,7 +261,7 @@ describe('an outage', () => {
   });
 });
 
-describe('what is wrong is said in one sentence with the remedy', () => {
+describe('problems are reported in one sentence with the remedy', () => {
   async function problemOf(options: Partial<NacosOptions>): Promise<string> {
     const result = await connect(options).check();
     return result.ok ? 'none' : result.problem;
@@ -279,12 +279,12 @@ describe('what is wrong is said in one sentence with the remedy', () => {
     expect(await problemOf({ server, username: 'nacos', password: 'wrong' })).toBe(
       `Nacos at ${server} refused user nacos: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`,
     );
-    expect(await problemOf({ server })).toBe(`Nacos at ${server} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`);
+    expect(await problemOf({ server })).toBe(`Nacos at ${server} requires authentication: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`);
     expect(await problemOf({ server, username: 'nacos', password: 'right' })).toBe('none');
     await expect(connect({ server, username: 'nacos', password: 'wrong' }).list(newService())).rejects.toMatchObject({ code: 'ELANE_NACOS_REFUSED' });
   });
 
-  test('a wrong password, in the log of one who waits', async () => {
+  test('a wrong password, in the log of a waiting process', async () => {
     const own = closing(await startEmbeddedNacos({ port: 0, auth: { username: 'nacos', password: 'right' } }));
     const log = new RecordingLog();
     void connect({ server: own.address, username: 'nacos', password: 'wrong', log }).ready();
@@ -298,15 +298,15 @@ describe('what is wrong is said in one sentence with the remedy', () => {
     [501, 'Not Implemented'],
   ])('a server without the HTTP API v1, which answers %i %s', async (status, body) => {
     const server = await startServer((_received, answer) => answer.writeHead(status).end(body));
-    expect(await problemOf({ server })).toMatch(/^Nacos does not know its HTTP API v1 .* set LANE_NACOS_TRANSPORT=grpc/);
+    expect(await problemOf({ server })).toMatch(/^Nacos has no HTTP API v1 .* set LANE_NACOS_TRANSPORT=grpc/);
     const log = new RecordingLog();
     watch(connect({ server, log }), 'doc');
     await log.until(/LANE_NACOS_TRANSPORT=grpc/);
   });
 
-  test('a server that is starting', async () => {
+  test('a starting server', async () => {
     const server = await startServer((_received, answer) => answer.writeHead(503).end('server is STARTING now, please try again later!'));
-    expect(await problemOf({ server })).toContain('does not serve yet or any more (503: server is STARTING now');
+    expect(await problemOf({ server })).toContain('is not serving requests (503: server is STARTING now');
   });
 });
 
@@ -330,7 +330,7 @@ describe('a log-in', () => {
     expect(logIns).toBe(2);
   });
 
-  test('puts its token into the query only where the server takes it nowhere else', async () => {
+  test('puts its token into the query only if the server accepts it nowhere else', async () => {
     const urls: string[] = [];
     const server = await startServer((received, answer) => {
       if (received.url?.includes('/auth/') === true) answer.end(JSON.stringify({ accessToken: 'the-token' }));
@@ -344,7 +344,7 @@ describe('a log-in', () => {
     expect(urls.map((url) => url.includes('the-token'))).toEqual([false, false, true, true]);
   });
 
-  test('that the server does not have sends no password in any URL, and says so once', async () => {
+  test('that the server does not support sends no password in a URL, and is logged once', async () => {
     const urls: string[] = [];
     const log = new RecordingLog();
     const server = await startServer((received, answer) => {
@@ -355,10 +355,10 @@ describe('a log-in', () => {
     for (let i = 0; i < 2; i++) await connection.get('doc', 'LANE');
     expect(urls.filter((url) => /username|password|p\+w|p%20w/.test(url))).toEqual([]);
     expect(urls).toHaveLength(5);
-    expect(log.matching(/^warn/)).toEqual([expect.stringMatching(/has no log-in .* unset LANE_NACOS_USERNAME/)]);
+    expect(log.matching(/^warn/)).toEqual([expect.stringMatching(/has no login endpoint .* unset LANE_NACOS_USERNAME/)]);
   });
 
-  test('that the server does not have goes in headers where it refuses others', async () => {
+  test('that the server does not support is replaced by credentials in headers if the server rejects other requests', async () => {
     const urls: string[] = [];
     const server = await startServer((received, answer) => {
       urls.push(received.url ?? '');
@@ -371,7 +371,7 @@ describe('a log-in', () => {
   });
 });
 
-test('whatever lane it is used in, its listeners are called outside of any', async () => {
+test('used in any lane, calls its listeners outside of any', async () => {
   const lanes = new Received<string | undefined>();
   const key = newService();
   const connection = connect();
@@ -387,7 +387,7 @@ test('whatever lane it is used in, its listeners are called outside of any', asy
   expect(new Set(lanes.all)).toEqual(new Set([undefined]));
 });
 
-test('a listener that throws disturbs nobody', async () => {
+test('a listener that throws does not affect others', async () => {
   const key = newService();
   const log = new RecordingLog();
   const connection = connect({ log });
@@ -399,7 +399,7 @@ test('a listener that throws disturbs nobody', async () => {
   expect(await log.until(/listener/)).toMatch(/^error.*mine/);
 });
 
-test('it holds no process alive', async () => {
+test('it does not keep a process alive', async () => {
   const script = `
     const { connectNacos } = require('./index.js');
     const connection = connectNacos({ server: process.argv[1] });

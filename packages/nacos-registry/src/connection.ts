@@ -14,27 +14,23 @@ import type { NacosInstance } from './nacos-instance.js';
 import { GRPC_PORT_OFFSET, parseServers } from './server-address.js';
 import type { TroubleListener } from './trouble.js';
 
-/** How to reach Nacos, and as whom. */
+/** Nacos' address and credentials. */
 export interface NacosOptions {
-  /** `host:port`, `host` (port 8848), `http(s)://host:port/path`, or a comma list of them. */
+  /** `host:port`, `host` (port 8848), `http(s)://host:port/path`, or a comma-separated list of them. */
   readonly server: string;
   /** Namespace id. Default `public`. */
   readonly namespace?: string | undefined;
-  /** Group of services where none is named. Default `DEFAULT_GROUP`. */
+  /** Default group of services. Default `DEFAULT_GROUP`. */
   readonly group?: string | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /**
-   * `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, at the port + 1000. `auto`: the server is asked, and HTTP is taken where it
-   * has both. Default `http`.
-   */
+  /** `http`: the HTTP API v1, Nacos before 3.2. `grpc`: Nacos 2 and later, at the port + 1000. `auto`: HTTP if the server has both. Default `http`. */
   readonly transport?: 'http' | 'grpc' | 'auto' | undefined;
   readonly log?: Log | undefined;
-  /** Whether the server may push changes by UDP (transport `http`); without, they are seen by polling. Default true. */
+  /** Whether the server may push changes by UDP (transport `http`); otherwise polling finds them. Default true. */
   readonly udpPush?: boolean | undefined;
   /**
-   * Whether a request in flight holds the process alive, as a command needs it. Subscriptions never do.
-   * Default false: inside somebody's app nothing of ours does.
+   * Whether a request in flight keeps the process alive, as commands need. Subscriptions never do. Default false: nothing of ours keeps an app alive.
    */
   readonly holdProcess?: boolean | undefined;
 }
@@ -49,19 +45,19 @@ export interface Registration extends Partial<Omit<Instance, 'ip' | 'port'>> {
   readonly ephemeral?: boolean;
 }
 
-/** A namespace of Nacos. Settings want its id; people often know its name only. */
+/** A namespace of Nacos. Settings need its id; people often know only its name. */
 export interface NacosNamespace {
   /** `public` for the one that needs no id. */
   readonly id: string;
   readonly name: string;
-  /** Of an embedded Nacos, where any namespace is there as soon as somebody uses it. */
+  /** In an embedded Nacos, any namespace exists as soon as somebody uses it. */
   readonly madeOnUse?: true;
 }
 
 /** Whether Nacos can be used; `problem` is one sentence with cause and remedy. */
 export type CheckResult = { readonly ok: true } | { readonly ok: false; readonly problem: string; readonly code: NacosErrorCode | undefined };
 
-/** A connection to Nacos. It waits out outages; requests of one's own reject with a NacosError. */
+/** A connection to Nacos. Subscriptions survive outages; single requests reject with a NacosError. */
 export interface NacosConnection extends Registry, VersionedConfigStore {
   /** The servers, as given. */
   readonly server: string;
@@ -70,23 +66,23 @@ export interface NacosConnection extends Registry, VersionedConfigStore {
   readonly state: RegistryState;
   readonly holdMs: number;
   watchTrouble(listener: TroubleListener): Unsubscribe;
-  /** Calls `listener` with all instances of a service, healthy or not; of one without any with none. */
+  /** Calls `listener` with all instances of a service, healthy or not; with an empty list if there are none. */
   observe(key: ServiceKey, listener: (instances: readonly Instance[]) => void): Unsubscribe;
-  /** Resolves once the server can be used. Never rejects: it waits, and says in the log what for. */
+  /** Resolves once the server can be used. Never rejects: it waits, and logs why. */
   ready(): Promise<void>;
-  /** Tries whether the server can be used now. Never rejects. */
+  /** Checks whether the server can be used now. Never rejects. */
   check(): Promise<CheckResult>;
   list(key: ServiceKey): Promise<readonly NacosInstance[]>;
   /** The namespaces that the user may see. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
   namespaces(): Promise<readonly NacosNamespace[]>;
-  /** Registers an instance and keeps it alive; registering the same address again changes it. Rejects where Nacos can't be reached. */
+  /** Registers an instance and keeps it alive; registering the same address again changes it. Rejects if Nacos can't be reached. */
   register(key: ServiceKey, registration: Registration): Promise<void>;
   deregister(key: ServiceKey, registration: Registration): Promise<void>;
   /** Deregisters what was registered here, and ends everything. */
   close(): Promise<void>;
 }
 
-/** Makes a connection; nothing is sent before something is asked for. Throws a NacosError if the server's address is none. */
+/** Creates a connection; sends nothing before the first request. Throws a NacosError if the server's address is malformed. */
 export function connectNacos(options: NacosOptions): NacosConnection {
   const log = options.log ?? SILENT_LOG;
   if (options.transport === 'auto') {
@@ -101,7 +97,7 @@ export function connectNacos(options: NacosOptions): NacosConnection {
   return new HttpConnection(options, log);
 }
 
-/** How a connection does. */
+/** State of a connection. */
 export function stateOf(
   { server, namespace, transport }: Pick<NacosConnection, 'server' | 'namespace' | 'transport'>,
   reachable: boolean,
@@ -113,7 +109,7 @@ export function stateOf(
 
 const READY_PAUSE_MS = 1_000;
 
-/** Tries until the server can be used, saying each new problem once. `isClosed` ends it. */
+/** Retries until the server can be used, logging each new problem once. `isClosed` ends it. */
 export async function waitUntilReady(
   connection: Pick<NacosConnection, 'check'>,
   log: Log,

@@ -2,7 +2,7 @@
  * What went wrong with Nacos:
  * - `ELANE_NACOS_SERVER`: the server's address can't be understood
  * - `ELANE_NACOS_UNREACHABLE`: nothing answers there, or not in time
- * - `ELANE_NACOS_REFUSED`: the server refuses the user, or wants one
+ * - `ELANE_NACOS_REFUSED`: the server refuses the user, or requires one
  * - `ELANE_NACOS_NO_HTTP_V1`: the server no longer has the HTTP API v1
  * - `ELANE_NACOS_ANSWER`: any other answer that is no success
  * - `ELANE_CONFLICT`: the document has changed since it was read

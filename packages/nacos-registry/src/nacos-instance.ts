@@ -6,7 +6,7 @@ export const DEFAULT_GROUP = 'DEFAULT_GROUP';
 export const DEFAULT_CLUSTER = 'DEFAULT';
 
 /**
- * In the metadata of an instance that leaves: it counts as disabled. Nacos has `enabled` for that, but leaves those who aren't out of its
+ * Metadata key of a leaving instance, which counts as disabled. Nacos has `enabled` for that, but omits disabled instances from its
  * lists, so that nobody can tell a drain from a registry that has forgotten.
  */
 export const LEAVING_METADATA_KEY = 'lane.leaving';
@@ -18,7 +18,7 @@ export interface NacosInstance extends Instance {
 
 const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Takes the hosts of a Nacos answer, or an SDK's instances, as instances; what has no address is left out. */
+/** Converts the hosts of a Nacos answer, or an SDK's instances; skips those without an address. */
 export function toInstances(hosts: unknown): NacosInstance[] {
   if (!Array.isArray(hosts)) return [];
   const instances: NacosInstance[] = [];
@@ -46,14 +46,17 @@ function toInstance(host: Record<string, unknown>): NacosInstance | undefined {
   };
 }
 
-/** Metadata as it is where all its values are texts, as Nacos has them; without the others where not. */
+/** The metadata itself if all its values are strings, as in Nacos; otherwise a copy without the others. */
 function textsOf(metadata: object): Record<string, string> {
-  const entries = Object.entries(metadata);
-  const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return texts.length === entries.length ? (metadata as Record<string, string>) : Object.fromEntries(texts);
+  const record = metadata as Record<string, string>;
+  // For each of very many instances: no list is made of what is right.
+  for (const key in record) {
+    if (typeof record[key] !== 'string') return Object.fromEntries(Object.entries(record).filter(([, value]) => typeof value === 'string'));
+  }
+  return record;
 }
 
-/** A text that is the same for two lists exactly if they say the same, in whatever order. */
+/** A text that is equal for two lists exactly if they have the same content, in any order. */
 export function signatureOf(instances: readonly NacosInstance[]): string {
   return instances
     .map(({ ip, port, weight, healthy, enabled, cluster, metadata }) =>
@@ -72,7 +75,7 @@ export function groupedName(key: ServiceKey): string {
   return `${key.group}@@${key.name}`;
 }
 
-/** The service of such a name; a bare name is in the default group. */
+/** The service of such a name; a bare name belongs to the default group. */
 export function parseGroupedName(text: string): ServiceKey {
   const at = text.indexOf('@@');
   return at === -1 ? { group: DEFAULT_GROUP, name: text } : { group: text.slice(0, at), name: text.slice(at + 2) };

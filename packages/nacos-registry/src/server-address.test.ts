@@ -17,7 +17,7 @@ describe('the address of a Nacos server', () => {
     expect(parseServers(text)).toEqual([server]);
   });
 
-  test('several, in a comma list', () => {
+  test('several, in a comma-separated list', () => {
     expect(parseServers('a:1, b , ').map(({ label }) => label)).toEqual(['a:1', 'b:8848']);
   });
 

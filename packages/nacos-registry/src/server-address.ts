@@ -1,7 +1,7 @@
 import { withoutCredentials } from '@lane/core/model';
 import { NacosError } from './nacos-error.js';
 
-/** Where one Nacos server is. */
+/** The address of one Nacos server. */
 export interface ServerAddress {
   readonly secure: boolean;
   readonly host: string;
@@ -18,9 +18,9 @@ const DEFAULT_PORT = 8848;
 const DEFAULT_CONTEXT_PATH = '/nacos';
 
 /**
- * Reads a comma list of servers: `host`, `host:port`, `http://host:port/path`. The port is 8848 unless given, or the scheme's
- * own behind `http://` and `https://`, as Nacos's Java client has it; the path is `/nacos` unless given.
- * Throws a NacosError for what is none.
+ * Reads a comma-separated list of servers: `host`, `host:port`, `http://host:port/path`. The port is 8848 unless given, or the scheme's
+ * own behind `http://` and `https://`, as in Nacos's Java client; the path is `/nacos` unless given.
+ * Throws a NacosError for a malformed address.
  */
 export function parseServers(text: string): ServerAddress[] {
   const servers = text
@@ -34,7 +34,8 @@ export function parseServers(text: string): ServerAddress[] {
 
 function parseServer(text: string): ServerAddress {
   const hasScheme = /^https?:\/\//i.test(text);
-  if (!hasScheme && text.includes('://')) throw invalid(text);
+  // A path, or another scheme, would pass for a host.
+  if (!hasScheme && (text.startsWith('/') || text.includes('://'))) throw invalid(text);
   let url: URL;
   try {
     url = new URL(hasScheme ? text : `http://${text}`);
@@ -43,7 +44,7 @@ function parseServer(text: string): ServerAddress {
   }
   if (url.hostname === '' || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') throw invalid(text);
   const secure = url.protocol === 'https:';
-  // A URL forgets the port that its scheme has anyway: `host:80` without a scheme is still 80.
+  // A URL drops its scheme's default port: `host:80` without a scheme is still 80.
   const schemePort = hasScheme || /:80(?:\/|$)/.test(text) ? (secure ? 443 : 80) : DEFAULT_PORT;
   const port = url.port === '' ? schemePort : Number(url.port);
   const path = url.pathname.replace(/\/+$/, '');
@@ -59,6 +60,6 @@ function parseServer(text: string): ServerAddress {
 function invalid(text: string): NacosError {
   return new NacosError(
     'ELANE_NACOS_SERVER',
-    `"${withoutCredentials(text)}" is no address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma list of them${text.includes('@') ? ', and user and password by LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD' : ''}`,
+    `"${withoutCredentials(text)}" is not the address of a Nacos server: set LANE_NACOS_SERVER to host:port, or a comma-separated list of them${text.includes('@') ? ', and pass user and password in LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD' : ''}`,
   );
 }

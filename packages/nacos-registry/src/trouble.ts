@@ -1,9 +1,9 @@
 import { messageOf, type Log, type Unsubscribe } from '@lane/core/model';
 
-/** Told of each sign that a registry may not know everybody: false as it stops answering, true as it answers again. */
+/** Called at each sign that a registry may not know all instances: false as it stops answering, true as it answers again. */
 export type TroubleListener = (isReachable: boolean) => void;
 
-/** Who wants to know of trouble with a server. */
+/** Listeners for trouble with a server. */
 export class Trouble {
   readonly #listeners = new Set<TroubleListener>();
   readonly #log: Log;

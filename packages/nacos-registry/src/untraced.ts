@@ -1,8 +1,8 @@
 /**
- * Calls of our own are no part of any trace: their URLs and headers would be in the app's spans.
+ * Keeps our own calls out of traces: their URLs and headers would be in the app's spans.
  *
- * Tracers come in by `http.request` and `http.get` (OpenTelemetry, dd-trace, Elastic: each wraps these two), which are gone around; and
- * by Node's diagnostics channels, for which OpenTelemetry has a key in its context.
+ * Tracers wrap `http.request` and `http.get` (OpenTelemetry, dd-trace, Elastic), which we bypass; and
+ * they use Node's diagnostics channels, for which OpenTelemetry has a key in its context.
  */
 import type { ClientRequest, RequestOptions } from 'node:http';
 
@@ -19,13 +19,13 @@ interface ContextManager {
   with<T>(context: Context, run: () => T): T;
 }
 
-/** Runs something, and whatever follows from it, so that OpenTelemetry makes no spans of it, if it is there. Gives what `run` gives. */
+/** Runs something, and everything that follows from it, without OpenTelemetry spans. Returns the result of `run`. */
 export function untraced<T>(run: () => T): T {
   const manager = (globalThis as { [API]?: { context?: ContextManager } })[API]?.context;
   return manager === undefined ? run() : manager.with(manager.active().setValue(SUPPRESS_TRACING, true), run);
 }
 
-/** What `http.request` and `https.request` do for these options, past whoever has wrapped them. `options.agent` must be one of the protocol's. */
+/** Like `http.request` and `https.request` for these options, without their wrappers. `options.agent` must be one of the protocol's. */
 export function openRequest(options: RequestOptions): ClientRequest {
   const { ClientRequest } = require('node:http') as typeof import('node:http');
   return untraced(() => new ClientRequest(options));

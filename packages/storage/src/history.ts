@@ -1,12 +1,12 @@
 /**
- * Versions of the lane groups, from Nacos's own history of its documents. Nacos keeps with each change what there was before it; what
- * there was after it is what the next change has kept, or the document itself.
+ * Versions of the lane groups, from Nacos's own history of its documents. Nacos stores with each change the content before it; the
+ * content after it is stored with the next change, or is the document itself.
  */
 import type { ConfigChange, VersionedConfigStore } from '@lane/core/model';
 import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
 import { LaneGroupsError } from './lane-groups-error.js';
 
-/** A version of the lane groups: what a change has made of them. Who and when are the change's. */
+/** A version of the lane groups: the result of a change. Author and time are the change's. */
 export interface LaneGroupsVersion extends ConfigChange {
   /** Whether it is the latest. */
   readonly isCurrent: boolean;
@@ -17,7 +17,7 @@ export interface LaneGroupsVersionText extends LaneGroupsVersion {
   readonly text: string | undefined;
 }
 
-/** Some versions, the latest first. */
+/** A page of versions, latest first. */
 export interface LaneGroupsVersions {
   readonly total: number;
   readonly versions: readonly LaneGroupsVersion[];
@@ -25,13 +25,13 @@ export interface LaneGroupsVersions {
 
 const PAGE_SIZE = 100;
 
-/** Lists versions, the latest first; pages count from 1. */
+/** Lists versions, latest first; pages count from 1. */
 export async function listVersions(connection: VersionedConfigStore, page: number, limit: number): Promise<LaneGroupsVersions> {
   const { total, changes } = await connection.history(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, { page, limit });
   return { total, versions: changes.map((change, i) => ({ ...change, isCurrent: page === 1 && i === 0 })) };
 }
 
-/** Reads a version. Rejects with `ELANE_NOT_FOUND` where there is none of this id. */
+/** Reads a version. Rejects with `ELANE_NOT_FOUND` if there is none with this id. */
 export async function readVersion(connection: VersionedConfigStore, id: string): Promise<LaneGroupsVersionText> {
   let next: ConfigChange | undefined;
   for (let page = 1; ; page++) {
@@ -56,7 +56,7 @@ export async function changesSince(connection: VersionedConfigStore, id: string 
   return newer.toReversed();
 }
 
-/** What there was before a change. */
+/** The content before a change. */
 export function textBefore(connection: VersionedConfigStore, change: ConfigChange): Promise<string | undefined> {
   return change.kind === 'created' ? Promise.resolve(undefined) : contentOf(connection, change);
 }

@@ -2,7 +2,7 @@
  * What went wrong with the lane groups:
  * - `ELANE_CONFLICT`: the document has changed since it was read
  * - `ELANE_NOT_FOUND`: there is no such version
- * - `ELANE_NOT_STORED`: the server has taken the document, and does not have it
+ * - `ELANE_NOT_STORED`: the server accepted the document but does not have it
  * - `ELANE_INVALID_LANE_GROUPS`: the lane groups are not valid
  */
 export type LaneGroupsErrorCode = 'ELANE_CONFLICT' | 'ELANE_NOT_STORED' | 'ELANE_NOT_FOUND' | 'ELANE_INVALID_LANE_GROUPS';

@@ -31,7 +31,21 @@ describe('snapshots', () => {
     expect(second.load({ ...KEY, group: 'OTHER' })).toBeUndefined();
   });
 
-  test('leave out what a process has found out by itself: the next one begins anew', async () => {
+  test('of very many instances are serialized in parts, and read back completely', async () => {
+    const options = { directory: join(temporaryFolder(), 'lane'), namespace: 'public' };
+    const all = Array.from({ length: 1_234 }, (_, i) => instance(i + 1));
+    const store = createSnapshotStore(options);
+    const longest = vi.spyOn(JSON, 'stringify');
+    onTestFinished(() => longest.mockRestore());
+    store.save(KEY, all);
+    await store.flush();
+    const lengths = longest.mock.results.map(({ value }) => (value as string).length);
+    expect(lengths.length).toBeGreaterThan(2);
+    expect(Math.max(...lengths)).toBeLessThan(JSON.stringify(all).length / 2);
+    expect(createSnapshotStore(options).load(KEY)).toEqual(all);
+  });
+
+  test('omit what a process has found out by itself: the next one starts fresh', async () => {
     const options = { directory: temporaryFolder(), namespace: 'public' };
     const store = createSnapshotStore(options);
     const down = { ...instance(4), healthy: false };
@@ -54,7 +68,7 @@ describe('snapshots', () => {
     expect(createSnapshotStore({ directory, namespace: 'other', server: 'a:8848' }).load(KEY)).toBeUndefined();
   });
 
-  test('hold the last of several saves, and a removed document as none', async () => {
+  test('contain the last of several saves, and a removed document as none', async () => {
     const options = { directory: temporaryFolder(), namespace: 'public' };
     const store = createSnapshotStore(options);
     for (let port = 1; port <= 50; port++) store.save(KEY, [instance(port)]);
@@ -118,7 +132,7 @@ describe('snapshots that must not be used', () => {
     },
   );
 
-  test('instances in it that are none', async () => {
+  test('invalid instances in it', async () => {
     const options = { directory: temporaryFolder(), namespace: 'public' };
     const store = createSnapshotStore(options);
     store.save(KEY, [instance(1)]);
@@ -138,7 +152,7 @@ describe('snapshots that must not be used', () => {
     chmodSync(options.directory, 0o770);
     const later = createSnapshotStore(options);
     expect(later.load(KEY)).toBeUndefined();
-    expect(log.lines).toEqual([expect.stringMatching(/^warn: no snapshots: .* can be written to by others \(chmod 700/)]);
+    expect(log.lines).toEqual([expect.stringMatching(/^warn: no snapshots: .* is writable by other users: run chmod 700/)]);
     later.save(KEY, [instance(2)]);
     await later.flush();
     chmodSync(options.directory, 0o700);
@@ -154,11 +168,11 @@ describe('snapshots that must not be used', () => {
     store.save(KEY, [instance(1)]);
     await store.flush();
     expect(readdirSync(join(folder, 'real'))).toEqual([]);
-    expect(log.matching(/is no directory/)).toHaveLength(1);
+    expect(log.matching(/is not a directory/)).toHaveLength(1);
   });
 });
 
-describe('where nothing can be written', () => {
+describe('if nothing can be written', () => {
   test.each([
     ['a debug line', false, /^debug: no snapshots/],
     ['where somebody has named the folder a warning with the remedy', true, /^warn: no snapshots: .* can't be written to: .* name a folder/],
@@ -174,7 +188,7 @@ describe('where nothing can be written', () => {
     expect(log.lines).toEqual([expect.stringMatching(line)]);
   });
 
-  test('nor read: one line for all services', () => {
+  test('or read: one line for all services', () => {
     const log = new RecordingLog();
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'file'), '');
@@ -184,6 +198,6 @@ describe('where nothing can be written', () => {
   });
 });
 
-test('the default directory is of this user', () => {
+test('the default directory belongs to this user', () => {
   expect(defaultSnapshotDirectory()).toBe(join(tmpdir(), `lane-${process.getuid?.() ?? 'user'}`));
 });

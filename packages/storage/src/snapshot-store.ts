@@ -1,28 +1,30 @@
 /**
- * What was known of the registry, on disk: so that a process which starts while Nacos is down finds its services all the
- * same. Writing is asynchronous, bundled, and holds no process alive; nothing here ever throws.
+ * Keeps the registry's state on disk, so that a process which starts while Nacos is down still finds its
+ * services. Writing is asynchronous, batched, and keeps no process alive; nothing here ever throws.
  */
 import type { Stats } from 'node:fs';
 import { asListed, jsonNumber, messageOf, serviceIdOf, SILENT_LOG, type Instance, type Log, type SnapshotStore } from '@lane/core/model';
 
 /** Options of {@link createSnapshotStore}. */
 export interface SnapshotStoreOptions {
-  /** Its own directory; made with mode 0700 where it is missing. One that others may write to is refused. */
+  /** Its own directory; created with mode 0700 if missing. One that others may write to is refused. */
   readonly directory: string;
   readonly namespace: string;
-  /** The server, where several with the same namespace are used from one machine. */
+  /** The server, to distinguish several with the same namespace. */
   readonly server?: string;
-  /** Whether somebody has named the directory: that it can't be written to is a warning then, and a line of debug otherwise. */
+  /** Whether the user has set the directory: if it is not writable, that is then a warning, otherwise a debug line. */
   readonly isNamed?: boolean;
   readonly log?: Log;
 }
 
 const MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000;
-/** What stays as it is is written again this often, so that it does not grow old. */
+/** How often an unchanged state is rewritten, so that it does not expire. */
 const REWRITE_MS = 60 * 60 * 1000;
 const WRITE_DELAY_MS = 250;
 const VERSION = 1;
-/** File systems take 255 bytes; a temporary name adds some. */
+/** How many instances are serialized at a time: very many take hundreds of milliseconds in all. */
+const INSTANCES_A_TEXT = 500;
+/** File systems allow 255 bytes; a temporary name adds some. */
 const MAX_FILE_NAME = 180;
 
 /** The directory for snapshots of this user: `lane-<uid>` in the system's temporary directory. */
@@ -32,7 +34,7 @@ export function defaultSnapshotDirectory(): string {
   return path.join(os.tmpdir(), `lane-${process.getuid?.() ?? 'user'}`);
 }
 
-/** Makes a store; nothing is read or written before it is used. */
+/** Creates a store; reads and writes nothing before its first use. */
 export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStore {
   const fs = require('node:fs') as typeof import('node:fs');
   const path = require('node:path') as typeof import('node:path');
@@ -42,7 +44,7 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
   const folder = path.join(directory, scope);
 
   /** File name → what to write. */
-  const pending = new Map<string, () => string>();
+  const pending = new Map<string, () => Iterable<string>>();
   const written = new Map<string, { subject: unknown; at: number }>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
@@ -61,7 +63,7 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
       const age = Date.now() - jsonNumber(snapshot['savedAt']);
       return age <= MAX_AGE_MS ? snapshot : undefined;
     } catch (error) {
-      log.warn(`the snapshot of ${subject} in ${folder} can't be read and is left out`, { error: messageOf(error) });
+      log.warn(`the snapshot of ${subject} in ${folder} can't be read and is ignored`, { error: messageOf(error) });
       return undefined;
     }
   }
@@ -78,13 +80,13 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     }
   }
 
-  function save(file: string, subject: string, content: Record<string, unknown>, identity: unknown): void {
+  function save(file: string, content: () => Iterable<string>, identity: unknown): void {
     if (isOff || isReadOnly) return;
     const last = written.get(file);
     const now = Date.now();
     if (last !== undefined && last.subject === identity && now - last.at < REWRITE_MS) return;
     written.set(file, { subject: identity, at: now });
-    pending.set(file, () => JSON.stringify({ version: VERSION, subject, savedAt: Date.now(), ...content }));
+    pending.set(file, content);
     if (timer !== undefined) return;
     timer = setTimeout(write, WRITE_DELAY_MS);
     timer.unref();
@@ -98,7 +100,7 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     writing = writing.then(() => writeAll(files)).catch(giveUp);
   }
 
-  async function writeAll(files: ReadonlyArray<readonly [string, () => string]>): Promise<void> {
+  async function writeAll(files: ReadonlyArray<readonly [string, () => Iterable<string>]>): Promise<void> {
     if (isOff || isReadOnly || files.length === 0) return;
     const { promises } = fs;
     await promises.mkdir(directory, { recursive: true, mode: 0o700 });
@@ -116,15 +118,15 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     }
   }
 
-  /** Others must not be able to tell this process where its services are. */
+  /** Other users must not be able to redirect this process's calls. */
   function accepts(stats: Stats): boolean {
     const uid = process.getuid?.();
     const problem = !stats.isDirectory()
-      ? 'is no directory'
+      ? 'is not a directory'
       : uid !== undefined && stats.uid !== uid
         ? `belongs to another user (${stats.uid})`
         : uid !== undefined && (stats.mode & 0o022) !== 0
-          ? 'can be written to by others (chmod 700 mends that)'
+          ? 'is writable by other users: run chmod 700'
           : undefined;
     if (problem === undefined) return true;
     isOff = true;
@@ -132,14 +134,14 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     return false;
   }
 
-  /** A read-only file system and the like: the app does as well without. What is there already is read on. */
+  /** On a read-only file system, for example, the app works without snapshots. Existing ones are still read. */
   function giveUp(error: unknown): void {
     if (isOff || isReadOnly) return;
     isReadOnly = true;
     tell("can't be written to", error);
   }
 
-  /** Who has named the directory wants to know; the system's temporary one is read-only in many a container. */
+  /** A warning only if the user has set the directory; the system's temporary one is read-only in many containers. */
   function tell(problem: string, error: unknown): void {
     const remedy = options.isNamed === true ? ': nothing is remembered for a restart while the registry is down; name a folder of this user' : '';
     log[options.isNamed === true ? 'warn' : 'debug'](`no snapshots: ${directory} ${problem}${remedy}`, { error: messageOf(error) });
@@ -149,25 +151,43 @@ export function createSnapshotStore(options: SnapshotStoreOptions): SnapshotStor
     load(key) {
       const subject = serviceIdOf(key);
       const instances = load(serviceFile(subject), subject)?.['instances'];
-      // Who refused connections or was ejected before a restart may be well by now, and is asked again.
+      // Instances that refused connections or were ejected before a restart may be well by now, and are tried again.
       return Array.isArray(instances) ? instances.filter(isInstance).map(asListed) : undefined;
     },
     save(key, instances) {
       const subject = serviceIdOf(key);
-      save(serviceFile(subject), subject, { instances }, instances);
+      save(serviceFile(subject), () => textsOf(subject, instances), instances);
     },
     loadDocument(dataId) {
       const content = load(documentFile(dataId), dataId)?.['content'];
       return typeof content === 'string' ? content : undefined;
     },
     saveDocument(dataId, content) {
-      save(documentFile(dataId), dataId, { content: content ?? null }, content ?? null);
+      save(documentFile(dataId), () => [headOf(dataId, { content: content ?? null })], content ?? null);
     },
     flush() {
       write();
       return writing;
     },
   };
+}
+
+function headOf(subject: string, content: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ version: VERSION, subject, savedAt: Date.now(), ...content });
+}
+
+/** The text of a service's file, in parts: other work can run between two of them. */
+function* textsOf(subject: string, instances: readonly Instance[]): Generator<string, void, void> {
+  const whole = headOf(subject, { instances: instances.slice(0, INSTANCES_A_TEXT) });
+  if (instances.length <= INSTANCES_A_TEXT) {
+    yield whole;
+    return;
+  }
+  // Without the closing brackets.
+  yield whole.slice(0, -2);
+  for (let from = INSTANCES_A_TEXT; from < instances.length; from += INSTANCES_A_TEXT)
+    yield `,${JSON.stringify(instances.slice(from, from + INSTANCES_A_TEXT)).slice(1, -1)}`;
+  yield ']}';
 }
 
 function serviceFile(subject: string): string {
@@ -178,9 +198,9 @@ function documentFile(dataId: string): string {
   return `document-${fileName(dataId)}.json`;
 }
 
-/** A name that every file system takes; different ones may share it where they must be cut, which the file's content tells. */
+/** A name valid on every file system; truncated ones may collide, which the file's content reveals. */
 function fileName(text: string): string {
-  // By way of bytes, which a text that is no proper Unicode survives.
+  // Through bytes, because invalid Unicode survives those.
   const encoded = encodeURIComponent(Buffer.from(text).toString());
   return encoded.replace(/[*~]|^\.+/g, '_').slice(0, MAX_FILE_NAME);
 }

@@ -40,7 +40,7 @@ const hasLane =
 const hasNone = ({ rules }: Told): boolean => rules === undefined;
 
 describe('lane groups in Nacos', () => {
-  test('are in force with every change, and none when there are none', async () => {
+  test('are in force after every change, and none if there are none', async () => {
     const connection = connect();
     const { told, onRules, log } = recording();
     onTestFinished(watchLaneGroups(connection, { onRules, log, holdMs: 0 }));
@@ -56,7 +56,7 @@ describe('lane groups in Nacos', () => {
     expect(log.lines).toEqual([]);
   });
 
-  test('that are not valid leave the last good ones in force, and are told of once', async () => {
+  test('that are invalid leave the last good ones in force, and are reported once', async () => {
     const connection = connect();
     const { told, onRules, log } = recording();
     const refused = new Received<unknown>();
@@ -66,9 +66,9 @@ describe('lane groups in Nacos', () => {
 
     const broken = '{"version":1,"groups":[{"name":"shop","services":"a","lanes":[{"name":"gray","tag":"not a tag"}]}]}';
     await connection.publish('lane-groups', 'LANE', broken);
-    const line = await log.until(/not valid/);
+    const line = await log.until(/is invalid/);
     expect(line).toMatch(
-      /^error: the document lane-groups \(group LANE\) is not valid and is left out, the last good one stays in force: \/groups\/0\/services: .*\/groups\/0\/lanes\/0\/tag: /,
+      /^error: the document lane-groups \(group LANE\) is invalid and ignored; the last valid one stays in force: \/groups\/0\/services: .*\/groups\/0\/lanes\/0\/tag: /,
     );
     expect(refused.all).toHaveLength(1);
     expect(told.last?.rules?.laneOf('a', 'gray')).toBeDefined();
@@ -80,7 +80,7 @@ describe('lane groups in Nacos', () => {
     expect(log.lines).toHaveLength(2);
   });
 
-  test('that are gone stay in force until that has been said for the hold: a server may have restarted with nothing', async () => {
+  test('that are gone stay in force for the hold: a server may have restarted with nothing', async () => {
     const connection = connect();
     const { told, onRules, log } = recording();
     const clock = new ManualClock();
@@ -89,7 +89,7 @@ describe('lane groups in Nacos', () => {
     await told.until(hasLane('gray'));
     await connection.remove('lane-groups', 'LANE');
     expect(await log.until(/is gone\./)).toMatch(/stay in force for 40 s.*publish a document without groups/);
-    // Back in time: nothing has happened.
+    // Back in time: nothing happened.
     await publishLaneGroups(connection, document('blue'));
     await told.until(hasLane('blue'));
     clock.pass(100_000);
@@ -98,10 +98,10 @@ describe('lane groups in Nacos', () => {
     expect(told.all.filter(hasNone)).toHaveLength(1);
     clock.pass(40_000);
     await told.until(() => told.all.filter(hasNone).length === 2);
-    expect(log.matching(/gone for good/)).toHaveLength(1);
+    expect(log.matching(/has not come back/)).toHaveLength(1);
   });
 
-  test('without a group are gone at once where the document is', async () => {
+  test('without a group are removed at once with the document', async () => {
     const connection = connect();
     const { told, onRules, log } = recording();
     onTestFinished(watchLaneGroups(connection, { onRules, log, clock: new ManualClock() }));
@@ -138,7 +138,7 @@ describe('lane groups in Nacos', () => {
 });
 
 describe('publishing lane groups', () => {
-  test('refuses what is not valid, naming the problems', async () => {
+  test('rejects invalid documents, naming the problems', async () => {
     const connection = connect();
     const refusal = { code: 'ELANE_INVALID_LANE_GROUPS', problems: [expect.objectContaining({ path: '/groups/0/lanes/0/tag' })] };
     await expect(publishLaneGroups(connection, document('not a tag'))).rejects.toMatchObject(refusal);
@@ -157,7 +157,7 @@ describe('publishing lane groups', () => {
 });
 
 describe('lane groups in a file', () => {
-  test('are in force at once and with every change, also by another file in its place', async () => {
+  test('are in force at once and after every change, even if the file is replaced', async () => {
     const folder = temporaryFolder();
     const path = join(folder, 'lanes.json');
     writeFileSync(path, JSON.stringify(document('gray')));
@@ -171,13 +171,13 @@ describe('lane groups in a file', () => {
     renameSync(`${path}.new`, path);
     await told.until(hasLane('red'));
     writeFileSync(path, '{');
-    await log.until(/^error: the file .*lanes.json is not valid/);
+    await log.until(/^error: the file .*lanes.json is invalid/);
     expect(told.last?.rules?.laneOf('a', 'red')).toBeDefined();
     rmSync(path);
     await told.until(hasNone);
   });
 
-  test('that is not there is said, and taken when it comes', async () => {
+  test('that does not exist is reported, and used once it appears', async () => {
     const path = join(temporaryFolder(), 'lanes.json');
     const { told, onRules, log } = recording();
     onTestFinished(watchLaneGroupsFile(path, { onRules, log }));
@@ -187,7 +187,7 @@ describe('lane groups in a file', () => {
     await told.until(hasLane('gray'));
   });
 
-  test('in a folder that is not there are found by looking', async () => {
+  test('in a missing folder are found by polling', async () => {
     const folder = join(temporaryFolder(), 'later');
     const path = join(folder, 'lanes.json');
     const { told, onRules, log } = recording();

@@ -1,4 +1,4 @@
-/** Where lane groups come from, and how they are published. A document that is not valid never replaces one that is. */
+/** Watches and publishes lane groups. An invalid document never replaces a valid one. */
 import { compileLaneGroups, parseLaneGroups, type LaneRules, type ParsedLaneGroups, type Problem } from '@lane/core/rules';
 import {
   BEATS_HOLD_MS,
@@ -17,42 +17,42 @@ import { LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP } from './document-id.js';
 import { LaneGroupsError } from './lane-groups-error.js';
 import { CACHE_LAG_MS, dropped, isStored, MAX_DROPPED } from './read-back.js';
 
-/** Where the lane groups in force came from. */
+/** Source of the lane groups in force. */
 export interface LaneGroupsInfo {
   /** `snapshot`: remembered from an earlier run, until the store answers. */
   readonly origin: 'store' | 'snapshot' | 'file';
-  /** md5 of the document, for compare-and-set; known for `store` only. */
+  /** MD5 of the document, for compare-and-set; only for `store`. */
   readonly md5: string | undefined;
 }
 
-/** What whoever watches lane groups gives. */
+/** Callbacks for a watcher of lane groups. */
 export interface LaneGroupsOptions {
   readonly log?: Log | undefined;
   /** Gets the rules in force: once known, then at each change. undefined: there is no document. */
   readonly onRules: (rules: LaneRules | undefined, info: LaneGroupsInfo) => void;
-  /** Told of a document that was refused, the rules in force staying as they are. */
+  /** Called with a refused document, while the rules in force stay. */
   readonly onRefused?: ((problems: readonly Problem[]) => void) | undefined;
 }
 
-/** Problems told in one log line. */
+/** How many problems one log line names. */
 const MAX_TOLD_PROBLEMS = 3;
 
 /** Options of {@link watchLaneGroups}. */
 export interface StoredLaneGroupsOptions extends LaneGroupsOptions {
   readonly snapshots?: SnapshotStore | undefined;
   /**
-   * So long a store has to say that there is no document any more until that is believed, in milliseconds: one that has restarted with
-   * nothing is not one where somebody removed it. Lane groups without a group go at once. Default 40 s; 0: at once.
+   * How long a store must report a missing document before that is believed, in milliseconds: a store that restarted
+   * empty differs from one where somebody removed it. A document without groups takes effect at once. Default 40 s; 0: at once.
    */
   readonly holdMs?: number | undefined;
   /** Default: the time of the process. */
   readonly clock?: Clock | undefined;
 }
 
-/** A store that can't be asked whether the document is still gone is asked again so soon. */
+/** Retry interval if the store can't be asked whether the document is still gone. */
 const ASK_AGAIN_MS = 5_000;
 
-/** Watches the lane groups in a store. Where there are snapshots, what they remember is in force until the store answers. */
+/** Watches the lane groups in a store. With snapshots, the remembered ones are in force until the store answers. */
 export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOptions): Unsubscribe {
   const { snapshots, log = SILENT_LOG, holdMs = BEATS_HOLD_MS, clock = SYSTEM_CLOCK } = options;
   let groups = 0;
@@ -70,7 +70,7 @@ export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOpt
     const taken = take(document?.content, { origin: 'store', md5: document?.md5 });
     if (taken) snapshots?.saveDocument(LANE_GROUPS_DATA_ID, document?.content);
   };
-  // A new word of the store ends the wait.
+  // A new answer of the store ends the wait.
   const askIn = (ms: number): void => {
     const stop = clock.after(ms, () => {
       let isOver = false;
@@ -78,7 +78,7 @@ export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOpt
       store.get(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP).then(
         (document) => {
           if (isOver) return;
-          if (document === undefined) log.warn(`the document ${LANE_GROUPS_DATA_ID} is gone for good: no lane group is in force any more`);
+          if (document === undefined) log.warn(`the document ${LANE_GROUPS_DATA_ID} has not come back: no lane group is in force any more`);
           put(document);
         },
         () => {
@@ -96,8 +96,8 @@ export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOpt
       return;
     }
     log.warn(
-      `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP}) is gone. The lane groups stay in force for ${holdMs / 1_000} s, as the server may have forgotten it; ` +
-        'to take them out at once, publish a document without groups',
+      `the document ${LANE_GROUPS_DATA_ID} (group ${LANE_GROUPS_GROUP}) is gone. The lane groups stay in force for ${holdMs / 1_000} s, because the server may have lost it; ` +
+        'to disable them at once, publish a document without groups',
     );
     askIn(holdMs);
   });
@@ -111,12 +111,12 @@ export function watchLaneGroups(store: ConfigStore, options: StoredLaneGroupsOpt
 const FILE_SETTLE_MS = 50;
 const FILE_AWAY_MS = 300;
 const FILE_POLL_MS = 1_000;
-/** With a watcher, polling is only for what watchers miss, such as network file systems. */
+/** With a watcher, polling only covers what watchers miss, such as network file systems. */
 const WATCHED_FILE_POLL_MS = 5_000;
 
 /** Options of {@link watchLaneGroupsFile}. */
 export interface LaneGroupsFileOptions extends LaneGroupsOptions {
-  /** For files that are written in something else than JSON. Must not throw. */
+  /** Parser for files in another format than JSON. Must not throw. */
   readonly parse?: ((text: string) => ParsedLaneGroups) | undefined;
 }
 
@@ -153,14 +153,14 @@ function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
       lastProblem = undefined;
       wasMissing = false;
     } catch (error) {
-      // Whoever replaces a file may have it away for a moment.
+      // A file may be missing for a moment while it is replaced.
       if (typeof last === 'string' && !wasMissing) {
         wasMissing = true;
         readSoon(FILE_AWAY_MS);
         return;
       }
       const problem = messageOf(error);
-      if (problem !== lastProblem) log.warn(`there are no lane groups, for the file ${path} can't be read (${problem}): check LANE_RULES`);
+      if (problem !== lastProblem) log.warn(`there are no lane groups: the file ${path} can't be read (${problem}). Check LANE_RULES`);
       lastProblem = problem;
     }
     if (content === last) return;
@@ -169,7 +169,7 @@ function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
   }
   read();
 
-  // The folder is watched, not the file: editors and Kubernetes put a new file in the place of the old one.
+  // Watch the folder, not the file: editors and Kubernetes replace the file.
   let watcher: import('node:fs').FSWatcher | undefined;
   try {
     watcher = fs.watch(nodePath.dirname(path), { persistent: false }, () => readSoon(FILE_SETTLE_MS));
@@ -179,7 +179,7 @@ function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
       poll(FILE_POLL_MS);
     });
   } catch {
-    // No such folder yet, or no more watchers to be had: polling does.
+    // No such folder yet, or no watchers left: polling suffices.
   }
   let polling: NodeJS.Timeout | undefined;
   function poll(everyMs: number): void {
@@ -198,7 +198,7 @@ function watchFile(path: string, options: LaneGroupsFileOptions): Unsubscribe {
   };
 }
 
-/** Takes texts of documents as they come; says whether one is in force now. */
+/** Takes texts of documents as they arrive; returns whether one is in force. */
 function createIntake(
   options: LaneGroupsOptions,
   what: string,
@@ -219,13 +219,11 @@ function createIntake(
       options.onRules(compileLaneGroups(parsed.document), info);
       return true;
     }
-    // What broke on its way to the disk is no news to anybody.
+    // A corrupt snapshot is not worth a message.
     if (info.origin === 'snapshot') return false;
     if (content !== refused) {
       refused = content;
-      log.error(
-        `${what} is not valid and is left out, the last good one stays in force: ${tell(parsed.problems)}. To change the lane groups, ${remedy}`,
-      );
+      log.error(`${what} is invalid and ignored; the last valid one stays in force: ${tell(parsed.problems)}. To change the lane groups, ${remedy}`);
       options.onRefused?.(parsed.problems);
     }
     return false;

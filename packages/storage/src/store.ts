@@ -1,14 +1,14 @@
 /**
- * Reads and changes the lane groups, so that of several writers none loses another's change.
+ * Reads and changes the lane groups, so that concurrent writers do not lose each other's changes.
  *
- * Mechanism: a change is an edit of what is there, written only if that is there still (compare-and-set). Nacos compares over gRPC, and over HTTP
- * from 2.3 on; before, the connection does, and between its look and the write another's change can come. So Nacos's history is asked after
- * each write, where there is one, what it has replaced: where that is not what had been read, both changes are put together and written again.
- * What a server says that it has taken is read back before it is called published.
- * Limits: some servers neither compare nor have a history (rnacos): what is written is read back only. On a server that does not compare, a writer that dies
- * between its write and the look at the history leaves a change overwritten, which the history still has. A server whose own
- * transactions overlap may record the same document as replaced by two: the one that is not there afterwards is written again,
- * which on such a server takes half a second more for each change, and longer while it is slow or others write.
+ * Mechanism: a change is an edit of the stored document, written only if that is still stored (compare-and-set). Nacos compares over gRPC, and over
+ * HTTP from 2.3 on; before that, the connection compares, and another change can arrive between its check and the write. So after each write we check in
+ * Nacos's history, if there is one, what the write has replaced: if that is not what we had read, we merge both changes and write again. A document
+ * is read back before it counts as published.
+ * Limits: some servers neither compare nor have a history (rnacos): writes are only read back. On a server that does not compare, a writer
+ * that dies between its write and the check of the history leaves a change overwritten; the history still has it. A server whose own transactions
+ * overlap may record two changes as replacing the same document: the change that is missing afterwards is written again. On such a server each
+ * change takes a second more, and longer while the server is slow or others write.
  */
 import { mergeLaneGroups, laneGroupsToJson, NO_LANE_GROUPS, parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core/rules';
 import { codeOf, type VersionedConfigStore } from '@lane/core/model';
@@ -26,41 +26,41 @@ import { InvalidLaneGroupsError } from './source.js';
 import { CACHE_LAG_MS, CACHE_POLL_MS, dropped, isStored, MAX_DROPPED, pause } from './read-back.js';
 import { LaneGroupsError } from './lane-groups-error.js';
 
-/** The lane groups as they are stored. */
+/** The stored lane groups. */
 export interface StoredLaneGroups {
-  /** Without groups where there is no document, or where it is not valid. */
+  /** Without groups if there is no document, or an invalid one. */
   readonly document: LaneGroupsDocument;
-  /** Empty where there is no document. */
+  /** Empty if there is no document. */
   readonly text: string;
   /** For compare-and-set; undefined: there is no document. */
   readonly md5: string | undefined;
-  /** What is wrong with the stored document; agents go by the last good one. */
+  /** Problems of the stored document; agents use the last good one. */
   readonly problems: readonly Problem[];
 }
 
-/** Makes another document of one. It may be called several times, each time with what is stored then; what it throws ends the change. */
+/** Edits a document. May be called several times, each time with the current one; an error ends the change. */
 export type LaneGroupsEdit = (document: LaneGroupsDocument) => LaneGroupsDocument;
 
 /** Options of {@link LaneGroupsStore.change}. */
 export interface ChangeOptions {
-  /** Reject with `ELANE_CONFLICT` unless the stored document has this md5 still; empty: unless there is none. */
+  /** Reject with `ELANE_CONFLICT` unless the stored document still has this md5; empty: unless there is none. */
   readonly casMd5?: string | undefined;
   /** Who changes it, for the history. */
   readonly by?: string | undefined;
 }
 
-/** What a change came to. */
+/** The result of a change. */
 export interface ChangeResult {
   readonly document: LaneGroupsDocument;
   readonly text: string;
   readonly md5: string;
   /** false: the edit had nothing to change, and nothing was written. */
   readonly isChanged: boolean;
-  /** How often the edit was made anew because somebody else had changed the document meanwhile. */
+  /** How often the edit was repeated because somebody else had changed the document meanwhile. */
   readonly conflicts: number;
   /**
-   * What protects against others' changes being lost: `history`, the server's own record has been looked at; `comparison`, without one (over gRPC),
-   * the server has compared before it wrote; `read-back`, neither, only that what was written is there.
+   * What protects against others' changes being lost: `history`: the server's own record was checked; `comparison`: there is none (over gRPC), but
+   * the server compared before it wrote; `read-back`: neither, the write was only read back.
    */
   readonly protection: 'history' | 'comparison' | 'read-back';
 }
@@ -68,15 +68,15 @@ export interface ChangeResult {
 const MAX_ATTEMPTS = 30;
 const MAX_PAUSE_MS = 400;
 /**
- * A write that such a server has begun before ours was there may still be put over it, and its history then says of both that they
- * have replaced what was there before (seen with Nacos 2.1.1 under load): ours is looked for until nobody has written for so
- * long, or for a multiple of what ours took.
+ * A write that such a server began before ours was stored may still overwrite it, and the history then records both as replacing
+ * the earlier document (seen with Nacos 2.1.1 under load). So we check for ours until nobody has written for this long, or for a
+ * multiple of the slowest answer meanwhile: what delays another's write also delays our requests.
  */
-const OVERLAP_MS = 500;
-const OVERLAP_WRITES = 4;
-const MAX_OVERLAP_MS = 10_000;
+const OVERLAP_MS = 1_000;
+const OVERLAP_ANSWERS = 5;
+const MAX_OVERLAP_MS = 15_000;
 
-/** The lane groups in Nacos, for whoever changes them. */
+/** Changes the lane groups in Nacos. */
 export class LaneGroupsStore {
   readonly #connection: VersionedConfigStore;
   /** undefined: not known yet. */
@@ -86,7 +86,7 @@ export class LaneGroupsStore {
     this.#connection = connection;
   }
 
-  /** Reads what is stored now. Rejects where Nacos can't be reached. */
+  /** Reads the stored document. Rejects if Nacos can't be reached. */
   read(): Promise<StoredLaneGroups> {
     return this.#read(this.#connection);
   }
@@ -101,35 +101,35 @@ export class LaneGroupsStore {
   }
 
   /**
-   * Changes the lane groups. Where somebody else changes them at the same time, the edit is made again upon theirs; with `casMd5` the
-   * change is rejected with `ELANE_CONFLICT`, saying who it was. Rejects with an InvalidLaneGroupsError where the outcome, or what the
-   * edit would have to start from, is not valid.
+   * Changes the lane groups. If somebody else changes them at the same time, the edit is repeated on top; with `casMd5` the
+   * change is rejected with `ELANE_CONFLICT`, naming the other author. Rejects with an InvalidLaneGroupsError if the result, or the
+   * document to edit, is invalid.
    */
   change(edit: LaneGroupsEdit, options: ChangeOptions = {}): Promise<ChangeResult> {
     return this.#change(edit, options, false);
   }
 
-  /** Replaces whatever there is, be it invalid. Otherwise like {@link change}. */
+  /** Replaces any document, even an invalid one. Otherwise like {@link change}. */
   replace(document: LaneGroupsDocument, options: ChangeOptions = {}): Promise<ChangeResult> {
     return this.#change(() => document, options, true);
   }
 
-  /** Versions from Nacos's history, the latest first. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
+  /** Versions from Nacos's history, latest first. Rejects with `ELANE_UNSUPPORTED` over gRPC. */
   history(options: { readonly limit?: number; readonly page?: number } = {}): Promise<LaneGroupsVersions> {
     return listVersions(this.#connection, options.page ?? 1, options.limit ?? 20);
   }
 
-  /** A version with its text. Rejects with `ELANE_NOT_FOUND` where there is none, and with `ELANE_UNSUPPORTED` over gRPC. */
+  /** A version with its text. Rejects with `ELANE_NOT_FOUND` if there is none, and with `ELANE_UNSUPPORTED` over gRPC. */
   version(id: string): Promise<LaneGroupsVersionText> {
     return readVersion(this.#connection, id);
   }
 
-  /** Publishes an earlier version again, as a new one; unless something changes meanwhile, which is told as `ELANE_CONFLICT`. */
+  /** Publishes an earlier version as a new one; rejects with `ELANE_CONFLICT` if something changes meanwhile. */
   async rollback(id: string, options: ChangeOptions = {}): Promise<ChangeResult> {
     const casMd5 = options.casMd5 ?? (await this.read()).md5 ?? '';
     const { text } = await this.version(id);
     if (text === undefined) {
-      throw new LaneGroupsError('ELANE_NOT_FOUND', `version ${id} is the removal of the lane groups, and has none: choose the version before it`);
+      throw new LaneGroupsError('ELANE_NOT_FOUND', `version ${id} removed the lane groups, so it has no content: choose the version before it`);
     }
     const parsed = parseLaneGroups(text);
     if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
@@ -147,8 +147,8 @@ export class LaneGroupsStore {
       const [latest] = hasHistory ? (await this.history({ limit: 1 })).versions : [];
       const stored = await this.#readAfter(latest, source);
       if (casMd5 !== undefined && conflicts === 0 && casMd5 !== (stored.md5 ?? '')) throw await this.#conflict();
-      if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'what is stored is not valid');
-      // Before it becomes a text, which has none of the fields that are not known.
+      if (stored.problems.length > 0 && !mayReplaceInvalid) throw new InvalidLaneGroupsError(stored.problems, 'the stored lane groups are not valid');
+      // Before serializing, which drops unknown fields.
       const parsed = parseLaneGroups(edit(stored.document));
       if (!parsed.ok) throw new InvalidLaneGroupsError(parsed.problems);
       const { document } = parsed;
@@ -167,17 +167,17 @@ export class LaneGroupsStore {
         if (casMd5 !== undefined) throw await this.#conflict();
         continue;
       }
-      const overlapMs = Math.min(MAX_OVERLAP_MS, Math.max(OVERLAP_MS, OVERLAP_WRITES * (performance.now() - start)));
+      const slowestMs = performance.now() - start;
       let outcome = await this.#look(text, stored, latest, source);
       if (outcome.is === 'well' && hasHistory && !(await this.#compares(stored))) {
-        outcome = await this.#lookUntilStill(text, stored, latest, source, overlapMs);
+        outcome = await this.#lookUntilStill(text, stored, latest, source, slowestMs);
       }
       if (outcome.is === 'well') {
-        // Whoever is told that it is done may read it in the cache next.
+        // The caller may read from the cache next.
         if (source !== this.#connection) await isStored(this.#connection, text, CACHE_LAG_MS, stored.text);
         return { document, text, md5: outcome.md5, isChanged: true, conflicts, protection };
       }
-      // What had been read is there still: nobody has changed it, and it is no conflict.
+      // The document that we read is still stored: nobody has changed it, so it is not a conflict.
       if (outcome.is === 'lost' && (await isStored(source, stored.text, 0))) {
         if (++drops === MAX_DROPPED) throw dropped();
         conflicts--;
@@ -190,12 +190,12 @@ export class LaneGroupsStore {
       if (outcome.is === 'overwrote') edit = restoring(outcome.text, stored.document, parsed.document, edit);
       else if (casMd5 !== undefined) throw await this.#conflict();
     }
-    throw new LaneGroupsError('ELANE_CONFLICT', `the lane groups change faster than they can be changed here (${MAX_ATTEMPTS} attempts): try again`);
+    throw new LaneGroupsError('ELANE_CONFLICT', `others keep changing the lane groups (${MAX_ATTEMPTS} attempts): try again`);
   }
 
   /**
-   * Where a change reads. With a server that does not compare that is what it has recorded: its cache may have ours still where another's has been put
-   * over it (seen with Nacos 2.1.1 under load), and a change that reads there takes itself for done.
+   * Where a change reads. On a server that does not compare, that is its history: its cache may still have our text after another writer has
+   * overwritten it (seen with Nacos 2.1.1 under load), and a change that read the cache would consider itself done.
    */
   async #source(): Promise<Source> {
     const connection = this.#connection;
@@ -204,7 +204,7 @@ export class LaneGroupsStore {
     return { get: (dataId, group) => getRecorded.call(connection, dataId, group) };
   }
 
-  /** Whether the server keeps changes; some do not, whatever they have of Nacos' API else. */
+  /** Whether the server keeps a history; some servers with Nacos' API do not. */
   async #keepsHistory(): Promise<boolean> {
     if (!this.#connection.keepsHistory) return false;
     if (this.#hasHistory === undefined) {
@@ -219,23 +219,23 @@ export class LaneGroupsStore {
     return this.#hasHistory;
   }
 
-  /** Whether the server itself compares with this before it writes. Over HTTP Nacos compares no first document. */
+  /** Whether the server itself compares with this before it writes. Over HTTP, Nacos does not compare for the first document. */
   async #compares({ md5 }: StoredLaneGroups): Promise<boolean> {
     return (md5 !== undefined || this.#connection.comparesCreation === true) && (await this.#connection.comparesBeforeWriting());
   }
 
-  /** What became of a write: `well`; `lost`, it is not there; `overwrote`, it has replaced something else than what had been read. */
+  /** Outcome of a write: `well`; `lost`: not stored; `overwrote`: it has replaced something other than what was read. */
   async #look(text: string, read: StoredLaneGroups, latest: LaneGroupsVersion | undefined, source: Source): Promise<Outcome> {
     const md5 = md5Of(text);
     if (!(await this.#keepsHistory())) {
-      // What is neither is the change of somebody who has seen ours, if the server compares; else it may be what its cache had before.
+      // Any other text is a change made on top of ours, if the server compares; otherwise it may be older content of its cache.
       const before = (await this.#compares(read)) ? read.text : undefined;
       return (await isStored(source, text, CACHE_LAG_MS, before)) ? { is: 'well', md5 } : { is: 'lost' };
     }
     let isThere = await isStored(source, text, 0);
     let changes = await changesSince(this.#connection, latest?.id);
     let before = await Promise.all(changes.map((change) => textBefore(this.#connection, change)));
-    // What a change has left is what the next one has found, or what is stored.
+    // The result of a change is what the next change found, or what is stored.
     if (!isThere && !before.includes(text)) {
       isThere = await isStored(source, text, CACHE_LAG_MS);
       changes = await changesSince(this.#connection, latest?.id);
@@ -248,21 +248,27 @@ export class LaneGroupsStore {
     return (replaced ?? '') === read.text ? { is: 'well', md5 } : { is: 'overwrote', text: replaced };
   }
 
-  /** Looks again until nothing has been recorded for a time, as long as all is well, and for {@link MAX_OVERLAP_MS} at most. */
+  /** Checks again until nothing has been recorded for a while, while all is well, for at most {@link MAX_OVERLAP_MS}. `slowestMs`: how long the write took. */
   async #lookUntilStill(
     text: string,
     read: StoredLaneGroups,
     latest: LaneGroupsVersion | undefined,
     source: Source,
-    overlapMs: number,
+    slowestMs: number,
   ): Promise<Outcome> {
     const deadline = performance.now() + MAX_OVERLAP_MS;
     let last = await this.#lastChange();
-    for (;;) {
-      await pause(overlapMs);
+    for (let waitedMs = 0; ;) {
+      const start = performance.now();
+      await pause(Math.min(MAX_OVERLAP_MS, Math.max(OVERLAP_MS, OVERLAP_ANSWERS * slowestMs) - waitedMs));
+      waitedMs += performance.now() - start;
+      const asked = performance.now();
       const change = await this.#lastChange();
+      slowestMs = Math.max(slowestMs, performance.now() - asked);
       const outcome = await this.#look(text, read, latest, source);
-      if (outcome.is !== 'well' || change === last || performance.now() > deadline) return outcome;
+      if (outcome.is !== 'well' || performance.now() > deadline) return outcome;
+      if (change !== last) waitedMs = 0;
+      else if (waitedMs >= OVERLAP_ANSWERS * slowestMs) return outcome;
       last = change;
     }
   }
@@ -272,7 +278,7 @@ export class LaneGroupsStore {
     return latest?.id;
   }
 
-  /** What is stored, once the server's cache has followed the latest change at least as to whether there is a document. */
+  /** What is stored, once the server's cache agrees with the latest change at least on whether there is a document. */
   async #readAfter(latest: LaneGroupsVersion | undefined, source: Source): Promise<StoredLaneGroups> {
     const deadline = performance.now() + CACHE_LAG_MS;
     for (;;) {
@@ -303,12 +309,12 @@ export class LaneGroupsStore {
     }
     return new LaneGroupsError(
       'ELANE_CONFLICT',
-      `the lane groups have changed since they were read${who}. Read them again, and apply the change to what they say now`,
+      `the lane groups have changed since they were read${who}. Read them again, and apply the change to the new content`,
     );
   }
 }
 
-/** Where the document is read. */
+/** How to read the document. */
 type Source = Pick<VersionedConfigStore, 'get'>;
 
 type Outcome =
@@ -317,24 +323,24 @@ type Outcome =
   | { readonly is: 'overwrote'; readonly text: string | undefined };
 
 /**
- * Puts back into a document what our change has overwritten, and our change too, where somebody has overwritten that in turn. What is
- * there already stays as it is.
+ * Restores in a document what our change has overwritten, and our change if somebody has overwritten it in turn. Leaves the
+ * rest unchanged.
  */
 function restoring(overwritten: string | undefined, base: LaneGroupsDocument, own: LaneGroupsDocument, edit: LaneGroupsEdit): LaneGroupsEdit {
   const parsed = overwritten === undefined ? undefined : parseLaneGroups(overwritten);
-  // Nothing that could be put back: a removal, or what nobody goes by.
+  // Nothing to restore: a removal, or an invalid document.
   const theirs = parsed?.ok === true ? parsed.document : base;
   const ownText = laneGroupsToJson(own);
   return (document) => {
     const withTheirs = mergeLaneGroups(base, document, theirs);
-    // As if theirs had been read in the first place.
+    // As if we had read theirs in the first place.
     if (withTheirs.conflicts.length > 0 && laneGroupsToJson(document) === ownText) return edit(theirs);
     const withBoth = mergeLaneGroups(base, withTheirs.document, own);
     const conflicts = [...withTheirs.conflicts, ...withBoth.conflicts];
     if (conflicts.length === 0) return withBoth.document;
     throw new LaneGroupsError(
       'ELANE_CONFLICT',
-      `somebody else has changed ${conflicts.join(', ')} of the lane groups at the same time, and their change is overwritten: look at lane group history`,
+      `somebody else changed ${conflicts.join(', ')} of the lane groups at the same time, and their change was overwritten: see lane group history`,
     );
   };
 }

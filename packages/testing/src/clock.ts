@@ -1,6 +1,6 @@
 import type { Clock } from '@lane/core/model';
 
-/** A clock that stands still until it is told that time passes. */
+/** A clock that stands still until it is advanced. */
 export class ManualClock implements Clock {
   #nowMs = 0;
   readonly #alarms = new Set<{ readonly atMs: number; readonly work: () => void }>();
@@ -15,7 +15,7 @@ export class ManualClock implements Clock {
     return () => this.#alarms.delete(alarm);
   }
 
-  /** Lets so many milliseconds pass, and a moment, ringing what is due on the way. */
+  /** Advances the clock by this many milliseconds and a moment, running due timers on the way. */
   pass(ms: number): void {
     const endMs = this.#nowMs + ms + 1;
     for (;;) {

@@ -5,8 +5,8 @@ export interface EventuallyOptions {
 }
 
 /**
- * Calls `attempt` until it neither throws nor rejects, and gives its value. After `timeoutMs` (20 s) it fails with the last error:
- * assertions inside `attempt` therefore read like any other, and say what was still wrong at the end.
+ * Calls `attempt` until it neither throws nor rejects, and returns its value. After `timeoutMs` (20 s) it fails with the last error,
+ * so assertions inside `attempt` report what was still wrong at the end.
  */
 export async function eventually<Value>(
   attempt: () => Value | Promise<Value>,

@@ -1,6 +1,6 @@
 /**
- * What the tests of several packages share. What needs no vitest can be had alone: `@lane/testing/ports`.
- * Not here: `@lane/testing/programs`, so that `npm test -- --changed` can tell who runs built programs.
+ * Helpers shared by the tests of several packages. Those without vitest have their own entry: `@lane/testing/ports`.
+ * `@lane/testing/programs` is separate, so that `npm test -- --changed` can tell which tests run built programs.
  */
 export * from './cleanup.js';
 export * from './clock.js';

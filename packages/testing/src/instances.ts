@@ -1,7 +1,7 @@
-/** Instances, as a registry tells of them. */
+/** Instances, as a registry reports them. */
 import type { Instance } from '@lane/core/model';
 
-/** An instance that may be used: healthy, enabled, weight 1, of a lane if `tag` is given. `more` says what is different about it. */
+/** A usable instance: healthy, enabled, weight 1, of a lane if `tag` is given. `more` overrides fields. */
 export function instanceAt<More extends Partial<Instance> = Record<never, never>>(port: number, tag?: string, more?: More): Instance & More {
   return {
     ip: '10.0.0.1',

@@ -1,8 +1,8 @@
-/** What the code under test says. */
+/** Captures log lines of the code under test. */
 import { EventEmitter, once } from 'node:events';
 import type { Log, LogFields } from '@lane/core/model';
 
-/** A log that remembers, and can be waited for. */
+/** A log that records its lines and can be awaited. */
 export class RecordingLog implements Log {
   readonly lines: string[] = [];
   readonly #came = new EventEmitter();
@@ -12,12 +12,12 @@ export class RecordingLog implements Log {
   info = (message: string, fields?: LogFields): void => this.#add('info', message, fields);
   debug = (message: string, fields?: LogFields): void => this.#add('debug', message, fields);
 
-  /** Lines that begin with a level, or hold a text. */
+  /** Lines that begin with a level, or contain a text. */
   matching(pattern: RegExp): string[] {
     return this.lines.filter((line) => pattern.test(line));
   }
 
-  /** The first line that matches, as soon as there is one. */
+  /** Resolves with the first matching line. */
   async until(pattern: RegExp): Promise<string> {
     for (;;) {
       const [found] = this.matching(pattern);

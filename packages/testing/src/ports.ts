@@ -1,8 +1,8 @@
-/** Ports of this machine. */
+/** Local ports. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 
-/** Has a server listen on a port that the system chooses, on loopback, and gives the port. */
+/** Starts a server on a free loopback port, and returns the port. */
 export async function listen(server: Server, host = '127.0.0.1'): Promise<number> {
   server.listen(0, host);
   await once(server, 'listening');
@@ -14,7 +14,7 @@ export function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port on which nothing listens: it was free a moment ago. */
+/** A port on which nothing listens; it was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listen(server);

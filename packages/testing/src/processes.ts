@@ -1,25 +1,25 @@
-/** Programs, run as people run them. */
+/** Runs programs as users run them. */
 import { execFile } from 'node:child_process';
 
-/** What the tests are themselves started with must not reach what they start. */
+/** The environment without what the tests themselves were started with. */
 export const CLEAN: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(?:lane_|vitest|NODE_OPTIONS$|NODE_PATH$)/i.test(name)),
 );
 
-/** How a program ended, and what it said. */
+/** How a program ended, and its output. */
 export interface Result {
-  /** null where a signal ended it. */
+  /** null if a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** What a program finds around it. */
+/** The surroundings of a program. */
 export interface Surroundings {
-  /** Beside {@link CLEAN}. */
+  /** In addition to {@link CLEAN}. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** What it reads from standard input. */
+  /** Its standard input. */
   readonly input?: string;
 }
 

@@ -1,4 +1,4 @@
-/** The built programs of this repository. Who imports this file is run again by `npm test -- --changed` when they change. */
+/** The built programs of this repository. `npm test -- --changed` reruns tests that import this file when a program changes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ export const AGENT = join(PACKAGES, 'agent/dist/register.js');
 export const runLane = (args: readonly string[], surroundings?: Surroundings): Promise<Result> =>
   runProgram(process.execPath, [LANE, ...args], surroundings);
 
-/** Starts a service of examples/shop under the agent until the test ends, and gives the port that it has registered. */
+/** Starts a service of examples/shop under the agent until the test ends, and returns its registered port. */
 export async function startShopService(script: string, env: NodeJS.ProcessEnv): Promise<number> {
   const app = spawn(process.execPath, ['--require', AGENT, join(PACKAGES, '../examples/shop', script)], {
     env: { ...CLEAN, ...env },

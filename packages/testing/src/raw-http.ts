@@ -1,9 +1,9 @@
-/** Requests just as given: fetch forbids Host and a connection's own headers, and shares connections. */
+/** Sends requests exactly as given: fetch forbids Host and connection headers, and shares connections. */
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 
-/** A request; by default `GET /` over a connection of its own. */
+/** A request; by default `GET /` on its own connection. */
 export interface RawRequest {
   readonly method?: string;
   readonly path?: string;
@@ -12,7 +12,7 @@ export interface RawRequest {
   readonly agent?: http.Agent;
 }
 
-/** What was answered, read to its end. */
+/** The complete answer. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -26,7 +26,7 @@ export async function textOf(message: NodeJS.ReadableStream): Promise<string> {
   return text;
 }
 
-/** Sends a request to a port of `host`, loopback unless said otherwise. */
+/** Sends a request to a port of `host`, by default loopback. */
 export async function ask(port: number, request: RawRequest = {}, host = '127.0.0.1'): Promise<RawAnswer> {
   const { method = 'GET', path = '/', headers = {}, body, agent } = request;
   const sent = http.request({ host, port, method, path, headers: { ...headers }, agent: agent ?? false });
@@ -35,7 +35,7 @@ export async function ask(port: number, request: RawRequest = {}, host = '127.0.
   return { status: response.statusCode ?? 0, headers: response.headers, body: await textOf(response) };
 }
 
-/** Writes bytes as they are, each part on its own, and gives all that comes back until the other side closes, as latin1. */
+/** Writes raw bytes, each part separately, and returns everything received until the other side closes, as latin1. */
 export async function sendBytes(port: number, parts: string | readonly string[], host = '127.0.0.1'): Promise<string> {
   const socket = connect(port, host).setEncoding('latin1').setNoDelay(true);
   try {

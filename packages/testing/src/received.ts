@@ -1,10 +1,10 @@
-/** Values as they come, to be waited for. */
+/** Values that can be awaited as they arrive. */
 import { EventEmitter, once } from 'node:events';
 
-/** Collects what a listener is told, so that a test can wait for it instead of sleeping. */
+/** Collects the values passed to a listener, so that a test can wait for one instead of sleeping. */
 export class Received<Value> {
   readonly all: Value[] = [];
-  /** How many of them `next` has gone past. */
+  /** How many of them `next` has passed. */
   #past = 0;
   readonly #came = new EventEmitter().setMaxListeners(100);
 
@@ -18,7 +18,7 @@ export class Received<Value> {
     return this.all.at(-1);
   }
 
-  /** The latest value as soon as it is as wanted. A test that waits in vain fails by its own timeout. */
+  /** Resolves with the latest value once it matches. A test that waits in vain fails by its own timeout. */
   async until(isWanted: (value: Value) => boolean): Promise<Value> {
     for (;;) {
       if (this.all.length > 0 && isWanted(this.last as Value)) return this.last as Value;
@@ -27,8 +27,8 @@ export class Received<Value> {
   }
 
   /**
-   * The next value for which `matches` is true; those before it are passed over: each call goes on where the last one ended.
-   * After `timeoutMs` it fails and tells what did arrive. One call at a time.
+   * Resolves with the next value for which `matches` is true, skipping those before it: each call continues where the last one ended.
+   * After `timeoutMs` it fails and reports what did arrive. One call at a time.
    */
   async next(matches: (value: Value) => boolean, timeoutMs = 30_000): Promise<Value> {
     const signal = AbortSignal.timeout(timeoutMs);

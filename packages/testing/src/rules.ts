@@ -1,7 +1,7 @@
-/** Lane groups, and the rules compiled from them. */
+/** Lane groups and their compiled rules. */
 import { compileLaneGroups, parseLaneGroups, type Lane, type LaneGroupsDocument, type LaneRules } from '@lane/core/rules';
 
-/** The rules of a document, which has to be valid: it passes the parser as one from a registry does. */
+/** The rules of a document, which must be valid: it is parsed like one from a registry. */
 export function rulesOf(document: LaneGroupsDocument): LaneRules {
   const parsed = parseLaneGroups(JSON.stringify(document));
   if (!parsed.ok) throw new Error(parsed.problems.map(({ message }) => message).join());

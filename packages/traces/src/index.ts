@@ -1,8 +1,8 @@
 /**
- * Traces of HTTP servers and clients, exported by OTLP or to Zipkin: what LANE_TRACES=otlp or zipkin of the agent starts. Spans carry `lane.tag` (the agent
+ * Traces of HTTP servers and clients, exported by OTLP or to Zipkin; the agent starts this with LANE_TRACES=otlp or zipkin. Spans carry `lane.tag` (the agent
  * puts it on all spans of a lane); those of calls to a known service, `lane.route` and `peer.service`.
  *
- * Where to, how much and under which name is said by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_ENDPOINT,
+ * OpenTelemetry's own variables set the endpoint, the sampling and the service name: OTEL_EXPORTER_OTLP_ENDPOINT,
  * OTEL_EXPORTER_OTLP_HEADERS, OTEL_EXPORTER_ZIPKIN_ENDPOINT, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES.
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
@@ -21,23 +21,23 @@ import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@open
 /** How spans are exported. */
 export type TraceExport = 'otlp' | 'zipkin';
 
-/** What the agent brings. */
+/** What the agent provides. */
 export interface TraceOptions {
   readonly to: TraceExport;
   /** Used unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES names the service. */
   readonly service: string;
-  /** The verdict on a request: node:http's, or one that is just being made by undici. */
+  /** The verdict on a request: node:http's, or one that undici is creating. */
   readonly verdictOn: (request: object) => SettledVerdict | undefined;
-  /** Calls of the agent's own, which are no part of any trace. */
+  /** The agent's own calls, which are not traced. */
   readonly isOwn: (host: string, port: number) => boolean;
   readonly log: Log;
 }
 
-/** Starts tracing. Must come before the app's first line; does nothing where an OpenTelemetry SDK is registered already. */
+/** Starts tracing. Must run before the app; does nothing if an OpenTelemetry SDK is registered already. */
 export function startTraces(options: TraceOptions): void {
   const provided = trace.getTracerProvider();
   if (!(provided instanceof ProxyTracerProvider) || provided.getDelegateTracer('lane') !== undefined) {
-    options.log.warn(`LANE_TRACES=${options.to} is not needed: an OpenTelemetry SDK is registered already, and its spans carry lane.tag`);
+    options.log.warn(`LANE_TRACES=${options.to} is not needed: the app has an OpenTelemetry SDK, whose spans carry lane.tag`);
     return;
   }
   const provider = new NodeTracerProvider({
@@ -46,14 +46,14 @@ export function startTraces(options: TraceOptions): void {
       .merge(detectResources({ detectors: [envDetector] })),
     spanProcessors: [new BatchSpanProcessor(outsideLanes(exporterOf(options.to), options))],
   });
-  // Baggage is left to the app, as it is without us.
+  // Leave baggage to the app, as without us.
   provider.register({ propagator: new W3CTraceContextPropagator() });
   registerInstrumentations({ tracerProvider: provider, instrumentations: [httpInstrumentation(options), undiciInstrumentation(options)] });
-  // The instrumentation waits for somebody to require them, which an app of ES modules never does.
+  // The instrumentation waits for a require of them, which an ESM app never does.
   require('http');
   require('https');
   syncBuiltinESMExports();
-  // What has not been sent when a process ends by itself; one that is killed loses its last seconds.
+  // Send the rest when the process ends by itself; a killed one loses its last seconds.
   process.once('beforeExit', () => void provider.forceFlush().catch(() => {}));
 }
 
@@ -62,7 +62,7 @@ const ENDPOINT_VARIABLES: Readonly<Record<TraceExport, string>> = {
   zipkin: 'OTEL_EXPORTER_ZIPKIN_ENDPOINT',
 };
 
-/** Only the one that is used is loaded. */
+/** Loads only the exporter in use. */
 function exporterOf(to: TraceExport): SpanExporter {
   if (to === 'zipkin') {
     const { ZipkinExporter } = require('@opentelemetry/exporter-zipkin') as typeof import('@opentelemetry/exporter-zipkin');
@@ -78,7 +78,7 @@ function httpInstrumentation({ verdictOn, isOwn }: TraceOptions): HttpInstrument
     requestHook: (span, request) => {
       if (request instanceof ClientRequest) mark(span, verdictOn(request));
     },
-    // A service that is called for the first time is looked up while the request waits: the verdict is known only now.
+    // The first call to a service waits for its lookup, so the verdict is known only now.
     responseHook: (span, response) => {
       const { req } = response as IncomingMessage & { req?: unknown };
       if (req instanceof ClientRequest) mark(span, verdictOn(req));
@@ -90,15 +90,15 @@ function undiciInstrumentation({ verdictOn }: TraceOptions): UndiciInstrumentati
   return new UndiciInstrumentation({ requestHook: (span, request) => mark(span, verdictOn(request)) });
 }
 
-/** Calls to no known service, and those that went nowhere, have no route. */
+/** Calls to unknown services, and those that went nowhere, have no route. */
 function mark(span: Span, verdict: SettledVerdict | undefined): void {
   if (verdict?.instance === undefined) return;
   span.setAttributes({ 'lane.route': trafficRouteOf(verdict), 'peer.service': verdict.service.name });
 }
 
 /**
- * The timer of a batch is started by whatever request ends the first span: what is sent belongs to none. OpenTelemetry drops what
- * can't be sent and says nothing; here it is said, once until it works again.
+ * Whichever request ends the first span starts the batch timer, so an export runs outside any lane. OpenTelemetry silently drops what
+ * it can't send; we log that, once until it works again.
  */
 function outsideLanes(exporter: SpanExporter, { to, log }: TraceOptions): SpanExporter {
   let failing = false;
@@ -107,7 +107,7 @@ function outsideLanes(exporter: SpanExporter, { to, log }: TraceOptions): SpanEx
       const told: typeof done = (result) => {
         const failed = result.code !== ExportResultCode.SUCCESS;
         if (failed && !failing)
-          log.warn(`spans could not be exported and are lost; ${ENDPOINT_VARIABLES[to]} says where they go`, {
+          log.warn(`spans could not be exported and are lost: check ${ENDPOINT_VARIABLES[to]}`, {
             error: result.error?.message ?? 'unknown',
           });
         failing = failed;

@@ -1,5 +1,5 @@
 'use strict';
-// Breaks the agent's insides, as a defect of ours would: BREAK names what throws.
+// Makes internals of the agent throw, like a bug of ours: BREAK names which.
 
 const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
 const broken = () => {
@@ -14,8 +14,14 @@ const breaks = {
     runtime.tables.update({ name: 'x', group: 'g' }, []);
     runtime.router.judge = broken;
   },
-  // All that the Nacos adapters filter and tag by.
-  tagOf: () => (runtime.tables.tagOf = broken),
+  // The Nacos adapters filter and tag by metadata only. The admin port passes whole instances, and must answer.
+  tagOf() {
+    const { tables } = runtime;
+    const original = tables.tagOf.bind(tables);
+    tables.tagOf = (service, instance) => ('ip' in instance ? original(service, instance) : broken());
+  },
   allows: () => (runtime.propagation.allows = broken),
 };
-for (const name of process.env.BREAK.split(',')) breaks[name]();
+/** Methods of the tables, by name. */
+const breakTable = (name) => (runtime.tables[name] = broken);
+for (const name of process.env.BREAK.split(',')) (breaks[name] ?? breakTable)(name);

@@ -1,5 +1,5 @@
 'use strict';
-// An app that reads the body of a request when it comes, then calls its peer in the form that the path names.
+// An app that reads the request body when it arrives, then calls its peer in the form that the path names.
 
 module.exports = function serve(imports) {
   const forms = require('./forms.cjs')(imports);

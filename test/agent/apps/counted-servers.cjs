@@ -1,5 +1,5 @@
 'use strict';
-// Servers of all kinds, each of which answers, fails, hangs, or hangs up, as it is asked to; and calls with a connection of their own.
+// Servers of all kinds, each of which answers, fails, hangs, or hangs up on request; and calls over their own connections.
 
 const http = require('node:http');
 const http2 = require('node:http2');
@@ -8,7 +8,7 @@ const grpc = require('@grpc/grpc-js');
 const { WebSocket, WebSocketServer } = require('ws');
 
 function answer(path, { ok, fail, hangUp, url }) {
-  // What hangs is told, so that nobody has to wait for a while.
+  // Report hanging requests, so that the test need not wait.
   if (path === '/hang') process.send({ kind: 'hanging' });
   else if (path === '/hang-up') hangUp();
   else if (path === '/fail') fail();
@@ -69,7 +69,7 @@ const call = (path) => (_, done) =>
   answer(path, {
     ok: () => done(null, 'ok'),
     fail: () => done({ code: grpc.status.INTERNAL }),
-    // What is not there is the client's mistake.
+    // NOT_FOUND is the client's error.
     hangUp: () => done({ code: grpc.status.NOT_FOUND }),
   });
 rpc.addService(

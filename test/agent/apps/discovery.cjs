@@ -50,7 +50,7 @@ const server = http.createServer(async (request, response) => {
     } else if (pathname === '/metadata') {
       response.end(JSON.stringify((await naming.getAllInstances(service)).map(({ port, metadata }) => ({ port, metadata }))));
     } else {
-      // First, since the gRPC SDK tells a listener of changes alone.
+      // First, since the gRPC SDK reports only changes to a listener.
       if (!told.has(service)) {
         told.set(service, []);
         await naming.subscribe(service, (list) => told.set(service, ports(list)));

@@ -1,5 +1,5 @@
 'use strict';
-// Tells the lane it runs in, and calls a peer: through http and through fetch, with the headers and at the address that the request asks for.
+// Reports the lane it runs in, and calls a peer with http and fetch, with the headers and at the address that the request asks for.
 
 const http = require('node:http');
 const https = require('node:https');
@@ -71,7 +71,7 @@ const server = http.createServer(async (request, response) => {
   await hasTicked;
   const { searchParams } = new URL(request.url, 'http://app');
   const url = searchParams.get('url') ?? process.env.PEER;
-  // As a proxy does it: headers of the request are copied to the call.
+  // As a proxy does: copies the request's headers to the call.
   const copied = searchParams.has('copy')
     ? Object.fromEntries(
         Object.entries(request.headers).filter(([name]) => !['host', 'connection', 'transfer-encoding', 'content-length', 'expect'].includes(name)),

@@ -1,5 +1,5 @@
 'use strict';
-// Says what is seen by somebody who patches EventEmitter.prototype.emit after the agent has started, and by node:domain.
+// Reports what a patch of EventEmitter.prototype.emit sees that is applied after the agent has started, and what node:domain sees.
 const domain = require('node:domain');
 const { EventEmitter } = require('node:events');
 const http = require('node:http');

@@ -1,5 +1,5 @@
 'use strict';
-// Names of any host lead to this machine, for every client.
+// Resolves every host name to this machine, for every client.
 const dns = require('node:dns');
 dns.lookup = (_, given, last) => {
   const [options, done] = typeof given === 'function' ? [{}, given] : [given, last];

@@ -1,5 +1,5 @@
 'use strict';
-// Calls a service by name, in the first tick or later, with nothing else that keeps the process alive; tells how it went.
+// Calls a service by name, in the first tick or later, with nothing else that keeps the process alive; reports the outcome.
 
 const http = require('node:http');
 
@@ -15,6 +15,24 @@ const WAYS = {
           answer.once('end', () => resolve(text));
         })
         .once('error', reject);
+    }),
+  http2: (url) =>
+    new Promise((resolve, reject) => {
+      const session = require('node:http2').connect(url);
+      const stream = session.once('error', reject).request({ ':path': '/' }).once('error', reject);
+      let text = '';
+      stream.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      stream.once('end', () => {
+        session.close();
+        resolve(text);
+      });
+    }),
+  grpc: (url) =>
+    new Promise((resolve, reject) => {
+      const { Client, credentials } = require('@grpc/grpc-js');
+      const same = (value) => value;
+      const client = new Client(url.replace('http://', 'dns:').replace(/\/$/, ''), credentials.createInsecure());
+      client.makeUnaryRequest('/stock.Stock/Who', same, same, Buffer.from(''), (error, answer) => (error ? reject(error) : resolve(String(answer))));
     }),
 };
 

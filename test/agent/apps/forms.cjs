@@ -1,7 +1,7 @@
 'use strict';
-// Every way in which an app calls a peer. Each form: own, the baggage that the app sets itself (null: none), and call(url, id),
-// which gives the peer's answer as text. stale: the app sets an entry of ours too. never: made outside any lane, whoever asks.
-// tls: to the peer behind TLS. The app hands in its own imports.
+// Every way in which an app calls a peer. Each form has `own`, the baggage that the app sets itself (null: none), and `call(url, id)`,
+// which returns the peer's answer as text. stale: the app also sets an entry of ours. never: called outside any lane, whatever the request.
+// tls: to the peer behind TLS. The app passes its own imports.
 
 const fs = require('node:fs');
 const https = require('node:https');
@@ -183,7 +183,7 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
         text((on) => {
           const sent = request(url, { method: 'POST', headers: { Expect: '100-continue' } }, on);
           sent.on('continue', () => sent.end('body'));
-          // Not to be ended by the helper.
+          // The helper must not end it.
           Object.defineProperty(sent, 'writableEnded', { value: true });
           return sent;
         }),
@@ -414,7 +414,7 @@ module.exports = function makeForms({ http, request, get, undici, undici6 }) {
     },
   };
 
-  // Last, since all later calls go through it.
+  // Last, because all later calls go through it.
   forms['setGlobalDispatcher: request'] = {
     own: null,
     call: (url) => {

@@ -1,6 +1,6 @@
 'use strict';
-// First calls to services by name while the registry hangs: what the caller does about them must not wait for it. Prints how each ended, and
-// whether that was before a call that nobody gave up.
+// First calls to services by name while the registry hangs: what the caller does to them must not wait for it. Prints how each ended, and
+// whether that was before a call that nobody aborted.
 
 const http = require('node:http');
 const http2 = require('node:http2');
@@ -56,6 +56,11 @@ const WAYS = {
   'cancel of gRPC': (host, done) => {
     const call = unary(rpc(host), {}, done);
     soon(() => call.cancel());
+  },
+  'close of a gRPC client': (host, done) => {
+    const client = rpc(host);
+    unary(client, {}, done);
+    soon(() => client.close());
   },
   'destroy of a socket': (host, done) => {
     const socket = net

@@ -1,5 +1,5 @@
 'use strict';
-// Another agent that came first: it keeps the options of a call, and hands them to Node later.
+// Simulates another agent, loaded first, that keeps the options of a call and passes them to Node later.
 
 const http = require('node:http');
 const { addRequest } = http.Agent.prototype;

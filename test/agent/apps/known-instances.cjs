@@ -1,5 +1,5 @@
 'use strict';
-// Tells the agent of instances as a push of the registry would: KNOWN is a list of { name, instances }, RULES lane groups.
+// Gives the agent instances, as a push of the registry would: KNOWN is a list of { name, instances }, RULES are lane groups.
 
 const { runtime } = globalThis[Symbol.for('lane.agent.v1')];
 for (const { name, instances } of JSON.parse(process.env.KNOWN ?? '[]')) {

@@ -1,6 +1,6 @@
 'use strict';
-// Its options come as other programs bring them: PM2's cluster mode, as its container unpacks them (lib/ProcessContainer.js), and dotenv, which
-// sets what is not set. Tells the lane of its background.
+// Gets options as other programs set them: PM2's cluster mode, as its container unpacks them (lib/ProcessContainer.js), and dotenv, which
+// sets only unset ones. Reports the lane of its background work.
 const { pm2_env: packed } = process.env;
 if (packed !== undefined) Object.assign(process.env, JSON.parse(packed));
 for (const [name, value] of Object.entries(JSON.parse(process.env.DOTENV ?? '{}'))) process.env[name] ??= value;

@@ -1,5 +1,5 @@
 'use strict';
-// What an http.Agent of the app finds in the options of a call that is led elsewhere, before and after Node has had them; and who answers.
+// Reports what the app's http.Agent finds in the options of a redirected call, before and after Node used them; and who answers.
 
 const http = require('node:http');
 const { once } = require('node:events');

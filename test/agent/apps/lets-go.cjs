@@ -1,5 +1,5 @@
 'use strict';
-// A call in a lane over a session of HTTP/2, which is let go of after it: the process has nothing else to do.
+// Makes a call in a lane over an HTTP/2 session, and unrefs the session afterwards; the process has nothing else to do.
 
 const http2 = require('node:http2');
 const { runInLane } = require('@lane/core');

@@ -1,7 +1,9 @@
 'use strict';
 // Registers itself in Nacos (NACOS) as SERVICE; the argument says how it lives. It knows nothing of the agent.
 
+const fs = require('node:fs');
 const http = require('node:http');
+const https = require('node:https');
 const { NacosNamingClient } = require('nacos');
 
 const [, , life] = process.argv;
@@ -11,7 +13,7 @@ const client =
   life === 'registers nothing' ? undefined : new NacosNamingClient({ logger: quiet, serverList: process.env.NACOS, namespace: 'public' });
 
 let isReady = false;
-const server = http.createServer((request, response) => {
+const answer = (request, response) => {
   const answers = {
     '/ready': () => response.writeHead(isReady ? 200 : 503).end(),
     '/be-ready': () => response.end(String((isReady = true))),
@@ -22,7 +24,9 @@ const server = http.createServer((request, response) => {
     },
   };
   (answers[request.url] ?? (() => response.end('ok')))();
-});
+};
+const pem = (file) => fs.readFileSync(`${__dirname}/../tls/${file}.pem`);
+const server = life === 'speaks TLS' ? https.createServer({ key: pem('key'), cert: pem('cert') }, answer) : http.createServer(answer);
 const listen = (port) => new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server.address().port)));
 const instance = (port) => ({ ip: '127.0.0.1', port });
 
@@ -35,6 +39,7 @@ const onSigterm = (handle) =>
 const lives = {
   'has no handler': () => {},
   'has a handler': () => onSigterm(() => server.close(() => process.exit(7))),
+  'removes all listeners': () => process.removeAllListeners('SIGTERM'),
   'counts listeners': () => onSigterm(() => process.exit(process.listenerCount('SIGTERM') === 1 ? 8 : 9)),
   'throws in its handler': () =>
     process.on('SIGTERM', () => {
@@ -47,6 +52,7 @@ const lives = {
     }),
   'ignores it': () => onSigterm(() => {}),
   'registers nothing': () => onSigterm(() => {}),
+  'speaks TLS': () => process.on('message', () => (isReady = true)),
 };
 
 void (async () => {

@@ -1,5 +1,5 @@
 'use strict';
-// OpenTelemetry metrics, set up at once or a while later (argument); tells what it has collected when asked.
+// Sets OpenTelemetry metrics up at once or later (argument), and reports what it collected on request.
 
 const http = require('node:http');
 const { metrics } = require('@opentelemetry/api');

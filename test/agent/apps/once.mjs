@@ -1,4 +1,4 @@
-// Serves one request that calls a peer, asks for it, and ends.
+// Serves one request that calls a peer, sends that request itself, and exits.
 import { createServer, get } from 'node:http';
 
 const server = createServer((request, response) => {

@@ -1,5 +1,5 @@
 'use strict';
-// Looks for the global dispatcher before anything has made one, makes one of its own beside it, and calls the peer by fetch.
+// Reads the global dispatcher before anything has created one, creates its own beside it, and calls the peer with fetch.
 const { EventEmitter } = require('node:events');
 const http = require('node:http');
 

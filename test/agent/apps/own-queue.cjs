@@ -1,5 +1,5 @@
 'use strict';
-// Pushes from two lanes into acme-queue, which is found from the working folder; tells in which lanes it was called back.
+// Pushes from two lanes into acme-queue, which it loads from the working folder; reports the lanes of the callbacks.
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
 const { currentLane, runInLane } = require('@lane/core');

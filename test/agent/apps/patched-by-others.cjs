@@ -1,6 +1,6 @@
 'use strict';
 // An app in which another library patches Node after the agent has started: node:domain, zone.js, async-listener, SES, or one that changes
-// EventEmitter.prototype.emit. Asked by requests of three kinds at once; prints what that library sees, and the tag with which each calls on.
+// EventEmitter.prototype.emit. Serves concurrent requests of three kinds; prints what that library sees, and the tag of each onward call.
 
 const { EventEmitter } = require('node:events');
 const http = require('node:http');
@@ -9,7 +9,7 @@ const seen = new Set();
 const see = (what) => void seen.add(what);
 const same = (listener) => listener;
 
-// Each begins, and gives what a listener becomes in which it watches.
+// Each starts the library, and returns a wrapper for the listeners that it watches.
 const LIBRARIES = {
   domain: () => {
     const domain = require('node:domain').create();
@@ -99,7 +99,7 @@ async function main() {
     request.write('a');
     return { baggage, request, answer };
   });
-  // Their bodies end late, and in another order.
+  // Their bodies end late, and in a different order.
   for (const { request } of asked.toReversed()) request.end('b');
   const lost = [];
   for (const { baggage, answer } of asked) {

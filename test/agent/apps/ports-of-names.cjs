@@ -1,6 +1,6 @@
 'use strict';
-// A service whose name is a host with more ports than the service's. Prints who is connected to by each client in the lane gray, for the port of a
-// base instance and one of something else.
+// A service whose name is a host that also has other ports. Prints what each client connects to in the lane gray, for the port of a
+// base instance and for another port.
 
 const http = require('node:http');
 const http2 = require('node:http2');
@@ -21,7 +21,7 @@ function listen(name, arrived) {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-// Each gives an end to what it has begun.
+// Each returns a function that ends what it began.
 const WAYS = {
   http: (port) => {
     const request = http.get({ host: 'localhost', port, agent: false }).on('error', ignore);
@@ -61,7 +61,7 @@ const WAYS = {
   },
 };
 
-/** Who is connected to first. With servers of its own: what a client tries again is not taken for the next one's. */
+/** The first server that is connected to. Uses fresh servers, so that a client's retry does not count for the next client. */
 async function connected(begin, to) {
   let arrived;
   const arrival = new Promise((resolve) => (arrived = resolve));

@@ -1,5 +1,5 @@
 'use strict';
-// Registers itself in Nacos (NACOS) as SERVICE through the SDK, without waiting for anything, and answers after DELAY_MS; calls the URL in ?url= before.
+// Registers itself in Nacos (NACOS) as SERVICE with the SDK, without waiting, and answers after DELAY_MS; first calls the URL in ?url=.
 
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');

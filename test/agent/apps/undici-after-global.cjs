@@ -1,5 +1,5 @@
 'use strict';
-// Touches a global of undici's without calling fetch, then calls with the undici that the app has.
+// Reads a global of undici without calling fetch, then calls with the app's undici.
 const http = require('node:http');
 const { GLOBAL, PEER } = process.env;
 void globalThis[GLOBAL];

@@ -1,5 +1,5 @@
 'use strict';
-// Calls names that DNS can't resolve, by each client, and prints what their callers are told: code and message, and whether the stack says the same.
+// Calls names that DNS cannot resolve, with each client, and prints the error's code and message, and whether the stack matches.
 const http = require('node:http');
 const http2 = require('node:http2');
 const net = require('node:net');
@@ -30,7 +30,7 @@ const WAYS = {
   undici: (host) => failed(undici.request(`http://${host}/`)),
   'node:http2': (host) => heard(http2.connect(`http://${host}`)),
   'a socket': (host) => heard(net.connect({ host, port: 80 })),
-  // As caching look-ups do: one error for all.
+  // As caching look-ups do: one error object for all.
   'a look-up of the app’s': (host) => heard(http.get({ host, agent: false, lookup: (_, options, done) => process.nextTick(done, ownError(host)) })),
 };
 

@@ -1,5 +1,5 @@
 'use strict';
-// The lane in a worker thread, from a file and from text, and in a forked process: each is a whole app of its own.
+// The lane in a worker thread, from a file and from text, and in a forked process: each is a complete app.
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
 const { fork } = require('node:child_process');
 

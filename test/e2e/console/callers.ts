@@ -1,10 +1,10 @@
-/** Instances that tell of traffic as agents do (`/traffic`, `/decisions`), and are registered so that the console asks them. */
+/** Instances that report traffic as agents do (`/traffic`, `/decisions`), registered so that the console asks them. */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ADMIN_METADATA_KEY, DURATION_BOUNDS_SECONDS, type TrafficRoute } from '@lane/core/agent';
 import type { NacosConnection } from '@lane/nacos-registry';
 
-/** Calls of one service to another, of a tag. */
+/** Calls from one service to another with a tag. */
 export interface Calls {
   readonly peer: string;
   readonly tag: string | null;
@@ -13,16 +13,16 @@ export interface Calls {
   errors: number;
 }
 
-/** A service's instance: what it tells can be changed at any time. */
+/** An instance of a service; its report can be changed at any time. */
 export interface Teller {
   readonly service: string;
   readonly tag: string | null;
   readonly calls: Calls[];
-  /** Requests that it was asked, all of them answered within 40 ms. */
+  /** The number of inbound requests, all answered within 40 ms. */
   requests: number;
 }
 
-/** Serves what tellers tell, on one port for each, and registers them. */
+/** Serves the reports of the tellers, each on its own port, and registers them. */
 export async function startTellers(connection: NacosConnection, tellers: readonly Teller[]): Promise<() => Promise<void>> {
   const servers = await Promise.all(
     tellers.map(async (teller) => {
@@ -64,7 +64,7 @@ function decisionsOf({ service, calls }: Teller): object {
     .map(({ peer, tag, route }) => ({ at: new Date().toISOString(), peer, tag, outcome: route, instance: '127.0.0.1:1', caller: service }));
 }
 
-/** `services` services that call one another `calls` times over, in rings as well, some of them themselves; lanes take turns. */
+/** `services` services with `calls` calls between them, including rings and calls to themselves; lanes take turns. */
 export function mesh(services: number, calls: number, lanes: readonly string[]): Teller[] {
   const nameOf = (index: number): string => `mesh-${String(index % services).padStart(3, '0')}`;
   const tellers = Array.from({ length: services }, (_, i): Teller => ({ service: nameOf(i), tag: null, calls: [], requests: 100 }));

@@ -1,11 +1,11 @@
-/** The console at the size of a large company, in a real Chromium: services × lanes, and what is shown once Nacos is away. */
+/** The console at the size of a large company, in a real Chromium: services × lanes, and the display while Nacos is down. */
 import { startConsole, type RunningConsole } from '@lane/console';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { LaneGroupsStore } from '@lane/storage';
 import { eventually } from '@lane/testing/eventually';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { missingBrowser, openWindow, startBrowser, type Look } from '../../interop/console/browser.js';
 import { fill, isInLanes, laneGroups, laneName, SERVICES, serviceName } from './scale.js';
 
@@ -16,7 +16,7 @@ if (missing !== undefined && mustRun) throw new Error(`${missing}. With CI set, 
 /** A small phone. */
 const PHONE = { width: 375, height: 812 } as const;
 
-describe.skipIf(missing !== undefined)(`a large registry in the console${missing === undefined ? '' : ` (left out: ${missing})`}`, () => {
+describe.skipIf(missing !== undefined)(`a large registry in the console${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   let browser: Browser;
   let nacos: EmbeddedNacos;
   let connection: NacosConnection;
@@ -52,14 +52,14 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     return { page, matrix, rows: matrix.getByRole('row').filter({ has: page.getByRole('rowheader') }), problems };
   }
 
-  /** Where something stands within the matrix: a banner may move all of it. */
+  /** The position of an element within the matrix: a banner may move all of it. */
   const placeIn = async (matrix: Locator, locator: Locator): Promise<readonly number[]> => {
     const [own, around] = await Promise.all([locator.boundingBox(), matrix.boundingBox()]);
     if (own === null || around === null) throw new Error('it is not in sight');
     return [Math.round(own.x - around.x), Math.round(own.y - around.y)];
   };
 
-  test('of 300 services those in sight are drawn; the head and the names stay while one scrolls, also by keyboard', async () => {
+  test('renders only the visible ones of 300 services; header and names stay while scrolling, also by keyboard', async () => {
     const { page, matrix, rows, problems } = await open();
     expect(await rows.count()).toBeLessThan(60);
     expect(await matrix.getByRole('table').getAttribute('aria-rowcount')).toBe(String(SERVICES + 1));
@@ -78,7 +78,7 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     expect(problems).toEqual([]);
   });
 
-  test('services are found by name, by having a lane, and by being in trouble; names that are cut are told whole', async () => {
+  test('finds services by name, by lane and by problems, and shows truncated names in full', async () => {
     const { page, rows } = await open();
     const services = Array.from({ length: SERVICES }, (_, i) => i);
     const shown = page.getByRole('search').getByRole('status');
@@ -102,7 +102,7 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     expect(await page.getByRole('table').count()).toBe(0);
   });
 
-  test('a lane is switched off after it was said what that does, and on again by Undo; the notice covers nothing', async () => {
+  test('switching a lane off first explains the effect, and Undo switches it on again; the notice covers nothing', async () => {
     for (const look of [{}, { viewport: PHONE }]) {
       const { page } = await open(look);
       const enabled = async (): Promise<boolean | undefined> => (await store.read()).document.groups[0]?.lanes[1]?.enabled;
@@ -119,7 +119,7 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
       await notice.waitFor();
       expect(await enabled()).toBe(false);
       await dialog.waitFor({ state: 'hidden' });
-      // Whatever is at the notice's place belongs to it, or to the header that it is in.
+      // Any element at the notice's position belongs to it, or to its header.
       const box = await notice.boundingBox();
       const header = await page.getByRole('banner').boundingBox();
       const main = await page.getByRole('main').evaluate((element) => Number.parseFloat(getComputedStyle(element).paddingTop));
@@ -131,7 +131,7 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     }
   });
 
-  test('on a phone nothing is wider than the screen, and names leave room for what they are told of', async () => {
+  test('on a phone nothing is wider than the screen, and names leave room for their cells', async () => {
     const { page, matrix } = await open({ viewport: PHONE });
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(PHONE.width);
     const name = await matrix.getByRole('rowheader').first().boundingBox();
@@ -140,7 +140,15 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     await page.getByText(/^\d+ of 300 services$/).waitFor();
   });
 
-  test('an entry of the menu that is chosen moves nothing', async () => {
+  test('the URL of a group without its name leads to all groups', async () => {
+    const { page, problems } = await open();
+    await page.goto(`${running.url}/groups`);
+    await page.getByRole('heading', { name: 'Lane groups', level: 1 }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/');
+    expect(problems).toEqual([]);
+  });
+
+  test('choosing a menu item moves nothing', async () => {
     const { page } = await open();
     const links = page.getByRole('navigation', { name: 'Main' }).getByRole('link');
     const boxes = async (): Promise<unknown> =>
@@ -161,8 +169,48 @@ describe.skipIf(missing !== undefined)(`a large registry in the console${missing
     }
   });
 
-  // The last one: Nacos does not come back.
-  test('with Nacos away the page says since when, and nothing on it is green', async () => {
+  test('switching between pages with and without a scroll bar moves nothing, and leaves no empty strip', async () => {
+    await store.replace(laneGroups());
+    const withBars = await startBrowser({ scrollBars: true });
+    onTestFinished(() => withBars.close());
+    for (const viewport of [
+      { width: 1280, height: 860 },
+      { width: 1700, height: 860 },
+    ]) {
+      const { page } = await openWindow(withBars, { viewport });
+      const at = async (path: string): Promise<{ bar: number; strip: number; right: unknown[] }> => {
+        await page.goto(`${running.url}${path}`);
+        const heading = page.getByRole('heading', { level: 1 });
+        await heading.waitFor();
+        await page.waitForLoadState('networkidle', { timeout: 1_500 }).catch(() => {});
+        const menu = await page.getByRole('button', { name: /^Language/ }).boundingBox();
+        const title = await heading.boundingBox();
+        return page.evaluate(
+          ([menuX, titleX]) => {
+            const root = document.documentElement;
+            const header = document.querySelector('header')?.getBoundingClientRect().width ?? 0;
+            const content = document.querySelector('main h1')?.closest('.page > div')?.getBoundingClientRect();
+            return {
+              bar: root.scrollHeight > root.clientHeight ? innerWidth - root.clientWidth : 0,
+              strip: root.scrollHeight > root.clientHeight ? 0 : innerWidth - header,
+              right: [menuX, titleX, content?.right],
+            };
+          },
+          [menu?.x, title?.x],
+        );
+      };
+      const long = await at('/groups/large');
+      const short = await at('/');
+      expect(long.bar).toBeGreaterThan(5);
+      expect([short.bar, short.strip]).toEqual([0, 0]);
+      expect(short.right).toEqual(long.right);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);
+      await page.context().close();
+    }
+  });
+
+  // Must be last: Nacos does not come back.
+  test('while Nacos is down, the page says since when, and nothing on it is green', async () => {
     const { page, matrix } = await open();
     const dots = matrix.locator('td .dots').first();
     const colour = (): Promise<string> => dots.evaluate((element) => getComputedStyle(element).color);

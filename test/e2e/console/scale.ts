@@ -1,4 +1,4 @@
-/** A registry as large as the console has to stay usable with: 300 services × 12 lanes × 3 instances, and one lane group over all of them. */
+/** A registry of the size that the console must handle: 300 services × 12 lanes × 3 instances, and one lane group over all of them. */
 import http from 'node:http';
 import { once } from 'node:events';
 import type { LaneGroupsDocument } from '@lane/core/rules';
@@ -9,7 +9,7 @@ export const LANES = 12;
 const INSTANCES = 3;
 const CONCURRENCY = 16;
 
-/** A name of a service; each tenth is longer than a column. */
+/** The name of a service; every tenth is longer than a column. */
 export function serviceName(index: number): string {
   const number = String(index).padStart(3, '0');
   return index % 10 === 7 ? `settlement-reconciliation-and-notification-service-${number}` : `service-${number}`;
@@ -19,12 +19,12 @@ export function laneName(index: number): string {
   return `canary-${String(index + 1).padStart(2, '0')}`;
 }
 
-/** Whether lanes have instances of a service: each fifth service is in no lane. */
+/** Whether lanes have instances of a service: every fifth service is in no lane. */
 export function isInLanes(service: number): boolean {
   return service % 5 !== 4;
 }
 
-/** One lane group, `large`, of all services. The last of its lanes is strict: where it has no instance, nothing serves. */
+/** One lane group, `large`, of all services. Its last lane is strict: without an instance, nothing serves. */
 export function laneGroups(): LaneGroupsDocument {
   const services = Array.from({ length: SERVICES }, (_, i) => serviceName(i));
   const lanes = Array.from({ length: LANES }, (_, i) => ({
@@ -37,7 +37,7 @@ export function laneGroups(): LaneGroupsDocument {
   return { version: 1, groups: [{ name: 'large', services, entry: { services: [serviceName(0)] }, lanes }] };
 }
 
-/** Registers all instances. They are persistent ones, so that nobody has to send their beats. */
+/** Registers all instances, as persistent ones, which need no heartbeats. */
 export async function fill(nacos: EmbeddedNacos): Promise<void> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONCURRENCY });
   const paths: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * Whoever answers a client of ours with 101 leaves nobody waiting: Node ends the connection of a client that has no listener for that, and says so to
- * nobody. The console's reading of instances is in ../console/traffic.test.ts, the gateway's in ../gateway/odd-answers.test.ts.
+ * A server that answers one of our clients with 101 leaves nobody waiting: Node silently ends the connection of a client without a listener for
+ * that. For the console's requests to instances see ../console/traffic.test.ts, for the gateway ../gateway/odd-answers.test.ts.
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -23,6 +23,6 @@ test.each<[what: string, ask: (address: string) => Promise<unknown>]>([
   ['Nacos', (server) => connectNacos({ server, holdProcess: true }).get('doc', 'LANE')],
   ['Kubernetes', (address) => new KubernetesApi({ server: `http://${address}` }, { holdProcess: true }).request({ path: '/version' })],
   ['an agent', async (address) => Promise.reject(new Error(((await askAgent(address)) as { problem: string }).problem))],
-])('a question to %s that is answered with 101 has failed', async (_, ask) => {
+])('a request to %s that is answered with 101 fails', async (_, ask) => {
   await expect(ask(await startSwitching())).rejects.toThrow('101');
 });

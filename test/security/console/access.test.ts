@@ -1,8 +1,9 @@
-/** Who gets what of the console: all its routes, by all roles, however the path is written. */
+/** Access to the console: all routes, all roles, all spellings of the path. */
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { NO_LANE_GROUPS } from '@lane/core/rules';
 import { LaneGroupsStore } from '@lane/storage';
 import { connectNacos } from '@lane/nacos-registry';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
@@ -14,12 +15,13 @@ import { createApp, type App } from '../../../packages/console/src/app.js';
 import { AuditLog } from '../../../packages/console/src/audit-log.js';
 import { Surveyor } from '../../../packages/console/src/survey.js';
 import { ACCOUNTS, ALICE, VERA } from '../../../packages/console/src/testing/start.js';
+import { AgentsViews } from '../../../packages/console/src/traffic/agents-views.js';
 import { TrafficCollector } from '../../../packages/console/src/traffic/collect.js';
 
 const ROLES = { nobody: undefined, viewer: VERA, editor: ALICE, liar: 'a-token-that-nobody-has' } as const;
 type Who = keyof typeof ROLES;
 
-/** A path as it may be written, and whether the router takes it for the same. What it takes for another is a page, or nothing. */
+/** A spelling of a path, and whether the router takes it for the same path. Otherwise it leads to a page, or nowhere. */
 const SPELLINGS: ReadonlyArray<readonly [string, (path: string) => string]> = [
   ['as it is', (path) => path],
   ['its first letter encoded', (path) => path.replace(/^\/(.)/, (_, letter: string) => `/%${letter.charCodeAt(0).toString(16)}`)],
@@ -62,7 +64,7 @@ const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override
 let app: App;
 let port: number;
 let close: () => Promise<void>;
-/** What handlers were reached: method and pattern. */
+/** The handlers that were reached: method and pattern. */
 let reached: string[] = [];
 
 beforeAll(async () => {
@@ -77,7 +79,8 @@ beforeAll(async () => {
       gate: new Gate(ACCOUNTS, () => {}),
       audit,
       surveyor,
-      traffic: new TrafficCollector(surveyor, { isLoopbackOurs: true }),
+      traffic: new TrafficCollector(surveyor, { isLoopbackOurs: true, readLaneGroups: async () => NO_LANE_GROUPS }),
+      agents: new AgentsViews(true),
       version: '0',
       isByTls: false,
     },
@@ -86,7 +89,7 @@ beforeAll(async () => {
     tls: undefined,
     log: { error() {}, warn() {}, info() {}, debug() {} },
   });
-  // Whoever gets to here is let in: nothing is carried out, so that all can be tried.
+  // A request that gets here has access. Nothing is executed, so that all routes can be tried.
   app.server.addHook('preParsing', async (request, reply) => {
     reached.push(`${request.method} ${request.routeOptions.url ?? '404'}`);
     return reply.code(299).send();
@@ -101,7 +104,7 @@ beforeAll(async () => {
 });
 afterAll(() => close?.());
 
-/** The status of a request that is written just so, and the route that was reached. */
+/** The status of a request with exactly this text, and the route that it reached. */
 async function raw(target: string, method: string, headers: Record<string, string>): Promise<{ status: number; route: string | undefined }> {
   reached = [];
   const socket = connect(port, '127.0.0.1');
@@ -121,7 +124,7 @@ const mayUse = (who: Who, { access }: DeclaredRoute): boolean =>
 const pathOf = ({ url }: DeclaredRoute): string => url.replace(/:\w+/g, 'shop').replace('*', 'none');
 
 describe('the routes', () => {
-  test('are those that there are, with the access that they should have', () => {
+  test('are exactly these, with the right access', () => {
     const lines = app.routes
       .filter(({ url, method }) => !url.endsWith('*') && method !== 'HEAD')
       .map(({ method, url, access }) => `${method} ${url} ${access}`);
@@ -148,14 +151,14 @@ describe('the routes', () => {
     ]);
   });
 
-  test.each(SPELLINGS)('%s: by no role is a route reached that is not for it', async (_, spell) => {
+  test.each(SPELLINGS)('%s: no role reaches a route that is not for it', async (_, spell) => {
     const byName = new Map(app.routes.map((route) => [`${route.method} ${route.url}`, route]));
     const wrong: string[] = [];
     for (const route of app.routes) {
       for (const who of Object.keys(ROLES) as Who[]) {
         const target = spell(pathOf(route));
         const { status, route: name } = await raw(target, route.method, headersOf(who));
-        // What is reached is judged by itself: a path may be another's.
+        // Judge the route that was reached: the path may be that of another.
         const found = name === undefined ? undefined : byName.get(name);
         if (name !== undefined && (found === undefined ? who === 'nobody' || who === 'liar' : !mayUse(who, found))) {
           wrong.push(`${who} reached ${name} by ${target}`);
@@ -166,7 +169,7 @@ describe('the routes', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('as they are: each is reached by whom it is for', async () => {
+  test('unchanged paths: each route is reached by the roles that it is for', async () => {
     for (const route of app.routes) {
       for (const who of Object.keys(ROLES) as Who[]) {
         const { route: name } = await raw(pathOf(route), route.method, headersOf(who));
@@ -181,14 +184,14 @@ describe('the routes', () => {
     expect(await raw('/', 'GET', { [header]: header.includes('url') ? '/api/groups' : 'PUT' })).toMatchObject({ route: 'GET /*' });
   });
 
-  test.each(['OPTIONS', 'TRACE', 'PATCH', 'PROPFIND', 'QUERY'])('%s opens nothing for nobody', async (method) => {
+  test.each(['OPTIONS', 'TRACE', 'PATCH', 'PROPFIND', 'QUERY'])('%s gives nobody access', async (method) => {
     for (const path of ['/', '/api/groups', '/%61pi/groups', '/api/none']) {
       const { status, route } = await raw(path, method, headersOf('nobody'));
       expect([path, status >= 400, route]).toEqual([path, true, undefined]);
     }
   });
 
-  test('one that does not say who may use it is not added', () => {
+  test('a route that does not declare who may use it is rejected', () => {
     const load = createRequire(join(__dirname, '../../../packages/console/package.json'));
     const server = (load('fastify') as () => App['server'])();
     requireAccess(server);
@@ -198,7 +201,7 @@ describe('the routes', () => {
   });
 });
 
-describe('what decides is in the request once', () => {
+describe('the deciding headers must occur once', () => {
   test.each([
     ['two Hosts', ['host: 127.0.0.1', 'host: attacker.example']],
     ['a Host of somebody else', ['host: attacker.example']],
@@ -218,7 +221,7 @@ describe('what decides is in the request once', () => {
     },
   );
 
-  test('a header behind a thousand others counts', async () => {
+  test('a header after a thousand others counts', async () => {
     const junk = Object.fromEntries(Array.from({ length: 2_200 }, (_, i) => [`a${i}`, '']));
     expect((await raw('/api/session', 'POST', { 'x-lane-console': '1', ...junk, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
   });
@@ -242,7 +245,7 @@ test.each([
   expect((await raw('/', 'GET', headers)).status).toBe(status);
 });
 
-test('50 who may and 50 who may not, at once on one connection each: none gets what is another’s', async () => {
+test('50 allowed and 50 forbidden users at once, on one connection each: none gets another’s answer', async () => {
   const ask = async (who: Who): Promise<string> => {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');

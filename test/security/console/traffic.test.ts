@@ -1,4 +1,4 @@
-/** What instances may do to a console that asks them: lie without end, hang, or lead it elsewhere. */
+/** What instances may do to a console that asks them: send endless lies, hang, or redirect it. */
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
@@ -8,7 +8,7 @@ import { adminAddressOf, isLoopbackServer } from '../../../packages/console/src/
 import { start, type Started } from '../../../packages/console/src/testing/start.js';
 import { TLS } from '../../agent/peer.js';
 
-/** Serves figures just as told. */
+/** Serves exactly these figures. */
 async function startInstance(answer: http.RequestListener): Promise<number> {
   const server = http.createServer(answer);
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -20,7 +20,7 @@ async function startInstance(answer: http.RequestListener): Promise<number> {
 }
 
 const GOOD = JSON.stringify({ requests: [{ tag: null, source: 'none', count: 3, errors: 0 }], calls: [] });
-/** Distinct peers, as large as given. */
+/** Distinct peers of a given size. */
 const lies = (bytes: number): string => {
   const calls: object[] = [];
   for (let length = 0, i = 0; length < bytes - 200; i++) {
@@ -31,7 +31,7 @@ const lies = (bytes: number): string => {
   return JSON.stringify({ requests: [], calls });
 };
 
-/** Their order is that of the registry. */
+/** In the registry's order. */
 const serviceOf = (i: number): string => `service-${String(i).padStart(2, '0')}`;
 
 async function sourcesOf(started: Started, answers: readonly http.RequestListener[], others = 0) {
@@ -43,12 +43,12 @@ async function sourcesOf(started: Started, answers: readonly http.RequestListene
   return (await started.ask('GET', '/api/traffic')).body;
 }
 
-describe('what is told is bounded', () => {
-  test('what is too large is not read, and told so; what others tell is', async () => {
+describe('reports are bounded', () => {
+  test('a report that is too large is not read, which is reported; those of others are', async () => {
     const large = lies(1_900_000);
     const body = await sourcesOf(await start(), [
       (_, response) => response.end(large),
-      // Its length is not told.
+      // Its length is not announced.
       (_, response) => void (response.write(large), response.end()),
       (request, response) => response.end(request.url === '/traffic' ? GOOD : '[]'),
     ]);
@@ -57,7 +57,7 @@ describe('what is told is bounded', () => {
     expect(body.nodes).toMatchObject([{ service: serviceOf(2), count: 3 }]);
   });
 
-  test('in all: forty that tell just as much as one may', async () => {
+  test('in total: forty instances that each report the maximum', async () => {
     const largest = lies(500_000);
     const body = await sourcesOf(
       await start(),
@@ -76,7 +76,7 @@ describe('what is told is bounded', () => {
     ['tags that are none', '{"requests":[],"calls":[{"peer":"a","tag":"\\u001b[2J","route":"lane","count":1,"errors":0}]}'],
     ['a name of 100,000 letters', `{"requests":[],"calls":[{"peer":"${'a'.repeat(100_000)}","tag":null,"route":"base","count":1,"errors":0}]}`],
     ['no JSON', '['.repeat(400_000)],
-  ])('%s: the others are told all the same', async (_, text) => {
+  ])('%s: the others are still shown', async (_, text) => {
     const body = await sourcesOf(await start(), [
       (request, response) =>
         response.end(request.url === '/traffic' ? text : '[{"at":"9999-12-31T00:00:00Z","peer":"p","tag":null,"outcome":"base","instance":null}]'),
@@ -96,7 +96,7 @@ describe('what is told is bounded', () => {
     ['has headers without end', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(50_000)}`],
     ['has trailers without end', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${'x: y\r\n'.repeat(50_000)}`],
     ['sends pieces of one byte', `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(600_000)}`],
-  ])('one that %s is a problem, and nothing waits for it', async (_, text) => {
+  ])('an instance that %s is reported as a problem, and nothing waits for it', async (_, text) => {
     const odd = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => socket.write(text, 'latin1'));
@@ -112,7 +112,7 @@ describe('what is told is bounded', () => {
     expect((await started.ask('GET', '/api/services')).status).toBe(200);
   });
 
-  test('one that never ends its answer, and one that never begins it, are left after two seconds', async () => {
+  test('an instance that never ends its answer, and one that never begins it, are dropped after two seconds', async () => {
     const body = await sourcesOf(await start(), [
       (_, response) => {
         const timer = setInterval(() => response.write(' '), 50);
@@ -125,7 +125,7 @@ describe('what is told is bounded', () => {
     expect(body.sources).toMatchObject({ asked: 4, answered: 1, problems: [{}, {}, {}] });
   });
 
-  test('more that hang than are asked at once do not keep the others from being asked', async () => {
+  test('more hanging instances than are asked concurrently do not keep the others from being asked', async () => {
     const body = await sourcesOf(await start(), [
       ...Array.from({ length: 20 }, (): http.RequestListener => () => {}),
       (request, response) => response.end(request.url === '/traffic' ? GOOD : '[]'),
@@ -165,7 +165,7 @@ describe('an instance is asked at its own address only', () => {
     expect(adminAddressOf(admin, ip, false) !== undefined).toBe(isAsked);
   });
 
-  test('loopback is asked where the registry is on this machine, too', () => {
+  test('loopback is asked if the registry is on this machine too', () => {
     expect(adminAddressOf('127.0.0.1:8080', '127.0.0.1', true)).toEqual({ host: '127.0.0.1', port: 8080 });
     expect(['127.0.0.1:8848', 'localhost:8848,127.0.0.2:8848', '127.0.0.1:8848,nacos:8848', 'nacos.default.svc:8848'].map(isLoopbackServer)).toEqual([
       true,
@@ -175,7 +175,7 @@ describe('an instance is asked at its own address only', () => {
     ]);
   });
 
-  test('one that announces another address is counted, not asked', async () => {
+  test('an instance that announces another address is counted, not asked', async () => {
     const started = await start();
     let asked = 0;
     const port = await startInstance((_, response) => void (asked++, response.end('{}')));
@@ -188,7 +188,7 @@ describe('an instance is asked at its own address only', () => {
 });
 
 describe('clients of the console', () => {
-  test('one that sends slowly is let go, and others are answered meanwhile', async () => {
+  test('a slow sender is disconnected, and others are answered in the meantime', async () => {
     const { running, ask } = await start();
     const slow = connect(running.port, '127.0.0.1');
     slow.write('GET /api/groups HTTP/1.1\r\n');

@@ -1,6 +1,6 @@
 /**
- * Tags that strangers make up, in every format, each in what the reader at hand does not take for a tag while another one may: of headers that are
- * copied to the next call nothing of it is left, by the gateway, by a service with `LANE_TRUST=none`, and by the Express plugin.
+ * Tags that strangers forge in every format, spelled so that this reader does not see a tag while another one may. Nothing of them is left in headers
+ * copied to the next call, by the gateway, by a service with `LANE_TRUST=none`, and by the Express plugin.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
@@ -27,7 +27,7 @@ const MSE = '%5B%7B%22name%22:%22gray%22%2C%22tag%22:%22gray%22%7D%5D';
 
 /** Lines of a request's head. */
 const FORGED: ReadonlyArray<readonly string[]> = [
-  // What Lane reads.
+  // Spellings that Lane reads.
   ['baggage: lane=gray'],
   ['Baggage: user=42', 'bAGGAGE: lane=gray'],
   ['baggage: lane=blue,user=42,lane=gray'],
@@ -42,7 +42,7 @@ const FORGED: ReadonlyArray<readonly string[]> = [
   ['opensergo-label: gray'],
   ['x-canary: gray'],
   ['x_canary: gray'],
-  // What others read in it: in another spelling, behind a peer, or where Lane reads no tag, or base.
+  // Spellings that others read: different ones, ones that appear behind a peer, and those in which Lane reads no tag, or base.
   ['baggage: user=42,%6cane=gray'],
   ['baggage: \u00a0lane=gray'],
   ['baggage: \u00c2\u00a0lane=gray,user=42'],
@@ -78,14 +78,14 @@ const FORGED: ReadonlyArray<readonly string[]> = [
 
 const OF_LANES = /^(?:baggage|x-mse-tag|service-lane|dubbo\..*|x-asm-prefer-tag|n-d-version|x-lane-.*|opensergo-label|x.canary)$/;
 
-/** What is left of the headers of lanes. */
+/** The remaining lane headers. */
 const leftOf = (headers: Readonly<Record<string, unknown>>): unknown =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => OF_LANES.test(name)));
 
-/** What may be left: what others say in baggage. */
+/** What may remain: other entries of baggage. */
 const allowedOf = (lines: readonly string[]): unknown => (lines.some((line) => line.includes('user=42')) ? { baggage: 'user=42' } : {});
 
-/** Sends a head, byte by byte as it is written here, and gives the JSON that comes. */
+/** Sends a head exactly as written here, and returns the JSON answer. */
 async function send(port: number, path: string, lines: readonly string[]): Promise<unknown> {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1');
   socket.write([`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close', ...lines, '', ''].join('\r\n'), 'latin1');
@@ -94,7 +94,7 @@ async function send(port: number, path: string, lines: readonly string[]): Promi
   return JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1));
 }
 
-/** Answers with the headers that it got. */
+/** Answers with the received headers. */
 async function startPeer(): Promise<Server> {
   const server = createServer((request, response) => response.end(JSON.stringify({ headers: request.headers, baggage: [] }))).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -123,7 +123,7 @@ test.each<[what: string, formats: readonly FormatName[]]>([
   await gateway.close();
 });
 
-test('no name that servers of the CGI family take for that of such a header gets through the gateway, neither as header nor as trailer', async () => {
+test('no name that CGI-style servers take for such a header gets through the gateway, neither as header nor as trailer', async () => {
   const instance = createServer((request, response) => {
     request
       .resume()

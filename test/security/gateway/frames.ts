@@ -1,4 +1,4 @@
-/** HTTP/2 frames written by hand (RFC 9113), and what a server makes of them: no client library stands in the way of what must not be sent. */
+/** Hand-written HTTP/2 frames (RFC 9113), and a server's reaction to them. No client library prevents what must not be sent. */
 import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { connect as connectTcp, type Socket } from 'node:net';
@@ -7,10 +7,10 @@ import type { Gateway } from '@lane/gateway';
 
 /** Types of frames, section 6. */
 export const TYPE = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, push: 5, ping: 6, goaway: 7, window: 8, continuation: 9 } as const;
-/** Flags; `ack` is that of SETTINGS and PING. */
+/** Flags; `ack` is for SETTINGS and PING. */
 export const FLAG = { endStream: 1, ack: 1, endHeaders: 4, padded: 8, priority: 0x20 } as const;
 
-/** A frame, section 4.1. `length` is what it says of itself, where that is not true. */
+/** A frame, section 4.1. `length`: a false length to declare. */
 export function frame(type: number, flags: number, stream: number, payload: Buffer | string = '', length?: number): Buffer {
   const body = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
   const head = Buffer.alloc(9);
@@ -33,7 +33,7 @@ export function setting(id: number, value: number): Buffer {
   return Buffer.concat([Buffer.from([0, id]), uint32(value)]);
 }
 
-/** A block of fields, each literal and not indexed (RFC 7541, 6.2.2), so that every byte is what it is meant to be. */
+/** A field block of literals without indexing (RFC 7541, 6.2.2), so that every byte is explicit. */
 export function block(...fields: ReadonlyArray<readonly [name: string, value: string]>): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), literal(name), literal(value)]));
 }
@@ -47,10 +47,10 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from([...length, rest]), bytes]);
 }
 
-/** What the server did: by stream its status or the code of its reset, or how the connection ended. */
+/** The server's reaction: per stream the status or reset code, and how the connection ended. */
 export interface Outcome {
   readonly streams: ReadonlyMap<number, string>;
-  /** The name of GOAWAY's code, or `closed`; undefined: it is open. */
+  /** The name of GOAWAY's code, or `closed`; undefined if it is open. */
   readonly connection: string | undefined;
 }
 
@@ -66,8 +66,8 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const SETTLED = Buffer.from('settled!');
 
 /**
- * Sends bytes behind the preface and SETTINGS of an ordinary client, and tells what came of them: when the connection has ended, or when
- * the server has answered a PING behind them and all `streams`.
+ * Sends bytes after an ordinary client's preface and SETTINGS. Returns the reaction once the connection has ended, or once
+ * the server has answered all `streams` and a PING after the bytes.
  */
 export async function sendFrames(gateway: Gateway, bytes: Buffer, streams: readonly number[], preface: Buffer = openingOf()): Promise<Outcome> {
   const isEncrypted = gateway.url.startsWith('https:');
@@ -82,7 +82,7 @@ export async function sendFrames(gateway: Gateway, bytes: Buffer, streams: reado
   return outcome;
 }
 
-/** The preface, and SETTINGS by which the server's answers have no dynamic table. */
+/** The preface, and SETTINGS that disable the dynamic table in the server's answers. */
 export function openingOf(settings: Buffer = setting(1, 0)): Buffer {
   return Buffer.concat([Buffer.from(PREFACE), frame(TYPE.settings, 0, 0, settings)]);
 }
@@ -108,12 +108,12 @@ async function read(socket: Socket, streams: readonly number[]): Promise<Outcome
         else if (type === TYPE.goaway) connection = nameOf(payload.readUInt32BE(4));
         if ((type === TYPE.headers || type === TYPE.data) && (flags & FLAG.endStream) !== 0) ended.set(stream, statuses.get(stream) ?? '?');
       }
-      // Node 20 leaves the connection open behind it: test `a faulty frame`.
+      // Node 20 leaves the connection open after it: see test `a faulty frame`.
       if (connection !== undefined && connection !== 'NO_ERROR') break;
       if (hasSettled && streams.every((stream) => ended.has(stream))) return { streams: ended, connection };
     }
   } catch {
-    // A reset ends it, too.
+    // A reset also ends it.
   }
   return { streams: ended, connection: connection ?? 'closed' };
 }
@@ -125,10 +125,10 @@ function nameOf(code: number): string {
 /** Statuses of the static table (RFC 7541, appendix A), from 8 on. */
 const STATUSES = ['200', '204', '206', '304', '400', '404', '500'];
 
-/** The status, which comes first: indexed, or a literal of digits that Huffman's code does not shorten. */
+/** The status, which is the first field: indexed, or a literal of digits that the Huffman code does not shorten. */
 function statusOf(payload: Buffer): string {
   let at = 0;
-  // The size of the dynamic table may come first.
+  // An update of the dynamic table's size may precede it.
   while (((payload[at] as number) & 0xe0) === 0x20) at++;
   const first = payload[at] as number;
   if ((first & 0x80) !== 0) return STATUSES[(first & 0x7f) - 8] ?? '?';

@@ -1,20 +1,20 @@
 /**
- * What clients send over HTTP/1 to have two servers read two things. Each case has what the gateway says, and what comes to the instance of it.
- * The same cases are put to nginx, HAProxy and Envoy (test/interop/framing).
+ * What clients send over HTTP/1 so that two servers read it differently. Each case has the gateway's answer, and what reaches the instance.
+ * test/interop/framing sends the same cases to nginx, HAProxy and Envoy.
  */
 
-/** A case: what it is, the bytes, the status of the one answer, and whether the instance may see the request. */
+/** A case: its title, the bytes, the status of the single answer, and whether the instance may see the request. */
 export type FramingCase = readonly [what: string, sent: string, status: number, reaches: boolean];
 
-/** Stands in bodies; no instance may ever see it as a request. */
+/** Part of bodies; no instance may ever see it as a request. */
 export const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
 const chunked = `${SMUGGLED.length.toString(16)}\r\n${SMUGGLED}\r\n0\r\n\r\n`;
 const junk = (count: number): string => Array.from({ length: count }, (_, i) => `j${i}: 1\r\n`).join('');
-/** A head after which the client says that it is the last one. */
+/** A head that the client declares to be its last. */
 const head = (line: string, ...headers: string[]): string => `${line}\r\n${headers.map((one) => `${one}\r\n`).join('')}Connection: close\r\n\r\n`;
 const post = (...headers: string[]): string => head('POST /a HTTP/1.1', 'Host: x', ...headers);
 
-/** All of them. */
+/** All cases. */
 export const FRAMING_CASES: readonly FramingCase[] = [
   ['an ordinary GET', head('GET /a HTTP/1.1', 'Host: x'), 200, true],
   ['an ordinary POST with a length', `${post('Content-Length: 3')}abc`, 200, true],

@@ -1,4 +1,4 @@
-/** What clients may send over HTTP/1: each case is answered or ended as it should be, nothing becomes a second request, and the next client is served. */
+/** What clients may send over HTTP/1: each case is answered or ended correctly, nothing becomes a second request, and the next client is served. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Gateway } from '@lane/gateway';
 import { FRAMING_CASES } from './framing-cases.js';
@@ -23,7 +23,7 @@ describe('a client of HTTP/1 that sends', () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1);
     expect(await askNormally(gateway)).toMatch(/saw \/normal$/);
-    // Of a body that breaks off the instance may know the head.
+    // The instance may have seen the head of a truncated body.
     const others = recorder.seen.filter((one) => one !== 'GET /normal').length;
     if (!reaches || status === 200) expect(others).toBe(reaches ? 1 : 0);
     else expect(others).toBeLessThanOrEqual(1);

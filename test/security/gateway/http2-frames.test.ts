@@ -1,6 +1,6 @@
 /**
  * What clients may send over HTTP/2, frame by frame (RFC 9113) and field by field (RFC 7541): the stream or the connection fails as the RFC
- * has it, nothing becomes a second request at the instance, and the next client is served. Over TLS and in clear text alike.
+ * says, nothing becomes a second request at the instance, and the next client is served. Both over TLS and in clear text.
  */
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -20,7 +20,7 @@ const ASKED: readonly Field[] = [
   [':authority', 'x'],
   [':path', '/a'],
 ];
-/** An ordinary request but for these fields: pseudo fields in place, `undefined` leaves one out, others behind. */
+/** An ordinary request except for these fields: replaces pseudo fields, `undefined` omits one, others are appended. */
 const fields = (changed: Record<string, string | undefined> = {}, ...more: readonly Field[]): Field[] => [
   ...ASKED.flatMap(([name, value]): Field[] => {
     const now = name in changed ? changed[name] : value;
@@ -30,7 +30,7 @@ const fields = (changed: Record<string, string | undefined> = {}, ...more: reado
 ];
 /** A request without a body, with these fields. */
 const whole = (list: readonly Field[], stream = 1): Buffer => frame(TYPE.headers, endStream | endHeaders, stream, block(...list));
-/** The head of one with a body. */
+/** The head of a request with a body. */
 const opened = (list: readonly Field[] = fields(), stream = 1): Buffer => frame(TYPE.headers, endHeaders, stream, block(...list));
 const data = (text: string, flags: number = endStream, stream = 1): Buffer => frame(TYPE.data, flags, stream, text);
 const fine = (stream = 1): Buffer => whole(fields(), stream);
@@ -38,7 +38,7 @@ const all = (...parts: readonly Buffer[]): Buffer => Buffer.concat(parts);
 const repeat = (count: number, part: Buffer): Buffer => Buffer.concat(Array.from({ length: count }, () => part));
 const onStreams = (count: number, of: (stream: number) => Buffer): Buffer => all(...Array.from({ length: count }, (_, i) => of(1 + i * 2)));
 const BLOCK = block(...fields());
-/** A block of fields as raw HPACK, behind those of an ordinary request. */
+/** A field block as raw HPACK, after the fields of an ordinary request. */
 const packed = (...bytes: readonly number[]): Buffer => frame(TYPE.headers, endStream | endHeaders, 1, all(BLOCK, Buffer.from(bytes)));
 const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n';
 const KIB = 1_024;
@@ -163,7 +163,7 @@ const HPACK: readonly FrameCase[] = [
 ];
 
 const bad = 'stream PROTOCOL_ERROR|connection PROTOCOL_ERROR|400';
-/** nghttp2 leaves such a field out, where the RFC has the request refused. */
+/** nghttp2 drops such a field, though the RFC says to reject the request. */
 const leftOut = `200|${bad}`;
 const FIELDS: readonly FrameCase[] = [
   ['a name in capitals', whole(fields({}, ['X-A', '1'])), bad],
@@ -253,7 +253,7 @@ const FIELDS: readonly FrameCase[] = [
 ];
 
 const calm = 'connection ENHANCE_YOUR_CALM';
-/** Each is far more than an allowance, and would go on: the connection ends, by whichever limit is reached first. */
+/** Each exceeds the limits by far, and would continue: the connection ends at whichever limit is reached first. */
 const FLOODS: readonly FrameCase[] = [
   ['PING', repeat(5_000, frame(TYPE.ping, 0, 0, 'abcdefgh')), calm],
   ['SETTINGS', repeat(5_000, frame(TYPE.settings, 0, 0, setting(3, 1))), calm],
@@ -338,7 +338,7 @@ describe.each(['in clear text', 'over TLS'])('HTTP/2 %s', (how) => {
   });
 });
 
-test('a faulty frame ends its connection, and what its client had under way', async () => {
+test("a faulty frame ends its connection, and its client's requests in flight", async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const gateway = await gatewayTo((server.address() as AddressInfo).port, { timeouts: { keepAliveMs: 100 } });
@@ -361,7 +361,7 @@ describe('a client that holds a connection open', () => {
     ['with half a head', frame(TYPE.headers, endStream, 1, BLOCK)],
     ['with half a frame', frame(TYPE.headers, endStream | endHeaders, 1, BLOCK).subarray(0, 20)],
     ['with PINGs that it answers', Buffer.alloc(0)],
-  ])('%s loses it when it has been idle for long', async (what, bytes) => {
+  ])('%s loses it after a long idle time', async (what, bytes) => {
     const gateway = await gatewayTo(1, { timeouts: { keepAliveMs: 100 } });
     const client = connect(gateway.port, gateway.host).on('error', () => {});
     client.write(all(openingOf(), bytes));

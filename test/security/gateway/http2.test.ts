@@ -1,4 +1,4 @@
-/** What clients may do over HTTP/2: what they cancel is cancelled at the instance, and floods end their own connection only. Frame by frame: http2-frames.test.ts. */
+/** What clients may do over HTTP/2: cancelled requests are cancelled at the instance, and floods end only their own connection. Frames: http2-frames.test.ts. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import http2, { type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
@@ -40,12 +40,12 @@ async function connected(): Promise<ClientHttp2Session> {
   return session;
 }
 
-/** Not by `once`, to which an error before is the end. */
+/** Without `once`, which rejects on an earlier error. */
 function closeOf(emitter: NodeJS.EventEmitter): Promise<void> {
   return new Promise((resolve) => emitter.once('close', () => resolve()));
 }
 
-/** Status and body, or the code of the reset. */
+/** Status and body, or the reset code. */
 async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders, body?: string, trailers?: OutgoingHttpHeaders): Promise<string> {
   const stream = session.request(
     { ':path': '/', ':authority': 'x', ...headers },
@@ -88,14 +88,14 @@ describe('a request of HTTP/2 with', () => {
     expect(seen).not.toContain('GET /smuggled');
   });
 
-  test('trailers: those that may be passed on are, a made-up tag is not', async () => {
+  test('trailers: allowed ones are forwarded, a forged tag is not', async () => {
     const session = await connected();
     expect(await ask(session, { ':method': 'POST' }, 'a', { 'x-sum': '1', baggage: 'lane=gray', 'x-mse-tag': 'gray' })).toBe('200 {"x-sum":"1"}');
     session.destroy();
   });
 });
 
-test('a stream that is cancelled, and a connection that goes, end their requests at the instance', async () => {
+test('a cancelled stream and a lost connection end their requests at the instance', async () => {
   const session = await connected();
   const stream = session.request({ ':path': '/hang', ':authority': 'x' }).on('error', () => {});
   session.request({ ':path': '/hang', ':authority': 'x' }).on('error', () => {});
@@ -110,7 +110,7 @@ test('a stream that is cancelled, and a connection that goes, end their requests
   await expectServed();
 });
 
-test('3,000 streams on one connection are no more than 128 connections to the instance', async () => {
+test('3,000 streams on one connection use at most 128 connections to the instance', async () => {
   const session = await connected();
   for (let i = 0; i < 3_000; i++) session.request({ ':path': '/hang', ':authority': 'x' }).on('error', () => {});
   while (held.length < 100) await once(server, 'request');
@@ -119,7 +119,7 @@ test('3,000 streams on one connection are no more than 128 connections to the in
   await expectServed();
 });
 
-test('streams that are opened and reset without end close their connection', async () => {
+test('endlessly opening and resetting streams closes the connection', async () => {
   const session = await connected();
   const gone = closeOf(session);
   const goaway = once(session, 'goaway');
@@ -137,7 +137,7 @@ test('streams that are opened and reset without end close their connection', asy
   await expectServed();
 });
 
-test('PING without end closes its connection', async () => {
+test('endless PINGs close their connection', async () => {
   const session = await connected();
   const goaway = once(session, 'goaway');
   const push = (): void => {

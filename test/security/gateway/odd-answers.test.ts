@@ -1,6 +1,8 @@
-/** What instances may answer: a client gets it whole, or 502, or sees it broken; the gateway serves the next request. */
+/** What instances may answer: the client gets all of it, or 502, or a broken connection; the gateway serves the next request. */
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
-import { ask, listen } from '@lane/testing';
+import { ask, listen, ManualClock, RecordingLog } from '@lane/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Gateway } from '@lane/gateway';
 import { askByHttp2, askNormally, gatewayTo, sendRaw, startOddInstance } from './support.js';
@@ -20,7 +22,7 @@ afterAll(async () => {
 
 const ok = (...headers: string[]): string => `HTTP/1.1 200 OK\r\n${headers.map((one) => `${one}\r\n`).join('')}\r\n`;
 const GOOD = /^HTTP\/1\.[01] 200 /;
-/** Or broken off before anything was said. */
+/** Or cut off before anything was sent. */
 const BROKEN = /^HTTP\/1\.[01] (?:200|502) |^$/;
 const BAD = /^HTTP\/1\.[01] 502 /;
 
@@ -92,7 +94,7 @@ describe.each(['1.1', '1.0', '2'])('a client of HTTP/%s, and an instance that an
   });
 });
 
-test('a part of a second answer ends the connection, so that the rest of it answers nobody', async () => {
+test('part of a second answer ends the connection, so that the rest of it answers nobody', async () => {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -116,19 +118,163 @@ test('a part of a second answer ends the connection, so that the rest of it answ
   }
 });
 
-test('an answer that comes after others of its request, or with blank lines behind it, leaves the connection as it is', async () => {
-  let connections = 0;
+test('a second answer that begins before the client has read the whole first one ends the connection, and the client gets the first', async () => {
+  let isWhole: (socket: Socket) => void;
+  const wholeAnswer = new Promise<Socket>((resolve) => (isWhole = resolve));
   const server = createServer((socket) => {
-    connections++;
-    socket.on('data', () => socket.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok('Content-Length: 1')}a\r\n`));
+    // In two pieces: the second one waits in the gateway until the client reads.
+    socket.once('data', () => {
+      socket.write(`${ok('Content-Length: 40000')}${'a'.repeat(35_000)}`);
+      setTimeout(() => socket.write('b'.repeat(5_000), () => isWhole(socket)), 200);
+    });
     socket.on('error', () => {});
   });
   const served = await gatewayTo(await listen(server));
+  const session = connectHttp2(served.url, { settings: { initialWindowSize: 10 } });
   try {
-    for (let i = 0; i < 3; i++) expect((await ask(served.port)).body).toBe('a');
-    expect(connections).toBe(1);
+    const stream = session.request({ ':path': '/', ':authority': 'x' });
+    await once(stream, 'response');
+    const socket = await wholeAnswer;
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // By now the gateway has read the answer.
+    setTimeout(() => socket.write(ok('Content-Length: 1000')), 200);
+    await closed;
+    session.settings({ initialWindowSize: 1_000_000 });
+    let length = 0;
+    for await (const chunk of stream) length += (chunk as Buffer).length;
+    expect(length).toBe(40_000);
+  } finally {
+    session.destroy();
+    await served.close(0);
+    server.close();
+  }
+});
+
+test('an answer after interim ones, or with trailing blank lines, keeps the connection', async () => {
+  let connections = 0;
+  let ended = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.on('data', () => socket.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${ok('Content-Length: 1')}a\r\n`));
+    socket.on('error', () => {}).on('end', () => ended++);
+  });
+  const served = await gatewayTo(await listen(server));
+  try {
+    for (let i = 0; i < 50; i++) expect((await ask(served.port)).body).toBe('a');
+    expect(connections).toBeLessThan(50);
+    expect(ended).toBe(0);
   } finally {
     await served.close(0);
     server.close();
   }
+});
+
+describe('an instance that answers twice', () => {
+  /** Sends `evil` after its answer to `/evil`, in the way of `say`, and `fine` to all other requests. */
+  async function startTwiceTalker(say: (second: () => void) => void): Promise<{ port: number; connections: () => number; close(): void }> {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket.setNoDelay(true));
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        if (!chunk.includes(' /evil ')) {
+          socket.write(`${ok('Content-Length: 4')}fine`);
+          return;
+        }
+        socket.write(`${ok('Content-Length: 4')}once`);
+        say(() => socket.write(`${ok('Content-Length: 4')}evil`));
+      });
+    });
+    const port = await listen(server);
+    const close = (): void => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    };
+    return { port, connections: () => sockets.size, close };
+  }
+
+  test.each<[string, (second: () => void) => void]>([
+    ['at once', (second) => second()],
+    ['a turn of the loop later', (second) => void setImmediate(second)],
+    ['two turns of the loop later', (second) => void setImmediate(() => setImmediate(second))],
+  ])('%s answers nobody else, whoever asks in the meantime', async (_when, say) => {
+    const talker = await startTwiceTalker(say);
+    // Each round is a day later: the gateway has forgotten what the instance did, and must detect it again.
+    const clock = new ManualClock();
+    const served = await gatewayTo(talker.port, { clock });
+    try {
+      for (let round = 0; round < 25; round++) {
+        clock.pass(86_400_000);
+        const bodies = Promise.all(Array.from({ length: 4 }, async () => [(await ask(served.port)).body, (await ask(served.port)).body]));
+        expect((await ask(served.port, { path: '/evil' })).body).toBe('once');
+        expect((await ask(served.port)).body).toBe('fine');
+        expect((await bodies).flat()).toEqual(Array.from({ length: 8 }, () => 'fine'));
+      }
+    } finally {
+      await served.close(0);
+      talker.close();
+    }
+  });
+
+  test('gets a connection for each request from then on, for ten minutes, and the log says so once', async () => {
+    const talker = await startTwiceTalker((second) => second());
+    const log = new RecordingLog();
+    const clock = new ManualClock();
+    const served = await gatewayTo(talker.port, { clock, log });
+    const connectionsOf = async (requests: number): Promise<number> => {
+      const before = talker.connections();
+      for (let i = 0; i < requests; i++) expect((await ask(served.port)).body).toBe('fine');
+      return talker.connections() - before;
+    };
+    try {
+      await ask(served.port, { path: '/evil' });
+      // All other open connections are used up, or have been detected.
+      await connectionsOf(5);
+      expect(await connectionsOf(20)).toBe(20);
+      await ask(served.port, { path: '/evil' });
+      expect(log.matching(/sent an unsolicited answer/)).toHaveLength(1);
+      clock.pass(600_000);
+      expect(await connectionsOf(50)).toBeLessThan(50);
+    } finally {
+      await served.close(0);
+      talker.close();
+    }
+  });
+
+  test('its other connections are not reused either', async () => {
+    const talker = await startTwiceTalker((second) => second());
+    const served = await gatewayTo(talker.port);
+    try {
+      await Promise.all(Array.from({ length: 8 }, () => ask(served.port)));
+      await ask(served.port, { path: '/evil' });
+      const before = talker.connections();
+      await Promise.all(Array.from({ length: 8 }, () => ask(served.port)));
+      expect(talker.connections() - before).toBe(8);
+    } finally {
+      await served.close(0);
+      talker.close();
+    }
+  });
+
+  test('a server that ends an idle connection with 408 keeps its connections', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => {}).on('data', () => socket.write(`${ok('Content-Length: 1')}a`));
+    });
+    const served = await gatewayTo(await listen(server));
+    try {
+      await ask(served.port);
+      for (const socket of sockets) socket.write('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n');
+      // It may be reset.
+      await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))));
+      sockets.clear();
+      for (let i = 0; i < 50; i++) expect((await ask(served.port)).body).toBe('a');
+      expect(sockets.size).toBeLessThan(50);
+    } finally {
+      await served.close(0);
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    }
+  });
 });

@@ -1,4 +1,4 @@
-/** A gateway in front of one instance, and raw sockets on both sides of it. */
+/** A gateway in front of one instance, and raw sockets on both sides. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { connect as connectHttp2, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2';
@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Registry } from '@lane/core/model';
 import { startGateway, type Gateway, type GatewayOptions } from '@lane/gateway';
 
-const { registryOfOne } = require('../../servers/one-instance.cjs') as { registryOfOne(port: number): Registry };
+const { registryOfOne } = require('../../servers/fixed-registry.cjs') as { registryOfOne(port: number): Registry };
 
 /** A gateway whose only route leads to one address. */
 export async function gatewayTo(port: number, more: Partial<GatewayOptions> = {}): Promise<Gateway> {
@@ -16,7 +16,7 @@ export async function gatewayTo(port: number, more: Partial<GatewayOptions> = {}
   return gateway;
 }
 
-/** A server that answers each request with its path, and tells which there were. */
+/** A server that answers each request with its path, and records the requests. */
 export async function startRecorder(): Promise<{ server: Server; port: number; seen: string[] }> {
   const seen: string[] = [];
   const server = createHttpServer((request, response) => {
@@ -28,7 +28,7 @@ export async function startRecorder(): Promise<{ server: Server; port: number; s
   return { server, port: (server.address() as AddressInfo).port, seen };
 }
 
-/** An instance that sends `answer` at each request's head, and then does as `ending` says. `/normal` is answered as it should be. */
+/** An instance that sends `answer` after each request's head, and then does as `ending` says. It answers `/normal` correctly. */
 export async function startOddInstance(answer: () => { text: string; ending: 'keep' | 'end' | 'reset' }): Promise<{ port: number; close(): void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -54,7 +54,7 @@ export async function startOddInstance(answer: () => { text: string; ending: 'ke
   return { port: (server.address() as AddressInfo).port, close };
 }
 
-/** Sends bytes as they are on a connection of their own, and gives all that comes back until it closes, or until `enough`. */
+/** Sends raw bytes on a fresh connection, and returns everything that comes back until it closes, or until `enough`. */
 export async function sendRaw(gateway: Gateway, text: string, enough?: RegExp): Promise<string> {
   const socket = connect(gateway.port, gateway.host).setEncoding('latin1');
   socket.on('error', () => {});
@@ -66,13 +66,13 @@ export async function sendRaw(gateway: Gateway, text: string, enough?: RegExp): 
       if (enough?.test(answer) === true) break;
     }
   } catch {
-    // A reset is an answer, too.
+    // A reset is also an answer.
   }
   socket.destroy();
   return answer;
 }
 
-/** Asks for `/odd` by HTTP/2, and gives what comes as HTTP/1.1 would write it; nothing where the stream is reset before. */
+/** Requests `/odd` over HTTP/2, and returns the answer as HTTP/1.1 would write it; nothing if the stream is reset before. */
 export async function askByHttp2(gateway: Gateway): Promise<string> {
   const session = connectHttp2(gateway.url).on('error', () => {});
   const stream = session.request({ ':path': '/odd', ':authority': 'x' }).on('error', () => {});

@@ -1,11 +1,11 @@
-/** A Nacos with one list of instances, and UDP sockets to push from, as itself or as a stranger. */
+/** A Nacos with one list of instances, and UDP sockets to push from, as the server or as a stranger. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** What it has. */
+/** Its service. */
 export const KEY = { group: 'DEFAULT_GROUP', name: 'shop' };
 
 /** A list of one instance. */
@@ -15,18 +15,18 @@ export const hostsAt = (port: number): unknown[] => [{ ip: '127.0.0.1', port, he
 export const push = (hosts: unknown[], clusters = ''): string =>
   JSON.stringify({ type: 'dom', data: JSON.stringify({ name: 'DEFAULT_GROUP@@shop', clusters, hosts }), lastRefTime: 1 });
 
-/** A running one. */
+/** A running fake. */
 export interface FakeNacos {
   readonly address: string;
-  /** What it was asked. */
+  /** The requests that it got. */
   readonly asked: URL[];
-  /** Resolves when it has been asked so many times. */
+  /** Resolves once it has got this many requests. */
   askedTimes(count: number): Promise<void>;
   /** Changes its list to an instance at this port. */
   serve(port: number): void;
 }
 
-/** Starts one, which has an instance at port 1001. It says to ask again in a minute. */
+/** Starts one with an instance at port 1001. It tells clients to ask again in a minute. */
 export async function startNacos(): Promise<FakeNacos> {
   const asked: URL[] = [];
   let hosts = hostsAt(1001);
@@ -53,7 +53,7 @@ export async function startNacos(): Promise<FakeNacos> {
   };
 }
 
-/** A UDP socket of an address: 127.0.0.1 is that of Nacos. */
+/** A UDP socket at an address; Nacos is at 127.0.0.1. */
 export async function udpFrom(address: string): Promise<Socket> {
   const socket = createSocket('udp4');
   socket.bind(0, address);

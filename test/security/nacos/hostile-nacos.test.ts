@@ -1,4 +1,4 @@
-/** What strangers send to the agent's UDP port, and what a hostile Nacos answers: bounded in what it costs, and believed by nobody. */
+/** What strangers send to the agent's UDP port, and what a hostile Nacos answers: its cost is bounded, and nobody believes it. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket as TcpSocket } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -12,7 +12,7 @@ function connect(server: string): NacosConnection {
   return connection;
 }
 
-/** Subscribes, and gives the UDP port that the server was told, with the lists as they come. */
+/** Subscribes, and returns the UDP port that the server got, and the lists as they arrive. */
 async function subscribe(nacos: FakeNacos): Promise<{ port: number; lists: number[][]; next: () => Promise<void> }> {
   const lists: number[][] = [];
   let wake = (): void => {};
@@ -26,7 +26,7 @@ async function subscribe(nacos: FakeNacos): Promise<{ port: number; lists: numbe
 }
 
 describe('a push', () => {
-  test("of a server's address makes the agent ask, at once, and what it says is not believed", async () => {
+  test("from a server's address makes the agent ask at once, and its content is not believed", async () => {
     const nacos = await startNacos();
     const { port, lists, next } = await subscribe(nacos);
     const sender = await udpFrom('127.0.0.1');
@@ -36,7 +36,7 @@ describe('a push', () => {
     expect(lists).toEqual([[1001], [1002]]);
   });
 
-  test('of a stranger is neither answered nor followed, and the service goes on to hear of its server', async () => {
+  test('from a stranger is neither answered nor followed, and the service still hears from its server', async () => {
     const nacos = await startNacos();
     const { port, lists, next } = await subscribe(nacos);
     const stranger = await udpFrom('127.0.0.2');
@@ -47,14 +47,14 @@ describe('a push', () => {
     const sender = await udpFrom('127.0.0.1');
     nacos.serve(1002);
     sender.send(push([]), port, '127.0.0.1');
-    // By the time the server's own push has been acknowledged, those before it have been seen.
+    // Once the server's own push is acknowledged, the earlier ones have been seen.
     await Promise.all([next(), once(sender, 'message')]);
     expect(answers).toEqual([]);
     expect(nacos.asked.length - asked).toBe(1);
     expect(lists).toEqual([[1001], [1002]]);
   });
 
-  test('gets an acknowledgement no longer than itself, and no other kind of packet gets any', async () => {
+  test('gets an acknowledgement no longer than itself, and other kinds of packets get none', async () => {
     const nacos = await startNacos();
     const { port } = await subscribe(nacos);
     const sender = await udpFrom('127.0.0.1');
@@ -67,7 +67,7 @@ describe('a push', () => {
     expect(answers).toEqual(['{"type":"push-ack","lastRefTime":1,"data":""}']);
   });
 
-  test('by the hundred, each a bomb of gzip, is a hint or two', async () => {
+  test('a hundred gzip bombs count as a hint or two', async () => {
     const nacos = await startNacos();
     const { port, lists, next } = await subscribe(nacos);
     const sender = await udpFrom('127.0.0.1');
@@ -104,13 +104,13 @@ describe('a server that answers', () => {
   test.each<[what: string, serve: (socket: TcpSocket) => void, message: RegExp]>([
     ['without end', (socket) => (socket.write(`${HEAD}\r\n`), forever(socket, 'x'.repeat(65_536))), /more than 4194304 bytes/],
     ['headers without end', (socket) => (socket.write(HEAD), forever(socket, `a: ${'x'.repeat(1000)}\r\n`)), /HPE_HEADER_OVERFLOW/],
-    ['that it will answer, without end', (socket) => forever(socket, 'HTTP/1.1 102 Processing\r\n\r\n'), /times that it will answer/],
+    ['that it will answer, without end', (socket) => forever(socket, 'HTTP/1.1 102 Processing\r\n\r\n'), /interim answers/],
     ['in drops', (socket) => (socket.write(`${HEAD}\r\n`), void setInterval(() => socket.write('x'), 100).unref()), /no answer in time/],
     ['a redirect', (socket) => void socket.end('HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n'), /answered 302/],
     [
       'brackets',
       (socket) => void socket.end(`${HEAD}Connection: close\r\n\r\n{"hosts":${'['.repeat(1e6)}${']'.repeat(1e6)}}`),
-      /no list of instances/,
+      /without a list of instances/,
     ],
   ])('%s costs a bounded amount', async (_, serve, message) => {
     await expect(connect(await startRaw(serve)).list(KEY)).rejects.toThrow(message);

@@ -1,4 +1,4 @@
-/** What comes to the UDP port that the `nacos` package opens in the app: hints of servers, and of nobody else anything. */
+/** Packets to the UDP port that the `nacos` package opens in the app: those from servers are hints, all others are ignored. */
 import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { NacosNamingClient } from 'nacos';
@@ -18,9 +18,9 @@ interface Internals {
 }
 
 interface App {
-  /** The port that pushes come to. */
+  /** The port for pushes. */
   readonly udpPort: number;
-  /** The ports of the instances that the app gets to choose from. */
+  /** The ports of the instances that the app can choose from. */
   select(): Promise<number[]>;
   /** Calls `listener` with the ports of the instances. */
   subscribe(listener: (ports: number[]) => void): void;
@@ -29,7 +29,7 @@ interface App {
 
 const quiet = { ...console, debug() {}, info() {}, warn() {}, error() {}, log() {} };
 
-/** An app's client, decorated as the agent does it. Nothing was asked of it yet. */
+/** An app's client, decorated as by the agent, and not used yet. */
 async function startApp(nacos: FakeNacos): Promise<App> {
   const log = new RecordingLog();
   const lanes = new LaneNaming({
@@ -44,7 +44,7 @@ async function startApp(nacos: FakeNacos): Promise<App> {
   await client.ready();
   const { _hostReactor: reactor, close } = client as unknown as Internals;
   onTestFinished(() => close.call(client));
-  // Emitters without a listener for 'error' print what can't be read or reached.
+  // Emitters without a listener for 'error' print read and connection errors.
   for (const emitter of [reactor, reactor._pushReceiver]) emitter.on('error', () => {});
   decorate(nacosAdapter, client, lanes);
   const portsOf = (hosts: readonly Host[]): number[] => hosts.map(({ port }) => port);
@@ -57,16 +57,16 @@ async function startApp(nacos: FakeNacos): Promise<App> {
   };
 }
 
-/** An app that has asked already, and by itself asks again in a minute only. */
+/** An app that has already asked, and by itself asks again only after a minute. */
 async function startSettledApp(nacos: FakeNacos): Promise<App> {
   const app = await startApp(nacos);
   expect(await app.select()).toEqual([1001]);
-  // The SDK's second question comes 1 s behind the first.
+  // The SDK's second request follows 1 s after the first.
   await nacos.askedTimes(2);
   return app;
 }
 
-/** Lists as the app's listener gets them. */
+/** The lists that the app's listener gets. */
 function listsOf(app: App): { lists: number[][]; next: () => Promise<void> } {
   const lists: number[][] = [];
   let wake = (): void => {};
@@ -78,7 +78,7 @@ function listsOf(app: App): { lists: number[][]; next: () => Promise<void> } {
 }
 
 describe('a push to the app’s own client', () => {
-  test("of its server's makes it ask, at once, and what the push says is not believed", async () => {
+  test('from its server makes it ask at once, and its content is not believed', async () => {
     const nacos = await startNacos();
     const app = await startSettledApp(nacos);
     const { lists, next } = listsOf(app);
@@ -91,7 +91,7 @@ describe('a push to the app’s own client', () => {
     expect(await app.select()).toEqual([1002]);
   });
 
-  test('of a stranger is neither answered nor followed, which the log says, and the client goes on to hear of its server', async () => {
+  test('from a stranger is neither answered nor followed, which is logged, and the client still hears from its server', async () => {
     const nacos = await startNacos();
     const app = await startSettledApp(nacos);
     const stranger = await udpFrom('127.0.0.2');
@@ -101,7 +101,7 @@ describe('a push to the app’s own client', () => {
     const sender = await udpFrom('127.0.0.1');
     nacos.serve(1002);
     sender.send(push([]), app.udpPort, '127.0.0.1');
-    // By the time the server's own push has been acknowledged, those before it have been seen.
+    // Once the server's own push is acknowledged, the earlier ones have been seen.
     await Promise.all([nacos.askedTimes(3), once(sender, 'message')]);
     expect(answers).toEqual([]);
     expect(nacos.asked).toHaveLength(3);
@@ -109,7 +109,7 @@ describe('a push to the app’s own client', () => {
     expect(app.log.matching(/127\.0\.0\.2/)).toHaveLength(1);
   });
 
-  test('gets an acknowledgement no longer than itself, and to a question for all that is known there is no answer', async () => {
+  test('gets an acknowledgement no longer than itself, and a request to dump everything gets no answer', async () => {
     const nacos = await startNacos();
     const app = await startSettledApp(nacos);
     const sender = await udpFrom('127.0.0.1');
@@ -127,12 +127,12 @@ describe('a push to the app’s own client', () => {
     const app = await startApp(nacos);
     const stranger = await udpFrom('127.0.0.2');
     stranger.send(push(hostsAt(6666)), app.udpPort, '127.0.0.1');
-    // The SDK's own receiver, for nothing of the client's has been called yet.
+    // The SDK's own receiver, because no method of the client has been called yet.
     await once(stranger, 'message');
     expect(await app.select()).toEqual([1001]);
   });
 
-  test('by the hundred, each a bomb of gzip, is a question or two', async () => {
+  test('a hundred gzip bombs cause a request or two', async () => {
     const nacos = await startNacos();
     const app = await startSettledApp(nacos);
     const sender = await udpFrom('127.0.0.1');
@@ -143,7 +143,7 @@ describe('a push to the app’s own client', () => {
     expect(nacos.asked.length).toBeLessThan(12);
   });
 
-  test('of a service that the app does not use asks nothing', async () => {
+  test('for a service that the app does not use causes no request', async () => {
     const nacos = await startNacos();
     const app = await startSettledApp(nacos);
     const sender = await udpFrom('127.0.0.1');

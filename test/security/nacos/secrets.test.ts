@@ -1,6 +1,6 @@
 /**
- * Nacos' password and tokens are in nothing that Lane says: commands, the agent's log at its finest, `/status` and snapshots, whatever a server answers,
- * also where it, or what stands before it, answers with the request; and no other server gets them.
+ * Nacos' password and tokens appear in no output of Lane: commands, the agent's log at `debug`, `/status` and snapshots, whatever a server answers,
+ * even if it, or a proxy in front of it, echoes the request; and no other server gets them.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ import { startApp } from '../../agent/run-app.js';
 const LANE = join(__dirname, '../../../packages/cli/dist/main.js');
 const PASSWORD = 's3cr%t&pa ss=w"d';
 const TOKEN = 'tok-3n.abc';
-/** The password in all the ways in which it is written somewhere. */
+/** The password in all spellings that occur. */
 const SECRETS = [
   PASSWORD,
   encodeURIComponent(PASSWORD),
@@ -50,7 +50,7 @@ function scratch(): string {
   return folder;
 }
 
-/** All that a command says. */
+/** The whole output of a command. */
 function lane(args: readonly string[], env: Readonly<Record<string, string>>, cwd: string): Promise<string> {
   return new Promise((resolve) => {
     execFile(process.execPath, [LANE, ...args], { env: { PATH: process.env['PATH'], HOME: cwd, ...env }, cwd }, (_error, stdout, stderr) =>
@@ -88,7 +88,7 @@ test.each<[what: string, answer: Answer]>([
     'the token is refused, in headers and in the query',
     loggedIn((request, body, response) => echo(request.url?.includes(TOKEN) === true ? 500 : 403)(request, body, response)),
   ],
-])('no command says them where %s', async (_, answer) => {
+])('no command prints them if %s', async (_, answer) => {
   const folder = scratch();
   writeFileSync(join(folder, 'groups.yaml'), 'version: 1\ngroups:\n  - name: shop\n    services: [a]\n    lanes: []\n');
   const asked: string[] = [];
@@ -103,11 +103,11 @@ test.each<[what: string, answer: Answer]>([
     expect([args, secretsIn(said)]).toEqual([args, []]);
   }
   expect(asked.length).toBeGreaterThan(2);
-  // A token is, where a server takes it nowhere else.
+  // A token is, if a server accepts it nowhere else.
   expect(asked.flatMap(secretsIn).filter((secret) => secret !== TOKEN)).toEqual([]);
 });
 
-test.each([301, 307, 308])('a server that leads elsewhere by %i: nobody goes there', async (status) => {
+test.each([301, 307, 308])('no redirect to another server is followed: %i', async (status) => {
   const folder = scratch();
   const stolen: string[] = [];
   const thief = await serve((request, body, response) => {
@@ -129,7 +129,7 @@ test.each<[what: string, answer: Answer, ofAddress: string]>([
   ['whose address has user and password in it', echo(404), `http://me:${PASSWORD}@`],
   ['whose address has them, and no scheme', echo(404), `me:${PASSWORD}@`],
   ['whose address has a password alone', echo(404), `http://:${encodeURIComponent(PASSWORD)}@`],
-])('an agent says them nowhere, at its finest, with a server %s', async (_, answer, ofAddress) => {
+])('an agent at `debug` reveals them nowhere, with a server %s', async (_, answer, ofAddress) => {
   const folder = scratch();
   const port = await serve(answer);
   const app = await startApp({
@@ -160,7 +160,7 @@ test.each<[what: string, answer: Answer, ofAddress: string]>([
   }
 });
 
-test('an option that comes late is told of without them', async () => {
+test('an option set too late is reported without them', async () => {
   const folder = scratch();
   const late = join(folder, 'late.cjs');
   writeFileSync(
@@ -176,7 +176,7 @@ test('an option that comes late is told of without them', async () => {
   }
 });
 
-test.each(['as its status', 'as its answer'])('nor does a connection over gRPC, to a server that says the token %s', async (how) => {
+test.each(['as its status', 'as its answer'])('nor does a gRPC connection to a server that sends the token %s', async (how) => {
   const grpc = createHttp2Server();
   grpc.on('sessionError', () => {});
   grpc.on('stream', (stream, headers) => {
@@ -201,7 +201,7 @@ test.each(['as its status', 'as its answer'])('nor does a connection over gRPC, 
       else stream.respond({ ':status': 200, 'grpc-status': '13', 'grpc-message': `asked%20with%20${TOKEN}` }, { endStream: true });
     });
   });
-  // gRPC is looked for 1000 above HTTP.
+  // The gRPC port is the HTTP port plus 1000.
   let port = 0;
   for (let isFree = false; !isFree;) {
     port = await serve(loggedIn(echo(404)));
@@ -221,7 +221,7 @@ test.each(['as its status', 'as its answer'])('nor does a connection over gRPC, 
 test.runIf(process.platform === 'linux').each([
   ['as two words', ['--nacos-password', PASSWORD, '--token', `${TOKEN}-0123456789abcdef`]],
   ['as one', [`--nacos-password=${PASSWORD}`, `--token=${TOKEN}-0123456789abcdef`]],
-])('other users of a machine do not see them for long where they are given to a command %s', async (_, secrets) => {
+])('other users of the machine do not see them for long if a command gets them %s', async (_, secrets) => {
   const port = await serve(loggedIn(echo(404)));
   const args = ['console', '--port', '0', '--nacos', `127.0.0.1:${port}`, '--nacos-username', 'me', ...secrets];
   const command = spawn(process.execPath, [LANE, ...args], { stdio: 'ignore' });

@@ -1,4 +1,4 @@
-/** What the agent says to Nacos is in no span of the app's, and its password in no URL. */
+/** The agent's requests to Nacos are in no span of the app, and its password is in no URL. */
 import { once } from 'node:events';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectNacos } from '@lane/nacos-registry';
 
-test('a log-in and what follows make no span, while requests of the app do', async () => {
+test("a log-in and later requests to Nacos make no spans, while the app's requests do", async () => {
   const spans: string[] = [];
   const span: Span = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '1'.repeat(16), traceFlags: 1 });
   const tracer = {

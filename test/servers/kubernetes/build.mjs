@@ -1,6 +1,6 @@
 /**
  * Builds kube-apiserver, kube-controller-manager, kubectl, helm and kustomize from the Go modules in go.mod into .cache/kube/bin, once
- * for each version of that file. No binaries are downloaded: whoever reaches a proxy of Go modules can run the tests.
+ * for each version of that file. Downloads no binaries: the tests need only a Go module proxy.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -22,7 +22,7 @@ const PROGRAMS = ['kube-apiserver', 'kube-controller-manager', 'kubectl', 'helm'
 const module = readFileSync(join(here, 'go.mod'), 'utf8');
 const version = /k8s\.io\/kubernetes (v[\d.]+)/.exec(module)[1];
 const [major, minor] = version.slice(1).split('.');
-// Without it an API server calls itself v0.0.0, and helm refuses charts that say which versions they are for.
+// Without this an API server reports v0.0.0, and helm rejects charts with a version constraint.
 const versions = ['gitVersion=' + version, `gitMajor=${major}`, `gitMinor=${minor}`].map((value) => `-X k8s.io/component-base/version.${value}`);
 const flags = ['-trimpath', '-buildvcs=false', '-ldflags', `-s -w ${versions.join(' ')}`];
 
@@ -43,7 +43,7 @@ if (!isBuilt) {
   });
   if (go.status !== 0) {
     console.error(
-      `the programs of Kubernetes could not be built: ${go.error?.message ?? `go ended with ${go.status}`}; it takes Go 1.24 or later and a proxy of Go modules`,
+      `could not build the programs of Kubernetes: ${go.error?.message ?? `go ended with ${go.status}`}; this needs Go 1.24 or later and a Go module proxy`,
     );
     process.exit(1);
   }

@@ -1,6 +1,6 @@
 /**
- * A real Kubernetes API, by kube-apiserver and etcd, for one test file: etcd from Debian's etcd-server, the rest built from its Go modules
- * by build.mjs, which takes minutes the first time. No kubelet runs: pods are admitted and stored, and never start.
+ * A real Kubernetes API, by kube-apiserver and etcd, for one test file: etcd from Debian's etcd-server, the rest built from Go modules
+ * by build.mjs, which takes minutes the first time. No kubelet runs: pods are admitted and stored, but never start.
  */
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -16,55 +16,55 @@ const run = promisify(execFile);
 const PROGRAMS = join(__dirname, '../../../.cache/kube/bin');
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
-/** Who asks; `admin` may do everything. */
+/** The client's identity; `admin` may do everything. */
 export interface KubernetesUser {
   readonly token: string;
 }
 
-/** What a program has said. */
+/** The output of a program. */
 export interface Output {
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A running API server, with an etcd of its own. */
+/** A running API server, with its own etcd. */
 export interface RunningKubernetes {
   /** `https://127.0.0.1:port`. */
   readonly server: string;
-  /** Certificates to trust, in PEM, and the file of them. */
+  /** Certificates to trust, in PEM, and their file. */
   readonly ca: string;
   readonly caFile: string;
   readonly admin: KubernetesUser;
-  /** A client of the API; of the admin, if nobody else is named. */
+  /** A client of the API; by default as the admin. */
   api(user?: KubernetesUser): KubernetesApi;
-  /** A file as kubectl and helm take it (KUBECONFIG). */
+  /** A KUBECONFIG file for kubectl and helm. */
   kubeconfig(user?: KubernetesUser): string;
-  /** Runs kubectl; rejects, with what it said, where it fails. `input` is its standard input. */
+  /** Runs kubectl; rejects with its output if it fails. `input` is its standard input. */
   kubectl(args: readonly string[], options?: { user?: KubernetesUser; input?: string }): Promise<Output>;
-  /** `kubectl apply` (or `create`), of objects or of YAML. */
+  /** Runs `kubectl apply` (or `create`) with objects or YAML. */
   apply(manifests: object | readonly object[] | string, ...args: string[]): Promise<Output>;
-  /** A service account, as its pods are. It has to be there. */
+  /** The identity of a service account, as its pods have it. The account must exist. */
   serviceAccount(namespace: string, name: string): Promise<KubernetesUser>;
-  /** Ends the API server at once, as a crash does, and starts it anew once `meanwhile` is done. */
+  /** Kills the API server, like a crash, and starts it again once `meanwhile` is done. */
   crashApiServer(meanwhile: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Options of {@link startKubernetes}. */
 export interface KubernetesOptions {
-  /** Runs kube-controller-manager, too: pods of Deployments, and EndpointSlices of Services. */
+  /** Also runs kube-controller-manager, for pods of Deployments and EndpointSlices of Services. */
   readonly controllers?: boolean;
-  /** More flags of kube-apiserver. */
+  /** Further flags of kube-apiserver. */
   readonly flags?: readonly string[];
 }
 
-/** The path of a program that is built from Go modules: built now, if it is not there. */
+/** The path of a program that is built from Go modules; builds it if necessary. */
 export async function kubernetesProgram(name: 'kube-apiserver' | 'kube-controller-manager' | 'kubectl' | 'helm' | 'kustomize'): Promise<string> {
   await run(process.execPath, [join(__dirname, 'build.mjs')], { maxBuffer: MAX_OUTPUT_BYTES });
   return join(PROGRAMS, name);
 }
 
-/** Starts one on free ports. */
+/** Starts an API server on free ports. */
 export async function startKubernetes({ controllers = false, flags = [] }: KubernetesOptions = {}): Promise<RunningKubernetes> {
   const program = await kubernetesProgram('kube-apiserver');
   const kubectlProgram = await kubernetesProgram('kubectl');
@@ -95,10 +95,10 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
           '--service-account-issuer=https://kubernetes.default.svc',
           `--service-account-key-file=${key}`,
           `--service-account-signing-key-file=${key}`,
-          // It would ask for the account `default` in each namespace, which a controller makes.
+          // It would require the account `default` in each namespace, which a controller creates.
           ...(controllers ? [] : ['--disable-admission-plugins=ServiceAccount']),
           '--feature-gates=ImageVolume=true',
-          // Services of webhooks lead to their endpoints: there is nobody here who would give a cluster IP.
+          // Services of webhooks resolve to their endpoints: nothing here provides cluster IPs.
           '--enable-aggregator-routing=true',
           ...flags,
         ],
@@ -107,7 +107,7 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
         folder,
       );
     let apiServer = await startApiServer();
-    // Whichever it is by then.
+    // The current one: it may have been restarted.
     started.push({ port, stop: () => apiServer.stop() });
     const caFile = join(folder, 'certificates/apiserver.crt');
     const server = `https://127.0.0.1:${port}`;
@@ -115,7 +115,7 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
     const api = (user = admin): KubernetesApi => new KubernetesApi({ server, ca, token: user.token });
     const kubeconfig = (user = admin): string => {
       const file = join(folder, `${user.token.slice(-16)}.kubeconfig.json`);
-      // Once: another kubectl may be reading it.
+      // Write it only once: another kubectl may be reading it.
       if (existsSync(file)) return file;
       const name = 'test';
       const cluster = { server, 'certificate-authority': caFile };
@@ -135,7 +135,7 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
     };
     const kubectl: RunningKubernetes['kubectl'] = async (args, { user = admin, input } = {}) => {
       const running = run(kubectlProgram, args, {
-        // HOME: where it would cache what the API has, under a port that is somebody else's the next time.
+        // HOME: there it would cache the API's resources under a port that belongs to another server the next time.
         env: { ...process.env, KUBECONFIG: kubeconfig(user), HOME: folder },
         maxBuffer: MAX_OUTPUT_BYTES,
       });
@@ -176,7 +176,7 @@ export async function startKubernetes({ controllers = false, flags = [] }: Kuber
   }
 }
 
-/** Objects as one list, which kubectl takes in any order of kinds. */
+/** Objects as one list, which kubectl accepts with kinds in any order. */
 function toText(manifests: object | readonly object[] | string): string {
   if (typeof manifests === 'string') return manifests;
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: Array.isArray(manifests) ? manifests : [manifests] });
@@ -196,7 +196,7 @@ async function startEtcd(): Promise<Service> {
       `--listen-peer-urls=${peer}`,
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=default=${peer}`,
-      // Nobody will miss the data of a test.
+      // The data of a test can be lost.
       '--unsafe-no-fsync',
     ],
     /ready to serve client requests|serving (insecure )?client/,

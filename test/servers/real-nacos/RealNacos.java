@@ -12,8 +12,6 @@ import com.alibaba.nacos.plugin.auth.impl.persistence.RolePersistService;
 import com.alibaba.nacos.plugin.auth.impl.persistence.UserPersistService;
 import com.alibaba.nacos.plugin.auth.impl.utils.PasswordEncoderUtil;
 import com.alibaba.nacos.sys.utils.ApplicationUtils;
-import java.io.File;
-import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.util.Arrays;
@@ -36,7 +34,7 @@ import org.springframework.web.bind.annotation.RestControllerAdvice;
 
 /**
  * Starts the official Nacos server modules, as the official distribution's main class does. It
- * repairs what this republished build leaves undone, and ends with the process that started it.
+ * repairs defects of this republished build, and ends with its parent process.
  */
 @SpringBootApplication(
         scanBasePackages = "com.alibaba.nacos",
@@ -45,7 +43,7 @@ import org.springframework.web.bind.annotation.RestControllerAdvice;
 @EnableScheduling
 public class RealNacos {
 
-    /** Without this every API answers 501: nothing in this build fills the cache that the request filters ask. */
+    /** Without this every API answers 501: nothing in this build fills the cache that the request filters use. */
     @Bean
     public Object controllerMethods(ControllerMethodsCache cache) {
         for (String name : new String[] {"core.controller", "naming.controllers", "config.server.controller"}) {
@@ -55,8 +53,8 @@ public class RealNacos {
     }
 
     /**
-     * In this build adding request processors to raft does nothing, so metadata updates, persistent instances and the configs of a
-     * cluster have no raft group. Each gets it as soon as it is made: a member waits for the leader of its configs while it starts.
+     * In this build, adding request processors to raft does nothing, so metadata updates, persistent instances and the configs of a
+     * cluster have no raft group. Each gets one as soon as it is created: a starting member waits for the leader of its configs.
      */
     @Bean
     public static BeanPostProcessor raftGroups() {
@@ -93,7 +91,7 @@ public class RealNacos {
         }
     }
 
-    /** The one of this build fails on nothing, which the highest id of an empty table is: a member that has no config yet never starts. */
+    /** This build's serializer fails on empty data, which is the highest id of an empty table: a member without configs would never start. */
     private static void mendSerializer() throws Exception {
         Field field = SerializeFactory.class.getDeclaredField("SERIALIZER_MAP");
         field.setAccessible(true);
@@ -105,7 +103,7 @@ public class RealNacos {
         });
     }
 
-    /** The console module, which is not on Maven Central, has this: without it a wrong password is no HTTP status at all. */
+    /** From the console module, which is not on Maven Central. Without it a wrong password gives no HTTP status. */
     @RestControllerAdvice
     @Order(Ordered.HIGHEST_PRECEDENCE)
     static class ForbiddenLogIn {
@@ -116,45 +114,14 @@ public class RealNacos {
     }
 
     public static void main(String[] arguments) throws Exception {
-        endWithParent();
+        ParentProcess.endWithIt();
         mendSerializer();
         ConfigurableApplicationContext context = SpringApplication.run(RealNacos.class, arguments);
         createUser(context, System.getenv("REAL_NACOS_USERNAME"), System.getenv("REAL_NACOS_PASSWORD"));
         System.out.println("RealNacos is ready");
     }
 
-    /** Standard input is a pipe from the test process: its end means that process is gone, however it went. */
-    private static void endWithParent() {
-        Thread thread = new Thread(() -> {
-            try {
-                while (System.in.read() >= 0) {
-                    // nothing is ever written
-                }
-            } catch (IOException closed) {
-                // the same as the end
-            }
-            // Other threads still write: what they leave is gone at the next try.
-            File home = new File(System.getProperty("nacos.home"));
-            for (int attempt = 0; attempt < 50 && home.exists(); attempt++) {
-                delete(home);
-            }
-            Runtime.getRuntime().halt(0);
-        });
-        thread.setDaemon(true);
-        thread.start();
-    }
-
-    private static void delete(File file) {
-        File[] children = file.listFiles();
-        if (children != null) {
-            for (File child : children) {
-                delete(child);
-            }
-        }
-        file.delete();
-    }
-
-    /** A member whose leader changes while it starts ends instead of asking again, other than at most failures of reads. */
+    /** A starting member ends if its leader changes, though it retries most other failed reads. */
     private static void waitForLeader(EmbeddedDumpService dump) {
         try {
             Field field = EmbeddedDumpService.class.getDeclaredField("retryMessages");

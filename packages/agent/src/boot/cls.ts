@@ -16,7 +16,7 @@ interface ClsHooked {
   createNamespace(name: string): ClsNamespace;
 }
 
-/** Mirrors each lane that is entered into cls-hooked. */
+/** Mirrors each entered lane into cls-hooked. */
 export function mirrorIntoCls(log: AgentLog): void {
   let cls: ClsHooked;
   try {

@@ -9,24 +9,24 @@ function said(level: LogLevel, json: boolean, say: (log: ReturnType<typeof creat
 }
 
 describe('the log', () => {
-  test.each(LOG_LEVELS.map((level, index) => [level, index] as const))('at %s says so much', (level, lines) => {
+  test.each(LOG_LEVELS.map((level, index) => [level, index] as const))('at level %s logs these lines', (level, lines) => {
     const all = said(level, false, (log) => (['error', 'warn', 'info', 'debug'] as const).forEach((name) => log[name](`at ${name}`)));
     expect(all).toEqual(LOG_LEVELS.slice(1, lines + 1).map((name) => `lane ${name}: at ${name}\n`));
   });
 
-  test('puts fields behind the message', () => {
+  test('puts fields after the message', () => {
     expect(said('info', false, (log) => log.info('started', { tag: 'gray', port: 80, hosts: ['a'] }))).toEqual([
       'lane info: started tag=gray port=80 hosts=["a"]\n',
     ]);
   });
 
-  test('as text is one line, whatever is in it', () => {
+  test('writes one line of text, whatever it contains', () => {
     expect(said('info', false, (log) => log.warn('a\nlane error: forged', { host: '\u001b[2J\u009b\u202e' }))).toEqual([
       'lane warn: a\\nlane error: forged host=\\u001b[2J\\u009b\\u202e\n',
     ]);
   });
 
-  test('as JSON is one object a line', () => {
+  test('writes one JSON object per line', () => {
     const [line = ''] = said('info', true, (log) => log.warn('two\nlines', { tag: 'gray' }));
     expect(line).toMatch(/^[^\n]*\n$/);
     expect(JSON.parse(line)).toEqual({
@@ -39,7 +39,7 @@ describe('the log', () => {
     });
   });
 
-  test('says a thing once, and stops at so many different ones', () => {
+  test('logs each message once, and limits how many different ones', () => {
     const lines = said('warn', false, (log) => {
       for (let i = 0; i < 2000; i++) {
         log.once('same', 'warn', 'the same');
@@ -50,7 +50,7 @@ describe('the log', () => {
     expect(lines.length).toBeLessThan(1000);
   });
 
-  test('survives a stderr that is gone', () => {
+  test('survives a closed stderr', () => {
     const log = createLog('warn', false, () => {
       throw new Error('EPIPE');
     });

@@ -1,16 +1,16 @@
 import { LOG_LEVELS, type LogLevel } from '@lane/core/agent';
 import { onOneLine, type Log, type LogFields } from '@lane/core/model';
 
-/** The agent's log: stderr, one line a message. */
+/** The agent's log: one line per message on stderr. */
 export interface AgentLog extends Log {
-  /** Says a thing once, however often it comes up. */
+  /** Logs a message once, however often it comes up. */
   once(key: string, level: 'error' | 'warn' | 'info', message: string, fields?: LogFields): void;
 }
 
-/** Different things said once each; past this many the agent keeps silent about new ones rather than fill memory and disk. */
+/** How many different messages are logged once each; further ones are dropped, so that they fill neither memory nor disk. */
 const MAX_ONCE = 500;
 
-/** Makes a log. `write` gets whole lines. */
+/** Creates a log. `write` gets whole lines. */
 export function createLog(level: LogLevel, json: boolean, write: (line: string) => void = writeStderr): AgentLog {
   const enabled = LOG_LEVELS.indexOf(level);
   const said = new Set<string>();
@@ -20,10 +20,10 @@ export function createLog(level: LogLevel, json: boolean, write: (line: string) 
     const name = LOG_LEVELS[at] as string;
     try {
       if (json) write(`${JSON.stringify({ time: new Date().toISOString(), level: name, name: 'lane', pid: process.pid, message, ...fields })}\n`);
-      // One line, whatever is in it: what requests and registries tell must not look like a line of ours, or move a terminal's cursor.
+      // One line, whatever is in it: text from requests and registries must not look like a line of ours, or move a terminal's cursor.
       else write(`${onOneLine(`lane ${name}: ${message}${fields === undefined ? '' : textOf(fields)}`)}\n`);
     } catch {
-      // Nowhere left to say it.
+      // There is nowhere left to log it.
     }
   }
 

@@ -20,7 +20,7 @@ function file(name: string, content: string): string {
   return path;
 }
 
-test('without any setting the app gets the documented defaults, and nothing is complained about', () => {
+test('without any setting the app gets the documented defaults, and no complaint', () => {
   expect(read({})).toEqual({
     problems: [],
     options: {
@@ -51,7 +51,8 @@ test('without any setting the app gets the documented defaults, and nothing is c
       messages: 'share',
       traces: 'none',
       registryHoldMs: undefined,
-      outlier: { connect: 1, serverErrors: 0, timeMs: 30_000, cap: 0.5 },
+      outlier: { connect: 1, serverErrors: 5, timeMs: 30_000, cap: 0.5 },
+      corrects: 'all',
       near: { circle: 'off', least: 1, share: 0.2, few: 0 },
       zone: undefined,
       region: undefined,
@@ -149,14 +150,14 @@ test.each([
 });
 
 test('LANE_READY_PATH without LANE_LOSSLESS does nothing, and a line says so', () => {
-  expect(read({ LANE_READY_PATH: '/ready' }).problems).toEqual([{ message: expect.stringContaining('LANE_LOSSLESS=on') }]);
+  expect(read({ LANE_READY_PATH: '/ready' }).problems).toMatchObject([{ message: expect.stringContaining('LANE_LOSSLESS=on') }]);
   const { options, problems } = read({ LANE_READY_PATH: '/ready?deep=1', LANE_LOSSLESS: 'on' });
   expect([options.readyPath, problems]).toEqual(['/ready?deep=1', []]);
 });
 
-test('LANE_NEAR without a place does nothing, and a line says so; in Nacos the registration may say it', () => {
+test('LANE_NEAR without a place does nothing, and a line says so; in Nacos the registration may name the place', () => {
   const nowhere = { LANE_NEAR: 'zone', LANE_REGISTRY: 'kubernetes' };
-  expect(read(nowhere).problems).toEqual([{ message: expect.stringMatching(/^LANE_NEAR=zone,.* set LANE_ZONE or LANE_REGION/) }]);
+  expect(read(nowhere).problems).toMatchObject([{ message: expect.stringMatching(/^LANE_NEAR=zone,.* Set LANE_ZONE or LANE_REGION/) }]);
   expect(read({ ...nowhere, LANE_REGION: 'eu-1' }).problems).toEqual([]);
   expect(read({ LANE_NEAR: 'zone' }).problems).toEqual([]);
 });
@@ -190,28 +191,51 @@ test.each([
   ['LANE_TRACES', 'jaeger', 'traces'],
   ['LANE_LOG', 'loud', 'log'],
   ['LANE_LOG_FORMAT', 'xml', 'logFormat'],
-] as const)('%s=%s is refused: its default stays, and one line says what is accepted', (variable, text, option) => {
+] as const)('%s=%s is rejected: the default stays, and one line says what is accepted', (variable, text, option) => {
   const { options, problems } = read({ [variable]: text });
   expect(options).toEqual(read({}).options);
-  expect(problems).toEqual([
+  expect(problems).toMatchObject([
     {
-      message: expect.stringMatching(
-        /^\S+=".*" can't be used: accepted is .*\. (In force is LANE_\w+=\S+|The app runs without this setting|This instance is base)\.$/,
-      ),
+      message: expect.stringMatching(/^\S+=".*" is not valid: must be .*\. \S.*\.$/),
     },
   ]);
   expect(problems[0]?.message).toContain(OPTION_ROWS[option].accepts);
 });
 
 test.each([
-  [{ LANE_FALLBACK: 'gray' }, 'In force is LANE_FALLBACK=base.'],
-  [{ LANE_FORMATS: 'b3' }, 'In force is LANE_FORMATS=baggage.'],
-  [{ LANE_FALLBACK: 'gray', LANE_CONFIG: 'fallback' }, 'In force is LANE_FALLBACK=none.'],
+  [{ LANE_FALLBACK: 'gray' }, 'Using LANE_FALLBACK=base.'],
+  [{ LANE_FORMATS: 'b3' }, 'Using LANE_FORMATS=baggage.'],
+  [{ LANE_FALLBACK: 'gray', LANE_CONFIG: 'fallback' }, 'Using LANE_FALLBACK=none.'],
   [{ LANE_TAG: 'gr ay' }, 'This instance is base.'],
-  [{ LANE_FORMATS_IN: 'b3' }, 'The app runs without this setting.'],
+  [{ LANE_FORMATS_IN: 'b3' }, 'The formats of LANE_FORMATS are read.'],
+  [{ LANE_LOSSLESS: 'maybe' }, 'Using LANE_LOSSLESS=off.'],
+  [{ LANE_REGISTRY_HOLD: 'long' }, "Using the registry's own time: 40s with Nacos."],
 ])('%j: the line says what is in force instead', (environment, inForce) => {
   const given = 'LANE_CONFIG' in environment ? { ...environment, LANE_CONFIG: file('fallback.json', '{"fallback": "none"}') } : environment;
-  expect(read(given).problems).toEqual([{ message: expect.stringContaining(inForce) }]);
+  expect(read(given).problems).toMatchObject([{ message: expect.stringContaining(inForce) }]);
+});
+
+describe('garbage in any option', () => {
+  /** What may be any text: whether there is such a folder, user or package turns out later. */
+  const ANY_TEXT = ['a folder', 'a user name', 'a password', 'host:port, or a comma-separated list of them'];
+  const LISTS_CHECKED_LATER = ['LANE_BIND', 'LANE_DISABLE'];
+  const rows = Object.values(OPTION_ROWS).filter((row) => !ANY_TEXT.includes(row.accepts) && !LISTS_CHECKED_LATER.includes(row.variable));
+
+  test.each(rows.map((row) => [row.variable, row] as const))('%s: one line says what it must be, and what is in force instead', (variable, row) => {
+    const options = { ...read({}).options, ...('whenUnusable' in row ? { [keyOf(row)]: row.whenUnusable.value } : {}) };
+    for (const garbage of ['\u0007 ;{}', '\u200B', '[object Object] ?']) {
+      const found = read({ [variable]: garbage });
+      expect(found.options).toEqual(options);
+      expect(found.problems).toHaveLength(1);
+      const message = found.problems[0]?.message ?? '';
+      expect(message.startsWith(`${variable}=${JSON.stringify(garbage)} is not valid: must be ${row.accepts}. `), message).toBe(true);
+      expect(message).toMatch(/\. (?:\S+ )+\S+\.$/);
+      // "Is not set" would leave the reader to find out what that means.
+      expect(message).not.toMatch(/is not set\.$/);
+    }
+  });
+
+  const keyOf = (row: unknown): string => Object.entries(OPTION_ROWS).find(([, one]) => one === row)?.[0] ?? '';
 });
 
 test.each([
@@ -219,8 +243,10 @@ test.each([
   ['LANE_NACOS_SEVER', 'LANE_NACOS_SERVER'],
   ['lane_tag', 'LANE_TAG'],
   ['LANE.TAG', 'LANE_TAG'],
-])('%s is told with the name that was meant: %s', (name, meant) => {
-  expect(read({ [name]: 'x' }).problems).toEqual([{ message: expect.stringContaining(`${name} is no option of the agent, which ignores it`) }]);
+])('%s is reported with the intended name: %s', (name, meant) => {
+  expect(read({ [name]: 'x' }).problems).toMatchObject([
+    { message: expect.stringContaining(`${name} is not an option of the agent and is ignored`) },
+  ]);
   expect(read({ [name]: 'x' }).problems[0]?.message).toContain(`did you mean ${meant}?`);
 });
 
@@ -232,9 +258,9 @@ test.each([
   'LANES',
   'LANE_KEEPING_ASSIST',
   'PLANE_TAG',
-])("%s is somebody else's", (name) => expect(read({ [name]: 'x' }).problems).toEqual([]));
+])('%s is not ours', (name) => expect(read({ [name]: 'x' }).problems).toEqual([]));
 
-describe('an option that keeps others out closes where it can not be used, and one line says so', () => {
+describe('an unusable option that restricts access falls back to the strictest value, and one line says so', () => {
   test.each([
     ...[
       '',
@@ -251,14 +277,14 @@ describe('an option that keeps others out closes where it can not be used, and o
       '*',
       ',',
     ],
-  ])('LANE_TRUST=%s believes nobody', (text) => {
+  ])('LANE_TRUST=%s trusts nobody', (text) => {
     const LANE_CONFIG = file('wider.json', '{"trust": "all"}');
     for (const environment of [{ LANE_TRUST: text }, { LANE_TRUST: text, LANE_CONFIG }]) {
       const { options, problems } = read(environment);
       expect(options.trust).toBe('none');
-      expect(problems).toEqual([
+      expect(problems).toMatchObject([
         {
-          message: `LANE_TRUST=${JSON.stringify(text)} can't be used: accepted is ${OPTION_ROWS.trust.accepts}. No tag of a caller is believed.`,
+          message: `LANE_TRUST=${JSON.stringify(text)} is not valid: must be ${OPTION_ROWS.trust.accepts}. No caller is trusted: their tags are ignored.`,
         },
       ]);
     }
@@ -269,7 +295,7 @@ describe('an option that keeps others out closes where it can not be used, and o
     (text) => {
       const { options, problems } = read({ LANE_PROPAGATE_TO: `ok.example ${text}`, LANE_CONFIG: file('far.json', '{"propagateTo": "all"}') });
       expect(options.propagateTo).toBe('internal');
-      expect(problems).toEqual([{ message: expect.stringMatching(/^LANE_PROPAGATE_TO=.*Tags go to internal hosts only\.$/) }]);
+      expect(problems).toMatchObject([{ message: expect.stringMatching(/^LANE_PROPAGATE_TO=.*Tags go only to internal hosts\.$/) }]);
     },
   );
 
@@ -279,7 +305,7 @@ describe('an option that keeps others out closes where it can not be used, and o
     expect(problems).toHaveLength(1);
   });
 
-  test('LANE_ADMIN_PORT opens none, though the file has one', () => {
+  test('an unusable LANE_ADMIN_PORT opens no port, even if the file names one', () => {
     expect(read({ LANE_ADMIN_PORT: '80 80', LANE_CONFIG: file('port.json', '{"adminPort": 9000}') }).options.adminPort).toBeUndefined();
   });
 
@@ -292,16 +318,16 @@ describe('an option that keeps others out closes where it can not be used, and o
     expect(read({ LANE_CONFIG: file('trust.json', content) }).options.trust).toEqual(trust);
   });
 
-  test.each(['{', '[]', '"all"', ''])('in a file that holds %j, unless the environment has it', (content) => {
+  test.each(['{', '[]', '"all"', ''])('in a file that contains %j, unless the environment sets it', (content) => {
     const LANE_CONFIG = file('broken-too.json', content);
     const { options, problems } = read({ LANE_CONFIG });
     expect(options).toEqual({ ...read({}).options, trust: 'none', baggageBoundary: 'strip' });
-    expect(problems).toEqual([{ message: expect.stringMatching(/LANE_TRUST, .* no tag of a caller is believed/) }]);
+    expect(problems).toMatchObject([{ message: expect.stringMatching(/LANE_TRUST, .* no caller is trusted/) }]);
     expect(read({ LANE_CONFIG, LANE_TRUST: '10.0.0.0/8' }).options.trust).toEqual(['10.0.0.0/8']);
   });
 });
 
-test('a password that can be seen nowhere else is not in a message either', () => {
+test('messages do not contain the password', () => {
   const { problems } = readOptions({ LANE_CONFIG: file('secret.json', '{"nacosPassword": {"no": "secret"}}') }, NO_LABELS);
   expect(JSON.stringify(problems)).not.toContain('secret"');
 });
@@ -321,7 +347,7 @@ describe('the options file', () => {
   test.each([
     ['lane.json', '{"LANE_TAG": "gray", "nacosServer": "nacos:8848", "services": ["shop-b", "c=shop-c"], "stamp": true}'],
     ['lane.yaml', 'LANE_TAG: gray\nnacosServer: nacos:8848\nservices: [shop-b, c=shop-c]\nstamp: true\n'],
-  ])('%s gives options by both spellings', (name, content) => {
+  ])('%s accepts both spellings of options', (name, content) => {
     const { options, problems } = read({ LANE_CONFIG: file(name, content) });
     expect(problems).toEqual([]);
     expect(options).toMatchObject({
@@ -335,7 +361,7 @@ describe('the options file', () => {
     });
   });
 
-  test('gives way to the environment, and helps out where that is wrong', () => {
+  test('yields to the environment, and replaces unusable values of it', () => {
     const LANE_CONFIG = file('both.json', '{"tag": "blue", "fallback": "none"}');
     expect(read({ LANE_CONFIG, LANE_TAG: 'gray' }).options).toMatchObject({ tag: 'gray', fallback: 'none' });
     const { options, problems } = read({ LANE_CONFIG, LANE_TAG: 'not a tag' });
@@ -344,18 +370,18 @@ describe('the options file', () => {
   });
 
   test.each([
-    ['of an unknown option', 'unknown.json', '{"nacosSrver": "n:1"}', /unknown option "nacosSrver": known are .*nacosServer/],
-    ['that is broken JSON', 'broken.json', '{', /broken\.json can't be read: .*environment's settings alone/],
+    ['of an unknown option', 'unknown.json', '{"nacosSrver": "n:1"}', /unknown option "nacosSrver": must be one of .*nacosServer/],
+    ['that is broken JSON', 'broken.json', '{', /broken\.json can't be read: .*environment's settings only/],
     ['that is broken YAML', 'broken.yaml', 'a: [', /broken\.yaml can't be read: /],
-    ['that is a list', 'list.json', '[]', /list\.json can't be used: accepted is a JSON or YAML object/],
-  ])('%s: one line names it, and the app gets the defaults, closed where they keep others out', (_, name, content, message) => {
+    ['that is a list', 'list.json', '[]', /list\.json is not valid: must be a JSON or YAML object/],
+  ])('%s: one line names it, and the app gets the defaults, the strictest where they restrict access', (_, name, content, message) => {
     const { options, problems } = read({ LANE_CONFIG: file(name, content) });
     expect(options).toEqual({ ...read({}).options, ...(name === 'unknown.json' ? {} : { trust: 'none', baggageBoundary: 'strip' }) });
-    expect(problems).toEqual([{ message: expect.stringMatching(message) }]);
+    expect(problems).toMatchObject([{ message: expect.stringMatching(message) }]);
   });
 
-  test('that is not there is named', () => {
-    expect(read({ LANE_CONFIG: join(folder, 'absent.json') }).problems).toEqual([
+  test('that does not exist is named', () => {
+    expect(read({ LANE_CONFIG: join(folder, 'absent.json') }).problems).toMatchObject([
       { message: expect.stringMatching(/absent\.json can't be read: ENOENT/) },
     ]);
   });
@@ -382,7 +408,7 @@ describe("the pod's labels", () => {
     expect(readOptions({ LANE_ZONE: 'mine' }, file('labels', labels)).options.zone).toBe('mine');
   });
 
-  test('give way to the environment', () => {
+  test('yield to the environment', () => {
     expect(readOptions({ LANE_TAG: 'blue' }, file('labels', 'alicloud.service.tag="gray"\n')).options.tag).toBe('blue');
   });
 });
@@ -391,11 +417,11 @@ describe('the table of options in the documents', () => {
   const page = readFileSync(join(__dirname, '../../../../docs/reference/options.md'), 'utf8');
   const rows = [...page.slice(0, page.indexOf('\n## ')).matchAll(/^\| `(LANE_\w+)` \| (.*?) \|/gm)];
 
-  test('has each option, in the order of the agent', () => {
+  test('lists each option, in the order of the agent', () => {
     expect(rows.map(([, variable]) => variable)).toEqual(Object.values(OPTION_ROWS).map(({ variable }) => variable));
   });
 
-  test('gives the defaults that the agent has', () => {
+  test("lists the agent's defaults", () => {
     for (const [, variable, shown] of rows) {
       const row = Object.values(OPTION_ROWS).find((one) => one.variable === variable);
       const fallback: unknown = row?.fallback;

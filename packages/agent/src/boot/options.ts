@@ -1,6 +1,6 @@
 /**
- * Reads the options of the agent from the environment, then from the file named by LANE_CONFIG; what they mean is in core, where commands
- * find it, too. The only place where the agent reads `process.env`.
+ * Reads the options of the agent from the environment, then from the file named by LANE_CONFIG; core has their meaning, for
+ * the commands as well. The only place where the agent reads `process.env`.
  */
 import { readFileSync } from 'node:fs';
 import {
@@ -19,12 +19,12 @@ import {
 /** Where Kubernetes' downward API puts the pod's labels, as Alibaba's onepilot mounts them. */
 const LABELS_FILE = '/etc/podinfo/labels';
 
-/** How many variables that came too late are told by name. */
+/** How many variables that came too late the line names. */
 const VARIABLES_TOLD = 5;
 
 /**
  * The environment as the app will have it. In PM2's cluster mode a worker starts with the daemon's: what the ecosystem file has is JSON in the
- * variable `pm2_env`, which PM2's own container unpacks only once the agent is loaded (pm2, lib/God/ClusterMode.js and lib/ProcessContainer.js).
+ * variable `pm2_env`, which PM2's own container unpacks only after the agent is loaded (pm2, lib/God/ClusterMode.js and lib/ProcessContainer.js).
  */
 function environmentOf(environment: Environment): Environment {
   const json = environment['pm2_env'];
@@ -33,13 +33,13 @@ function environmentOf(environment: Environment): Environment {
   try {
     for (const [name, value] of Object.entries(JSON.parse(json) as object)) if (typeof value !== 'object') unpacked[name] = String(value);
   } catch {
-    // Not PM2's, or not as we know it: what comes later is told.
+    // Not PM2's, or in an unknown form: the line about late options covers it.
   }
   return unpacked;
 }
 
 /**
- * Finds options that were set after the agent had read them, as dotenv and other programs in the process do. Gives the line to say; undefined: all
+ * Finds options that were set after the agent had read them, as dotenv and other code in the process does. Returns the line to log; undefined: all
  * that is set now is in force.
  */
 export function watchForLateOptions(environment: Environment = process.env): () => string | undefined {
@@ -58,7 +58,7 @@ export function watchForLateOptions(environment: Environment = process.env): () 
   };
 }
 
-/** Reads all options. Never throws: what can't be used is told in `problems`, and left at its default or closed. */
+/** Reads all options. Never throws: unusable values are listed in `problems`, and keep the default or fail closed. */
 export function readOptions(
   environment: Environment = process.env,
   labelsFile: string = LABELS_FILE,
@@ -70,8 +70,8 @@ export function readOptions(
     labels: readLabels(labelsFile),
   });
   for (const [name, meant] of mistypedVariables(given)) {
-    const isBase = options.tag === undefined && meant === 'LANE_TAG' ? ', and this instance is base' : '';
-    problems.push({ message: `${name} is no option of the agent, which ignores it${isBase}: did you mean ${meant}?` });
+    const isBase = options.tag === undefined && meant === 'LANE_TAG' ? ', so this instance is base' : '';
+    problems.push({ message: `${name} is not an option of the agent and is ignored${isBase}: did you mean ${meant}?` });
   }
   return { options, problems };
 }

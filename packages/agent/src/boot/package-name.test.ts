@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { packageNameOf } from './package-name.js';
 
-test('is that of the nearest package.json which has one', () => {
+test('is that of the nearest package.json with a name', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lane-name-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'dist/cjs'), { recursive: true });
@@ -18,6 +18,6 @@ test('is that of the nearest package.json which has one', () => {
   expect(packageNameOf(script)).toBe('nearer');
 });
 
-test('is none where there is nothing to go by', () => {
+test('is undefined if there is none', () => {
   expect(packageNameOf('/no-such-folder-here/main.js')).toBeUndefined();
 });

@@ -14,7 +14,7 @@ function nameIn(file: string): string | undefined {
     const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown };
     return typeof name === 'string' && name !== '' ? name : undefined;
   } catch {
-    // Not there, or not ours to judge.
+    // It does not exist, or is not ours to judge.
     return undefined;
   }
 }

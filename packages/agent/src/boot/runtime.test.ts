@@ -1,7 +1,7 @@
 import { rulesOf } from '@lane/testing';
 import { requestView, type LaneRules } from '@lane/core/rules';
 import { currentLane, enterContext, laneContext, REQUEST_MARK, writeLane } from '@lane/core/model';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createLog } from './log.js';
 import { readOptions } from './options.js';
 import type { Marked, RequestSource } from '../inbound/request-lanes.js';
@@ -49,7 +49,7 @@ const shop = (enabled = true): LaneRules =>
   });
 
 describe('an inbound request', () => {
-  test('has the tag it carries; without one it is left as it is, and nothing is looked at', () => {
+  test('has the tag it carries; without one it is left unchanged, and nothing else is read', () => {
     const runtime = runtimeOf();
     expect(decided(runtime, { baggage: 'a=1,lane=gray' })).toEqual(['gray', 'inbound']);
     expect(decided(runtime)).toEqual(['as it is', 'none']);
@@ -57,7 +57,7 @@ describe('an inbound request', () => {
     expect(() => contextOf(runtime, requestOf(), UNTOUCHED)).not.toThrow();
   });
 
-  test('that has been decided on, by the plugin or by an outer server, is not decided on again', () => {
+  test('that the plugin or an outer server has decided is not decided again', () => {
     const runtime = runtimeOf();
     const request = { ...requestOf({ baggage: 'lane=blue' }), [REQUEST_MARK]: { tag: 'gray', source: 'rule' } } as never;
     expect(contextOf(runtime, request, UNTOUCHED)).toBe(laneContext('gray'));
@@ -75,7 +75,7 @@ describe('an inbound request', () => {
     for (let i = 0; i < 2; i++) expect(decided(runtime, { baggage: 'lane=gray' }, from)).toEqual(expected);
   });
 
-  test('that is not believed is expressly base in whatever spelling peers read the tag, so that nothing of it is sent on', () => {
+  test('that is not trusted is explicitly base, however its tag is spelled, so that nothing of it is forwarded', () => {
     const runtime = runtimeOf({ LANE_TRUST: 'none', LANE_FORMATS: 'baggage,polaris' });
     for (const headers of [
       { baggage: '%6cane=gray' },
@@ -94,18 +94,18 @@ describe('an inbound request', () => {
     }
   });
 
-  test('to an instance that stamps gets its tag, unless it has one', () => {
+  test('to an instance that stamps gets the tag of the instance, unless it has one', () => {
     const runtime = runtimeOf({ LANE_TAG: 'gray', LANE_STAMP: 'true' });
     expect(decided(runtime)).toEqual(['gray', 'stamp']);
     expect(decided(runtime, { baggage: 'lane=blue' })).toEqual(['blue', 'inbound']);
   });
 
-  test('without a tag, to an instance that has one, is expressly base', () => {
+  test('without a tag, to a tagged instance, is explicitly base', () => {
     expect(decided(runtimeOf({ LANE_TAG: 'gray' }))).toEqual(['base', 'none']);
     expect(decided(runtimeOf({ LANE_TAG: 'gray', LANE_BACKGROUND: 'base' }))).toEqual(['as it is', 'none']);
   });
 
-  test('without a tag, within a lane that is around it, is expressly base', () => {
+  test('without a tag, within a surrounding lane, is explicitly base', () => {
     const runtime = runtimeOf();
     enterContext(laneContext('around'), () => expect(decided(runtime)).toEqual(['base', 'none']), undefined, []);
   });
@@ -122,7 +122,7 @@ describe('lane groups', () => {
     expect(decided(inner, { 'x-user': 'alice' })).toEqual(['as it is', 'none']);
   });
 
-  test('of LANE_NEAR: whoever registers without a place is told that it does nothing, once', () => {
+  test('with LANE_NEAR: an app that registers without a place gets one line that it has no effect', () => {
     const lines: string[] = [];
     const log = createLog('warn', false, (line) => lines.push(line));
     const runtime = runtimeOf({ LANE_NEAR: 'zone' }, log);
@@ -131,7 +131,7 @@ describe('lane groups', () => {
       runtime.registered(key, metadata, { service: 'shop-a', key, address: '10.0.0.1:80', announceLeave: done, withdraw: done });
     };
     for (let i = 0; i < 2; i++) register({});
-    expect(lines).toEqual([expect.stringMatching(/^lane warn: LANE_NEAR=zone.* set LANE_ZONE/)]);
+    expect(lines).toEqual([expect.stringMatching(/^lane warn: LANE_NEAR=zone.* Set LANE_ZONE/)]);
     register({ zone: 'a' });
     expect(runtime.tables.place).toMatchObject({ zone: 'a' });
     // What is known stays known.
@@ -139,7 +139,7 @@ describe('lane groups', () => {
     expect(runtime.tables.place).toMatchObject({ zone: 'a' });
   });
 
-  test('know the service by the name under which it registers', () => {
+  test('know the service by its registered name', () => {
     const runtime = runtimeOf();
     const register = (service: string): void => {
       const key = { name: service, group: 'DEFAULT_GROUP' };
@@ -153,7 +153,7 @@ describe('lane groups', () => {
     expect(runtime.own.name).toBe('shop-a');
   });
 
-  test('that disable a lane take its tag from requests, stamps and background work, until it is enabled again', () => {
+  test('that disable a lane remove its tag from requests, stamps and background work, until it is enabled again', () => {
     const runtime = runtimeOf({ LANE_TAG: 'gray', LANE_STAMP: 'true' });
     for (const enabled of [true, false, true]) {
       runtime.setRules(shop(enabled));
@@ -163,7 +163,7 @@ describe('lane groups', () => {
     }
   });
 
-  test('make their services hosts that are called by name, in any case, along with those of LANE_SERVICES', () => {
+  test('make their services callable by name, in any case, in addition to those of LANE_SERVICES', () => {
     const runtime = runtimeOf({ LANE_SERVICES: 'pay.internal=Shop-Pay' });
     runtime.tables.update({ name: 'shop-b', group: 'DEFAULT_GROUP' }, [
       { ip: '10.0.0.1', port: 80, weight: 1, healthy: true, enabled: true, metadata: {} } as never,
@@ -176,7 +176,7 @@ describe('lane groups', () => {
     expect(runtime.router.judge('pay.internal', 80, undefined)).toMatchObject({ kind: 'unavailable', service: { name: 'Shop-Pay' } });
   });
 
-  test('that lose a service leave its name to those who call it, as long as the registry has it', () => {
+  test('that drop a service keep its name callable, as long as the registry has it', () => {
     const runtime = runtimeOf({ LANE_REGISTRY_HOLD: 'off' });
     const key = { name: 'shop-b', group: 'DEFAULT_GROUP' };
     const kindOf = (host: string): string => runtime.router.judge(host, 80, undefined).kind;
@@ -188,4 +188,34 @@ describe('lane groups', () => {
     runtime.tables.update(key, []);
     expect(kindOf('shop-b')).toBe('unknown');
   });
+});
+
+test('an exception in a timer of the tables does not reach the app', () => {
+  vi.useFakeTimers();
+  try {
+    const { tables } = runtimeOf();
+    const key = { name: 'stock', group: 'DEFAULT_GROUP' };
+    const at = (port: number): Parameters<typeof tables.update>[1][number] => ({
+      ip: '10.0.0.1',
+      port,
+      weight: 1,
+      healthy: true,
+      enabled: true,
+      metadata: {},
+    });
+    tables.update(key, [at(1), at(2)]);
+    for (let i = 0; i < 10; i++) tables.refused(key, '10.0.0.1', 1);
+    expect(tables.route(key, undefined)?.instances).toEqual([at(2)]);
+    let told = 0;
+    tables.onChange(() => {
+      told++;
+      throw new Error('a defect of ours');
+    });
+    // The refusal is over.
+    vi.advanceTimersByTime(120_000);
+    expect(told).toBe(1);
+    expect(tables.route(key, undefined)?.instances).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });

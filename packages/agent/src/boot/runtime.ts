@@ -1,9 +1,10 @@
-/** What hooks share, wired together: one per process, made at start. Each hook takes the parts that it names. */
+/** What hooks share, wired together: one per process. Each hook takes the parts that it names. */
 import {
   createRouter,
   createTagCodec,
   DoubtLog,
   listedFormats,
+  OutlierLog,
   placeOf,
   serviceIdOf,
   ServiceTables,
@@ -15,6 +16,9 @@ import {
   type ServiceNames,
   type TagCodec,
   type Unsubscribe,
+  messageOf,
+  SYSTEM_CLOCK,
+  type Clock,
 } from '@lane/core/model';
 import { noPlace, type AgentOptions } from '@lane/core/agent';
 import type { LaneRules } from '@lane/core/rules';
@@ -32,6 +36,7 @@ import { Connecting } from '../outbound/connecting/connecting.js';
 import type { Outbound } from '../outbound/outbound.js';
 import { createPropagation, type Propagation } from '../outbound/propagation.js';
 import { UnresolvedNames } from '../outbound/unresolved-names.js';
+import { safely } from '../patching/safely.js';
 import type { AgentLog } from './log.js';
 
 /** The parts of the agent. */
@@ -48,7 +53,7 @@ export class Runtime implements Outbound, Messaging {
   readonly propagation: Propagation;
   readonly observers: Observers = { traffic: undefined, verdicts: undefined };
   readonly laneGroups = new LaneGroupsInForce((rules) => this.setRules(rules));
-  /** The SDKs of Nacos that the app uses, whichever registry the agent itself asks. */
+  /** The Nacos SDKs that the app uses, whichever registry the agent itself uses. */
   readonly nacos: NacosDiscovery;
   readonly learner: Learner;
   readonly isolates: boolean;
@@ -56,11 +61,11 @@ export class Runtime implements Outbound, Messaging {
   announcement: RegistrationAnnouncement | undefined;
   /** What holds registrations back, under LANE_LOSSLESS. */
   gate: RegistrationGate | undefined;
-  /** The drain of this process, whoever has begun it. */
+  /** The drain of this process, whoever started it. */
   drain: Drain | undefined;
   /** What the app has registered, by service and address. */
   readonly registrations = new Map<string, AppRegistration>();
-  /** Of those, by service and address, what a drain has taken out. */
+  /** Of those, by service and address, what a drain has deregistered. */
   readonly withdrawn = new Set<string>();
   /** Called as the app registers. */
   onRegister: (() => void) | undefined;
@@ -82,16 +87,21 @@ export class Runtime implements Outbound, Messaging {
       onNotice: (message) => log.warn(message),
     });
     const holdMs = (): number => options.registryHoldMs ?? this.#registry.holdMs ?? 0;
-    const doubts = new DoubtLog(log, holdMs);
+    const doubts = new DoubtLog(log, holdMs, GUARDED_CLOCK);
+    const outliers = new OutlierLog(log, GUARDED_CLOCK);
     this.tables = new ServiceTables({
+      clock: GUARDED_CLOCK,
       baseMode: options.baseMode,
       fallback: options.fallback,
       formats: listedFormats(options),
       holdMs,
       outlier: options.outlier,
       near: options.near,
+      remembersGone: true,
       place: options,
       onDoubt: (doubted) => doubts.note(doubted),
+      onEjection: (ejection) => outliers.note(ejection),
+      onError: (error) => log.once(`list ${messageOf(error)}`, 'error', 'a list of instances could not be processed', { error: messageOf(error) }),
     });
     this.nacos = new NacosDiscovery({
       options,
@@ -118,15 +128,15 @@ export class Runtime implements Outbound, Messaging {
     this.learner = new Learner(this.#registry, this.tables, log);
     this.requests = new RequestLanes(this.codec, this.tables, options.trust);
     this.propagation = createPropagation(options, (host) => this.tables.hasHost(host) || names.isInternal(host), log);
-    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key));
+    this.router = createRouter(this.tables, names, (key) => this.learner.learn(key), options.corrects);
     this.unresolved = new UnresolvedNames(this.#registry, (host) => names.isInternal(host), log);
-    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now(), options.outlier.serverErrors > 0);
+    this.connecting = new Connecting(this.router, this.tables, log, () => performance.now(), options);
     this.setRules(undefined);
     // Calls that come before there is a connection wait for them, too.
     if (options.nacosServer !== undefined && options.rules === 'nacos') this.laneGroups.expect();
   }
 
-  /** How the registry does that services are learnt from; undefined: it has not been asked yet. */
+  /** State of the registry that services are learnt from; undefined: it has not been asked yet. */
   get registryState(): RegistryState | undefined {
     return this.#registry.state;
   }
@@ -142,7 +152,7 @@ export class Runtime implements Outbound, Messaging {
     return false;
   }
 
-  /** Puts lane groups in force: at once, for all requests from now on. */
+  /** Applies lane groups at once, to all further requests. */
   setRules(rules: LaneRules | undefined): void {
     const { tag, stamp, background } = this.options;
     this.tables.setRules(rules);
@@ -152,7 +162,7 @@ export class Runtime implements Outbound, Messaging {
     this.#declared.declare(rules?.services ?? []);
   }
 
-  /** Takes note of what the app registers; where no option says it, its metadata says where this process is. */
+  /** Records what the app registers. Without an option, its metadata says where this process is. */
   registered(key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration): void {
     this.onRegister?.();
     const { zone, region, near } = this.options;
@@ -166,7 +176,7 @@ export class Runtime implements Outbound, Messaging {
     this.registrations.set(registrationId(key, registration.address), registration);
   }
 
-  /** Observes a service where the app registers, as one of its callers would; undefined: there is nobody to ask. */
+  /** Observes a service where the app registers, as a caller would; undefined: there is no registry to ask. */
   observe(...args: Parameters<Registry['observe']>): Unsubscribe | undefined {
     return this.nacos.observe(...args);
   }
@@ -178,7 +188,7 @@ function registrationId(key: ServiceKey, address: string): string {
 
 function registryOf(options: AgentOptions, log: AgentLog, nacos: NacosDiscovery): ObservedRegistry {
   if (options.registry === 'nacos') return nacos;
-  // Here and not at the top: who has Nacos needs nothing of it.
+  // Not at the top: with Nacos it is not needed.
   if (options.registry === 'kubernetes') {
     const { KubernetesDiscovery } = require('../discovery/kubernetes.js') as typeof import('../discovery/kubernetes.js');
     return new KubernetesDiscovery(options, log);
@@ -186,5 +196,8 @@ function registryOf(options: AgentOptions, log: AgentLog, nacos: NacosDiscovery)
   const { createOwnRegistry } = require('../discovery/own-registry.js') as typeof import('../discovery/own-registry.js');
   return createOwnRegistry(options.registry, log) ?? NO_REGISTRY;
 }
+
+/** A timer that throws would end the host. */
+const GUARDED_CLOCK: Clock = { ...SYSTEM_CLOCK, after: (ms, work) => SYSTEM_CLOCK.after(ms, safely('timer', work)) };
 
 const NO_REGISTRY: ObservedRegistry = { names: undefined, state: undefined, defaultGroup: '', observe: () => undefined };

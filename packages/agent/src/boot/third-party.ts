@@ -1,4 +1,4 @@
-/** LANE_INSTRUMENTATIONS: instrumentations from packages of the app's, found from its working folder. One that fails is a line in the log. */
+/** LANE_INSTRUMENTATIONS: instrumentations from the app's packages, found from its working folder. A failure is a line in the log. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { wrap, type Instrumentation as ThirdParty, type InstrumentationTools } from '@lane/core/agent';
@@ -8,13 +8,13 @@ import { safely } from '../patching/safely.js';
 import { isInRange } from '../patching/version-range.js';
 import type { AgentLog } from './log.js';
 
-/** Loads the packages; gives their instrumentations by name, in the shape of the agent's own. Names that are `taken` are left out. */
+/** Loads the packages and returns their instrumentations by name, in the shape of the agent's own. Skips `taken` names. */
 export function loadInstrumentations(packages: readonly string[], taken: object, log: AgentLog): Record<string, Instrumentation> {
   const load = createRequire(join(process.cwd(), 'index.js'));
   const found = new Map<string, Instrumentation>();
   for (const packageName of packages) {
     const refuse = (cause: string): void =>
-      log.error(`LANE_INSTRUMENTATIONS: ${packageName} can't be used: ${cause}. The app runs without that`, { from: process.cwd() });
+      log.error(`LANE_INSTRUMENTATIONS: ${packageName} can't be used: ${cause}. The app runs without it`, { from: process.cwd() });
     try {
       const { instrumentations } = load(packageName) as { instrumentations?: Record<string, ThirdParty> };
       if (!isObject(instrumentations)) {
@@ -33,7 +33,7 @@ export function loadInstrumentations(packages: readonly string[], taken: object,
   return Object.fromEntries(found);
 }
 
-/** What is wrong with its shape; undefined: nothing. */
+/** What is wrong with its shape; undefined if nothing is. */
 function problemOf(name: string, instrumentation: unknown): string | undefined {
   if (!/^[\w.-]+$/.test(name) || name === 'all') return "a name has letters, digits, '.', '_' and '-', and is not 'all'";
   if (!isObject(instrumentation)) return 'it is no object';
@@ -65,7 +65,7 @@ function asOwn(theirs: ThirdParty, tools: InstrumentationTools): Instrumentation
 }
 
 function toolsFor(name: string, log: AgentLog): InstrumentationTools {
-  // A party of its own: what another has wrapped already may be wrapped once more.
+  // A separate party: it may wrap again what another has wrapped already.
   const party = Symbol.for(`lane.instrumentation.${name}.v1`);
   return {
     wrap: (target, method, make) => wrap(target, method, make, party),

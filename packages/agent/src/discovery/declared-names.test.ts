@@ -25,7 +25,7 @@ function declared(...options: ReadonlyArray<readonly [string, string, number?]>)
   return { names, tables, lines, foundAt: (...ports) => ports.filter((port) => names.find('pay', port) !== undefined) };
 }
 
-test('the ports of a name are those of its instances, and the one that is not written', () => {
+test('the ports of a name are those of its instances, and the default port', () => {
   const { names, tables, foundAt } = declared(['pay', 'pay']);
   // Nothing can be told apart yet.
   expect(foundAt(80, 443, 8080, 9090)).toEqual([80, 443, 8080, 9090]);
@@ -39,19 +39,19 @@ test('the ports of a name are those of its instances, and the one that is not wr
   expect(names.isInternal('pay')).toBe(true);
 });
 
-test('LANE_SERVICES adds ports, at its host alone', () => {
+test('LANE_SERVICES adds ports, for its host only', () => {
   const { names, tables, foundAt } = declared(['pay', 'pay'], ['pay', 'pay', 8080], ['PAY.internal', 'pay', 8443]);
   tables.update(PAY, [at(3000)]);
   expect(foundAt(3000, 8080, 8443)).toEqual([3000, 8080]);
   expect([3000, 8080, 8443].map((port) => names.find('pay.internal', port))).toEqual([PAY, undefined, PAY]);
 });
 
-test('a port that is left to DNS is told once, and no more than some', () => {
+test('a port that is left to DNS is reported once, for a limited number of ports', () => {
   const { names, tables, lines } = declared(['pay', 'pay']);
   tables.update(PAY, [at(3000), at(3001), at(3002), at(3003)]);
   for (let i = 0; i < 3; i++) names.find('pay', 9090);
-  expect(lines).toEqual([expect.stringContaining('pay:9090 are left to DNS') as string]);
-  expect(lines[0]).toContain('at 3000, 3001, 3002 and others. If it is the service all the same, set LANE_SERVICES=pay:9090=pay');
+  expect(lines).toEqual([expect.stringContaining('pay:9090 go to DNS') as string]);
+  expect(lines[0]).toContain('at 3000, 3001, 3002 and others. If it is the service, set LANE_SERVICES=pay:9090=pay');
   for (let port = 10_000; port < 11_000; port++) names.find('pay', port);
   expect(lines.length).toBe(100);
 });

@@ -3,29 +3,29 @@ import type { AgentOptions } from '@lane/core/agent';
 import type { AgentLog } from '../boot/log.js';
 import type { LaneGroupsInForce } from './lane-groups-in-force.js';
 
-/** A service that is called by a host. */
+/** A service that a host names. */
 interface Declared {
   readonly key: ServiceKey;
-  /** Ports that LANE_SERVICES says are the service's at this host. */
+  /** Ports that LANE_SERVICES adds to the service at this host. */
   readonly ports: ReadonlySet<number>;
 }
 
 const NO_PORTS: ReadonlySet<number> = new Set();
-/** Of http and https: what a URL without a port means. */
+/** Ports of http and https, which a URL without a port means. */
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
-/** Ports that are said to be another's; further ones are so in silence. */
+/** How many foreign ports are logged; further ones are left to DNS without a line. */
 const MAX_PORTS_TOLD = 100;
 const MAX_PORTS_NAMED = 3;
 
 /**
- * Hosts that are service names because somebody says so: the services of the lane groups, and those of LANE_SERVICES. A service that leaves
- * the lane groups stays a name as long as the registry has instances of it: its callers know no other address. Until the lane groups have come,
+ * Hosts that are declared as service names, by the lane groups or by LANE_SERVICES. A service that leaves
+ * the lane groups remains a name as long as the registry has instances of it: its callers know no other address. Until the lane groups arrive,
  * a host without a dot may be one: DNS may have it, too, and lead out of the lane.
  *
- * A host has more ports than the service: metrics, a database, a protocol of its own. The service's are the one that is not written (80 and 443),
- * those that its instances are registered with, and those that LANE_SERVICES adds; every other is left to DNS. As long as no
- * instance has been seen no port can be told apart, and all are the service's: DNS might lead out of the lane.
+ * A host has other ports than the service's: metrics, a database, another protocol. The service's ports are the unwritten one (80 and 443),
+ * those that its instances are registered with, and those that LANE_SERVICES adds; DNS gets every other. Until the first instance has been
+ * seen, ports can't be told apart, and all count as the service's: DNS might lead out of the lane.
  */
 export class DeclaredNames implements ServiceNames {
   readonly #tables: ServiceTables;
@@ -37,7 +37,7 @@ export class DeclaredNames implements ServiceNames {
   readonly #left = new Map<string, Declared>();
   readonly #told = new Set<string>();
 
-  /** `options`: hosts and services of LANE_SERVICES. `group`: the registry's group that they are in. */
+  /** `options`: hosts and services of LANE_SERVICES. `group`: their group in the registry. */
   constructor(
     tables: ServiceTables,
     group: string,
@@ -52,7 +52,7 @@ export class DeclaredNames implements ServiceNames {
     this.#log = log;
   }
 
-  /** Takes the services of the lane groups now in force. */
+  /** Takes the services of the lane groups in force. */
   declare(services: Iterable<string>): void {
     const before = this.#hosts;
     const hosts = new Map<string, Declared>();
@@ -104,7 +104,7 @@ export class DeclaredNames implements ServiceNames {
     const some = [...ports].slice(0, MAX_PORTS_NAMED).join(', ');
     const registered = ports.size > MAX_PORTS_NAMED ? `${some} and others` : some;
     this.#log.warn(
-      `calls to ${address} are left to DNS, as that is no port of the service: the registry has ${key.name} at ${registered}. If it is the service all the same, set LANE_SERVICES=${address}=${key.name}`,
+      `calls to ${address} go to DNS, because the service has no such port: the registry has ${key.name} at ${registered}. If it is the service, set LANE_SERVICES=${address}=${key.name}`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Kubernetes as the agent's registry (LANE_REGISTRY=kubernetes): hosts that are names of Services are learnt at their first call, and then
- * kept current. Nothing is registered: what an instance is, its pod says. A call to what is not known goes the way the app wrote it.
+ * Kubernetes as the agent's registry (LANE_REGISTRY=kubernetes): the agent learns a Service at the first call to its name, and then
+ * keeps it current. Nothing is registered: an instance is what its pod says. A call to an unknown host goes as the app wrote it.
  */
 import type { AgentOptions } from '@lane/core/agent';
 import type { RegistryState, ServiceKey, ServiceNames, Unsubscribe } from '@lane/core/model';
@@ -8,9 +8,9 @@ import type { Absence, KubernetesRegistry } from '@lane/kubernetes-registry';
 import type { AgentLog } from '../boot/log.js';
 import type { ObservedRegistry } from './learner.js';
 
-/** Hosts that could be Services; past this many, new ones are left alone rather than remembered. */
+/** How many hosts that could be Services are remembered; further ones are left alone. */
 const MAX_HOSTS = 1000;
-/** A namespace that we may not read is not asked for another guess sooner. */
+/** How long before a guess in a namespace that we may not read is tried again. */
 const REFUSED_MS = 60_000;
 const AS_WRITTEN = '. Calls to it go the way they would without the agent, whatever their lane';
 
@@ -37,7 +37,7 @@ export class KubernetesDiscovery implements ObservedRegistry, ServiceNames {
   readonly #hosts = new Map<string, Host>();
   readonly #hostsOfKeys = new WeakMap<ServiceKey, Host>();
   readonly #refusedAt = new Map<string, number>();
-  /** Namespaces that Services are known of. */
+  /** Namespaces with known Services. */
   readonly #readable = new Set<string>();
   #registry: KubernetesRegistry | undefined;
   #isBroken = false;
@@ -111,14 +111,14 @@ export class KubernetesDiscovery implements ObservedRegistry, ServiceNames {
     return made;
   }
 
-  /** Two or more labels must go on with `svc`: most other hosts are told apart by that. */
+  /** Two or more labels must be followed by `svc`, which rules out most other hosts. */
   #couldBeService(host: string): boolean {
     if (this.isEmpty) return false;
     const second = host.indexOf('.', host.indexOf('.') + 1);
     return !host.includes('.') || second === -1 || host.startsWith('svc', second + 1) || this.#aliases.has(host);
   }
 
-  /** undefined: there is no account to ask with. */
+  /** undefined: there is no service account. */
   #connect(): KubernetesRegistry | undefined {
     if (this.#registry !== undefined || this.#isBroken || this.#server === undefined) return this.#registry;
     const { accessByAccount, KubernetesRegistry, namespaceInCluster } = load();
@@ -133,7 +133,7 @@ export class KubernetesDiscovery implements ObservedRegistry, ServiceNames {
     } catch (error) {
       this.#isBroken = true;
       this.#log.error(
-        `the agent has no service account to ask Kubernetes with, calls go the way they would without it: ${(error as Error).message}. ` +
+        `the agent has no service account to ask Kubernetes with, so calls are not routed: ${(error as Error).message}. ` +
           'Is automountServiceAccountToken false?',
       );
       return undefined;

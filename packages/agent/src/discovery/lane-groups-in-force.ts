@@ -3,14 +3,14 @@ import type { LaneGroupsOptions } from '@lane/storage';
 import type { AgentLog } from '../boot/log.js';
 import { LEARN_TIMEOUT_MS } from './learner.js';
 
-/** The lane groups in force, and what is wrong with the newest document where that was refused. */
+/** The lane groups in force, and what is wrong with the newest document if it was refused. */
 export interface LaneGroupsState {
   readonly origin: 'store' | 'snapshot' | 'file' | null;
   readonly md5: string | null;
   readonly problems: readonly Problem[];
 }
 
-/** Puts lane groups in force as they come, and keeps what is to be told of them. */
+/** Applies lane groups as they arrive, and keeps what to report about them. */
 export class LaneGroupsInForce {
   readonly #use: (rules: LaneRules | undefined) => void;
   #state: LaneGroupsState = { origin: null, md5: null, problems: [] };
@@ -19,7 +19,7 @@ export class LaneGroupsInForce {
   #hasCome = false;
   #coming: { readonly until: Promise<void>; readonly settle: () => void } | undefined;
 
-  /** `use` puts rules in force: at once, for all requests from then on. */
+  /** `use` applies rules at once, to all further requests. */
   constructor(use: (rules: LaneRules | undefined) => void) {
     this.#use = use;
   }
@@ -28,19 +28,19 @@ export class LaneGroupsInForce {
     return this.#state;
   }
 
-  /** Says that they are asked for. */
+  /** Notes that they have been requested. */
   expect(): void {
     if (this.#hasCome || this.#isExpected) return;
     this.#isExpected = true;
     this.#expectedAtMs = performance.now();
   }
 
-  /** Whether they have been asked for, and have not come. */
+  /** Whether they have been requested and have not arrived. */
   get isExpected(): boolean {
     return this.#isExpected;
   }
 
-  /** Settles when they have come, or have been waited for long enough; never rejects. undefined: there is nothing to wait for. */
+  /** Settles when they arrive, or after the longest wait; never rejects. undefined: there is nothing to wait for. */
   coming(): Promise<void> | undefined {
     const leftMs = LEARN_TIMEOUT_MS - (performance.now() - this.#expectedAtMs);
     if (leftMs <= 0) this.#isExpected = false;
@@ -66,9 +66,9 @@ export class LaneGroupsInForce {
     this.#coming = undefined;
   }
 
-  /** Watches those of a file (LANE_RULES=file:PATH). */
+  /** Watches a file of them (LANE_RULES=file:PATH). */
   watchFile(path: string, log: AgentLog): void {
-    // Here and not at the top: it is not needed at start.
+    // Not at the top: it is not needed at start.
     const { watchLaneGroupsFile } = require('@lane/storage') as typeof import('@lane/storage');
     watchLaneGroupsFile(path, { log, ...this.intake });
   }

@@ -1,6 +1,7 @@
-/** Learns services at their first call, from whichever registry there is, and keeps observing them. */
+/** Learns services at their first call, from any registry, and keeps observing them. */
 import { serviceIdOf, type Registry, type ServiceKey, type ServiceTables, type SnapshotStore, type Unsubscribe } from '@lane/core/model';
 import type { AgentLog } from '../boot/log.js';
+import { safely } from '../patching/safely.js';
 
 /** A registry as the agent uses it. */
 export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'defaultGroup' | 'holdMs' | 'watchTrouble'> {
@@ -14,13 +15,13 @@ export interface ObservedRegistry extends Pick<Registry, 'names' | 'state' | 'de
 
 /** How long a call waits for the registry, in milliseconds. */
 export const LEARN_TIMEOUT_MS = 3_000;
-/** What was not there is not asked for again sooner. */
+/** How long before a missing service is looked up again. */
 const ABSENT_MS = 10_000;
 
 interface Learnt {
-  /** undefined: the answer is there, or has been waited for long enough. */
+  /** undefined: the answer has arrived, or the wait is over. */
   pending: Promise<void> | undefined;
-  /** Since when the registry says that there is no such service; `performance.now()`. */
+  /** Since when the registry reports no such service; `performance.now()`. */
   absentSince: number | undefined;
 }
 
@@ -37,7 +38,7 @@ export class Learner {
     this.#log = log;
   }
 
-  /** Begins to learn a service. Settles when it is known or can't be, never rejects; undefined: there is nothing to wait for. */
+  /** Starts learning a service. Settles when it is known or can't be; never rejects. undefined: there is nothing to wait for. */
   learn(key: ServiceKey): Promise<void> | undefined {
     const id = serviceIdOf(key);
     const known = this.#services.get(id);
@@ -45,21 +46,25 @@ export class Learner {
     const isAgain = known !== undefined;
     if (isAgain && (known.absentSince === undefined || performance.now() - known.absentSince < ABSENT_MS)) return undefined;
     const pending = this.#observe(key, id);
-    // Looked for again besides: the call need not wait for what was not there a moment ago.
+    // Looked up again in parallel: the call need not wait for a service that was missing a moment ago.
     return isAgain ? undefined : pending;
   }
 
   #observe(key: ServiceKey, id: string): Promise<void> | undefined {
-    let settle = (): void => {};
-    let isAnswered = false;
+    let isSettled = false;
+    let settle = (): void => void (isSettled = true);
     const learnt: Learnt = { pending: undefined, absentSince: undefined };
     const leave = this.#registry.observe(key, (instances) => {
-      isAnswered = true;
       if (instances !== undefined) {
         learnt.absentSince = undefined;
-        const inUse = this.#tables.update(key, instances).instances;
-        this.#registry.snapshots?.save(key, inUse);
-      } else if (this.#tables.get(key) === undefined) {
+        // A list of very many instances is taken over several turns of the event loop: a first call waits for that, too.
+        this.#tables.push(key, instances, 'registry', (table) => {
+          if (table !== undefined) this.#registry.snapshots?.save(key, table.instances);
+          settle();
+        });
+        return;
+      }
+      if (this.#tables.get(key) === undefined && this.#tables.whenTaken(key) === undefined) {
         learnt.absentSince = performance.now();
         // It may call back before it returns.
         queueMicrotask(() => leave?.());
@@ -68,12 +73,17 @@ export class Learner {
     });
     if (leave === undefined) return undefined;
     this.#services.set(id, learnt);
-    if (isAnswered) return undefined;
+    if (isSettled) return undefined;
+    const giveUp = safely('learner', () => {
+      // What has come is taken, whatever it holds up.
+      this.#tables.finish(key);
+      if (learnt.pending !== undefined) this.#giveUp(key);
+    });
     learnt.pending = new Promise((resolve) => {
       // Holds the process: a call of the app's waits that has no socket yet.
       const impatient = setTimeout(() => {
-        this.#giveUp(key);
-        settle();
+        giveUp();
+        if (learnt.pending !== undefined) settle();
       }, LEARN_TIMEOUT_MS);
       settle = () => {
         clearTimeout(impatient);
@@ -94,7 +104,7 @@ export class Learner {
     this.#log.once(
       `unknown ${serviceIdOf(key)}`,
       'warn',
-      `service ${key.name} (${key.group}) is called by name, but ${kind} did not tell of it in ${LEARN_TIMEOUT_MS} ms: such calls go the way they would without the agent until it does`,
+      `service ${key.name} (${key.group}) is called by name, but ${kind} did not answer within ${LEARN_TIMEOUT_MS} ms: until it does, such calls go where they would without the agent`,
     );
   }
 }

@@ -31,20 +31,20 @@ import type { LaneGroupsInForce } from './lane-groups-in-force.js';
 import type { ObservedRegistry } from './learner.js';
 
 type RegistryPackage = typeof import('@lane/nacos-registry');
-// Loaded when an SDK is, or when there is something to connect to: not at start.
+// Loaded with an SDK, or when there is something to connect to: not at start.
 const registry = (): RegistryPackage => require('@lane/nacos-registry') as RegistryPackage;
 const storage = (): typeof import('@lane/storage') => require('@lane/storage') as typeof import('@lane/storage');
 
-/** What Nacos' side of the agent needs of the rest. */
+/** What the agent's Nacos part needs from the rest. */
 export interface NacosDiscoveryParts {
   readonly options: AgentOptions;
   readonly log: AgentLog;
   readonly tables: ServiceTables;
   readonly codec: TagCodec;
   readonly laneGroups: LaneGroupsInForce;
-  /** Told what the app registers, with the metadata as it goes out. */
+  /** Called with what the app registers, and the metadata as it goes out. */
   readonly registered: (key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration) => void;
-  /** Told what the app takes out of the registry by itself. */
+  /** Called with what the app deregisters by itself. */
   readonly deregistered: (key: ServiceKey, address: string) => void;
   /** What holds registrations back, under LANE_LOSSLESS. */
   readonly gate: () => RegistrationGate | undefined;
@@ -52,7 +52,7 @@ export interface NacosDiscoveryParts {
   readonly announcement: () => RegistrationAnnouncement | undefined;
 }
 
-/** Who asked before there was anybody to ask. */
+/** Requests from before there was a client. */
 interface Waiting {
   readonly key: ServiceKey;
   readonly listener: (instances: readonly Instance[]) => void;
@@ -60,7 +60,7 @@ interface Waiting {
   hasLeft: boolean;
 }
 
-/** Nacos, as the app's own client and the agent's options name it. */
+/** Nacos, as given by the app's own client and the agent's options. */
 export class NacosDiscovery implements ObservedRegistry {
   readonly names = undefined;
   readonly holdMs = BEATS_HOLD_MS;
@@ -86,7 +86,7 @@ export class NacosDiscovery implements ObservedRegistry {
 
   /** Observes a service; before the app's client has been used, from then on. undefined: there is no client of either. */
   observe(key: ServiceKey, listener: InstanceListener): Unsubscribe | undefined {
-    // Of another namespace the app's own client alone can tell.
+    // Only the app's own client knows another namespace.
     if (key.namespace !== undefined) return undefined;
     if (this.#connection === undefined) this.connect();
     if (this.#connection !== undefined) return this.#connection.observe(key, listener);
@@ -99,7 +99,7 @@ export class NacosDiscovery implements ObservedRegistry {
     };
   }
 
-  /** Decorates the naming client among a package's exports; one that is decorated already is left alone. */
+  /** Decorates the naming client among a package's exports, unless it is decorated already. */
   decorateSdk(sdk: 'nacos' | 'nacos-sdk-rust-binding-node', exports: unknown): void {
     const { decorate, decorateClass, nacosAdapter, nacosGrpcAdapter } = registry();
     const adapter = sdk === 'nacos' ? nacosAdapter : nacosGrpcAdapter;
@@ -108,7 +108,7 @@ export class NacosDiscovery implements ObservedRegistry {
       this.#parts.log.once(
         `no client in ${sdk}`,
         'warn',
-        `${sdk} has no ${adapter.clientClass} as expected: its calls are not routed. Is this a version that the agent does not know?`,
+        `${sdk} does not export ${adapter.clientClass}, so its calls are not routed: the agent may not know this version`,
       );
       return;
     }
@@ -141,7 +141,7 @@ export class NacosDiscovery implements ObservedRegistry {
       gate: gate(),
       warmupMs: options.warmupMs,
       place: options,
-      // Where the app's own client goes, the agent goes too; settings of the agent's own come first.
+      // The agent's own settings come first; otherwise it connects where the app's client does.
       namespace: () => options.nacosNamespace ?? this.#connection?.state.namespace,
       onConnection: (info) => this.#open({ ...info, server: options.nacosServer ?? info.server }),
     });
@@ -167,7 +167,7 @@ export class NacosDiscovery implements ObservedRegistry {
       });
     } catch (error) {
       this.#isBroken = true;
-      log.error(`the agent can't connect to Nacos, lanes follow the app's own discovery alone: ${(error as Error).message}`);
+      log.error(`the agent can't connect to Nacos and routes only by the app's own discovery: ${(error as Error).message}`);
       return;
     }
     this.#connection = connection;
@@ -208,7 +208,7 @@ function createGuard(): LaneNamingOptions['guard'] {
   };
 }
 
-/** Snapshots are kept per server and namespace, which are known only once the app's client is first used. */
+/** Snapshots are kept per server and namespace, which are known only from the first use of the app's client. */
 class LateSnapshots implements SnapshotStore {
   #store: SnapshotStore | undefined;
 

@@ -1,12 +1,12 @@
 import type { ServiceKey } from '@lane/core/model';
 import { packageNameOf } from '../boot/package-name.js';
 
-/** This very service: its name is the option, else what it registers as, else that in its package.json, else empty. */
+/** This service: its name is the option, else the name it registers under, else that in its package.json, else empty. */
 export class OwnService {
   readonly #groupOfRegistry: () => string;
   #name: string | undefined;
   #group: string | undefined;
-  /** Read when it is asked for: only entry rules need it. */
+  /** Read on demand: only entry rules need it. */
   #packageName: string | undefined;
 
   constructor(name: string | undefined, groupOfRegistry: () => string) {
@@ -23,7 +23,7 @@ export class OwnService {
     return { name: this.name, group: this.#group ?? this.#groupOfRegistry() };
   }
 
-  /** Takes the name under which the app registers, unless it has one already: then the answer is false. */
+  /** Takes the name under which the app registers; returns false if it has one already. */
   registeredAs(key: ServiceKey): boolean {
     this.#group = key.group;
     if (this.#name !== undefined) return false;

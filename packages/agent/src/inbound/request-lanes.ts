@@ -15,24 +15,24 @@ import {
 } from '@lane/core/model';
 import type { EntryRules, RequestView, Trust, TrustTest } from '@lane/core/rules';
 
-/** What keeps the decision on a request: the request itself, or the stream of HTTP/2. */
+/** What holds the decision for a request: the request itself, or the stream of HTTP/2. */
 export interface Marked {
-  /** Of HTTP/2: the stream that the request was made of, where its tag has been decided already. */
+  /** HTTP/2: the stream of the request, if its tag has been decided already. */
   readonly stream?: { [REQUEST_MARK]?: RequestTag };
   [REQUEST_MARK]?: RequestTag;
 }
 
-/** How to look at inbound requests, in whatever form a server has them. One for all requests, so that none costs an object. */
+/** Reads inbound requests in a server's form. One for all requests, so that none costs an object. */
 export interface RequestSource<G> {
-  /** The peer's address; asked for only where not everybody is trusted. */
+  /** The peer's address; read only if not everybody is trusted. */
   remoteAddress(given: G): string | undefined;
-  /** What entry rules look at; asked for only where there are any. */
+  /** What entry rules look at; read only if there are any. */
   view(given: G): RequestView;
 }
 
 /** Decides the lanes of inbound requests. */
 export class RequestLanes {
-  /** Told of each tagged request, before its handler is run. */
+  /** Called with each tagged request, before its handler runs. */
   onTagged: ((context: LaneContext) => void) | undefined;
 
   readonly #codec: TagCodec;
@@ -47,15 +47,15 @@ export class RequestLanes {
     this.#trusts = trustOf(trust);
   }
 
-  /** Puts entry rules in force, and the tag that untagged requests are stamped with. */
+  /** Applies entry rules, and the tag that untagged requests are stamped with. */
   use(entry: EntryRules | undefined, stamp: Tag | undefined): void {
     this.#entry = entry;
     this.#stamp = stamp;
   }
 
   /**
-   * The context to run an inbound request's handler in; undefined: leave things as they are, which is base. `given` is what `source`
-   * looks at. On the request path, change with care.
+   * The context to run an inbound request's handler in; undefined: change nothing, which is base. `given` is what `source`
+   * reads. On the request path, change with care.
    */
   contextOf<G>(marked: Marked, rawHeaders: readonly string[], given: G, source: RequestSource<G>): LaneContext | undefined {
     let mark = marked[REQUEST_MARK] ?? marked.stream?.[REQUEST_MARK];
@@ -69,7 +69,7 @@ export class RequestLanes {
       }
       mark = inbound === undefined && this.#entry === undefined && this.#stamp === undefined ? NO_TAG : this.#decide(inbound, given, source);
       disbelieved ||= inbound !== undefined && mark.tag !== inbound;
-      // An entry rule, and a stamp, say of all services what the request named each for itself.
+      // An entry rule or a stamp decides for all services; the request's tags for single services no longer count.
       if (carried !== undefined && !disbelieved && mark.tag === inbound) mark = { ...mark, carried };
       marked[REQUEST_MARK] = mark;
     }
@@ -79,7 +79,7 @@ export class RequestLanes {
       this.onTagged?.(context);
       return context;
     }
-    // Expressly base where there is something to get away from: a lane around us, or a tag that the app might copy.
+    // Expressly base, if there is a lane around us to leave, or a tag that the app might copy.
     return disbelieved || currentContext() !== undefined ? laneContext(undefined) : undefined;
   }
 
@@ -103,11 +103,11 @@ export class RequestLanes {
   }
 }
 
-/** undefined: everybody is trusted, and nothing has to be asked. */
+/** undefined: everybody is trusted. */
 function trustOf(trust: Trust): TrustTest | undefined {
   if (trust === 'all') return undefined;
   if (trust === 'none') return () => false;
-  // Here and not at the top: few apps name networks.
+  // Not at the top: few apps name networks.
   const { compileTrust } = require('@lane/core/rules') as typeof import('@lane/core/rules');
   return compileTrust(trust);
 }

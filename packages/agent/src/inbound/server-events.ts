@@ -1,9 +1,9 @@
 /**
- * Events of servers, before anybody hears of them. `emit` of the server is the one place where a handler can be run in the
- * request's lane: the channel `http.server.request.start` is published, not run.
+ * Events of servers, before their listeners. The server's `emit` is the one place where a handler can run in the
+ * request's lane: the channel `http.server.request.start` only publishes.
  *
- * Patched on net.Server, which the servers of http, https and http2 inherit from: so those need not be loaded in apps that
- * don't use them.
+ * Patched on net.Server, from which the servers of http, https and http2 inherit, so apps that don't use them
+ * need not load them.
  */
 import http from 'node:http';
 import net from 'node:net';
@@ -11,7 +11,7 @@ import { enterContext, type LaneContext } from '@lane/core/model';
 import { onBuiltinLoaded } from '../patching/builtin-hook.js';
 import { wrap } from '../patching/wrap.js';
 
-/** Gives the lane to emit in; undefined: leave things as they are. Called with the arguments of `emit`. */
+/** Returns the lane to emit in; undefined: change nothing. Called with the arguments of `emit`. */
 export type ServerEventHook = (args: readonly unknown[]) => LaneContext | undefined;
 
 type Emit = (...args: unknown[]) => boolean;
@@ -23,11 +23,23 @@ export function onServerEvent(event: string, hook: ServerEventHook): void {
   hooks.set(event, hook);
   if (hooks.size > 1) return;
   hookEmit(net.Server.prototype);
-  // Another agent that came first has put an `emit` of its own there, which never asks the inherited one.
+  // Another agent that came first has put its own `emit` there, which never calls the inherited one.
   if (Object.hasOwn(http.Server.prototype, 'emit')) hookEmit(http.Server.prototype);
   onBuiltinLoaded('https', () => {
     const { prototype } = (require('node:https') as typeof import('node:https')).Server;
     if (Object.hasOwn(prototype, 'emit')) hookEmit(prototype);
+  });
+}
+
+const listening: Array<() => void> = [];
+
+/** Calls `listener` as a server starts listening. */
+export function onListening(listener: () => void): void {
+  listening.push(listener);
+  if (listening.length > 1) return;
+  onServerEvent('listening', () => {
+    for (const each of listening) each();
+    return undefined;
   });
 }
 

@@ -1,13 +1,13 @@
 /**
- * amqp-connection-manager keeps messages while its channel is not up, and publishes them all as it comes up, in the lane of whoever opened
- * it. Their options say in which lane they were handed in; amqplib publishes them there.
+ * amqp-connection-manager keeps messages while its channel is down, and publishes them all once it is up, in the lane of whoever opened
+ * it. Their options record the lane in which they were handed in; amqplib publishes them there.
  */
 import { currentContext, laneContext } from '@lane/core/model';
 import { sentIn } from '../messages/sent-in.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
-/** Where the options stand. */
+/** Position of the options. */
 const METHODS = [
   ['publish', 3],
   ['sendToQueue', 2],

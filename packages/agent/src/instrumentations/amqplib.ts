@@ -39,7 +39,7 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
   const laneOf = safely('amqplib', (message: Delivered | null) => laneOfMessage(message?.properties?.headers, runtime));
   wrap(prototype, 'sendMessage', (original) => {
     return function sendMessage(this: unknown, ...args: unknown[]): unknown {
-      // Made anew for each message by amqplib itself.
+      // amqplib creates it for each message.
       addLane(args[1] as { headers?: MessageHeaders });
       return Reflect.apply(original, this, args);
     };
@@ -52,7 +52,7 @@ export function patch({ exports, file, filename, runtime }: LoadedFile): void {
   });
 }
 
-/** What has been kept by somebody else is published in the lane in which it was handed in. */
+/** Publishes a message that somebody else has kept in the lane in which it was handed in. */
 function publishInLane(prototype: object): void {
   wrap(
     prototype,

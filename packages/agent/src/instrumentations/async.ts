@@ -1,8 +1,8 @@
 /**
- * async's queues, and those of neo-async, which are built like them, call their worker, and `memoize` its callers, when somebody else's task is done. Tasks remember the lane in
- * which they were pushed, and the worker is run in it.
- * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module is
- * not reached, nor is another file of its internals.
+ * async's queues, and those of neo-async, which are built like them, call their worker, and `memoize` its callers, when another task is done. Tasks
+ * remember the lane in which they were pushed, and the worker runs in it.
+ * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module and
+ * other internal files are out of reach.
  */
 import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
@@ -16,7 +16,7 @@ interface Item {
 }
 type Worker = (...args: unknown[]) => unknown;
 
-/** What adds to the list of tasks, and which argument is the item. */
+/** The method that adds to the list of tasks, and which argument is the item. */
 const ADDS = [
   ['push', 0],
   ['unshift', 0],
@@ -51,7 +51,7 @@ function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks:
     const worker = function worker(this: unknown, ...args: unknown[]): unknown {
       return next === undefined ? Reflect.apply(given as Worker, this, args) : enterContext(next, given as Worker, this, args);
     };
-    // By this async tells functions that give promises from those that call back.
+    // async uses this to tell functions that return promises from those that call back.
     const tag = (given as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];
     if (tag !== undefined) Object.defineProperty(worker, Symbol.toStringTag, { value: tag });
     const made = Reflect.apply(original, this, [worker, ...rest]);

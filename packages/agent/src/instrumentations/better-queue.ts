@@ -1,6 +1,6 @@
 /**
- * better-queue runs a task when others are done, and keeps it in a store meanwhile. A ticket stands for who has pushed it, and has its lane;
- * a task that several have pushed, and a batch, runs in the lane of the last.
+ * better-queue runs a task when others are done, and keeps it in a store meanwhile. The ticket of a push has its lane;
+ * a task pushed several times, and a batch, runs in the lane of the last.
  */
 import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
@@ -17,7 +17,7 @@ export function patch({ exports }: LoadedFile): void {
     return function push(this: unknown, ...args: unknown[]): unknown {
       if (typeof args[1] === 'function') args[1] = bindLane(args[1] as () => unknown);
       const ticket = Reflect.apply(original, this, args) as object;
-      // Pushed again by the queue itself once its store is there, with the same ticket.
+      // The queue itself pushes it again once its store is there, with the same ticket.
       if (!lanes.has(ticket)) lanes.set(ticket, currentContext() ?? laneContext(undefined));
       return ticket;
     };

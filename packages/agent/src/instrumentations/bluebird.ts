@@ -1,4 +1,4 @@
-/** bluebird settles promises from a queue of its own, in the lane of whoever filled it first: handlers are bound as they are given. */
+/** bluebird settles promises from its own queue, in the lane of whoever filled it first, so handlers are bound as they are passed. */
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
@@ -7,7 +7,7 @@ const WITH_CALLBACK = ['map', 'filter', 'each', 'mapSeries', 'reduce'];
 
 export function patch({ exports }: Pick<LoadedFile, 'exports'>): void {
   const { prototype } = exports as { prototype: object };
-  // A copy with a class of its own, as request-promise has.
+  // A copy with its own class, like that of request-promise.
   wrap(exports as object, 'getNewLibraryCopy', (original) => {
     return function getNewLibraryCopy(this: unknown, ...args: unknown[]): unknown {
       const copy = Reflect.apply(original, this, args);
@@ -15,7 +15,7 @@ export function patch({ exports }: Pick<LoadedFile, 'exports'>): void {
       return copy;
     };
   });
-  // Its further arguments are for bluebird's own use.
+  // Its other arguments are for bluebird's internal use.
   bindArguments(prototype, '_then', 2);
   for (const method of WITH_CALLBACK) {
     bindArguments(prototype, method);

@@ -1,5 +1,6 @@
-/** bull: the tag goes in the job's options, under `lane`, since its data is the app's; the processor runs in its lane. */
+/** bull: the tag goes into the job's options, under `lane`, because its data belongs to the app; the processor runs in its lane. */
 import type { LoadedFile } from '../patching/instrumentation.js';
+import type { TakenJob } from '../messages/isolation/bull.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
@@ -15,7 +16,7 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
       const carrier = withLane(job.opts?.lane, runtime);
       if (carrier !== undefined && Object.keys(carrier).length > 0) job.opts = { ...job.opts, lane: carrier };
     });
-    // Called as a job is stored, and when one is moved or retried, whose lane is written already.
+    // Called as a job is stored, and as one is moved or retried, which already has its lane.
     wrap(prototype, 'toData', (original) => {
       return function toData(this: Job, ...args: never[]): unknown {
         if (this.opts?.lane === undefined) addLane(this);
@@ -24,13 +25,21 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
     });
     return;
   }
-  if (runtime.isolates)
-    runtime.log.once('bull isolate', 'warn', 'LANE_MESSAGES=isolate has no effect on bull: jobs of all lanes are shared; bullmq can do it');
   const laneOf = safely('bull', (job: Job | undefined) => laneOfMessage(job?.opts?.lane, runtime));
+  const isolation = runtime.isolates ? (require('../messages/isolation/bull.js') as typeof import('../messages/isolation/bull.js')) : undefined;
+  const deciderOf = isolation?.isolateQueues(prototype, runtime);
+  const takesOf = deciderOf === undefined ? undefined : safely('bull isolation', deciderOf);
   wrap(prototype, 'processJob', (original) => {
     return function processJob(this: unknown, ...args: unknown[]): unknown {
-      const context = laneOf(args[0] as Job);
-      return context === undefined ? Reflect.apply(original, this, args) : handleInLane(context, original, this, args);
+      // Without a job there was none to take.
+      const job = args[0] as (Job & TakenJob) | undefined;
+      const context = laneOf(job);
+      if (context === undefined) return Reflect.apply(original, this, args);
+      const process = (): unknown => handleInLane(context, original, this, args);
+      if (isolation === undefined || takesOf === undefined || !job) return process();
+      // Rather twice than not at all.
+      const taken = takesOf(this as Parameters<typeof takesOf>[0])?.(context.tag) ?? true;
+      return isolation.handleTaken(taken, process, () => isolation.putBack(job, runtime), 'awaited');
     };
   });
 }

@@ -1,11 +1,12 @@
 /**
  * bullmq: the tag goes in `opts.telemetry.metadata`, where its own telemetry keeps a carrier as JSON; other entries there stay.
- * Limit: jobs that a scheduler makes belong to no request.
+ * Limit: a scheduler's jobs belong to no request.
  */
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { TakenJob } from '../messages/isolation/bullmq.js';
 import { handleInLane, laneOfMessage, withLane, type MessageHeaders } from '../messages/messages.js';
 import type { Messaging } from '../messages/messaging.js';
+import { copyWith } from '../patching/copy-with.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -72,7 +73,7 @@ export function patch({ exports, runtime }: LoadedFile): void {
   });
 }
 
-/** What is no job, or no node of a flow, is for the library to refuse. */
+/** The library refuses what is not a job or a node of a flow. */
 function isObject(value: unknown): value is Node {
   return typeof value === 'object' && value !== null;
 }
@@ -81,10 +82,10 @@ function optionsWithLane(options: JobOptions | undefined, runtime: Messaging): J
   const carrier = carrierOf(options);
   const written = withLane(carrier, runtime);
   if (written === carrier || written === undefined || Object.keys(written).length === 0) return undefined;
-  return { ...options, telemetry: { ...options?.telemetry, metadata: JSON.stringify(written) } };
+  return copyWith(options, 'telemetry', copyWith(options?.telemetry, 'metadata', JSON.stringify(written)));
 }
 
-/** What is in a job's metadata, where that is a carrier. */
+/** The content of a job's metadata, if it is a carrier. */
 function carrierOf(options: JobOptions | undefined): MessageHeaders | undefined {
   const metadata = options?.telemetry?.metadata;
   if (typeof metadata !== 'string' || !metadata.startsWith('{')) return undefined;

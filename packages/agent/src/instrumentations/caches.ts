@@ -1,8 +1,8 @@
 /**
- * Caches above the clients. They keep answers by URL, before there is a header of ours: base would get what gray has been told, and the
- * other way round. Where a cache has one place that makes its keys, the tag becomes part of them; where it has none, the call of a tagged
- * request goes past the cache, neither told what it holds nor leaving its answer there.
- * Limits: ES modules before Node 22.15, and what an app keeps itself (whole pages, memoized results).
+ * Caches above the clients. They key answers by URL, before our header is there: base would get gray's answers, and gray would get
+ * base's. If a cache builds its keys in one place, the tag becomes part of them; otherwise a tagged request's call
+ * bypasses the cache, for reading and for writing.
+ * Limits: ES modules before Node 22.15, and what an app caches itself (whole pages, memoized results).
  */
 import { urlToHttpOptions } from 'node:url';
 import { currentContext } from '@lane/core/model';
@@ -16,7 +16,7 @@ export function patch({ exports, file, holder }: LoadedFile): void {
   switch (file) {
     case 'next/dist/server/lib/incremental-cache/index.js': {
       const { prototype } = (exports as { IncrementalCache: { prototype: object } }).IncrementalCache;
-      // It was called fetchCacheKey before Next 15.
+      // Called fetchCacheKey before Next 15.
       for (const method of ['generateCacheKey', 'fetchCacheKey']) wrap(prototype, method, keyOfUrl);
       return;
     }
@@ -45,7 +45,7 @@ export function patch({ exports, file, holder }: LoadedFile): void {
         };
       });
       return;
-    // Of @nestjs: what it keeps are answers of the app itself, which were made of what others had told it.
+    // @nestjs: it caches the app's own answers, which are made from other services' answers.
     default:
       wrap((exports as { CacheInterceptor: { prototype: object } }).CacheInterceptor.prototype, 'intercept', (original) => {
         return function intercept(this: unknown, ...args: unknown[]): unknown {
@@ -56,7 +56,7 @@ export function patch({ exports, file, holder }: LoadedFile): void {
   }
 }
 
-/** Wraps a method that a constructor gives each instance, as it is given: the prototype has none. */
+/** Wraps a method that a constructor sets on each instance, as it is set: the prototype has none. */
 function asGiven(prototype: object, name: string, make: (original: Method) => Method): void {
   Object.defineProperty(prototype, name, {
     configurable: true,
@@ -82,7 +82,7 @@ function pastCacheable(original: Method): Method {
   };
 }
 
-/** Options, a text or a URL. */
+/** Options, a string or a URL. */
 function optionsOf(given: unknown): object {
   return typeof given === 'string' || given instanceof URL ? urlToHttpOptions(new URL(given)) : (given as object);
 }
@@ -105,7 +105,7 @@ function keyOfConfig(original: Method): Method {
   };
 }
 
-/** What makes an interceptor, which a tagged request's dispatch passes by. */
+/** Creates an interceptor, which a tagged request's dispatch bypasses. */
 function pastInterceptor(original: (...options: unknown[]) => Interceptor): Method {
   return function makeInterceptor(this: unknown, ...options: unknown[]): unknown {
     const made = { interceptor: Reflect.apply(original, this, options) };

@@ -1,6 +1,6 @@
 /**
- * fastq hands a task to its worker when another is done, and gives no other trace of it: a task is queued in a box
- * with its lane, which is opened for whoever sees tasks (the worker, the error handler, `getQueue`).
+ * fastq hands a task to its worker when another is done, and leaves no other trace of it. So a task is queued in a box
+ * with its lane; whoever sees tasks (the worker, the error handler, `getQueue`) gets it unwrapped.
  */
 import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';

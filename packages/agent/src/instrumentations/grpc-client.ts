@@ -1,8 +1,8 @@
 /**
  * Clients of @grpc/grpc-js. A channel's `createCall` runs in the caller's context; later, calls wait for the connection and are
- * sent and answered in somebody else's. So lane and destination are fixed there: a call that its channel would take to the
- * wrong instance is made on a channel of our own beside it, with the same credentials and options.
- * Limit: waitForReady of a channel to a service name, which DNS does not know, waits in vain.
+ * sent and answered in somebody else's. So lane and destination are fixed there: if the channel would take a call to the
+ * wrong instance, the call is made on a sibling channel of ours, with the same credentials and options.
+ * Limit: waitForReady of a channel to a service name, which DNS does not know, never resolves.
  */
 import { isIP } from 'node:net';
 import {
@@ -19,8 +19,9 @@ import {
 import type { Series } from '@lane/core/agent';
 import { carryLane, type Reach } from '../outbound/carry-lane.js';
 import { deferredCall, failedCall, UNAVAILABLE, type Call, type Metadata, type Status } from '../outbound/grpc/calls.js';
-import { connectedChannel, isReady, READY } from '../outbound/grpc/connected.js';
+import { connectedChannel, hasFailed, isReady, READY } from '../outbound/grpc/connected.js';
 import { createSiblings, reachOf, targetOf, type Channel, type ChannelClass } from '../outbound/grpc/siblings.js';
+import type { Attempt } from '../outbound/connecting/connecting.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { settled, unavailableError, type Outbound } from '../outbound/outbound.js';
 import { safely } from '../patching/safely.js';
@@ -32,28 +33,41 @@ type CreateCall = (this: Channel, ...args: unknown[]) => Call;
 export function patch({ exports, runtime }: LoadedFile): void {
   const { ChannelImplementation } = exports as { ChannelImplementation: ChannelClass };
   const siblings = createSiblings(ChannelImplementation);
-  wrap(ChannelImplementation.prototype as object, 'createCall', (original: CreateCall) => createCallInLane(original, siblings, runtime));
+  const waiting: WaitingCalls = new WeakMap();
+  wrap(ChannelImplementation.prototype as object, 'createCall', (original: CreateCall) => createCallInLane(original, siblings, waiting, runtime));
   wrap(ChannelImplementation.prototype as object, 'close', (original) => {
     return function close(this: Channel, ...args: never[]): unknown {
       siblings.close(this);
-      return Reflect.apply(original, this, args);
+      const result = Reflect.apply(original, this, args) as unknown;
+      for (const end of waiting.get(this) ?? []) end();
+      return result;
     };
   });
 }
 
-function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, outbound: Outbound): CreateCall {
+/** By channel, what ends its calls that are not made yet. */
+type WaitingCalls = WeakMap<Channel, Set<() => void>>;
+
+function createCallInLane(original: CreateCall, siblings: ReturnType<typeof createSiblings>, waiting: WaitingCalls, outbound: Outbound): CreateCall {
   const { router, connecting, observers, unresolved } = outbound;
   const judge = safely('grpc-client destination', (channel: Channel, waited: boolean): Verdict | undefined => {
     const target = router.isEmpty ? undefined : targetOf(channel);
     return target === undefined ? undefined : router.judge(target.host, target.port, currentContext()?.tag, waited);
   });
   const beside = safely('grpc-client sibling', siblings.of);
-  const begin = safely('grpc-client tries', connecting.begin.bind(connecting));
+  const begin = safely('grpc-client tries', (channel: Channel, verdict: SettledVerdict): Attempt | undefined => {
+    if (verdict.kind === 'redirect') return connecting.begin(verdict);
+    if (verdict.kind !== 'as-is') return undefined;
+    // Before 1.13 it creates sessions before their sockets are connected, and goes by the channel's target, not by a session's address.
+    if (!('_createSecureConnector' in channel.internalChannel.credentials)) connecting.movesSessions = false;
+    // A connected channel resolves nothing.
+    return isReady(channel) ? undefined : connecting.beginAt(verdict.instance.ip, verdict.instance.port);
+  });
   const prepare = safely('grpc-client call', (call: StartedCall, channel: Channel, series: Series | undefined, name: string | undefined) => {
     startInLane(Object.getPrototypeOf(call) as object, outbound);
     call[START] = { context: currentContext(), reach: reachOf(channel), inLane: hasEnteredLane(), series, name };
   });
-  /** The host of a channel that is not connected, where it is a name: DNS may not know it. */
+  /** The host of an unconnected channel, if it is a name: DNS may not know it. */
   const nameToResolve = safely('grpc-client name', (channel: Channel): string | undefined => {
     if (!unresolved.canAsk || channel.getConnectivityState(false) === READY) return undefined;
     const host = targetOf(channel)?.host;
@@ -68,7 +82,12 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
   return function createCall(this: Channel, ...args: unknown[]): Call {
     if (siblings.has(this)) return original.apply(this, args);
     const deadline = args[1] as Date | number;
-    /** The call, or what makes it once there is a channel for it. */
+    const defer = (coming: Promise<() => Call>): Call => {
+      let calls = waiting.get(this);
+      if (calls === undefined) waiting.set(this, (calls = new Set()));
+      return deferredCall(coming, deadline, calls);
+    };
+    /** The call, or the promise of it once there is a channel. */
     const proceed = (verdict: SettledVerdict): Call | Promise<() => Call> => {
       const series = observers.traffic === undefined ? undefined : count(observers.traffic, this, verdict);
       if (verdict.kind === 'unavailable') {
@@ -81,22 +100,28 @@ function createCallInLane(original: CreateCall, siblings: ReturnType<typeof crea
         if (series !== undefined || name !== undefined || hasEnteredLane()) prepare(call, this, series, name);
         return call;
       };
-      const attempt = verdict.kind === 'redirect' ? begin(verdict) : undefined;
-      const channel = attempt === undefined ? undefined : beside(this, attempt.instance, attempt.byName);
-      if (attempt === undefined || channel === undefined || isReady(channel)) return make(channel ?? this);
-      const channelTo = (): Channel => beside(this, attempt.instance, attempt.byName) ?? channel;
+      const attempt = begin(this, verdict);
+      if (attempt === undefined) return make(this);
+      // After a failure, the app's own channel waits longer than ours before it reconnects.
+      const own = verdict.kind === 'as-is' && !hasFailed(this) ? verdict.instance : undefined;
+      const channelTo = (): Channel => {
+        const { ip, port } = attempt.instance;
+        return (own?.ip === ip && own.port === port ? undefined : beside(this, attempt.instance, attempt.byName)) ?? this;
+      };
+      const channel = channelTo();
+      if (isReady(channel)) return make(channel);
       return connectedChannel(connecting, attempt, deadline, channelTo).then((connected) => bindLane(() => make(connected)));
     };
     const verdict = judge(this, false);
     if (verdict?.kind !== 'wait') {
       const made = proceed(settled(verdict));
-      return made instanceof Promise ? deferredCall(made, deadline) : made;
+      return made instanceof Promise ? defer(made) : made;
     }
     const resume = bindLane(async (): Promise<() => Call> => {
       const made = await proceed(settled(judge(this, true)));
       return typeof made === 'function' ? made : () => made;
     });
-    return deferredCall(verdict.until.then(resume, resume), deadline);
+    return defer(verdict.until.then(resume, resume));
   };
 }
 
@@ -104,14 +129,14 @@ const START = Symbol('lane.start');
 type Listener = Record<string, (...args: never[]) => unknown>;
 type Start = (this: StartedCall, metadata: Metadata, listener: Listener) => unknown;
 
-/** A call, and what is done as it is started. */
+/** A call, and what to do as it starts. */
 interface StartedCall extends Call {
   [START]?: {
     readonly context: LaneContext | undefined;
     readonly reach: Reach | undefined;
     readonly inLane: boolean;
     readonly series: Series | undefined;
-    /** The host that DNS may not know. */
+    /** A host that DNS may not know. */
     readonly name: string | undefined;
   };
 }

@@ -5,22 +5,23 @@
 import http from 'node:http';
 import { REQUEST_MARK, type LaneContext } from '@lane/core/model';
 import type { RequestView } from '@lane/core/rules';
+import type { LateRuntime } from '../boot/late-runtime.js';
 import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
-import type { Marked, RequestLanes, RequestSource } from '../inbound/request-lanes.js';
-import type { Observers } from '../observe/observers.js';
+import type { Marked, RequestSource } from '../inbound/request-lanes.js';
 import { safely } from '../patching/safely.js';
 import { onServerEvent } from '../inbound/server-events.js';
 import type { TrafficRecorder } from '../observe/traffic/recorder.js';
 
 type Request = http.IncomingMessage & Marked;
 
-/** How requests of node:http are looked at. */
+/** Reads requests of node:http. */
 export const SOURCE: RequestSource<http.IncomingMessage> = { remoteAddress: ({ socket }) => socket?.remoteAddress, view: viewOf };
 
-export function install({ requests, observers }: { readonly requests: RequestLanes; readonly observers: Observers }): void {
+export function install(late: LateRuntime): void {
   const contextOf = safely('http-server', (args: readonly unknown[], hasResponse: boolean): LaneContext | undefined => {
     const request = args[1] as Partial<Request> | undefined;
     if (!Array.isArray(request?.rawHeaders)) return undefined;
+    const { requests, observers } = late.get();
     const context = requests.contextOf(request as Request, request.rawHeaders, request as Request, SOURCE);
     if (observers.traffic !== undefined) count(observers.traffic, request as Request, hasResponse ? (args[2] as http.ServerResponse) : undefined);
     if (context === undefined) return undefined;
@@ -35,13 +36,13 @@ export function install({ requests, observers }: { readonly requests: RequestLan
 }
 
 function count(traffic: TrafficRecorder, request: Request, response: http.ServerResponse | undefined): void {
-  // One of HTTP/2 has been counted as its stream came.
+  // An HTTP/2 request was counted when its stream arrived.
   if (request.stream !== undefined) return;
   if (response === undefined) traffic.upgradeCame(request[REQUEST_MARK]);
   else traffic.requestCame(response);
 }
 
-/** After an upgrade, or CONNECT, the connection is its request's alone: what comes over it is heard in that lane. Nothing is left of HTTP. */
+/** After an upgrade, or CONNECT, the connection belongs to its request alone: its events run in that lane. HTTP is over. */
 function keepSocket(socket: object, context: LaneContext): void {
   keepLane(socket, context);
   emitInLane(socket);

@@ -1,17 +1,18 @@
 /**
- * Clients of node:http2, but for @grpc/grpc-js, which is patched above it.
+ * Clients of node:http2, except @grpc/grpc-js, which is patched above it.
  *
- * A session is one connection, and a request belongs to its session from the start: one whose instance is of the wrong lane
- * is made on a sibling, a session of our own to the right instance. Service names are resolved as the socket connects.
- * The class is not given out by node:http2; a session that never connects shows its prototype.
- * Limits: siblings do not take over the session's settings; a session over TLS with a `createConnection` of the app's own has
+ * A session is one connection, and a request belongs to its session from the start. If the session's instance is of the wrong lane,
+ * the request is made on a sibling: a session of ours to the right instance. Service names are resolved as the socket connects.
+ * node:http2 does not export the class; a session that never connects reveals its prototype.
+ * Limits: siblings do not inherit the session's settings; a session over TLS with the app's own `createConnection` has
  * no sibling.
  */
 import type http2 from 'node:http2';
 import { currentContext, UNKNOWN, type SettledVerdict, type Unavailable } from '@lane/core/model';
-import { onBuiltinLoaded } from '../patching/builtin-hook.js';
+import { hearHttp2Answers } from '../outbound/connecting/answers.js';
 import { deadSession } from '../outbound/http2/dead-session.js';
-import { goalOf, noteSessionOn, resolveServiceNames } from '../outbound/http2/service-names.js';
+import { goalOf, resolveServiceNames } from '../outbound/http2/service-names.js';
+import { noteSessionOn } from '../outbound/http2/sessions.js';
 import { authorityOf, keepCalledOrigin, remoteOf, siblingOf, socketOf } from '../outbound/http2/siblings.js';
 import { carryLane } from '../outbound/carry-lane.js';
 import { copyHeaders } from '../outbound/header-forms.js';
@@ -27,26 +28,25 @@ type Request = (this: Session, headers?: unknown, options?: unknown) => http2.Cl
 
 type AddListener = (this: Session, event: string, listener: unknown) => unknown;
 
+/** Call this once somebody has loaded node:http2. */
 export function install(outbound: Outbound): void {
-  onBuiltinLoaded('http2', () => {
-    const dummy = deadSession('http://lane');
-    const prototype = Object.getPrototypeOf(dummy) as object;
-    wrap(prototype, 'request', (original: Request) => requestInLane(original, outbound));
-    wrap(prototype, 'on', noteSessions);
-    dummy.destroy();
-    resolveServiceNames(outbound);
-  });
+  const dummy = deadSession('http://lane');
+  const prototype = Object.getPrototypeOf(dummy) as object;
+  wrap(prototype, 'request', (original: Request) => requestInLane(original, outbound));
+  wrap(prototype, 'on', noteSessions);
+  dummy.destroy();
+  resolveServiceNames(outbound);
 }
 
 const noteSession = safely('http2-client session', (session: Session) => {
   const socket = socketOf(session);
   if (socket === undefined) return;
-  noteSessionOn(socket);
+  noteSessionOn(socket, session);
   if (goalOf(socket) !== undefined) session.once('connect', () => keepOrigin(session));
 });
 const keepOrigin = safely('http2-client origin', keepCalledOrigin);
 
-/** A session listens to itself as it is made (Http2Session of lib/internal/http2/core.js, Node 20 to 26): it has its socket by then. */
+/** A session adds a listener to itself in its constructor (Http2Session of lib/internal/http2/core.js, Node 20 to 26): it has its socket by then. */
 function noteSessions(original: AddListener): AddListener {
   return function on(this: Session, event, listener) {
     const result = original.call(this, event, listener);
@@ -59,15 +59,15 @@ function requestInLane(original: Request, outbound: Outbound): Request {
   const { router, observers } = outbound;
   const route = safely('http2-client destination', (session: Session): Way => {
     const tag = currentContext()?.tag;
-    const judge = (candidate: Session): SettledVerdict => {
-      const remote = remoteOf(candidate, tag);
-      return remote === undefined ? UNKNOWN : settled(router.judge(remote.ip, remote.port, tag, true));
-    };
     const isRight = (candidate: Session): boolean => {
-      const { kind } = judge(candidate);
-      return kind === 'unknown' || kind === 'as-is';
+      const remote = remoteOf(candidate, tag);
+      if (remote === undefined) return true;
+      const { kind, instance } = settled(router.judge(remote.ip, remote.port, tag, true));
+      // If its instance is gone, it stays with the address as long as that accepts connections.
+      return kind === 'unknown' || kind === 'as-is' || (instance?.ip === remote.ip && instance.port === remote.port);
     };
-    const verdict = judge(session);
+    const to = remoteOf(session, tag);
+    const verdict = to === undefined ? UNKNOWN : settled(router.judge(to.ip, to.port, tag, true));
     if (verdict.kind === 'unavailable') return { through: undefined, verdict };
     const begin = verdict.kind === 'redirect' ? () => outbound.connecting.begin(verdict) : undefined;
     const through = siblingOf(session, tag, begin, isRight);
@@ -86,19 +86,15 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     return traffic.call(host, port, currentContext()?.tag, verdict);
   });
 
-  const hear = safely('http2-client answers', (stream: http2.ClientHttp2Stream, headers: http2.IncomingHttpHeaders) => {
-    const status = Number(headers[':status']);
-    const socket = outbound.connecting.minds(status) && stream.session !== undefined ? stream.session.socket : undefined;
-    if (socket?.remoteAddress !== undefined && socket.remotePort !== undefined)
-      outbound.connecting.responded(socket.remoteAddress, socket.remotePort, status);
-  });
-  function answered(this: http2.ClientHttp2Stream, headers: http2.IncomingHttpHeaders): void {
-    hear(this, headers);
-  }
-  const followAnswer = safely('http2-client answers', (stream: http2.ClientHttp2Stream) => stream.on('response', answered));
+  const followAnswer = safely('http2-client answers', hearHttp2Answers(outbound.connecting));
+  const follow = (made: http2.ClientHttp2Stream): http2.ClientHttp2Stream => {
+    if (outbound.connecting.judgesAnswers && !router.isEmpty) followAnswer(made);
+    return made;
+  };
 
   return function request(this: Session, headers?: unknown, options?: unknown): http2.ClientHttp2Stream {
-    if (isGrpc(headers) || isOfDispatcher(this)) return original.call(this, headers, options);
+    if (isOfDispatcher(this)) return original.call(this, headers, options);
+    if (isGrpc(headers)) return follow(original.call(this, headers, options));
     const prepared = withLane(this, headers) ?? headers;
     const { through, verdict }: Way = (router.isEmpty ? undefined : route(this)) ?? { through: this, verdict: UNKNOWN };
     const { traffic } = observers;
@@ -106,8 +102,7 @@ function requestInLane(original: Request, outbound: Outbound): Request {
     if (through !== undefined) {
       const made = original.call(through, prepared, options);
       if (series !== undefined) traffic?.followStream(made, series);
-      if (outbound.connecting.judgesAnswers && !router.isEmpty) followAnswer(made);
-      return made;
+      return follow(made);
     }
     if (series !== undefined) series.errors++;
     const dead = deadSession('http://lane');
@@ -120,8 +115,8 @@ function requestInLane(original: Request, outbound: Outbound): Request {
 const owners = new WeakMap<Session, boolean>();
 
 /**
- * Whether a session is that of a dispatcher of undici, which makes requests when its queue is worked off: lane, headers and destination of
- * each have been decided as it was dispatched.
+ * Whether a session belongs to an undici dispatcher, which makes requests as it works off its queue: lane, headers and destination of
+ * each were decided as it was dispatched.
  */
 function isOfDispatcher(session: Session): boolean {
   let isOwned = owners.get(session);
@@ -133,7 +128,7 @@ function isOfDispatcher(session: Session): boolean {
   return isOwned;
 }
 
-/** The session that a request is made on, and why; none where nothing may serve it. */
+/** The session for a request, and why; none if nothing may serve it. */
 type Way = { readonly through: Session; readonly verdict: SettledVerdict } | { readonly through: undefined; readonly verdict: Unavailable };
 
 function isGrpc(headers: unknown): boolean {

@@ -1,12 +1,12 @@
 /**
- * node:http2 servers, and @grpc/grpc-js, which listens to their streams: the tag is decided once, when the stream comes; the
- * request of the compatibility API that is made of it takes over the decision.
+ * node:http2 servers, and @grpc/grpc-js, which listens to their streams. The tag is decided once, when the stream arrives; its
+ * request in the compatibility API takes over the decision.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { LaneContext } from '@lane/core/model';
+import type { LateRuntime } from '../boot/late-runtime.js';
 import { emitInLane, keepLane } from '../inbound/emit-in-lane.js';
-import type { Marked, RequestLanes, RequestSource } from '../inbound/request-lanes.js';
-import type { Observers } from '../observe/observers.js';
+import type { Marked, RequestSource } from '../inbound/request-lanes.js';
 import { safely } from '../patching/safely.js';
 import { onServerEvent } from '../inbound/server-events.js';
 
@@ -15,13 +15,14 @@ type StreamEvent = readonly [event: string, stream: ServerHttp2Stream & Marked, 
 
 const SOURCE: RequestSource<StreamEvent> = { remoteAddress: ([, { session }]) => session?.socket.remoteAddress, view: viewOf };
 
-export function install({ requests, observers }: { readonly requests: RequestLanes; readonly observers: Observers }): void {
+export function install(late: LateRuntime): void {
   const contextOf = safely('http2-server', (args: readonly unknown[]): LaneContext | undefined => {
     const event = args as StreamEvent;
     const stream = event[1];
     const rawHeaders = event[4];
     if (!Array.isArray(rawHeaders)) return undefined;
-    // Where Node's compatibility API makes a request of the stream, http-server finds the decision on it.
+    const { requests, observers } = late.get();
+    // If Node's compatibility API turns the stream into a request, http-server finds the decision on it.
     const context = requests.contextOf(stream, rawHeaders, event, SOURCE);
     observers.traffic?.streamCame(stream);
     if (context === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * http2-wrapper, which got speaks HTTP/2 by: a request waits for its session with others, and is made when that is there, in the lane of
- * whoever asked for it first. What is called then is bound to the lane of its caller.
+ * http2-wrapper, through which got speaks HTTP/2: requests wait for their session together, and are made once it exists, in the lane of
+ * the first one. The functions called then are bound to the lane of their caller.
  */
 import { bindLane } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';

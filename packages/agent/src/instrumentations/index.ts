@@ -1,37 +1,43 @@
 /**
- * The table of all instrumentations, by their name in LANE_DISABLE. The code of each is run only once it is needed: at start
- * for what Node itself has, and for a package when a file of it is loaded.
+ * The table of all instrumentations, by their name in LANE_DISABLE. Node's own modules are patched at start; the code for a package is
+ * loaded with its first file.
  */
-import type { AgentLog } from '../boot/log.js';
-import { BINDING_ACCEPTED, joinBindings, parseBinding, type Binding } from '../patching/bindings.js';
 import type { Instrumentation } from '../patching/instrumentation.js';
-import { boundLibraries, boundLibrary } from './bound.js';
+import { boundLibraries } from './bound.js';
+import { onBuiltinLoaded } from '../patching/builtin-hook.js';
+import { install as installGlobalPromise } from './global-promise.js';
+import { install as installHttpClient } from './http-client.js';
+import { install as installCreateConnection } from './http-create-connection.js';
+import { install as installHttpServer } from './http-server.js';
+import { install as installHttp2Server } from './http2-server.js';
+import { install as installOpenTelemetry } from './opentelemetry.js';
+import { install as installUndici } from './undici-in-node.js';
 
 export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   'http-server': {
     library: 'node:http, node:https',
     versions: { node: '>=20.19' },
-    patches: 'net.Server.prototype.emit; IncomingMessage and ServerResponse emit, from the first tagged request on',
-    install: (runtime) => (require('./http-server.js') as typeof import('./http-server.js')).install(runtime),
+    patches: 'net.Server.prototype.emit; from the first tagged request on, emit of IncomingMessage and ServerResponse',
+    install: installHttpServer,
   },
   'http-client': {
     library: 'node:http, node:https',
     versions: { node: '>=20.19' },
     patches: 'http.Agent.prototype.addRequest, ClientRequest.prototype._storeHeader and onSocket',
-    install: (runtime) => (require('./http-client.js') as typeof import('./http-client.js')).install(runtime),
+    install: installHttpClient,
   },
   'http-create-connection': {
     library: 'node:http, node:https',
     versions: { node: '>=20.19' },
-    patches: 'http.request and get, for their createConnection option; those of https once it is loaded',
-    install: (runtime) => (require('./http-create-connection.js') as typeof import('./http-create-connection.js')).install(runtime),
+    patches: 'http.request and http.get, for their createConnection option; those of https once it is loaded',
+    install: installCreateConnection,
   },
   undici: {
     library: 'undici, global fetch',
     versions: { undici: '5 - 8', node: '>=20.19' },
     patches:
-      'DispatcherBase.prototype.dispatch; ProxyAgent.prototype.dispatch, to know what goes by a proxy; interceptors.dns, which would resolve names of services; the global dispatcher, to know when the copy inside Node comes',
-    install: (runtime) => (require('./undici.js') as typeof import('./undici.js')).install(runtime),
+      'DispatcherBase.prototype.dispatch; ProxyAgent.prototype.dispatch, to detect proxied calls; interceptors.dns, which would resolve service names; the global dispatcher, to detect when the undici inside Node loads',
+    install: installUndici,
     files: [
       'undici/lib/dispatcher/dispatcher-base.js',
       'undici/lib/dispatcher-base.js',
@@ -45,7 +51,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     library: 'node:http2',
     versions: { node: '>=20.19' },
     patches: 'ClientHttp2Session.prototype.request, once http2 is loaded; net.Socket.prototype.connect, for service names',
-    install: (runtime) => (require('./http2-client.js') as typeof import('./http2-client.js')).install(runtime),
+    install: (late) => onBuiltinLoaded('http2', () => (require('./http2-client.js') as typeof import('./http2-client.js')).install(late.get())),
   },
   'grpc-client': {
     library: '@grpc/grpc-js',
@@ -56,11 +62,16 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   },
   nacos: {
     library: 'nacos, nacos-naming',
-    versions: { nacos: '2.x', 'nacos-naming': '2.x' },
+    versions: { nacos: '2 - 3', 'nacos-naming': '2 - 3' },
     patches:
-      'NacosNamingClient.prototype: registerInstance, getAllInstances, selectInstances, subscribe, unSubscribe; BeatReactor.prototype._startBeat',
-    // From the inside out; a later one finds the class patched already.
-    files: ['nacos-naming/lib/naming/beat_reactor.js', 'nacos-naming/lib/naming/client.js', 'nacos-naming/index.js', 'nacos/dist/index.js'],
+      'NacosNamingClient.prototype: registerInstance, getAllInstances, selectInstances, selectOneHealthyInstance, subscribe, unSubscribe; BeatReactor.prototype._startBeat',
+    // From the inside out: a later one finds the class patched already.
+    files: [
+      ...['lib', 'dist'].flatMap((folder) => ['beat_reactor', 'client'].map((file) => `nacos-naming/${folder}/naming/${file}.js`)),
+      'nacos-naming/index.js',
+      'nacos-naming/dist/index.js',
+      'nacos/dist/index.js',
+    ],
     patch: (loaded) => (require('./nacos.js') as typeof import('./nacos.js')).patch(loaded),
   },
   'nacos-grpc': {
@@ -74,15 +85,22 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   'http2-server': {
     library: 'node:http2',
     versions: { node: '>=20.19' },
-    patches: 'net.Server.prototype.emit; ServerHttp2Stream emit, from the first tagged request on',
-    install: (runtime) => (require('./http2-server.js') as typeof import('./http2-server.js')).install(runtime),
+    patches: 'net.Server.prototype.emit; from the first tagged request on, emit of ServerHttp2Stream',
+    install: installHttp2Server,
   },
   'http2-wrapper': {
     library: 'http2-wrapper, got 11 - 14',
     versions: { 'http2-wrapper': '1 - 2' },
-    patches: 'Agent.prototype.getSession: what it calls',
+    patches: 'Agent.prototype.getSession: its callbacks',
     files: ['http2-wrapper/source/agent.js'],
     patch: (loaded) => (require('./http2-wrapper.js') as typeof import('./http2-wrapper.js')).patch(loaded),
+  },
+  agenda: {
+    library: 'agenda',
+    versions: { agenda: '5.x' },
+    patches: 'Job.prototype: save, run',
+    files: ['agenda/dist/job/index.js'],
+    patch: (loaded) => (require('./agenda.js') as typeof import('./agenda.js')).patch(loaded),
   },
   'amqp-connection-manager': {
     library: 'amqp-connection-manager',
@@ -120,14 +138,14 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   bluebird: {
     library: 'bluebird',
     versions: { bluebird: '3.x' },
-    patches: 'Promise.prototype._then, and what takes a callback for each element',
+    patches: 'Promise.prototype._then, and methods that take a callback per element',
     files: ['bluebird/js/release/bluebird.js'],
     patch: (loaded) => (require('./bluebird.js') as typeof import('./bluebird.js')).patch(loaded),
   },
   bull: {
     library: 'bull',
     versions: { bull: '4.x' },
-    patches: 'Job.prototype.toData, Queue.prototype.processJob',
+    patches: 'Job.prototype.toData, Queue.prototype.processJob; with LANE_MESSAGES=isolate also Queue.prototype: process, close',
     files: ['bull/lib/job.js', 'bull/lib/queue.js'],
     patch: (loaded) => (require('./bull.js') as typeof import('./bull.js')).patch(loaded),
   },
@@ -144,22 +162,29 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     },
     patch: (loaded) => (require('./bullmq.js') as typeof import('./bullmq.js')).patch(loaded),
   },
+  'faye-websocket': {
+    library: 'faye-websocket as a client, also inside sockjs-client',
+    versions: { 'faye-websocket': '0.10 - 0.11' },
+    patches: 'Client: its headers, and the address of its socket',
+    files: ['faye-websocket/lib/faye/websocket/client.js'],
+    patch: (loaded) => (require('./faye-websocket.js') as typeof import('./faye-websocket.js')).patch(loaded),
+  },
   fastq: {
     library: 'fastq',
     versions: { fastq: '1.x' },
-    patches: 'what it exports: the lane of each task',
+    patches: 'the exported function: the lane of each task',
     files: ['fastq/queue.js'],
     patch: (loaded) => (require('./fastq.js') as typeof import('./fastq.js')).patch(loaded),
   },
   'global-promise': {
-    library: 'zone.js, and whatever else replaces the global Promise',
+    library: 'zone.js, and any other library that replaces the global Promise',
     versions: { node: '>=20.19' },
-    patches: 'then and finally of a global Promise that is not that of Node; a replaced queueMicrotask',
-    install: () => (require('./global-promise.js') as typeof import('./global-promise.js')).install(),
+    patches: "then and finally of a global Promise that is not Node's own; a replaced queueMicrotask",
+    install: installGlobalPromise,
   },
   injected: {
     library:
-      "light-my-request (and with it fastify.inject), @hapi/shot (hapi's server.inject), serverless-http, @codegenie/serverless-express (and @vendia's)",
+      "light-my-request (fastify.inject), @hapi/shot (hapi's server.inject), serverless-http, @codegenie/serverless-express, @vendia/serverless-express",
     versions: {
       'light-my-request': '4 - 6',
       '@hapi/shot': '4 - 6',
@@ -167,7 +192,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
       '@codegenie/serverless-express': '4.x',
       '@vendia/serverless-express': '4.x',
     },
-    patches: 'what they call the app by',
+    patches: 'the functions through which they call the app',
     files: [
       'light-my-request/index.js',
       '@hapi/shot/lib/index.js',
@@ -179,7 +204,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   ioredis: {
     library: 'ioredis',
     versions: { ioredis: '4 - 6' },
-    patches: 'Redis.prototype.connect: a connection is of the background, whoever made it',
+    patches: 'Redis.prototype.connect: connections belong to no request, whoever opens them',
     files: ['ioredis/built/redis/index.js', 'ioredis/built/Redis.js'],
     patch: (loaded) => (require('./ioredis.js') as typeof import('./ioredis.js')).patch(loaded),
   },
@@ -194,7 +219,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
       'make-fetch-happen': '10 - 16',
       '@nestjs/cache-manager': '1 - 12',
     },
-    patches: 'what makes their keys, so that it has the tag; or what asks them, so that tagged requests go past',
+    patches: 'the functions that make cache keys, which get the tag; or the look-ups, which tagged requests bypass',
     files: [
       'next/dist/server/lib/incremental-cache/index.js',
       'undici/lib/interceptor/cache.js',
@@ -224,7 +249,7 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   memoizee: {
     library: 'memoizee',
     versions: { memoizee: '0.4' },
-    patches: 'what it exports: callbacks of what is memoized with `async`',
+    patches: 'the exported function: callbacks of functions memoized with `async`',
     files: ['memoizee/index.js'],
     patch: (loaded) => (require('./memoizee.js') as typeof import('./memoizee.js')).patch(loaded),
   },
@@ -245,10 +270,11 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
   },
   'p-queue': {
     library: 'p-queue',
-    // Imported as an ES module on Node 22.15 and later alone.
-    versions: { 'p-queue': '>=6' },
-    patches: 'PQueue.prototype.add: its tasks',
-    files: ['p-queue/dist/index.js'],
+    versions: { 'p-queue': '>=6', eventemitter3: '5.x' },
+    // p-queue 6, which is not an ES module, builds on it.
+    needless: { eventemitter3: '1 - 4' },
+    patches: 'PQueue.prototype.add: its tasks; before Node 22.15 through eventemitter3, its base class',
+    files: ['p-queue/dist/index.js', 'eventemitter3/index.js'],
     modules: { 'p-queue/dist/index.js': ['PQueue'] },
     patch: (loaded) => (require('./p-queue.js') as typeof import('./p-queue.js')).patch(loaded),
   },
@@ -270,12 +296,13 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     library: '@opentelemetry/api',
     versions: { '@opentelemetry/api': '1.x' },
     patches: 'the registered tracers: startSpan; the context manager: active',
-    install: (runtime) => (require('./opentelemetry.js') as typeof import('./opentelemetry.js')).install(runtime),
+    install: installOpenTelemetry,
   },
   rocketmq: {
     library: 'rocketmq-client-nodejs',
     versions: { 'rocketmq-client-nodejs': '1.x' },
-    patches: 'PublishingMessage.prototype.toProtobuf, ConsumeService.prototype.consumeMessage; under LANE_MESSAGES=isolate the class PushConsumer',
+    patches:
+      'PublishingMessage.prototype.toProtobuf, ConsumeService.prototype.consumeMessage; with LANE_MESSAGES=isolate also the class PushConsumer',
     files: [
       'rocketmq-client-nodejs/dist/message/PublishingMessage.js',
       'rocketmq-client-nodejs/dist/consumer/ConsumeService.js',
@@ -284,37 +311,28 @@ export const INSTRUMENTATIONS: Readonly<Record<string, Instrumentation>> = {
     patch: (loaded) => (require('./rocketmq.js') as typeof import('./rocketmq.js')).patch(loaded),
   },
   schedulers: {
-    library: 'node-schedule, cron (and with it @nestjs/schedule), node-cron, agenda',
-    versions: { 'node-schedule': '2.x', cron: '2 - 4', 'node-cron': '3 - 4', agenda: '5.x' },
-    patches:
-      'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start; ScheduledTask.prototype.start of node-cron; Job.prototype.run of agenda',
-    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js', 'node-cron/src/scheduler.js', 'node-cron/dist/_shared.cjs', 'agenda/dist/job/index.js'],
+    library: 'node-schedule, cron (also inside @nestjs/schedule), node-cron',
+    versions: { 'node-schedule': '2.x', cron: '2 - 4', 'node-cron': '3 - 4' },
+    patches: 'Job.prototype: schedule, runOnDate, reschedule; CronJob.prototype.start; ScheduledTask.prototype.start of node-cron',
+    files: ['node-schedule/lib/Job.js', 'cron/dist/job.js', 'node-cron/src/scheduler.js', 'node-cron/dist/_shared.cjs'],
     modules: { 'node-cron/dist/_shared.js': ['InlineScheduledTask'] },
     patch: (loaded) => (require('./schedulers.js') as typeof import('./schedulers.js')).patch(loaded),
+  },
+  sqs: {
+    library: '@aws-sdk/client-sqs, sqs-consumer',
+    // The consumer's ES module on Node 22.15 and later alone.
+    versions: { '@aws-sdk/client-sqs': '3.x', 'sqs-consumer': '11 - 15' },
+    patches: 'SQSClient.prototype.send; Consumer.prototype: start, executeHandler of sqs-consumer',
+    files: ['@aws-sdk/client-sqs/dist-cjs/index.js', 'sqs-consumer/dist/cjs/consumer.js'],
+    modules: { 'sqs-consumer/dist/esm/consumer.js': ['Consumer'] },
+    patch: (loaded) => (require('./sqs.js') as typeof import('./sqs.js')).patch(loaded),
   },
   workerpool: {
     library: 'workerpool',
     versions: { workerpool: '6 - 10' },
-    patches: 'Pool.prototype.exec: what its promise calls',
+    patches: "Pool.prototype.exec: its promise's callbacks",
     files: ['workerpool/src/Pool.js'],
     patch: (loaded) => (require('./workerpool.js') as typeof import('./workerpool.js')).patch(loaded),
   },
   ...boundLibraries(),
 };
-
-/** What LANE_BIND says, as an instrumentation. */
-export function bindingsOf(lines: readonly string[], log: AgentLog): Instrumentation {
-  const read: Binding[] = [];
-  for (const line of lines) {
-    const binding = parseBinding(line);
-    if (binding === undefined) log.error(`LANE_BIND names ${JSON.stringify(line)}: accepted is ${BINDING_ACCEPTED}. The app runs without that`);
-    else read.push(binding);
-  }
-  return boundLibrary('those of LANE_BIND', {}, joinBindings(read), ({ file, path }) =>
-    log.once(
-      `LANE_BIND ${file}:${path}`,
-      'error',
-      `LANE_BIND: ${file} exports no method ${path}, or one that can't be replaced. Its callbacks follow no lane; name what it has, in the version that the app uses`,
-    ),
-  );
-}

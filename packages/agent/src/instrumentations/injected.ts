@@ -7,18 +7,21 @@ import { enterContext, type LaneContext } from '@lane/core/model';
 import type { Marked, RequestLanes } from '../inbound/request-lanes.js';
 import { safely } from '../patching/safely.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
+import { standIn } from '../patching/stand-in.js';
 import { wrap } from '../patching/wrap.js';
 import { SOURCE } from './http-server.js';
 
 type Request = http.IncomingMessage & Marked;
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
+const PARTY = Symbol('lane.injected');
+
 export function patch({ file, holder, runtime }: LoadedFile): void {
   const contextOf = safely('injected', (request: Request) => taggedContextOf(request, runtime.requests));
   if (file === 'light-my-request/index.js') {
     const contextOfCalled = ([, request]: readonly unknown[]): LaneContext | undefined =>
       typeof (request as Partial<Request> | undefined)?.headers === 'object' ? contextOf(request as Request) : undefined;
-    // The handler stays who it is, by which Express is told: it is its `call` that runs it, in all versions.
+    // The handler keeps its identity, which Express needs: all versions run it through its `call`.
     const inLane = (original: Method): Method =>
       function inject(this: unknown, ...args: unknown[]): unknown {
         const [handler] = args;
@@ -60,17 +63,18 @@ export function patch({ file, holder, runtime }: LoadedFile): void {
 
 /** `(request, response)`, in the lane of the request. */
 function runsInLane(handler: Method, contextOf: (request: Request) => LaneContext | undefined): Method {
-  const holder = { handler };
-  wrap(holder, 'handler', (handle: Method) => inLaneOf(handle, ([request]) => contextOf(request as Request)));
-  return holder.handler;
+  return standIn(handler, (given, self, args) => callInLane(given, self, args, contextOf(args[0] as Request)), PARTY);
 }
 
-/** Runs a function in the lane of the request that is somewhere among its arguments. */
+/** Runs a function in the lane of the request among its arguments. */
 function inLaneOf(original: Method, contextOf: (args: readonly unknown[]) => LaneContext | undefined): Method {
   return function inLane(this: unknown, ...args: unknown[]): unknown {
-    const context = contextOf(args);
-    return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
+    return callInLane(original, this, args, contextOf(args));
   };
+}
+
+function callInLane(original: Method, self: unknown, args: unknown[], context: LaneContext | undefined): unknown {
+  return context === undefined ? Reflect.apply(original, self, args) : enterContext(context, original, self, args);
 }
 
 function taggedContextOf(request: Request, requests: RequestLanes): LaneContext | undefined {

@@ -1,6 +1,6 @@
 /**
- * ioredis. What comes over a connection belongs to nobody's request: a subscriber that is made in one, or a connection that a command of
- * one opens, would keep its lane for ever. Commands call back in the lane of their caller by themselves.
+ * ioredis. Data from a connection belongs to no request: a subscriber made in a request, or a connection opened by its
+ * command, would keep its lane for ever. Commands call back in the lane of their caller by themselves.
  */
 import { startInBackground } from '../patching/in-background.js';
 import type { LoadedFile } from '../patching/instrumentation.js';

@@ -1,6 +1,6 @@
 /**
- * kafkajs, and what has its interface in @confluentinc/kafka-javascript: what `producer` and `consumer` give is changed as it is made.
- * Limit: a batch holds messages of several lanes: `eachBatch` is run in none.
+ * kafkajs, and @confluentinc/kafka-javascript with the same interface: the results of `producer` and `consumer` are changed as they are made.
+ * Limit: a batch holds messages of several lanes, so `eachBatch` runs in none.
  */
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { changeConsumer, isolateConfig } from '../messages/kafka/consumer.js';

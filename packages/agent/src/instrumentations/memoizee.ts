@@ -1,4 +1,4 @@
-/** memoizee with `async`: who asks for what somebody else is fetching is called back with them. Without `async` a function is a key. */
+/** memoizee with `async`: callers who wait for somebody else's fetch are called back with it. Without `async` a function is a key. */
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';

@@ -1,7 +1,7 @@
 /**
  * mysql2. Commands wait in a connection's queue, and callers in the pool's; both are called back as packets arrive, in the lane of
- * whoever's command came before. So what a command calls and emits is bound to the lane in which it was added. Promises are
- * right by themselves.
+ * an earlier command. So a command's callbacks and events are bound to the lane in which it was added. Promises
+ * need nothing.
  */
 import { bindLane } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';

@@ -1,11 +1,13 @@
 /**
- * nats, and @nats-io/transport-node with its core: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their message.
- * Limit: a `for await` loop over a subscription runs in the lane in which it was started: nobody calls it.
+ * nats, and @nats-io/transport-node with its core: the tag goes in the message's headers; callbacks of subscriptions run in the lane of their
+ * message.
+ * Limit: a `for await` loop over a subscription runs in the lane in which it was started, because nobody calls it.
  */
 import { currentContext, writeLane } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { Protocol, Subscription } from '../messages/isolation/nats.js';
-import { handleInLane, laneOfMessage } from '../messages/messages.js';
+import { handleInLane, laneOfMessage, type MessageHeaders } from '../messages/messages.js';
+import { copyWith } from '../patching/copy-with.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -21,7 +23,7 @@ interface Options {
 }
 type Callback = (error: unknown, message: { headers?: Headers }) => unknown;
 
-/** Of the copy of nats that was loaded last; its protocol is loaded after it. */
+/** Of the most recently loaded copy of nats; its protocol is loaded after it. */
 let newHeaders: (() => Headers) | undefined;
 
 export function patch({ exports, file, runtime }: LoadedFile): void {
@@ -42,14 +44,14 @@ export function patch({ exports, file, runtime }: LoadedFile): void {
       set: (name, value) => headers.set(name, value),
       remove: (name) => headers.delete(name),
     });
-    return { ...options, headers };
+    return copyWith(options, 'headers', headers);
   });
-  const laneOf = safely('nats', ({ headers }: { headers?: Headers }) =>
-    laneOfMessage(
-      headers === undefined ? undefined : Object.fromEntries([...headers].map(([name, values]) => [name.toLowerCase(), values])),
-      runtime,
-    ),
-  );
+  const laneOf = safely('nats', ({ headers }: { headers?: Headers }) => {
+    if (headers === undefined) return laneOfMessage(undefined, runtime);
+    const byName: MessageHeaders = {};
+    for (const [name, values] of headers) byName[name.toLowerCase()] = values;
+    return laneOfMessage(byName, runtime);
+  });
   const isolate = safely('nats isolation', (subscription: Subscription, protocol: Protocol) =>
     (require('../messages/isolation/nats.js') as typeof import('../messages/isolation/nats.js')).isolateSubscription(subscription, protocol, runtime),
   );

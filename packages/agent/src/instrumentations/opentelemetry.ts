@@ -1,20 +1,19 @@
 /**
- * OpenTelemetry, where the app has it: spans of a lane carry its tag as `lane.tag`, and its active baggage has the tag for those
- * who read it there, also where it did not come in that way.
+ * OpenTelemetry, if the app has it: spans of a lane carry its tag as `lane.tag`, and the active baggage has the tag for those
+ * who read it there, even if it came in another way.
  *
- * The API keeps its providers at globalThis under a symbol of its major version, so that copies share them; it is looked for at
- * tagged requests, when an SDK has had the time to register. Nothing of it is loaded.
+ * The API keeps its providers at globalThis under a symbol of its major version, so that copies share them; we look for it at
+ * tagged requests, when an SDK has had time to register. We load nothing of it.
  */
 import { currentContext, type LaneContext, type Tag } from '@lane/core/model';
-import type { AgentOptions } from '@lane/core/agent';
-import type { RequestLanes } from '../inbound/request-lanes.js';
+import type { LateRuntime } from '../boot/late-runtime.js';
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
 
 const API = Symbol.for('opentelemetry.js.api.1');
 const SPAN = Symbol.for('OpenTelemetry Context Key SPAN');
 const BAGGAGE = Symbol.for('OpenTelemetry Baggage Key');
-/** An SDK that has not registered by then is not expected any more. */
+/** After this, no SDK is expected to register. */
 const MAX_TRIES = 100;
 
 interface Span {
@@ -33,22 +32,23 @@ interface Api {
   readonly context?: { active(): Context };
 }
 
-export function install({ requests, options }: { readonly requests: RequestLanes; readonly options: Pick<AgentOptions, 'baggageKey'> }): void {
+export function install(late: LateRuntime): void {
   const scope = globalThis as { [API]?: Api };
   let tries = 0;
   let patched = false;
-  requests.onTagged = safely('opentelemetry', ({ tag }: LaneContext) => {
+  const heard = safely('opentelemetry', ({ tag }: LaneContext) => {
     const api = scope[API];
     if (api === undefined) return;
-    if (!patched && tries++ < MAX_TRIES) patched = patch(api, options.baggageKey);
-    // The span of the request, where OpenTelemetry heard of it before us.
+    if (!patched && tries++ < MAX_TRIES) patched = patch(api, late.options.baggageKey);
+    // The span of the request, if OpenTelemetry saw it before us.
     if (patched) (api.context?.active().getValue(SPAN) as Span | undefined)?.setAttribute('lane.tag', tag as string);
   });
+  late.whenMade(({ requests }) => void (requests.onTagged = heard));
 }
 
 function patch({ trace, context }: Api, baggageKey: string): boolean {
   const tracer = trace?.getTracer('lane');
-  // Only the SDK's own tracers make spans; before that there is a stand-in.
+  // Only the SDK's tracers make spans; until then there is a placeholder.
   if (tracer === undefined || context === undefined || '_provider' in tracer) return false;
   const mark = safely('opentelemetry span', (span: Span) => {
     const tag = currentContext()?.tag;
@@ -76,7 +76,7 @@ function createBaggageWriter(key: string): (context: Context, tag: Tag) => Conte
   const written = new WeakMap<Context, Context>();
   return (context, tag) => {
     const baggage = context.getValue(BAGGAGE) as Baggage | undefined;
-    // Without any baggage there is no class to make one of; the header is written by the agent in any case.
+    // Without any baggage there is no class to create one with; the agent writes the header anyway.
     if (baggage === undefined || baggage.getEntry(key)?.value === tag) return context;
     let changed = written.get(context);
     if (changed === undefined || (changed.getValue(BAGGAGE) as Baggage).getEntry(key)?.value !== tag) {

@@ -1,7 +1,6 @@
 /**
- * pg and its pool. Callbacks are called when an answer comes from the socket or a pool's queue drains, in the lane of whoever
- * that belongs to; so they are bound to the lane of the call. Promises are right by themselves.
- * A `Query` object handed in calls its callback and emits its events the same way.
+ * pg and its pool. Callbacks run when an answer comes from the socket or a pool's queue drains, in somebody else's lane, so they are bound to the
+ * lane of the call. Promises need nothing. A `Query` object calls its callback and emits its events the same way.
  */
 import { bindLane } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';

@@ -1,4 +1,4 @@
-/** q settles promises from a queue of its own, in the lane of whoever filled it first: handlers are bound as they are given. */
+/** q settles promises from its own queue, in the lane of whoever filled it first, so handlers are bound as they are passed. */
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 

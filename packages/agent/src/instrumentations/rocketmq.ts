@@ -1,7 +1,7 @@
 /**
  * rocketmq-client-nodejs: the tag goes in the message's properties; the listener of a PushConsumer runs in the lane of its message.
- * Under LANE_MESSAGES=isolate, its class is replaced by one that isolates what it makes.
- * Limit: what a SimpleConsumer receives has no handler; `runInLane` can be one.
+ * Under LANE_MESSAGES=isolate, its class is replaced by one whose consumers are isolated.
+ * Limit: nobody calls a handler for a SimpleConsumer's messages; use `runInLane`.
  */
 import { createRequire } from 'node:module';
 import type { ConsumerClass } from '../messages/isolation/rocketmq.js';

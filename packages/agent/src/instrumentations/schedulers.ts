@@ -1,5 +1,5 @@
 /**
- * node-schedule; cron, which @nestjs/schedule is built on; node-cron; agenda: jobs run in the lane of the background, whoever scheduled them.
+ * node-schedule, cron (on which @nestjs/schedule builds) and node-cron: jobs run in the lane of the background, whoever scheduled them.
  */
 import { startInBackground } from '../patching/in-background.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
@@ -11,6 +11,5 @@ export function patch({ exports, file }: LoadedFile): void {
   if (CronJob !== undefined) startInBackground(CronJob.prototype, 'start');
   if (Job === undefined) return;
   // A job of node-schedule puts its methods on each instance, in the constructor, by way of these of the prototype.
-  const methods = file.startsWith('agenda/') ? ['run'] : ['schedule', 'runOnDate', 'reschedule'];
-  for (const method of methods) startInBackground(Job.prototype, method);
+  for (const method of ['schedule', 'runOnDate', 'reschedule']) startInBackground(Job.prototype, method);
 }

@@ -1,14 +1,13 @@
 /**
- * undici, and the fetch that is built into Node.
+ * undici, and Node's built-in fetch.
  *
  * `DispatcherBase.prototype.dispatch` is called in the caller's context; later, a pool makes the request when its queue
  * drains, in somebody else's. So the lane is fixed here, once, and the options are marked: an Agent dispatches to a Pool,
- * which dispatches to a Client. Untagged calls are marked too, or they would take the lane of whoever drains the queue.
- * The undici inside Node is patched as it comes: loading it costs more than the rest of the agent.
- * Limits: what goes by a proxy carries the tag, and is left for the proxy to lead by the name that the app has; close() of a Pool does not
- * wait for requests that went to another instance than its own.
+ * which dispatches to a Client. Untagged calls are marked too; otherwise they would get the lane of whoever drains the queue.
+ * How the undici inside Node is patched: undici-in-node.ts.
+ * Limits: a call through a proxy carries the tag, and the proxy routes it by the app's name; close() of a Pool does not
+ * wait for requests that went to another instance.
  */
-import { EventEmitter } from 'node:events';
 import { currentContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { Outbound } from '../outbound/outbound.js';
@@ -19,7 +18,7 @@ import { originOf } from '../outbound/undici/target.js';
 import type { AgentClass, Dispatch, Dispatcher, DispatchOptions } from '../outbound/undici/types.js';
 import { wrap } from '../patching/wrap.js';
 
-/** An undici that the app has as a dependency. */
+/** An undici among the app's dependencies. */
 export function patch({ exports, file, filename, holder, runtime }: LoadedFile): void {
   if (file.endsWith('/interceptor/dns.js')) return void wrap(holder, 'exports', pastDns(runtime));
   if (file.endsWith('/proxy-agent.js')) return notingItsAgent((exports as { prototype: object }).prototype);
@@ -27,7 +26,7 @@ export function patch({ exports, file, filename, holder, runtime }: LoadedFile):
   patchDispatcherBase((exports as { prototype: object }).prototype, runtime, () => require(agentFile) as AgentClass);
 }
 
-/** Of the undici inside Node there is no ProxyAgent to be had, but those of its EnvHttpProxyAgent. */
+/** The undici inside Node offers no ProxyAgent except those of its EnvHttpProxyAgent. */
 function notingItsAgent(prototype: object): void {
   const note = safely('undici', noteProxyAgent);
   wrap(prototype, 'dispatch', (original) => {
@@ -40,7 +39,7 @@ function notingItsAgent(prototype: object): void {
 
 type Interceptor = (dispatch: Dispatch) => Dispatch;
 
-/** `interceptors.dns()` puts an address into the place of a name before a dispatcher is asked. A service's name is no matter for it. */
+/** `interceptors.dns()` replaces a name by an address before a dispatcher sees it. It must leave service names alone. */
 function pastDns({ router }: Outbound): (original: (...options: unknown[]) => Interceptor) => (...options: unknown[]) => Interceptor {
   const isService = safely('undici dns', ({ origin }: DispatchOptions): boolean => {
     const target = router.isEmpty ? undefined : originOf(origin);
@@ -65,59 +64,14 @@ function pastDns({ router }: Outbound): (original: (...options: unknown[]) => In
     };
 }
 
-const DISPATCHERS = [Symbol.for('undici.globalDispatcher.1'), Symbol.for('undici.globalDispatcher.2')];
-
-/**
- * Patches the undici inside Node as it comes: any of its globals may load it, and its dispatcher is then also that of an undici
- * which the app has. The globals can't be watched: to ask for their descriptors loads them. But a copy of undici asks for the global
- * dispatcher as it is loaded, and if there is none, makes one at once.
- */
-export function install(runtime: Outbound): void {
-  const scope = globalThis as Record<PropertyKey, unknown>;
-  const patchOf = safely('undici', (dispatcher: object): boolean => {
-    const base = prototypeWith(dispatcher, 'dispatch');
-    if (base !== undefined) patchDispatcherBase(base, runtime, () => dispatcher.constructor as AgentClass);
-    return base !== undefined;
-  });
-  const present = DISPATCHERS.map((symbol) => scope[symbol]).filter((dispatcher) => dispatcher !== undefined);
-  const patched = present.filter((dispatcher) => patchOf(dispatcher as object) === true);
-  // Of Node 26 the first leads to the second, which is patched then.
-  if (present.length > 0 && patched.length === 0) {
-    runtime.log.once(
-      'undici present',
-      'warn',
-      'fetch goes through a dispatcher that was set before the agent was loaded, and is none of undici: the tag may be missing from what it sends. Put --require @lane/agent before whatever sets it',
-    );
-  }
-  for (const symbol of DISPATCHERS) {
-    if (scope[symbol] !== undefined) continue;
-    const asked = (): undefined => {
-      // For nobody who comes later.
-      Reflect.deleteProperty(scope, symbol);
-      onNextDispatcher((dispatcher) => {
-        if (patchOf(dispatcher) === true) return true;
-        // An app has dispatchers of its own, too. What is called as undici's own, and is not built like it, comes with a Node that is not known.
-        if (dispatcher.constructor.name === 'Agent')
-          runtime.log.once('undici built in', 'warn', `fetch of ${process.version} could not be patched: its calls carry no tag`);
-        return false;
-      });
-    };
-    const set = (value: unknown): void => void Object.defineProperty(scope, symbol, { value, writable: true, configurable: true });
-    Object.defineProperty(scope, symbol, { get: asked, set, configurable: true, enumerable: false });
-  }
+/** Patches a dispatcher's classes if it is one of undici's; returns whether it is. */
+export function patchDispatcher(dispatcher: object, outbound: Outbound): boolean {
+  const base = prototypeWith(dispatcher, 'dispatch');
+  if (base !== undefined) patchDispatcherBase(base, outbound, () => dispatcher.constructor as AgentClass);
+  return base !== undefined;
 }
 
-/** Calls `listener` with each dispatcher that is made, as it is made, until one is taken. */
-function onNextDispatcher(listener: (dispatcher: object) => boolean): void {
-  const undo = wrap(EventEmitter, 'init', (original) => {
-    return function init(this: object, ...args: unknown[]): unknown {
-      if (typeof (this as { dispatch?: unknown }).dispatch === 'function' && listener(this)) undo?.();
-      return Reflect.apply(original, this, args);
-    };
-  });
-}
-
-/** The farthest prototype with a method of its own of that name, below the abstract Dispatcher. */
+/** The farthest prototype with its own method of that name, below the abstract Dispatcher. */
 function prototypeWith(object: object | undefined, name: string): object | undefined {
   let found: object | undefined;
   for (let at = object; at !== undefined && at !== null; at = Object.getPrototypeOf(at) as object) {

@@ -1,4 +1,4 @@
-/** workerpool has promises of its own, which call back as the worker's message comes: handlers are bound as they are given. */
+/** workerpool has its own promises, which call back as the worker's message arrives, so handlers are bound as they are passed. */
 import { bindLane } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
@@ -9,7 +9,7 @@ export function patch({ exports }: LoadedFile): void {
   wrap((exports as { prototype: object }).prototype, 'exec', givingBound);
 }
 
-/** Its `catch` and `finally` go by `then`, which gives another promise. */
+/** Its `catch` and `finally` use `then`, which returns another promise. */
 function givingBound(original: Method): Method {
   return function given(this: unknown, ...args: unknown[]): unknown {
     const promise = Reflect.apply(original, this, args) as object;

@@ -1,14 +1,14 @@
 /**
- * What callers are told of the instances of this process: the agent observes their services as a caller would, by the registry's pushes or
- * its polls. How long the registry takes to tell of a change is so measured, not guessed.
+ * What callers are told about this process's instances: the agent observes their services as a caller would, through the registry's pushes or
+ * polls. So it measures how long news of a change takes, instead of guessing.
  */
 import type { InstanceListener, ServiceKey, Unsubscribe } from '@lane/core/model';
 import type { AppRegistration } from '@lane/nacos-registry';
 
-/** Observes a service; undefined: there is nobody to ask, as for a service of another namespace than the agent's. */
+/** Observes a service; undefined: nobody can be asked, such as about a service of another namespace. */
 export type Observe = (key: ServiceKey, listener: InstanceListener) => Unsubscribe | undefined;
 
-/** How an instance is told of: to be called, as leaving, or not at all. */
+/** How callers see an instance: callable, leaving, or absent. */
 type Told = 'listed' | 'leaving' | 'gone';
 
 interface Watched {
@@ -39,7 +39,7 @@ export class CallersView {
     return this.#isMeasured;
   }
 
-  /** Whether a caller has been told something of each. */
+  /** Whether callers have been told about each. */
   get isTold(): boolean {
     return this.#watched.every(({ told }) => told !== undefined);
   }
@@ -49,12 +49,12 @@ export class CallersView {
     return this.#watched.every(({ told }) => told === 'leaving' || told === 'gone');
   }
 
-  /** Whether none is in the registry any more. */
+  /** Whether all have left the registry. */
   get isGone(): boolean {
     return this.#watched.every(({ told }) => told === 'gone');
   }
 
-  /** Resolves at the next word of the registry, or after so many milliseconds. Keeps the process alive. */
+  /** Resolves at the registry's next answer, or after that many milliseconds. Keeps the process alive. */
   next(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, Math.max(0, ms));

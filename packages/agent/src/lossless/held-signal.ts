@@ -1,10 +1,10 @@
 /**
- * SIGTERM, held back from the app while its instance is taken out of service, and then told to it as it would have been.
+ * Holds SIGTERM back from the app while its instance is taken out of service, and then delivers it as Node would have.
  *
- * Node delivers a signal by `process.emit`, which it binds as the first listener for that signal is added; a signal without listener ends the
- * process. Hence there is a listener of ours, from the start, which does nothing but keep the signal from that. Before the app's listeners
- * hear of it ours goes away, so that who counts listeners (signal-exit does, and ends the process itself where it is the only one) counts as
- * without us. Where the app has none the process signals itself again, and ends by the signal.
+ * Node delivers a signal through `process.emit`, which it binds when the first listener for that signal is added. A signal without a listener ends
+ * the process, so we add a listener at the start that only prevents this. We remove it before the app's listeners
+ * run, so that code that counts listeners gets the same number as without us (signal-exit ends the process if its own is the only one). If the
+ * app has none, the process signals itself again, and ends by the signal.
  */
 import { safely } from '../patching/safely.js';
 import { wrap } from '../patching/wrap.js';
@@ -12,8 +12,8 @@ import { wrap } from '../patching/wrap.js';
 type Emit = (this: unknown, ...args: unknown[]) => boolean;
 
 /**
- * Holds SIGTERM back until `work` has ended; undefined of it: there is nothing to wait for. A second SIGTERM ends the wait, and aborts the work.
- * Later ones are the app's alone.
+ * Holds SIGTERM back until `work` has ended; if `work` returns undefined, there is nothing to wait for. A second SIGTERM ends the wait, and aborts
+ * the work. The app gets later ones directly.
  */
 export function holdSigterm(work: (signal: AbortSignal) => Promise<void> | undefined): void {
   let state: 'waiting' | 'holding' | 'over' = 'waiting';
@@ -45,20 +45,24 @@ export function holdSigterm(work: (signal: AbortSignal) => Promise<void> | undef
       state = 'holding';
       const working = begin();
       if (working === undefined) letGo();
-      // In a turn of its own: what the app's listeners throw is no rejection of ours.
+      // In a separate turn: an error of the app's listeners must not become a rejection of ours.
       else void working.catch(() => {}).then(() => setImmediate(letGo));
       return true;
     };
   });
-  // Without it ours would keep the signal from everybody.
+  // Otherwise our listener would swallow the signal.
   if (undo === undefined) return;
-  // Listeners that were here first have had Node bind the `emit` of before.
+  // For earlier listeners, Node has bound the original `emit`.
   const earlier = process.rawListeners('SIGTERM') as Array<() => void>;
   for (const listener of earlier) process.removeListener('SIGTERM', listener);
   process.on('SIGTERM', ours);
   for (const listener of earlier) process.on('SIGTERM', listener);
+  // An app that removes all listeners does not mean ours; if it adds none, the signal would end it at once.
+  process.on('removeListener', (event, listener) => {
+    if (listener === ours && event === 'SIGTERM' && state === 'waiting') process.on('SIGTERM', ours);
+  });
 }
 
 function ours(): void {
-  // Only to be there.
+  // It only has to exist.
 }

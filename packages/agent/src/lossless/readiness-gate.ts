@@ -1,38 +1,38 @@
 /**
- * Lossless start: a registration of the app's goes out once the app can serve at the address that it registers. (Sermant and MSE call it
- * delayed registration; theirs waits for a time, ours for the app.)
+ * Lossless start: the app's registration goes out once the app can serve at the registered address. (Sermant and MSE call this
+ * delayed registration; theirs waits for a fixed time, ours for the app.)
  *
- * An app may listen only after it has registered. So what the app is answered does not wait for long: if it can't serve within two seconds,
- * the app is told that it has registered, and the agent registers it in its stead, again and again until that has succeeded.
+ * An app may listen only after it has registered. So the app's call does not wait for long: if the app can't serve within two seconds,
+ * the call succeeds, and the agent registers in its place, retrying until it works.
  */
 import { messageOf } from '@lane/core/model';
 import type { PendingRegistration, RegistrationGate } from '@lane/nacos-registry';
 import type { AgentLog } from '../boot/log.js';
 import { whyNotServing } from './can-serve.js';
 
-/** So long the app's own call waits at most. */
+/** The longest that the app's own call waits. */
 const PATIENCE_MS = 2_000;
 const FIRST_LOOK_MS = 20;
 const MAX_LOOK_MS = 1_000;
-/** When to say that a registration is held, and why. */
+/** When to log that a registration is held, and why. */
 const SAID_AFTER_MS = 10_000;
 /**
- * An address that nobody can connect to from here may be one that is mapped to this process elsewhere: after so long it is registered all the
- * same, unless a path is to be asked.
+ * An address that can't be reached from here may be mapped to this process elsewhere: it is registered anyway after this
+ * time, unless there is a path to check.
  */
 const GIVEN_UP_MS = 30_000;
 const RETRY_MS = 3_000;
 
 /** Options of {@link ReadinessGate}. */
 export interface ReadinessGateOptions {
-  /** Asked besides the port. */
+  /** Checked in addition to the port. */
   readonly path: string | undefined;
   readonly log: AgentLog;
 }
 
 export class ReadinessGate implements RegistrationGate {
   readonly #options: ReadinessGateOptions;
-  /** By service and address: aborted where the app takes it back. */
+  /** By service and address: aborted if the app deregisters it. */
   readonly #held = new Map<string, Set<AbortController>>();
   #isClosed = false;
 
@@ -41,7 +41,7 @@ export class ReadinessGate implements RegistrationGate {
   }
 
   pass(id: string, registration: PendingRegistration, go: () => unknown): unknown {
-    // It is stopping: an instance that appears now is gone in a moment.
+    // The process is stopping: a new instance would be gone in a moment.
     if (this.#isClosed) return Promise.resolve();
     const held = new AbortController();
     const ofId = this.#held.get(id) ?? new Set();
@@ -61,16 +61,16 @@ export class ReadinessGate implements RegistrationGate {
     return true;
   }
 
-  /** The process stops: nothing is registered any more. */
+  /** The process stops: no further registrations. */
   close(): void {
     this.#isClosed = true;
     for (const id of Array.from(this.#held.keys())) this.cancel(id);
   }
 
-  /** The app's answer. */
+  /** The answer to the app. */
   async #answer(ready: Promise<void>, held: AbortSignal, registration: PendingRegistration, go: () => unknown): Promise<unknown> {
     let timer: NodeJS.Timeout | undefined;
-    // Keeps the process alive: a call of the app's waits, as it would for the registry.
+    // Keeps the process alive: the app's call waits, as it would for the registry.
     const isInTime = await Promise.race([
       ready.then(() => true),
       new Promise<false>((resolve) => {
@@ -80,7 +80,9 @@ export class ReadinessGate implements RegistrationGate {
     clearTimeout(timer);
     if (held.aborted) return undefined;
     if (isInTime) return go();
-    this.#options.log.info('the app is told that it has registered; it is registered once it can serve', { service: registration.service });
+    this.#options.log.info('delaying the registration until the app can serve; the app was told that it succeeded', {
+      service: registration.service,
+    });
     void ready.then(() => this.#registerInItsStead(held, registration, go));
     return undefined;
   }
@@ -94,7 +96,7 @@ export class ReadinessGate implements RegistrationGate {
         this.#options.log.once(
           `registration of ${service}`,
           'warn',
-          `${service} could not be registered when it was ready, which is tried again every ${RETRY_MS / 1000} s: ${messageOf(error)}`,
+          `${service} is ready but could not be registered; trying again every ${RETRY_MS / 1000} s: ${messageOf(error)}`,
         );
         await pause(held, RETRY_MS);
       }
@@ -112,7 +114,7 @@ export class ReadinessGate implements RegistrationGate {
       const waitedMs = performance.now() - since;
       if (waitedMs >= GIVEN_UP_MS && path === undefined) {
         log.warn(
-          `${service} is registered though ${reason}: LANE_LOSSLESS waits for ${GIVEN_UP_MS / 1000} s. Where the address leads to this process from elsewhere only, set LANE_READY_PATH or LANE_LOSSLESS=off`,
+          `${service} is registered although ${reason}: LANE_LOSSLESS waits no longer than ${GIVEN_UP_MS / 1000} s. If only other hosts can reach that address, set LANE_READY_PATH or LANE_LOSSLESS=off`,
         );
         return;
       }
@@ -120,14 +122,14 @@ export class ReadinessGate implements RegistrationGate {
         log.once(
           `held ${service}`,
           'warn',
-          `${service} is not registered yet: ${reason}. It is held back until it can serve (LANE_LOSSLESS, LANE_READY_PATH)`,
+          `${service} is not registered yet: ${reason}. LANE_LOSSLESS registers it once it can serve (see LANE_READY_PATH)`,
         );
       await pause(held, lookMs);
     }
   }
 }
 
-/** Ends early where the registration is cancelled. Keeps no process alive. */
+/** Ends early if the registration is cancelled. Does not keep the process alive. */
 function pause(held: AbortSignal, ms: number): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

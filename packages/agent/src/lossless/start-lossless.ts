@@ -1,4 +1,4 @@
-/** LANE_LOSSLESS: registers the app when it can serve, and takes it out before it ends. Nothing of it is loaded without. */
+/** LANE_LOSSLESS: registers the app when it can serve, and deregisters it before it ends. Loaded only with that option. */
 import { isMainThread } from 'node:worker_threads';
 import { runInLane } from '@lane/core/model';
 import type { Runtime } from '../boot/runtime.js';
@@ -7,7 +7,7 @@ import { TrafficRecorder } from '../observe/traffic/recorder.js';
 import { holdSigterm } from './held-signal.js';
 import { ReadinessGate } from './readiness-gate.js';
 
-/** What a drain that is at its limit has to say it says by then. */
+/** By then, a drain at its limit has reported. */
 const LAST_WORD_MS = 250;
 
 /** `stopMs`: the longest that a stop is held, in milliseconds. */
@@ -18,10 +18,10 @@ export function startLossless(runtime: Runtime, stopMs: number): void {
   // Worker threads get no signals.
   if (!isMainThread) return;
   if (process.platform === 'win32') {
-    log.warn('LANE_LOSSLESS holds back the registration only: Windows ends a process without SIGTERM. Use `lane drain` before you stop it');
+    log.warn('LANE_LOSSLESS only delays the registration here, because Windows ends a process without SIGTERM. Use `lane drain` before you stop it');
     return;
   }
-  // What is in flight has to be known before the signal comes.
+  // Requests in flight must be known before the signal arrives.
   runtime.observers.traffic ??= new TrafficRecorder(runtime);
   holdSigterm((signal) => {
     gate.close();
@@ -32,20 +32,20 @@ export function startLossless(runtime: Runtime, stopMs: number): void {
 
 async function stop(runtime: Runtime, stopMs: number, signal: AbortSignal): Promise<void> {
   const { log } = runtime;
-  log.info('SIGTERM: the instance is taken out of service before the app hears of it');
+  log.info('SIGTERM: taking the instance out of service before the app receives it');
   const drain = (runtime.drain ??= new Drain(runtime, { settleSeconds: 'measured', deadlineSeconds: stopMs / 1000 }));
   const abandon = (): void => drain.abandon();
   signal.addEventListener('abort', abandon);
-  // One that was asked for at the admin port has limits of its own.
+  // A drain requested at the admin port has its own limits.
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
-    // A moment later than its own limit: at that it tells what was in flight.
+    // Shortly after its own limit, at which it reports what was in flight.
     timer = setTimeout(resolve, stopMs + LAST_WORD_MS);
   });
   await Promise.race([drain.ended, limit]);
   clearTimeout(timer);
   abandon();
   const { elapsedSeconds, state, problems } = drain.report;
-  for (const problem of problems) log.warn(`a stop that may lose requests: ${problem}`);
-  log.info('the app hears of SIGTERM now', { state, seconds: elapsedSeconds });
+  for (const problem of problems) log.warn(`this stop may lose requests: ${problem}`);
+  log.info('passing SIGTERM on to the app', { state, seconds: elapsedSeconds });
 }

@@ -8,7 +8,7 @@ const messaging = (...formats: FormatName[]): Messaging =>
   ({ codec: createTagCodec({ formats }), tables: { rules: undefined } }) as unknown as Messaging;
 const LIST = '[{"name":"gray","tag":"gray","priority":-1}]';
 
-test("mse: a property of its own, as RocketMQ's consumers under MSE look it up, besides the headers", () => {
+test("mse: a separate property, which RocketMQ's consumers under MSE read, in addition to the headers", () => {
   const written = runInLane('gray', () => withLane({ order: '7' }, messaging('mse')));
   expect(written).toMatchObject({ order: '7', 'x-mse-tag': 'gray', __microservice_tag__: LIST });
 });
@@ -20,12 +20,12 @@ test.each([LIST, Buffer.from(LIST), encodeURIComponent(LIST), '[{"name":"gray"}]
   },
 );
 
-test('without mse listed, the property is nobody’s business', () => {
+test('without mse listed, the property is ignored', () => {
   expect(laneOfMessage({ __microservice_tag__: LIST }, messaging('baggage'))).toBe(laneContext(undefined));
   expect(runInLane('gray', () => withLane({}, messaging('baggage')))).toEqual({ baggage: 'lane=gray' });
 });
 
-test('nepxion: a map of services to versions goes on with what a message causes, whether it names the own service or not', () => {
+test('nepxion: calls from a message’s handler carry its map of services to versions, whether or not it names this service', () => {
   const way = { codec: createTagCodec({ formats: ['nepxion'], service: () => 'b' }), tables: { rules: undefined } } as unknown as Messaging;
   for (const [map, tag] of [
     ['{"a":"gray","b":"blue"}', 'blue'],

@@ -1,16 +1,16 @@
-/** The tag in messages: written into their headers by who sends, and read by who handles them. */
+/** The tag in messages: the sender writes it into their headers, the handler reads it. */
 import { currentContext, enterContext, laneContext, writeLane, type HeaderLines, type LaneContext } from '@lane/core/model';
 import type { Messaging } from './messaging.js';
 
-/** Headers of a message as most brokers' clients have them: values are text or bytes. */
+/** Headers of a message in most brokers' clients: values are strings or bytes. */
 export type MessageHeaders = Record<string, unknown>;
 
-/** The headers of a message to send, with the lane at hand; a copy, unless there is nothing to write. */
+/** The headers of a message to send, with the current lane; a copy, unless there is nothing to write. */
 export function withLane<H extends MessageHeaders | null | undefined>(headers: H, { codec }: Messaging): H | MessageHeaders {
   const context = currentContext();
   if (context === undefined) return headers;
   const copy: MessageHeaders = {};
-  // Inherited ones, too: amqplib makes its headers with the app's as their prototype.
+  // Inherited ones, too: amqplib creates its headers with the app's as their prototype.
   for (const name in headers) copy[name] = headers[name];
   writeLane(context, codec, {
     areAttachments: true,
@@ -21,7 +21,7 @@ export function withLane<H extends MessageHeaders | null | undefined>(headers: H
   return copy;
 }
 
-/** The lane in which a message is handled: its tag's, or base. What names tags of other services goes on with what is done then. */
+/** The lane in which a message is handled: its tag's, or base. Tags for other services stay with the work. */
 export function laneOfMessage(headers: MessageHeaders | null | undefined, { codec, tables }: Messaging): LaneContext {
   if (headers === null || headers === undefined) return laneContext(undefined);
   const lines = (name: string): HeaderLines => linesOf(headers[name]);
@@ -30,7 +30,7 @@ export function laneOfMessage(headers: MessageHeaders | null | undefined, { code
   return laneContext(tag, codec.carriedIn?.(lines));
 }
 
-/** Runs the handler of a message in its lane; without one, and with none to get away from, things stay as they are. */
+/** Runs a message's handler in its lane; changes nothing if there is no lane to enter or to leave. */
 export function handleInLane<A extends unknown[], R>(context: LaneContext, handler: (...args: A) => R, self: unknown, args: A): R {
   if (context.tag === undefined && context.carried === undefined && currentContext() === undefined) return Reflect.apply(handler, self, args);
   return enterContext(context, handler, self, args);

@@ -4,7 +4,7 @@ import type { AgentLog } from '../boot/log.js';
 import type { Learner } from '../discovery/learner.js';
 import type { OwnService } from '../discovery/own-service.js';
 
-/** What hooks of brokers' clients use. */
+/** What the hooks of broker clients use. */
 export interface Messaging {
   readonly codec: TagCodec;
   readonly tables: ServiceTables;

@@ -1,6 +1,6 @@
 import type { SettledVerdict } from '@lane/core/model';
 
-/** The verdicts on calls, kept for their spans; there only under LANE_TRACES. */
+/** The verdicts on calls, kept for their spans; only under LANE_TRACES. */
 export class CallVerdicts {
   readonly #ofRequests = new WeakMap<object, SettledVerdict>();
   #current: SettledVerdict | undefined;
@@ -10,7 +10,7 @@ export class CallVerdicts {
     this.#ofRequests.set(request, verdict);
   }
 
-  /** Makes a request whose object nobody can have yet; its span is started meanwhile. */
+  /** Creates a request whose object nobody has yet; its span starts meanwhile. */
   during<R>(verdict: SettledVerdict, make: () => R): R {
     this.#current = verdict;
     try {
@@ -20,7 +20,7 @@ export class CallVerdicts {
     }
   }
 
-  /** The verdict on a request that was noted, or is being made. */
+  /** The verdict on a request that was noted, or is being created. */
   of(request: object): SettledVerdict | undefined {
     return this.#ofRequests.get(request) ?? this.#current;
   }

@@ -1,12 +1,12 @@
-/** Finds the app's OpenTelemetry metrics, if it has any, whether they are set up before the agent or after it. */
+/** Finds the app's OpenTelemetry meter provider, whether it is set up before the agent or after it. */
 import type { MeterProvider } from './traffic/opentelemetry-metrics.js';
 
 const API = Symbol.for('opentelemetry.js.api.1');
-/** An app that has not set it up by then is not expected to any more. */
+/** After this, no meter provider is expected. */
 const LOOKS = 60;
 const LOOK_MS = 1_000;
 
-/** Calls `found` once there is a meter provider; the request path has no part in it. */
+/** Calls `found` once there is a meter provider, outside the request path. */
 export function whenMetered(found: (provider: MeterProvider) => void): void {
   const scope = globalThis as { [API]?: { readonly metrics?: MeterProvider } };
   let looks = 0;

@@ -1,7 +1,7 @@
 import type { CallVerdicts } from './call-verdicts.js';
 import type { TrafficRecorder } from './traffic/recorder.js';
 
-/** Whoever is told of requests and calls; nobody, unless somebody asks for figures or spans. */
+/** Observers of requests and calls; none unless metrics or spans are on. */
 export interface Observers {
   /** Counts requests and calls (LANE_ADMIN_PORT, a meter provider). */
   traffic: TrafficRecorder | undefined;

@@ -1,4 +1,4 @@
-/** LANE_TRACES: has @lane/traces export spans, and tells it where calls went. */
+/** LANE_TRACES: lets @lane/traces export spans, and tells it where calls went. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { AgentOptions } from '@lane/core/agent';
@@ -7,7 +7,7 @@ import type { OwnService } from '../discovery/own-service.js';
 import { CallVerdicts } from './call-verdicts.js';
 import type { Observers } from './observers.js';
 
-/** Loaded from beside the agent, else from the app's working folder. */
+/** Loaded from the agent's folder, else from the app's working folder. */
 /** What spans are made of. */
 export interface TraceParts {
   readonly options: Pick<AgentOptions, 'nacosServer'>;

@@ -1,22 +1,22 @@
 /**
- * What an outbound call carries of the lane: the one place that all clients pass, when the headers are final and whoever else adds to
- * them has done so.
+ * Writes the lane into outbound calls: the one place that all clients pass, when the headers are final and everybody else has added
+ * theirs.
  */
 import { BAGGAGE_HEADER, removeTag, writeLane, type LaneContext, type OutboundHeaders } from '@lane/core/model';
 import type { Outbound } from './outbound.js';
 import type { Propagation } from './propagation.js';
 
-/** Where a call may end up, as far as that is understood: a host, all of several, or a name that is not for the DNS. */
+/** Where a call may end up, as far as known: a host, any of several, or a name that DNS does not resolve. */
 export type Reach = string | { readonly hosts: readonly string[] } | { readonly name: string };
 
 /**
- * Puts the lane into outbound headers where it may go. Where it may not, our entry and our headers are taken out, whoever has written
- * them (the app's OpenTelemetry, the app itself, the call that was redirected here); other entries stay as they are.
+ * Writes the lane into outbound headers if it may go there. If not, removes our entry and our headers, whoever wrote
+ * them (the app's OpenTelemetry, the app itself, the call that was redirected here); other entries stay.
  *
- * With LANE_BAGGAGE_BOUNDARY=strip all baggage stays here, whoever's it is, where it would go outside; in a lane or not.
+ * With LANE_BAGGAGE_BOUNDARY=strip, no baggage leaves for the outside, whoever wrote it, in a lane or not.
  *
- * `reach` undefined: nobody knows where the call leads, and the tag stays at home. `target` is the request's, where that may name a
- * destination of its own.
+ * `reach` undefined: the destination is unknown, and the tag is held back. `target` is the request's, which may name another
+ * destination.
  */
 export function carryLane(
   context: LaneContext | null | undefined,
@@ -26,13 +26,15 @@ export function carryLane(
   target?: string,
 ): void {
   if (context !== undefined && context !== null) {
-    if (context.tag === undefined || mayReach(propagation, reach, target)) writeLane(context, codec, headers);
+    // A service that is called by its name: where several lane groups have the tag, its own is meant.
+    if (context.tag === undefined || mayReach(propagation, reach, target))
+      writeLane(context, codec, headers, typeof reach === 'string' ? reach : undefined);
     else removeTag(codec, headers);
   }
   if (isStripped(propagation, reach)) headers.remove(BAGGAGE_HEADER);
 }
 
-/** Whether all baggage stays here, whoever's it is (LANE_BAGGAGE_BOUNDARY): also where nobody knows where the call leads. */
+/** Whether all baggage is held back, whoever wrote it (LANE_BAGGAGE_BOUNDARY); also if the destination is unknown. */
 export function isStripped(propagation: Propagation, reach: Reach | undefined): boolean {
   const { strips } = propagation;
   if (strips === undefined) return false;
@@ -41,7 +43,7 @@ export function isStripped(propagation: Propagation, reach: Reach | undefined): 
   return 'name' in reach ? !propagation.allowsNamed(reach.name) : reach.hosts.length === 0 || reach.hosts.some(strips);
 }
 
-/** Whether a tag may go to all that a call may reach, and to the host that the request's target names, if it does. */
+/** Whether a tag may go to every host that a call may reach, and to the one that the request's target names, if any. */
 export function mayReach(propagation: Propagation, reach: Reach | undefined, target: string | undefined): boolean {
   if (reach === undefined) return false;
   const named = target === undefined ? undefined : hostOfRequestTarget(target);
@@ -56,9 +58,9 @@ const SLASH = 47;
 const ASTERISK = 42;
 
 /**
- * The host that a request's target names (RFC 9112, section 3.2): in absolute form, as forward proxies get it, and in authority form, as
- * CONNECT has it. undefined in origin form, where the connection is the destination. What can't be read is given as it stands: no host
- * that a tag may go to.
+ * The host that a request's target names (RFC 9112, section 3.2): in absolute form, for forward proxies, and in authority form, for
+ * CONNECT. undefined in origin form, where the connection is the destination. An unreadable target is returned as it is: a tag may
+ * not go there.
  */
 export function hostOfRequestTarget(target: string): string | undefined {
   const first = target.charCodeAt(0);

@@ -31,12 +31,12 @@ describe.each<[form: string, make: (pairs: Array<[string, HeaderLines]>) => unkn
     expect(values(written(make([['Accept', '*/*']])))).toEqual({ accept: ['*/*'], baggage: ['lane=gray'], 'dubbo.tag': ['gray'] });
   });
 
-  test('keep the baggage of the app, in one line, without an older entry of ours', () => {
+  test("keep the app's baggage on one line, without an older entry of ours", () => {
     expect(values(written(make([['Baggage', 'a=1;p, lane=stale,b=%20']])))['baggage']).toEqual(['lane=gray,a=1;p,b=%20']);
     if (form !== 'a Map') expect(values(written(make([['baggage', ['a=1', 'b=2']]])))['baggage']).toEqual(['lane=gray,a=1,b=2']);
   });
 
-  test('of a request that is expressly base lose what is ours, and nothing else', () => {
+  test('of an explicit base request lose our entries, and nothing else', () => {
     const headers = make([
       ['Dubbo.Tag', 'gray'],
       ['Baggage', 'lane=gray,a=1'],
@@ -66,7 +66,7 @@ test.each([undefined, null, {}, []])('no headers (%j) become those of the lane',
   );
 });
 
-test('several lines of one name in an array become one when set, at the place of the first', () => {
+test('several lines with one name in an array become one when set, in place of the first', () => {
   const headers = new ArrayHeaders(['Baggage', 'a=1', 'Accept', '*/*', 'baggage', 'b=2']);
   expect(headers.get('baggage')).toEqual(['a=1', 'b=2']);
   headers.set('baggage', 'c=3');

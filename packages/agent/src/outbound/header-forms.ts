@@ -1,7 +1,7 @@
 /** The forms in which clients hold outbound headers. */
 import type { HeaderLines, OutboundHeaders } from '@lane/core/model';
 
-/** Node's array headers, flat or in pairs: works on a copy, since the array is the app's. */
+/** Node's array headers, flat or in pairs: works on a copy, because the array belongs to the app. */
 export class ArrayHeaders implements OutboundHeaders {
   readonly #pairs: Array<[string, string | readonly string[]]> = [];
   readonly #flat: boolean;
@@ -36,13 +36,13 @@ export class ArrayHeaders implements OutboundHeaders {
     for (let i = this.#pairs.length - 1; i >= 0; i--) if ((this.#pairs[i] as [string, string])[0].toLowerCase() === name) this.#pairs.splice(i, 1);
   }
 
-  /** The headers in the form they came in. */
+  /** The headers in their original form. */
   toArray(): unknown[] {
     return this.#flat ? this.#pairs.flat() : this.#pairs;
   }
 }
 
-/** Headers that were copied, to be given back in their form. */
+/** Copied headers that can be returned in their original form. */
 export interface CopiedHeaders extends OutboundHeaders {
   toHeaders(): unknown;
 }

@@ -1,26 +1,26 @@
 /**
- * A host as it is understood by those who connect: `134744072`, `0x08080808` and `010.8.8.8` are 8.8.8.8 to inet_aton, full-width digits
- * and the ideographic full stop are digits and dots to IDNA. All that is done by the host parser of the WHATWG URL Standard
- * (https://url.spec.whatwg.org/#host-parsing), which is there without loading anything.
+ * A host as connecting code understands it: `134744072`, `0x08080808` and `010.8.8.8` are 8.8.8.8 to inet_aton, full-width digits
+ * and the ideographic full stop are digits and dots to IDNA. The host parser of the WHATWG URL Standard
+ * (https://url.spec.whatwg.org/#host-parsing) does all this, without loading anything.
  */
 
-/** Longest name of the DNS (RFC 1035, 2.3.4), and a dot behind it. */
+/** Longest DNS name (RFC 1035, 2.3.4), with a final dot. */
 const MAX_HOST_LENGTH = 254;
 
 /**
  * Writes a host in one way: IPv4 as four decimal numbers, IPv6 without brackets or zone and shortened (RFC 5952), names in lower case and
- * ASCII, without a dot at the end. undefined: it can't be understood, and nobody knows where it leads.
+ * ASCII, without a final dot. undefined: unreadable, so nobody knows where it leads.
  */
 export function normalizeHost(host: string): string | undefined {
   if (host === '' || host.length > MAX_HOST_LENGTH) return undefined;
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
   if (bare.includes(':')) {
-    // A zone (RFC 4007) names the interface of an address; what is behind it must be the name of one.
+    // A zone (RFC 4007) names the interface of an address; only an interface name may follow.
     const address = bare.replace(/%[\w.-]+$/, '');
     return /^[\da-f:.]+$/i.test(address) ? parse(`[${address}]`)?.slice(1, -1) : undefined;
   }
-  // No percent: nobody but a URL decodes it.
-  if (bare !== host || !/^[\p{L}\p{M}\p{N}.。．｡_-]+$/u.test(bare)) return undefined;
+  // No percent: only a URL decodes it.
+  if (bare !== host || !/^[\p{L}\p{M}\p{N}.\u3002\uff0e\uff61_-]+$/u.test(bare)) return undefined;
   const name = parse(bare);
   if (name === undefined) return undefined;
   const undotted = name.endsWith('.') ? name.slice(0, -1) : name;

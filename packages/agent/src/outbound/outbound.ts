@@ -5,7 +5,7 @@ import type { Connecting } from './connecting/connecting.js';
 import type { Propagation } from './propagation.js';
 import type { UnresolvedNames } from './unresolved-names.js';
 
-/** What hooks of clients use. */
+/** What client hooks use. */
 export interface Outbound {
   readonly router: Router;
   readonly connecting: Connecting;
@@ -16,12 +16,12 @@ export interface Outbound {
   readonly log: AgentLog;
 }
 
-/** The error that a caller gets in the place of its client's. */
+/** The error that a caller gets instead of its client's. */
 export function unavailableError({ service, tag }: Unavailable): LaneUnavailableError {
   return new LaneUnavailableError(service, tag);
 }
 
-/** A verdict to act upon, after waiting: what is still not known goes as the app sends it. */
+/** The final verdict, after waiting: an unknown destination goes as the app sends it. */
 export function settled(verdict: Verdict | undefined): SettledVerdict {
   return verdict === undefined || verdict.kind === 'wait' ? UNKNOWN : verdict;
 }

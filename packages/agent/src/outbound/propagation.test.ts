@@ -140,7 +140,7 @@ describe('a tag', () => {
       createLog('warn', false, (line) => lines.push(line)),
     ).allows(host);
 
-  test('goes to public hosts only where that is asked for', () => {
+  test('goes to public hosts only if configured', () => {
     expect(allows('internal', 'api.example.com')).toBe(false);
     expect(allows('all', 'api.example.com')).toBe(true);
     expect(allows(['api.example.com'], 'API.example.com')).toBe(true);
@@ -154,7 +154,7 @@ describe('a tag', () => {
     expect(allows(['*.example.com'], 'a/b.example.com')).toBe(false);
   });
 
-  test('goes where instances of the registry live, from the moment they are known', () => {
+  test('goes to hosts of registered instances, as soon as they are known', () => {
     const known = new Set<string>();
     const propagation = createPropagation(
       { propagateTo: 'internal', baggageBoundary: 'keep' },
@@ -166,7 +166,7 @@ describe('a tag', () => {
     expect(propagation.allows('203.0.113.7')).toBe(true);
   });
 
-  test('takes all baggage with it where that is asked for: none crosses the boundary', () => {
+  test('removes all baggage if configured: none crosses the boundary', () => {
     const stripping = (propagateTo: 'internal' | 'all' | readonly string[]): boolean[] | undefined => {
       const { strips } = createPropagation(
         { propagateTo, baggageBoundary: 'strip' },
@@ -181,7 +181,7 @@ describe('a tag', () => {
     expect(stripping('all')).toBe(undefined);
   });
 
-  test('that is held back is told once for each host, with the remedy', () => {
+  test('that is held back is logged once per host, with the remedy', () => {
     const said: string[] = [];
     const propagation = createPropagation(
       { propagateTo: 'internal', baggageBoundary: 'keep' },

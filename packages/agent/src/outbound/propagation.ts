@@ -4,25 +4,25 @@ import { normalizeHost } from './host-name.js';
 
 /** Decides where tags are sent (LANE_PROPAGATE_TO). */
 export interface Propagation {
-  /** Whether a tag may go to this host. One that can't be understood is held back. */
+  /** Whether a tag may go to this host. Unreadable hosts get none. */
   allows(host: string): boolean;
   /**
-   * Whether a tag may go to what something other than the DNS makes of this name, such as a resolver of the app's own: only if the name is in
-   * LANE_PROPAGATE_TO or the registry knows it, since what it looks like says nothing about where it leads.
+   * Whether a tag may go where something other than DNS resolves this name, such as the app's own resolver: only if the name is in
+   * LANE_PROPAGATE_TO or the registry knows it, because its look says nothing about where it leads.
    */
   allowsNamed(name: string): boolean;
-  /** Whether the baggage of others stays here, too (LANE_BAGGAGE_BOUNDARY); undefined: nobody has asked for it. */
+  /** Whether others' baggage is held back, too (LANE_BAGGAGE_BOUNDARY); undefined: not configured. */
   readonly strips: ((host: string) => boolean) | undefined;
 }
 
 const MAX_REMEMBERED_HOSTS = 1000;
 
-/** The options that say what leaves. */
+/** The options about what may leave. */
 type PropagationOptions = Pick<AgentOptions, 'propagateTo' | 'baggageBoundary'>;
 
 /**
- * Makes the decision table. A host is thought about once. `isKnown`: instances live there, or it is a service name. That baggage should not cross
- * a boundary of trust unasked is open in the specification (open-telemetry/opentelemetry-specification#3957).
+ * Creates the decision table. Each host is judged once. `isKnown`: instances live there, or it is a service name. Whether baggage may cross
+ * a trust boundary by default is open in the specification (open-telemetry/opentelemetry-specification#3957).
  */
 export function createPropagation(
   { propagateTo: to, baggageBoundary }: PropagationOptions,
@@ -62,7 +62,7 @@ export function createPropagation(
         log.once(
           `held back ${name}`,
           'warn',
-          `the lane tag is not sent to ${name}: a resolver of the app's own says where that leads. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${name}`,
+          `the lane tag is not sent to ${name}: the app's own resolver decides where it leads. If it is part of the call chain, add it: LANE_PROPAGATE_TO=${name}`,
         );
       }
       return allowed;
@@ -79,14 +79,14 @@ const INTERNAL_SUFFIXES = ['.svc', '.local', '.internal', '.cluster.local', '.lo
 
 /**
  * Loopback, private and link-local addresses in any spelling, single-label names, and the suffixes of cluster and private DNS.
- * A host that can't be understood is not internal.
+ * An unreadable host is not internal.
  */
 export function isInternalHost(host: string): boolean {
   const name = normalizeHost(host);
   return name !== undefined && isInternal(name);
 }
 
-/** `name` as `normalizeHost` gives it. */
+/** `name` as returned by `normalizeHost`. */
 function isInternal(name: string): boolean {
   if (name.includes(':')) return isInternalIpv6(name);
   const v4 = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(name);

@@ -1,7 +1,7 @@
 /**
- * Names that DNS can't resolve though the registry has a service of that name: no lane group and no LANE_SERVICES names it, so the call goes where it
- * would without the agent, and fails. The error says so, and what to do; its code and all else of it stays as it is. gRPC resolves names by itself
- * and swallows the error of DNS: `instrumentations/grpc-client.ts` amends the status of the call.
+ * Names that DNS can't resolve although the registry has a service of that name. Neither a lane group nor LANE_SERVICES names it, so the call goes
+ * where it would without the agent, and fails. We add the cause and the remedy to the error's message; its code and everything else stay. gRPC
+ * resolves names itself and swallows the DNS error: `instrumentations/grpc-client.ts` changes the status of the call.
  */
 import type dns from 'node:dns';
 import { isIP } from 'node:net';
@@ -11,13 +11,13 @@ import type { ObservedRegistry } from '../discovery/learner.js';
 import { safely } from '../patching/safely.js';
 import { beforeSocketConnects, type SocketOptions } from '../patching/socket-hook.js';
 
-/** How long an error is held for the registry's word, in milliseconds. */
+/** How long an error waits for the registry's answer, in milliseconds. */
 const ASK_TIMEOUT_MS = 1_000;
-/** How long an answer counts, in milliseconds. */
+/** How long an answer is valid, in milliseconds. */
 const ANSWER_MS = 10_000;
-/** Names that are asked for; past this many the answers are forgotten. */
+/** How many names are remembered; beyond that all answers are dropped. */
 const MAX_NAMES = 500;
-/** What getaddrinfo(3) says of a name that does not exist, and of one that no DNS server could be asked about. */
+/** Codes of getaddrinfo(3) for a name that does not exist, and for one that no DNS server could answer. */
 const UNRESOLVED: ReadonlySet<unknown> = new Set(['ENOTFOUND', 'EAI_AGAIN']);
 
 interface Answer {
@@ -33,22 +33,22 @@ export class UnresolvedNames {
   readonly #log: AgentLog;
   readonly #answers = new Map<string, Answer>();
 
-  /** `isDeclared`: whether the agent takes the host for a service, so that naming it would not help. */
+  /** `isDeclared`: whether the agent already treats the host as a service, so that declaring it would not help. */
   constructor(registry: ObservedRegistry, isDeclared: (host: string) => boolean, log: AgentLog) {
     this.#registry = registry;
     this.#isDeclared = isDeclared;
     this.#log = log;
   }
 
-  /** Whether there is a registry to ask, whose services have to be named. */
+  /** Whether there is a registry whose services have to be declared. */
   get canAsk(): boolean {
     return this.#registry.names === undefined && this.#registry.list !== undefined;
   }
 
-  /** What to do about a name; resolves to undefined where the registry has no such service, never rejects. undefined: there is nobody to ask. */
+  /** The remedy for a name; resolves to undefined if the registry has no such service, never rejects. undefined: there is no registry. */
   remedyFor(host: string): Promise<string | undefined> | undefined {
     const { state } = this.#registry;
-    // The registry's own host would be asked for at itself.
+    // The registry's own host would have to be looked up there.
     if (!this.canAsk || state?.reachable !== true || state.addresses.some((one) => one.host === host) || this.#isDeclared(host)) return undefined;
     const known = this.#answers.get(host);
     if (known !== undefined && performance.now() - known.at < ANSWER_MS) return known.remedy;
@@ -60,7 +60,7 @@ export class UnresolvedNames {
 
   #ask(key: ServiceKey): Promise<string | undefined> {
     return new Promise((resolve) => {
-      // Holds the process: nothing else does until the app has its error.
+      // Holds the process: nothing else does until the app gets its error.
       const impatient = setTimeout(resolve, ASK_TIMEOUT_MS, undefined);
       const answer = (count: number): void => {
         clearTimeout(impatient);
@@ -84,18 +84,18 @@ export class UnresolvedNames {
 type LookedUp = (error: Error | null, ...addresses: unknown[]) => void;
 type Lookup = (host: string, options: object, done: LookedUp) => void;
 
-/** From now on errors of names that can't be resolved tell the remedy, where there is one. */
+/** From now on, errors of unresolvable names include the remedy, if there is one. */
 export function tellOfUnresolvedNames(unresolved: UnresolvedNames): void {
   beforeSocketConnects((_, options: (SocketOptions & { lookup?: unknown }) | undefined) => {
     if (options === undefined || !unresolved.canAsk || typeof options.host !== 'string' || isIP(options.host) !== 0) return undefined;
     const { lookup } = options;
-    // What is none is Node's to complain of.
+    // Node reports an invalid one.
     if (lookup === undefined || typeof lookup === 'function') options.lookup = lookupTelling(unresolved, lookup as Lookup | undefined);
     return undefined;
   });
 }
 
-/** A look-up as the app asked for, whose errors tell the remedy. */
+/** The app's look-up, whose errors include the remedy. */
 function lookupTelling(unresolved: UnresolvedNames, lookup: Lookup | undefined): Lookup {
   return (host, options, done) => {
     (lookup ?? ((require('node:dns') as typeof dns).lookup as Lookup))(host, options, (error, ...addresses) => {
@@ -117,7 +117,7 @@ const ask = safely('unresolved names', (unresolved: UnresolvedNames, host: strin
 
 const amend = safely('unresolved names', (error: Error, remedy: string) => {
   const { message, stack } = error;
-  // An app's own look-up may give one error twice.
+  // An app's own look-up may report one error twice.
   if (message.includes(remedy)) return;
   error.message = `${message} (${remedy})`;
   if (stack !== undefined) error.stack = stack.replace(message, () => error.message);

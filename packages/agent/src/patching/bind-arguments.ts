@@ -1,10 +1,10 @@
-/** The usual cure for callbacks that a pool or queue calls from wherever it likes: bind them to the lane of who handed them in. */
+/** The usual cure for callbacks that a pool or queue calls from an arbitrary context: bind them to the lane of their caller. */
 import { bindLane } from '@lane/core/model';
 import { wrap, type Undo } from './wrap.js';
 
 /**
- * Wraps a method so that functions among its arguments, or its first `count`, are called in the lane of the call. Undefined
- * where there is no such method. Also before any lane has been entered: what base hands in then may be called by the first lane that comes.
+ * Wraps a method so that functions among its arguments, or its first `count`, run in the lane of the call. Undefined
+ * if there is no such method. Binds even before any lane has been entered: the first lane might call what base has handed in.
  */
 export function bindArguments(target: object, method: PropertyKey, count = Infinity): Undo | undefined {
   return wrap(target, method, (original) => {

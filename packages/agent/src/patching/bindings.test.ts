@@ -92,6 +92,34 @@ test('a bound function is as long as it was, of its kind, and has its properties
   expect(await kept(1)).toBe('gray');
 });
 
+test('a bound function that is handed in once more stays with who handed it in first', () => {
+  const queue = new (bound(class extends Queue {}, 'q:prototype.push'))();
+  pushed(queue, seen);
+  for (let again = 0; again < 3; again++) runInLane('blue', () => queue.push(queue.tasks.at(-1) as Task));
+  expect(new Set(queue.tasks).size).toBe(1);
+  expect(queue.tasks.at(-1)?.()).toBe('gray');
+});
+
+test('a bound function may be frozen, and be a class', () => {
+  const queue = new (bound(class extends Queue {}, 'q:prototype.push'))();
+  class Job {
+    readonly lane = seen();
+  }
+  const [frozen, Made] = pushed(
+    queue,
+    Object.freeze(() => seen()),
+    Job as unknown as Task,
+  ).tasks as [Task, unknown];
+  expect(frozen()).toBe('gray');
+  expect(new (Made as typeof Job)()).toBeInstanceOf(Job);
+});
+
+test('what base hands in before any tag has come is of base, whoever calls it', () => {
+  const queue = new (bound(class extends Queue {}, 'q:prototype.push'))();
+  queue.push(seen);
+  expect(runInLane('gray', () => queue.tasks[0]?.())).toBe('none');
+});
+
 test('what is not there is told', () => {
   for (const line of ['q:Queue.prototype.push', 'q:prototype.push', 'q:()[0]', 'q:a.b.c[0]'])
     expect(bind(parseBinding(line) as Binding, { exports: { Queue: class {} } })).toBe(false);

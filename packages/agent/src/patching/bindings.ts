@@ -1,6 +1,6 @@
 /**
- * Callbacks that a library calls later, from wherever its queue or socket is by then, bound to the lane of who handed them in. Said in
- * one line each, in the form of LANE_BIND:
+ * Binds callbacks that a library calls later, from the context of its queue or socket, to the lane of their caller. One
+ * line each, in the form of LANE_BIND:
  *
  *     some-queue:Queue.prototype.push[0]            the first argument of a method of what the package exports
  *     some-queue/lib/queue.js:prototype.push        every function among the arguments; of what that file exports
@@ -9,14 +9,15 @@
  *     some-queue:Queue.prototype.send[0].callback   a function that is a property of an argument
  *     some-queue:Queue.prototype.query()            what the call gives emits its events in the lane of the call
  *
- * A bound function is still as long as the app's, of its kind and with its properties, since libraries look at those.
+ * A bound function keeps the length, kind and properties of the app's, because libraries look at those.
  */
-import { bindLane } from '@lane/core/model';
+import { bindLane, currentContext, enterContext, laneContext } from '@lane/core/model';
+import { standIn, type Calls } from './stand-in.js';
 import { wrap } from './wrap.js';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-/** Which function is bound: an argument, or a property of one. */
+/** The function to bind: an argument, or a property of one. */
 interface Bound {
   /** -1 is the last argument, undefined each. */
   readonly index: number | undefined;
@@ -25,25 +26,25 @@ interface Bound {
 
 type Step = { readonly name: string } | 'call';
 
-/** What is bound in a library, as its line says. */
+/** A parsed line: what to bind in a library. */
 export interface Binding {
   /** `package/path/within.js`, or a package's name for its entry. */
   readonly file: string;
-  /** What its lines have in common is wrapped once. */
+  /** Methods that several lines share are wrapped once. */
   readonly path: string;
   readonly steps: readonly Step[];
   readonly bound: readonly Bound[];
-  /** Whether what the call gives emits in the lane of the call. */
+  /** Whether the result of the call emits in the lane of the call. */
   readonly emits: boolean;
 }
 
-/** What a line may be, in words. */
+/** The form of a line, in words. */
 export const BINDING_ACCEPTED = 'package:path.to.method[0], such as some-queue:Queue.prototype.push[0]';
 
 const LINE =
   /^((?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*(?:\/[\w./~-]+)?):((?:\(\)|\.?[A-Za-z_$][\w$]*)*)(?:\[(-?\d+(?:,-?\d+)*)\](?:\.([A-Za-z_$][\w$]*))?)?$/;
 
-/** Reads a line; undefined where it is none. */
+/** Parses a line; undefined if it is malformed. */
 export function parseBinding(line: string): Binding | undefined {
   const match = LINE.exec(line);
   if (match === null) return undefined;
@@ -61,7 +62,7 @@ export function parseBinding(line: string): Binding | undefined {
   };
 }
 
-/** Makes one of what wraps the same method of the same file. */
+/** Merges bindings of the same method of the same file. */
 export function joinBindings(bindings: readonly Binding[]): Binding[] {
   const joined = new Map<string, Binding>();
   for (const binding of bindings) {
@@ -72,18 +73,28 @@ export function joinBindings(bindings: readonly Binding[]): Binding[] {
   return [...joined.values()];
 }
 
+/** Parses lines, merging those of the same method. */
+export function readBindings(lines: readonly string[]): readonly Binding[] {
+  return joinBindings(lines.map((line) => parseBinding(line) as Binding));
+}
+
+/** Applies the bindings of a loaded file; returns those that failed. */
+export function bindFile(bindings: readonly Binding[], file: string, holder: { exports: unknown }): Binding[] {
+  return bindings.filter((binding) => binding.file === file && !bind(binding, holder));
+}
+
 /** Whoever wraps the same method for another reason is no reason to leave this out. */
 const PARTY = Symbol.for('lane.binding.v1');
 
-/** Binds what is said of `holder.exports`; false where there is no such method, or it can't be replaced. */
+/** Applies a binding to `holder.exports`; false if there is no such method, or it can't be replaced. */
 export function bind(binding: Binding, holder: { exports: unknown }): boolean {
   if (bindAt(binding, holder, 'exports', 0)) return true;
-  // What CommonJS made of an ES module, and ES modules themselves.
+  // ES modules, and their CommonJS builds.
   const { exports } = holder;
   return typeof exports === 'object' && exports !== null && bindAt(binding, exports, 'default', 0);
 }
 
-/** `target[name]` is what the steps from `at` on start from. */
+/** The steps from `at` on start at `target[name]`. */
 function bindAt(binding: Binding, target: object, name: PropertyKey, at: number): boolean {
   const step = binding.steps[at];
   if (step === undefined) return wrap(target, name, (original: Method) => bindingMethod(original, binding), PARTY) !== undefined;
@@ -94,7 +105,7 @@ function bindAt(binding: Binding, target: object, name: PropertyKey, at: number)
         bindAt(binding, holder, 'given', at + 1);
         return holder.given;
       };
-    // Several lines may be of what the same call gives.
+    // Several lines may apply to the result of the same call.
     return wrap(target, name, make, Symbol.for(`lane.binding.v1 ${binding.path}`)) !== undefined;
   }
   const next = (target as Record<PropertyKey, unknown>)[name];
@@ -108,7 +119,7 @@ function construct(original: Method, args: unknown[], newTarget: unknown): unkno
 
 function bindingMethod(original: Method, { bound, emits }: Binding): Method {
   return function binding(this: unknown, ...args: unknown[]): unknown {
-    // Also before any lane has been entered: what base hands in then may be called by the first lane that comes.
+    // Even before any lane has been entered: the first lane might call what base has handed in.
     for (const each of bound) bindArgument(args, each);
     const given = new.target === undefined ? Reflect.apply(original, this, args) : construct(original, args, new.target);
     if (emits && typeof given === 'object' && given !== null) wrap(given, 'emit', (emit: Method) => bindLane(emit), PARTY);
@@ -125,12 +136,16 @@ function bindArgument(args: unknown[], { index, property }: Bound): void {
   const given = args[at];
   if (property === undefined) {
     if (typeof given === 'function') args[at] = inLane(given as Method);
-  } else if (typeof given === 'object' && given !== null) wrap(given, property, (method: Method) => bindLane(method), PARTY);
+  } else if (typeof given === 'object' && given !== null) {
+    const callback = (given as Record<string, unknown>)[property];
+    if (typeof callback === 'function') Reflect.set(given, property, inLane(callback as Method));
+  }
 }
 
-/** The function in the lane at hand, in the likeness that `wrap` gives. */
+/** The function bound to the current lane. */
 function inLane(given: Method): Method {
-  const holder = { given };
-  wrap(holder, 'given', (original: Method) => bindLane(original), PARTY);
-  return holder.given;
+  const context = currentContext();
+  const calls: Calls = (work, self, args) =>
+    currentContext() === context ? Reflect.apply(work, self, args) : enterContext(context ?? laneContext(undefined), work, self, args);
+  return standIn(given, calls, PARTY);
 }

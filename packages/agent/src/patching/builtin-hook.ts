@@ -1,7 +1,7 @@
 /**
- * Tells when a builtin module of Node has been loaded by somebody, so that it need not be loaded for its own sake (http2
- * costs 5 to 15 ms, https 2). `process.moduleLoadList` grows with each one (Node 20 to 26); it is looked at after each file
- * of CommonJS, once after start, and when a socket connects, which is before any use that matters.
+ * Reports when somebody has loaded a builtin module of Node, so that the agent need not load it itself (http2
+ * costs 5 to 15 ms, https 2). `process.moduleLoadList` grows with each one (Node 20 to 26); we check it after each CommonJS
+ * file, once after start, and when a socket connects, which is before any use that matters.
  */
 import { onEachFile } from './module-hook.js';
 import { safely } from './safely.js';

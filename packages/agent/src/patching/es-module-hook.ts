@@ -1,10 +1,10 @@
 /**
- * Tells when an ES module of interest has been loaded. It can't be patched once it is there, and no file of it is loaded by
- * CommonJS: a line at its end hands out what it has declared, and puts another function in the place of one that it exports where it is
- * declared. Needs module.registerHooks (Node 22.15 and later).
+ * Reports when an ES module of interest has been loaded. It can't be patched afterwards, and CommonJS does not load its
+ * file. So we append a line that exposes what it has declared, and can replace an exported function at its
+ * declaration. Needs module.registerHooks (Node 22.15 and later).
  *
- * The line must never keep a file from loading: it is added to what the loader says is an ES module alone, since `import.meta` is an
- * error in CommonJS, which passes here too; and it names nothing that need be there.
+ * The line must never stop a file from loading. It is added only to what the loader reports as an ES module, because `import.meta` is an
+ * error in CommonJS, which passes here too; and it names nothing that might be missing.
  */
 import module from 'node:module';
 import { PackageFiles } from './package-files.js';
@@ -18,10 +18,10 @@ interface Loaded {
 }
 type RegisterHooks = (hooks: { load(url: string, context: object, next: (url: string, context: object) => Loaded): Loaded }) => unknown;
 
-/** Put another function in the place of one that is exported, by the name of the export. */
+/** Replaces an exported function, by the name of the export. */
 type Setters = Readonly<Record<string, (value: unknown) => void>>;
 
-/** What a module has declared, or exports, by name. Another function may be put into the place of an exported one. */
+/** What a module has declared, or exports, by name. Exported functions can be replaced. */
 export type ModuleListener = (declared: Readonly<Record<string, unknown>>, url: string) => void;
 
 interface Listener {
@@ -64,10 +64,10 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       const declared = [...new Set(known.flatMap(({ names }) => names))]
         .map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`)
         .join(', ');
-      // A module may import itself, and has its exports by then, those of other modules that it passes on included.
+      // A module may import itself, and then has its exports, including re-exported ones.
       const exported = known.some(({ names }) => names.length === 0);
       const itself = exported ? `import * as lane$exports from ${JSON.stringify(url)};` : '';
-      const setters = exported ? functionsOf(source).map(([name, local]) => `${JSON.stringify(name)}: (value) => { ${local} = value; }`) : [];
+      const setters = exported ? functionsOf()(source).map(([name, local]) => `${JSON.stringify(name)}: (value) => { ${local} = value; }`) : [];
       const handed = exported ? `lane$exports, { ${setters.join(', ')} }` : 'undefined, {}';
       const told = `globalThis[Symbol.for('lane.modules.v1')]?.(import.meta.url, { ${declared} }, ${handed});`;
       return { ...loaded, source: `${source}\n;${itself}${told}\n` };
@@ -75,43 +75,15 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
   });
 }
 
-/** A declared function can be given another value, which whoever has imported it sees. */
-const FUNCTION = /^[ \t]*(export[ \t]+(default[ \t]+)?)?(?:async[ \t]+)?function\b[ \t]*\*?[ \t]*([A-Za-z_$][\w$]*)/gm;
-/** A list of what is exported, not of another module. */
-const LIST = /^[ \t]*export[ \t]*\{([^{}]*)\}(?!\s*from\b)/gm;
-const LISTED = /^\s*([A-Za-z_$][\w$]*)(?:\s+as\s+([A-Za-z_$][\w$]*))?\s*$/;
+/** Loaded with the first module that needs it. */
+const functionsOf = (): typeof import('./exported-functions.js').functionsOf =>
+  (require('./exported-functions.js') as typeof import('./exported-functions.js')).functionsOf;
 
-/** Names of the exported functions, and what they are called within. What only looks like one, in a comment, is exported by nobody. */
-function functionsOf(source: string): Array<readonly [name: string, local: string]> {
-  const found = new Map<string, string>();
-  const declared = new Set<string>();
-  for (const [, isExported, isDefault, local] of source.matchAll(FUNCTION)) {
-    if (local === undefined || !isAssignable(local)) continue;
-    declared.add(local);
-    if (isExported !== undefined) found.set(isDefault === undefined ? local : 'default', local);
-  }
-  for (const [, list = ''] of source.matchAll(LIST)) {
-    for (const entry of list.split(',')) {
-      const [, local, name = local] = LISTED.exec(entry) ?? [];
-      if (local !== undefined && name !== undefined && declared.has(local)) found.set(name, local);
-    }
-  }
-  return [...found];
-}
-
-/** Words that can't be assigned to in a module (ECMA-262, 12.7.2, with those of strict code): one would keep the file from loading. */
-const RESERVED =
-  /^(?:arguments|await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|eval|export|extends|false|finally|for|function|if|implements|import|in|instanceof|interface|let|new|null|package|private|protected|public|return|static|super|switch|this|throw|true|try|typeof|var|void|while|with|yield)$/;
-
-function isAssignable(name: string): boolean {
-  return !RESERVED.test(name);
-}
-
-/** Tells a view of what is exported in which functions can be replaced, and puts those that were into the module. */
+/** Passes on a view of the exports in which functions can be replaced, and puts replacements into the module. */
 function tellReplaceable(exported: Record<string, unknown>, setters: Setters, tell: (view: Record<string, unknown>) => void): void {
   const names = Object.keys(setters);
   const own = names.map((name) => [name, { value: exported[name], writable: true, enumerable: true, configurable: true }]);
-  // Whatever else is replaced would be so in the view alone.
+  // Any other replacement would change only the view.
   const view = Object.preventExtensions(Object.create(exported, Object.fromEntries(own)) as Record<string, unknown>);
   tell(view);
   for (const name of names) if (view[name] !== exported[name]) (setters[name] as (value: unknown) => void)(view[name]);

@@ -1,8 +1,8 @@
 /**
- * Tells when somebody has put another value in the place of a global of Node's, such as the `Promise` of zone.js, from whatever file or
- * bundle. Looked for after each file of CommonJS, as a server begins to listen, and when a socket connects: no request has come before.
+ * Reports when somebody has replaced a global of Node's, such as the `Promise` of zone.js, from any file or
+ * bundle. Checks after each CommonJS file, as a server starts listening, and when a socket connects: before any request.
  */
-import { onServerEvent } from '../inbound/server-events.js';
+import { onListening } from '../inbound/server-events.js';
 import { onEachFile } from './module-hook.js';
 import { safely } from './safely.js';
 import { beforeSocketConnects } from './socket-hook.js';
@@ -22,7 +22,7 @@ export function onGlobalReplaced(name: string, listener: (value: unknown) => voi
   watched.push({ name, last: (globalThis as unknown as Globals)[name], listener: safely('global', listener) });
   if (watched.length > 1) return;
   onEachFile(look);
-  onServerEvent('listening', look);
+  onListening(look);
   beforeSocketConnects(look);
 }
 

@@ -1,12 +1,13 @@
 import type { FileOfPackage, Instrumentation as AnyInstrumentation } from '@lane/core/agent';
+import type { LateRuntime } from '../boot/late-runtime.js';
 import type { Runtime } from '../boot/runtime.js';
 
-/** A file of a package that has just been loaded. */
+/** A package's file that has just been loaded. */
 export interface LoadedFile extends FileOfPackage {
-  /** Has what the file exports, which may be wrapped where it is a function. */
+  /** Holds the file's exports, which may be wrapped if they are a function. */
   readonly holder: { exports: unknown };
   readonly runtime: Runtime;
 }
 
-/** Knowledge of one library: a row of the table says what it is for, a file of the same name holds the code. */
-export type Instrumentation = AnyInstrumentation<LoadedFile, Runtime>;
+/** Knowledge about one library: a row of the table describes it, a file of the same name holds the code. */
+export type Instrumentation = AnyInstrumentation<LoadedFile, LateRuntime>;

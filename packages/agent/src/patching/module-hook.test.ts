@@ -9,7 +9,7 @@ import { onFileLoaded } from './module-hook.js';
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'lane-module-'));
-  for (const name of ['inner', 'outer', 'broken', 'imported']) {
+  for (const name of ['inner', 'outer', 'broken', 'imported', 'replaced']) {
     mkdirSync(join(folder, 'node_modules', name, 'lib'), { recursive: true });
     writeFileSync(join(folder, 'node_modules', name, 'lib/index.js'), `exports.value = '${name}';`);
   }
@@ -33,6 +33,13 @@ test('a file that an ES module imports is told too', async () => {
   onFileLoaded('imported/lib/index.js', ({ exports }) => ((exports as { value: string }).value = 'patched'));
   writeFileSync(join(folder, 'app.mjs'), `import imported from 'imported/lib/index.js'; export const { value } = imported;`);
   const app = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'app.mjs')).href)) as { value: string };
+  expect(app.value).toBe('patched');
+});
+
+test('another export in the place of that of a file is what an ES module imports, too', async () => {
+  onFileLoaded('replaced/lib/index.js', (loaded) => (loaded.exports = { value: 'patched' }));
+  writeFileSync(join(folder, 'other.mjs'), `import replaced from 'replaced/lib/index.js'; export const { value } = replaced;`);
+  const app = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'other.mjs')).href)) as { value: string };
   expect(app.value).toBe('patched');
 });
 

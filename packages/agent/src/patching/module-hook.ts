@@ -1,29 +1,38 @@
 /**
- * Tells when a CommonJS file of interest has been loaded, also when an ES module imports it: `Module.prototype.load` is on
+ * Reports when a CommonJS file of interest has been loaded, also when an ES module imports it: `Module.prototype.load` is on
  * both ways (Node 20 to 26), and sees single files, so that patching happens before another file takes references.
- * Not seen: packages of ES modules only, and what a bundler has put into the app's own file.
+ * Not seen: packages that are ES modules only, and what a bundler has put into the app's own file.
  */
 import Module from 'node:module';
 import { PackageFiles } from './package-files.js';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** Called with the module of a file, whose `exports` may be wrapped, where it is, and whether it was there before anybody listened. */
+/** Called with a file's module, whose `exports` may be wrapped, its path, and whether it was loaded before anybody listened. */
 export type FileListener = (loaded: { exports: unknown }, filename: string, isLate: boolean) => void;
 
 const listeners = new PackageFiles<FileListener>();
+const added = new Set<FileListener>();
 let installed = false;
 
 /**
- * Calls `listener` each time such a file has been loaded; `file` is `package/path/within.js`, or a package's name for its entry. Files
- * loaded before count too.
+ * Calls `listener` each time such a file has been loaded; `file` is `package/path/within.js`, or a package's name for its entry. {@link tellOfLoadedFiles}
+ * reports files loaded before.
  */
 export function onFileLoaded(file: string, listener: FileListener): void {
   listeners.add(file, listener);
+  added.add(listener);
   if (!installed) install();
-  for (const filename of Object.keys(require.cache)) {
-    if (listeners.of(filename).includes(listener)) listener(require.cache[filename] as NodeJS.Module, filename, true);
+}
+
+/** Tells listeners added since the last time about files that were loaded before. */
+export function tellOfLoadedFiles(): void {
+  const loaded = Object.keys(require.cache).map((filename) => [filename, listeners.of(filename)] as const);
+  // In the order of registration: a library's files need each other.
+  for (const listener of added) {
+    for (const [filename, known] of loaded) if (known.includes(listener)) listener(require.cache[filename] as NodeJS.Module, filename, true);
   }
+  added.clear();
 }
 
 type EachFileListener = (loaded: { exports: unknown }, filename: unknown) => void;
@@ -42,13 +51,28 @@ function install(): void {
     for (const listener of listeners.of(filename)) listener(loaded, filename, false);
   });
   const prototype = (Module as unknown as { prototype: object }).prototype;
+  // Node 20 stores an ES module's view of the file before `load` returns, so a replaced export must be in place by then.
+  const compiled = new WeakSet<NodeJS.Module>();
+  wrap(
+    prototype,
+    '_compile',
+    (original) =>
+      function _compile(this: NodeJS.Module, ...args: unknown[]): unknown {
+        const result = Reflect.apply(original, this, args);
+        if (!compiled.has(this)) {
+          compiled.add(this);
+          tell(this, args[1]);
+        }
+        return result;
+      },
+  );
   wrap(
     prototype,
     'load',
     (original) =>
       function load(this: NodeJS.Module, ...args: unknown[]): unknown {
         const result = Reflect.apply(original, this, args);
-        tell(this, args[0]);
+        if (!compiled.has(this)) tell(this, args[0]);
         for (const listener of eachFile) listener(this, args[0]);
         return result;
       },

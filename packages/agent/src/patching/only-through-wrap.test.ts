@@ -19,7 +19,7 @@ const PATCHES = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'agent/src/boot/start.ts': ['Object.defineProperty(scope, AGENT'],
   'agent/src/patching/es-module-hook.ts': ['Object.defineProperty(globalThis, TOLD'],
-  'agent/src/instrumentations/undici.ts': ['Object.defineProperty(scope, symbol'],
+  'agent/src/instrumentations/undici-in-node.ts': ['Object.defineProperty(scope, symbol'],
   // The admin server is our own; its events are nobody's request.
   'agent/src/observe/admin/admin-server.ts': ["Object.defineProperty(server, 'emit'"],
   // A worker of our own, that stands for the app's.
@@ -30,6 +30,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'agent/src/instrumentations/caches.ts': ['Object.defineProperty(prototype, name', 'Object.defineProperty(this, name'],
   // Read once, and taken back: no method.
   'agent/src/outbound/http2/siblings.ts': ["Object.defineProperty(socket, 'remotePort'"],
+  // A callback among the options of a call.
+  'agent/src/patching/bindings.ts': ['Reflect.set(given, property'],
   // The trap of a Proxy.
   'agent/src/outbound/undici/handler.ts': ['Reflect.set(handler, name, value)'],
 };

@@ -1,16 +1,15 @@
 /**
- * Which package a file belongs to: told by the name in its package.json and the file's path within, not by the folder, which has another
- * name under an npm alias, in a store of pnpm's, in a workspace and in a vendored copy. What a bundler has put into the app's own file is
- * no file of a package any more.
+ * Which package a file belongs to, by the name in its package.json and the file's path within. The folder has another name under an npm alias, in
+ * pnpm's store, in a workspace and in a vendored copy. Bundled code is no longer a file of a package.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** What a package says of itself. */
+/** A package's manifest. */
 export interface Manifest {
   readonly name: string | undefined;
   readonly version: string | undefined;
-  /** Its entries as paths within, such as `dist/index.js`: `main`, and what `exports` has for `.`. */
+  /** Its entries as paths within, such as `dist/index.js`: `main`, and the `.` of `exports`. */
   readonly entries: readonly string[];
 }
 
@@ -24,7 +23,7 @@ export function manifestIn(root: string): Manifest | undefined {
     const read = JSON.parse(readFileSync(`${root.startsWith('file:') ? fileURLToPath(root) : root}/package.json`, 'utf8')) as Record<string, unknown>;
     manifest = { name: textOf(read['name']), version: textOf(read['version']), entries: entriesOf(read) };
   } catch {
-    // Then nothing is known.
+    // Then we know nothing.
   }
   manifests.set(root, manifest);
   return manifest;
@@ -51,18 +50,20 @@ function entriesOf({ main, exports }: Record<string, unknown>): string[] {
 
 /** The package of `package/path/within.js`. */
 export function packageOf(file: string): string {
-  return file.split('/', file.startsWith('@') ? 2 : 1).join('/');
+  const end = file.indexOf('/', file.charCodeAt(0) === AT ? file.indexOf('/') + 1 : 0);
+  return end === -1 ? file : file.slice(0, end);
 }
+const AT = 64;
 
 const FOLDER = '/node_modules/';
 
-/** Values by file, found by where a file is. */
+/** Values by file, found by a file's location. */
 export class PackageFiles<T> {
-  /** By the file's own name, since most files that are loaded are of no interest. */
-  readonly #files = new Map<string, Array<{ readonly name: string; readonly within: string; readonly file: string; readonly values: T[] }>>();
+  /** By the file's base name, because most loaded files are of no interest. */
+  readonly #files = new Map<string, Array<{ readonly name: string; readonly within: string; readonly value: T }>>();
   readonly #entries = new Map<string, T[]>();
 
-  /** `file`: `package/path/within.js`; of a package's name alone, its entries. */
+  /** `file`: `package/path/within.js`; a package's name alone means its entries. */
   add(file: string, value: T): void {
     const name = packageOf(file);
     if (file === name) {
@@ -71,21 +72,19 @@ export class PackageFiles<T> {
     }
     const within = file.slice(name.length + 1);
     const base = within.slice(within.lastIndexOf('/') + 1);
-    let files = this.#files.get(base);
-    if (files === undefined) this.#files.set(base, (files = []));
-    const same = files.find((each) => each.file === file);
-    if (same === undefined) files.push({ name, within, file, values: [value] });
-    else same.values.push(value);
+    const files = this.#files.get(base);
+    if (files === undefined) this.#files.set(base, [{ name, within, value }]);
+    else files.push({ name, within, value });
   }
 
   /** The values of the file at a path or URL. */
   of(filename: string): readonly T[] {
     const path = filename.indexOf('\\') === -1 ? filename : filename.replaceAll('\\', '/');
     const found: T[] = [];
-    for (const { name, within, values } of this.#files.get(path.slice(path.lastIndexOf('/') + 1)) ?? []) {
+    for (const { name, within, value } of this.#files.get(path.slice(path.lastIndexOf('/') + 1)) ?? []) {
       if (!path.endsWith(`/${within}`)) continue;
       const root = path.slice(0, path.length - within.length - 1);
-      if (root.endsWith(`${FOLDER}${name}`) || manifestIn(root)?.name === name) found.push(...values);
+      if (root.endsWith(`${FOLDER}${name}`) || manifestIn(root)?.name === name) found.push(value);
     }
     if (this.#entries.size > 0) this.#addEntries(path, found);
     return found;

@@ -23,7 +23,7 @@ describe('a hook', () => {
     });
     for (const cause of [new Error('one'), new Error('one'), new TypeError('two'), 'three', undefined, null]) expect(hook(cause)).toBeUndefined();
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toMatch(/^lane error: a defect in the agent's broken hook; the call went on without it error=Error: one\\n/);
+    expect(lines[0]).toMatch(/^lane error: a bug in the agent's broken hook; the call continued without it error=Error: one\\n/);
   });
 
   test('that fails too often in a row is not called again, which is told', () => {
@@ -35,7 +35,7 @@ describe('a hook', () => {
     for (let i = 0; i < MAX_FAILURES_IN_A_ROW + 20; i++) hook();
     expect(calls).toBe(MAX_FAILURES_IN_A_ROW);
     expect(lines.map((line) => line.split('\n')[0])).toEqual([
-      expect.stringContaining('a defect'),
+      expect.stringContaining('a bug'),
       `lane error: the agent's hopeless hook failed ${MAX_FAILURES_IN_A_ROW} times in a row and is off until the next start`,
     ]);
   });

@@ -1,16 +1,16 @@
-/** Sees sockets before they connect, in the context of who connects them. */
+/** Sees sockets before they connect, in the context of their creator. */
 import net from 'node:net';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** What `connect` was called with, where that was an object: a copy of our own, which a hook may change. */
+/** The object that `connect` was called with: our copy, which a hook may change. */
 export interface SocketOptions {
   host?: string;
   port?: number | string;
   path?: string;
 }
 
-/** Connects the socket in its own time: `connect` does it as the app asked for, with options in the place of the app's where some are given. */
+/** Connects the socket later: `connect` does what the app asked for, with the given options instead of the app's, if any. */
 export type TakesOver = (connect: (options?: object) => void) => void;
 
 /** May take over. */
@@ -28,14 +28,14 @@ export function beforeSocketConnects(hook: SocketHook): void {
       const options = ownOptions(args);
       for (const each of hooks) takesOver = each(this, options) ?? takesOver;
       if (takesOver === undefined) return Reflect.apply(original, this, args);
-      // What `connect` throws is the caller's to catch.
+      // The caller catches what `connect` throws.
       takesOver((changed) => void Reflect.apply(original, this, changed === undefined ? args : [changed]));
       return this;
     };
   });
 }
 
-/** The options in a copy of our own, put into their place: `net.connect` passes them in an array with the callback. */
+/** Replaces the options by our copy: `net.connect` passes them in an array with the callback. */
 function ownOptions(args: unknown[]): SocketOptions | undefined {
   const list = Array.isArray(args[0]) ? (args[0] as unknown[]) : args;
   if (typeof list[0] !== 'object' || list[0] === null) return undefined;

@@ -1,4 +1,4 @@
-/** Whether a copy of a library is of a version that its instrumentation knows: patched blindly, another one might break the app. */
+/** Whether a copy of a library has a version that its instrumentation knows: patching another one blindly might break the app. */
 import { fileURLToPath } from 'node:url';
 import type { AgentLog } from '../boot/log.js';
 import type { Instrumentation } from './instrumentation.js';
@@ -6,8 +6,8 @@ import { manifestIn, packageOf } from './package-files.js';
 import { isInRange } from './version-range.js';
 
 /**
- * Whether the copy that `filename` (a path or a file: URL) belongs to may be patched: its version is in the range of its package, or can't be
- * told. Says once of each copy that may not, unless it is one of `needless`. `file` is `package/path/within.js`.
+ * Whether the copy that `filename` (a path or a file: URL) belongs to may be patched: its version is in the range of its package, or
+ * unknown. Logs each copy that may not once, unless it is one of `needless`. `file` is `package/path/within.js`.
  */
 export function isSupported(
   file: string,
@@ -21,7 +21,7 @@ export function isSupported(
   const path = filename.startsWith('file:') ? fileURLToPath(filename) : filename;
   const root = path.slice(0, path.length - (file.length - name.length));
   const manifest = manifestIn(root.replaceAll('\\', '/'));
-  // A fork that is installed under the name of another has versions of its own.
+  // A fork installed under another package's name has its own versions.
   const version = manifest?.name === name ? manifest.version : undefined;
   if (version === undefined || isInRange(version, range) !== false) return true;
   const right = needless?.[name];
@@ -29,7 +29,7 @@ export function isSupported(
   log.once(
     `version of ${root}`,
     'warn',
-    `${name} ${version} is not patched: the agent knows ${name} ${range}. Lanes may get lost in it until a version in that range is used, or an agent that knows this one`,
+    `${name} ${version} is not patched: this agent supports ${name} ${range}. Lanes may get lost in it: use a supported version, or a newer agent`,
     { folder: root },
   );
   return false;

@@ -1,6 +1,6 @@
 const found = new Map<string, symbol>();
 
-/** The property that a library keeps under a symbol of that description, which it does not give out. The symbol last found is tried first. */
+/** The property that a library keeps under a private symbol with that description. The symbol last found is tried first. */
 export function symbolNamed(object: object, description: string): unknown {
   const known = found.get(description);
   if (known !== undefined && Object.hasOwn(object, known)) return (object as Record<symbol, unknown>)[known];

@@ -1,2 +1,2 @@
-/** Patching goes through `wrap` alone; a test sees to it. */
+/** All patching goes through `wrap`; a test checks that. */
 export { wrap, type Undo } from '@lane/core/agent';

@@ -75,9 +75,9 @@ Install with \`npm install @lane/cli\`, and run as \`npx lane\`. [Examples with 
 | exit code | meaning |
 | --- | --- |
 | ${EXIT.ok} | done |
-| ${EXIT.failed} | it failed, or what was checked is not right; one line says what to do |
-| ${EXIT.usage} | the arguments can't be used |
-| ${EXIT.conflict} | somebody else has changed the lane groups meanwhile; nothing of theirs is overwritten |
+| ${EXIT.failed} | failed, or a check found a problem; one line says what to do |
+| ${EXIT.usage} | invalid arguments |
+| ${EXIT.conflict} | somebody else changed the lane groups meanwhile; nothing was overwritten |
 
 ## Options of several commands
 

@@ -10,7 +10,7 @@ export function completionCommand(): Command {
     .action((shell: 'bash' | 'zsh') => console.log(COMPLETION_SCRIPTS[shell].trimEnd()));
 }
 
-/** What the shells' scripts ask; not for people. */
+/** Called by the shells' scripts, not by people. */
 export function completeCommand(): Command {
   return withNacosOptions(new Command('__complete'))
     .argument('[words...]')
@@ -21,7 +21,7 @@ export function completeCommand(): Command {
     });
 }
 
-/** Longer nobody waits for a completion. */
+/** How long a completion may take. */
 const PATIENCE_MS = 1_500;
 
 function namesIn(given: NacosArguments): DynamicNames {
@@ -31,7 +31,7 @@ function namesIn(given: NacosArguments): DynamicNames {
       new Promise<readonly string[]>((resolve) =>
         setTimeout(() => {
           resolve([]);
-          // What is under way would hold the process.
+          // A pending request would keep the process alive.
           setImmediate(() => process.exit(0));
         }, PATIENCE_MS).unref(),
       ),
@@ -48,7 +48,7 @@ async function readGroups(connection: import('@lane/nacos-registry').NacosConnec
   return (await new LaneGroupsStore(connection).read()).document.groups;
 }
 
-/** Where Nacos is, as far as the line that is being written says so already. */
+/** The address and namespace of Nacos, if the unfinished command line already has them. */
 function nacosIn(words: readonly string[]): Partial<NacosArguments> {
   const after = (option: string): string | undefined => words[words.indexOf(option) + 1 || words.length];
   const [nacos, namespace] = [after('--nacos'), after('--namespace')];

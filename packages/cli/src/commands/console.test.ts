@@ -51,14 +51,14 @@ describe('lane console', () => {
     expect(stderr).not.toContain('hunter2');
   });
 
-  test('on loopback it serves its pages and its API, and ends in good order', async () => {
+  test('on loopback it serves its pages and its API, and shuts down gracefully', async () => {
     const { url, stop } = await start([]);
     expect(await (await fetch(url)).text()).toMatch(/<div id="root">/);
     expect(await (await fetch(`${url}/api/groups`)).json()).toMatchObject({ groups: [] });
     expect(await stop()).toBe(0);
   });
 
-  test('accounts come from a file, and the log goes to one', async () => {
+  test('reads accounts from a file, and writes the audit log to one', async () => {
     const files = temporaryFolder();
     const tokens = join(files, 'tokens');
     const log = join(files, 'audit.jsonl');
@@ -72,7 +72,7 @@ describe('lane console', () => {
     expect(JSON.parse(readFileSync(log, 'utf8'))).toMatchObject({ who: 'vera', action: 'change-refused' });
   });
 
-  test('with 60 MB of heap it outlives twenty instances that tell 1.84 MiB each', async () => {
+  test('with 60 MB of heap it survives twenty instances that report 1.84 MiB each', async () => {
     const told = JSON.stringify({
       requests: [],
       calls: Array.from({ length: 24_000 }, (_, i) => ({ peer: `made-up-${i}`, tag: null, route: 'base', count: 1, errors: 0 })),

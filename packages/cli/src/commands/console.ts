@@ -9,24 +9,26 @@ import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 /** `lane console`. */
 export function consoleCommand(): Command {
   return withNacosOptions(new Command('console'))
-    .description('start the console: lane groups, lanes and traffic, as web pages and an API')
+    .description('start the console: web pages and an API for lane groups, lanes and traffic')
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8900)
-    .option('--host <host>', 'address to listen on; beyond this machine a token is needed', '127.0.0.1')
+    .option('--host <host>', 'address to listen on; beyond loopback a token is required', '127.0.0.1')
     .addOption(
-      new Option('--token <token>', 'require this token; prefer the variable, since other users of this machine can see options').env(
+      new Option('--token <token>', 'require this token; prefer the variable, because other users of this machine can see command lines').env(
         'LANE_CONSOLE_TOKEN',
       ),
     )
     .addOption(
-      new Option('--tokens-file <file>', 'accounts: a line for each, "name role token", roles are viewer and editor').env('LANE_CONSOLE_TOKENS_FILE'),
+      new Option('--tokens-file <file>', 'file of accounts, one "name role token" per line; roles are viewer and editor').env(
+        'LANE_CONSOLE_TOKENS_FILE',
+      ),
     )
-    .addOption(new Option('--audit-log <file>', 'append who did what to this file, one JSON object per line').env('LANE_CONSOLE_AUDIT_LOG'))
-    .option('--allowed-host <name>', 'also answer to this host name, such as a proxy’s; repeatable', collect, [])
-    .option('--behind-tls', "a proxy before it ends TLS: browsers send the session's cookie by TLS only")
-    .option('--tls-cert <file>', 'certificate for TLS, PEM')
-    .option('--tls-key <file>', 'its key, PEM')
+    .addOption(new Option('--audit-log <file>', 'append an audit log to this file, one JSON object per line').env('LANE_CONSOLE_AUDIT_LOG'))
+    .option('--allowed-host <name>', 'accept this Host, too, such as a proxy’s; repeatable', collect, [])
+    .option('--behind-tls', "a proxy in front terminates TLS: browsers send the session's cookie over TLS only")
+    .option('--tls-cert <file>', 'PEM certificate for TLS')
+    .option('--tls-key <file>', 'PEM key of the certificate')
     .addOption(formatsOption())
-    .option('--json', 'say where it listens as JSON')
+    .option('--json', 'print the listening address as JSON')
     .action(console_);
 }
 
@@ -44,10 +46,10 @@ interface ConsoleArguments extends NacosArguments, FormatsArguments {
 }
 
 async function console_(given: ConsoleArguments): Promise<void> {
-  // Fastify takes 0.2 s to load, which the other commands need not wait for.
+  // Fastify takes 0.2 s to load: spare the other commands that.
   const { accountOfToken, parseAccounts, startConsole } = require('@lane/console') as typeof import('@lane/console');
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined)) {
-    throw new CliError('TLS takes both: --tls-cert and --tls-key', 'ELANE_USAGE', 2);
+    throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', 2);
   }
   const accounts = [
     ...(given.token === undefined ? [] : [accountOfToken(given.token)]),
@@ -72,9 +74,9 @@ async function console_(given: ConsoleArguments): Promise<void> {
         : { tls: { cert: read(given.tlsCert, '--tls-cert'), key: read(given.tlsKey, '--tls-key') } }),
     });
     const check = await connection.check();
-    if (!check.ok) console.error(`lane console: ${check.problem}; the pages say so until then`);
+    if (!check.ok) console.error(`lane console: ${check.problem}; the pages show this until it is fixed`);
     if (accounts.length > 0 && running.url.startsWith('http:') && given.behindTls !== true && !running.url.includes('127.0.0.1')) {
-      console.error('lane console: tokens travel in the clear: put TLS before it, or give --tls-cert and --tls-key');
+      console.error('lane console: tokens are sent unencrypted: put a TLS proxy in front, or pass --tls-cert and --tls-key');
     }
     const { url, port } = running;
     announce(

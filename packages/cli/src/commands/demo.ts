@@ -7,9 +7,9 @@ import { untilAskedToStop } from '../terminal.js';
 /** `lane demo`. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('start the scenario: Nacos, a gateway, and A → B → C, base and gray')
-    .option('--check', 'send both requests and 200 more, and exit 0 only if every answer is right')
-    .option('--without <services>', 'leave out the canary of these services: a comma list of a, b, c', parseLetters, [])
+    .description('start the demo: Nacos, a gateway, and services A → B → C, base and gray')
+    .option('--check', 'send both requests and 200 more, and exit with 0 only if every answer is right')
+    .option('--without <services>', 'leave out the canaries of these services: a comma-separated list of a, b, c', parseLetters, [])
     .addOption(
       new Option('--entry <mode>', 'how requests enter: by the host of the gateway’s routes, or by entry rules')
         .choices(['hosts', 'rules'])
@@ -46,7 +46,7 @@ interface DemoArguments {
 
 async function demo(given: DemoArguments): Promise<void> {
   if (given.entry === 'hosts' && given.without.includes('a')) {
-    throw new CliError('without A’s canary no request gets into the lane by host: use --entry rules with --without a', 'ELANE_USAGE', 2);
+    throw new CliError('without A’s canary no request enters the lane by host: use --entry rules with --without a', 'ELANE_USAGE', 2);
   }
   if (given.check === true && given.entry === 'rules' && given.laneGroups === 'none') {
     throw new CliError('without a lane group no rule lets a request in: leave out --lane-groups none, or use --entry hosts', 'ELANE_USAGE', 2);
@@ -54,7 +54,7 @@ async function demo(given: DemoArguments): Promise<void> {
   const say = given.json === true ? (line: string) => console.error(line) : (line: string) => console.log(line);
   const asked = untilAskedToStop();
   const starting = startDemo({ ...given, onProgress: say, onDeath: (description) => console.error(description) });
-  // Asked to stop while starting: what is there has to go as well.
+  // If stopped while starting, wait for the start and then stop what is running.
   const stopped = await Promise.race([asked.then(() => true), starting.then(() => false)]);
   if (stopped) say('stopping');
   const running = await starting;
@@ -92,7 +92,7 @@ async function report(running: Demo, json: boolean): Promise<void> {
 
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || count > 20) throw new InvalidArgumentError('accepted is a number from 1 to 20.');
+  if (!/^\d+$/.test(text) || count < 1 || count > 20) throw new InvalidArgumentError('Must be a number from 1 to 20.');
   return count;
 }
 
@@ -103,6 +103,6 @@ function parseLetters(text: string, before: string[]): string[] {
     .filter((letter) => letter !== '');
   const known: readonly string[] = SHOP.map(({ letter }) => letter);
   const unknown = letters.find((letter) => !known.includes(letter));
-  if (unknown !== undefined) throw new InvalidArgumentError(`there is no service ${unknown}: accepted are ${known.join(', ')}.`);
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no service ${unknown}: must be one of ${known.join(', ')}.`);
   return [...before, ...letters];
 }

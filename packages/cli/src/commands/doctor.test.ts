@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -86,7 +87,7 @@ const GOOD = (): Record<string, string> => ({ NODE_OPTIONS: `--require "${AGENT}
 const wrong = ({ findings }: Examination): readonly Finding[] => findings.filter(({ level }) => level === 'error' || level === 'warning');
 
 describe('beside a running app', () => {
-  test('that is as it should be, it finds nothing, by process and by admin port alike', async () => {
+  test('it finds nothing wrong if all is well, by process and by admin port', async () => {
     await startApp({});
     const { pid } = await startApp({ LANE_TAG: 'gray', LANE_ADMIN_PORT: '0' });
     const { code, stdout, stderr } = await lane(['doctor', '--pid', String(pid), '--json']);
@@ -98,16 +99,16 @@ describe('beside a running app', () => {
     expect(told.findings).toContainEqual({
       check: 'tag',
       level: 'ok',
-      message: `the tag is gray, and so it is in the metadata of ${instance?.ip}:${instance?.port}`,
+      message: `the tag is gray, as in the metadata of ${instance?.ip}:${instance?.port}`,
     });
-    expect(told.findings).toContainEqual({ check: 'agent', level: 'ok', message: expect.stringMatching(`is in process ${pid}, and answers`) });
+    expect(told.findings).toContainEqual({ check: 'agent', level: 'ok', message: expect.stringMatching(`runs in process ${pid} and answers`) });
     expect(told.findings).toContainEqual({ check: 'nacos', level: 'ok', message: expect.stringContaining(`${nacos.address} answers over http`) });
 
     const byPort = await lane(['doctor', '--admin', String(instance?.metadata['lane.admin']), '--json']);
     expect(JSON.parse(byPort.stdout)).toEqual(told);
   });
 
-  test('whose tag in Nacos is another one, it says so', async () => {
+  test('it reports another tag in Nacos', async () => {
     const { pid } = await startApp({ LANE_TAG: 'gray' });
     const [instance] = await connection.list({ name: SERVICE, group: 'DEFAULT_GROUP' });
     const changed = new URLSearchParams({
@@ -125,7 +126,7 @@ describe('beside a running app', () => {
     expect(code).toBe(1);
   });
 
-  test('that has no agent, it says so; of a package manager it names the process that is meant', async () => {
+  test('it reports a missing agent, and names the child process of a package manager', async () => {
     const script = join(folder, 'npm-cli.js');
     const child = "setInterval(() => {}, 1000); console.log('up')";
     writeFileSync(script, `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'inherit' });`);
@@ -137,8 +138,8 @@ describe('beside a running app', () => {
     expect(findings).toContainEqual({
       check: 'agent',
       level: 'error',
-      message: `process ${npm.pid} is npm-cli.js, in which the agent keeps out of the way`,
-      remedy: `give the process id of the app itself: --pid ${app}, or one below it`,
+      message: `process ${npm.pid} is npm-cli.js, where the agent stays inactive`,
+      remedy: `give the process id of the app itself: --pid ${app}, or a descendant of it`,
     });
     expect((await examine({ pid: app }, [])).findings).toContainEqual({
       check: 'agent',
@@ -147,7 +148,7 @@ describe('beside a running app', () => {
     });
   });
 
-  test('without the agent it says so, and what to do', async () => {
+  test('it reports a missing agent, and the remedy', async () => {
     const child = spawn(process.execPath, ['-e', "setInterval(() => {}, 1000); console.log('up')"], {
       env: CLEAN,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -166,7 +167,7 @@ describe('beside a running app', () => {
 });
 
 describe('in the environment of an app', () => {
-  test('that is right, it finds nothing, and does not become an app itself', async () => {
+  test('it finds nothing wrong if all is well, and does not become an app itself', async () => {
     const port = await freePort();
     const { code, stdout, stderr } = await lane(['doctor'], { ...GOOD(), LANE_ADMIN_PORT: String(port) });
     expect(stdout).toContain(`nothing answers at 127.0.0.1:${port} (ECONNREFUSED)`);
@@ -174,10 +175,10 @@ describe('in the environment of an app', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
-  test('services of Nacos that no call by name can reach are told, until something names them', async () => {
+  test('it reports services of Nacos that no call by name can reach, until something names them', async () => {
     const { stdout } = await lane(['doctor'], GOOD());
     expect(stdout).toMatch(
-      /Nacos has .*lonely.*, which no lane group and no LANE_SERVICES name: a call by name goes to DNS, and may end with ENOTFOUND/,
+      /Nacos has .*lonely.*, which neither a lane group nor LANE_SERVICES names: a call by name goes to DNS, and may fail with ENOTFOUND/,
     );
     expect((await lane(['doctor'], { ...GOOD(), LANE_SERVICES: 'lonely' })).stdout).not.toContain('lonely');
   });
@@ -192,7 +193,7 @@ describe('in the environment of an app', () => {
     expect(named).toMatch(/there is no namespace elsewhere/);
   });
 
-  test('an entry rule whose requests an earlier lane takes is told', async () => {
+  test('it reports an entry rule whose requests an earlier lane takes', async () => {
     const blue = { name: 'blue', tag: 'blue', rules: [{ name: 'asked-for', match: { header: 'x-lane', exact: 'blue' } }] };
     const gray = { name: 'gray', tag: 'gray', rules: [{ name: 'share', percent: 30 }] };
     const file = join(folder, 'groups.json');
@@ -218,8 +219,9 @@ describe('in the environment of an app', () => {
         {
           check: 'options',
           level: 'warning',
-          message: 'Node sends calls by the proxy of HTTP_PROXY unless NO_PROXY=localhost names their host',
-          remedy: expect.stringContaining('name in NO_PROXY what is internal'),
+          message:
+            'Node sends calls through the proxy of HTTP_PROXY unless NO_PROXY=localhost names their host; the agent exempts only calls to internal instances that it knows',
+          remedy: expect.stringContaining('list internal hosts in NO_PROXY'),
         },
       ],
     ],
@@ -230,7 +232,7 @@ describe('in the environment of an app', () => {
         {
           check: 'agent',
           level: 'error',
-          message: '--require of NODE_OPTIONS names /nowhere/lane-agent/register.js, which is not there: Node ends with MODULE_NOT_FOUND',
+          message: '--require of NODE_OPTIONS names /nowhere/lane-agent/register.js, which does not exist: Node exits with MODULE_NOT_FOUND',
           remedy: expect.stringMatching('correct the path'),
         },
       ],
@@ -254,16 +256,16 @@ describe('in the environment of an app', () => {
         {
           check: 'agent',
           level: 'error',
-          message: `--require of NODE_OPTIONS has a path with spaces in it, which Node takes apart: ${installAgentPath()}`,
+          message: `--require of NODE_OPTIONS has a path with spaces, which Node splits: ${installAgentPath()}`,
           remedy: expect.stringContaining(`"${installAgentPath()}"`),
         },
       ],
     ],
     ['a path with spaces in quotes, which is right', () => ({ NODE_OPTIONS: `-r "${installAgent()}"` }), []],
     [
-      'a quote that is not closed',
+      'an unclosed quote',
       () => ({ NODE_OPTIONS: '--require "/a b' }),
-      [{ check: 'agent', level: 'error', message: expect.stringContaining('a quote that is not closed'), remedy: expect.any(String) }],
+      [{ check: 'agent', level: 'error', message: expect.stringContaining('an unclosed quote'), remedy: expect.any(String) }],
     ],
     [
       'an agent that is off',
@@ -274,23 +276,23 @@ describe('in the environment of an app', () => {
       'misspelt names',
       () => ({ LANE_SERVIC: 'orders', lane_tag: 'gray', LANE_NACOS_SEVER: 'x', LANE_COUNT: '1', LANE_CONSOLE_TOKEN: 'of the console' }),
       [
-        { check: 'options', level: 'error', message: expect.stringMatching(/^LANE_SERVIC is no option/), remedy: 'did you mean LANE_SERVICE?' },
-        { check: 'options', level: 'error', message: expect.stringMatching(/^lane_tag is no option/), remedy: 'did you mean LANE_TAG?' },
+        { check: 'options', level: 'error', message: expect.stringMatching(/^LANE_SERVIC is not an option/), remedy: 'did you mean LANE_SERVICE?' },
+        { check: 'options', level: 'error', message: expect.stringMatching(/^lane_tag is not an option/), remedy: 'did you mean LANE_TAG?' },
         {
           check: 'options',
           level: 'error',
-          message: expect.stringMatching(/^LANE_NACOS_SEVER is no option/),
+          message: expect.stringMatching(/^LANE_NACOS_SEVER is not an option/),
           remedy: 'did you mean LANE_NACOS_SERVER?',
         },
-        { check: 'options', level: 'warning', message: expect.stringMatching(/^LANE_COUNT is no option/), remedy: expect.any(String) },
+        { check: 'options', level: 'warning', message: expect.stringMatching(/^LANE_COUNT is not an option/), remedy: expect.any(String) },
       ],
     ],
     [
       'values that are refused',
       () => ({ LANE_TAG: 'gray!', LANE_FALLBACK: 'maybe' }),
       [
-        { check: 'options', level: 'error', message: 'LANE_TAG="gray!" can\'t be used', remedy: expect.stringMatching(/^accepted is .*64/) },
-        { check: 'options', level: 'error', message: 'LANE_FALLBACK="maybe" can\'t be used', remedy: 'accepted is base or none' },
+        { check: 'options', level: 'error', message: 'LANE_TAG="gray!" is not valid', remedy: 'must be 1 to 64 characters of A-Z a-z 0-9 . _ -' },
+        { check: 'options', level: 'error', message: 'LANE_FALLBACK="maybe" is not valid', remedy: 'must be base or none' },
       ],
     ],
     [
@@ -343,6 +345,11 @@ describe('in the environment of an app', () => {
       ],
     ],
     [
+      'a lane that is not enabled, where such instances serve base',
+      () => ({ LANE_SERVICE: 'lonely', LANE_TAG: 'gray', LANE_BASE_MODE: 'outside-enabled-lanes' }),
+      [{ check: 'lane-groups', level: 'error', message: expect.stringMatching(/^service lonely is in none /), remedy: expect.any(String) }],
+    ],
+    [
       'a Nacos that is not there',
       () => ({ LANE_NACOS_SERVER: '127.0.0.1:9' }),
       [
@@ -357,7 +364,7 @@ describe('in the environment of an app', () => {
     [
       'an address that is none',
       () => ({ LANE_NACOS_SERVER: 'no where' }),
-      [{ check: 'nacos', level: 'error', message: '"no where" is no address of a Nacos server', remedy: expect.any(String) }],
+      [{ check: 'nacos', level: 'error', message: '"no where" is not the address of a Nacos server', remedy: expect.any(String) }],
     ],
     [
       'a namespace that there is not',
@@ -377,7 +384,7 @@ describe('in the environment of an app', () => {
         {
           check: 'base',
           level: 'error',
-          message: 'stock has no usable base instance: requests without a tag, and those of lanes without an instance of it, fail there',
+          message: 'stock has no usable base instance: untagged requests fail there, and so do those of lanes without an instance of it',
           remedy: 'start stock without a tag, too',
         },
       ],
@@ -413,7 +420,7 @@ describe('in the environment of an app', () => {
         {
           check: 'tag',
           level: 'error',
-          message: "no lane of orders's groups has the tag gary: no request gets to this instance",
+          message: "no lane of orders's groups has the tag gary: no request reaches this instance",
           remedy: 'did you mean gray?',
         },
       ],
@@ -441,7 +448,7 @@ describe('in the environment of an app', () => {
         expect.objectContaining({
           check: 'lane-groups',
           level: 'error',
-          message: expect.stringMatching(/groups\.json are not valid, and agents go by the last good ones: \/groups\/0/),
+          message: expect.stringMatching(/groups\.json are invalid; agents keep the last valid ones: \/groups\/0/),
         }),
       ],
     ],
@@ -449,7 +456,7 @@ describe('in the environment of an app', () => {
     expect(wrong(await examineEnvironment({ ...GOOD(), ...env() }))).toEqual(found);
   });
 
-  test('Nacos is not asked where Kubernetes is the registry, and a file of lane groups is looked at all the same', async () => {
+  test('with Kubernetes as registry, it does not ask Nacos, but still checks a file of lane groups', async () => {
     writeFileSync(join(folder, 'groups.json'), '{"version":1,"groups":[{"name":"shop","services":["orders"]}]}');
     const env = { ...GOOD(), LANE_NACOS_SERVER: '', LANE_REGISTRY: 'kubernetes' };
     const { findings } = await examineEnvironment(env);
@@ -464,7 +471,7 @@ describe('in the environment of an app', () => {
     expect(both.findings.filter(({ check }) => check === 'service')).toEqual([]);
   });
 
-  test('it finds the port of gRPC closed, where the app has an SDK that needs it', async () => {
+  test('it finds the gRPC port closed if the app has an SDK that needs it', async () => {
     const app = join(folder, 'app');
     mkdirSync(join(app, 'node_modules/nacos-sdk-rust-binding-node'), { recursive: true });
     writeFileSync(join(app, 'node_modules/nacos-sdk-rust-binding-node/package.json'), '{"name":"nacos-sdk-rust-binding-node"}');
@@ -473,7 +480,7 @@ describe('in the environment of an app', () => {
     expect(code).toBe(1);
     const grpcPort = closed.port + 1000;
     expect(stdout).toMatch(
-      new RegExp(`^error +nacos +port ${grpcPort} of 127\\.0\\.0\\.1, where Nacos takes gRPC .*\\(ECONNREFUSED\\)\\n +→ open port ${grpcPort}`, 'm'),
+      new RegExp(`^error +nacos +port ${grpcPort} of 127\\.0\\.0\\.1, where Nacos serves gRPC .*\\(ECONNREFUSED\\)\\n +→ open port ${grpcPort}`, 'm'),
     );
     expect(stdout).not.toMatch(/^ok/m);
   });
@@ -491,11 +498,11 @@ function installAgent(): string {
   return installAgentPath();
 }
 
-describe('what cannot be', () => {
+describe('invalid arguments', () => {
   test.each([
-    [['--pid', '0'], /accepted is the number of a process/],
+    [['--pid', '0'], /Must be the number of a process/],
     [['--pid', '999999999'], /there is no process 999999999/],
-    [['--admin', '9464'], /accepted is host:port/],
+    [['--admin', '9464'], /Must be host:port/],
     [['--env', 'LANE_TAG=gray', '--pid', '1'], /cannot be used with/],
   ])('%j is refused', async (args, message) => {
     const { code, stdout, stderr } = await lane(['doctor', ...args]);
@@ -508,9 +515,22 @@ describe('what cannot be', () => {
     expect(stdout).toMatch(/^error +agent +nothing answers at 127\.0\.0\.1:9 \(ECONNREFUSED\)$/m);
     expect(code).toBe(1);
   });
+
+  test.each([
+    [101, 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n'],
+    [404, 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'],
+  ])('a server that answers with %i is not an agent', async (status, answer) => {
+    const server = createServer((socket) => socket.on('error', () => {}).end(answer)).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, stdout } = await lane(['doctor', '--admin', address]);
+    expect(stdout).toMatch(new RegExp(`^error +agent +${address.replaceAll('.', '\\.')} answers with ${status}: no agent listens there$`, 'm'));
+    expect(code).toBe(1);
+  });
 });
 
-test('NODE_OPTIONS is taken apart as Node does', async () => {
+test('NODE_OPTIONS is split as Node does it', async () => {
   const written = String.raw`--require "/a b/c.js" --title="x\"y\\z"  -r ./d.js`;
   expect(wordsOf(written)).toEqual({ words: ['--require', '/a b/c.js', String.raw`--title=x"y\z`, '-r', './d.js'], isClosed: true });
   const { stdout } = await runProgram(process.execPath, ['-p', 'process.title'], { env: { NODE_OPTIONS: String.raw`--title="x\"y\\z"` } });

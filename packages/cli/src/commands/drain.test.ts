@@ -13,7 +13,7 @@ import { runLane, startShopService } from '@lane/testing/programs';
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
 
 describe('lane drain', () => {
-  test('takes the instance of the app out of Nacos, and tells so, as text or as JSON', async () => {
+  test('deregisters the instance of the app from Nacos, and reports it as text or JSON', async () => {
     const nacos = await startEmbeddedNacos({ port: 0 });
     onTestFinished(() => nacos.close());
     const connection = connectNacos({ server: nacos.address });
@@ -32,28 +32,28 @@ describe('lane drain', () => {
     // Asked again, it tells of the same drain.
     const again = await lane(['drain', '--port', port]);
     expect(again).toMatchObject({ code: 0, stderr: '' });
-    expect(again.stdout).toBe('drained already: 1 instance had been taken out of the registry, and nothing was left to do\n');
+    expect(again.stdout).toBe('already drained: 1 instance deregistered before, nothing left to do\n');
   });
 
   test.each([
-    [[], {}, /there is no LANE_ADMIN_PORT here: set it as it is for the app, or add --port/],
-    [[], { LANE_ADMIN_PORT: 'auto' }, /LANE_ADMIN_PORT is auto here, which tells no port/],
+    [[], {}, /LANE_ADMIN_PORT is not set here: set it to the app's value, or add --port/],
+    [[], { LANE_ADMIN_PORT: 'auto' }, /LANE_ADMIN_PORT is auto here, which names no port/],
     [['--port', '70000'], {}, /a port is a number/],
-    [['--port', '1', '--settle', '30'], {}, /--settle 30 leaves nothing of --deadline 25/],
+    [['--port', '1', '--settle', '30'], {}, /--settle 30 leaves no time before --deadline 25/],
   ])('%j %j is refused with the remedy', async (args, env, message) => {
     const { code, stdout, stderr } = await lane(['drain', ...args], env);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
   });
 
-  test('fails with the cause where nobody listens, on a port that fetch would refuse as well', async () => {
+  test('fails with the cause if nothing listens, even on a port that fetch refuses', async () => {
     const { code, stdout, stderr } = await lane(['drain', '--json', '--port', '9']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^lane: nobody answers at http:\/\/127\.0\.0\.1:9\/drain: connect ECONNREFUSED.*LANE_ADMIN_PORT\?\n$/);
+    expect(stderr).toMatch(/^lane: no answer from http:\/\/127\.0\.0\.1:9\/drain: connect ECONNREFUSED.*LANE_ADMIN_PORT\?\n$/);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, code: 'ELANE_DRAIN' });
   });
 
-  test('fails where somebody else answers on that port', async () => {
+  test('fails if something else answers on that port', async () => {
     const server = createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
@@ -62,7 +62,7 @@ describe('lane drain', () => {
     expect(stderr).toMatch(/^lane: http:\S+ answered 200: hello\. Is that the LANE_ADMIN_PORT of the app\?\n$/);
   });
 
-  test('fails with what went wrong in the app, which JSON tells one by one', async () => {
+  test('fails with the problems of the app, which JSON lists one by one', async () => {
     const problems = ['orders could not be withdrawn', '1 requests are in flight'];
     const report = { state: 'deadline', elapsedSeconds: 25, withdrawn: 0, inFlight: 1, problems };
     const server = createServer((_, response) => response.end(`{"state":"withdrawing"}\n${JSON.stringify(report)}\n`)).listen(0, '127.0.0.1');

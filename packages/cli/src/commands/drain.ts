@@ -8,7 +8,7 @@ import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { counted, printJson } from '../output.js';
 
-/** Clients of Nacos look every 10 seconds. */
+/** Nacos clients poll every 10 seconds. */
 const SETTLE_SECONDS = 10;
 
 /** `lane drain`. */
@@ -17,9 +17,9 @@ export function drainCommand(): Command {
     .description('deregister the instances of the app on this machine, and wait until its requests have ended')
     .option('--port <port>', 'LANE_ADMIN_PORT of the app; default: the variable', parsePort)
     .option('--host <host>', 'LANE_ADMIN_HOST of the app', process.env['LANE_ADMIN_HOST'] ?? '127.0.0.1')
-    .option('--settle <seconds>', `minimum time for peers to hear of it; default: ${SETTLE_SECONDS}, at most half the deadline`, parseSeconds)
-    .option('--deadline <seconds>', 'when to stop waiting, whatever is in flight', parseSeconds, 25)
-    .option('--json', 'what became of it as JSON')
+    .option('--settle <seconds>', `minimum time for peers to notice; default: ${SETTLE_SECONDS}, at most half the deadline`, parseSeconds)
+    .option('--deadline <seconds>', 'when to stop waiting, even with requests in flight', parseSeconds, 25)
+    .option('--json', 'print the outcome as JSON')
     .action(drain);
 }
 
@@ -31,7 +31,7 @@ interface DrainArguments {
   json?: boolean;
 }
 
-/** Beyond its deadline an app that answers at all has answered. */
+/** An app that answers at all does so by this time after its deadline. */
 const PATIENCE_MS = 5_000;
 
 async function drain({ port, host, settle: asked, deadline, json }: DrainArguments): Promise<void> {
@@ -39,7 +39,7 @@ async function drain({ port, host, settle: asked, deadline, json }: DrainArgumen
   const adminPort = port ?? portOfEnvironment();
   if (settle >= deadline)
     throw new CliError(
-      `--settle ${settle} leaves nothing of --deadline ${deadline}: give a longer deadline, or less to settle`,
+      `--settle ${settle} leaves no time before --deadline ${deadline}: raise --deadline, or lower --settle`,
       'ELANE_USAGE',
       EXIT.usage,
     );
@@ -52,20 +52,19 @@ async function drain({ port, host, settle: asked, deadline, json }: DrainArgumen
   } = await ask(url, `?settleSeconds=${settle}&deadlineSeconds=${deadline}`, deadline);
   if (problems.length > 0) throw Object.assign(new CliError(problems.join('; '), 'ELANE_DRAIN'), { problems });
   if (json === true) printJson({ ok: true, withdrawn, elapsedSeconds, repeated: isRepeated });
-  else if (isRepeated)
-    console.log(`drained already: ${counted(withdrawn, 'instance')} had been taken out of the registry, and nothing was left to do`);
-  else console.log(`drained in ${elapsedSeconds} s: ${counted(withdrawn, 'instance')} taken out of the registry`);
+  else if (isRepeated) console.log(`already drained: ${counted(withdrawn, 'instance')} deregistered before, nothing left to do`);
+  else console.log(`drained in ${elapsedSeconds} s: ${counted(withdrawn, 'instance')} deregistered`);
 }
 
 function portOfEnvironment(): number {
   const given = process.env['LANE_ADMIN_PORT'] ?? '';
   const port = Number(given);
   if (port > 0) return port;
-  const cause = given === '' ? 'there is no LANE_ADMIN_PORT here' : `LANE_ADMIN_PORT is ${given} here, which tells no port`;
-  throw new CliError(`${cause}: set it as it is for the app, or add --port`, 'ELANE_NO_ADMIN_PORT', EXIT.usage);
+  const cause = given === '' ? 'LANE_ADMIN_PORT is not set here' : `LANE_ADMIN_PORT is ${given} here, which names no port`;
+  throw new CliError(`${cause}: set it to the app's value, or add --port`, 'ELANE_NO_ADMIN_PORT', EXIT.usage);
 }
 
-/** Not by `fetch`, which keeps away from ports that an app may have chosen. */
+/** Not by `fetch`, which blocks some ports that an app may use. */
 async function ask(url: string, query: string, deadlineSeconds: number): Promise<DrainReport> {
   let status: number | undefined;
   let text: string;
@@ -77,8 +76,8 @@ async function ask(url: string, query: string, deadlineSeconds: number): Promise
     text = (await textOf(response)).trim();
   } catch (error) {
     const { name, message } = error as Error;
-    const reason = name === 'AbortError' ? 'it takes longer than its deadline' : message;
-    throw new CliError(`nobody answers at ${url}: ${reason}. Is the app running under the agent, with this LANE_ADMIN_PORT?`, 'ELANE_DRAIN');
+    const reason = name === 'AbortError' ? 'it took longer than its deadline' : message;
+    throw new CliError(`no answer from ${url}: ${reason}. Is the app running under the agent, with this LANE_ADMIN_PORT?`, 'ELANE_DRAIN');
   }
   const report = status === 200 ? reportIn(text) : undefined;
   if (report !== undefined) return report;
@@ -86,7 +85,7 @@ async function ask(url: string, query: string, deadlineSeconds: number): Promise
   throw new CliError(`${url} answered ${status}: ${said}. Is that the LANE_ADMIN_PORT of the app?`, 'ELANE_DRAIN');
 }
 
-/** The last line tells the end; undefined where somebody else has answered. */
+/** The last line has the report; undefined if the answer is not from an agent. */
 function reportIn(text: string): DrainReport | undefined {
   try {
     const report = JSON.parse(text.slice(text.lastIndexOf('\n') + 1)) as Partial<DrainReport> | null;

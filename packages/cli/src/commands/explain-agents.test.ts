@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ask, closing, eventually, instanceAt, listen, shopGroup, temporaryFolder } from '@lane/testing';
 import { runLane, startShopService } from '@lane/testing/programs';
 
-test('who is in use is told with its source and age, and who is so against the word of the registry', async () => {
+test('instances in use are shown with source and age, also those that the registry dropped', async () => {
   const nacos = await startEmbeddedNacos({ port: 0 });
   onTestFinished(() => nacos.close());
   const connection = connectNacos({ server: nacos.address });

@@ -26,20 +26,20 @@ import { readAll } from './status.js';
 /** `lane explain`. */
 export function explainCommand(): Command {
   return withRegistryOptions(new Command('explain'))
-    .description('explain a request: which rule puts it into which lane, which instances serve it at each hop, and why')
-    .argument('[url]', 'its URL, or only its path', parseUrl)
-    .option('--host <name>', 'its Host, if not the URL’s')
-    .option('--header <name=value>', 'one of its headers; repeatable', collectPair)
-    .option('--cookie <name=value>', 'one of its cookies; repeatable', collectPair)
-    .option('--path <path>', 'its path, if not the URL’s; default: /')
-    .option('--query <name=value>', 'one of its query parameters; repeatable', collectPair)
-    .option('--method <method>', 'its method', 'GET')
+    .description('explain a request: which rule matches, which lane it enters, and which instances serve it at each hop, and why')
+    .argument('[url]', 'URL of the request, or only its path', parseUrl)
+    .option('--host <name>', 'Host of the request; default: that of the URL')
+    .option('--header <name=value>', 'a header of the request; repeatable', collectPair)
+    .option('--cookie <name=value>', 'a cookie of the request; repeatable', collectPair)
+    .option('--path <path>', 'path of the request; default: that of the URL, else /')
+    .option('--query <name=value>', 'a query parameter of the request; repeatable', collectPair)
+    .option('--method <method>', 'method of the request', 'GET')
     .option('--client-ip <address>', 'address of the client')
-    .option('--entry <service>', 'where it enters; default: the first entry of the lane groups')
-    .option('--from <service>', 'explain calls from this service, in the lane of --tag, without an entry')
+    .option('--entry <service>', 'service or gateway where it enters; default: the first entry of the lane groups')
+    .option('--from <service>', 'explain calls from this service in the lane of --tag, without an entry')
     .option('--tag <tag>', 'a tag that the request already has', parseTag)
-    .option('--via <services>', 'the services on its way, in order: a comma list; default: those of the entry’s group', parseServices)
-    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
+    .option('--via <services>', 'services that it passes, in order, a comma-separated list; default: those of the entry’s group', parseServices)
+    .option('--rules <file>', 'read lane groups from this JSON or YAML file instead of Nacos')
     .addOption(formatsOption())
     .option('--json', 'as JSON')
     .action(explain);
@@ -61,21 +61,21 @@ interface Given extends RegistryArguments, FormatsArguments {
 }
 type Pair = readonly [name: string, value: string];
 
-/** A hop, and what agents know of its instances: whoever calls goes by what its own agent knows. */
+/** A hop, and what agents know of its instances: each caller uses what its own agent knows. */
 interface ExplainedHop extends HopExplanation {
   readonly agents: readonly AgentsInstance[];
 }
 
-/** Where the request's tag comes from, told in the outcome. */
+/** The request's tag, and where it comes from. */
 interface Entered {
   readonly tag: Tag | undefined;
   readonly source: 'inbound' | 'rule' | 'none';
   readonly rule: string | undefined;
-  /** Set where it names a tag for each service (Nepxion). */
+  /** Set if the request names a tag per service (Nepxion). */
   readonly carried: Carried | undefined;
-  /** undefined: it has come with a tag, so that no rule is asked, or does not pass an entry. */
+  /** undefined: the request came with a tag, so no rule is tried, or it does not pass an entry. */
   readonly entry: EntryExplanation | undefined;
-  /** A tag that it has come with, and that counts as none since no enabled lane has it. */
+  /** A tag of the request that counts as none because no enabled lane has it. */
   readonly ignoredTag: Tag | undefined;
 }
 
@@ -88,9 +88,9 @@ async function explain(url: URL | undefined, options: Given, command: Command): 
     const entered = enter(rules, entryService, given);
     const hops = given.via ?? hopsOf(rules, entryService, entered);
     if (hops.length === 0)
-      throw new CliError('there are no lane groups to tell which services it passes: name them with --via a,b,c', 'ELANE_USAGE', EXIT.usage);
+      throw new CliError('no lane group lists the services that the request passes: name them with --via a,b,c', 'ELANE_USAGE', EXIT.usage);
     const strangers = hops.filter((service) => known(service) === undefined);
-    const survey = await surveyServices(opened.registry, { group: opened.group, formats: given.formats, services: strangers });
+    const survey = await surveyServices(opened.registry, { group: opened.group, services: strangers });
     const others = tablesOf(survey, rules, { formats: given.formats });
     const { askAgents, agentsInstancesOf, isLoopbackServer } = await import('@lane/console/agents');
     const views = await askAgents([...grouped, ...survey], isLoopbackServer(opened.registry.state?.server ?? ''));
@@ -126,7 +126,7 @@ function enter(rules: LaneRules, service: string | undefined, given: Given & { p
   const asked = service === undefined || given.from !== undefined ? undefined : explainEntry(rules.document, service, request, Math.random);
   const decided = decideRequestTag(inbound, () => request, {
     rules,
-    // The explanation's own match: of a random choice there is one only.
+    // Reuse the explanation's match: a second random draw could differ.
     entry: asked === undefined ? undefined : { match: () => asked.match },
     stamp: undefined,
     random: Math.random,
@@ -135,14 +135,14 @@ function enter(rules: LaneRules, service: string | undefined, given: Given & { p
     tag: decided.tag,
     source: decided.source === 'stamp' ? 'none' : decided.source,
     rule: decided.rule,
-    // A rule says of all services what the request named each for itself, as --tag does.
+    // A rule and --tag set one tag for all services; only an inbound header can name one per service.
     carried: given.tag === undefined && decided.tag === inbound ? codec.carriedIn?.((name) => headers[name]) : undefined,
     entry: decided.source === 'inbound' ? undefined : asked,
     ignoredTag: inbound !== undefined && decided.source !== 'inbound' ? inbound : undefined,
   };
 }
 
-/** The services of the group that the request is in, in the order in which the group names them. */
+/** The services of the request's group, in the group's order. */
 function hopsOf(rules: LaneRules, service: string | undefined, { entry }: Entered): readonly string[] {
   const { groups } = rules.document;
   const group =
@@ -154,19 +154,19 @@ function hopsOf(rules: LaneRules, service: string | undefined, { entry }: Entere
 
 function tell(service: string | undefined, entered: Entered, hops: readonly ExplainedHop[]): string {
   const lines: string[] = [];
-  if (entered.ignoredTag !== undefined) lines.push(`its tag ${entered.ignoredTag} counts as none: no lane of it is enabled`);
-  if (entered.source === 'inbound') lines.push(`it has the tag ${styled('bold', entered.tag ?? '')} already, so that no rule is asked`);
+  if (entered.ignoredTag !== undefined) lines.push(`its tag ${entered.ignoredTag} counts as none: no enabled lane has it`);
+  if (entered.source === 'inbound') lines.push(`it already has the tag ${styled('bold', entered.tag ?? '')}, so no rule applies`);
   if (entered.entry !== undefined) {
     const { trials, groups } = entered.entry;
     lines.push(styled('bold', `Entry ${service}`));
-    if (groups.length === 0) lines.push('  is an entry of no lane group: no rule is asked');
+    if (groups.length === 0) lines.push('  is not an entry of any lane group: no rule applies');
     else if (trials.length === 0) lines.push('  its lane groups have no rules');
     for (const trial of trials) lines.push(`  ${trial.group}/${trial.lane}/${trial.rule}: ${tellTrial(trial)}`);
   }
   const fate = entered.tag === undefined ? 'no tag: base' : `in the lane of tag ${styled('bold', entered.tag)}`;
   if (isByChance(entered))
     lines.push(
-      `This time it is ${entered.tag === undefined ? 'in no lane' : fate}: a share at random decides, and the next such request may go elsewhere.`,
+      `This time it is ${entered.tag === undefined ? 'in no lane' : fate}: the share is drawn at random, and the next such request may go elsewhere.`,
     );
   else lines.push(entered.tag === undefined ? `It has ${fate}.` : `It is ${fate}.`);
   for (const hop of hops) {
@@ -192,7 +192,7 @@ function tell(service: string | undefined, entered: Entered, hops: readonly Expl
   return lines.join('\n');
 }
 
-/** What agents know of an instance: from whom, how long ago, and how many of them go against the registry's word. */
+/** What agents know of an instance: from where, how long ago, and how many contradict the registry. */
 function tellAgents(known: AgentsInstance | undefined, agents: number): string {
   if (agents === 0) return '';
   if (known === undefined) return styled('yellow', `known to none of ${agents}`);
@@ -200,15 +200,15 @@ function tellAgents(known: AgentsInstance | undefined, agents: number): string {
   const parts = [`${SOURCES[source]} ${Math.round(listedSecondsAgo)} s ago`];
   if (knownBy < agents) parts.push(`known to ${knownBy} of ${agents}`);
   if (doubtedBy > 0) parts.push(`in use by ${doubtedBy} of ${agents} though ${doubt} for ${Math.round(doubtedSeconds ?? 0)} s`);
-  if (leftAloneBy > 0) parts.push(`left alone by ${leftAloneBy} of ${agents}: it refused connections`);
+  if (leftAloneBy > 0) parts.push(`gets no calls from ${leftAloneBy} of ${agents}: it refused connections`);
   if (ejectedBy > 0) parts.push(`ejected by ${ejectedBy} of ${agents}: it answered server errors`);
-  // The order of things, and nothing to worry about.
+  // So far nothing unusual; being passed over is normal, too.
   const isCalm = parts.length === 1;
   if (passedOverBy > 0) parts.push(`passed over by ${passedOverBy} of ${agents}: others of its lane are nearer`);
   return isCalm ? styled('dim', parts.join(', ')) : styled('yellow', parts.join(', '));
 }
 
-/** Whether another request like this one could go elsewhere: a share was drawn, sticky by nothing that the request has. */
+/** Whether an equal request could go elsewhere: its share was drawn at random, sticky by nothing that the request has. */
 function isByChance({ entry }: Entered): boolean {
   return entry?.trials.some(({ share }) => share !== undefined && share.position === undefined && share.percent > 0 && share.percent < 100) === true;
 }
@@ -224,9 +224,9 @@ function tellTrial({ outcome, failed, share }: RuleTrial): string {
     case 'matched':
       return styled('green', share !== undefined && share.position === undefined ? 'matched this time' : 'matched') + drawn;
     case 'lane-disabled':
-      return styled('dim', 'not asked, the lane is disabled');
+      return styled('dim', 'skipped: the lane is disabled');
     case 'not-reached':
-      return styled('dim', 'not asked, an earlier rule has matched');
+      return styled('dim', 'skipped: an earlier rule matched');
     case 'outside-percentage':
       return styled('yellow', share !== undefined && share.position === undefined ? 'not in its share this time' : 'not in its share') + drawn;
     case 'no-match':
@@ -240,14 +240,14 @@ function tellTrial({ outcome, failed, share }: RuleTrial): string {
 }
 
 const REASONS: Readonly<Record<Reason, (hop: HopExplanation) => string>> = {
-  base: () => 'base serves, the request has no tag',
-  'in-lane': ({ tag }) => `the lane serves, it has instances tagged ${tag}`,
-  'fell-back-to-base': ({ tag }) => `base serves, no instance tagged ${tag} can, and the fallback is base`,
-  'lane-not-here': ({ tag }) => `base serves, no lane group has an enabled lane of tag ${tag} with this service`,
+  base: () => 'base serves because the request has no tag',
+  'in-lane': ({ tag }) => `the lane serves because it has instances tagged ${tag}`,
+  'fell-back-to-base': ({ tag }) => `base serves because no instance tagged ${tag} can, and the fallback is base`,
+  'lane-not-here': ({ tag }) => `base serves because no lane group has an enabled lane of tag ${tag} with this service`,
   none: ({ tag, fallback }) =>
     tag === undefined
-      ? 'nothing serves, there is no base instance that can'
-      : `nothing serves, no instance tagged ${tag} can${fallback === 'none' ? ', and the fallback is none' : ', and no base instance either'}`,
+      ? 'nothing serves because no base instance can'
+      : `nothing serves because no instance tagged ${tag} can${fallback === 'none' ? ', and the fallback is none' : ', and no base instance either'}`,
 };
 
 const ROLES: Readonly<Record<InstanceRole, string>> = {
@@ -266,19 +266,19 @@ const SOURCES: Readonly<Record<AgentsInstance['source'], string>> = {
   snapshot: 'from a snapshot',
 };
 
-/** Stands where only a path is given; no host can be this one (RFC 6761). */
+/** Placeholder if only a path is given; no real host has this name (RFC 6761). */
 const NO_HOST = 'lane.invalid';
 
 function parseUrl(text: string): URL {
   const base = `http://${NO_HOST}`;
-  // As people write it: www.example.com/a is no path.
+  // Without a scheme, www.example.com/a is a host and a path.
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || text.startsWith('/') ? text : `http://${text}`;
-  if (!URL.canParse(full, base)) throw new InvalidArgumentError('accepted is a URL such as http://www.example.com/a, or a path such as /a.');
+  if (!URL.canParse(full, base)) throw new InvalidArgumentError('Must be a URL such as http://www.example.com/a, or a path such as /a.');
   return new URL(full, base);
 }
 
 function parseTag(text: string): Tag {
-  if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);
+  if (!isTag(text)) throw new InvalidArgumentError(`Must be ${TAG_RULE}.`);
   return text;
 }
 
@@ -288,6 +288,6 @@ function parseServices(text: string): string[] {
 
 function collectPair(text: string, before: Pair[] = []): Pair[] {
   const match = /^([^=:]+)\s*[=:]\s*(.*)$/s.exec(text);
-  if (match === null) throw new InvalidArgumentError('accepted is NAME=VALUE.');
+  if (match === null) throw new InvalidArgumentError('Must be NAME=VALUE.');
   return [...before, [(match[1] as string).trim(), match[2] as string]];
 }

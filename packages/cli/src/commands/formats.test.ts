@@ -5,13 +5,13 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { surveyServices } from '@lane/core/model';
 import { ADMIN_METADATA_KEY } from '@lane/core/agent';
 import { startConsole } from '@lane/console';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { askConsole } from '@lane/testing/ask-console';
 import { runLane } from '@lane/testing/programs';
 
 const SHOP = { name: 'shop', services: ['a'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray' }] };
@@ -97,13 +97,7 @@ test('lane doctor: its base is missing, and its tag is right', async () => {
 test('console: services, groups, explanations and traffic have it in its lane', async () => {
   const running = await startConsole({ connection, port: 0, formats: ['nepxion'] });
   onTestFinished(() => running.close());
-  const ask = async (path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(`${running.url}${path}`, {
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-      headers: { 'content-type': 'application/json', 'x-lane-console': '1' },
-    });
-    return response.json();
-  };
+  const ask = (path: string, body?: unknown): Promise<unknown> => askConsole(running, path, body);
   expect(await ask('/api/services')).toMatchObject({
     services: expect.arrayContaining([
       expect.objectContaining({ name: 'a', base: { usable: 0, total: 0 }, tags: [{ tag: 'gray', usable: 1, total: 1 }] }),
@@ -113,14 +107,7 @@ test('console: services, groups, explanations and traffic have it in its lane', 
   expect(await ask('/api/explanations', { group: 'shop', tag: 'gray' })).toMatchObject({ hops: [{ reason: 'in-lane' }] });
 });
 
-test('a survey has its tag where the format is listed, and none where it is not', async () => {
-  const tagsIn = async (...formats: Array<'baggage' | 'nepxion'>): Promise<unknown> =>
-    (await surveyServices(connection, { group: 'DEFAULT_GROUP', formats, services: ['a'] }))[0]?.tags;
-  expect(await tagsIn('baggage', 'nepxion')).toEqual(['gray']);
-  expect(await tagsIn('baggage')).toEqual([]);
-});
-
-test('a format that there is not is refused, also in the variable', async () => {
-  expect(await say(['status', '--formats', 'magic'])).toContain('"magic" is no format: accepted are baggage');
-  expect(await say(['status'], { LANE_FORMATS: 'magic' })).toMatch(/LANE_FORMATS.*"magic" is no format/);
+test('an unknown format is rejected, also in the variable', async () => {
+  expect(await say(['status', '--formats', 'magic'])).toContain('"magic" is not a format: must be one of baggage');
+  expect(await say(['status'], { LANE_FORMATS: 'magic' })).toMatch(/LANE_FORMATS.*"magic" is not a format/);
 });

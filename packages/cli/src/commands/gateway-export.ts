@@ -28,15 +28,15 @@ import { WatchedFile, type Applied } from '../watched-file.js';
 /** `lane gateway export`. */
 export function gatewayExportCommand(): Command {
   return withExportOptions(new Command('export'))
-    .description('write the entry rules of the lane groups, and routes, for a gateway that you run already')
+    .description('export entry rules and routes as the configuration of a gateway that you already run')
     .addArgument(targetArgument())
-    .option('-o, --output <file>', 'write to this file, in one step, instead of standard output')
-    .option('--watch', 'with --output: go on, and write it anew and reload when rules or instances change')
-    .option('--reload <command>', 'with --watch: makes the gateway read its file again; a shell runs it, $LANE_FILE is the file. Default: below')
+    .option('-o, --output <file>', 'write to this file, atomically, instead of standard output')
+    .option('--watch', 'with --output: keep running; rewrite the file and reload the gateway when rules or instances change')
+    .option('--reload <command>', 'with --watch: shell command that reloads the gateway; $LANE_FILE is the file. Default: below')
     .addOption(registryHoldOption())
-    .option('--check <command>', 'with --watch: says whether the gateway accepts the file; if not, the old one comes back. Default: below')
-    .option('--json', 'the text and what it does not say, as JSON')
-    .option('--strict', 'exit with 1 where something can’t be expressed')
+    .option('--check <command>', 'with --watch: shell command that checks the file; if it fails, the old file is restored. Default: below')
+    .option('--json', 'print the configuration, and the rules that it can’t express, as JSON')
+    .option('--strict', 'exit with 1 if something can’t be expressed')
     .addHelpText(
       'after',
       `\nWhat is written:\n${EXPORT_TARGETS.map(({ name, title, output }) => `  ${name.padEnd(22)}${output}, for ${title}`).join('\n')}\n\nWhat --watch runs:\n${EXPORT_TARGETS.map(commandsOf).join('')}`,
@@ -49,7 +49,7 @@ function commandsOf({ name, check, reload }: ExportTarget): string {
   return commands.length === 0 ? '' : `  ${name.padEnd(22)}${commands.join(', then ')}\n`;
 }
 
-/** Ours are offered by the completion; a package of somebody else is found out when it is loaded. */
+/** Completion offers the built-in targets; a third party's package is validated when it is loaded. */
 function targetArgument(): Argument {
   const names = EXPORT_TARGETS.map(({ name }) => name);
   return new Argument('<gateway>', 'which one, or a package (or a file, ./target.js) that exports one as exportTarget')
@@ -57,7 +57,7 @@ function targetArgument(): Argument {
     .argParser((text) => text);
 }
 
-/** A target of ours, or the one that a package exports: as it is installed where the command is run, else beside the command. */
+/** A built-in target, or the one that a package exports: installed in the working directory, else beside the command. */
 async function targetOf(name: string): Promise<ExportTarget> {
   const ours = exportTarget(name);
   if (ours !== undefined) return ours;
@@ -66,7 +66,7 @@ async function targetOf(name: string): Promise<ExportTarget> {
   if (file === undefined) {
     const meant = nearest(name, known);
     throw new CliError(
-      `${JSON.stringify(name)} is no gateway${meant === undefined ? '' : `: did you mean ${meant}?`} Allowed choices are ${known.join(', ')}, or the name of an installed package that exports one`,
+      `${JSON.stringify(name)} is not a gateway${meant === undefined ? '' : `: did you mean ${meant}?`} Allowed choices are ${known.join(', ')}, or the name of an installed package that exports one`,
       'ELANE_USAGE',
       EXIT.usage,
     );
@@ -98,11 +98,11 @@ interface Given extends ExportArguments {
 async function exportGateway(name: string, given: Given, command: Command): Promise<void> {
   const target = await targetOf(name);
   const { output, watch = false } = given;
-  if (watch && output === undefined) throw new CliError('--watch needs the file that it is to write: give --output FILE', 'ELANE_USAGE', EXIT.usage);
+  if (watch && output === undefined) throw new CliError('--watch needs a file to write: give --output FILE', 'ELANE_USAGE', EXIT.usage);
   for (const option of ['reload', 'check'] as const)
-    if (!watch && given[option] !== undefined) throw new CliError(`--${option} belongs to --watch: give both`, 'ELANE_USAGE', EXIT.usage);
+    if (!watch && given[option] !== undefined) throw new CliError(`--${option} requires --watch: give both`, 'ELANE_USAGE', EXIT.usage);
   if (watch && (given.json === true || given.strict === true))
-    throw new CliError('--json and --strict are for an export that ends: leave out --watch', 'ELANE_USAGE', EXIT.usage);
+    throw new CliError("--json and --strict can't be combined with --watch: leave out --watch", 'ELANE_USAGE', EXIT.usage);
   if (watch) await watchExport(target, given, command, output as string);
   else await exportOnce(target, given, command);
 }
@@ -131,7 +131,7 @@ async function watchExport(target: ExportTarget, given: Given, command: Command,
     if (JSON.stringify(exported.remarks) !== remarked) tellRemarks(exported);
     remarked = JSON.stringify(exported.remarks);
     if (!isSettled && target.needsAddresses && inForce === undefined && file.exists && !isComplete(plan)) {
-      console.error(`${path} stays as it is until there is an instance of every service, or for a while: the registry may have forgotten them`);
+      console.error(`${path} stays unchanged for a while, or until every service has an instance: the registry may have lost them`);
       return;
     }
     const summary = summaryOf(plan);
@@ -151,12 +151,12 @@ async function watchExport(target: ExportTarget, given: Given, command: Command,
 function wordsOf({ outcome, reloadMs, problem }: Applied): string {
   switch (outcome) {
     case 'unchanged':
-      return 'right as it is';
+      return 'up to date';
     case 'refused':
-      return `the new one is not accepted, and the old one is back in its place. ${problem}`;
+      return `the new file is rejected, and the old one restored. ${problem}`;
     case 'not-reloaded':
-      return `written, but the gateway still goes by the old one; the next try is in 5 s. ${problem}`;
+      return `written, but the gateway still uses the old one; next try in 5 s. ${problem}`;
     case 'written':
-      return reloadMs === undefined ? 'written; nothing to reload' : `written, and read by the gateway after ${reloadMs} ms`;
+      return reloadMs === undefined ? 'written; nothing to reload' : `written, and loaded by the gateway after ${reloadMs} ms`;
   }
 }

@@ -30,26 +30,26 @@ function rulesFile(): { folder: string; rules: string } {
 const GIVEN = ['--upstream', 'a=127.0.0.1:1', '--upstream', 'a:gray=127.0.0.1:2'];
 
 test.each<[what: string, args: string[], message: RegExp]>([
-  ['--watch without a file', ['export', 'nginx', '--watch'], /--watch needs the file that it is to write: give --output FILE/],
-  ['--reload without --watch', ['export', 'nginx', '--reload', 'true'], /--reload belongs to --watch/],
-  ['--check without --watch', ['export', 'nginx', '--check', 'true'], /--check belongs to --watch/],
+  ['--watch without a file', ['export', 'nginx', '--watch'], /--watch needs a file to write: give --output FILE/],
+  ['--reload without --watch', ['export', 'nginx', '--reload', 'true'], /--reload requires --watch/],
+  ['--check without --watch', ['export', 'nginx', '--check', 'true'], /--check requires --watch/],
   ['--json with --watch', ['export', 'nginx', '--watch', '-o', 'x', '--json'], /leave out --watch/],
-  ['rules from standard input', ['export', 'nginx', '--watch', '-o', 'x', '--rules', '-'], /--rules takes a file/],
-  ['an address of Envoys that is none', ['xds', '--bootstrap', '--address', 'http://x'], /accepted is host:port/],
+  ['rules from standard input', ['export', 'nginx', '--watch', '-o', 'x', '--rules', '-'], /--rules reloads its file/],
+  ['an address of Envoys that is none', ['xds', '--bootstrap', '--address', 'http://x'], /Must be host:port/],
 ])('%s is refused, with what to do', async (_what, args, message) => {
   const { code, stderr } = await runLane(['gateway', ...args]);
   expect(code).toBe(2);
   expect(stderr).toMatch(message);
 });
 
-test('--output writes a file in one step, and nothing to standard output', async () => {
+test('--output writes a file atomically, and nothing to standard output', async () => {
   const { folder, rules } = rulesFile();
   const path = join(folder, 'lane.conf');
   expect(await runLane(['gateway', 'export', 'haproxy', '--rules', rules, ...GIVEN, '-o', path])).toMatchObject({ code: 0, stdout: '' });
   expect(readFileSync(path, 'utf8')).toContain('127.0.0.1:2');
 });
 
-test('--watch writes, runs the commands given with the file in $LANE_FILE, follows the rules, and ends well', async () => {
+test('--watch writes, runs the given commands with the file in $LANE_FILE, follows the rules, and shuts down gracefully', async () => {
   const { folder, rules } = rulesFile();
   const path = join(folder, 'lane.conf');
   const reload = `echo "read $LANE_FILE" >> ${join(folder, 'log')}`;
@@ -58,7 +58,7 @@ test('--watch writes, runs the commands given with the file in $LANE_FILE, follo
   onTestFinished(() => void child.kill('SIGKILL'));
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await eventually(() => expect(said).toMatch(/lane\.conf: written, and read by the gateway after \d+ ms\n {2}rule shop\/gray\/by-host added/));
+  await eventually(() => expect(said).toMatch(/lane\.conf: written, and loaded by the gateway after \d+ ms\n {2}rule shop\/gray\/by-host added/));
   writeFileSync(rules, RULES.replace('www.example.com', 'new.example.com'));
   await eventually(() => expect(said).toContain('  rule shop/gray/by-host changed\n'));
   expect(readFileSync(path, 'utf8')).toContain('new');
@@ -67,7 +67,7 @@ test('--watch writes, runs the commands given with the file in $LANE_FILE, follo
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('a watcher of a registry that knows nobody yet leaves an old file alone, and says so', async () => {
+test('while the registry knows no instances yet, --watch leaves an old file alone, and says so', async () => {
   const { folder, rules } = rulesFile();
   const path = join(folder, 'lane.conf');
   writeFileSync(path, 'old');
@@ -94,11 +94,11 @@ test('a watcher of a registry that knows nobody yet leaves an old file alone, an
   onTestFinished(() => void child.kill('SIGKILL'));
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await eventually(() => expect(said).toMatch(/stays as it is until there is an instance of every service, or for a while/));
+  await eventually(() => expect(said).toMatch(/stays unchanged for a while, or until every service has an instance/));
   expect(readFileSync(path, 'utf8')).toBe('old');
 });
 
-test('xds says where it listens, and ends with a line where the port is taken', async () => {
+test('xds prints its address, and exits with one line if the port is in use', async () => {
   const { rules } = rulesFile();
   const port = await freePort();
   const args = ['gateway', 'xds', '--rules', rules, ...GIVEN, '--port', String(port), '--json'];
@@ -112,7 +112,7 @@ test('xds says where it listens, and ends with a line where the port is taken', 
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('each bootstrap has a name of its own, and leads to where it is told', async () => {
+test('each bootstrap has a unique node id and the given address', async () => {
   const given = ['gateway', 'xds', '--bootstrap', '--json', '--address', '[fd00::1]:9000', '--listen', '8080'];
   const [one, other] = await Promise.all([runLane(given), runLane(given)]);
   const nodes = [one, other].map(({ stdout }) => (JSON.parse(stdout) as { node: { id: string } }).node.id);

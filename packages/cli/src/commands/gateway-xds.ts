@@ -11,14 +11,14 @@ import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
 /** `lane gateway xds`. */
 export function gatewayXdsCommand(): Command {
   return withExportOptions(new Command('xds'))
-    .description('steer Envoys as the entry: serve them clusters, endpoints and routes, as rules and instances change')
-    .option('--port <port>', 'port to serve Envoys on; 0 takes a free one', parsePort, 8910)
-    .option('--host <host>', 'address to serve Envoys on', '127.0.0.1')
+    .description('run Envoy as the entry: serve it clusters, endpoints and routes over xDS, and update them with rules and instances')
+    .option('--port <port>', 'port of the xDS server; 0 takes a free one', parsePort, 8910)
+    .option('--host <host>', 'address of the xDS server', '127.0.0.1')
     .addOption(registryHoldOption())
-    .option('--bootstrap', 'print the file that an Envoy starts with, and end')
-    .option('--address <host:port>', 'with --bootstrap: where the Envoy reaches this. Default: --host and --port', parseAddress)
-    .option('--node <id>', 'with --bootstrap: the Envoy’s name, which no other has. Default: made of the host’s name and a number')
-    .option('--json', 'say where it listens, and the bootstrap, as JSON')
+    .option('--bootstrap', 'print a bootstrap file for Envoy, and exit')
+    .option('--address <host:port>', 'with --bootstrap: address at which Envoy reaches this server. Default: --host and --port', parseAddress)
+    .option('--node <id>', 'with --bootstrap: unique node id of the Envoy. Default: the host’s name and a number')
+    .option('--json', 'print the listening address and the bootstrap as JSON')
     .action(serve);
 }
 
@@ -40,7 +40,7 @@ function parseAddress(text: string): Address {
   const match = /^(?:\[([^\]]+)\]|([^:/\s]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new InvalidArgumentError('accepted is host:port.');
+  if (host === undefined || port < 1 || port > 65_535) throw new InvalidArgumentError('Must be host:port.');
   return { host, port };
 }
 
@@ -59,7 +59,7 @@ async function serve(given: Given, command: Command): Promise<void> {
   const server = await startXdsServer({ port, host, log: TERMINAL_LOG });
   if (!isLoopback(host))
     console.error(
-      `warning: whoever reaches ${host}:${server.port} reads rules and addresses there: let only the Envoys through (a NetworkPolicy, a firewall)`,
+      `warning: the xDS server is unauthenticated, and anyone who reaches ${host}:${server.port} can read rules and addresses: let only the Envoys through (a NetworkPolicy, a firewall)`,
     );
   let inForce: ReturnType<typeof summaryOf> | undefined;
   let remarked = '';
@@ -86,7 +86,7 @@ async function serve(given: Given, command: Command): Promise<void> {
     server.port,
     json
       ? JSON.stringify({ url, port: server.port })
-      : `xDS for Envoys on ${url}; \`lane gateway xds --bootstrap\` prints what they start with; Ctrl-C ends it, and they go on`,
+      : `xDS for Envoys on ${url}; \`lane gateway xds --bootstrap\` prints their bootstrap file; Ctrl-C ends this server, and they keep running`,
   );
   await untilAskedToStop();
   await source.close();

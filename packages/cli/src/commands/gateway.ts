@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { NearPolicy } from '@lane/core/model';
+import type { NearPolicy, OutlierPolicy } from '@lane/core/model';
 import type { LaneRules } from '@lane/core/rules';
 import { watchLaneGroups, watchLaneGroupsFile } from '@lane/storage';
 import type { AccessEntry, GatewayRoute } from '@lane/gateway';
@@ -7,7 +7,7 @@ import { parseDuration, parseLimit, parsePort, parseTrust } from '../arguments.j
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
-import { gather, parseBaggageKey, parseNear, parseRoute, registryHoldOption } from '../gateway-arguments.js';
+import { gather, parseBaggageKey, parseNear, parseOutlier, parseRoute, registryHoldOption } from '../gateway-arguments.js';
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
@@ -20,63 +20,68 @@ export function gatewayCommand(): Command {
   return (
     withRegistryOptions(new Command('gateway'))
       .description('start the entry gateway')
-      // Options behind `export` and `xds` are their own.
+      // Options after `export` and `xds` belong to those.
       .enablePositionalOptions()
       .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8000)
       .option('--host <host>', 'address to listen on', '127.0.0.1')
       .addOption(
-        new Option('--entry <mode>', 'hosts: routes say which lane serves; rules: entry rules of the lane groups do')
+        new Option('--entry <mode>', 'what chooses the lane of a request. hosts: its route; rules: the entry rules of the lane groups')
           .choices(['hosts', 'rules'])
           .default('hosts'),
       )
-      .option('--route <host[/path]=service[:tag]>', 'where requests go; repeatable', parseRoute)
+      .option('--route <host[/path]=service[:tag]>', 'route requests for this host and path to this service; repeatable', parseRoute)
       .option(
         '--ingress <path>',
-        'Kubernetes manifests with an Ingress, its Services and their Deployments: a file or a folder, or - for standard input; repeatable',
+        'Kubernetes manifests with an Ingress, its Services and their Deployments: a file, a folder, or - for standard input; repeatable',
         gather,
       )
-      .option('--mend', 'replace a Service that an Ingress names and that does not exist by the one with the nearest name')
-      .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos; read again when it changes')
-      .option('--service <name>', 'the name by which lane groups know the gateway as entry', 'lane-gateway')
+      .option('--mend', 'where an Ingress names a Service that does not exist, use the one with the most similar name')
+      .option('--rules <file>', 'read lane groups from this JSON or YAML file instead of Nacos; reload it when it changes')
+      .option('--service <name>', 'name of the gateway in the entries of lane groups', 'lane-gateway')
       .option(
         '--trust <cidrs>',
-        'peers whose own lane headers and X-Forwarded-* are believed: none, all, or a comma list of CIDRs',
+        'peers whose lane headers and X-Forwarded-* are trusted: none, all, or a comma-separated list of CIDRs',
         parseTrust,
         'none',
       )
-      .addOption(formatsOption('formats in which the tag is sent on, and the tags of instances are read'))
-      .option('--baggage-key <key>', 'key of the entry in the baggage header', parseBaggageKey, 'lane')
-      .option('--tls-cert <file>', 'certificate, PEM: HTTP/2 and HTTP/1.1 over TLS; read again when it changes')
-      .option('--tls-key <file>', 'its key, PEM')
+      .addOption(formatsOption('formats for writing the tag into requests, and for reading the tags of instances'))
+      .option('--baggage-key <key>', 'key of Lane’s entry in the baggage header', parseBaggageKey, 'lane')
+      .option('--tls-cert <file>', 'PEM certificate; serves HTTP/2 and HTTP/1.1 over TLS, and reloads it when it changes')
+      .option('--tls-key <file>', 'PEM key of the certificate')
       .addOption(registryHoldOption())
       .option(
         '--near <policy>',
-        'within a lane, instances in the zone or region of the gateway come first: zone or region, with thresholds such as zone,least=2,share=20%; or off. Default: off',
+        'prefer instances in the gateway’s own zone or region, within a lane: zone or region, with thresholds such as zone,least=2,share=20%; or off. Default: off',
         parseNear,
       )
-      .option('--zone <name>', 'the zone of the gateway, for --near')
-      .option('--region <name>', 'its region')
-      .addOption(time('timeout-connect', 'to connect to an instance, before the next one is tried', '3s'))
-      .addOption(time('timeout-response', 'to wait for the head of a response', '60s'))
-      .addOption(time('timeout-idle', 'to wait for the next byte of a body', '5m'))
-      .addOption(time('timeout-keep-alive', 'to keep an idle client connection open', '65s'))
+      .option(
+        '--outlier <policy>',
+        'when to eject instances that answer with server errors while others in their lane don’t: on, off, or any of connect=1,5xx=5,time=30s,cap=50%. Default: on',
+        parseOutlier,
+      )
+      .option('--zone <name>', 'zone of the gateway, for --near')
+      .option('--region <name>', 'region of the gateway, for --near')
+      .addOption(time('timeout-connect', 'time limit to connect to an instance before the next one is tried', '3s'))
+      .addOption(time('timeout-response', 'time limit for the head of a response', '60s'))
+      .addOption(time('timeout-idle', 'time limit for the next byte of a body', '5m'))
+      .addOption(time('timeout-keep-alive', 'how long to keep an idle client connection open', '65s'))
       .option(
         '--max-connections-per-client <number>',
-        'open connections per client address, except those in --trust; further ones are closed',
+        'limit of open connections per client address, each HTTP/2 request counting as one more, except those in --trust; further ones are refused',
         parseLimit,
         1_000,
       )
       .option(
         '--max-requests-per-instance <number>',
-        'requests in flight to one instance; further ones go to another instance, or get 503',
+        'limit of requests in flight per instance; further ones go to another instance, or get 503',
         parseLimit,
         1_024,
       )
-      .option('--health-path <path>', 'a path that answers 200, and 503 once the gateway is stopping')
-      .addOption(time('drain-delay', 'how long to accept requests after a stop signal, so that health checks notice', '0s'))
-      .addOption(time('drain-timeout', 'how long requests in flight may take after that', '10s'))
-      .addOption(new Option('--access-log <form>', 'a line for each request, on stdout').choices(['off', 'text', 'json']).default('off'))
-      .option('--json', 'say where it listens as JSON')
+      .option('--health-path <path>', 'health check path: answers 200, and 503 once the gateway is stopping')
+      .addOption(time('drain-delay', 'how long to keep accepting requests after a stop signal, so that health checks notice it', '0s'))
+      .addOption(time('drain-timeout', 'how long to wait after that for requests in flight', '10s'))
+      .addOption(new Option('--access-log <form>', 'log each request on stdout').choices(['off', 'text', 'json']).default('off'))
+      .option('--json', 'print the listening address as JSON')
       .addCommand(gatewayExportCommand())
       .addCommand(gatewayXdsCommand())
       .action(gateway)
@@ -101,6 +106,7 @@ interface GatewayArguments extends RegistryArguments, FormatsArguments {
   tlsKey?: string;
   registryHold?: number;
   near?: NearPolicy;
+  outlier?: OutlierPolicy;
   zone?: string;
   region?: string;
   timeoutConnect: number;
@@ -123,10 +129,14 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
   if ((given.tlsCert === undefined) !== (given.tlsKey === undefined))
     throw new CliError('--tls-cert and --tls-key belong together: give both', 'ELANE_USAGE', EXIT.usage);
   if (given.ingress !== undefined && given.registry === 'kubernetes')
-    throw new CliError('--ingress leads to services of Nacos: with --registry kubernetes, give --route host=service', 'ELANE_USAGE', EXIT.usage);
+    throw new CliError('--ingress routes to services in Nacos: with --registry kubernetes, give --route host=service', 'ELANE_USAGE', EXIT.usage);
   if (given.rules === '-')
-    throw new CliError('--rules takes a file, which is read again when it changes: give one instead of -', 'ELANE_USAGE', EXIT.usage);
-  // At the start somebody is there to mend the file; later the last good rules stay in force.
+    throw new CliError(
+      "--rules reloads its file when it changes, so it can't be standard input: give a file instead of -",
+      'ELANE_USAGE',
+      EXIT.usage,
+    );
+  // Fail on a broken file at the start, when somebody can fix it; later the last good rules stay in force.
   if (given.rules !== undefined) await readLaneGroupsFile(given.rules);
   if (given.near !== undefined && given.near.circle !== 'off' && given.zone === undefined && given.region === undefined)
     throw new CliError('--near needs to know where the gateway is: give --zone, --region or both', 'ELANE_USAGE', EXIT.usage);
@@ -155,6 +165,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
     baggageKey: given.baggageKey,
     registryHoldMs: given.registryHold,
     near: given.near,
+    outlier: given.outlier,
     place: given,
     timeouts: {
       connectMs: given.timeoutConnect,
@@ -173,8 +184,8 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
       ? () => {}
       : watchCertificate(files, certificate, (changed) => running.setCertificate(changed), TERMINAL_LOG);
   const check = (await nacos?.check()) ?? { ok: true };
-  if (!check.ok) console.error(`lane gateway: ${check.problem}; ${findsInNacos ? 'requests get 503' : 'no rule is in force'} until then`);
-  // Ready is when the services behind it are known; with the registry down it serves its 503 all the same.
+  if (!check.ok) console.error(`lane gateway: ${check.problem}; ${findsInNacos ? 'requests get 503' : 'no rule is in force'} until this is fixed`);
+  // Ready once the services behind it are known; with the registry down it still starts, and serves 503.
   if (check.ok || !findsInNacos) {
     const services = routes.filter(({ problem }) => problem === undefined);
     const listed = await Promise.allSettled(services.map(({ service, group }) => registry.list({ name: service, group })));
@@ -194,7 +205,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
   unwatchCertificate();
   await opened.close();
 
-  /** Watches the lane groups, and waits for the first word on them where there is one to come. */
+  /** Watches the lane groups; waits for the first version if Nacos answers. */
   async function watchRules(): Promise<() => void> {
     let known: (() => void) | undefined;
     const first = new Promise<void>((resolve) => (known = resolve));
@@ -212,7 +223,7 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
   }
 }
 
-/** The service of a target as the registry knows it. */
+/** The registry's key of a target's service. */
 function targetIn({ keyOf }: Opened, { service }: { readonly service: string }): { service: string; group: string } {
   const { name, group } = keyOf(service);
   return { service: name, group };
@@ -222,7 +233,7 @@ async function accessLog(form: GatewayArguments['accessLog']): Promise<((entry: 
   if (form === 'off') return undefined;
   const { accessJson, accessLine } = await import('@lane/gateway');
   const lineOf = form === 'json' ? accessJson : accessLine;
-  // Lines of one turn are written at once: a write for each would cost more than the rest of the request.
+  // Write all lines of one turn at once: a write per line would cost more than the rest of the request.
   let lines = '';
   return (entry) => {
     if (lines === '') {

@@ -19,31 +19,31 @@ import { counted, printJson, styled, table } from '../output.js';
 
 /** `lane group`. */
 export function groupCommand(): Command {
-  const group = new Command('group').description('list, show, apply and delete lane groups; their history');
+  const group = new Command('group').description('list, show, apply, delete and roll back lane groups');
   group.addCommand(withNacosOptions(new Command('list')).description('list the lane groups').option('--json', 'as JSON').action(list));
   group.addCommand(
     withNacosOptions(new Command('show'))
-      .description('show a lane group, or the whole document, as it is stored')
+      .description('show a lane group, or the whole document, as stored')
       .argument('[group]', 'name of a group')
-      .option('--json', 'with the md5 for --if-md5')
+      .option('--json', 'as JSON, with the md5 for --if-md5')
       .action(show),
   );
   group.addCommand(
     withAuthorOrBy(withNacosOptions(new Command('apply')))
-      .description('apply the lane groups of a file (JSON or YAML, a document or one group)')
+      .description('apply lane groups from a JSON or YAML file, a document or one group')
       .argument('<file>', 'the file, or - for standard input')
       .option('--dry-run', 'only show what would change')
-      .option('--prune', 'remove the groups that are not in the file')
-      .option('--if-md5 <md5>', 'only if the stored document still has this md5 (exit code 3 if not)')
+      .option('--prune', 'delete the groups that are not in the file')
+      .option('--if-md5 <md5>', 'exit with 3 unless the stored document still has this md5')
       .option('--json', 'as JSON')
       .action(apply),
   );
   group.addCommand(
     withAuthorOrBy(withNacosOptions(new Command('create')))
-      .description('create a lane group without lanes: lane create adds them')
+      .description('create a lane group without lanes; lane create adds them')
       .argument('<group>', 'name of the group')
-      .requiredOption('--services <names>', 'its services, a comma list', parseNames)
-      .option('--entry <names>', 'services or gateways where its rules are asked, a comma list', parseNames)
+      .requiredOption('--services <names>', 'its services, a comma-separated list', parseNames)
+      .option('--entry <names>', 'services or gateways that apply its entry rules, a comma-separated list', parseNames)
       .option('--json', 'as JSON')
       .action(create),
   );
@@ -58,7 +58,7 @@ export function groupCommand(): Command {
     withNacosOptions(new Command('history'))
       .description('list the versions of the lane groups in Nacos’s history, or show one')
       .argument('[version]', 'id of a version')
-      .option('--limit <n>', 'versions a page', parseCount, 20)
+      .option('--limit <n>', 'versions per page', parseCount, 20)
       .option('--page <n>', 'which page', parseCount, 1)
       .option('--json', 'as JSON')
       .action(history),
@@ -68,7 +68,7 @@ export function groupCommand(): Command {
       .description('restore an earlier version of all lane groups')
       .argument('<version>', 'id of the version')
       .addOption(new Option('--dry-run', 'only show what would change'))
-      .option('--if-md5 <md5>', 'only if the stored document still has this md5 (exit code 3 if not)')
+      .option('--if-md5 <md5>', 'exit with 3 unless the stored document still has this md5')
       .option('--json', 'as JSON')
       .action(rollback),
   );
@@ -85,9 +85,9 @@ interface ChangeGiven extends Given, AuthorArguments {
 
 async function list(given: Given): Promise<void> {
   const { document, md5, problems } = await withNacos(given, (connection) => new LaneGroupsStore(connection).read());
-  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid');
+  if (problems.length > 0) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are invalid');
   if (given.json === true) printJson({ md5: md5 ?? null, groups: document.groups });
-  else if (document.groups.length === 0) console.log('there are no lane groups: lane group apply makes some');
+  else if (document.groups.length === 0) console.log('there are no lane groups: create one with lane group create or apply');
   else {
     const rows = document.groups.map(({ name, services, entry, lanes }) => [
       name,
@@ -101,7 +101,7 @@ async function list(given: Given): Promise<void> {
 
 async function show(name: string | undefined, given: Given): Promise<void> {
   const { document, text, md5, problems } = await withNacos(given, (connection) => new LaneGroupsStore(connection).read());
-  if (problems.length > 0 && name !== undefined) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are not valid');
+  if (problems.length > 0 && name !== undefined) throw new InvalidLaneGroupsError(problems, 'the stored lane groups are invalid');
   if (name === undefined) {
     if (given.json === true) printJson({ md5: md5 ?? null, problems, document: problems.length > 0 ? null : document, text });
     else console.log((problems.length > 0 ? text : laneGroupsToJson(document)).trimEnd());
@@ -140,18 +140,18 @@ async function create(name: string, given: ChangeGiven & { services: string[]; e
   const { services, entry } = given;
   const edit = (document: LaneGroupsDocument): LaneGroupsDocument => {
     if (document.groups.some((group) => group.name === name))
-      throw new CliError(`there is a lane group ${name} already: change it with lane group apply`, 'ELANE_EXISTS');
+      throw new CliError(`lane group ${name} already exists: change it with lane group apply`, 'ELANE_EXISTS');
     return withGroup(document, { name, services, ...(entry === undefined ? {} : { entry: { services: entry } }), lanes: [] });
   };
   const result = await withNacos(given, (connection) => new LaneGroupsStore(connection).change(edit, { by: authorOf(given) }));
   tellChange(result, `created lane group ${name} of ${services.join(', ')}`, given.json);
   if (given.json !== true && entry === undefined)
-    console.error('note: without --entry no rule of its lanes is asked: requests have to come with their tag, or through a gateway’s route');
+    console.error('note: without --entry, rules of its lanes never apply: requests need a tag, or a gateway route that sets one');
 }
 
 function parseNames(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('accepted is a comma list of names.');
+  if (names.includes('')) throw new InvalidArgumentError('Must be a comma-separated list of names.');
   return names;
 }
 
@@ -168,7 +168,7 @@ async function history(id: string | undefined, given: Given & { limit: number; p
     if (id !== undefined) {
       const version = await store.version(id);
       if (given.json === true) printJson(version);
-      else console.log(version.text === undefined ? `version ${id} is the removal of the document` : version.text.trimEnd());
+      else console.log(version.text === undefined ? `version ${id} removed the document` : version.text.trimEnd());
       return;
     }
     const { total, versions } = await store.history(given);

@@ -14,7 +14,7 @@ import { nacosCommand } from './nacos.js';
 import { runCommand } from './run.js';
 import { statusCommand } from './status.js';
 
-/** All commands, in the order in which `lane --help` lists them. What only one of them needs, its action loads. */
+/** All commands, in the order of `lane --help`. Their actions load what only they need. */
 export const COMMANDS: ReadonlyArray<() => Command> = [
   demoCommand,
   nacosCommand,

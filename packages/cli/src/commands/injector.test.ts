@@ -38,7 +38,7 @@ const injector = (args: readonly string[], env: Record<string, string> = {}): Pr
 const IMAGE = ['--image', 'lane-agent:1'];
 
 describe('lane injector', () => {
-  test('says where it listens as JSON, answers there, and ends in good order when asked', async () => {
+  test('prints its address as JSON, answers there, and shuts down gracefully', async () => {
     const child = spawn(process.execPath, [LANE, 'injector', ...FREE_PORTS, ...IMAGE, ...TLS, '--json'], {
       env: ENV,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -60,14 +60,14 @@ describe('lane injector', () => {
 
   test.each([
     [[], /required option '--image <image>' not specified/],
-    [['--image', ''], /the name of an image is expected/],
+    [['--image', ''], /expected the name of an image/],
     [[...IMAGE, '--port', '65536'], /a port is a number/],
     [[...IMAGE, '--delivery', 'mail'], /Allowed choices are init, image/],
-    [[...IMAGE, '--env', 'LANE_LOG'], /NAME=value is expected/],
-    [[...IMAGE, '--env', 'LANE LOG=debug'], /NAME=value is expected/],
-    [[...IMAGE, '--cpu', 'half'], /a quantity as Kubernetes writes it is expected, such as 50m/],
-    [[...IMAGE, '--memory', '32MB'], /a quantity as Kubernetes writes it is expected, such as 50m or 32Mi/],
-    [[...IMAGE, '--governance-namespace', 'prod'], /name=value is expected/],
+    [[...IMAGE, '--env', 'LANE_LOG'], /expected NAME=value/],
+    [[...IMAGE, '--env', 'LANE LOG=debug'], /expected NAME=value/],
+    [[...IMAGE, '--cpu', 'half'], /expected a Kubernetes quantity, such as 50m/],
+    [[...IMAGE, '--memory', '32MB'], /expected a Kubernetes quantity, such as 50m or 32Mi/],
+    [[...IMAGE, '--governance-namespace', 'prod'], /expected name=value/],
     [[...IMAGE, '--tls-cert', at('tls.crt')], /--tls-cert and --tls-key belong together: give both/],
   ])('%j is refused with the remedy: pods would be, later', async (args, message) => {
     const { code, stdout, stderr } = await injector(args);
@@ -101,9 +101,9 @@ describe('lane injector', () => {
     expect(result).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(message) as string });
   });
 
-  test('without certificates, outside a cluster or without an account in it, it says what to do', async () => {
+  test('without certificates, outside a cluster or without a service account, it says what to do', async () => {
     const outside = await injector([...FREE_PORTS, ...IMAGE]);
-    expect(outside.stderr).toMatch(/^lane: outside a cluster no certificates can be made: .*--tls-cert and --tls-key\n$/);
+    expect(outside.stderr).toMatch(/^lane: certificates can be generated only in a cluster: .*--tls-cert and --tls-key\n$/);
     const inside = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
     const unknown = await injector([...FREE_PORTS, ...IMAGE], inside);
     expect(unknown.stderr).toMatch(/^lane: the pod has no service account .*; set automountServiceAccountToken: true, .*\n$/);

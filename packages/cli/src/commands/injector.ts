@@ -10,27 +10,27 @@ export function injectorCommand(): Command {
   return new Command('injector')
     .description('start the mutating admission webhook that injects the agent into pods')
     .option('--host <host>', 'address to listen on', '0.0.0.0')
-    .option('--port <port>', 'port of the webhook, HTTPS', parsePort, 8443)
-    .option('--metrics-port <port>', 'port of /healthz, /readyz and /metrics, HTTP', parsePort, 8080)
+    .option('--port <port>', 'HTTPS port of the webhook', parsePort, 8443)
+    .option('--metrics-port <port>', 'HTTP port of /healthz, /readyz and /metrics', parsePort, 8080)
     .requiredOption('--image <image>', 'image with the agent', parseImage)
     .addOption(
-      new Option('--delivery <way>', 'how the agent gets into a pod: init, by an init container; image, as an image volume')
+      new Option('--delivery <way>', 'how to deliver the agent to a pod: init, an init container; image, an image volume')
         .choices(['init', 'image'])
         .default('init'),
     )
-    .option('--env <name=value>', 'variable to set in all containers that lack it; repeatable', parseVariable, {})
-    .option('--admin-port <port>', 'LANE_ADMIN_PORT of the first container of a pod; 0: none, and no drain', parsePort, 19100)
-    .option('--governance-namespace <name=id>', 'namespace id in Nacos of a mseNamespace; repeatable', parsePair, {})
-    .option('--cpu <quantity>', 'request and limit of the init container', parseQuantity, '50m')
-    .option('--memory <quantity>', 'request and limit of the init container', parseQuantity, '32Mi')
-    .option('--linger <seconds>', 'how long to keep serving after a stop signal, not ready, until nobody calls any more', parseSeconds, 0)
-    .option('--tls-cert <file>', 'certificate from elsewhere, such as cert-manager; default: generated, and kept in a Secret')
-    .option('--tls-key <file>', 'its key')
+    .option('--env <name=value>', 'variable to set in every container that does not set it; repeatable', parseVariable, {})
+    .option('--admin-port <port>', 'LANE_ADMIN_PORT of a pod’s first container; 0: no admin port and no drain', parsePort, 19100)
+    .option('--governance-namespace <name=id>', 'Nacos namespace id of a mseNamespace; repeatable', parsePair, {})
+    .option('--cpu <quantity>', 'CPU request and limit of the init container', parseQuantity, '50m')
+    .option('--memory <quantity>', 'memory request and limit of the init container', parseQuantity, '32Mi')
+    .option('--linger <seconds>', 'how long to keep serving after a stop signal, as not ready, until the calls stop', parseSeconds, 0)
+    .option('--tls-cert <file>', 'certificate issued elsewhere, for instance by cert-manager; default: generated and kept in a Secret')
+    .option('--tls-key <file>', 'key of the certificate')
     .option('--namespace <name>', 'namespace of the injector; default: that of its pod')
-    .option('--service <name>', 'Service of the injector', 'lane-injector')
-    .option('--secret <name>', 'Secret for the certificates', 'lane-injector-certificates')
-    .option('--webhook <name>', 'MutatingWebhookConfiguration that calls the injector', 'lane-injector')
-    .option('--json', 'say where it listens as JSON')
+    .option('--service <name>', 'name of the injector’s Service', 'lane-injector')
+    .option('--secret <name>', 'name of the Secret for the certificates', 'lane-injector-certificates')
+    .option('--webhook <name>', 'name of the MutatingWebhookConfiguration that calls the injector', 'lane-injector')
+    .option('--json', 'print the listening address as JSON')
     .action(injector);
 }
 
@@ -85,13 +85,13 @@ async function injector(given: InjectorArguments): Promise<void> {
   await running.close(given.linger * 1000);
 }
 
-/** The metrics' port has an option of its own, which the usual message does not name. */
+/** The usual message names --port, but the metrics have their own option. */
 function explained(error: NodeJS.ErrnoException & { port?: number }, { metricsPort }: InjectorArguments): Error {
   if (error.syscall !== 'listen' || error.port !== metricsPort) return error;
   return new CliError(`${error.message}: choose another --metrics-port`, error.code);
 }
 
-/** Certificates of our own, kept in a Secret by the service account of the pod. */
+/** Generates certificates, and keeps them in a Secret with the pod's service account. */
 async function ownCertificates(given: InjectorArguments): Promise<() => Promise<ServingCertificate>> {
   const { CertificateKeeper, KubernetesApi } = await import('@lane/kubernetes/injector');
   const { access, namespace } = await account(given.namespace);
@@ -107,44 +107,43 @@ async function ownCertificates(given: InjectorArguments): Promise<() => Promise<
   return () => keeper.keep();
 }
 
-/** Who the pod is, and where. */
+/** The pod's service account and namespace. */
 async function account(asked: string | undefined): Promise<{ access: KubernetesAccess; namespace: string }> {
   const { accessInCluster, namespaceInCluster } = await import('@lane/kubernetes/injector');
   const folder = process.env['LANE_KUBERNETES_ACCOUNT'];
-  const remedy = 'or have certificates made by somebody else: --tls-cert and --tls-key';
+  const remedy = 'or pass certificates issued elsewhere: --tls-cert and --tls-key';
   let access: KubernetesAccess | undefined;
   try {
     access = accessInCluster(process.env, folder);
   } catch (error) {
-    const cause = `the pod has no service account to make certificates with: ${(error as Error).message}`;
+    const cause = `the pod has no service account to manage certificates with: ${(error as Error).message}`;
     throw new CliError(`${cause}; set automountServiceAccountToken: true, ${remedy}`, 'ELANE_NOT_IN_CLUSTER');
   }
   if (access === undefined)
-    throw new CliError(`outside a cluster no certificates can be made: start it in a pod, as the chart does, ${remedy}`, 'ELANE_NOT_IN_CLUSTER');
+    throw new CliError(`certificates can be generated only in a cluster: start it in a pod, as the chart does, ${remedy}`, 'ELANE_NOT_IN_CLUSTER');
   const namespace = asked ?? namespaceInCluster(folder);
-  if (namespace === undefined) throw new CliError('the pod is not told its namespace: add --namespace', 'ELANE_NOT_IN_CLUSTER');
+  if (namespace === undefined) throw new CliError('the namespace of the pod is unknown: add --namespace', 'ELANE_NOT_IN_CLUSTER');
   return { access, namespace };
 }
 
-/** What Kubernetes would refuse in a pod has to be refused here: it would refuse every pod that is injected. */
+/** Reject here what Kubernetes rejects in a pod: otherwise it would reject every injected pod. */
 function parseImage(text: string): string {
-  if (!/^[^\s]+$/.test(text)) throw new InvalidArgumentError('the name of an image is expected, such as registry.example.com/lane-agent:0.1.0.');
+  if (!/^[^\s]+$/.test(text)) throw new InvalidArgumentError('expected the name of an image, such as registry.example.com/lane-agent:0.1.0.');
   return text;
 }
 
 function parseQuantity(text: string): string {
-  if (!/^\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(text))
-    throw new InvalidArgumentError('a quantity as Kubernetes writes it is expected, such as 50m or 32Mi.');
+  if (!/^\d+(\.\d+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(text)) throw new InvalidArgumentError('expected a Kubernetes quantity, such as 50m or 32Mi.');
   return text;
 }
 
 function parseVariable(text: string, before: Record<string, string>): Record<string, string> {
-  if (!/^[A-Za-z_.-][\w.-]*=/.test(text)) throw new InvalidArgumentError('NAME=value is expected, with a name of letters, digits, _, . and -.');
+  if (!/^[A-Za-z_.-][\w.-]*=/.test(text)) throw new InvalidArgumentError('expected NAME=value, with a name of letters, digits, _, . and -.');
   return parsePair(text, before);
 }
 
 function parsePair(text: string, before: Record<string, string>): Record<string, string> {
   const at = text.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('name=value is expected.');
+  if (at < 1) throw new InvalidArgumentError('expected name=value.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }

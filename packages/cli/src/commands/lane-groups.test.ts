@@ -63,7 +63,7 @@ async function register(name: string, port: number, tag?: string): Promise<void>
 }
 
 describe('lane group create', () => {
-  test('makes a group of services, and says what it lacks', async () => {
+  test('creates a group of services, and says what it lacks', async () => {
     expect(await done(['group', 'create', 'pay', '--services', 'x, y', '--entry', 'edge'])).toBe('created lane group pay of x, y');
     expect(await inForce()).toMatchObject([SHOP, { name: 'pay', services: ['x', 'y'], entry: { services: ['edge'] }, lanes: [] }]);
     expect(await done(['create', 'pay/gray', '--host', 'pay.example.com'])).toBe('created lane pay/gray with tag gray');
@@ -73,11 +73,11 @@ describe('lane group create', () => {
     });
     expect(await lane(['group', 'create', 'shop', '--services', 'z'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/already/) as string });
     expect((await lane(['group', 'create', 'no'])).code).toBe(2);
-    expect((await lane(['group', 'create', 'no', '--services', 'a,,b'])).stderr).toMatch(/comma list of names/);
+    expect((await lane(['group', 'create', 'no', '--services', 'a,,b'])).stderr).toMatch(/comma-separated list of names/);
   });
 });
 
-describe('a Nacos that is none, and a namespace that is none', () => {
+describe('a server that is not Nacos, and a namespace that does not exist', () => {
   /** Answers as some server does. */
   async function serve(answer: (url: string, response: ServerResponse) => void): Promise<string> {
     const server = createServer((request, response) => answer(request.url ?? '', response)).listen(0, '127.0.0.1');
@@ -91,14 +91,14 @@ describe('a Nacos that is none, and a namespace that is none', () => {
     for (const args of [['group', 'list'], ['status']]) {
       const { code, stdout, stderr } = await runLane([...args, '--nacos', server], { env: {} });
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toMatch(/answered 404 .* is that a Nacos\? Set --nacos to its host:port\n$/);
+      expect(stderr).toMatch(/answered 404 .* is it a Nacos server\? Set --nacos to its host:port\n$/);
     }
     const created = await runLane(['group', 'create', 'x', '--services', 'a', '--nacos', server], { env: {} });
     expect([created.code, created.stdout]).toEqual([1, '']);
     expect((await runLane(['group', 'list'], { env: { LANE_NACOS_SERVER: server } })).stderr).toMatch(/Set LANE_NACOS_SERVER to its host:port\n$/);
   });
 
-  test('what is set for a namespace that does not exist is refused: Nacos would take it, and show it to nobody', async () => {
+  test('a change in a namespace that does not exist is rejected: Nacos would accept it, and show it to nobody', async () => {
     const put: string[] = [];
     const server = await serve((url, response) => {
       if (url.startsWith('/nacos/v1/console/namespaces'))
@@ -137,7 +137,7 @@ describe('a Nacos that is none, and a namespace that is none', () => {
   });
 });
 
-test('lane help of a command that is none says so', async () => {
+test('lane help reports an unknown command', async () => {
   expect(await lane(['help', 'stauts'])).toMatchObject({
     code: 2,
     stdout: '',
@@ -145,7 +145,7 @@ test('lane help of a command that is none says so', async () => {
   });
   expect(await lane(['help', 'group', 'foo'])).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/there is no command foo of lane group: there are list, /) as string,
+    stderr: expect.stringMatching(/there is no command foo of lane group: the commands are list, /) as string,
   });
   expect((await lane(['help', 'status'])).stdout).toContain('Usage: lane status');
 });
@@ -165,7 +165,7 @@ describe('lane group', () => {
     expect(await done(['group', 'apply', yaml])).toBe('in force: inventory');
     const inventory = { name: 'inventory', services: ['stock'], lanes: [{ name: 'blue', tag: 'blue' }] };
     expect(await inForce()).toMatchObject([SHOP, inventory]);
-    expect(await done(['group', 'apply', yaml])).toBe('nothing to change: it is so already');
+    expect(await done(['group', 'apply', yaml])).toBe('nothing to change');
     const document = JSON.stringify({ version: 1, groups: [{ ...inventory, services: ['stock', 'shelf'] }] });
     expect(await asJson(['group', 'apply', '-'], document)).toMatchObject({ ok: true, changed: true });
     expect(await inForce()).toMatchObject([SHOP, { name: 'inventory', services: ['stock', 'shelf'] }]);
@@ -180,7 +180,7 @@ describe('lane group', () => {
     expect(await inForce()).toMatchObject([SHOP]);
   });
 
-  test('a file that is not valid changes nothing: each problem is told with line and column', async () => {
+  test('an invalid file changes nothing: each problem is reported with line and column', async () => {
     const file = write('shop.yaml', 'version: 1\ngroups:\n  - name: shop\n    services: [a]\n    lanes:\n      - { name: gray, tag: "g r" }\n');
     const { code, stdout, stderr } = await lane(['group', 'apply', file]);
     expect([code, stdout]).toEqual([1, '']);
@@ -210,15 +210,15 @@ describe('lane group', () => {
     expect(await lane(['group', 'delete', 'shop'])).toMatchObject({ code: 1, stdout: '' });
   });
 
-  test('takes the author by the former name too, and says the present one', async () => {
+  test('accepts the former name of --author, and names the present one', async () => {
     const { code, stderr } = await lane(['disable', 'shop/gray', '--by', 'bob']);
-    expect([code, stderr]).toEqual([0, 'warning: --by is deprecated here: name the author with --author\n']);
+    expect([code, stderr]).toEqual([0, 'warning: --by is deprecated here: use --author\n']);
     const { versions } = (await asJson(['group', 'history'])) as { versions: { by?: string }[] };
     expect(versions[0]?.by).toBe('bob');
     expect(await done(['disable', '--help'])).not.toMatch(/--by/);
   });
 
-  test('has a history with who changed what, and goes back to an earlier version', async () => {
+  test('has a history of who changed what, and rolls back to an earlier version', async () => {
     await done(['disable', 'shop/gray', '--author', 'bob']);
     await done(['group', 'delete', 'shop', '--author', 'carl']);
     const { versions } = (await asJson(['group', 'history'])) as { versions: { id: string; by?: string; isCurrent: boolean }[] };
@@ -255,13 +255,13 @@ describe('a lane', () => {
     expect(await done(['disable', 'shop/blue'])).toBe('disabled lane shop/blue');
     expect(await inForce()).toMatchObject([{ lanes: [{ name: 'gray' }, { ...blue, enabled: false }] }]);
     expect(await done(['enable', 'shop/blue'])).toBe('enabled lane shop/blue');
-    expect(await done(['enable', 'shop/blue'])).toBe('nothing to change: it is so already');
+    expect(await done(['enable', 'shop/blue'])).toBe('nothing to change');
     expect(await inForce()).toMatchObject([{ lanes: [{ name: 'gray' }, blue] }]);
     expect(await done(['delete', 'shop/blue'])).toBe('deleted lane shop/blue');
     expect(await inForce()).toMatchObject([SHOP]);
   });
 
-  test('gets a share of all requests, which keeps what it sticks to, with a warning of what it would take from others', async () => {
+  test('gets a share of all requests, which keeps its sticky key, with a warning of what it takes from others', async () => {
     const [byDomain] = SHOP.lanes[0]?.rules ?? [];
     expect(await done(['set', 'shop/gray', '--percent', '25', '--by', 'cookie:uid'])).toBe(
       'set lane shop/gray: 25 % of requests, sticky by cookie uid',
@@ -275,12 +275,12 @@ describe('a lane', () => {
     const { code, stdout, stderr } = await lane(['create', 'shop/blue', '--host', 'blue.example.com']);
     expect([code, stdout]).toEqual([0, 'created lane shop/blue with tag blue\n']);
     expect(stderr).toBe(
-      'warning: rule shop/gray/by-percentage takes 50 % of all requests, and is asked before rule shop/blue/by-host: so many of its requests go to lane shop/gray. Put lane shop/blue before lane shop/gray\n',
+      'warning: rule shop/gray/by-percentage takes 50 % of all requests, and is asked before rule shop/blue/by-host: that share of its requests goes to lane shop/gray. Put lane shop/blue before lane shop/gray\n',
     );
     expect(await asJson(['set', 'shop/gray', '--percent', '0'])).toMatchObject({ changed: true, warnings: [] });
   });
 
-  test('sticks to what other shares of its group stick to, unless another key is given, or none', async () => {
+  test('sticks to the key of its group’s other shares, unless another is given, or random', async () => {
     await done(['set', 'shop/gray', '--percent', '10', '--by', 'header:x-user']);
     expect(await lane(['create', 'shop/blue', '--percent', '5'])).toMatchObject({ code: 0, stderr: '' });
     expect(await inForce()).toMatchObject([{ lanes: [{}, { rules: [{ percent: 5, by: { header: 'x-user' } }] }] }]);
@@ -289,25 +289,25 @@ describe('a lane', () => {
     expect(await done(['set', 'shop/blue', '--percent', '20'])).toBe('set lane shop/blue: 20 % of requests, sticky by header x-user');
     const { stdout, stderr } = await lane(['set', 'shop/blue', '--by', 'random']);
     expect(stdout).toBe('set lane shop/blue: 20 % of requests, at random\n');
-    expect(stderr).toMatch(/^warning: each request is drawn anew/);
+    expect(stderr).toMatch(/^warning: each request is drawn at random/);
     const after = JSON.stringify(await inForce());
     expect(after).toContain('"rules":[{"name":"by-percentage","percent":20}]');
   });
 
-  test('with a share that sticks to nothing, that is said', async () => {
+  test('warns of a share that sticks to nothing', async () => {
     const { code, stderr } = await lane(['set', 'shop/gray', '--percent', '5']);
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: each request is drawn anew.*--by, such as cookie:uid\n$/)]);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^warning: each request is drawn at random.*--by, such as --by cookie:uid\n$/)]);
     expect((await lane(['set', 'shop/gray'])).stderr).toMatch(/nothing to set/);
-    expect((await lane(['set', 'shop/gray', '--by', 'uid'])).stderr).toMatch(/accepted are header:NAME/);
+    expect((await lane(['set', 'shop/gray', '--by', 'uid'])).stderr).toMatch(/Must be header:NAME/);
     expect((await lane(['set', 'shop/grey', '--percent', '5'])).stderr).toMatch(/did you mean gray/);
   });
 
   test.each([
-    [['create', 'shop/gray'], 1, /there is a lane shop\/gray already/],
+    [['create', 'shop/gray'], 1, /lane shop\/gray already exists/],
     [['create', 'shp/blue'], 1, /there is no lane group shp.*shop/],
     [['create', 'shop'], 2, /GROUP\/LANE/i],
     [['create', 'shop/b l'], 2, /tag/],
-    [['create', 'shop/blue', '--tag', 'b,c'], 2, /accepted is/],
+    [['create', 'shop/blue', '--tag', 'b,c'], 2, /Must be/],
     [['create', 'shop/blue', '--percent', '120'], 2, /from 0 to 100/],
     [['create', 'shop/blue', '--sticky', 'clientIp'], 2, /--percent/],
     [['create', 'shop/blue', '--rule', '{"name":"x","match":{"hots":"a"}}'], 1, /hots/],
@@ -324,7 +324,7 @@ describe('a lane', () => {
 });
 
 describe('lane status', () => {
-  test('counts what can serve, and says who falls back', async () => {
+  test('counts usable instances, and says which services fall back', async () => {
     await Promise.all([
       register('a', 1),
       register('a', 2, 'gray'),
@@ -356,20 +356,20 @@ describe('lane explain', () => {
   test('says by which rule a request enters, and hop by hop who serves it and why', async () => {
     const told = await done(['explain', 'http://www.example.com/a?x=1', '--via', 'a,b']);
     expect(told).toMatch(/^Entry edge\n {2}shop\/gray\/by-domain: matched\nIt is in the lane of tag gray\.$/m);
-    expect(told).toMatch(/^a: the lane serves/m);
+    expect(told).toMatch(/^a: the lane serves because/m);
     expect(told).toMatch(/192\.0\.2\.1:2 +gray +serves 100 %/);
     expect(told).toMatch(/192\.0\.2\.1:1 +base +base, not used/);
-    expect(told).toMatch(/^b: base serves, no instance tagged gray can/m);
+    expect(told).toMatch(/^b: base serves because no instance tagged gray can/m);
     expect(await done(['explain', '--host', 'www.example.com', '--path', '/a?x=1', '--via', 'a,b'])).toBe(told);
     expect(await done(['explain', 'www.example.com/a', '--via', 'a,b'])).toBe(told);
   });
 
-  test('a share at random is told as chance, and one that sticks as what it is', async () => {
+  test('says whether a share is random or sticky', async () => {
     await done(['create', 'shop/blue', '--header', 'x=1', '--percent', '50']);
     const drawn = await done(['explain', '/', '--header', 'x=1', '--via', 'a']);
     expect(drawn).toMatch(/shop\/blue\/by-header-x: (matched|not in its share) this time \(50 %, at random\)/);
     expect(drawn).toMatch(
-      /^This time it is in (no lane|the lane of tag blue): a share at random decides, and the next such request may go elsewhere\.$/m,
+      /^This time it is in (no lane|the lane of tag blue): the share is drawn at random, and the next such request may go elsewhere\.$/m,
     );
     expect(await asJson(['explain', '/', '--header', 'x=1', '--via', 'a'])).toMatchObject({ byChance: true });
     await done(['set', 'shop/gray', '--percent', '50', '--by', 'cookie:uid']);
@@ -381,21 +381,21 @@ describe('lane explain', () => {
     const told = await done(['explain', 'http://elsewhere.example/', '--host', 'www.aliyundoc.com']);
     expect(told).toMatch(/no match, .*www\.example\.com.*: it is "www\.aliyundoc\.com"/);
     expect(told).toContain('It has no tag: base.');
-    expect(told).toMatch(/^c: nothing serves, there is no base instance that can$/m);
+    expect(told).toMatch(/^c: nothing serves because no base instance can$/m);
   });
 
-  test('of a request that has a tag already, and of a lane that is switched off', async () => {
-    expect(await done(['explain', '--from', 'a', '--tag', 'gray', '--via', 'b'])).toMatch(/it has the tag gray already/);
+  test('explains a request that already has a tag, and a lane that is switched off', async () => {
+    expect(await done(['explain', '--from', 'a', '--tag', 'gray', '--via', 'b'])).toMatch(/it already has the tag gray/);
     await done(['disable', 'shop/gray']);
-    expect(await done(['explain', 'www.example.com'])).toMatch(/not asked, the lane is disabled[^]*It has no tag/);
+    expect(await done(['explain', 'www.example.com'])).toMatch(/skipped: the lane is disabled[^]*It has no tag/);
   });
 
-  test('by lane groups of a file, which nobody has published yet', async () => {
+  test('explains by the lane groups of a file, not published yet', async () => {
     const file = write(
       'next.yaml',
       'name: next\nservices: [b]\nentry: { services: [edge] }\nlanes:\n  - { name: gray, tag: gray, rules: [{ name: all, percent: 100 }] }\n',
     );
-    expect(await done(['explain', '/', '--rules', file])).toMatch(/next\/gray\/all: matched[^]*\nb: base serves, no instance tagged gray can/);
+    expect(await done(['explain', '/', '--rules', file])).toMatch(/next\/gray\/all: matched[^]*\nb: base serves because no instance tagged gray can/);
     expect(await done(['status', '--rules', file])).toMatch(/^next {2}entry: edge\n.*\nb +1 +0 → base$/);
     expect(await done(['explain', '/'])).not.toContain('next');
   });

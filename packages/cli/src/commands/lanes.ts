@@ -24,7 +24,7 @@ import { withNacos, withNacosOptions, type NacosArguments } from '../nacos-optio
 const NAME = (): Argument => new Argument('<group/lane>', 'the lane, such as shop/gray').argParser(parseLaneName);
 
 const STICKY_HELP =
-  'what the share sticks to: header:NAME, cookie:NAME, query:NAME, clientIp or random; default: what other shares of the group stick to';
+  'key that the share sticks to: header:NAME, cookie:NAME, query:NAME, clientIp or random; default: the key of the group’s other shares';
 
 function changing(name: string, description: string): Command {
   return withAuthorOrBy(withNacosOptions(new Command(name)))
@@ -36,26 +36,26 @@ function changing(name: string, description: string): Command {
 /** `lane create`. */
 export function createCommand(): Command {
   return changing('create', 'create a lane in a lane group')
-    .option('--tag <tag>', 'tag of its instances and requests; default: the name of the lane', parseTag)
-    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instances').choices(['base', 'none']))
+    .option('--tag <tag>', 'tag of the lane’s instances and requests; default: the name of the lane', parseTag)
+    .addOption(new Option('--fallback <to>', 'what serves calls to a service in which the lane has no instance').choices(['base', 'none']))
     .option('--host <name>', 'requests to this host enter the lane', collect)
     .option('--header <name=value>', 'requests with this header enter the lane', collectPair)
     .option('--cookie <name=value>', 'requests with this cookie enter the lane', collectPair)
-    .option('--percent <n>', 'this share of requests enters the lane; with --host, --header or --cookie, of those', parsePercent)
+    .option('--percent <n>', 'percentage of requests that enters the lane; with --host, --header or --cookie, of those that match', parsePercent)
     .option('--sticky <key>', STICKY_HELP, parseSticky)
-    .option('--rule <json>', 'an entry rule as in the document, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
-    .option('--disabled', 'create it switched off')
+    .option('--rule <json>', 'an entry rule in JSON, such as {"name":"staff","match":{"header":"x-user","in":["alice"]}}', collect)
+    .option('--disabled', 'create the lane switched off')
     .action(create);
 }
 
 /** `lane set`. */
 export function setCommand(): Command {
   return withAuthor(withNacosOptions(new Command('set')))
-    .description('change the share of requests that enters a lane, or its fallback')
+    .description('change the percentage of requests that enters a lane, or its fallback')
     .addArgument(NAME())
-    .option('--percent <n>', 'this share of all requests enters the lane, sticky as before', parsePercent)
+    .option('--percent <n>', 'percentage of all requests that enters the lane; what it sticks to stays', parsePercent)
     .option('--by <key>', STICKY_HELP, parseSticky)
-    .addOption(new Option('--fallback <to>', 'what serves where the lane has no instances').choices(['base', 'none']))
+    .addOption(new Option('--fallback <to>', 'what serves calls to a service in which the lane has no instance').choices(['base', 'none']))
     .option('--json', 'as JSON')
     .action(set);
 }
@@ -93,7 +93,7 @@ interface CreateGiven extends Given {
   disabled?: boolean;
 }
 
-/** What a share is to stick to; `random`: to nothing. */
+/** What a share sticks to; `random`: nothing. */
 type Stickiness = RequestKey | 'random';
 
 type Pair = readonly [name: string, value: string];
@@ -112,7 +112,7 @@ async function create(name: LaneName, given: CreateGiven): Promise<void> {
     const group = groupNamed(document, name.group);
     if (group.lanes.some((other) => other.name === lane.name)) {
       throw new CliError(
-        `there is a lane ${name.group}/${name.lane} already: change it with lane group apply, or lane delete it first`,
+        `lane ${name.group}/${name.lane} already exists: change it with lane group apply, or delete it first with lane delete`,
         'ELANE_EXISTS',
       );
     }
@@ -151,13 +151,13 @@ async function set(name: LaneName, { percent, by, fallback, author, ...given }: 
   ];
   tellChange(result, `set lane ${name.group}/${name.lane}: ${parts.join(', ')}`, given.json);
   if (given.json !== true && share !== undefined && share.by === undefined && isDrawn(share))
-    console.error('warning: each request is drawn anew, so that one user goes to and fro: give --by, such as cookie:uid');
+    console.error('warning: each request is drawn at random, so a user may switch lanes between requests: add --by, such as --by cookie:uid');
 }
 
 const isShare = ({ match, percent }: EntryRule): boolean => match === undefined && percent !== undefined;
 const isDrawn = ({ percent = 100 }: EntryRule): boolean => percent > 0 && percent < 100;
 
-/** The lane's rules with its share of all requests changed, or made. What it sticks to stays, unless another key is given. */
+/** The lane's rules with its share of all requests changed or added. It keeps its sticky key unless another is given. */
 function withShare({ name, rules = [] }: Lane, percent: number | undefined, sticky: Stickiness | undefined, group: LaneGroup): readonly EntryRule[] {
   const before = rules.find(isShare);
   if (before === undefined) {
@@ -171,7 +171,7 @@ function withShare({ name, rules = [] }: Lane, percent: number | undefined, stic
   return rules.map((rule) => (rule === before ? after : rule));
 }
 
-/** The key that is meant: where none is given, that of the group's other shares, so that a user who is in one lane by it stays the same user to all. */
+/** The given sticky key, else that of the group's other shares, so that all its lanes identify a user by the same key. */
 function keyOf(sticky: Stickiness | undefined, { lanes }: LaneGroup): RequestKey | undefined {
   if (sticky !== undefined) return sticky === 'random' ? undefined : sticky;
   return lanes.flatMap(({ rules = [] }) => rules).find(({ percent, by }) => percent !== undefined && by !== undefined)?.by;
@@ -183,7 +183,7 @@ function tagFrom(lane: string): string {
   throw new CliError(refusal, 'ELANE_USAGE', EXIT.usage);
 }
 
-/** Hosts, headers and cookies are one rule each; a share is of each of them, or a rule of its own. */
+/** One rule for all hosts, and one for each header and cookie. A share applies to each of them, or is its own rule if there are none. */
 function simpleRules({ host, header, cookie, percent }: CreateGiven, by: RequestKey | undefined): EntryRule[] {
   const share = percent === undefined ? {} : { percent, ...(by === undefined ? {} : { by }) };
   const rules: EntryRule[] = [];
@@ -206,14 +206,13 @@ async function change(given: Given, edit: (document: LaneGroupsDocument) => Lane
 }
 
 function parseTag(text: string): string {
-  if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);
+  if (!isTag(text)) throw new InvalidArgumentError(`Must be ${TAG_RULE}.`);
   return text;
 }
 
 function parsePercent(text: string): number {
   const percent = Number(text.replace(/%$/, ''));
-  if (text.trim() === '' || !(percent >= 0 && percent <= 100))
-    throw new InvalidArgumentError('accepted is a number from 0 to 100, in steps of 0.01.');
+  if (text.trim() === '' || !(percent >= 0 && percent <= 100)) throw new InvalidArgumentError('Must be a number from 0 to 100, in steps of 0.01.');
   return percent;
 }
 
@@ -221,7 +220,7 @@ function parseSticky(text: string): Stickiness {
   if (text === 'random') return text;
   if (text === 'clientIp') return { clientIp: true };
   const match = /^(header|cookie|query):(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('accepted are header:NAME, cookie:NAME, query:NAME, clientIp and random.');
+  if (match === null) throw new InvalidArgumentError('Must be header:NAME, cookie:NAME, query:NAME, clientIp or random.');
   return { [match[1] as 'header']: match[2] as string };
 }
 
@@ -231,11 +230,11 @@ function collect(text: string, before: string[] = []): string[] {
 
 function collectPair(text: string, before: Pair[] = []): Pair[] {
   const equals = text.indexOf('=');
-  if (equals < 1) throw new InvalidArgumentError('accepted is NAME=VALUE.');
+  if (equals < 1) throw new InvalidArgumentError('Must be NAME=VALUE.');
   return [...before, [text.slice(0, equals), text.slice(equals + 1)]];
 }
 
-/** What is wrong in it the check of the whole document says. */
+/** Only parses: the check of the whole document validates it. */
 function parseRule(text: string): EntryRule {
   try {
     return JSON.parse(text) as EntryRule;

@@ -87,7 +87,7 @@ describe('what is read', () => {
     const { code, stdout } = await lint(['-'], { input: REFUSED });
     expect([code, stdout]).toEqual([
       1,
-      expect.stringContaining('-:4:12: error: ConfigMap good: a has to be text, and 1 is a number: write "1" [value-quotes]'),
+      expect.stringContaining('-:4:12: error: ConfigMap good: a must be a string, and 1 is a number: write "1" [value-quotes]'),
     ]);
   });
 

@@ -12,16 +12,16 @@ export function lintCommand(): Command {
   return new Command('lint')
     .description('check Kubernetes manifests for dangling references, lanes without a base, and values that Lane refuses')
     .argument('[files...]', 'manifests, folders of them, files with curl lines (scripts, Markdown); - for standard input')
-    .option('--request <host>', 'a Host that requests will have; repeatable', (host: string, before: string[] | undefined) => [
+    .option('--request <host>', 'a Host that clients will request; repeatable', (host: string, before: string[] | undefined) => [
       ...(before ?? []),
       host,
     ])
-    .option('--disable <rules>', 'rules to skip, a comma list', (rules: string, before: string[] | undefined) => [
+    .option('--disable <rules>', 'rules to skip, a comma-separated list', (rules: string, before: string[] | undefined) => [
       ...(before ?? []),
       ...rules.split(/[\s,]+/),
     ])
-    .option('--strict', 'exit with 1 for warnings as well')
-    .addOption(new Option('--format <format>', 'how findings are printed').choices(['text', 'json', 'sarif']).default('text'))
+    .option('--strict', 'exit with 1 for warnings, too')
+    .addOption(new Option('--format <format>', 'output format of findings').choices(['text', 'json', 'sarif']).default('text'))
     .option('--json', 'the same as --format json')
     .option('--rules', 'list the rules')
     .addHelpText(
@@ -61,7 +61,7 @@ async function run(files: readonly string[], given: Given): Promise<void> {
   if (report.counts.error > 0 || (given.strict === true && report.counts.warning > 0)) process.exitCode = EXIT.failed;
 }
 
-/** What may be meant in a folder. */
+/** Files read from a folder. */
 const READ = /\.(?:ya?ml|json|md|sh)$/i;
 
 const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' };

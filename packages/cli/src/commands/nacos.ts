@@ -9,7 +9,7 @@ export function nacosCommand(): Command {
     .description('start the embedded Nacos (HTTP API v1, in memory)')
     .option('--port <port>', 'port to listen on; 0 takes a free one', parsePort, 8848)
     .option('--host <host>', 'address to listen on', '127.0.0.1')
-    .option('--json', 'say where it listens as JSON')
+    .option('--json', 'print the listening address as JSON')
     .action(async ({ port, host, json }: { port: number; host: string; json?: boolean }) => {
       const nacos = await startEmbeddedNacos({ port, host, log: (line) => console.error(line) });
       const { address } = nacos;

@@ -23,7 +23,7 @@ async function run([command = '', ...args]: string[], given: { tag?: string; ser
   if (given.tag !== undefined) env['LANE_TAG'] = given.tag;
   if (given.service !== undefined) env['LANE_SERVICE'] = given.service;
   const child = spawn(command, args, { stdio: 'inherit', env });
-  // A terminal sends its signals to both: then the child has it twice, which it has to bear from any supervisor.
+  // A terminal sends its signals to both processes; except for Ctrl-C, the child may get them twice, as from any supervisor.
   for (const signal of SIGNALS) process.on(signal, () => void (process.stdin.isTTY && signal === 'SIGINT' ? undefined : child.kill(signal)));
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) =>
@@ -31,11 +31,11 @@ async function run([command = '', ...args]: string[], given: { tag?: string; ser
     );
     child.once('exit', (exitCode, exitSignal) => resolve([exitCode, exitSignal]));
   });
-  // As a shell tells of a signal.
+  // As shells report a signal.
   process.exitCode = signal === null ? (code ?? 1) : 128 + constants.signals[signal];
 }
 
 function parseTag(text: string): string {
-  if (!isTag(text)) throw new InvalidArgumentError(`accepted is ${TAG_RULE}.`);
+  if (!isTag(text)) throw new InvalidArgumentError(`Must be ${TAG_RULE}.`);
   return text;
 }

@@ -57,7 +57,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"; complete -p lane >/dev/null`;
     expect(await offered(line)).toEqual(words);
   });
 
-  test('asks the Nacos of the line, and offers nothing and says nothing where there is none', async () => {
+  test('queries the Nacos named on the line; without one it offers and prints nothing', async () => {
     expect(await offered(`lane disable --nacos ${nacos.address} shop/b`, '127.0.0.1:9')).toEqual(['shop/blue']);
     expect(await offered('lane disable shop/b', '127.0.0.1:9')).toEqual([]);
   });
@@ -66,7 +66,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"; complete -p lane >/dev/null`;
 describe('lane run', () => {
   const SHOW = 'console.log(globalThis[Symbol.for("lane.agent.v1")]?.runtime.options.tag, process.env.NODE_OPTIONS)';
 
-  test('has the agent in the command, with a tag, beside the options that Node has already', async () => {
+  test('runs the command with the agent and a tag, and keeps existing options of Node', async () => {
     const { code, stdout, stderr } = await runLane(['run', '--tag', 'gray', '--', process.execPath, '-e', SHOW], {
       env: { NODE_OPTIONS: '--no-warnings' },
     });
@@ -74,7 +74,7 @@ describe('lane run', () => {
     expect(stdout).toMatch(/^gray --no-warnings --require "?.*agent/);
   });
 
-  test('ends as the command does, by code and by signal, and passes signals on', async () => {
+  test('exits like the command, by code and by signal, and forwards signals', async () => {
     expect((await runLane(['run', '--', process.execPath, '-e', 'process.exit(7)'])).code).toBe(7);
     expect((await runLane(['run', '--', process.execPath, '-e', 'process.kill(process.pid, "SIGKILL")'])).code).toBe(137);
     const app = 'process.on("SIGTERM", () => process.exit(5)); setInterval(() => {}, 1e6); console.log("up")';
@@ -85,7 +85,7 @@ describe('lane run', () => {
     expect(await once(child, 'exit')).toEqual([5, null]);
   });
 
-  test('of what is not there it says so, with the exit code of shells', async () => {
+  test('reports a missing command with the exit code of shells', async () => {
     const { code, stderr } = await runLane(['run', '--', 'no-such-command']);
     expect([code, stderr]).toEqual([127, "lane: no-such-command can't be run (ENOENT)\n"]);
   });

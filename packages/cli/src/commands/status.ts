@@ -10,12 +10,12 @@ import { untilAskedToStop } from '../terminal.js';
 /** `lane status`. */
 export function statusCommand(): Command {
   return withRegistryOptions(new Command('status'))
-    .description('services × lanes: how many instances can serve, and who falls back')
-    .argument('[group]', 'only this lane group')
-    .option('--rules <file>', 'lane groups from a file, JSON or YAML, instead of Nacos')
+    .description('show services × lanes: how many instances can serve, and which services fall back')
+    .argument('[group]', 'show only this lane group')
+    .option('--rules <file>', 'read lane groups from this JSON or YAML file instead of Nacos')
     .addOption(formatsOption())
     .option('--watch', 'update at each change, until Ctrl-C')
-    .option('--json', 'as JSON; with --watch one line for each state')
+    .option('--json', 'as JSON; with --watch one line per state')
     .action(status);
 }
 
@@ -49,10 +49,10 @@ async function status(group: string | undefined, given: Given, command: Command)
   });
 }
 
-/** What the command tells. */
+/** What the command prints. */
 interface State {
   readonly groups: readonly GroupStatus[];
-  /** What agents have in use against the word of the registry, and what they leave alone. */
+  /** Instances that agents use although the registry would take them away, and those that agents leave alone or have ejected. */
   readonly doubts: readonly AgentsDoubts[];
 }
 
@@ -67,31 +67,29 @@ async function look(opened: Opened, group: string | undefined, given: Given): Pr
   return { groups: groups.filter((each) => each.group === group), doubts: doubts.filter(({ service }) => services.has(service)) };
 }
 
-/** The lane groups, and all that the registry knows of their services. */
+/** The lane groups, and what the registry knows of their services. */
 export async function readAll(
   opened: Opened,
   given: RegistryArguments & FormatsArguments,
 ): Promise<{ readonly rules: LaneRules; readonly tableOf: ReturnType<typeof tablesOf>; readonly survey: readonly SurveyedService[] }> {
   const rules = await readRules(opened, given);
   const { formats } = given;
-  const survey = await surveyServices(opened.registry, { group: opened.group, formats, services: [...rules.services] });
+  const survey = await surveyServices(opened.registry, { group: opened.group, services: [...rules.services] });
   return { rules, survey, tableOf: tablesOf(survey, rules, { formats }) };
 }
 
 function tell({ groups, doubts }: State): string {
-  const told = groups.length === 0 ? 'there are no lane groups: lane group apply makes some' : tellGroups(groups);
+  const told = groups.length === 0 ? 'there are no lane groups: create one with lane group create or apply' : tellGroups(groups);
   return doubts.length === 0 ? told : `${told}\n\n${doubts.map(tellDoubts).join('\n')}`;
 }
 
 function tellDoubts({ service, agents, doubting, doubted, of, seconds, leftAlone, ejected }: AgentsDoubts): string {
   const parts = [
     ...(doubting > 0
-      ? [
-          `the registry took away ${doubted} of ${of} instances ${seconds} s ago, and may have forgotten them: ${doubting} of ${agents} agents asked have them in use still`,
-        ]
+      ? [`the registry dropped ${doubted} of ${of} instances ${seconds} s ago and may have lost them: ${doubting} of ${agents} agents still use them`]
       : []),
-    ...(leftAlone > 0 ? [`${leftAlone} refused connections, and are left alone for a while`] : []),
-    ...(ejected > 0 ? [`${ejected} answered server errors, and are ejected for a while`] : []),
+    ...(leftAlone > 0 ? [`${leftAlone} refused connections and get no calls for a while`] : []),
+    ...(ejected > 0 ? [`${ejected} answered server errors and are ejected for a while`] : []),
   ];
   return `${styled('yellow', service)}: ${parts.join('; ')}`;
 }

@@ -1,4 +1,4 @@
-/** Whether the agent is in the process, or would be in one that is started so. */
+/** Checks whether the agent is in the process, or would be in one started with this environment. */
 import { basename } from 'node:path';
 import { isPackageManager } from '@lane/core/agent';
 import type { Findings } from './finding.js';
@@ -22,7 +22,7 @@ export function checkNode({ nodeVersion, status, pid, argv }: Examined, findings
       const meant = childrenOf(pid).find((child) => basename(child.argv[0] ?? '').startsWith('node'));
       findings.error(
         'node',
-        `process ${pid} is ${program === '' ? 'no Node' : program}, and the agent runs in Node only`,
+        `process ${pid} is ${program === '' ? 'not Node' : program}, but the agent runs only in Node`,
         meant === undefined ? 'give the process id of the app itself' : `its child ${meant.pid} runs Node: --pid ${meant.pid}`,
       );
     }
@@ -30,7 +30,7 @@ export function checkNode({ nodeVersion, status, pid, argv }: Examined, findings
   }
   const [, major = '0', minor = '0'] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
   const isOld = Number(major) < OLDEST_NODE[0] || (Number(major) === OLDEST_NODE[0] && Number(minor) < OLDEST_NODE[1]);
-  if (isOld) findings.error('node', `Node ${version} is too old: the app runs, without lanes`, `use Node ${OLDEST_NODE.join('.')} or later`);
+  if (isOld) findings.error('node', `Node ${version} is too old: the app runs, but without lanes`, `use Node ${OLDEST_NODE.join('.')} or later`);
   else findings.ok('node', `Node ${version}`);
 }
 
@@ -38,9 +38,9 @@ export function checkNode({ nodeVersion, status, pid, argv }: Examined, findings
 export function checkAgent(examined: Examined, findings: Findings): void {
   const { status, environment, options, argv, pid } = examined;
   if (status !== undefined) {
-    findings.ok('agent', `the agent ${status.version} is in process ${status.pid}, and answers`);
+    findings.ok('agent', `agent ${status.version} runs in process ${status.pid} and answers`);
     if (status.version !== ownVersion) {
-      findings.note('agent', `this command is version ${ownVersion}, and what it knows of the agent's options that of its own version`);
+      findings.note('agent', `this command is version ${ownVersion}, and knows the agent's options of that version only`);
     }
     return;
   }
@@ -48,17 +48,13 @@ export function checkAgent(examined: Examined, findings: Findings): void {
     const app = childrenOf(pid)[0];
     findings.error(
       'agent',
-      `process ${pid} is ${basename(argv[1] ?? '')}, in which the agent keeps out of the way`,
-      `give the process id of the app itself${app === undefined ? '' : `: --pid ${app.pid}, or one below it`}`,
+      `process ${pid} is ${basename(argv[1] ?? '')}, where the agent stays inactive`,
+      `give the process id of the app itself${app === undefined ? '' : `: --pid ${app.pid}, or a descendant of it`}`,
     );
     return;
   }
   if (!wordsOf(environment['NODE_OPTIONS'] ?? '').isClosed) {
-    findings.error(
-      'agent',
-      'NODE_OPTIONS has a quote that is not closed, with which Node does not start',
-      'put " at both ends of each path with spaces in it',
-    );
+    findings.error('agent', 'NODE_OPTIONS has an unclosed quote: Node does not start', 'put " around each path that has spaces');
     return;
   }
   const preloads = preloadsOf(examined).map((preload) => ({ preload, resolved: resolvePreload(examined, preload) }));
@@ -81,7 +77,7 @@ export function checkAgent(examined: Examined, findings: Findings): void {
   const { preload, resolved } = found;
   findings.ok(
     'agent',
-    `the agent${resolved.version === undefined ? '' : ` ${resolved.version}`} is loaded by ${preload.option} of ${preload.from}${agents.length > 1 ? ', and again by another, which does nothing' : ''}`,
+    `the agent${resolved.version === undefined ? '' : ` ${resolved.version}`} is loaded by ${preload.option} of ${preload.from}${agents.length > 1 ? '; a second preload of it has no effect' : ''}`,
   );
 }
 
@@ -91,52 +87,51 @@ function missing({ cwd, root }: Examined, { module, option, from, rest }: Preloa
   if (isSplit) {
     findings.error(
       'agent',
-      `${option} of ${from} has a path with spaces in it, which Node takes apart: ${whole}`,
+      `${option} of ${from} has a path with spaces, which Node splits: ${whole}`,
       from === 'NODE_OPTIONS' ? `quote it: NODE_OPTIONS='${option} "${whole}"'` : `quote it: ${option} "${whole}"`,
     );
   } else if (module.startsWith('@lane/agent')) {
     findings.error(
       'agent',
-      `${option} of ${from} names ${module}, which is not installed in ${cwd} or above it: Node ends with MODULE_NOT_FOUND`,
-      'npm install @lane/agent there, or give the path of its file: `lane run` does',
+      `${option} of ${from} names ${module}, which is not installed in ${cwd} or above it: Node exits with MODULE_NOT_FOUND`,
+      'run npm install @lane/agent there, or preload it by the path of its file, as `lane run` does',
     );
   } else {
     findings.error(
       'agent',
-      `${option} of ${from} names ${module}, which is not there: Node ends with MODULE_NOT_FOUND`,
+      `${option} of ${from} names ${module}, which does not exist: Node exits with MODULE_NOT_FOUND`,
       `correct the path, or ${REMEDY}`,
     );
   }
 }
 
-/** What the agent itself tells to be wrong. */
+/** Checks the problems that the agent itself reports. */
 export function checkInstrumentations({ status, options }: Examined, findings: Findings): void {
   if (status === undefined) return;
   const names = status.instrumentations.map(({ name }) => name);
   for (const name of options.disable.filter((one) => one !== 'all' && !names.includes(one))) {
-    findings.warning('agent', `LANE_DISABLE names ${name}, which is no instrumentation`, `accepted are ${names.join(', ')}, all`);
+    findings.warning('agent', `LANE_DISABLE names ${name}, which is not an instrumentation`, `must be one of ${names.join(', ')}, all`);
   }
   for (const { name, failures } of status.instrumentations.filter(({ state }) => state === 'failed')) {
     findings.error(
       'agent',
-      `the instrumentation ${name} is out of force (${failures} failures)`,
-      'the log of the app has the first of them: please report it',
+      `the instrumentation ${name} is off after ${failures} failures`,
+      'please report the first failure, which is in the log of the app',
     );
   }
-  if (!status.ready)
-    findings.warning('agent', 'the app is being drained: it takes no new requests', 'nothing, if that was asked for; start it anew otherwise');
+  if (!status.ready) findings.warning('agent', 'the app is being drained: it takes no new requests', 'restart it, unless this is intended');
   if (status.tags.malformed > 0) {
     findings.warning(
       'agent',
-      `${status.tags.malformed} requests came with a value that is no tag, and counted as base`,
-      'look at who sends them: a tag is 1 to 64 of A-Z a-z 0-9 . _ -',
+      `${status.tags.malformed} requests carried an invalid tag and counted as base`,
+      'find out who sends them: a tag is 1 to 64 of A-Z a-z 0-9 . _ -',
     );
   }
   if (status.tags.disagreeing > 0) {
     findings.warning(
       'agent',
-      `${status.tags.disagreeing} requests came with two tags that differ, and the first format counted`,
-      'look at who writes both, or list fewer in LANE_FORMATS_IN',
+      `${status.tags.disagreeing} requests carried two different tags, and that of the first format counted`,
+      'find out who writes both, or list fewer formats in LANE_FORMATS_IN',
     );
   }
 }

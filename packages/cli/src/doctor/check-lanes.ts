@@ -1,4 +1,4 @@
-/** The app in the registry, and in the lane groups. */
+/** Checks the app in the registry and in the lane groups. */
 import { networkInterfaces } from 'node:os';
 import {
   compileLaneGroups,
@@ -9,7 +9,17 @@ import {
   type LaneGroupsDocument,
   type LaneRules,
 } from '@lane/core/rules';
-import { isUsable, laneStatus, listedFormats, nearest, surveyServices, tablesOf, instanceTagReader, type SurveyedService } from '@lane/core/model';
+import {
+  InstanceTags,
+  isBaseInstance,
+  isUsable,
+  listedFormats,
+  nearest,
+  surveyServices,
+  tablesOf,
+  type ServiceTable,
+  type SurveyedService,
+} from '@lane/core/model';
 import { readFileSync } from 'node:fs';
 import { LaneGroupsStore } from '@lane/storage';
 import type { NacosConnection, NacosInstance } from '@lane/nacos-registry';
@@ -17,7 +27,7 @@ import { counted } from '../output.js';
 import type { Findings } from './finding.js';
 import { pathOf, type Examined } from './subject.js';
 
-/** What the checks of lanes go by. */
+/** The input of the checks of lanes. */
 export interface LaneCheck {
   readonly examined: Examined;
   readonly service: string | undefined;
@@ -30,16 +40,15 @@ export interface LaneCheck {
 export async function checkLanes(check: LaneCheck, findings: Findings): Promise<void> {
   const { examined, service, group, connection } = check;
   const rules = await checkLaneGroups(check, findings);
-  // Its instances are pods: it registers none.
+  // Instances are pods; the app registers nothing in Nacos.
   if (examined.options.registry === 'kubernetes') return;
   if (service === undefined) {
-    findings.note('service', "the service's name is not known", 'give it: --service NAME, or LANE_SERVICE');
+    findings.note('service', 'the name of the service is unknown', 'pass --service NAME, or set LANE_SERVICE');
     return;
   }
   const groups = rules.document.groups.filter(({ services }) => services.includes(service));
   const survey = await surveyServices(connection, {
     group,
-    formats: listedFormats(examined.options),
     services: [...new Set([service, ...groups.flatMap(({ services }) => services)])],
   });
   const own = survey.find(({ name }) => name === service);
@@ -49,25 +58,25 @@ export async function checkLanes(check: LaneCheck, findings: Findings): Promise<
   await checkUnnamed(check, service, rules, findings);
 }
 
-/** How many services are told by name. */
+/** How many services to name. */
 const SERVICES_TOLD = 5;
 
-/** Services that Nacos has and that no call by name can reach: their names go to DNS, and the caller gets ENOTFOUND. */
+/** Notes services in Nacos that calls by name can't reach: DNS does not know them, so the caller gets ENOTFOUND. */
 async function checkUnnamed({ connection, group, examined }: LaneCheck, service: string, rules: LaneRules, findings: Findings): Promise<void> {
   const hosts = examined.options.services.flat();
   const known = await connection.services(group).catch(() => []);
-  // Names of Dubbo's are no hosts.
+  // Dubbo's service names are not host names.
   const unnamed = known.filter((name) => name !== service && !rules.services.has(name) && !hosts.includes(name) && /^[\w.-]+$/.test(name));
   if (unnamed.length === 0) return;
   const shown = unnamed.slice(0, SERVICES_TOLD).join(', ');
   findings.note(
     'service',
-    `Nacos has ${shown}${unnamed.length > SERVICES_TOLD ? ` and ${unnamed.length - SERVICES_TOLD} more` : ''}, which no lane group and no LANE_SERVICES name: a call by name goes to DNS, and may end with ENOTFOUND`,
-    `where the app calls one by its name: LANE_SERVICES=${unnamed[0]}, or add it to a lane group`,
+    `Nacos has ${shown}${unnamed.length > SERVICES_TOLD ? ` and ${unnamed.length - SERVICES_TOLD} more` : ''}, which neither a lane group nor LANE_SERVICES names: a call by name goes to DNS, and may fail with ENOTFOUND`,
+    `if the app calls one by name, set LANE_SERVICES=${unnamed[0]}, or add it to a lane group`,
   );
 }
 
-/** Reads the lane groups from where the agent does, and says what is wrong with them. Without a connection: not those in Nacos. */
+/** Reads the lane groups from the agent's source, and reports problems. Without a connection, it skips those in Nacos. */
 export async function checkLaneGroups(
   { examined, connection, service }: Pick<LaneCheck, 'examined' | 'service'> & { readonly connection: NacosConnection | undefined },
   findings: Findings,
@@ -82,13 +91,13 @@ export async function checkLaneGroups(
   if (document.groups.length === 0) {
     findings.note(
       'lane-groups',
-      `there are no lane groups in ${origin}: instances are chosen by tag, and no request gets one by rules`,
-      'lane group apply makes some, and so does the console',
+      `there are no lane groups in ${origin}: instances are chosen by tag, and no entry rule tags requests`,
+      'create one with lane group apply or in the console',
     );
     return compiled;
   }
   for (const taking of takingRules(document)) {
-    findings.warning('lane-groups', tellTaking(taking), 'lane group show, then lane group apply FILE with the lanes in that order');
+    findings.warning('lane-groups', tellTaking(taking), 'reorder the lanes: lane group show, then lane group apply FILE');
   }
   const names = document.groups.map(({ name }) => name);
   const own = document.groups.filter(({ services }) => service !== undefined && services.includes(service)).map(({ name }) => name);
@@ -100,7 +109,7 @@ export async function checkLaneGroups(
       'lane-groups',
       `service ${service} is in none of the lane groups (${names.join(', ')}): tagged calls to it go to base`,
       meant === undefined
-        ? `add it: lane group apply, or the console; --service NAME, if it registers under another name`
+        ? `add it with lane group apply or in the console; pass --service NAME if it registers under another name`
         : `did you mean ${meant}? Set LANE_SERVICE, or correct the lane group`,
     );
   }
@@ -116,7 +125,7 @@ async function readDocument(
   if (rules === 'none') return { document: NO_LANE_GROUPS, origin: 'nowhere' };
   const origin = rules === 'nacos' ? 'Nacos' : rules.file;
   if (rules === 'nacos') {
-    if (connection === undefined) return { document: NO_LANE_GROUPS, origin: 'Nacos, which is not named' };
+    if (connection === undefined) return { document: NO_LANE_GROUPS, origin: 'Nacos, whose address is not given' };
     const { document, problems } = await new LaneGroupsStore(connection).read();
     tellProblems(problems, origin, findings);
     return { document, origin };
@@ -138,8 +147,8 @@ function tellProblems(problems: ReadonlyArray<{ readonly path: string; readonly 
   for (const { path, message } of problems) {
     findings.error(
       'lane-groups',
-      `the lane groups in ${origin} are not valid, and agents go by the last good ones: ${path === '' ? '' : `${path}: `}${message}`,
-      'lane group apply FILE with a corrected one, or a rollback in the console',
+      `the lane groups in ${origin} are invalid; agents keep the last valid ones: ${path === '' ? '' : `${path}: `}${message}`,
+      'correct them with lane group apply FILE, or roll back in the console',
     );
   }
 }
@@ -158,8 +167,8 @@ async function checkInstances(check: LaneCheck, service: string, instances: read
     for (const one of own.filter((instance) => !isUsable(instance))) {
       findings.warning(
         'service',
-        `this instance, ${addressOf(one)}, takes no traffic: it is ${one.healthy ? (one.enabled ? 'of weight 0' : 'disabled') : 'unhealthy'} in Nacos`,
-        one.healthy ? 'change that in Nacos' : 'look whether its beats reach Nacos',
+        `this instance, ${addressOf(one)}, takes no traffic: it ${one.healthy ? (one.enabled ? 'has weight 0' : 'is disabled') : 'is unhealthy'} in Nacos`,
+        one.healthy ? 'change that in Nacos' : 'check that its beats reach Nacos',
       );
     }
     return;
@@ -169,7 +178,7 @@ async function checkInstances(check: LaneCheck, service: string, instances: read
   const message = `no instance of service ${service} is registered in group ${group} of namespace ${namespace}`;
   const remedy =
     meant !== undefined
-      ? `did you mean ${meant}? Say --service ${meant}, and set LANE_SERVICE so`
+      ? `did you mean ${meant}? Pass --service ${meant}, and set LANE_SERVICE=${meant}`
       : known.length === 0
         ? 'that group has no services at all: check LANE_NACOS_NAMESPACE and LANE_NACOS_GROUP (--namespace, --nacos-group)'
         : `there are ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}: is the app up, and does it register under another name (--service)?`;
@@ -182,29 +191,25 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   const { status, options } = examined;
   const tag = status === undefined ? options.tag : (status.tag ?? undefined);
   const shown = tag ?? 'none (base)';
-  const tagOf = instanceTagReader(listedFormats(options), rules.polarisLabels);
+  const tagOf = new InstanceTags(listedFormats(options), rules).readerOf(service);
   if (status !== undefined && options.tag !== undefined && options.tag !== tag) {
-    findings.warning(
-      'tag',
-      `the running agent has the tag ${shown}, this environment ${options.tag}`,
-      'start the app anew for a change to be in force',
-    );
+    findings.warning('tag', `the running agent has the tag ${shown}, but this environment has ${options.tag}`, 'restart the app to apply the change');
   }
   const own = ownInstances(examined, instances);
   for (const one of own) {
     const registered = tagOf(one.metadata);
-    if (registered === tag) findings.ok('tag', `the tag is ${shown}, and so it is in the metadata of ${addressOf(one)}`);
+    if (registered === tag) findings.ok('tag', `the tag is ${shown}, as in the metadata of ${addressOf(one)}`);
     else {
       findings.error(
         'tag',
         `the tag is ${shown}, but Nacos has ${registered ?? 'none (base)'} for ${addressOf(one)}`,
-        "is the agent loaded before the app's Nacos client (NODE_OPTIONS, not an import in the app), and did nobody change the metadata in Nacos? Start the app anew",
+        "load the agent before the app's Nacos client (by NODE_OPTIONS, not by an import in the app), undo any change of the metadata in Nacos, and restart the app",
       );
     }
   }
   if (own.length === 0 && instances.length > 0) {
     const count = instances.filter((one) => tagOf(one.metadata) === tag).length;
-    if (count > 0) findings.ok('tag', `the tag is ${shown}, as that of ${counted(count, 'instance')} of ${service} in Nacos`);
+    if (count > 0) findings.ok('tag', `the tag is ${shown}, carried by ${counted(count, 'instance')} of ${service} in Nacos`);
     else {
       const carried = [...new Set(instances.map((one) => tagOf(one.metadata) ?? 'none (base)'))];
       findings.warning(
@@ -219,14 +224,14 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
     findings.warning(
       'tag',
       `all lanes of tag ${tag} are disabled: it counts as none`,
-      `lane enable ${rules.groupOf(tag) ?? 'GROUP'}/LANE switches one on`,
+      `lane enable ${rules.wireOf(tag, service)?.group ?? 'GROUP'}/LANE switches one on`,
     );
   } else if (rules.laneOf(service, tag) === undefined && rules.services.has(service)) {
     const tags = rules.document.groups.filter(({ services }) => services.includes(service)).flatMap(({ lanes }) => lanes.map((lane) => lane.tag));
     const meant = nearest(tag, tags);
     findings.error(
       'tag',
-      `no lane of ${service}'s groups has the tag ${tag}: no request gets to this instance`,
+      `no lane of ${service}'s groups has the tag ${tag}: no request reaches this instance`,
       meant === undefined
         ? `lane create GROUP/LANE --tag ${tag}${tags.length === 0 ? '' : `, or one of ${tags.join(', ')}`}`
         : `did you mean ${meant}?`,
@@ -234,30 +239,26 @@ function checkTag(examined: Examined, service: string, instances: readonly Nacos
   }
 }
 
-/** Base must be there: it serves whoever has no tag, and falls in for lanes. */
+/** Base must exist: it serves untagged requests, and lanes fall back to it. */
 function checkBase(survey: readonly SurveyedService[], service: string, rules: LaneRules, { options }: Examined, findings: Findings): void {
-  const formats = listedFormats(options);
-  const tagOf = instanceTagReader(formats, rules.polarisLabels);
-  const tableOf = tablesOf(survey, rules, { formats, fallback: options.fallback, baseMode: options.baseMode });
-  const services = laneStatus(rules, tableOf).flatMap((group) => group.services);
-  const counts = new Map(services.map((one) => [one.service, one.base]));
-  if (!counts.has(service)) {
-    const instances = survey.find(({ name }) => name === service)?.instances ?? [];
-    const base = instances.filter(({ metadata }) => tagOf(metadata) === undefined);
-    counts.set(service, { usable: base.filter(isUsable).length, total: base.length });
-  }
-  const surveyed = new Set(survey.map(({ name }) => name));
-  // That there is no instance of the service at all has been said.
-  const isSaid = (name: string): boolean => name === service && survey.find((one) => one.name === name)?.instances.length === 0;
-  const empty = [...counts].filter(([name, { usable }]) => surveyed.has(name) && usable === 0 && !isSaid(name));
-  for (const [name, { total }] of empty) {
+  const tableOf = tablesOf(survey, rules, { formats: listedFormats(options), fallback: options.fallback, baseMode: options.baseMode });
+  // Use each service's own table: what counts as base, and what a label means, differs by service.
+  const counts = survey.map(({ name }) => {
+    const table = tableOf(name) as ServiceTable;
+    const base = table.instances.filter((instance) => isBaseInstance(instance, table.index));
+    return { name, usable: base.filter(isUsable).length, total: base.length, isEmpty: table.instances.length === 0 };
+  });
+  // If the service has no instance at all, that was reported already.
+  const said = counts.filter(({ name, isEmpty }) => name === service && isEmpty);
+  const empty = counts.filter((one) => one.usable === 0 && !said.includes(one));
+  for (const { name, total } of empty) {
     findings.error(
       'base',
-      `${name} has no usable base instance${total === 0 ? '' : ` (of ${total})`}: requests without a tag, and those of lanes without an instance of it, fail there`,
-      total === 0 ? `start ${name} without a tag, too` : 'look at their health in Nacos',
+      `${name} has no usable base instance${total === 0 ? '' : ` (of ${total})`}: untagged requests fail there, and so do those of lanes without an instance of it`,
+      total === 0 ? `start ${name} without a tag, too` : 'check their health in Nacos',
     );
   }
-  if (empty.length === 0 && ![...surveyed].some(isSaid)) findings.ok('base', `${[...surveyed].join(', ')}: base can serve`);
+  if (empty.length === 0 && said.length === 0) findings.ok('base', `${counts.map(({ name }) => name).join(', ')}: base can serve`);
 }
 
 /** Instances that are the examined app itself. */

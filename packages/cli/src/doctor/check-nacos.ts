@@ -1,17 +1,17 @@
-/** Whether Nacos can be reached as the agent would, and has what is asked of it. */
+/** Checks whether Nacos can be reached as the agent would reach it, and has what the agent needs. */
 import { connect } from 'node:net';
 import { NacosError, parseServers, type NacosConnection, type ServerAddress } from '@lane/nacos-registry';
 import type { Findings } from './finding.js';
 
-/** Where Nacos is, and who says so. */
+/** The address of Nacos, and its source. */
 export interface NacosTarget {
   readonly server: string;
   readonly namespace: string;
   readonly transport: 'http' | 'grpc' | 'auto' | undefined;
   readonly from: string;
-  /** false: nobody has said so, and it may be another one. */
+  /** false: an assumption; Nacos may be elsewhere. */
   readonly isCertain: boolean;
-  /** Whether the app speaks gRPC with it, beside what the agent does. */
+  /** Whether the app uses gRPC with it, whatever the agent uses. */
   readonly usesGrpc: boolean;
 }
 
@@ -19,7 +19,7 @@ const CONNECT_MS = 3_000;
 /** Nacos listens for gRPC at its port + 1000. */
 const GRPC_OFFSET = 1_000;
 
-/** Checks the servers. Gives whether there is any use in looking further. */
+/** Checks the servers. Returns whether further checks make sense. */
 export async function checkNacos(connection: NacosConnection, target: NacosTarget, findings: Findings): Promise<boolean> {
   const check = await connection.check();
   if (!check.ok) {
@@ -28,8 +28,8 @@ export async function checkNacos(connection: NacosConnection, target: NacosTarge
     else {
       findings.note(
         'nacos',
-        `${message}; nothing says that the app uses it: the agent goes where the app's own Nacos client goes`,
-        'name it with --nacos host:port, or give the app LANE_ADMIN_PORT, where its agent tells',
+        `${message}; this may not be the app's Nacos: the agent uses the one that the app's own Nacos client uses`,
+        'pass --nacos host:port, or start the app with LANE_ADMIN_PORT, so that its agent can tell',
       );
     }
     return false;
@@ -43,11 +43,11 @@ async function checkGrpcPorts(servers: readonly ServerAddress[], findings: Findi
   for (const { host, port } of servers) {
     const grpc = port + GRPC_OFFSET;
     const problem = await tryToConnect(host, grpc);
-    if (problem === undefined) findings.ok('nacos', `port ${grpc} of ${host} takes connections, for gRPC`);
+    if (problem === undefined) findings.ok('nacos', `port ${grpc} of ${host} accepts connections, for gRPC`);
     else {
       findings.error(
         'nacos',
-        `port ${grpc} of ${host}, where Nacos takes gRPC (its port + ${GRPC_OFFSET}), can't be reached (${problem})`,
+        `port ${grpc} of ${host}, where Nacos serves gRPC (its port + ${GRPC_OFFSET}), can't be reached (${problem})`,
         `open port ${grpc} beside ${port} in firewalls, Services and containers, or use LANE_NACOS_TRANSPORT=http`,
       );
     }
@@ -74,7 +74,7 @@ async function checkNamespace(connection: NacosConnection, findings: Findings): 
     known = await connection.namespaces();
   } catch (error) {
     if (!(error instanceof NacosError)) throw error;
-    findings.note('nacos', `whether there is a namespace ${namespace} can't be told: ${error.message}`);
+    findings.note('nacos', `can't tell whether there is a namespace ${namespace}: ${error.message}`);
     return true;
   }
   if (known.some(({ id }) => id === namespace)) {
@@ -84,7 +84,7 @@ async function checkNamespace(connection: NacosConnection, findings: Findings): 
   const named = known.find(({ name }) => name === namespace);
   findings.error(
     'nacos',
-    named === undefined ? `there is no namespace ${namespace}` : `${namespace} is the name of a namespace, and its id is wanted`,
+    named === undefined ? `there is no namespace ${namespace}` : `${namespace} is the name of a namespace, not its id`,
     named === undefined
       ? `there are ${known.map(({ id, name }) => (id === name ? id : `${id} (${name})`)).join(', ')}`
       : `set LANE_NACOS_NAMESPACE=${named.id}`,
@@ -92,8 +92,8 @@ async function checkNamespace(connection: NacosConnection, findings: Findings): 
   return false;
 }
 
-/** A message of ours as cause and remedy: what follows the last colon. */
+/** Splits a message of ours into cause and remedy, at the last colon. */
 export function splitMessage(message: string): [message: string, remedy: string] {
   const at = message.lastIndexOf(': ');
-  return at === -1 ? [message, 'look at its log'] : [message.slice(0, at), message.slice(at + 2)];
+  return at === -1 ? [message, 'check the log of Nacos'] : [message.slice(0, at), message.slice(at + 2)];
 }

@@ -4,10 +4,10 @@ import { nearest } from '@lane/core/model';
 import type { Findings } from './finding.js';
 import type { Examined } from './subject.js';
 
-/** What the injector keeps beside the agent's own. */
+/** Variables of the injector, besides the agent's. */
 const INJECTED = ['LANE_APP_NODE_OPTIONS'];
 
-/** Checks that each variable which looks like one of ours is one. `ofCommands`: variables that `lane` itself reads. */
+/** Checks that each variable that looks like ours exists. `ofCommands`: variables that `lane` itself reads. */
 export function checkNames({ environment }: { readonly environment: Environment }, ofCommands: readonly string[], findings: Findings): void {
   const known = [...AGENT_VARIABLES, ...ofCommands, ...INJECTED];
   const ours = Object.keys(environment).filter((name) => /^lane[_.-]/i.test(name));
@@ -17,23 +17,20 @@ export function checkNames({ environment }: { readonly environment: Environment 
     if (meant === undefined) {
       findings.warning(
         'options',
-        `${name} is no option of the agent, which ignores it`,
-        'nothing, if it is somebody else’s; the options of the agent are in Lane’s docs/reference/options.md',
+        `${name} is not an option of the agent and is ignored`,
+        'ignore this if another program uses it; docs/reference/options.md of Lane lists the options of the agent',
       );
-    } else findings.error('options', `${name} is no option of the agent, which ignores it`, `did you mean ${meant}?`);
+    } else findings.error('options', `${name} is not an option of the agent and is ignored`, `did you mean ${meant}?`);
   }
   const set = ours.filter((name) => known.includes(name)).toSorted();
   if (unknown.length === 0)
-    findings.ok('options', set.length === 0 ? 'no variable of Lane is set: all is at its default' : `known by name: ${set.join(', ')}`);
+    findings.ok('options', set.length === 0 ? 'no variable of Lane is set: all options have their defaults' : `known names: ${set.join(', ')}`);
 }
 
-/** Checks the values, and settings that do nothing or contradict each other. */
+/** Checks values, and settings that have no effect or contradict each other. */
 export function checkValues({ problems, options, environment }: Examined, findings: Findings): void {
-  for (const { message } of problems) {
-    // The message has the remedy in it, behind a colon.
-    const cut = message.indexOf(': accepted is ');
-    if (cut === -1) findings.error('options', message.replace(/\.$/, ''), 'correct it, or leave it out');
-    else findings.error('options', message.slice(0, cut), message.slice(cut + 2).replace(/\..*$/s, ''));
+  for (const { message, refused: [what, must] = [message.replace(/\.$/, ''), 'correct it, or leave it out'] } of problems) {
+    findings.error('options', what, must);
   }
   const tags = TAG_VARIABLES.filter((name) => (environment[name] ?? '') !== '');
   if (new Set(tags.map((name) => environment[name])).size > 1) {
@@ -50,7 +47,7 @@ export function checkValues({ problems, options, environment }: Examined, findin
   if (unread.length > 0) {
     findings.warning(
       'options',
-      `tags are written as ${unread.join(', ')}, which LANE_FORMATS_IN does not read: peers set up alike do not understand each other`,
+      `tags are written as ${unread.join(', ')}, which LANE_FORMATS_IN does not read: peers with the same settings can't read each other's tags`,
       `add ${unread.join(', ')} to LANE_FORMATS_IN`,
     );
   }
@@ -58,8 +55,8 @@ export function checkValues({ problems, options, environment }: Examined, findin
 }
 
 /**
- * Node's own proxy (https://nodejs.org/api/http.html#built-in-proxy-support): it takes every call whose host NO_PROXY does not name, and a proxy
- * outside can't know services of the registry by name.
+ * Node's own proxy (https://nodejs.org/api/http.html#built-in-proxy-support): it takes every call whose host NO_PROXY does not name, but for those
+ * to internal instances that the agent knows. Other clients read the same variables, and a proxy outside can't know services by name.
  */
 function checkEnvProxy(environment: Environment, findings: Findings): void {
   const isOn = environment['NODE_USE_ENV_PROXY'] === '1' || /(?:^|\s)--use-env-proxy(?:\s|$)/.test(environment['NODE_OPTIONS'] ?? '');
@@ -69,7 +66,7 @@ function checkEnvProxy(environment: Environment, findings: Findings): void {
   const except = valueOf('NO_PROXY') ?? '';
   findings.warning(
     'options',
-    `Node sends calls by the proxy of ${proxies.join(' and ')}${except === '' ? ', whatever their host: NO_PROXY is not set' : ` unless NO_PROXY=${except} names their host`}`,
-    'name in NO_PROXY what is internal: the services that are called by name, and the addresses of their instances, such as NO_PROXY=spring-cloud-b,10.0.0.1-10.0.0.255',
+    `Node sends calls through the proxy of ${proxies.join(' and ')}${except === '' ? ', whatever their host, as NO_PROXY is not set' : ` unless NO_PROXY=${except} names their host`}; the agent exempts only calls to internal instances that it knows`,
+    'list internal hosts in NO_PROXY: services that are called by name, and the addresses of their instances, such as NO_PROXY=spring-cloud-b,10.0.0.1-10.0.0.255',
   );
 }

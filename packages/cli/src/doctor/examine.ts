@@ -1,4 +1,4 @@
-/** All that the doctor looks at, in order. */
+/** All checks of the doctor, in order. */
 import { dirname, isAbsolute, join } from 'node:path';
 import { SILENT_LOG } from '@lane/core/model';
 import type { AgentOptions, Environment, StatusReport } from '@lane/core/agent';
@@ -13,10 +13,10 @@ import { installedFolder } from './preloads.js';
 import { processOf } from './process-of.js';
 import { agentAt, optionsOf, optionsTold, ownEnvironment, packageOf, type Examined, type Subject } from './subject.js';
 
-/** What is given on the command line: it comes before what the environment says. */
+/** Arguments of the command line, which take precedence over the environment. */
 export interface Given {
   readonly pid?: number | undefined;
-  /** Variables as the app would have them, over those of this shell. */
+  /** Variables of the app, which override this shell's. */
   readonly env?: Environment | undefined;
   /** `host:port` of the agent. */
   readonly admin?: string | undefined;
@@ -29,9 +29,9 @@ export interface Given {
   readonly nacosTransport?: 'http' | 'grpc' | 'auto' | undefined;
 }
 
-/** What came of it. */
+/** The result. */
 export interface Examination {
-  /** false: something is wrong that breaks lanes. */
+  /** false: a problem breaks lanes. */
   readonly ok: boolean;
   readonly examined: string;
   readonly service: string | null;
@@ -39,13 +39,13 @@ export interface Examination {
   readonly findings: readonly Finding[];
 }
 
-/** What an app that speaks gRPC with Nacos has installed, and what the agent calls the part of it that knows that. */
+/** The SDK of apps that use gRPC with Nacos, and the agent's instrumentation of it. */
 const GRPC_SDK = 'nacos-sdk-rust-binding-node';
 const GRPC_INSTRUMENTATION = 'nacos-grpc';
 const DEFAULT_NACOS = '127.0.0.1:8848';
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '[::]']);
 
-/** Examines. `commandVariables`: what the `lane` command reads from the environment. Rejects only for what can't be used at all. */
+/** Examines an app. `commandVariables`: variables that the `lane` command reads. Rejects only for unusable arguments. */
 export async function examine(given: Given, commandVariables: readonly string[]): Promise<Examination> {
   const findings = new Findings();
   const { examined, problem } = await whatIsMeant(given);
@@ -66,7 +66,7 @@ export async function examine(given: Given, commandVariables: readonly string[])
   if (problem !== undefined) {
     const remedy = 'is the app up, and on this machine?';
     if (given.pid === undefined) findings.note('agent', problem, remedy);
-    else findings.error('agent', problem, 'its log tells why its admin port is not open');
+    else findings.error('agent', problem, 'the log of the app says why its admin port is not open');
   }
   checkInstrumentations(examined, findings);
   if (Object.keys(examined.environment).length > 0) checkNames(examined, commandVariables, findings);
@@ -75,7 +75,7 @@ export async function examine(given: Given, commandVariables: readonly string[])
   return tell();
 }
 
-/** What is to be examined, with what its agent tells; `problem`: why an agent that should answer does not. */
+/** The subject, with its agent's report; `problem`: why an agent that should answer does not. */
 async function whatIsMeant(given: Given): Promise<{ readonly examined: Examined; readonly problem: string | undefined }> {
   if (given.pid !== undefined) {
     const subject = await processOf(given.pid);
@@ -97,7 +97,7 @@ async function whatIsMeant(given: Given): Promise<{ readonly examined: Examined;
   const { status } = asked;
   const port = Number(/\d+$/.exec(given.admin)?.[0]);
   const local = await processOf(status.pid).catch(() => undefined);
-  // Another machine, or another container, may have a process of that number, too.
+  // The agent may be on another machine or in another container, and this process have its id by chance.
   const isIt = local?.listens.some((one) => one.port === port) === true;
   return {
     examined: isIt ? { ...local, ...optionsOf(local), status } : { ...agentAt(given.admin), options: optionsTold(status), problems: [], status },
@@ -119,8 +119,8 @@ function adminOf({ adminPort, adminHost }: AgentOptions): string | undefined {
 }
 
 /**
- * LANE_ADMIN_PORT=0: the ports of the process on the very address that the agent listens on. One may be the app's own, which is then
- * asked for /status, too.
+ * With LANE_ADMIN_PORT=0, asks each port of the process on the agent's address. One may be the app's own, which then gets a request for
+ * /status, too.
  */
 async function askFreePort({ pid, listens }: Subject, { adminPort, adminHost }: AgentOptions): Promise<Examined['status']> {
   if (adminPort !== 0) return undefined;
@@ -141,8 +141,8 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
   if (examined.options.registry === 'kubernetes' && !asked.isCertain) {
     findings.note(
       'nacos',
-      'services are found by Kubernetes (LANE_REGISTRY=kubernetes): Nacos is not asked',
-      'what the agent does not find there is in the log of the app',
+      'the registry is Kubernetes (LANE_REGISTRY=kubernetes): Nacos is not asked',
+      'the log of the app says what the agent does not find there',
     );
     await checkLaneGroups({ examined, service: serviceOf(examined, given), connection: undefined }, findings);
     return;
@@ -159,18 +159,10 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
     const reached = await checkNacos(connection, asked, findings);
     const told = nacosOf(status);
     if (told?.reachable === false) {
-      findings.error(
-        'nacos',
-        `the agent itself does not reach Nacos at ${told.server}: it goes by what it knew last`,
-        'look at the network between the two',
-      );
+      findings.error('nacos', `the agent itself can't reach Nacos at ${told.server}: it uses what it knew last`, 'check the network between the two');
     }
     for (const { path, message } of status?.laneGroups.problems ?? []) {
-      findings.error(
-        'lane-groups',
-        `the agent has refused the newest lane groups: ${path}: ${message}`,
-        'lane group apply FILE with a corrected one',
-      );
+      findings.error('lane-groups', `the agent rejected the newest lane groups: ${path}: ${message}`, 'correct them with lane group apply FILE');
     }
     if (reached) await checkLanes({ examined, service: serviceOf(examined, given), group: groupOf(examined, given), connection }, findings);
   } finally {
@@ -178,7 +170,7 @@ async function checkRegistry(examined: Examined, given: Given, findings: Finding
   }
 }
 
-/** What the agent says of Nacos, where it learns services from it. */
+/** What the agent reports about Nacos, if that is its registry. */
 function nacosOf(status: StatusReport | undefined): NonNullable<StatusReport['registry']> | undefined {
   return status?.registry?.kind === 'nacos' ? status.registry : undefined;
 }
@@ -226,7 +218,7 @@ function groupOf({ options }: Examined, given: Given): string {
   return given.nacosGroup ?? options.nacosGroup;
 }
 
-/** The name under which the app is looked for in Nacos. */
+/** The name by which to look for the app in Nacos. */
 function serviceOf(examined: Examined, given: Given): string | undefined {
   const { status, options } = examined;
   return given.service ?? status?.registrations[0]?.service ?? options.service ?? status?.service ?? nameOfPackage(examined);

@@ -1,12 +1,12 @@
 /** What the doctor finds. */
 
-/** What was looked at. */
+/** The subject of the check. */
 export type CheckName = 'node' | 'agent' | 'options' | 'nacos' | 'lane-groups' | 'service' | 'tag' | 'base';
 
-/** `error`: lanes do not work so; `warning`: something may not be as meant; `note`: could not be looked at, or good to know. */
+/** `error`: lanes do not work like this; `warning`: something may not be as intended; `note`: could not be checked, or good to know. */
 export type Level = 'ok' | 'note' | 'warning' | 'error';
 
-/** One thing that is right or wrong, in a sentence, and what to do about it. */
+/** One result of a check, in a sentence, with its remedy. */
 export interface Finding {
   readonly check: CheckName;
   readonly level: Level;
@@ -14,7 +14,7 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** Collects findings in the order in which they are made. */
+/** Collects findings in order. */
 export class Findings {
   readonly all: Finding[] = [];
 

@@ -1,4 +1,4 @@
-/** What Node is told to preload, in NODE_OPTIONS and on the command line, and whether it is the agent. */
+/** Finds what Node preloads, by NODE_OPTIONS and the command line, and whether it is the agent. */
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,11 +10,11 @@ export interface Preload {
   /** As written. */
   readonly module: string;
   readonly from: 'NODE_OPTIONS' | 'the command line';
-  /** What follows it up to the next option: the rest of a path with spaces in it, if it has no quotes. */
+  /** The text up to the next option: the rest of an unquoted path with spaces. */
   readonly rest: readonly string[];
 }
 
-/** NODE_OPTIONS taken apart as Node does: at spaces, but in double quotes, in which a backslash takes the next character as it is. */
+/** Splits NODE_OPTIONS as Node does: at spaces outside of double quotes; within quotes, a backslash escapes the next character. */
 export function wordsOf(nodeOptions: string): { readonly words: readonly string[]; readonly isClosed: boolean } {
   const words: string[] = [];
   let word: string | undefined;
@@ -54,11 +54,11 @@ function preloadsIn(words: readonly string[], from: Preload['from']): Preload[] 
   });
 }
 
-/** Where a preload leads. */
+/** What a preload resolves to. */
 export interface ResolvedPreload {
-  /** Whether it is the agent, or is called as if it were. */
+  /** Whether it is the agent, or has its name. */
   readonly isAgent: boolean;
-  /** The agent's version, as its package tells. */
+  /** The agent's version, from its package.json. */
   readonly version: string | undefined;
   /** undefined: there is no such file. */
   readonly file: string | undefined;
@@ -66,7 +66,7 @@ export interface ResolvedPreload {
 
 const AGENT = '@lane/agent';
 
-/** Looks a preload up as Node would, from the folder in which the process was started. */
+/** Resolves a preload as Node would, from the folder in which the process was started. */
 export function resolvePreload(subject: Subject, { module }: Pick<Preload, 'module'>): ResolvedPreload {
   if (module === AGENT || module.startsWith(`${AGENT}/`)) {
     const folder = installedFolder(subject, AGENT);
@@ -84,7 +84,7 @@ export function resolvePreload(subject: Subject, { module }: Pick<Preload, 'modu
   };
 }
 
-/** The folder of a package among those that are installed for the app. */
+/** The folder of a package that is installed for the app. */
 export function installedFolder({ root, cwd, environment }: Subject, name: string): string | undefined {
   for (let folder = cwd; ; folder = dirname(folder)) {
     const candidate = join(folder, 'node_modules', name);

@@ -8,7 +8,7 @@ import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
 import type { Listening, Subject } from './subject.js';
 
-/** The process of this id. Rejects with a CliError where there is none, or it is somebody else's. */
+/** The process with this id. Rejects with a CliError if there is none, or it belongs to another user. */
 export async function processOf(pid: number): Promise<Subject> {
   if (process.platform !== 'linux') {
     throw new CliError(
@@ -19,13 +19,13 @@ export async function processOf(pid: number): Promise<Subject> {
   }
   const folder = `/proc/${pid}`;
   if (!existsSync(folder))
-    throw new CliError(`there is no process ${pid}: is it of another container? Run this one beside it`, 'ELANE_NO_PROCESS', EXIT.usage);
+    throw new CliError(`there is no process ${pid}: if it is in another container, run lane doctor there`, 'ELANE_NO_PROCESS', EXIT.usage);
   let environ: string;
   try {
     environ = readFileSync(`${folder}/environ`, 'utf8');
   } catch (error) {
     throw new CliError(
-      `the environment of process ${pid} can't be read (${(error as NodeJS.ErrnoException).code}): run this as the user whose process it is`,
+      `the environment of process ${pid} can't be read (${(error as NodeJS.ErrnoException).code}): run lane doctor as the user of the process`,
       'ELANE_NOT_PERMITTED',
     );
   }
@@ -59,7 +59,7 @@ export function childrenOf(pid: number): Array<{ readonly pid: number; readonly 
   }
 }
 
-/** The version of the Node that runs there; undefined: it is no Node, or does not start from here. */
+/** The version of the process's Node; undefined: it is not Node, or can't be started from here. */
 async function nodeVersionOf(folder: string): Promise<string | undefined> {
   const program = linkOf(`${folder}/exe`);
   if (program === undefined || !basename(program).startsWith('node')) return undefined;
@@ -71,7 +71,7 @@ async function nodeVersionOf(folder: string): Promise<string | undefined> {
   }
 }
 
-/** Where the process listens: those of its sockets that its network lists as listening. */
+/** Where the process listens: its sockets that /proc/net lists as listening. */
 function socketsOf(folder: string): Listening[] {
   const found: Listening[] = [];
   try {
@@ -86,12 +86,12 @@ function socketsOf(folder: string): Listening[] {
       }
     }
   } catch {
-    // Not known, then.
+    // Unknown.
   }
   return found;
 }
 
-/** `0100007F`, as a machine of little endian has 127.0.0.1. */
+/** Decodes an address: a little-endian machine has 127.0.0.1 as `0100007F`. */
 function addressOf(hex: string): string | undefined {
   if (hex.length !== 8) return undefined;
   const bytes = hex.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];

@@ -11,21 +11,21 @@ import {
   type StatusReport,
 } from '@lane/core/agent';
 
-/** Whatever is known of it before anything is asked. */
+/** What is known about it before any check. */
 export interface Subject {
   /** As the report calls it. */
   readonly what: string;
   /** undefined: only an environment. */
   readonly pid: number | undefined;
   readonly environment: Environment;
-  /** Arguments of the process, its program first; empty where there is no process. */
+  /** Arguments of the process, its program first; empty without a process. */
   readonly argv: readonly string[];
   readonly cwd: string;
-  /** Where its file system begins, as seen from here: empty, or `/proc/PID/root` for a container's. */
+  /** The root of its file system, seen from here: empty, or `/proc/PID/root` for a container's. */
   readonly root: string;
-  /** Such as `v22.1.0`; undefined: not found out. */
+  /** Such as `v22.1.0`; undefined: unknown. */
   readonly nodeVersion: string | undefined;
-  /** Where it listens, of TCP. */
+  /** Where it listens for TCP. */
   readonly listens: readonly Listening[];
 }
 
@@ -36,12 +36,12 @@ export interface Listening {
   readonly port: number;
 }
 
-/** What the checks go by. */
+/** The input of the checks. */
 export interface Examined extends Subject {
-  /** As the agent would read them from this environment; what it tells itself comes first, in `status`. */
+  /** As the agent would read them from this environment; `status`, its own report, takes precedence. */
   readonly options: AgentOptions;
   readonly problems: readonly OptionProblem[];
-  /** What the agent in the process tells; undefined: it was not asked, or did not answer. */
+  /** The report of the agent in the process; undefined: it was not asked, or did not answer. */
   readonly status: StatusReport | undefined;
 }
 
@@ -59,19 +59,19 @@ export function ownEnvironment(environment: Environment, cwd: string): Subject {
   };
 }
 
-/** An agent that is known by its own word only. */
+/** An agent known only from its own report. */
 export function agentAt(address: string): Subject {
   return { what: `the agent at ${address}`, pid: undefined, environment: {}, argv: [], cwd: '/', root: '', nodeVersion: undefined, listens: [] };
 }
 
-/** A path of the subject's, as it is reached from here. */
+/** A path of the subject, seen from here. */
 export function pathOf({ root, cwd }: Pick<Subject, 'root' | 'cwd'>, path: string): string {
   return root + (isAbsolute(path) ? path : join(cwd, path));
 }
 
 const LABELS_FILE = '/etc/podinfo/labels';
 
-/** The options that an agent tells. Its password it keeps for itself. */
+/** The options that an agent reports, without its password. */
 export function optionsTold({ options }: StatusReport): AgentOptions {
   const { options: defaults } = readAgentOptions({ environment: {} });
   return { ...defaults, ...(options as Partial<AgentOptions>), nacosPassword: undefined };

@@ -1,16 +1,16 @@
-/** What other sites may have the browser of a visitor send. It is decided by headers that pages can't set, never by the path. */
+/** Detects requests that other sites make a visitor's browser send, by headers that pages can't set, never by the path. */
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** The header that requests which change something have: pages of other origins can't set it without asking first, which nobody permits. */
+/** The header required for changes: pages of other origins can't set it without a CORS preflight, which the console never permits. */
 export const CONSOLE_HEADER = 'x-lane-console';
 
 const SAFE_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
 
-/** Whether a request may be the work of another site, in the name of whoever visits it. */
+/** Whether another site may have sent a request in the name of its visitor. */
 export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];
   const isOwn = site === undefined || site === 'same-origin' || site === 'none';
-  // A link to the console may be followed; nothing of it is loaded into a page of somebody else (W3C Fetch Metadata).
+  // Links to the console work, but pages of other sites can't load anything from it (W3C Fetch Metadata).
   if (SAFE_METHODS.includes(method)) {
     return !isOwn && !(method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document');
   }
@@ -20,8 +20,8 @@ export function isCrossSite(method: string, headers: IncomingHttpHeaders): boole
 }
 
 /**
- * Whether a body is of a type that pages of other sites may send without asking (`text/plain` and those of forms), or of any other that the
- * API does not take. No type is none: then there is no body to be read.
+ * Whether a body is not JSON: pages of other sites may send `text/plain` and form types without a preflight, and the API accepts no other types
+ * either. Without a type, no body is read.
  */
 export function isForeignBody({ 'content-type': type }: IncomingHttpHeaders): boolean {
   return type !== undefined && !/^application\/json[ \t]*(?:;|$)/i.test(type);

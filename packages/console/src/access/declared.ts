@@ -1,4 +1,4 @@
-/** Each route says who may use it. What says nothing is not served: whoever adds a route has to think of that. */
+/** Each route declares who may use it; one that does not is never served, so that nobody forgets. */
 import type { FastifyInstance } from 'fastify';
 import type { Access } from './accounts.js';
 
@@ -18,8 +18,8 @@ export function isAccess(value: unknown): value is Access {
 }
 
 /**
- * Has every route that is added from now on declare its access (`config.access`); one that doesn't is an error as it is added, so that
- * the console does not start. The list grows with the routes.
+ * Requires every route added from now on to declare its access (`config.access`): adding one without throws, so that the console does not start.
+ * The returned list grows with the routes.
  */
 export function requireAccess(app: Pick<FastifyInstance, 'addHook'>): readonly DeclaredRoute[] {
   const declared: DeclaredRoute[] = [];

@@ -1,8 +1,8 @@
-/** Limits how often somebody may give a wrong token. */
+/** Limits attempts with wrong tokens. */
 
 const MAX_FAILURES = 10;
 const WINDOW_MS = 5 * 60_000;
-/** More peers than that are not remembered; the longest known go first. */
+/** Limit of remembered peers; the oldest are forgotten first. */
 const MAX_PEERS = 10_000;
 
 interface Failures {
@@ -15,18 +15,18 @@ export class FailedAttempts {
   readonly #byPeer = new Map<string, Failures>();
   readonly #nowMs: () => number;
 
-  /** `nowMs` gives a time that only grows. */
+  /** `nowMs` is a monotonic clock. */
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
   }
 
-  /** How long a peer has to wait, in milliseconds; 0 where it may try. */
+  /** How long a peer must wait, in milliseconds; 0 if it may try. */
   waitMsOf(ip: string): number {
     const failures = this.#current(peerOf(ip));
     return failures === undefined || failures.count < MAX_FAILURES ? 0 : Math.ceil(failures.untilMs - this.#nowMs());
   }
 
-  /** Counts one. */
+  /** Counts a failed attempt. */
   failed(ip: string): void {
     const peer = peerOf(ip);
     const failures = this.#current(peer);
@@ -46,7 +46,7 @@ export class FailedAttempts {
   }
 }
 
-/** Whoever has one IPv6 address has its network, /64, in which to change it. */
+/** An IPv6 peer counts by its /64 network, because it can choose any address in it. */
 function peerOf(ip: string): string {
   return ip.includes(':') && !ip.includes('.') ? expandedNetwork(ip) : ip;
 }

@@ -1,6 +1,6 @@
 /**
- * Who may ask for what: every request passes here first, once it has been routed. What decides is the route that was found and what it
- * declares, never the request's path: that would be a second reading of it beside the router's.
+ * Access control: every request passes here first, once it is routed. The decision uses the matched route and what it declares, never the
+ * request's path: parsing the path a second time could disagree with the router.
  */
 import type { FastifyRequest } from 'fastify';
 import { parseCookie } from 'cookie';
@@ -12,10 +12,10 @@ import { FailedAttempts } from './failed-attempts.js';
 import { SESSION_COOKIE, Sessions } from './sessions.js';
 import { createTokenCheck } from './token-check.js';
 
-/** Whoever uses a console that asks for no token: it listens on loopback only. */
+/** The user of a console without tokens, which listens only on loopback. */
 const LOCAL_USER: User = { name: 'local', role: 'editor' };
 
-/** Decides who is who. */
+/** Authenticates and authorizes requests. */
 export class Gate {
   readonly sessions = new Sessions();
   readonly #failures = new FailedAttempts();
@@ -23,7 +23,7 @@ export class Gate {
   readonly #asksForToken: boolean;
   readonly #onRefused: (request: FastifyRequest) => void;
 
-  /** `onRefused` is told of each wrong token. */
+  /** Calls `onRefused` for each wrong token. */
   constructor(accounts: readonly Account[], onRefused: (request: FastifyRequest) => void) {
     this.#asksForToken = accounts.length > 0;
     this.#userOfToken = createTokenCheck(accounts);
@@ -34,20 +34,20 @@ export class Gate {
     return this.#asksForToken ? 'token' : 'none';
   }
 
-  /** Lets a request in, with its user, or throws. */
+  /** Admits a request and sets its user, or throws. */
   admit(request: FastifyRequest): void {
     request.user = this.#identify(request);
-    // Whoever asks for what there is not learns no more than whoever asks for what there is.
+    // A missing route needs a role, too: otherwise 404 would tell strangers which routes exist.
     this.#expect(request.user, request.is404 ? 'viewer' : request.routeOptions.config.access);
   }
 
-  /** Who asks; undefined where nobody has signed in. Throws for a wrong token, and for requests that another site may have made. */
+  /** The user; undefined if nobody has signed in. Throws for a wrong token, and for requests that another site may have made. */
   #identify(request: FastifyRequest): User | undefined {
     if (isForeignBody(request.headers)) {
-      throw new ConsoleError('ELANE_MEDIA_TYPE', 'the API takes JSON only: send content-type: application/json');
+      throw new ConsoleError('ELANE_MEDIA_TYPE', 'the API accepts only JSON: send content-type: application/json');
     }
     const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-    // A browser adds cookies by itself, and never this header.
+    // Browsers add cookies by themselves, but never this header.
     if (bearer !== undefined && this.#asksForToken) return this.signIn(request, bearer);
     if (isCrossSite(request.method, request.headers)) {
       throw new ConsoleError(
@@ -59,8 +59,8 @@ export class Gate {
   }
 
   /**
-   * The user of a token. Throws where it is wrong; where there were too many wrong ones from there, without a further trace. A valid one
-   * is taken all the same: who shares an address with somebody who guesses, as behind a proxy, must not be locked out by that.
+   * The user of a token. Throws if it is wrong; after too many wrong ones from the same address, without logging further ones. A valid token
+   * always works: sharing an address with somebody who guesses, as behind a proxy, must not lock a user out.
    */
   signIn(request: FastifyRequest, token: string): User {
     const user = this.#userOfToken(token);
@@ -70,7 +70,7 @@ export class Gate {
       const seconds = Math.ceil(waitMs / 1_000);
       throw new ConsoleError(
         'ELANE_TOO_MANY_ATTEMPTS',
-        `too many wrong tokens from ${request.ip}, and this is none either: try again in ${seconds} s`,
+        `too many wrong tokens from ${request.ip}, and this one is wrong, too: try again in ${seconds} s`,
         {
           retryAfter: seconds,
         },
@@ -81,13 +81,13 @@ export class Gate {
     throw new ConsoleError('ELANE_UNAUTHENTICATED', 'no account has this token: ask whoever runs the console for one');
   }
 
-  /** Throws where a user may not do what a route needs, and where the route does not say what that is. */
+  /** Throws if the user lacks the role that a route requires, or if the route declares none. */
   #expect(user: User | undefined, access: Access | undefined): void {
     if (!isAccess(access)) throw new ConsoleError('ELANE_FORBIDDEN', 'this route does not say who may use it, so nobody may');
     if (access === 'anyone') return;
     if (user === undefined) throw new ConsoleError('ELANE_UNAUTHENTICATED', 'sign in first: POST /api/session, or Authorization: Bearer <token>');
     if (access === 'editor' && user.role !== 'editor') {
-      throw new ConsoleError('ELANE_FORBIDDEN', `${user.name} is a viewer, and this changes something: ask an editor`);
+      throw new ConsoleError('ELANE_FORBIDDEN', `${user.name} is a viewer and can't change anything: ask an editor`);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Which names the console answers to. On loopback this is what keeps web pages of others out: they can make a name of theirs lead here. */
+/** Which names the console answers to. On loopback, this protects against DNS rebinding: other sites can make their names resolve to it. */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
@@ -8,19 +8,18 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
 }
 
-/** The name in a Host header, in lower case, without port; undefined where it is none. */
+/** The name in a Host header, in lower case, without port; undefined if it is invalid. */
 export function nameOfHost(header: string | undefined): string | undefined {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s/@]+)(?::\d{1,5})?$/.exec(header ?? '');
   return match?.[1]?.toLowerCase();
 }
 
 /**
- * The authority that a request names, as it would stand in Host; undefined where it names none, or two. A target in absolute form
- * (`GET http://host/path`) stands above Host (RFC 9112, 3.2.2), and whoever sends both sends the same: otherwise two readers would have
- * two readings.
+ * The authority that a request names, in the form of Host; undefined if it names none, or two. A target in absolute form
+ * (`GET http://host/path`) takes precedence over Host (RFC 9112, 3.2.2), so the two must agree: otherwise two readers could disagree.
  */
 export function authorityOf({ url = '', rawHeaders }: Pick<IncomingMessage, 'url' | 'rawHeaders'>): string | undefined {
-  // Of several, `headers` has the first only.
+  // Of several Host headers, `headers` has only the first.
   const hosts = rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'host');
   const [host] = hosts;
   if (hosts.length !== 1 || host === undefined) return undefined;
@@ -30,8 +29,8 @@ export function authorityOf({ url = '', rawHeaders }: Pick<IncomingMessage, 'url
 }
 
 /**
- * Makes the test for Host headers. On loopback only names of loopback are taken, and those in `allowed`; beyond, any one is, unless
- * there are names in `allowed`: a token is needed there, which a page of somebody else does not have.
+ * Creates the test of Host headers. On loopback, it accepts only loopback names and those in `allowed`. Beyond loopback, it accepts any name unless
+ * `allowed` has some, because requests need a token there, which other sites do not have.
  */
 export function createHostTest(listening: string, allowed: readonly string[]): (header: string | undefined) => boolean {
   const names = new Set(allowed.map((name) => name.toLowerCase()));

@@ -12,7 +12,7 @@ interface Session {
   readonly untilMs: number;
 }
 
-/** Who has signed in, in memory: a restart ends all sessions. What is kept is a digest, so that no dump of it opens a session. */
+/** Sessions, in memory: a restart ends them all. Stores only digests of their ids, so that a memory dump opens no session. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #nowMs: () => number;
@@ -21,7 +21,7 @@ export class Sessions {
     this.#nowMs = nowMs;
   }
 
-  /** Begins a session and gives the value of its cookie. */
+  /** Begins a session and returns the value of its cookie. */
   begin(user: User): string {
     if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.delete(this.#sessions.keys().next().value as string);
     const id = randomBytes(32).toString('base64url');

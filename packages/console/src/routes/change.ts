@@ -1,4 +1,4 @@
-/** Changes of lane groups and lanes: made on top of the newest document, whatever else has changed in it. */
+/** Changes of lane groups and lanes, applied to the newest document, whatever else changed in it. */
 import { LaneNotFoundError, parseLaneGroups, type LaneGroupsDocument, type Problem } from '@lane/core/rules';
 import { InvalidLaneGroupsError } from '@lane/storage';
 import type { FastifyRequest } from 'fastify';
@@ -7,14 +7,14 @@ import { ConsoleError } from '../console-error.js';
 import { ChangedSchema, ErrorSchema } from '../schemas.js';
 import { audit, type RouteContext } from './context.js';
 
-/** What a change is answered with. */
+/** The body of the answer to a change. */
 export const CHANGE_ANSWERS = { 200: ChangedSchema, '4xx': ErrorSchema };
 
-/** What became of a change. */
+/** The outcome of a change. */
 export interface Applied {
   readonly md5: string;
   readonly document: LaneGroupsDocument;
-  /** Of an edit that was only tried. */
+  /** For a dry run. */
   readonly problems?: readonly Problem[];
 }
 
@@ -23,7 +23,7 @@ export function answer({ md5, problems }: Applied, etag: string) {
   return { md5, etag, ...(problems === undefined ? {} : { problems: [...problems] }) };
 }
 
-/** Publishes an edit, or only tries it; tells problems as those of what was sent, and notes who did what. */
+/** Publishes an edit, or does a dry run. Reports problems by their place in the request, and writes the audit log. */
 export async function apply(
   context: RouteContext,
   request: FastifyRequest,
@@ -50,7 +50,7 @@ export async function apply(
   }
 }
 
-/** Throws where what is there is not what the change was made on. */
+/** Throws if the stored state is not the one that the change is based on. */
 export function expectPreconditions<T>(
   context: RouteContext,
   request: FastifyRequest,
@@ -63,13 +63,13 @@ export function expectPreconditions<T>(
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
   const what = `${kind} ${target}`;
   if (ifNoneMatch === '*' && current !== undefined) {
-    throw new ConsoleError('ELANE_EXISTS', `there is a ${what} already: choose another name`, {
-      problems: [{ path: '/name', message: `there is a ${what} already: choose another name` }],
+    throw new ConsoleError('ELANE_EXISTS', `${what} already exists: choose another name`, {
+      problems: [{ path: '/name', message: `${what} already exists: choose another name` }],
     });
   }
   if (ifMatch === undefined || ifMatch === etag) return;
   const changedBy = context.audit.changeOf(target)?.who;
-  throw new ConsoleError('ELANE_CONFLICT', `the ${what} has changed since you read it: look at what is there now, and decide`, {
+  throw new ConsoleError('ELANE_CONFLICT', `the ${what} has changed since you read it: compare your change with the current state`, {
     ...(current === undefined ? {} : { current: show(current), etag }),
     ...(changedBy === undefined ? {} : { changedBy }),
   });

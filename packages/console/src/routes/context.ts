@@ -15,15 +15,16 @@ import type { AuditLog, AuditEntry } from '../audit-log.js';
 import type { Gate } from '../access/gate.js';
 import type { Access, User } from '../access/accounts.js';
 import type { Surveyor } from '../survey.js';
+import type { AgentsViews } from '../traffic/agents-views.js';
 import type { TrafficCollector } from '../traffic/collect.js';
 
-/** What a request holds that its schema has let through (https://fastify.dev/docs/v5.12.x/Reference/Type-Providers/). */
+/** The contents of a request that has passed its schema (https://fastify.dev/docs/v5.12.x/Reference/Type-Providers/). */
 export interface SchemaTypes extends FastifyTypeProvider {
   validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
   serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
 }
 
-/** The server, knowing the types of its schemas. */
+/** The server, with the types of its schemas. */
 export type Api = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, SchemaTypes>;
 
 /** What the routes work on. */
@@ -34,18 +35,19 @@ export interface RouteContext {
   readonly audit: AuditLog;
   readonly surveyor: Surveyor;
   readonly traffic: TrafficCollector;
+  readonly agents: AgentsViews;
   readonly version: string;
-  /** Whether browsers reach the console by TLS: its own, or that of a proxy before it. */
+  /** Whether browsers use TLS, of the console itself or of a proxy in front. */
   readonly isByTls: boolean;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may ask. There is no default: a route that says nothing is not added (access/declared.ts). */
+    /** Who may call the route. There is no default: a route without it is not added (access/declared.ts). */
     access?: Access;
   }
   interface FastifySchema {
-    /** For the description of the API (openapi.ts). */
+    /** These make up the description of the API (openapi.ts). */
     tags?: readonly string[];
     summary?: string;
     description?: string;
@@ -55,7 +57,7 @@ declare module 'fastify' {
   }
 }
 
-/** Notes what a request did. */
+/** Records what a request did. */
 export function audit(context: RouteContext, request: FastifyRequest, entry: Omit<AuditEntry, 'at' | 'who' | 'role' | 'from'>): void {
   const { user } = request;
   context.audit.add({ who: user?.name ?? '-', ...(user === undefined ? {} : { role: user.role }), from: request.ip, ...entry });

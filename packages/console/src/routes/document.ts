@@ -16,7 +16,7 @@ export function documentRoutes(api: Api, context: RouteContext): void {
       schema: {
         tags: ['document'],
         summary: 'Publish the whole document',
-        description: 'With If-Match (or If-None-Match: *), which is the md5 of the document in quotes.',
+        description: 'Requires If-Match, the md5 of the document in quotes, or If-None-Match: *.',
         querystring: DryRun,
         headers: Preconditions,
         body: DocumentBodySchema,
@@ -30,7 +30,10 @@ export function documentRoutes(api: Api, context: RouteContext): void {
       const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = request.headers;
       const casMd5 = ifNoneMatch === '*' ? '' : ifMatch?.replace(/^"|"$/g, '');
       if (casMd5 === undefined) {
-        throw new ConsoleError('ELANE_BAD_REQUEST', 'the whole document is only replaced with If-Match, the md5 of what was read, in quotes');
+        throw new ConsoleError(
+          'ELANE_BAD_REQUEST',
+          'replacing the whole document requires If-Match, the md5 of the document that was read, in quotes',
+        );
       }
       try {
         const changed = await store.replace(parsed.document, { casMd5, by: request.user?.name });

@@ -1,16 +1,17 @@
-/** Where a request would go, and why. */
+/** Explains where a request would go, and why. */
 import { compileLaneGroups, explainEntry, groupNamed, requestView, LaneNotFoundError } from '@lane/core/rules';
 import { explainHop } from '@lane/core/model';
 import { ConsoleError } from '../console-error.js';
+import { wordsOf } from '../traffic/agents-views.js';
 import { ErrorSchema, ExplainSchema, ExplanationSchema } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
 
 /** Explains requests. */
-export function explanationRoutes(api: Api, { store, surveyor }: RouteContext): void {
+export function explanationRoutes(api: Api, { store, surveyor, agents }: RouteContext): void {
   api.post(
     '/api/explanations',
     {
-      // It changes nothing: a viewer may ask.
+      // It changes nothing, so viewers may call it.
       config: { access: 'viewer' },
       schema: {
         tags: ['registry'],
@@ -22,6 +23,7 @@ export function explanationRoutes(api: Api, { store, surveyor }: RouteContext): 
     async (request) => {
       const { group: groupName, host, path, method, headers, clientIp, tag: given } = request.body;
       const [{ document }, survey] = await Promise.all([store.read(), surveyor.survey()]);
+      const views = await agents.soon(survey);
       const group = named(() => groupNamed(document, groupName));
       const rules = compileLaneGroups(document);
       const tableOf = surveyor.tablesOf(survey, rules);
@@ -46,8 +48,8 @@ export function explanationRoutes(api: Api, { store, surveyor }: RouteContext): 
           const table = tableOf(service);
           const effective = isDisabled ? undefined : tag;
           return table === undefined
-            ? { service, tag: effective, verdict: 'unavailable' as const, reason: 'none' as const, fallback: undefined, instances: [] }
-            : explainHop(table, effective);
+            ? { service, tag: effective, verdict: 'unavailable' as const, reason: 'none' as const, fallback: undefined, instances: [], agents: [] }
+            : { ...explainHop(table, effective), agents: wordsOf(views, table.key) };
         }),
       };
     },

@@ -68,7 +68,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
         const current = document.groups.find((group) => group.name === name);
         if (!isDryRun) expectPreconditions(context, request, 'lane group', name, current, current && etagOfGroup(current), partOf);
         action = current === undefined ? 'group-created' : 'group-changed';
-        // Only what is the group's own: its lanes stay.
+        // Only the group's own fields: its lanes stay.
         const { services, entry, ...others } = request.body;
         return withGroup(document, {
           name,
@@ -113,7 +113,7 @@ export function groupRoutes(api: Api, context: RouteContext): void {
     },
   );
 
-  /** The last one that was made: pages ask more often than anything changes. */
+  /** The latest result, because pages ask more often than anything changes. */
   let latest: { readonly text: string; readonly survey: readonly SurveyedService[]; readonly statuses: readonly GroupStatus[] } | undefined;
 
   function statusOf(text: string, document: LaneGroupsDocument, survey: readonly SurveyedService[]): readonly GroupStatus[] {

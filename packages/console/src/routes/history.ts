@@ -1,4 +1,4 @@
-/** The history of the document, and the way back. */
+/** The history of the document, and rollback. */
 import { ChangedSchema, ErrorSchema, HistorySchema, VersionParameters, VersionSchema } from '../schemas.js';
 import { audit, md5Of, type Api, type RouteContext } from './context.js';
 
@@ -16,15 +16,15 @@ export function historyRoutes(api: Api, context: RouteContext): void {
     },
     async () => {
       const [{ versions }, stored] = await Promise.all([store.history({ limit: SHOWN_VERSIONS }), store.read()]);
-      // Nacos says who and when; what it was for, this console's own log does.
+      // Nacos knows who and when; the console's own log knows what it was for.
       const texts = await Promise.all(versions.map(({ id }) => versionText(id)));
-      // Versions and entries, both from the latest on: where the same content came twice, each finds its own.
+      // Match versions and entries from the latest on, so that two with the same content both find their own.
       const entries = context.audit.changesByContent();
       return {
         versions: versions.map(({ id, kind, at, by }, i) => {
           const md5 = texts[i] === undefined ? undefined : md5Of(texts[i]);
           const candidates = md5 === undefined ? [] : (entries.get(md5) ?? []);
-          // Somebody else may have made the same, elsewhere.
+          // Somebody else may have made the same change elsewhere.
           const entry = by === undefined || by === candidates[0]?.who ? candidates.shift() : undefined;
           const who = by ?? entry?.who;
           return {
@@ -41,7 +41,7 @@ export function historyRoutes(api: Api, context: RouteContext): void {
     },
   );
 
-  /** Texts of versions never change, and are asked for once. */
+  /** Texts of versions never change, so each is requested once. */
   const texts = new Map<string, Promise<string | undefined>>();
   function versionText(id: string): Promise<string | undefined> {
     let text = texts.get(id);
@@ -87,7 +87,7 @@ export function historyRoutes(api: Api, context: RouteContext): void {
       config: { access: 'editor' },
       schema: {
         tags: ['document'],
-        summary: 'Go back to a version',
+        summary: 'Restore a version',
         params: VersionParameters,
         response: { 200: ChangedSchema, '4xx': ErrorSchema },
       },

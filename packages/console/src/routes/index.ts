@@ -25,7 +25,7 @@ export function addRoutes(api: Api, context: RouteContext, pages: Pages, descrip
   historyRoutes(api, context);
   auditRoutes(api, context);
   api.get('/api/openapi.json', { config: { access: 'viewer' } }, () => description);
-  // Else the pages would take it.
+  // Otherwise the pages would answer it.
   api.all('/api/*', { config: { access: 'viewer' } }, ({ method, url }) => {
     throw new ConsoleError('ELANE_NOT_FOUND', `the API has no ${method} ${url.split('?')[0]}: GET /api/openapi.json describes it`);
   });

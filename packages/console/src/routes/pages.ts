@@ -1,10 +1,10 @@
-/** The pages: files of the build, and the one page that all other addresses begin with. Who asks is of no account: they hold no data. */
+/** The pages: files of the build, and the one page for all other addresses. They hold no data, so they need no sign-in. */
 import { ConsoleError } from '../console-error.js';
 import { languageOf, type Pages } from '../pages.js';
 import { pagePolicy } from '../security-headers.js';
 import type { Api } from './context.js';
 
-/** Routes of the pages. Only what no other route takes gets here, as the router reads it. */
+/** Routes of the pages, for requests that match no other route. */
 export function pageRoutes(api: Api, pages: Pages): void {
   const options = { config: { access: 'anyone' } } as const;
 

@@ -1,6 +1,7 @@
 import { compileLaneGroups } from '@lane/core/rules';
-import { explainHop, isUsable, type Instance } from '@lane/core/model';
+import { explainHop, isUsable, type InstanceTags, type SurveyedService, type Tag } from '@lane/core/model';
 import { ConsoleError } from '../console-error.js';
+import { wordsOf } from '../traffic/agents-views.js';
 import { ErrorSchema, HopSchema, HopTag, ServiceParameters, ServicesSchema } from '../schemas.js';
 import type { Api, RouteContext } from './context.js';
 
@@ -8,7 +9,7 @@ const MAX_LISTED = 1_000;
 const MAX_INSTANCES = 200;
 
 /** The services of the registry, and the tags of their instances. */
-export function serviceRoutes(api: Api, { store, surveyor }: RouteContext): void {
+export function serviceRoutes(api: Api, { store, surveyor, agents }: RouteContext): void {
   api.get(
     '/api/services',
     {
@@ -20,13 +21,10 @@ export function serviceRoutes(api: Api, { store, surveyor }: RouteContext): void
       },
     },
     async () => {
-      const survey = await surveyor.survey();
+      const [{ document }, survey] = await Promise.all([store.read(), surveyor.survey()]);
+      const tags = surveyor.tagsUnder(compileLaneGroups(document));
       return {
-        services: survey.slice(0, MAX_LISTED).map(({ name, instances, tags }) => ({
-          name,
-          base: count(instances, undefined),
-          tags: tags.map((tag) => ({ tag, ...count(instances, tag) })),
-        })),
+        services: survey.slice(0, MAX_LISTED).map((service) => ({ name: service.name, ...countTags(service, tags) })),
         leftOut: Math.max(0, survey.length - MAX_LISTED),
       };
     },
@@ -51,17 +49,32 @@ export function serviceRoutes(api: Api, { store, surveyor }: RouteContext): void
       const table = surveyor.tablesOf(one, rules)(service);
       if (table === undefined) throw new ConsoleError('ELANE_NOT_FOUND', `Nacos knows no service ${service}`);
       const isDisabled = tag !== undefined && rules.isDisabledTag(tag);
+      const words = wordsOf(await agents.soon(services), table.key);
       const hop = explainHop(table, isDisabled ? undefined : tag);
       return {
         isDisabled,
-        hop: { ...hop, instances: hop.instances.slice(0, MAX_INSTANCES) },
+        hop: { ...hop, instances: hop.instances.slice(0, MAX_INSTANCES), agents: words.slice(0, MAX_INSTANCES) },
         leftOut: Math.max(0, hop.instances.length - MAX_INSTANCES),
       };
     },
   );
+}
 
-  function count(instances: readonly Instance[], tag: string | undefined): { usable: number; total: number } {
-    const own = instances.filter((instance) => surveyor.tagOf(instance) === tag);
-    return { usable: own.filter(isUsable).length, total: own.length };
+interface Count {
+  usable: number;
+  total: number;
+}
+
+/** How many instances carry no tag, and how many each tag, in the order of the alphabet. */
+function countTags({ name, instances }: SurveyedService, tags: InstanceTags): { base: Count; tags: Array<Count & { tag: Tag }> } {
+  const base: Count = { usable: 0, total: 0 };
+  const counts = new Map<Tag, Count>();
+  for (const instance of instances) {
+    const tag = tags.tagOf(name, instance);
+    let count = tag === undefined ? base : counts.get(tag);
+    if (count === undefined) counts.set(tag as Tag, (count = { usable: 0, total: 0 }));
+    if (isUsable(instance)) count.usable++;
+    count.total++;
   }
+  return { base, tags: [...counts].map(([tag, count]) => ({ tag, ...count })).toSorted((a, b) => (a.tag < b.tag ? -1 : 1)) };
 }

@@ -11,11 +11,11 @@ export function sessionRoutes(api: Api, context: RouteContext): void {
   const describe = (user: User | undefined) => ({
     user: user ?? null,
     authentication: gate.authentication,
-    // Where Nacos is concerns nobody who has not signed in.
+    // Do not reveal the address of Nacos before sign-in.
     ...(user === undefined ? {} : { nacos: { server: connection.server, namespace: connection.namespace } }),
     version,
   });
-  /** Pages can't read it, other sites can't have it sent, and where there is TLS it never goes without. */
+  /** Scripts can't read it, other sites can't cause it to be sent, and with TLS it is sent over TLS only. */
   const cookie = (value: string, maxAge: number): string =>
     stringifySetCookie(SESSION_COOKIE, value, { httpOnly: true, sameSite: 'strict', secure: isByTls, path: '/', maxAge });
 
@@ -29,7 +29,7 @@ export function sessionRoutes(api: Api, context: RouteContext): void {
     '/api/session',
     {
       config: { access: 'anyone' },
-      // Nobody is known yet, and a token is short.
+      // Nobody is authenticated yet, and a token is short.
       bodyLimit: 8 * 1024,
       schema: { tags: ['session'], summary: 'Sign in with a token', body: SignInSchema, response: { 200: SessionSchema, '4xx': ErrorSchema } },
     },

@@ -9,7 +9,7 @@ export function trafficRoutes(api: Api, { traffic }: RouteContext): void {
       config: { access: 'viewer' },
       schema: {
         tags: ['registry'],
-        summary: 'Who calls whom, as the instances count it',
+        summary: 'Calls between services, as the instances count them',
         querystring: TrafficWindow,
         response: { 200: TrafficSchema, '4xx': ErrorSchema },
       },

@@ -1,4 +1,4 @@
-/** A console of a test's own, on an embedded Nacos of its own, and real requests to it. */
+/** A separate console for each test, with its own embedded Nacos, and real requests to it. */
 import { writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export const VERA = 'vera-only-looks-at-things-here';
 /** Alice is an editor, Vera a viewer. */
 export const ACCOUNTS = parseAccounts(`# who works here\nalice editor ${ALICE}\nvera viewer ${VERA}\n`, 'tokens');
 
-/** What was answered. */
+/** A response. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
@@ -27,13 +27,13 @@ export interface Answer {
 export interface Started {
   readonly running: RunningConsole;
   readonly connection: NacosConnection;
-  /** Asks the console as its pages do. */
+  /** Sends a request as the pages do. */
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Registers an instance. */
   register(service: string, registration: Registration): Promise<void>;
 }
 
-/** A build of pages as small as can be. */
+/** A minimal build of pages. */
 export function smallPages(): string {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'index.html'), '<!doctype html><html lang="en"><meta nonce="%NONCE%"><title>Lane</title></html>');
@@ -56,7 +56,7 @@ export async function start(options: Partial<ConsoleOptions> = {}): Promise<Star
   };
 }
 
-/** Sends a request just as given. */
+/** Sends a request exactly as given. */
 export async function ask(port: number, method: string, path: string, body: unknown, headers: Record<string, string>): Promise<Answer> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
   const own = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(payload)) };

@@ -1,8 +1,8 @@
-/** Where an instance may be asked for its figures: at the very address that the registry has of it, and nowhere else. */
+/** Where to request an instance's figures: only at the address that the registry has of it. */
 import { isIP, SocketAddress } from 'node:net';
 import { isLoopback } from '../access/hosts.js';
 
-/** Whether a registry is on this machine, by all the addresses given of it (`host:port`, comma separated): then its loopback is ours. */
+/** Whether all given addresses of a registry (`host:port`, comma separated) are on this machine: then loopback instances are, too. */
 export function isLoopbackServer(server: string): boolean {
   return server.split(',').every((address) =>
     isLoopback(
@@ -15,18 +15,18 @@ export function isLoopbackServer(server: string): boolean {
   );
 }
 
-/** Where to ask. */
+/** An address to request figures from. */
 export interface AdminAddress {
   readonly host: string;
   readonly port: number;
 }
 
 /**
- * Reads `lane.admin` of an instance; undefined where it leads anywhere but to the instance. Whoever may register an instance decides both,
+ * Reads `lane.admin` of an instance; undefined if it leads anywhere but to the instance. Whoever may register an instance controls both values,
  * so:
- * - its host is the instance's `ip`, in whatever spelling; no names, which could lead elsewhere by the time they are asked for
- * - loopback is taken where the registry is on this machine, too (`isLoopbackOurs`): another machine's loopback is not ours
- * - link-local addresses (clouds tell secrets there), multicast and the unspecified address are those of no instance
+ * - the host must equal the instance's `ip`, in any spelling; names are rejected, because they could resolve elsewhere later
+ * - loopback is accepted only if the registry is on this machine, too (`isLoopbackOurs`): otherwise it means another machine
+ * - link-local (where clouds serve secrets), multicast and unspecified addresses are rejected
  */
 export function adminAddressOf(admin: string, ip: string, isLoopbackOurs: boolean): AdminAddress | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9.]{7,15})):([1-9]\d{0,4})$/.exec(admin);
@@ -37,7 +37,7 @@ export function adminAddressOf(admin: string, ip: string, isLoopbackOurs: boolea
   return isOfNoInstance(host) ? undefined : { host, port };
 }
 
-/** One spelling for each address; undefined for what is none. IPv4 in IPv6 is what it stands for. */
+/** The canonical spelling of an address; undefined if it is none. IPv4-mapped IPv6 becomes IPv4. */
 function canonical(address: string | undefined): string | undefined {
   const family = address === undefined ? 0 : isIP(address);
   if (address === undefined || family === 0 || address.includes('%')) return undefined;
@@ -46,7 +46,7 @@ function canonical(address: string | undefined): string | undefined {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(written)?.[1] ?? written;
 }
 
-/** RFC 6890, RFC 4291: unspecified, link-local, multicast, reserved and broadcast; and what translates IPv4 (RFC 6052, RFC 3056). */
+/** Unspecified, link-local, multicast, reserved and broadcast addresses (RFC 6890, RFC 4291), and those that translate IPv4 (RFC 6052, RFC 3056). */
 function isOfNoInstance(host: string): boolean {
   if (isIP(host) === 4) {
     const [a = 0, b = 0] = host.split('.').map(Number);

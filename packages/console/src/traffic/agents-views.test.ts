@@ -29,10 +29,10 @@ async function serviceOf(...answers: unknown[]): Promise<SurveyedService> {
       return { ip: '127.0.0.1', port, weight: 1, healthy: true, enabled: true, metadata: { 'lane.admin': `127.0.0.1:${port}` } };
     }),
   );
-  return { name: 'shop', group: 'DEFAULT_GROUP', instances, tags: [] };
+  return { name: 'shop', group: 'DEFAULT_GROUP', instances };
 }
 
-test('agents tell of which services they doubt what the registry says, and whom they leave alone', async () => {
+test('agents report services of which they doubt the registry, and instances that they leave alone', async () => {
   const report = (...instances: InstanceReport[]): object => ({ services: [{ service: 'stock', group: 'DEFAULT_GROUP', instances, omitted: 0 }] });
   const shop = await serviceOf(
     report(known(1), known(2, doubted), known(3, doubted), known(4, { usable: false, leftAloneSeconds: 4 })),
@@ -52,7 +52,7 @@ test('agents tell of which services they doubt what the registry says, and whom 
   expect(await askAgents([shop], false)).toEqual([]);
 });
 
-test('whoever answers out of form is passed over', async () => {
+test('malformed answers are skipped', async () => {
   const shop = await serviceOf(
     'no JSON',
     'null',

@@ -1,13 +1,12 @@
 /**
- * What agents know of services' instances: asked of instances that announce where (`lane.admin`), within the bounds of all that is read of
- * instances.
+ * What agents know of services' instances, requested from instances that announce `lane.admin`, within the same limits as their figures.
  */
 import { ADMIN_METADATA_KEY, type InstanceReport, type KnownServiceReport } from '@lane/core/agent';
-import { isTag, type ServiceKey, type SurveyedService } from '@lane/core/model';
+import { isTag, type HopExplanation, type ServiceKey, type SurveyedService } from '@lane/core/model';
 import { adminAddressOf, type AdminAddress } from './admin-address.js';
 import { readText } from './read-text.js';
 
-/** Instances that are asked; more are not, as what they know is much the same. */
+/** Limit of instances to ask: more would know much the same. */
 const MAX_ASKED = 50;
 const TIMEOUT_MS = 2_000;
 const MAX_BYTES = 512 * 1024;
@@ -16,43 +15,43 @@ const MAX_BYTES_IN_ALL = 8 * 1024 * 1024;
 /** What one agent knows: the services of its `/status`. */
 export type AgentView = readonly KnownServiceReport[];
 
-/** What agents say of one service that some of them doubt something of. */
+/** What agents report about one service of which some doubt instances. */
 export interface AgentsDoubts {
   readonly service: string;
   /** Agents that know the service. */
   readonly agents: number;
-  /** Of those: agents that have instances in use which the registry would take away. */
+  /** Of those: agents that use instances which the registry would take away. */
   readonly doubting: number;
-  /** Of the agent that has the most of them: how many, of how many in use. */
+  /** From the agent with the most of them: how many, of how many in use. */
   readonly doubted: number;
   readonly of: number;
-  /** The longest that anything has been in doubt. */
+  /** The longest time that an instance has been in doubt. */
   readonly seconds: number;
-  /** Of the agent that has the most of them: instances left alone, as they refused connections. */
+  /** From the agent with the most of them: instances left alone because they refused connections. */
   readonly leftAlone: number;
-  /** Likewise: instances ejected, as they answered server errors. */
+  /** Likewise: instances ejected because they answered server errors. */
   readonly ejected: number;
 }
 
-/** What agents say of one instance. */
+/** What agents report about one instance. */
 export interface AgentsInstance extends Pick<InstanceReport, 'address' | 'tag' | 'source' | 'listedSecondsAgo' | 'doubt'> {
   /** Agents that know the service. */
   readonly agents: number;
-  /** Of those: agents that have the instance in use, or would if it were healthy, enabled and of some weight. */
+  /** Of those: agents that use the instance, or would if it were healthy, enabled and had a weight. */
   readonly knownBy: number;
-  /** Agents that have it in use against the word of the registry. */
+  /** Agents that use it although the registry would take it away. */
   readonly doubtedBy: number;
-  /** The longest that one of them has; null: none does. */
+  /** The longest time that one of them has done so; null: none does. */
   readonly doubtedSeconds: number | null;
-  /** Agents that leave it alone for a while, as it refused connections. */
+  /** Agents that leave it alone for a while because it refused connections. */
   readonly leftAloneBy: number;
-  /** Agents that have ejected it, as it answered server errors. */
+  /** Agents that ejected it because it answered server errors. */
   readonly ejectedBy: number;
-  /** Agents that pass it over, as enough others of its lane are nearer to them. */
+  /** Agents that pass it over because enough others of its lane are nearer to them. */
   readonly passedOverBy: number;
 }
 
-/** Asks agents. Never rejects: who does not answer, or not in form, is passed over. `isLoopbackOurs`: loopback addresses are on this machine. */
+/** Asks agents. Never rejects: skips those that do not answer, or whose answer is malformed. `isLoopbackOurs`: loopback addresses are on this machine. */
 export async function askAgents(services: readonly SurveyedService[], isLoopbackOurs: boolean): Promise<AgentView[]> {
   const addresses = new Map<string, AdminAddress>();
   for (const { instances } of services) {
@@ -72,7 +71,52 @@ export async function askAgents(services: readonly SurveyedService[], isLoopback
   );
 }
 
-/** What agents have in use against the word of the registry, and whom they leave alone, by service. */
+/** Minimum interval between requests to agents, however many pages are open. */
+const KEPT_MS = 2_000;
+/** After this, a page gets the agents' previous answers instead of waiting. */
+const PATIENCE_MS = 400;
+
+/** Asks agents once for many pages. */
+export class AgentsViews {
+  readonly #isLoopbackOurs: boolean;
+  #answered: readonly AgentView[] = [];
+  #latest: { readonly atMs: number; readonly views: Promise<readonly AgentView[]> } | undefined;
+
+  constructor(isLoopbackOurs: boolean) {
+    this.#isLoopbackOurs = isLoopbackOurs;
+  }
+
+  /** What they know now or knew just before; never waits long for an agent that does not answer. */
+  async soon(services: readonly SurveyedService[]): Promise<readonly AgentView[]> {
+    const nowMs = performance.now();
+    if (this.#latest === undefined || nowMs - this.#latest.atMs > KEPT_MS) {
+      const views = askAgents(services, this.#isLoopbackOurs).then((answered) => (this.#answered = answered));
+      this.#latest = { atMs: nowMs, views };
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<readonly AgentView[]>((resolve) => {
+      timer = setTimeout(() => resolve(this.#answered), PATIENCE_MS);
+    });
+    return Promise.race([this.#latest.views, patience]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** An instance that agents leave alone, or use although the registry would take it away. */
+export type AgentsWord = Pick<AgentsInstance, 'address' | 'agents' | 'ejectedBy' | 'leftAloneBy' | 'doubtedBy'>;
+
+/** Which instances of a service serve, and what agents report beyond the registry. */
+export interface ConsoleHop extends HopExplanation {
+  readonly agents: readonly AgentsWord[];
+}
+
+/** The instances of a service about which agents report something beyond the registry. */
+export function wordsOf(views: readonly AgentView[], key: ServiceKey): AgentsWord[] {
+  return agentsInstancesOf(views, key)
+    .filter(({ ejectedBy, leftAloneBy, doubtedBy }) => ejectedBy > 0 || leftAloneBy > 0 || doubtedBy > 0)
+    .map(({ address, agents, ejectedBy, leftAloneBy, doubtedBy }) => ({ address, agents, ejectedBy, leftAloneBy, doubtedBy }));
+}
+
+/** By service: instances that agents use although the registry would take them away, and those that they leave alone or have ejected. */
 export function doubtsOf(views: readonly AgentView[]): AgentsDoubts[] {
   const found = new Map<string, AgentsDoubts>();
   for (const { service, instances } of views.flat()) {
@@ -95,7 +139,7 @@ export function doubtsOf(views: readonly AgentView[]): AgentsDoubts[] {
   return [...found.values()].filter(({ doubting, leftAlone, ejected }) => doubting > 0 || leftAlone > 0 || ejected > 0);
 }
 
-/** What agents say of the instances of a service; where they differ, source and age are those of who heard of it last. */
+/** Merges what agents report about the instances of a service; source and age come from the agent with the latest news. */
 export function agentsInstancesOf(views: readonly AgentView[], { name, group }: ServiceKey): AgentsInstance[] {
   const tables = views.flatMap((view) => view.filter((table) => table.service === name && table.group === group));
   const found = new Map<string, AgentsInstance>();
@@ -121,7 +165,7 @@ export function agentsInstancesOf(views: readonly AgentView[], { name, group }: 
   return [...found.values()];
 }
 
-/** Agents of before say nothing of it. */
+/** Older agents do not report it. */
 function isEjected({ ejectedSeconds }: InstanceReport): boolean {
   return ejectedSeconds !== undefined && ejectedSeconds !== null;
 }
@@ -130,7 +174,7 @@ function longer(one: number | null | undefined, other: number | null): number | 
   return one === null || one === undefined ? other : other === null ? one : Math.max(one, other);
 }
 
-/** The services of a report, as far as they have the form of one: it comes from whoever may register an instance. */
+/** The well-formed services of a report, which anybody who may register an instance can send. */
 function viewOf(text: string): AgentView {
   const { services } = (JSON.parse(text) ?? {}) as { readonly services?: unknown };
   if (!Array.isArray(services)) return [];

@@ -1,10 +1,11 @@
 /**
- * Asks the instances for their figures, and adds them up. Only instances that the registry lists are asked, and only at their own address:
- * whoever may register an instance can't make the console call anything else (admin-address.ts). What they tell is bounded in size, of one
- * and of all, in time, in number, and in how many are read at once; what is left out is counted.
+ * Requests the figures of the instances, and adds them up. It asks only instances that the registry lists, and only at their own address, so
+ * that registering an instance can't make the console call anything else (admin-address.ts). Limits apply to the size of one answer and of
+ * all, the time, the number of instances, and concurrent reads; what is left out is counted.
  */
 import { ADMIN_METADATA_KEY } from '@lane/core/agent';
-import type { SurveyedService } from '@lane/core/model';
+import type { InstanceTags, SurveyedService } from '@lane/core/model';
+import { compileLaneGroups, type LaneGroupsDocument } from '@lane/core/rules';
 import type { Surveyor } from '../survey.js';
 import { adminAddressOf, type AdminAddress } from './admin-address.js';
 import { decisionsOf, figuresOf, type Traffic, type TrafficDecision } from './figures.js';
@@ -14,12 +15,12 @@ import { optional, Sum, type Look, type Teller } from './sum.js';
 
 const MAX_SOURCES = 500;
 const CONCURRENCY = 16;
-/** However many pages are open, the instances are not asked more often. */
+/** Instances are not asked more often, however many pages are open. */
 const KEPT_MS = 1_000;
-/** For one instance, and for all of them. */
+/** Time limits, for one instance and for all of them. */
 const SOURCE_TIMEOUT_MS = 2_000;
 const LOOK_TIMEOUT_MS = 8_000;
-/** An agent at the limits of its own tells some hundred kilobytes. */
+/** An agent at its own limits reports some hundred kilobytes. */
 const MAX_TRAFFIC_BYTES = 512 * 1024;
 const MAX_DECISIONS_BYTES = 64 * 1024;
 const MAX_LOOK_BYTES = 16 * 1024 * 1024;
@@ -27,7 +28,7 @@ const MAX_DECISIONS = 200;
 const MAX_DECISIONS_OF_ONE = 100;
 const MAX_PROBLEMS = 100;
 
-/** Instances of one process, which announces where its figures are: they may be of several services. */
+/** Instances of one process, possibly of several services; it announces where its figures are. */
 interface Source {
   readonly admin: AdminAddress;
   readonly tellers: Teller[];
@@ -37,9 +38,11 @@ interface Source {
 export interface CollectOptions {
   /** Whether instances that are registered with a loopback address are on this machine. */
   readonly isLoopbackOurs: boolean;
+  /** The lane groups, by which instances tell their tags. */
+  readonly readLaneGroups: () => Promise<LaneGroupsDocument>;
 }
 
-/** What one look has found so far. */
+/** What one read has found so far. */
 interface Found {
   readonly sum: Sum;
   readonly decisions: Array<TrafficDecision & { readonly atMs: number }>;
@@ -52,20 +55,24 @@ interface Found {
 
 /** Collects traffic when asked to. */
 export class TrafficCollector {
-  readonly #surveyor: Pick<Surveyor, 'survey' | 'tagOf'>;
+  readonly #surveyor: Pick<Surveyor, 'survey' | 'tagsUnder'>;
+  readonly #readLaneGroups: CollectOptions['readLaneGroups'];
   readonly #isLoopbackOurs: boolean;
+  /** Under the lane groups that were read last. */
+  #tags: InstanceTags | undefined;
   #latest: { readonly atMs: number; readonly traffic: Promise<Traffic> } | undefined;
   #before: Look | undefined;
   #beforeMs = 0;
   readonly #history = new TrafficHistory();
   #recording: NodeJS.Timeout | undefined;
 
-  constructor(surveyor: Pick<Surveyor, 'survey' | 'tagOf'>, { isLoopbackOurs }: CollectOptions) {
+  constructor(surveyor: Pick<Surveyor, 'survey' | 'tagsUnder'>, { isLoopbackOurs, readLaneGroups }: CollectOptions) {
     this.#surveyor = surveyor;
+    this.#readLaneGroups = readLaneGroups;
     this.#isLoopbackOurs = isLoopbackOurs;
   }
 
-  /** Looks from time to time though nobody asks, so that there is a last hour to show. */
+  /** Reads periodically even if nobody asks, so that there is a last hour to show. */
   record(): void {
     this.#recording ??= setInterval(() => void this.collect().catch(() => {}), STEP_MS).unref();
   }
@@ -86,7 +93,7 @@ export class TrafficCollector {
     };
   }
 
-  /** What the instances tell, now or within the last second. There is one look at a time. */
+  /** The instances' figures, from now or within the last second. There is one read at a time. */
   collect(): Promise<Traffic> {
     if (this.#latest !== undefined && performance.now() - this.#latest.atMs < KEPT_MS) return this.#latest.traffic;
     const traffic = this.#look();
@@ -95,7 +102,7 @@ export class TrafficCollector {
       () => {
         if (this.#latest === latest) this.#latest = { atMs: performance.now(), traffic };
       },
-      // A failure is not kept.
+      // Failures are not cached.
       () => {
         if (this.#latest === latest) this.#latest = undefined;
       },
@@ -104,9 +111,9 @@ export class TrafficCollector {
   }
 
   async #look(): Promise<Traffic> {
-    const services = await this.#surveyor.survey();
-    const { sources, silent, elsewhere } = this.#sourcesOf(services);
-    const sum = new Sum(services, this.#before, performance.now());
+    const [services, tags] = await Promise.all([this.#surveyor.survey(), this.#readTags()]);
+    const { sources, silent, elsewhere } = this.#sourcesOf(services, tags);
+    const sum = new Sum(services, tags, this.#before, performance.now());
     const found: Found = { sum, decisions: [], budget: { bytes: MAX_LOOK_BYTES }, problems: [], asked: 0, answered: 0, tooLarge: 0 };
     await askAll(sources.slice(0, MAX_SOURCES), found);
     this.#before = sum.look;
@@ -134,7 +141,14 @@ export class TrafficCollector {
     };
   }
 
-  #sourcesOf(services: readonly SurveyedService[]): { sources: Source[]; silent: number; elsewhere: number } {
+  /** While the lane groups can't be read, what was counted is worth more than the newest of them. */
+  async #readTags(): Promise<InstanceTags> {
+    const document = await this.#readLaneGroups().catch(() => undefined);
+    if (document !== undefined) this.#tags = this.#surveyor.tagsUnder(compileLaneGroups(document));
+    return this.#tags ?? this.#surveyor.tagsUnder(undefined);
+  }
+
+  #sourcesOf(services: readonly SurveyedService[], tags: InstanceTags): { sources: Source[]; silent: number; elsewhere: number } {
     const byAddress = new Map<string, Source>();
     let silent = 0;
     let elsewhere = 0;
@@ -151,13 +165,13 @@ export class TrafficCollector {
       const key = `${admin.host} ${admin.port}`;
       let source = byAddress.get(key);
       if (source === undefined) byAddress.set(key, (source = { admin, tellers: [] }));
-      source.tellers.push({ service, tag: this.#surveyor.tagOf(instance), instance: `${ip}:${port}` });
+      source.tellers.push({ service, tag: tags.tagOf(service, instance), instance: `${ip}:${port}` });
     }
     return { sources: [...byAddress.values()], silent, elsewhere };
   }
 }
 
-/** The first instance of each service, then the second of each: a service with very many does not keep others from being asked. */
+/** The first instance of each service, then the second of each, so that a service with very many does not crowd out the others. */
 function* inTurn(services: readonly SurveyedService[]): Generator<readonly [service: string, SurveyedService['instances'][number]]> {
   let rest = services.filter(({ instances }) => instances.length > 0);
   for (let i = 0; rest.length > 0; i++) {
@@ -182,9 +196,9 @@ async function ask({ admin, tellers }: Source, found: Found, late: AbortSignal):
   try {
     const traffic = await readText(admin, '/traffic', { maxBytes: MAX_TRAFFIC_BYTES, budget, signal });
     const decisions = await readText(admin, '/decisions', { maxBytes: MAX_DECISIONS_BYTES, budget, signal });
-    // From here on in one go: what was parsed is added up, and gone before the next answer is.
+    // Synchronous from here on: each parsed answer is added up and dropped before the next one.
     const figures = figuresOf(traffic);
-    if (figures === undefined) throw new Error('its figures have another form');
+    if (figures === undefined) throw new Error('its figures are malformed');
     for (const teller of tellers) found.sum.add(teller, figures);
     addDecisions(found, tellers[0] as Teller, decisions);
     found.answered += tellers.length;

@@ -1,4 +1,4 @@
-/** Traffic as the pages get it, and as much of what instances tell as is taken for it. */
+/** Traffic as the pages get it, and the part of the instances' reports that it uses. */
 import { DURATION_BOUNDS_SECONDS, OTHER, TRAFFIC_ROUTES, type DecisionReport, type TrafficReport, type TrafficRoute } from '@lane/core/agent';
 import { isTag } from '@lane/core/model';
 
@@ -6,13 +6,13 @@ import { isTag } from '@lane/core/model';
 export interface Counts {
   readonly count: number;
   readonly errors: number;
-  /** Per second since the look before; undefined at the first. */
+  /** Per second since the previous read; undefined at the first. */
   readonly perSecond?: number;
-  /** Milliseconds within which 95 of 100 were answered; undefined: nothing was counted. Of calls: as the called instances measure it. */
+  /** The 95th percentile in milliseconds; undefined: nothing was counted. For calls, as the called instances measure it. */
   readonly p95Ms?: number;
 }
 
-/** From when to when there are figures of the last hour. */
+/** The part of the last hour for which there are figures. */
 export interface Recorded {
   readonly from: string;
   readonly to: string;
@@ -23,14 +23,14 @@ export interface Recorded {
 export interface TrafficNode extends Counts {
   readonly service: string;
   readonly tag?: string;
-  /** Instances that told figures. */
+  /** Instances that reported figures. */
   readonly instances: number;
 }
 
-/** Calls of one service's instances to another service, of one tag, that went the same way. */
+/** Calls from one service to another with the same tag and route. */
 export interface TrafficEdge extends Counts {
   readonly from: { readonly service: string; readonly tag?: string };
-  /** The tag is that of the instances which served: undefined for base. */
+  /** The tag of the instances that served; undefined for base. */
   readonly to: { readonly service: string; readonly tag?: string };
   /** The tag of the requests. */
   readonly tag?: string;
@@ -60,15 +60,15 @@ export interface Traffic {
   readonly sources: {
     readonly asked: number;
     readonly answered: number;
-    /** Instances that announce no figures of their own: LANE_ADMIN_PORT is not set there. */
+    /** Instances that announce no figures, because LANE_ADMIN_PORT is not set there. */
     readonly silent: number;
-    /** Those of them that announce an address which is not theirs. */
+    /** Those of them that announce the address of another process. */
     readonly elsewhere: number;
-    /** Asked, and not read: they tell more than is read of one instance, or of all together. */
+    /** Asked but not read: the answer exceeds the limit for one instance, or for all together. */
     readonly tooLarge: number;
-    /** Not asked: there are too many, or the time was over. */
+    /** Not asked, because there are too many, or the time was up. */
     readonly leftOut: number;
-    /** Requests, calls and decisions that were read and are not shown: they have another form, or there are too many of them. */
+    /** Requests, calls and decisions that were read but are not shown, because they are malformed or too many. */
     readonly ignored: number;
     /** At most 100. */
     readonly problems: ReadonlyArray<{ readonly service: string; readonly instance: string; readonly problem: string }>;
@@ -79,7 +79,7 @@ type RequestFigure = Pick<TrafficReport['requests'][number], 'tag' | 'source' | 
 type DurationFigure = Pick<TrafficReport['durations'][number], 'tag' | 'count' | 'buckets'>;
 type CallFigure = Pick<TrafficReport['calls'][number], 'peer' | 'tag' | 'route' | 'count' | 'errors'>;
 
-/** As much of a report as is used; agents of other versions may tell more, or less. */
+/** The part of a report that we use; agents of other versions may report more, or less. */
 export interface Figures {
   readonly requests: readonly RequestFigure[];
   readonly calls: readonly CallFigure[];
@@ -88,27 +88,27 @@ export interface Figures {
   readonly ignored: number;
 }
 
-/** Names of services and addresses are no longer. */
+/** Longest name of a service or address. */
 const MAX_NAME_LENGTH = 256;
-/** Of one instance: an agent has 256 peers, of a few tags each. */
+/** Limit for one instance: an agent has 256 peers, with a few tags each. */
 const MAX_ENTRIES = 4_000;
-/** Clocks differ. What is said to come later than that would be the latest for ever. */
+/** Clocks differ, but an entry from further in the future would stay the latest forever. */
 const MAX_AHEAD_MS = 5 * 60_000;
 
-/** Reads a report; undefined where it is none. What an instance says is believed of itself, if it has the form that agents give it. */
+/** Reads a report; undefined if it is none. We trust what an instance reports of itself if it is well-formed. */
 export function figuresOf(text: string): Figures | undefined {
   const { requests, calls, durations } = (parsed(text) ?? {}) as Partial<Record<'requests' | 'calls' | 'durations', unknown>>;
   if (!Array.isArray(requests) || !Array.isArray(calls)) return undefined;
   const figures = {
     requests: requests.slice(0, MAX_ENTRIES).filter(isRequestFigure),
     calls: calls.slice(0, MAX_ENTRIES).filter(isCallFigure),
-    // Agents of earlier versions tell none.
+    // Agents of earlier versions report none.
     durations: Array.isArray(durations) ? durations.slice(0, MAX_ENTRIES).filter(isDurationFigure) : [],
   };
   return { ...figures, ignored: requests.length + calls.length - figures.requests.length - figures.calls.length };
 }
 
-/** Reads decisions; none where there are none. */
+/** Reads decisions, if there are any. */
 export function decisionsOf(text: string, max: number): DecisionReport[] {
   const list = parsed(text);
   return Array.isArray(list) ? list.slice(0, max).filter(isDecision) : [];
@@ -129,7 +129,7 @@ function isRequestFigure(value: unknown): value is RequestFigure {
 
 function isCallFigure(value: unknown): value is CallFigure {
   const { peer, tag, route } = (value ?? {}) as Partial<CallFigure>;
-  // Routes that only an agent of a later version knows are not shown.
+  // Skip routes that only a newer agent knows.
   return isCounted(value) && isName(peer) && isTagOrNone(tag) && isRoute(route);
 }
 
@@ -149,7 +149,7 @@ function isDecision(value: unknown): value is DecisionReport {
   return atMs <= Date.now() + MAX_AHEAD_MS && isName(peer) && isTagOrNone(tag) && isRoute(outcome) && isPlace;
 }
 
-/** Whole and exact: sums of others would be no JSON. */
+/** Safe integers only: other sums would not be valid JSON. */
 function isCounted(value: unknown): boolean {
   const { count, errors } = (value ?? {}) as { count?: unknown; errors?: unknown };
   return Number.isSafeInteger(count) && Number.isSafeInteger(errors) && (count as number) >= 0 && (errors as number) >= 0;

@@ -1,17 +1,17 @@
-/** What was counted in the last hour, in steps, so that a window of it can be added up, and the hour be shown once more. */
+/** Counts of the last hour, in steps, so that pages can sum up a window or replay the hour. */
 import type { Recorded, TrafficEdge, TrafficNode } from './figures.js';
 import { p95MsOf } from './p95.js';
 
 const HOUR_MS = 3_600_000;
-/** Looks that are nearer to each other are one step. */
+/** Reads that are closer together than this are one step. */
 export const STEP_MS = 15_000;
-/** Entries of all steps together, some 100 bytes each: the oldest steps go first. */
+/** Limit of entries in all steps together, some 100 bytes each; the oldest steps are dropped first. */
 const MAX_ENTRIES = 400_000;
 
 type NodeIdentity = Pick<TrafficNode, 'service' | 'tag'>;
 type EdgeIdentity = Pick<TrafficEdge, 'from' | 'to' | 'tag' | 'route'>;
 
-/** What was counted since the look before. */
+/** What was counted since the previous read. */
 export interface Increment {
   readonly nodes: ReadonlyArray<
     { readonly key: string; readonly identity: NodeIdentity; readonly instances: number } & Pick<TrafficNode, 'count' | 'errors'>
@@ -19,7 +19,7 @@ export interface Increment {
   readonly edges: ReadonlyArray<
     { readonly key: string; readonly identity: EdgeIdentity; readonly durationKey: string } & Pick<TrafficEdge, 'count' | 'errors'>
   >;
-  /** How many requests took how long, by node and tag; not cumulative. */
+  /** Request counts by duration, by node and tag; not cumulative. */
   readonly durations: ReadonlyArray<{ readonly key: string; readonly nodeKey: string; readonly buckets: readonly number[] }>;
 }
 
@@ -44,7 +44,7 @@ export class TrafficHistory {
   readonly #edges = new Map<string, EdgeIdentity & { readonly durationKey: string }>();
   readonly #durations = new Map<string, string>();
 
-  /** From when to when there is anything. */
+  /** The period that it covers. */
   get recorded(): Recorded | undefined {
     const first = this.#steps[0];
     const last = this.#steps.at(-1);

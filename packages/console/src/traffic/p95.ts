@@ -1,8 +1,8 @@
 import { DURATION_BOUNDS_SECONDS } from '@lane/core/agent';
 
 /**
- * The time within which 95 of 100 requests were answered, by how many fell between which bounds: within a bound's range they are taken for
- * evenly spread, as Prometheus does. Undefined where there was none; the last bound stands for what took longer.
+ * The 95th percentile of a histogram: within a bucket, durations count as evenly spread, as in Prometheus. Undefined if it is empty; the last
+ * bound stands for anything longer.
  */
 export function p95MsOf(buckets: readonly number[] | undefined): number | undefined {
   const total = (buckets ?? []).reduce((sum, count) => sum + count, 0);

@@ -2,10 +2,10 @@ import http from 'node:http';
 import { ByteCollector } from '@lane/core/model';
 import type { AdminAddress } from './admin-address.js';
 
-/** An answer that was not read, for it is larger than what may be read of one instance, or of all together. */
+/** An answer that was not read because it exceeds the limit for one instance, or for all together. */
 export class TooLargeError extends Error {}
 
-/** How much may still be read, in bytes: of all answers together. */
+/** Bytes that may still be read, of all answers together. */
 export interface Budget {
   bytes: number;
 }
@@ -18,7 +18,7 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
 }
 
-/** Asks an instance for a text, and follows nowhere. Rejects with a {@link TooLargeError}, or with what was wrong. */
+/** Requests a text from an instance, without following redirects. Rejects with a {@link TooLargeError}, or with the cause. */
 export function readText({ host, port }: AdminAddress, path: string, { maxBytes, budget, signal }: ReadOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = http.get({ host, port, path, agent: false, signal, headers: { accept: 'application/json' } }, (response) => {
@@ -30,7 +30,7 @@ export function readText({ host, port }: AdminAddress, path: string, { maxBytes,
         refuse(new Error(`it answers with ${response.statusCode}`));
         return;
       }
-      // What says how long it is need not be begun.
+      // If the length is declared, there is no need to start reading.
       if (Number(response.headers['content-length'] ?? 0) > Math.min(maxBytes, budget.bytes)) {
         refuse(new TooLargeError('not read: too large'));
         return;
@@ -45,12 +45,12 @@ export function readText({ host, port }: AdminAddress, path: string, { maxBytes,
       response.on('end', () => resolve(bytes.text()));
       response.on('aborted', () => reject(new Error('its answer ends too early')));
     });
-    // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+    // Without a listener, Node silently ends a connection that answers with 101.
     request.on('upgrade', (_, socket) => {
       reject(new Error('it answers with 101'));
       socket.destroy();
     });
-    // Whatever else there may be: nobody waits for longer than there is time.
+    // In any case, the wait ends with the time limit.
     signal.addEventListener('abort', () => reject(new Error('it does not answer in time')), { once: true });
     request.on('error', (error) => reject(signal.aborted ? new Error('it does not answer in time') : error));
   });

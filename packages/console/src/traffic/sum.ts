@@ -1,19 +1,19 @@
-/** Adds up what instances tell, within bounds: an instance could make up services and tags without end. */
+/** Adds up the reports of instances, within bounds: an instance could invent services and tags without end. */
 import type { TrafficRoute } from '@lane/core/agent';
-import type { SurveyedService } from '@lane/core/model';
+import type { InstanceTags, SurveyedService, Tag } from '@lane/core/model';
 import type { Counts, Figures, TrafficEdge, TrafficNode } from './figures.js';
 import type { Increment } from './history.js';
 import { p95MsOf } from './p95.js';
 
-/** Rates are told between two looks that are not further apart. */
+/** Rates need two reads that are not further apart than this. */
 const MAX_RATE_SPAN_MS = 20_000;
-/** More can't be drawn, and is not sent to the pages. */
+/** More can't be drawn, and does not go to the pages. */
 const MAX_NODES = 2_000;
 const MAX_EDGES = 4_000;
-/** Counters that are kept for the next look, for rates. */
+/** Counters to keep for the next read, for rates. */
 const MAX_COUNTERS = 50_000;
 
-/** Who tells. */
+/** The reporting instance. */
 export interface Teller {
   readonly service: string;
   /** The instance's tag, undefined for base. */
@@ -22,7 +22,7 @@ export interface Teller {
   readonly instance: string;
 }
 
-/** Counters at a look, by instance and what is counted: an instance that comes or goes is no traffic. */
+/** Counters of a read, by instance and subject, so that an instance that comes or goes does not count as traffic. */
 export interface Look {
   readonly atMs: number;
   readonly counters: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>;
@@ -34,7 +34,7 @@ interface Added<Identity> {
   count: number;
   errors: number;
   perSecond: number;
-  /** Since the look before. */
+  /** Since the previous read. */
   newCount: number;
   newErrors: number;
 }
@@ -45,14 +45,14 @@ type Edge = Added<Pick<TrafficEdge, 'from' | 'to' | 'tag' | 'route'>>;
 interface Durations {
   readonly key: string;
   readonly nodeKey: string;
-  /** How many took how long: since the process began, and since the look before. Not cumulative. */
+  /** Counts by duration, since the process began and since the previous read. Not cumulative. */
   readonly buckets: number[];
   readonly newBuckets: number[];
 }
 
-/** The sum of one look. */
+/** The sum of one read. */
 export class Sum {
-  /** What was left out, for there was too much. */
+  /** What was left out because there was too much. */
   ignored = 0;
   readonly #atMs: number;
   readonly #counters = new Map<string, Map<string, number[]>>();
@@ -62,16 +62,16 @@ export class Sum {
   readonly #durations = new Map<string, Durations>();
   readonly #before: Look | undefined;
   /** The tags that instances carry, by service. */
-  readonly #lanes: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #lanes: ReadonlyMap<string, ReadonlySet<Tag | undefined>>;
 
   /** `atMs` of `performance.now()`. */
-  constructor(services: readonly SurveyedService[], before: Look | undefined, atMs: number) {
+  constructor(services: readonly SurveyedService[], tags: InstanceTags, before: Look | undefined, atMs: number) {
     this.#atMs = atMs;
-    this.#lanes = new Map(services.map(({ name, tags }) => [name, new Set(tags)]));
+    this.#lanes = new Map(services.map(({ name, instances }) => [name, new Set(instances.map((one) => tags.tagOf(name, one)))]));
     this.#before = before !== undefined && atMs - before.atMs <= MAX_RATE_SPAN_MS ? before : undefined;
   }
 
-  /** What the next look compares with. */
+  /** What the next read compares with. */
   get look(): Look {
     return { atMs: this.#atMs, counters: this.#counters };
   }
@@ -112,7 +112,7 @@ export class Sum {
     }));
   }
 
-  /** What is new since the look before; undefined where there is none to compare with. */
+  /** What is new since the previous read; undefined if there was none. */
   increment(): Increment | undefined {
     if (this.#before === undefined) return undefined;
     const fresh = ({ newCount, newErrors }: Added<unknown>): { count: number; errors: number } => ({ count: newCount, errors: newErrors });
@@ -173,7 +173,7 @@ export class Sum {
     }
   }
 
-  /** Keeps what an instance told for the next look, and gives by how much it has grown; undefined: too much to keep, or nothing to compare. */
+  /** Keeps a counter for the next read, and returns its growth; undefined: too many to keep, or nothing to compare with. */
   #keep(instance: string, counter: string, told: readonly number[]): readonly number[] | undefined {
     let counters = this.#counters.get(instance);
     if (counters === undefined) this.#counters.set(instance, (counters = new Map()));
@@ -185,7 +185,7 @@ export class Sum {
     counters.set(counter, known === undefined ? [...told] : told.map((value, i) => value + (known[i] ?? 0)));
     if (this.#before === undefined) return undefined;
     const before = this.#before.counters.get(instance)?.get(counter);
-    // What starts anew counts from 0 again.
+    // A restarted process counts from 0 again.
     return before === undefined || told.some((value, i) => value < (before[i] ?? 0)) ? told : told.map((value, i) => value - (before[i] ?? 0));
   }
 
@@ -206,7 +206,7 @@ export class Sum {
     };
   }
 
-  /** A call that was corrected may have fallen back, too: then its lane has no instance of the service. */
+  /** A corrected call may also have fallen back, if its lane has no instance of the service. */
   #isServedByLane(peer: string, tag: string | null | undefined, route: TrafficRoute): boolean {
     if (route === 'base' || route === 'fallback') return false;
     return route !== 'corrected' || (typeof tag === 'string' && this.#lanes.get(peer)?.has(tag) === true);

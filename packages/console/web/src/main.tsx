@@ -12,14 +12,14 @@ import { cssVariables, theme } from './theme.js';
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // What was refused is not asked again; an outage is, by the next interval.
+      // Do not retry what the console refused; retry outages, and again at the next interval.
       retry: (failures, error) => failures < 2 && !(error instanceof ApiError),
       refetchOnWindowFocus: true,
     },
   },
 });
 const colorScheme = localStorageColorSchemeManager({ key: 'lane-color-scheme' });
-/** The nonce that the console has put into the page. */
+/** The nonce that the console puts into the page. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
 
 createRoot(document.getElementById('root') as HTMLElement).render(

@@ -1,5 +1,5 @@
 /** The pages and their addresses. */
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router';
 import { GroupFormPage } from './groups/group-form-page.js';
 import { GroupPage } from './groups/group-page.js';
 import { GroupsPage } from './groups/groups-page.js';
@@ -9,6 +9,12 @@ import { NotFound, Shell } from './shell/shell.js';
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
 const groups = createRoute({ getParentRoute: () => root, path: '/', component: GroupsPage });
+/** The URL of a group without the name of the group. */
+const groupsAgain = createRoute({
+  getParentRoute: () => root,
+  path: '/groups',
+  beforeLoad: () => redirect({ to: '/', throw: true }),
+});
 const newGroup = createRoute({ getParentRoute: () => root, path: '/new-group', component: () => <GroupFormPage /> });
 const group = createRoute({ getParentRoute: () => root, path: '/groups/$group', component: () => <GroupPage name={group.useParams().group} /> });
 const editGroup = createRoute({
@@ -53,7 +59,7 @@ const document = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([groups, newGroup, group, editGroup, newLane, editLane, traffic, explain, history, document]),
+  routeTree: root.addChildren([groups, groupsAgain, newGroup, group, editGroup, newLane, editLane, traffic, explain, history, document]),
   defaultPreload: 'intent',
   scrollRestoration: true,
 });

@@ -1,9 +1,9 @@
-/** How it looks: Mantine's, with colours that can be read (WCAG AA) where Mantine's own are too faint. */
+/** Mantine's theme, with more contrast (WCAG AA) where its colours are too faint. */
 import { createTheme, Select, type CSSVariablesResolver, type MantineColorsTuple, type SelectProps } from '@mantine/core';
 
 const lane: MantineColorsTuple = ['#eef0ff', '#dde1ff', '#b9c0fb', '#929cf6', '#717df1', '#5c69ec', '#4f5ce6', '#3b49df', '#313ec2', '#2531a0'];
 
-/** Characters of the longest label; those of Chinese are twice as wide. */
+/** Width of the longest label in characters; Chinese ones count twice. */
 function widthOf(data: SelectProps['data']): number {
   const labels = (data ?? []).flatMap((one) => (typeof one === 'string' ? one : 'label' in one ? one.label : []));
   return Math.max(0, ...labels.map((label) => [...label].reduce((sum, character) => sum + (character > '\u2e7f' ? 2 : 1), 0)));
@@ -29,9 +29,9 @@ export const theme = createTheme({
   respectReducedMotion: true,
   cursorType: 'pointer',
   components: {
-    // As wide as the longest of their choices, wherever they are: what is chosen must not be cut.
+    // As wide as their longest choice, so that the chosen one is never cut.
     Select: Select.extend({ styles: (_theme, { data }) => ({ root: { minWidth: `min(100%, calc(${widthOf(data)}ch + 4.5rem))` } }) }),
-    // Mantine's lock of the page's scrolling writes styles that the policy does not permit.
+    // Mantine's scroll lock inserts styles that the content security policy forbids.
     Modal: { defaultProps: { lockScroll: false, centered: true, radius: 'lg' } },
     Drawer: { defaultProps: { lockScroll: false } },
     Paper: { defaultProps: { radius: 'lg' } },

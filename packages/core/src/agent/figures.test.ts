@@ -15,7 +15,7 @@ describe('requests', () => {
     ]);
   });
 
-  test('of made-up tags share one series once there are too many, and it is told; known tags never do', () => {
+  test('of made-up tags share one series once there are too many, which is logged; known tags never do', () => {
     const traffic = new TrafficCounters({ knows: (tag) => tag === 'gray', maxUnknownTags: 2 });
     for (let i = 0; i < 1000; i++) traffic.request(`made-up-${i}`, 'inbound', false, 0.001);
     traffic.request('gray', 'inbound', false, 0.001);
@@ -42,7 +42,7 @@ describe('requests', () => {
 });
 
 describe('calls', () => {
-  test('are counted by peer, tag and route; who learns of a failure adds it', () => {
+  test('are counted by peer, tag and route; failures are added later', () => {
     const traffic = new TrafficCounters();
     traffic.call('b', 'gray', 'lane');
     traffic.call('b', 'gray', 'lane').errors++;
@@ -53,7 +53,7 @@ describe('calls', () => {
     ]);
   });
 
-  test('past the limit of peers and tags there is one series more, not one for each', () => {
+  test('beyond the limit of peers and tags share one additional series', () => {
     const traffic = new TrafficCounters({ maxPeers: 2, maxUnknownTags: 2 });
     for (let i = 0; i < 100; i++) for (let j = 0; j < 100; j++) traffic.call(`peer-${i}`, `tag-${j}`, 'fallback');
     const figures = [...traffic.callFigures()];

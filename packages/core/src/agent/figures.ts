@@ -1,18 +1,18 @@
 /**
- * Counters of requests and calls by lane. Made for the request path: what is known costs two or three look-ups, and nothing is
- * allocated. The number of series is bounded, since clients could make up tags: what is too much is counted as {@link OTHER}.
+ * Counters of requests and calls by lane. Made for the request path: a known series costs two or three look-ups and no
+ * allocation. The number of series is bounded, because clients could make up tags: the rest counts as {@link OTHER}.
  */
 import { TRAFFIC_ROUTES, type CallFigures, type DurationFigures, type RequestFigures, type TrafficRoute } from './reports.js';
 import type { TagSource } from '../rules/request-tag.js';
 import type { Tag } from '../names/tag.js';
 
-/** Stands for tags and peers that came when there were too many of them; no tag can be called so. */
+/** Stands for tags and peers beyond the limit; no tag can have this name. */
 export const OTHER = '(other)';
 
-/** Upper bounds of the durations that are told apart, in seconds. */
+/** Upper bounds of the histogram's buckets, in seconds. */
 export const DURATION_BOUNDS_SECONDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Counts of one kind of request or call; whoever has got it counts on it. */
+/** A series: its holder increments it. */
 export interface Series {
   count: number;
   errors: number;
@@ -20,9 +20,9 @@ export interface Series {
 
 /** Options of {@link TrafficCounters}. */
 export interface TrafficCountersOptions {
-  /** Whether instances or lane groups know the tag: such a one never counts as made up. Asked only while there is no series of it. */
+  /** Whether instances or lane groups know the tag, so that it never counts as made up. Called only while it has no series. */
   readonly knows?: (tag: Tag) => boolean;
-  /** Series for tags that nobody knows. */
+  /** How many series unknown tags get. */
   readonly maxUnknownTags?: number;
   readonly maxPeers?: number;
 }
@@ -55,7 +55,7 @@ export class TrafficCounters {
   readonly #maxPeers: number;
   readonly #requests = new Map<Tag | undefined, TagRequests>();
   readonly #calls = new Map<string, Map<Tag | undefined, TagCalls>>();
-  /** Tags that have series though nobody knew them. */
+  /** Unknown tags with a series. */
   readonly #unknown = new Set<Tag>();
   /** Counted under {@link OTHER}. */
   readonly overflow = { requests: 0, calls: 0 };
@@ -66,7 +66,7 @@ export class TrafficCounters {
     this.#maxPeers = maxPeers;
   }
 
-  /** Counts a request that has ended. `seconds`: how long it took; undefined where that says nothing, as of a WebSocket. */
+  /** Counts a request that has ended. `seconds`: its duration; undefined if that means nothing, as for a WebSocket. */
   request(tag: Tag | undefined, source: TagSource, failed: boolean, seconds: number | undefined): void {
     let requests = this.#requests.get(tag);
     if (requests === undefined) {
@@ -85,7 +85,7 @@ export class TrafficCounters {
     (requests.buckets[at] as number)++;
   }
 
-  /** Counts a call that is being made; whoever learns that it has failed adds that to the series. */
+  /** Counts a call as it is made; add its failure to the returned series. */
   call(peer: string, tag: Tag | undefined, route: TrafficRoute): Series {
     let lanes = this.#calls.get(peer);
     let isOther = false;

@@ -1,4 +1,4 @@
-/** The agent's contract with the commands and the console: its options, what it reports, and the figures in that. */
+/** The agent's contract with the commands and the console: its options, reports and metrics. */
 export {
   AGENT_VARIABLES,
   CONFIG_VARIABLE,
@@ -11,6 +11,8 @@ export {
   nearPolicy,
   noPlace,
   OPTION_ROWS,
+  OUTLIER_ACCEPTED,
+  outlierPolicy,
   readAgentOptions,
   TAG_VARIABLES,
   type AgentOptions,

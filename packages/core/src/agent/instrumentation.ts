@@ -1,57 +1,57 @@
-/** What the knowledge of one library looks like, to the agent and to packages of third parties (LANE_INSTRUMENTATIONS). Types alone. */
+/** The shape of an instrumentation, for the agent and for third parties' packages (LANE_INSTRUMENTATIONS). Types only. */
 import type { bindLane, currentContext, enterContext } from '../context.js';
 import type { Log } from '../log.js';
 import type { Method, Replaceable, Undo } from './wrap.js';
 
 /** A file of a package that has just been loaded. */
 export interface FileOfPackage {
-  /** What it exports, patched in place; of an ES module the declarations asked for, by name. */
+  /** Its exports, to be patched in place; for an ES module the requested declarations, by name. */
   readonly exports: unknown;
-  /** As it stands in `files` or `modules`: `package/path/within.js`. */
+  /** As in `files` or `modules`: `package/path/within.js`. */
   readonly file: string;
-  /** Where it is: a path, or the URL of an ES module. */
+  /** Its location: a path, or the URL of an ES module. */
   readonly filename: string;
 }
 
-/** What the agent lends to an instrumentation of a third party. */
+/** What the agent provides to a third party's instrumentation. */
 export interface InstrumentationTools {
-  /** The one way to patch: puts a function in the place of a method, and keeps what others see of it. */
+  /** The one way to patch: replaces a method and keeps its visible properties. */
   readonly wrap: <F extends Replaceable = Method>(target: object, name: PropertyKey, make: (original: F) => Replaceable) => Undo | undefined;
   /**
-   * Wraps what is done beside the original call, so that a defect in it never reaches the app: gives undefined where `hook` throws. Failures
+   * Wraps code that runs beside the original call, so that a bug in it never reaches the app: returns undefined if `hook` throws. Failures
    * are counted under the instrumentation's name; after 100 in a row the hook is not called again.
    */
   readonly safely: <T, A extends unknown[], R>(hook: (this: T, ...args: A) => R) => (this: T, ...args: A) => R | undefined;
   /** The agent's log, at the level of LANE_LOG. */
   readonly log: Log;
-  /** The lane of the work at hand; undefined: none. To be handed to `enterContext` later. */
+  /** The current lane, to pass to `enterContext` later; undefined: none. */
   readonly currentContext: typeof currentContext;
-  /** Calls a function in a lane that was had from `currentContext`. */
+  /** Calls a function in a lane returned by `currentContext`. */
   readonly enterContext: typeof enterContext;
-  /** Binds a callback to the lane of the work at hand. */
+  /** Binds a callback to the current lane. */
   readonly bindLane: typeof bindLane;
 }
 
-/** A file of a package, as an instrumentation of a third party gets it. */
+/** A package's file, as a third party's instrumentation gets it. */
 export interface LoadedFile extends FileOfPackage {
   readonly tools: InstrumentationTools;
 }
 
-/** Knowledge of one library. The agent's own is told more as it is loaded (`Loaded`) and started (`Start`). */
+/** An instrumentation of one library. The agent's own get more at loading (`Loaded`) and start (`Start`). */
 export interface Instrumentation<Loaded extends FileOfPackage = LoadedFile, Start = InstrumentationTools> {
   /** The library, in words. */
   readonly library: string;
-  /** By package: a range of versions (`2.x`, `0.8`, `>=7`, `5 - 8`, several with `||`). A copy of another version is not patched. */
+  /** By package: a range of versions (`2.x`, `0.8`, `>=7`, `5 - 8`, several with `||`). Copies of other versions are not patched. */
   readonly versions: Readonly<Record<string, string>>;
-  /** By package: further versions that are right by themselves, and are left alone without a word. */
+  /** By package: further versions that need no patch, and are left alone without a log line. */
   readonly needless?: Readonly<Record<string, string>>;
   /** What it patches, in words. */
   readonly patches: string;
-  /** Patches what is there at start. */
+  /** Patches what exists at start. */
   readonly install?: (start: Start) => void;
-  /** CommonJS files of packages, `package/path/within.js`; each is handed to `patch` as it is loaded. */
+  /** CommonJS files of packages, `package/path/within.js`; each is passed to `patch` as it loads. */
   readonly files?: readonly string[];
-  /** ES modules, named the same way, and which of their declarations are handed to `patch`; none: what they export (Node 22.15 and later). */
+  /** ES modules, named the same way, and which of their declarations are passed to `patch`; none: their exports (Node 22.15 and later). */
   readonly modules?: Readonly<Record<string, readonly string[]>>;
   readonly patch?: (loaded: Loaded) => void;
 }

@@ -1,12 +1,13 @@
 /**
- * The options of the agent: a table of rows, and what the sources of them come to. Here, and not in the agent, which nothing may import:
- * commands have to know what the agent makes of an environment. Whoever has read the sources gives them; nothing is read here.
+ * The agent's options: a table of rows, and their values from given sources. They are here and not in the agent, which nothing may import,
+ * because commands must know how the agent reads an environment. The caller reads the sources; this file does no I/O.
  */
 import { withoutCredentials } from '../log.js';
-import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage.js';
-import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/formats.js';
+import { BAGGAGE_KEY_ACCEPTED, isBaggageKey } from '../wire/baggage-key.js';
+import { FORMATS_ACCEPTED, parseFormatNames, type FormatName } from '../wire/format-names.js';
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
-import { DEFAULT_NEAR_POLICY, NEAR_OFF, REGION_KEYS, ZONE_KEYS, type NearPolicy } from '../routing/near.js';
+import type { Corrects } from '../routing/verdict.js';
+import { DEFAULT_NEAR_POLICY, NEAR_OFF, REGION_KEYS, ZONE_KEYS, type NearPolicy } from '../routing/near-policy.js';
 import { DEFAULT_OUTLIER_POLICY, NO_OUTLIERS, type OutlierPolicy } from '../routing/outlier.js';
 import { isRegistryPackage } from '../routing/registry.js';
 import { isIpv4Text, isIpv6Text, isNetworkText } from '../rules/network-syntax.js';
@@ -14,15 +15,15 @@ import type { Trust } from '../rules/trust.js';
 import { nearest } from '../names/nearest.js';
 import { isTag, TAG_RULE, type Tag } from '../names/tag.js';
 
-/** How much the agent says, from nothing to everything. */
+/** Log levels, from nothing to everything. */
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 /** One of them. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A host that is a service's name, and a port of it that is the service's though no instance is registered with it. */
+/** A host that is a service's name, and an extra port of the service that no instance is registered with. */
 export type DeclaredService = readonly [host: string, service: string, port?: number];
 
-/** How the agent is set up; every field has been checked. */
+/** The agent's settings; every field has been checked. */
 export interface AgentOptions {
   readonly service: string | undefined;
   readonly tag: Tag | undefined;
@@ -35,20 +36,21 @@ export interface AgentOptions {
   readonly baggageKey: string;
   readonly trust: Trust;
   readonly propagateTo: 'internal' | 'all' | readonly string[];
-  /** Whether the baggage of others goes to hosts to which no tag goes. */
+  /** Whether others' baggage goes to hosts that get no tag. */
   readonly baggageBoundary: 'keep' | 'strip';
-  /** Hosts that are service names beside those of the lane groups. */
+  /** Hosts that are service names in addition to those of the lane groups. */
   readonly services: readonly DeclaredService[];
   /** `nacos`, `kubernetes`, or the package of a third party's registry. */
   readonly registry: string;
-  /** In milliseconds; undefined: as the registry has it. */
+  /** In milliseconds; undefined: the registry's default. */
   readonly registryHoldMs: number | undefined;
   readonly outlier: OutlierPolicy;
+  readonly corrects: Corrects;
   readonly near: NearPolicy;
-  /** Where this process is; undefined: what the app registers says, if anything does. */
+  /** Where this process is; undefined: the app's registration may say it. */
   readonly zone: string | undefined;
   readonly region: string | undefined;
-  /** Folder of a service account; undefined: that of the pod. */
+  /** Folder of a service account; undefined: the pod's. */
   readonly kubernetesAccount: string | undefined;
   /** Such as `https://10.96.0.1:443`; undefined outside a cluster. */
   readonly kubernetesServer: string | undefined;
@@ -64,7 +66,7 @@ export interface AgentOptions {
   readonly traces: 'none' | 'otlp' | 'zipkin';
   /** The longest that a stop may be held, in milliseconds; 0 or undefined: registration and SIGTERM are left to the app. */
   readonly losslessMs: number | undefined;
-  /** What has to answer 2xx before the app's registration goes out; undefined: nothing but the port. */
+  /** Path that must answer 2xx before the app's registration goes out; undefined: only the port is checked. */
   readonly readyPath: string | undefined;
   /** How long the weight of this instance rises after it has registered, in milliseconds; 0 or undefined: not at all. */
   readonly warmupMs: number | undefined;
@@ -72,20 +74,23 @@ export interface AgentOptions {
   /** undefined: no admin port; 0: any free one. */
   readonly adminPort: number | undefined;
   readonly adminHost: string;
-  /** Packages of the app's that have further instrumentations. */
+  /** The app's packages with further instrumentations. */
   readonly instrumentations: readonly string[];
-  /** Methods whose callbacks are bound to the lane of who hands them in: `some-queue:Queue.prototype.push[0]`. */
+  /** Methods whose callbacks are bound to the lane of their caller: `some-queue:Queue.prototype.push[0]`. */
   readonly bind: readonly string[];
   readonly disable: readonly string[];
-  /** Folder in which the app tells `lane doctor --trace` of its calls; undefined: it tells nobody. */
+  /** Folder in which the app reports its calls to `lane doctor --trace`; undefined: no reports. */
   readonly doctorTrace: string | undefined;
   readonly log: LogLevel;
   readonly logFormat: 'text' | 'json';
 }
 
-/** What is wrong with a setting; the agent goes on without it. */
+/** What is wrong with a setting; the agent runs without it. */
 export interface OptionProblem {
+  /** For a log, with what is in force instead. */
   readonly message: string;
+  /** Where a value is refused: which, and what it must be. */
+  readonly refused?: readonly [what: string, must: string];
 }
 
 interface Row<T> {
@@ -94,15 +99,15 @@ interface Row<T> {
   readonly aliases?: readonly string[];
   readonly accepts: string;
   readonly fallback: T;
-  /** What an instance without the option is, in words. */
+  /** What is in force without the option, as a sentence; for rows without a default to show. */
   readonly without?: string;
-  /** How a value in force is written, where it is no text. */
+  /** Writes a value in force, if it is not text. */
   readonly show?: ((value: unknown) => string) | undefined;
   /** undefined: not usable. */
   readonly parse: (text: string) => T | undefined;
   /**
-   * Only of options that keep somebody out. What holds instead of what can't be used, as narrow as can be, and what that comes to:
-   * whoever set the option wanted less than the default. No further source is asked, as it may be wider.
+   * Security options only: the strictest value, which replaces an unusable one, and its description.
+   * Whoever set the option wanted less than the default. No further source is read, because it may be wider.
    */
   readonly whenUnusable?: { readonly value: T; readonly meaning: string };
 }
@@ -112,9 +117,9 @@ function row<T>(definition: Row<T>): Row<T> {
   return definition;
 }
 
-/** `service`, `host=service`, or either with a port behind the host; undefined: none of these. */
+/** `service`, `host=service`, or either with a port after the host; undefined: none of these. */
 function declaredService(word: string): DeclaredService | undefined {
-  const [, host, port, service = host] = /^([^=:]+)(?::(\d{1,5}))?(?:=([^=]+))?$/.exec(word) ?? [];
+  const [, host, port, service = host] = /^([\p{L}\p{N}._-]+)(?::(\d{1,5}))?(?:=([^=\p{Cc}]+))?$/u.exec(word) ?? [];
   if (host === undefined || service === undefined || Number(port) > 65_535) return undefined;
   return port === undefined ? [host, service] : [host, service, Number(port)];
 }
@@ -125,6 +130,11 @@ const oneOf =
   (text: string): T | undefined =>
     values.find((value) => value === text.toLowerCase());
 const text = (value: string): string | undefined => value;
+/** A name as in registries and Kubernetes labels, without invisible characters. */
+const unspaced = (value: string): string | undefined => (/^[^\s\p{C}]+$/u.test(value) ? value : undefined);
+/** Nacos' check of namespace ids and groups (com.alibaba.nacos.common.paramcheck). */
+const namespaceId = (value: string): string | undefined => (/^[\w-]{1,128}$/.test(value) ? value : undefined);
+const nacosGroup = (value: string): string | undefined => (/^[\w:.-]{1,128}$/.test(value) ? value : undefined);
 
 function packages(value: string): readonly string[] | undefined {
   const names = words(value);
@@ -145,8 +155,8 @@ function duration(value: string): number | undefined {
   return milliseconds <= 86_400_000 ? milliseconds : undefined;
 }
 
-/** Such as `5xx=3,time=10s`: what is not written is as by default. */
-function outlierPolicy(value: string): OutlierPolicy | undefined {
+/** Such as `5xx=3,time=10s`: missing parts have their default. */
+export function outlierPolicy(value: string): OutlierPolicy | undefined {
   const isOn = boolean(value);
   if (isOn !== undefined) return isOn ? DEFAULT_OUTLIER_POLICY : NO_OUTLIERS;
   let policy = DEFAULT_OUTLIER_POLICY;
@@ -163,13 +173,16 @@ function outlierPolicy(value: string): OutlierPolicy | undefined {
   return policy;
 }
 
+/** What {@link outlierPolicy} accepts, in words. */
+export const OUTLIER_ACCEPTED = 'on, off, or any of connect=COUNT, 5xx=COUNT, time=30s and cap=50%';
+
 function outlierText({ connect, serverErrors, timeMs, cap }: OutlierPolicy): string {
   if (serverErrors === 0) return 'off';
   const time = timeMs % 1_000 === 0 ? `${timeMs / 1_000}s` : `${timeMs}ms`;
   return `connect=${connect},5xx=${serverErrors},time=${time},cap=${Math.round(cap * 100)}%`;
 }
 
-/** `zone` or `region`, and thresholds such as `least=2,share=30%`: what is not written is as by default. */
+/** `zone` or `region`, and thresholds such as `least=2,share=30%`: missing parts have their default. */
 export function nearPolicy(value: string): NearPolicy | undefined {
   if (boolean(value) === false) return NEAR_OFF;
   const [circle, ...thresholds] = words(value.toLowerCase());
@@ -190,13 +203,13 @@ function nearText({ circle, least, share, few }: NearPolicy): string {
   return circle === 'off' ? 'off' : `${circle},least=${least},share=${Math.round(share * 100)}%,few=${few}`;
 }
 
-/** What is said where near instances should come first, and nobody knows what is near. */
+/** The message if near instances should come first but this process's place is unknown. */
 export function noPlace(near: NearPolicy): string {
-  return `LANE_NEAR=${nearText(near)} does nothing, as it is not known where this process is: set LANE_ZONE or LANE_REGION, or register with metadata zone or region.`;
+  return `LANE_NEAR=${nearText(near)} does nothing: this process does not know its zone or region. Set LANE_ZONE or LANE_REGION, or register with metadata zone or region.`;
 }
 
 /** What {@link nearPolicy} accepts, in words. */
-export const NEAR_ACCEPTED = 'zone, region or off; behind zone or region some of least=COUNT, share=20% and few=COUNT';
+export const NEAR_ACCEPTED = 'zone, region or off; after zone or region, any of least=COUNT, share=20% and few=COUNT';
 
 function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
@@ -213,7 +226,7 @@ function hostPatterns(value: string): readonly string[] | undefined {
   return patterns.every(isPattern) ? patterns : undefined;
 }
 
-/** An address without brackets, or a name that can't be taken for an address in another spelling (`0`, `0x7f.1`). */
+/** An address without brackets, or a name that is not an address in another spelling (`0`, `0x7f.1`). */
 function isHost(value: string): boolean {
   if (isIpv4Text(value) || isIpv6Text(value)) return true;
   const labels = (value.endsWith('.') ? value.slice(0, -1) : value).split('.');
@@ -222,11 +235,17 @@ function isHost(value: string): boolean {
 
 /** Within a Kubernetes pod's usual 30 seconds, with some left for the app's own handlers. */
 const DEFAULT_STOP_MS = 25_000;
-const FORMAT_LIST_ACCEPTED = `a comma list of ${FORMATS_ACCEPTED}`;
+const FORMAT_LIST_ACCEPTED = `a comma-separated list of ${FORMATS_ACCEPTED}`;
 
 /** All options, in the order of the documentation. The table in docs/reference/options.md is written from these rows. */
 export const OPTION_ROWS = {
-  service: row<string | undefined>({ variable: 'LANE_SERVICE', accepts: 'a service name', fallback: undefined, parse: text }),
+  service: row<string | undefined>({
+    variable: 'LANE_SERVICE',
+    accepts: 'a service name, without spaces',
+    fallback: undefined,
+    without: 'The service name comes from its registration, else from its package.json',
+    parse: unspaced,
+  }),
   tag: row<Tag | undefined>({
     variable: 'LANE_TAG',
     aliases: ['alicloud.service.tag', 'MSE_ALICLOUD_SERVICE_TAG'],
@@ -255,6 +274,7 @@ export const OPTION_ROWS = {
     variable: 'LANE_FORMATS_IN',
     accepts: FORMAT_LIST_ACCEPTED,
     fallback: undefined,
+    without: 'The formats of LANE_FORMATS are read',
     parse: parseFormatNames,
   }),
   baggageKey: row<string>({
@@ -265,17 +285,17 @@ export const OPTION_ROWS = {
   }),
   trust: row<Trust>({
     variable: 'LANE_TRUST',
-    accepts: 'all, none, or a comma list of CIDRs such as 10.0.0.0/8',
+    accepts: 'all, none, or a comma-separated list of CIDRs such as 10.0.0.0/8',
     fallback: 'all',
     parse: trust,
-    whenUnusable: { value: 'none', meaning: 'No tag of a caller is believed' },
+    whenUnusable: { value: 'none', meaning: 'No caller is trusted: their tags are ignored' },
   }),
   propagateTo: row<'internal' | 'all' | readonly string[]>({
     variable: 'LANE_PROPAGATE_TO',
-    accepts: 'internal, all, or a comma list of host patterns such as *.corp.example',
+    accepts: 'internal, all, or a comma-separated list of host patterns such as *.corp.example',
     fallback: 'internal',
     parse: (value) => oneOf('internal', 'all')(value) ?? hostPatterns(value),
-    whenUnusable: { value: 'internal', meaning: 'Tags go to internal hosts only' },
+    whenUnusable: { value: 'internal', meaning: 'Tags go only to internal hosts' },
   }),
   baggageBoundary: row<'keep' | 'strip'>({
     variable: 'LANE_BAGGAGE_BOUNDARY',
@@ -286,8 +306,9 @@ export const OPTION_ROWS = {
   }),
   services: row<readonly DeclaredService[]>({
     variable: 'LANE_SERVICES',
-    accepts: 'a comma list of service names, host=service or host:port=service',
+    accepts: 'a comma-separated list of service names, host=service or host:port=service',
     fallback: [],
+    without: 'Only the services of the lane groups are called by name',
     parse: (value) => {
       const services = words(value).map(declaredService);
       return services.every((service) => service !== undefined) ? services : undefined;
@@ -304,22 +325,35 @@ export const OPTION_ROWS = {
     variable: 'LANE_KUBERNETES_SERVER',
     accepts: 'a URL such as http://127.0.0.1:8001',
     fallback: undefined,
-    parse: (value) => (/^https?:\/\/[^/]+\/?$/.test(value) ? value.replace(/\/$/, '') : undefined),
+    without: "The agent uses the API server of its pod's cluster",
+    parse: (value) => (/^https?:\/\/[^/]+\/?$/.test(value) && URL.canParse(value) ? value.replace(/\/$/, '') : undefined),
   }),
   nacosServer: row<string | undefined>({
     variable: 'LANE_NACOS_SERVER',
-    accepts: 'host:port, or a comma list of them',
+    accepts: 'host:port, or a comma-separated list of them',
     fallback: undefined,
     parse: text,
   }),
-  nacosNamespace: row<string | undefined>({ variable: 'LANE_NACOS_NAMESPACE', accepts: 'a namespace id', fallback: undefined, parse: text }),
-  nacosGroup: row<string>({ variable: 'LANE_NACOS_GROUP', accepts: 'a group name', fallback: 'DEFAULT_GROUP', parse: text }),
+  nacosNamespace: row<string | undefined>({
+    variable: 'LANE_NACOS_NAMESPACE',
+    accepts: 'a namespace id: letters, digits, _ and -',
+    fallback: undefined,
+    without: "The agent uses the namespace of the app's own client, else public",
+    parse: namespaceId,
+  }),
+  nacosGroup: row<string>({
+    variable: 'LANE_NACOS_GROUP',
+    accepts: 'a group name: letters, digits, . : _ and -',
+    fallback: 'DEFAULT_GROUP',
+    parse: nacosGroup,
+  }),
   nacosUsername: row<string | undefined>({ variable: 'LANE_NACOS_USERNAME', accepts: 'a user name', fallback: undefined, parse: text }),
   nacosPassword: row<string | undefined>({ variable: 'LANE_NACOS_PASSWORD', accepts: 'a password', fallback: undefined, parse: text }),
   nacosTransport: row<'http' | 'grpc' | 'auto' | undefined>({
     variable: 'LANE_NACOS_TRANSPORT',
     accepts: 'http, grpc or auto',
     fallback: undefined,
+    without: "The agent uses the transport of the app's own Nacos client, else HTTP",
     parse: oneOf('http', 'grpc', 'auto'),
   }),
   rules: row<AgentOptions['rules']>({
@@ -345,15 +379,17 @@ export const OPTION_ROWS = {
     variable: 'LANE_REGISTRY_HOLD',
     accepts: 'a time such as 40s, or off',
     fallback: undefined,
+    without: "Using the registry's own time: 40s with Nacos",
     parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
   outlier: row<OutlierPolicy>({
     variable: 'LANE_OUTLIER',
-    accepts: 'on, off, or some of connect=COUNT, 5xx=COUNT, time=30s and cap=50%',
-    fallback: NO_OUTLIERS,
+    accepts: OUTLIER_ACCEPTED,
+    fallback: DEFAULT_OUTLIER_POLICY,
     parse: outlierPolicy,
     show: (value) => outlierText(value as OutlierPolicy),
   }),
+  corrects: row<Corrects>({ variable: 'LANE_CORRECT', accepts: 'all or lanes', fallback: 'all', parse: oneOf('all', 'lanes') }),
   near: row<NearPolicy>({
     variable: 'LANE_NEAR',
     accepts: NEAR_ACCEPTED,
@@ -361,12 +397,25 @@ export const OPTION_ROWS = {
     parse: nearPolicy,
     show: (value) => nearText(value as NearPolicy),
   }),
-  zone: row<string | undefined>({ variable: 'LANE_ZONE', accepts: 'the name of a zone', fallback: undefined, parse: text }),
-  region: row<string | undefined>({ variable: 'LANE_REGION', accepts: 'the name of a region', fallback: undefined, parse: text }),
+  zone: row<string | undefined>({
+    variable: 'LANE_ZONE',
+    accepts: 'the name of a zone, without spaces',
+    fallback: undefined,
+    without: 'The zone comes from its pod or its registration',
+    parse: unspaced,
+  }),
+  region: row<string | undefined>({
+    variable: 'LANE_REGION',
+    accepts: 'the name of a region, without spaces',
+    fallback: undefined,
+    without: 'The region comes from its pod or its registration',
+    parse: unspaced,
+  }),
   losslessMs: row<number | undefined>({
     variable: 'LANE_LOSSLESS',
-    accepts: 'on, off, or the longest that a stop may be held, such as 25s',
+    accepts: 'on, off, or the longest time to hold a stop, such as 25s',
     fallback: undefined,
+    without: 'Using LANE_LOSSLESS=off',
     parse: (value) => {
       const isOn = boolean(value);
       return isOn === undefined ? duration(value) : isOn ? DEFAULT_STOP_MS : 0;
@@ -376,12 +425,14 @@ export const OPTION_ROWS = {
     variable: 'LANE_READY_PATH',
     accepts: 'a path such as /ready',
     fallback: undefined,
+    without: 'Registration waits for no path',
     parse: (value) => (/^\/[!-~]*$/.test(value) ? value : undefined),
   }),
   warmupMs: row<number | undefined>({
     variable: 'LANE_WARMUP',
     accepts: 'a time such as 120s, or off',
     fallback: undefined,
+    without: 'Using LANE_WARMUP=off',
     parse: (value) => (value === 'off' ? 0 : duration(value)),
   }),
   snapshotDir: row<string | undefined>({ variable: 'LANE_SNAPSHOT_DIR', accepts: 'a folder', fallback: undefined, parse: text }),
@@ -390,67 +441,73 @@ export const OPTION_ROWS = {
     accepts: 'a port, or 0 for any free one',
     fallback: undefined,
     parse: port,
-    whenUnusable: { value: undefined, meaning: 'There is no admin port' },
+    whenUnusable: { value: undefined, meaning: 'The admin port is off' },
   }),
   adminHost: row<string>({
     variable: 'LANE_ADMIN_HOST',
     accepts: 'an address or a host name',
     fallback: '127.0.0.1',
     parse: (value) => (isHost(value) ? value : undefined),
-    whenUnusable: { value: '127.0.0.1', meaning: 'The admin port is for this machine only' },
+    whenUnusable: { value: '127.0.0.1', meaning: 'The admin port listens on loopback only' },
   }),
   instrumentations: row<readonly string[]>({
     variable: 'LANE_INSTRUMENTATIONS',
-    accepts: 'a comma list of packages of the app, such as @acme/lane-foo',
+    accepts: 'a comma-separated list of packages of the app, such as @acme/lane-foo',
     fallback: [],
+    without: 'No further instrumentation is loaded',
     parse: packages,
   }),
   bind: row<readonly string[]>({
     variable: 'LANE_BIND',
-    accepts: 'a comma list of what binds its callbacks, such as some-queue:Queue.prototype.push[0]',
+    accepts: 'a comma-separated list of methods and their callbacks, such as some-queue:Queue.prototype.push[0]',
     fallback: [],
-    // A comma between brackets is the line's own.
+    // A comma between brackets belongs to the line.
     parse: (text) => text.split(/[\s,]+(?![^[\]]*\])/).filter((line) => line !== ''),
   }),
-  disable: row<readonly string[]>({ variable: 'LANE_DISABLE', accepts: 'a comma list of instrumentations, or all', fallback: [], parse: words }),
+  disable: row<readonly string[]>({
+    variable: 'LANE_DISABLE',
+    accepts: 'a comma-separated list of instrumentations, or all',
+    fallback: [],
+    parse: words,
+  }),
   doctorTrace: row<string | undefined>({ variable: 'LANE_DOCTOR_TRACE', accepts: 'a folder', fallback: undefined, parse: text }),
-  log: row<LogLevel>({ variable: 'LANE_LOG', accepts: LOG_LEVELS.join(', '), fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
+  log: row<LogLevel>({ variable: 'LANE_LOG', accepts: 'silent, error, warn, info or debug', fallback: 'warn', parse: oneOf(...LOG_LEVELS) }),
   logFormat: row<'text' | 'json'>({ variable: 'LANE_LOG_FORMAT', accepts: 'text or json', fallback: 'text', parse: oneOf('text', 'json') }),
 } as const satisfies Record<string, Row<unknown>>;
 
 /** The variable that names the file with further options. */
 export const CONFIG_VARIABLE = 'LANE_CONFIG';
-/** Labels of pods by which MSE, then OpenSergo, tell a tag. */
+/** Pod labels with the tag: MSE's, then OpenSergo's. */
 const LABEL_KEYS = ['alicloud.service.tag', 'traffic.opensergo.io/label'];
 
-/** All variables of Lane's own that the agent reads. */
+/** All of Lane's variables that the agent reads. */
 export const AGENT_VARIABLES: readonly string[] = [...Object.values(OPTION_ROWS).map(({ variable }) => variable), CONFIG_VARIABLE];
 
-/** Variables that are taken for an instance's tag, in the order in which they count. */
+/** Variables with an instance's tag, in order of precedence. */
 export const TAG_VARIABLES: readonly string[] = [OPTION_ROWS.tag.variable, ...(OPTION_ROWS.tag.aliases ?? [])];
 
 /** Values by variable. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where Kubernetes tells its pods that the API server is; undefined outside a cluster. */
+/** The API server's address in a pod's environment; undefined outside a cluster. */
 export function kubernetesServerOf(environment: Environment): string | undefined {
   const host = environment['KUBERNETES_SERVICE_HOST'];
   if (host === undefined || host === '') return undefined;
   return `https://${host.includes(':') ? `[${host}]` : host}:${environment['KUBERNETES_SERVICE_PORT'] ?? '443'}`;
 }
 
-/** Where options come from, in the order in which they count. */
+/** Sources of options, in order of precedence. */
 export interface OptionSources {
   readonly environment: Environment;
-  /** What the file of LANE_CONFIG has, parsed; or why it can't be read. */
+  /** The parsed file of LANE_CONFIG, or why it can't be read. */
   readonly file?: { readonly path: string; readonly content: unknown } | { readonly path: string; readonly unreadable: string } | undefined;
   /** The pod's labels: lines of `key="value"`. */
   readonly labels?: { readonly path: string; readonly text: string } | undefined;
 }
 
 /**
- * Reads all options. Never throws: what can't be used is told in `problems` and left at its default, or closed where the option keeps
- * somebody out. A file that can't be read may have had such options: they are closed, too, unless the environment has them.
+ * Reads all options. Never throws: an unusable value is listed in `problems` and keeps its default, or fails closed for security
+ * options. An unreadable file may have contained such options: they fail closed, too, unless the environment sets them.
  */
 export function readAgentOptions({ environment, file, labels }: OptionSources): { options: AgentOptions; problems: OptionProblem[] } {
   const problems: OptionProblem[] = [];
@@ -461,7 +518,7 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   }
   if (labels !== undefined) {
     options['tag'] ??= tagOfLabels(labels.path, labels.text, problems);
-    // Kubernetes puts those of the node on its pods since 1.35 (KEP-4742).
+    // Kubernetes copies the node's labels to its pods since 1.35 (KEP-4742).
     options['zone'] ??= labelOf(labels.text, ZONE_KEYS);
     options['region'] ??= labelOf(labels.text, REGION_KEYS);
   }
@@ -469,19 +526,20 @@ export function readAgentOptions({ environment, file, labels }: OptionSources): 
   options['kubernetesServer'] ??= kubernetesServerOf(environment);
   if (options['readyPath'] !== undefined && ((options['losslessMs'] as number | undefined) ?? 0) === 0)
     problems.push({
-      message: `LANE_READY_PATH=${options['readyPath'] as string} is waited for under LANE_LOSSLESS=on only, which is not set: registration does not wait.`,
+      message: `LANE_READY_PATH=${options['readyPath'] as string} has no effect without LANE_LOSSLESS=on: registration does not wait for it.`,
     });
   const near = options['near'] as NearPolicy;
-  // In Nacos the app's own registration may say it.
+  // With Nacos, the app's own registration may say it.
   if (near.circle !== 'off' && options['zone'] === undefined && options['region'] === undefined && options['registry'] !== 'nacos')
     problems.push({ message: noPlace(near) });
   return { options: options as unknown as AgentOptions, problems };
 }
 
-/** `file` is undefined where it can't be read. */
+/** `file` is undefined if it can't be read. */
 function readRow(definition: Row<unknown>, environment: Environment, file: Environment | undefined, problems: OptionProblem[]): unknown {
   const { whenUnusable } = definition;
   const refused: string[] = [];
+  const must = `must be ${definition.accepts}`;
   const variables = [definition.variable, ...(definition.aliases ?? [])];
   for (const source of [environment, file]) {
     if (source === undefined) {
@@ -490,37 +548,38 @@ function readRow(definition: Row<unknown>, environment: Environment, file: Envir
     }
     for (const variable of variables) {
       const value = source[variable]?.trim();
-      // Empty is the same as not set, but where that opens what was to be kept closed: a template may have had nothing to fill in.
+      // Empty means unset, except for security options: a template may have had nothing to fill in.
       if (value === undefined || (value === '' && (whenUnusable === undefined || whenUnusable.value === definition.fallback))) continue;
       const parsed = value === '' ? undefined : definition.parse(value);
       if (parsed !== undefined) return tell(parsed);
-      refused.push(`${variable}=${JSON.stringify(shownValue(definition.variable, value))} can't be used: accepted is ${definition.accepts}`);
+      refused.push(`${variable}=${JSON.stringify(shownValue(definition.variable, value))} is not valid`);
       if (whenUnusable !== undefined) return tell(whenUnusable.value);
     }
   }
   return tell(definition.fallback);
 
   function tell<T>(inForce: T): T {
-    for (const one of refused) problems.push({ message: `${one}. ${whenUnusable?.meaning ?? inForceOf(definition, inForce)}.` });
+    for (const what of refused)
+      problems.push({ message: `${what}: ${must}. ${whenUnusable?.meaning ?? inForceOf(definition, inForce)}.`, refused: [what, must] });
     return inForce;
   }
 }
 
-/** What is in force instead of a value that can't be used. */
-function inForceOf({ variable, without = 'The app runs without this setting', show }: Row<unknown>, value: unknown): string {
-  if (show !== undefined) return `In force is ${variable}=${show(value)}`;
+/** What is in force instead of an unusable value. */
+function inForceOf({ variable, without = `${variable} is not set`, show }: Row<unknown>, value: unknown): string {
+  if (show !== undefined) return `Using ${variable}=${show(value)}`;
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return without;
   const shown = Array.isArray(value) ? value.join(',') : typeof value === 'string' ? value : JSON.stringify(value);
-  return `In force is ${variable}=${shownValue(variable, shown)}`;
+  return `Using ${variable}=${shownValue(variable, shown)}`;
 }
 
-/** An option's value as it may be told of, in logs and to whoever asks: no password, and an address without the one that may be in it. */
+/** An option's value for logs and reports: no password, and addresses without one. */
 export function shownValue(variable: string, value: string): string {
   if (variable.endsWith('PASSWORD')) return '…';
   return variable.endsWith('SERVER') ? withoutCredentials(value) : value;
 }
 
-/** All options as they may be told of. */
+/** All options, safe for logs and reports. */
 export function shownOptions(options: AgentOptions): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(options as unknown as Record<string, unknown>).map(([name, value]) => [
@@ -530,7 +589,7 @@ export function shownOptions(options: AgentOptions): Record<string, unknown> {
   );
 }
 
-/** Variables that look like an option mistyped, each with the option that was meant. Whole words apart are others' own, and left alone. */
+/** Variables that look like a mistyped option, each with that option. Names that differ by whole words belong to others. */
 export function mistypedVariables(environment: Environment): ReadonlyArray<readonly [name: string, meant: string]> {
   const found: Array<readonly [string, string]> = [];
   for (const name in environment) {
@@ -541,30 +600,33 @@ export function mistypedVariables(environment: Environment): ReadonlyArray<reado
   return found;
 }
 
-/** Whether two names have as many words, or the same letters: one with a word more is another thing's (`LANE_SERVICES_URL`). */
+/** Whether two names have equally many words, or the same letters: an extra word makes it another variable (`LANE_SERVICES_URL`). */
 function haveSameWords(name: string, variable: string): boolean {
   const own = name.toUpperCase().split(/[_.-]/);
   return own.length === variable.split('_').length || own.join('') === variable.replaceAll('_', '');
 }
 
-/** The variables of the options that close. */
+/** The variables of security options. */
 const CLOSING = Object.values(OPTION_ROWS as Record<string, Row<unknown>>)
   .filter(({ whenUnusable }) => whenUnusable !== undefined)
   .map(({ variable }) => variable);
-const CLOSED_WITH_FILE = `It may have had ${CLOSING.join(', ')}, which keep others out: where the environment does not set them, no tag of a caller is believed, tags and baggage go to internal hosts only, and there is no admin port.`;
+const CLOSED_WITH_FILE = `It may have set ${CLOSING.join(', ')}, which fail closed unless the environment sets them: no caller is trusted, tags and baggage go only to internal hosts, and the admin port is off.`;
 
-/** The options file as if it were an environment, undefined where it is none: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
+/** The options file as an environment, undefined if it is not an object: keys are the variables, or the same without LANE_ in camel case (`nacosServer`). */
 function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: OptionProblem[]): Environment | undefined {
   const { path } = file;
   if ('unreadable' in file) {
     problems.push({
-      message: `${CONFIG_VARIABLE}=${path} can't be read: ${file.unreadable}. The app runs with the environment's settings alone. ${CLOSED_WITH_FILE}`,
+      message: `${CONFIG_VARIABLE}=${path} can't be read: ${file.unreadable}. The app runs with the environment's settings only. ${CLOSED_WITH_FILE}`,
     });
     return undefined;
   }
   const { content } = file;
   if (content === null || typeof content !== 'object' || Array.isArray(content)) {
-    problems.push({ message: `${CONFIG_VARIABLE}=${path} can't be used: accepted is a JSON or YAML object of options. ${CLOSED_WITH_FILE}` });
+    problems.push({
+      message: `${CONFIG_VARIABLE}=${path} is not valid: must be a JSON or YAML object of options. ${CLOSED_WITH_FILE}`,
+      refused: [`${CONFIG_VARIABLE}=${path} is not valid`, 'must be a JSON or YAML object of options'],
+    });
     return undefined;
   }
   const values: Record<string, string> = {};
@@ -577,9 +639,9 @@ function valuesOfFile(file: NonNullable<OptionSources['file']>, problems: Option
     const variable = known.get(key);
     if (variable === undefined)
       problems.push({
-        message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: known are ${Object.keys(OPTION_ROWS).join(', ')}.`,
+        message: `${CONFIG_VARIABLE}=${path} has an unknown option ${JSON.stringify(key)}: must be one of ${Object.keys(OPTION_ROWS).join(', ')}.`,
       });
-    // An empty list is a value, not the want of one.
+    // An empty list is a value.
     else if (value !== null && value !== undefined) values[variable] = Array.isArray(value) ? value.join(',') || ',' : String(value);
   }
   return values;
@@ -590,15 +652,15 @@ function tagOfLabels(path: string, content: string, problems: OptionProblem[]): 
   for (const key of LABEL_KEYS) {
     const value = labelOf(content, [key]);
     if (isTag(value)) return value;
-    if (value !== undefined)
-      problems.push({
-        message: `label ${key}=${JSON.stringify(value)} in ${path} can't be used: accepted is ${TAG_RULE}. The app runs as base.`,
-      });
+    if (value === undefined) continue;
+    const what = `label ${key}=${JSON.stringify(value)} in ${path} is not valid`;
+    const must = `must be ${TAG_RULE}`;
+    problems.push({ message: `${what}: ${must}. This instance is base.`, refused: [what, must] });
   }
   return undefined;
 }
 
-/** The first of these labels that has a value. */
+/** The first of these labels with a value. */
 function labelOf(content: string, keys: readonly string[]): string | undefined {
   const lines = content.split('\n');
   for (const key of keys) {

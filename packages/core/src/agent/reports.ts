@@ -1,4 +1,4 @@
-/** What an agent tells at its admin port (LANE_ADMIN_PORT), as JSON. The console, the gateway and `lane` read these shapes. */
+/** What an agent reports at its admin port (LANE_ADMIN_PORT), as JSON. The console, the gateway and `lane` read these shapes. */
 import type { Tag } from '../names/tag.js';
 import type { Doubt } from '../routing/instance-memory.js';
 import type { Reason } from '../routing/lane-index.js';
@@ -6,24 +6,24 @@ import type { RegistryState } from '../routing/registry.js';
 import type { SettledVerdict } from '../routing/verdict.js';
 import type { TagSource } from '../rules/request-tag.js';
 
-/** Key in an instance's metadata under which its admin port is announced, as `host:port`. */
+/** Metadata key under which an instance announces its admin port, as `host:port`. */
 export const ADMIN_METADATA_KEY = 'lane.admin';
 
 /**
- * How a call came to its destination:
+ * How a call reached its destination:
  * - `lane`: an instance of its lane
- * - `base`: base, having no tag
- * - `fallback`: base, since its lane has no instance of the service
- * - `corrected`: the right instance, though the app had addressed one of another lane
- * - `none`: nowhere, since nothing may serve it (ELANE_UNAVAILABLE)
- * - `outside`: to a host that is no known service
+ * - `base`: base, because it has no tag
+ * - `fallback`: base, because its lane has no instance of the service
+ * - `corrected`: the right instance, although the app had addressed another one
+ * - `none`: nowhere, because nothing may serve it (ELANE_UNAVAILABLE)
+ * - `outside`: a host that is not a known service
  */
 export type TrafficRoute = (typeof TRAFFIC_ROUTES)[number];
 
 /** All of them. */
 export const TRAFFIC_ROUTES = ['lane', 'base', 'fallback', 'corrected', 'none', 'outside'] as const;
 
-/** The verdict on a call in the words of figures, decisions and spans. */
+/** The verdict on a call in the words of metrics, decisions and spans. */
 export function trafficRouteOf(verdict: SettledVerdict): TrafficRoute {
   switch (verdict.kind) {
     case 'unknown':
@@ -42,24 +42,24 @@ const ROUTES: Readonly<Record<Reason, TrafficRoute>> = {
   'in-lane': 'lane',
   'fell-back-to-base': 'fallback',
   'lane-not-here': 'fallback',
-  // Nothing usable is there, and the instance that was addressed is base.
+  // There is no usable instance, and the addressed one is base.
   none: 'base',
 };
 
-/** Requests of one tag that got it from the same source. */
+/** Requests with one tag from one source. */
 export interface RequestFigures {
-  /** null: base. {@link OTHER}: tags that came when there were too many. */
+  /** null: base. {@link OTHER}: tags beyond the limit. */
   readonly tag: Tag | null;
   readonly source: TagSource;
-  /** Requests that have been answered, or given up. */
+  /** Requests that were answered or abandoned. */
   readonly count: number;
-  /** Of those: answered with a 5xx, or not at all. One that its client gave up is no error of ours. */
+  /** Of those: answered with a 5xx, or not at all. A request that its client abandoned is not an error. */
   readonly errors: number;
 }
 
-/** Calls to one peer, of one tag, that went the same way. */
+/** Calls to one peer with one tag and route. */
 export interface CallFigures {
-  /** A service; or, outside known services, `(internal)` or `(external)` hosts. {@link OTHER}: peers that came when there were too many. */
+  /** A service; or, outside known services, `(internal)` or `(external)` hosts. {@link OTHER}: peers beyond the limit. */
   readonly peer: string;
   readonly tag: Tag | null;
   readonly route: TrafficRoute;
@@ -73,7 +73,7 @@ export interface DurationFigures {
   readonly tag: Tag | null;
   readonly count: number;
   readonly sumSeconds: number;
-  /** How many took so long at most, cumulative, in the order of {@link DURATION_BOUNDS_SECONDS}; the rest took longer. */
+  /** How many took at most that long, cumulative, in the order of {@link DURATION_BOUNDS_SECONDS}; the rest took longer. */
   readonly buckets: readonly number[];
 }
 
@@ -88,7 +88,7 @@ export interface TrafficReport {
   readonly requests: readonly RequestFigures[];
   readonly durations: readonly DurationFigures[];
   readonly calls: readonly CallFigures[];
-  /** Requests and calls that are counted under {@link OTHER}. */
+  /** Requests and calls counted under {@link OTHER}. */
   readonly overflow: { readonly requests: number; readonly calls: number };
 }
 
@@ -99,29 +99,29 @@ export interface DecisionReport {
   readonly peer: string;
   readonly tag: Tag | null;
   readonly outcome: TrafficRoute;
-  /** Where it went, `ip:port`; null where it went nowhere. */
+  /** Where it went, `ip:port`; null: nowhere. */
   readonly instance: string | null;
   /** The service that called. */
   readonly caller: string;
 }
 
-/** How far a drain is: `withdrawing` from the registry, `settling` until peers have heard, `drained`, or at its `deadline` before that. */
+/** State of a drain: `withdrawing` from the registry, `settling` until peers have heard, `drained`, or at its `deadline` before that. */
 export type DrainState = 'withdrawing' | 'settling' | 'drained' | 'deadline';
 
 /** A line of `POST /drain?settleSeconds=N&deadlineSeconds=N`, which answers in lines of JSON; the last one is `drained` or `deadline`. */
 export interface DrainReport {
   readonly state: DrainState;
   readonly elapsedSeconds: number;
-  /** Instances taken out of the registry. */
+  /** Deregistered instances. */
   readonly withdrawn: number;
-  /** Where it was asked for again: the same drain is told of. */
+  /** Whether the drain had already been requested: this reports the same one. */
   readonly isRepeated?: true;
   readonly inFlight: number;
-  /** What went wrong on the way, each in a sentence. */
+  /** What went wrong, each in a sentence. */
   readonly problems: readonly string[];
 }
 
-/** An instance as an agent has it in use. */
+/** An instance that an agent knows. */
 export interface InstanceReport {
   /** `ip:port`. */
   readonly address: string;
@@ -129,32 +129,32 @@ export interface InstanceReport {
   readonly tag: Tag | null;
   /** Whether calls may go to it. */
   readonly usable: boolean;
-  /** Who listed it last: the registry asked by the agent, the app's own client of it, or a snapshot of an earlier run. */
+  /** Who listed it last: the agent's own connection, the app's client, or a snapshot of an earlier run. */
   readonly source: 'registry' | 'sdk' | 'snapshot';
-  /** Since when the list is as it is, or since when it lacks this instance. */
+  /** Age of the list, or since when it lacks this instance. */
   readonly listedSecondsAgo: number;
-  /** Why it would be taken away, if the registry were believed; null: nothing is in doubt. */
+  /** Why the registry would remove it; null: not in doubt. */
   readonly doubt: Doubt | null;
-  /** For how long it has been; null: it isn't. */
+  /** How long it has been in doubt; null: not in doubt. */
   readonly doubtedSeconds: number | null;
-  /** So long it is left alone still, as it refused connections; null: it is not. */
+  /** How much longer it gets no calls because it refused connections; null: it does get calls. */
   readonly leftAloneSeconds: number | null;
-  /** So long it gets no calls still, as it answered server errors; null, or absent of agents before 0.2: it is not ejected. */
+  /** How much longer it is ejected; null, or absent in agents before 0.2: not ejected. */
   readonly ejectedSeconds?: number | null;
-  /** Whether it gets no calls as enough others of its lane are nearer to the agent; absent of agents before 0.2. */
+  /** Whether it gets no calls because enough others of its lane are nearer; absent in agents before 0.2. */
   readonly passedOver?: boolean;
 }
 
-/** A service as an agent knows it. */
+/** A service that an agent knows. */
 export interface KnownServiceReport {
   readonly service: string;
   readonly group: string;
-  /** Where the app's own client discovers in another namespace than calls by name do, that; null: the registry's, as `registry` tells it. */
+  /** The namespace of the app's own client, if it differs from that of calls by name; null: the one in `registry`. */
   readonly namespace: string | null;
-  /** Those of its name that are the service's, besides the one that is not written. */
+  /** Ports of its name that belong to the service, besides the unwritten one. */
   readonly ports: readonly number[];
   readonly instances: readonly InstanceReport[];
-  /** Instances that are left out here, there being so many. */
+  /** How many instances are omitted here. */
   readonly omitted: number;
 }
 
@@ -166,39 +166,39 @@ export interface StatusReport {
   readonly node: string;
   readonly service: string;
   readonly tag: Tag | null;
-  /** false: being drained. */
+  /** false: draining. */
   readonly ready: boolean;
-  /** null: not asked to. */
+  /** null: no drain requested. */
   readonly drain: DrainReport | null;
   readonly uptimeSeconds: number;
-  /** As in force, by the names of the option file; secrets are left out. */
+  /** Values in force, by their names in the options file; without secrets. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly laneGroups: {
-    /** null: none are known. */
+    /** null: none known. */
     readonly origin: 'store' | 'snapshot' | 'file' | null;
     readonly md5: string | null;
     readonly groups: number;
-    /** Of the newest document, where it was refused; the last good one is in force. */
+    /** Problems of the newest document, if it was refused; the last good one is in force. */
     readonly problems: ReadonlyArray<{ readonly path: string; readonly message: string }>;
   };
-  /** Where services are learnt from; null: nothing has been asked of it yet. */
+  /** Where services are learnt from; null: not used yet. */
   readonly registry: Omit<RegistryState, 'addresses'> | null;
   /** What the app has registered. */
   readonly registrations: ReadonlyArray<{ readonly service: string; readonly address: string; readonly withdrawn: boolean }>;
-  /** `on`; `waiting`: its library has not been loaded; `disabled` by LANE_DISABLE; `failed`: it could not be installed, or took itself out. */
+  /** `on`; `waiting`: its library has not been loaded; `disabled` by LANE_DISABLE; `failed`: it could not be installed, or disabled itself. */
   readonly instrumentations: ReadonlyArray<{
     readonly name: string;
     readonly state: 'on' | 'waiting' | 'disabled' | 'failed';
     readonly failures: number;
   }>;
-  /** Services that this process has called or listed, as it has them in use; none are told where the registry never forgets. */
+  /** Services that this process has called or listed, with their instances in use; empty if the registry never forgets. */
   readonly services: readonly KnownServiceReport[];
-  /** Where this process is, for LANE_NEAR; null: it isn't known. Absent of agents before 0.2. */
+  /** Where this process is, for LANE_NEAR; null: unknown. Absent in agents before 0.2. */
   readonly place?: { readonly zone: string | null; readonly region: string | null };
   readonly tags: {
-    /** Values that are no tags: ignored. */
+    /** Values that are not tags, and were ignored. */
     readonly malformed: number;
-    /** Requests in which two formats told different tags: the first counted. */
+    /** Requests in which two formats had different tags: the first counted. */
     readonly disagreeing: number;
   };
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { wrap, type Method, type Replaceable } from './wrap.js';
 
@@ -14,6 +15,20 @@ const louder = (original: Method) =>
   };
 
 describe('a wrapped method', () => {
+  test('may put another function into its own place, until it is undone', () => {
+    const target = new Base();
+    const undo = wrap(target, 'greet', (original: Base['greet'], become) => {
+      return function first(this: Base, name: string): string {
+        become((again) => `once more ${again}`);
+        return original.call(this, name);
+      };
+    });
+    const { greet } = target;
+    expect([target.greet('ann'), target.greet('ann'), greet('ann')]).toEqual(['hello ann', 'once more ann', 'once more ann']);
+    undo?.();
+    expect([target.greet('ann'), greet.call(target, 'ann')]).toEqual(['hello ann', 'hello ann']);
+  });
+
   test('calls ours, and looks like the original', () => {
     class Greeter extends Base {
       override greet(name: string): string {
@@ -28,7 +43,7 @@ describe('a wrapped method', () => {
     expect(Object.getOwnPropertyDescriptor(Greeter.prototype, 'greet')).toEqual({ ...before, value: greet });
   });
 
-  test('is as it was after undoing', () => {
+  test('is restored by undoing', () => {
     const own = { greet: () => 'hello' };
     const before = Object.getOwnPropertyDescriptor(own, 'greet');
     const undo = wrap(own, 'greet', louder);
@@ -56,7 +71,7 @@ describe('a wrapped method', () => {
     expect(ours()).toBe('hello');
   });
 
-  test('that was inherited calls what the parent has by then, inert or not', () => {
+  test('that was inherited calls the current method of the parent, inert or not', () => {
     class Parent extends Base {}
     class Child extends Parent {}
     const undo = wrap(Child.prototype, 'greet', louder);
@@ -71,7 +86,7 @@ describe('a wrapped method', () => {
     expect(ours.call(new Child(), 'you')).toBe('good evening you');
   });
 
-  test.each(['greet', 'emit'])('that was inherited calls what the class has that its object has by then (%s)', (name) => {
+  test.each(['greet', 'emit'])("that was inherited calls the method of its object's current class (%s)", (name) => {
     const own = Object.create({ [name]: () => 'hello' }) as Record<string, () => string>;
     wrap(own, name, louder);
     Object.setPrototypeOf(own, { [name]: () => 'good evening' });
@@ -94,7 +109,7 @@ describe('a wrapped method', () => {
     expect(own.greet()).toBe('hello!!');
   });
 
-  test('is not wrapped again beneath what somebody else has put on top', () => {
+  test('is not wrapped again below the wrapper of somebody else', () => {
     const own = { greet: () => 'hello' };
     wrap(own, 'greet', louder);
     const ours = own.greet;
@@ -103,11 +118,37 @@ describe('a wrapped method', () => {
     expect(own.greet()).toBe('hello!?');
   });
 
-  test('keeps what else the function has', () => {
+  test('has the text of the original', () => {
+    const own = { greet: (name: string) => `hello ${name}` };
+    const before = String(own.greet);
+    wrap(own, 'greet', louder);
+    expect(String(own.greet)).toBe(before);
+  });
+
+  test('is enumerable by for…in on a prototype, and not an own key of objects that inherit it', () => {
+    const parent = Object.assign(function Parent() {}, { prototype: { greet: () => 'hello' } });
+    class Child extends (parent as unknown as new () => { greet(): string }) {}
+    const keysIn = (value: object): string[] => {
+      const keys: string[] = [];
+      for (const key in value) keys.push(key);
+      return keys;
+    };
+    wrap(Child.prototype, 'greet', louder);
+    const child = new Child();
+    expect(keysIn(child)).toEqual(['greet']);
+    wrap(child, 'greet', louder, Symbol('other'));
+    expect([child.greet(), Object.keys(child)]).toEqual(['hello!!', []]);
+  });
+
+  test('keeps other properties of the function, as its own', () => {
     const greet = Object.assign(() => 'hello', { loud: false });
     const own = { greet };
     wrap(own, 'greet', louder);
-    expect(own.greet.loud).toBe(false);
+    expect(Object.entries(own.greet)).toEqual([['loud', false]]);
+    expect([String(own.greet), inspect(own.greet)]).toEqual([String(greet), inspect(greet)]);
+    own.greet.loud = true;
+    expect(greet.loud).toBe(true);
+    expect(wrap(own, 'greet', louder)).toBeUndefined();
     expect(() => new (own.greet as unknown as new () => object)()).toThrow(TypeError);
   });
 
@@ -118,7 +159,7 @@ describe('a wrapped method', () => {
     expect(own.greet()).toBe('hello!');
   });
 
-  test('that can be written but not configured is wrapped all the same', () => {
+  test('that is writable but not configurable is also wrapped', () => {
     const own = Object.defineProperty({} as { greet(): string }, 'greet', {
       value: () => 'hello',
       writable: true,
@@ -163,7 +204,7 @@ describe('a wrapped class', () => {
     ],
   ];
 
-  test.each(variants)('by %s makes instances, has statics, and can be extended', (_, make) => {
+  test.each(variants)('by %s makes instances, has statics, and can be extended', (by, make) => {
     const exports = { Point };
     const undo = wrap(exports, 'Point', make);
     expect(exports.Point).not.toBe(Point);
@@ -180,13 +221,15 @@ describe('a wrapped class', () => {
     ]);
     expect(derived.made).toBe(Derived);
     expect([exports.Point.name, exports.Point.length, exports.Point.origin]).toEqual(['Point', 1, 'here']);
+    // A subclass is another class to look at.
+    if (by !== 'a subclass') expect(inspect(exports.Point)).toBe(inspect(Point));
     const Ours = exports.Point;
     undo?.();
     expect(exports.Point).toBe(Point);
     expect(new Ours(1).x).toBe(1);
   });
 
-  test('does not make a class of its that extends it look wrapped', () => {
+  test('does not make a class that extends it look wrapped', () => {
     class Further extends Point {}
     const exports = { Point, Further };
     wrap(exports, 'Point', (original: typeof Point) => class extends original {});

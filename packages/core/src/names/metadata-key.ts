@@ -1,2 +1,2 @@
-/** The metadata key by which instances of ours tell their tag, and those of Polaris by default (`LaneRouter.INTERNAL_INSTANCE_LANE_KEY`). */
+/** The metadata key with the tag of our instances, and by default of Polaris' (`LaneRouter.INTERNAL_INSTANCE_LANE_KEY`). */
 export const LANE_METADATA_KEY = 'lane';

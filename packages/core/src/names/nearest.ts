@@ -1,21 +1,21 @@
 /** Longer words are compared by their beginnings. */
 const MAX_COMPARED_LENGTH = 60;
-/** At least so much of two names has to be the same for one to be taken for the other mistyped. */
+/** How much of two names must be equal for one to count as the other mistyped. */
 const SIMILAR = 0.6;
 
 /** How sure one has to be. */
 export interface NearestOptions {
-  /** Only a name with a mistyped word, or a word too many beside one: for who would change something, or call it wrong, by that. */
+  /** Only a name with a mistyped word, perhaps plus an extra one: for callers who change something, or report an error. */
   readonly surely?: boolean;
 }
 
 /**
- * The known name that another was most likely meant to be; undefined where none is like it.
+ * The known name that was most likely meant; undefined if none is similar.
  *
- * Word by word first, since that is how names are made: `spring-clud-a-base-gray` is `spring-cloud-a-gray` rather than
- * `spring-cloud-a-base`, as the last word says what it is. A word that is mistyped is a mistake; names that differ by whole words alone
+ * Names are compared word by word first: `spring-clud-a-base-gray` is `spring-cloud-a-gray` rather than
+ * `spring-cloud-a-base`, because the last word says what it is. A mistyped word is a mistake; names that differ only by whole words
  * (`shop-orders` and `shop-users`, `web-v1` and `web-v2`, `cd-server` and `cd-dex-server`) are two names, and both may exist. Unless it
- * has to be sure, a name is taken, too, that differs by two letters as a whole, or is the other one cut short.
+ * has to be sure, it also accepts a name that differs by two letters in total, or is the other one truncated.
  */
 export function nearest(name: string, known: Iterable<string>, { surely = false }: NearestOptions = {}): string | undefined {
   let best: string | undefined;

@@ -35,7 +35,7 @@ describe('isTag', () => {
     expect(isTag(value)).toBe(false);
   });
 
-  test.each([undefined, null, 42, true, ['gray'], { length: 4 }, new String('gray')])('rejects what is no string: %j', (value) => {
+  test.each([undefined, null, 42, true, ['gray'], { length: 4 }, new String('gray')])('rejects a value that is not a string: %j', (value) => {
     expect(isTag(value)).toBe(false);
   });
 

@@ -7,7 +7,7 @@ export const MAX_TAG_LENGTH = 64;
 /** What a tag consists of, in words, for error messages. */
 export const TAG_RULE = '1 to 64 characters of A-Z a-z 0-9 . _ -';
 
-/** Tells whether a value can be a tag. Anything else counts as no tag at all. */
+/** Whether a value is a valid tag. Anything else counts as no tag. */
 export function isTag(value: unknown): value is Tag {
   if (typeof value !== 'string') return false;
   const { length } = value;

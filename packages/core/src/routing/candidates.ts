@@ -1,4 +1,4 @@
-/** Which instance a call is tried on after one that refused the connection. */
+/** The next instance for a call after one that refused the connection. */
 import type { Instance } from './instance.js';
 import { pick, route, type Decision, type Reason } from './lane-index.js';
 import type { TableIndex } from './service-tables.js';
@@ -11,11 +11,11 @@ export interface Candidate {
 }
 
 /**
- * The next instance to try, of which `isTried` says no: one of the lane, unless the lane has had its tries; then one of base, where the lane's
- * fallback allows it. undefined: there is none. `random` gives a number in [0, 1).
+ * The next instance not yet `isTried`: one of the lane, unless the lane has used its tries; then one of base, if the lane's
+ * fallback allows it. undefined: there is none. `random` returns a number in [0, 1).
  *
- * Where near instances come first, the next one to try is far: what keeps a call from one instance may keep it from the whole zone, and the
- * lane has three tries. Who is ejected lives, and is asked before another lane is.
+ * If near instances come first, the next one to try is far: whatever blocks one instance may block the whole zone, and the
+ * lane has three tries. Ejected instances live and are tried before another lane; so are those that refused another call, which may have restarted.
  */
 export function nextCandidate(
   index: TableIndex,
@@ -25,6 +25,11 @@ export function nextCandidate(
   random: () => number,
 ): Candidate | undefined {
   const decision = route(index, tag);
+  if (decision.reason === 'fell-back-to-base' && !isLaneSpent) {
+    const lost = index.refused?.get(tag);
+    const instance = lost === undefined ? undefined : untried(lost, isTried, random);
+    if (instance !== undefined) return { instance, reason: 'in-lane' };
+  }
   if (decision.reason !== 'in-lane' || !isLaneSpent) {
     const instance = untriedOf(index, decision, isTried, random);
     if (instance !== undefined) return { instance, reason: decision.reason };
@@ -47,7 +52,7 @@ function untriedOf(
   return from(far?.get(lane)?.decision) ?? from(decision) ?? from(ejected?.get(lane));
 }
 
-/** By weight where that gives one; else any, from a random place on. */
+/** By weight if that finds one; else any, from a random position on. */
 function untried(decision: Decision, isTried: (instance: Instance) => boolean, random: () => number): Instance | undefined {
   const { instances } = decision;
   const chosen = pick(decision, random);

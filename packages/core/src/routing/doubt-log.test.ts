@@ -13,7 +13,7 @@ const instanceAt = (port: number, tag?: string): Instance => ({
   metadata: tag === undefined ? {} : { lane: tag },
 });
 
-test('of a registry that forgets, one line tells as it begins and one as it is over, whatever the number of services', () => {
+test('logs one line when a registry starts to forget and one when it is over, for any number of services', () => {
   let alarms: Array<() => void> = [];
   const clock = {
     nowMs: () => 0,
@@ -46,12 +46,12 @@ test('of a registry that forgets, one line tells as it begins and one as it is o
   expect(lines).toEqual([]);
   ring();
   expect(lines).toEqual([
-    'warn: the registry takes away many instances at once: 3 of 3 of a, 3 of 3 of b, 3 of 3 of c, and of 2 other services. ' +
-      'It may have forgotten them: they stay in use until it has said so for 40 s, or they refuse connections',
+    'warn: the registry dropped many instances at once: 3 of 3 of a, 3 of 3 of b, 3 of 3 of c, and of 2 other services. ' +
+      'It may have lost them: they stay in use until it has omitted them for 40 s, or until they refuse connections',
   ]);
   for (const key of services) tables.update(key, instances);
   ring();
   expect(lines.slice(1)).toEqual([
-    'info: the registry and what is in use agree again: 3 instances of a, 3 instances of b, 3 instances of c, and of 2 other services',
+    'info: the registry lists all instances in use again: 3 instances of a, 3 instances of b, 3 instances of c, and of 2 other services',
   ]);
 });

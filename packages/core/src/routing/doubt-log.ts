@@ -1,35 +1,23 @@
 import type { Log } from '../log.js';
+import { gathering, listed } from './gathered.js';
 import { SYSTEM_CLOCK, type Clock, type ServiceDoubts } from './service-tables.js';
 
-/** Services named in one line. */
-const MAX_NAMED = 3;
-/** A registry that forgets forgets of many services at once: so long is gathered what one line tells. */
-const GATHER_MS = 1_000;
-
-/** Says in the log, one line for all services together, when a registry takes instances away in bulk, and when that is over. */
+/** Logs, in one line for all services, when a registry drops instances in bulk, and when that is over. */
 export class DoubtLog {
   readonly #log: Log;
   readonly #holdMs: () => number;
-  readonly #clock: Clock;
   readonly #open = new Set<string>();
-  #gathered: ServiceDoubts[] = [];
+  /** Notes that a service is in doubt, or no longer. */
+  readonly note: (doubts: ServiceDoubts) => void;
 
   constructor(log: Log, holdMs: () => number, clock: Clock = SYSTEM_CLOCK) {
     this.#log = log;
     this.#holdMs = holdMs;
-    this.#clock = clock;
+    this.note = gathering(clock, (gathered) => this.#tell(gathered));
   }
 
-  /** Takes note of a service of which something is in doubt, or nothing any more. */
-  note(doubts: ServiceDoubts): void {
-    if (this.#gathered.length === 0) this.#clock.after(GATHER_MS, () => this.#tell());
-    this.#gathered.push(doubts);
-  }
-
-  #tell(): void {
-    const gathered = this.#gathered;
-    this.#gathered = [];
-    // The last word on each.
+  #tell(gathered: readonly ServiceDoubts[]): void {
+    // The latest state of each.
     const last = new Map(gathered.map((doubts) => [doubts.key.name, doubts]));
     const begun: ServiceDoubts[] = [];
     const over: ServiceDoubts[] = [];
@@ -40,16 +28,15 @@ export class DoubtLog {
     for (const { key } of begun) this.#open.add(key.name);
     if (begun.length > 0) {
       this.#log.warn(
-        `the registry takes away many instances at once: ${listed(begun, ({ key, doubted, of }) => `${doubted} of ${of} of ${key.name}`)}. ` +
-          `It may have forgotten them: they stay in use until it has said so for ${this.#holdMs() / 1_000} s, or they refuse connections`,
+        `the registry dropped many instances at once: ${listed(begun, ({ key, doubted, of }) => `${doubted} of ${of} of ${key.name}`, others)}. ` +
+          `It may have lost them: they stay in use until it has omitted them for ${this.#holdMs() / 1_000} s, or until they refuse connections`,
       );
     }
     if (over.length > 0)
-      this.#log.info(`the registry and what is in use agree again: ${listed(over, ({ key, of }) => `${of} instances of ${key.name}`)}`);
+      this.#log.info(`the registry lists all instances in use again: ${listed(over, ({ key, of }) => `${of} instances of ${key.name}`, others)}`);
   }
 }
 
-function listed(all: readonly ServiceDoubts[], tell: (doubts: ServiceDoubts) => string): string {
-  const told = all.slice(0, MAX_NAMED).map(tell).join(', ');
-  return all.length > MAX_NAMED ? `${told}, and of ${all.length - MAX_NAMED} other services` : told;
+function others(count: number): string {
+  return `of ${count} other services`;
 }

@@ -1,4 +1,4 @@
-/** Why a call goes to which instances, for people. The verdict is that which a call gets, never a second one. */
+/** Explains to people which instances a call may go to. It uses the same verdict that a call gets. */
 import type { Instance } from './instance.js';
 import { route, type Decision, type Fallback, type Reason } from './lane-index.js';
 import { judgeByName, type Redirect, type Unavailable } from './verdict.js';
@@ -6,21 +6,21 @@ import { isBaseInstance, type ServiceTable } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
 /**
- * What an instance is to a call. A closed set:
+ * The role of an instance for a call. A closed set:
  * - `serves`: the call may go there
- * - `unhealthy`, `disabled`, `no-weight`: it can't serve anybody (its weight is 0)
- * - `base-not-used`: a base instance, and the lane serves, or there is no fallback to base
- * - `lane-not-here`: it carries the tag, and no lane group has an enabled lane of it with this service
- * - `other-lane`: it carries a tag that the call does not have
+ * - `unhealthy`, `disabled`, `no-weight` (0): it can't serve anybody
+ * - `base-not-used`: a base instance, while the lane serves, or without a fallback to base
+ * - `lane-not-here`: it has the tag, but no lane group has an enabled lane of it with this service
+ * - `other-lane`: it has another tag than the call
  */
 export type InstanceRole = 'serves' | 'unhealthy' | 'disabled' | 'no-weight' | 'base-not-used' | 'lane-not-here' | 'other-lane';
 
-/** An instance of the service that is called, and what it is to the call. */
+/** An instance of the called service, and its role. */
 export interface ExplainedInstance {
   readonly instance: Instance;
   readonly tag: Tag | undefined;
   readonly role: InstanceRole;
-  /** Its part of such calls, 0 to 1. */
+  /** Its share of such calls, 0 to 1. */
   readonly share: number;
 }
 
@@ -28,10 +28,10 @@ export interface ExplainedInstance {
 export interface HopExplanation {
   readonly service: string;
   readonly tag: Tag | undefined;
-  /** What becomes of such a call where it is made by name. */
+  /** The verdict on such a call by name. */
   readonly verdict: (Redirect | Unavailable)['kind'];
   readonly reason: Reason;
-  /** What holds where the lane has no instance; undefined for untagged calls, and where the lane is not here. */
+  /** The fallback if the lane has no instance; undefined for untagged calls, and if the lane is not here. */
   readonly fallback: Fallback | undefined;
   readonly instances: readonly ExplainedInstance[];
 }
@@ -68,7 +68,7 @@ function roleOf(instance: Instance, table: ServiceTable, tag: Tag | undefined, d
 }
 
 function sharesOf({ instances }: Decision): (instance: Instance) => number {
-  // By the largest first, as the table of chances has it: a sum of finite weights can itself be infinite.
+  // Divided by the largest first, like the alias table: a sum of finite weights can be infinite.
   const largest = instances.reduce((most, { weight }) => Math.max(most, weight), 0);
   const part = ({ weight }: Instance): number => (largest === Infinity ? (weight === Infinity ? 1 : 0) : weight / largest);
   const total = instances.reduce((sum, instance) => sum + part(instance), 0);

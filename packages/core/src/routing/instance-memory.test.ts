@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { InstanceMemory } from './instance-memory.js';
 import type { Instance } from './instance.js';
 import { isUsable } from './lane-index.js';
+import type { InstanceTagReader } from '../wire/formats.js';
 
 const HOLD_MS = 40_000;
-const tagOf = ({ metadata }: Instance): string | undefined => metadata['lane'];
+const readTag: InstanceTagReader = (metadata) => metadata?.['lane'];
+const tagOf = ({ metadata }: Instance): string | undefined => readTag(metadata);
 
 /** An instance in short: `b1`, `b2` are base, `g1`, `g2` gray; its name is its address. */
 function one(name: string, changes: Partial<Instance> = {}): Instance {
@@ -19,7 +21,7 @@ const told = (memory: InstanceMemory, list: readonly Instance[], nowMs: number, 
   return served(memory.instances(nowMs));
 };
 const memoryOf = (...names: string[]): InstanceMemory => {
-  const memory = new InstanceMemory(HOLD_MS, tagOf);
+  const memory = new InstanceMemory(HOLD_MS, () => readTag);
   memory.tell(all(...names), 'registry', 0);
   return memory;
 };
@@ -33,7 +35,7 @@ const served = (instances: readonly Instance[]): string =>
 const FOUR = ['b1', 'b2', 'g1', 'g2'];
 const FOUR_SERVED = 'b1 b2 g1:gray g2:gray';
 
-describe('a list that takes many away at once is doubted, and they stay in use as they were', () => {
+describe('a list that removes many instances at once is doubted, and they stay in use unchanged', () => {
   test.each<[string, Instance[]]>([
     ['all', []],
     ['a lane', all('b1', 'b2')],
@@ -69,6 +71,29 @@ describe('a list that takes many away at once is doubted, and they stay in use a
     expect(served(memory.instances(41_000))).toBe('b1 g2:gray');
   });
 
+  test('even if they are a majority only together with those already in doubt', () => {
+    const memory = memoryOf('b1', 'b2', 'b3', 'b4', 'g1', 'g2', 'g3');
+    const all7 = 'b1 b2 b3 b4 g1:gray g2:gray g3:gray';
+    // A lane is missing, then half of base, too.
+    expect(told(memory, all('b1', 'b2', 'b3', 'b4'), 1_000)).toBe(all7);
+    expect(told(memory, all('b1', 'b2'), 6_000)).toBe(all7);
+    // Each for as long as it has been missing.
+    expect(served(memory.instances(41_000))).toBe('b1 b2 b3 b4');
+    expect(served(memory.instances(46_000))).toBe('b1 b2');
+  });
+
+  test.each<[string, string[], string[], number]>([
+    ['together they are no more than half', ['b1', 'b2', 'b3', 'b4', 'b5', 'g1'], ['b1', 'b2', 'b3'], 6_000],
+    ['only one more is missing', ['b1', 'b2', 'g1', 'g2', 'g3'], ['b1'], 6_000],
+    ['the doubt is over', ['b1', 'b2', 'b3', 'b4', 'g1', 'g2', 'g3'], ['b1', 'b2'], 41_000],
+  ])('but not if %s', (_, names, left, atMs) => {
+    const memory = memoryOf(...names);
+    const base = names.filter((name) => name.startsWith('b'));
+    expect(told(memory, all(...base), 1_000)).toBe(served(all(...names)));
+    memory.tell(all(...left), 'registry', atMs);
+    expect(served(memory.instances(atMs)).replace(/ g.*/, '')).toBe(left.join(' '));
+  });
+
   test('or until they refuse connections', () => {
     const memory = memoryOf(...FOUR);
     memory.tell(all('b1', 'b2'), 'registry', 1_000);
@@ -79,7 +104,7 @@ describe('a list that takes many away at once is doubted, and they stay in use a
   });
 });
 
-describe('what is said of one instance is believed at once', () => {
+describe('a change of a single instance is believed at once', () => {
   test.each<[string, Instance[], string]>([
     ['it is gone', all('b1', 'b2', 'g1'), 'b1 b2 g1:gray'],
     ['it is unhealthy', [...all('b1', 'b2', 'g1'), one('g2', { healthy: false })], 'b1 b2 g1:gray'],
@@ -92,7 +117,7 @@ describe('what is said of one instance is believed at once', () => {
     expect(told(memoryOf(...FOUR), list, 1_000)).toBe(now);
   });
 
-  test('as is that a lane has gone which was disabled before', () => {
+  test('and so is the end of a lane that was disabled before', () => {
     const memory = memoryOf(...FOUR);
     memory.tell([...all('b1', 'b2', 'g1'), one('g2', { enabled: false })], 'registry', 1_000);
     memory.tell([...all('b1', 'b2'), one('g1', { enabled: false }), one('g2', { enabled: false })], 'registry', 2_000);
@@ -101,7 +126,7 @@ describe('what is said of one instance is believed at once', () => {
 });
 
 describe('trouble with the registry', () => {
-  test('makes each loss soon after it doubtful, and doubts last as long after it', () => {
+  test('makes each loss soon after it doubtful, and doubts last equally long after it', () => {
     const memory = memoryOf(...FOUR);
     memory.trouble(false, 1_000);
     memory.trouble(true, 9_000);
@@ -112,7 +137,7 @@ describe('trouble with the registry', () => {
     expect(served(memory.instances(70_000))).toBe('b1 g1:gray g2:gray');
   });
 
-  test('holds the time, as nobody says anything', () => {
+  test('stops the clock, because nobody reports anything', () => {
     const memory = memoryOf(...FOUR);
     memory.tell([], 'registry', 1_000);
     memory.trouble(false, 2_000);
@@ -120,7 +145,7 @@ describe('trouble with the registry', () => {
     expect(served(memory.instances(1_000_000))).toBe(FOUR_SERVED);
   });
 
-  test('that never ends keeps nobody for ever', () => {
+  test('that never ends keeps no instance forever', () => {
     const memory = memoryOf(...FOUR);
     memory.tell([], 'registry', 1_000);
     for (let nowMs = 2_000; nowMs < 121_000; nowMs += 1_000) memory.trouble(true, nowMs);
@@ -130,7 +155,7 @@ describe('trouble with the registry', () => {
 });
 
 describe('an instance that refuses connections', () => {
-  test('is left alone for a while, longer each time, until it takes one', () => {
+  test('is skipped for a while, longer each time, until it accepts one', () => {
     const memory = memoryOf(...FOUR);
     memory.refused('g1', 80, 0);
     expect(memory.instances(4_999).find(({ ip }) => ip === 'g1')?.healthy).toBe(false);
@@ -143,14 +168,14 @@ describe('an instance that refuses connections', () => {
     expect(memory.dueMs).toBe(11_000);
   });
 
-  test('is back at once when it registers anew', () => {
+  test('is back at once when it registers again', () => {
     const memory = memoryOf(...FOUR);
     memory.refused('g1', 80, 0);
     memory.tell(all('b1', 'b2', 'g2'), 'registry', 100);
     expect(told(memory, all(...FOUR), 200)).toBe(FOUR_SERVED);
   });
 
-  test('takes its lane to base, but base never to nobody', () => {
+  test('makes its lane fall back to base, but never leaves base without instances', () => {
     const memory = memoryOf('b1', 'g1');
     memory.refused('g1', 80, 0);
     expect(served(memory.instances(0))).toBe('b1');
@@ -159,7 +184,7 @@ describe('an instance that refuses connections', () => {
   });
 });
 
-describe('whatever a registry says, and in whatever order', () => {
+describe('for any reports of a registry, in any order', () => {
   const NAMES = ['b1', 'b2', 'b3', 'g1', 'g2', 'u1'];
   const listed = fc.constantFrom('gone', 'there', 'unhealthy', 'disabled', 'untagged', 'other') as fc.Arbitrary<string>;
   const step = fc.oneof(
@@ -184,10 +209,10 @@ describe('whatever a registry says, and in whatever order', () => {
       return [one(name, said === 'other' ? { metadata: { lane: 'other' } } : {})];
     });
 
-  test('a list that is said long enough is what is in use; an instance is in use as some list had it; each once', () => {
+  test('a list reported long enough is in use; each instance in use is as in some list; none is repeated', () => {
     fc.assert(
       fc.property(histories, fc.array(listed, { minLength: NAMES.length, maxLength: NAMES.length }), (history, last) => {
-        const memory = new InstanceMemory(HOLD_MS, tagOf);
+        const memory = new InstanceMemory(HOLD_MS, () => readTag);
         const ever = new Set<string>();
         const formOf = (instance: Instance): string => JSON.stringify([instance.ip, instance.enabled, instance.weight, instance.metadata]);
         let nowMs = 0;
@@ -217,7 +242,7 @@ describe('whatever a registry says, and in whatever order', () => {
     );
   });
 
-  test('no lane that lives loses its last instance to a registry that forgets for less than the hold', () => {
+  test('no live lane loses its last instance to a registry that forgets for less than the hold', () => {
     // The instances live on, and are told as they are; between such lists come lists that lack some of them.
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 100, max: 9_000 }), fc.subarray(NAMES)), { minLength: 1, maxLength: 20 }), (lists) => {

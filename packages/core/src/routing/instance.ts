@@ -6,16 +6,16 @@ export interface Instance {
   readonly weight: number;
   readonly healthy: boolean;
   readonly enabled: boolean;
-  /** It counts as unhealthy for nothing but that it refused connections: a lane that has nobody else, and no fallback, still asks it. */
+  /** Unhealthy only because it refused connections: a lane without other instances or fallback still tries it. */
   readonly refused?: boolean;
-  /** It counts as unhealthy for nothing but that it answered server errors again and again; others of its lane serve meanwhile. */
+  /** Unhealthy only because it is ejected; others of its lane serve meanwhile. */
   readonly ejected?: boolean;
-  /** It was ejected, and gets few calls until it has answered one. */
+  /** On probation after an ejection: it gets few calls until it has answered one. */
   readonly probed?: boolean;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** An instance as the registry has it: without what this process has found out by its own calls. */
+/** An instance as in the registry, without what this process has learnt from its own calls. */
 export function asListed(instance: Instance): Instance {
   const { refused, ejected, probed, ...listed } = instance;
   return refused === true || ejected === true ? { ...listed, healthy: true } : probed === undefined ? instance : listed;

@@ -155,7 +155,7 @@ describe('laws', () => {
   );
   const asked = fc.oneof(fc.constant(undefined), tag, fc.constant('made-up'));
 
-  test('never an instance outside the list, never one that can not serve, and `none` exactly if there is none', () => {
+  test('never chooses an instance outside the list or one that cannot serve; `none` exactly if there is none', () => {
     fc.assert(
       fc.property(instances, options, asked, (list, given, wanted) => {
         const decision = route(buildLaneIndex(list, rules(given)), wanted);
@@ -170,7 +170,7 @@ describe('laws', () => {
     );
   });
 
-  test('untagged never reaches a lane that is in force', () => {
+  test('an untagged request never reaches a lane that is in force', () => {
     fc.assert(
       fc.property(instances, options, (list, given) => {
         for (const one of route(buildLaneIndex(list, rules(given)), undefined).instances) {
@@ -184,7 +184,7 @@ describe('laws', () => {
     );
   });
 
-  test('tagged reaches its lane or what untagged reaches, never another lane, never a mixture', () => {
+  test('a tagged request reaches its lane or what an untagged one reaches, never another lane or a mixture', () => {
     fc.assert(
       fc.property(instances, options, asked, (list, given, wanted) => {
         const index = buildLaneIndex(list, rules(given));
@@ -195,7 +195,7 @@ describe('laws', () => {
     );
   });
 
-  test('fallback none never yields base in place of a lane', () => {
+  test('fallback none never yields base instead of a lane', () => {
     fc.assert(
       fc.property(instances, options, asked, (list, given, wanted) => {
         const { reason } = route(buildLaneIndex(list, rules({ ...given, fallback: 'none' })), wanted);
@@ -220,7 +220,7 @@ describe('laws', () => {
     );
   });
 
-  test('what can not serve changes nothing by being there', () => {
+  test('instances that cannot serve have no influence', () => {
     fc.assert(
       fc.property(instances, options, asked, (list, given, wanted) => {
         const decision = route(buildLaneIndex(list, rules(given)), wanted);
@@ -230,7 +230,7 @@ describe('laws', () => {
     );
   });
 
-  test('pick chooses among what is offered, for any weights and any chance', () => {
+  test('pick chooses among the offered instances, for any weights and any chance', () => {
     fc.assert(
       fc.property(
         instances,
@@ -248,7 +248,7 @@ describe('laws', () => {
     );
   });
 
-  test('a decision is shared, so nobody can change it', () => {
+  test('a decision is shared, and therefore immutable', () => {
     fc.assert(
       fc.property(instances, options, asked, (list, given, wanted) => {
         const before = [...list];
@@ -305,7 +305,7 @@ describe('pick', () => {
     for (const [i, share] of sharesOf(decisionOf(weights)).entries()) expect(share).toBeCloseTo(expected[i] as number, 4);
   });
 
-  test('weights that are none take no share and do not disturb the others', () => {
+  test('invalid weights take no share and do not affect the others', () => {
     const decision = decisionOf([NaN, 1, -5, 3, 0, -Infinity]);
     expect(decision.instances.map(({ weight }) => weight)).toEqual([1, 3]);
     expect(sharesOf(decision)).toEqual([expect.closeTo(0.25, 4), expect.closeTo(0.75, 4)]);
@@ -335,12 +335,12 @@ describe('pick', () => {
     expect(chiSquare).toBeLessThan(22.46);
   });
 
-  test('a chance of 1, which no generator should give, still chooses', () => {
+  test('a chance of 1, which no generator should return, still chooses', () => {
     const decision = decisionOf([1, 2, 3]);
     expect(decision.instances).toContain(pick(decision, () => 1));
   });
 
-  test('asks for chance once, and not at all where there is no choice', () => {
+  test('draws chance once, and not at all if there is no choice', () => {
     let asked = 0;
     const random = (): number => ++asked / 10;
     pick(decisionOf([1, 2, 3]), random);
@@ -365,7 +365,7 @@ describe('pick', () => {
 });
 
 describe('made-up tags', () => {
-  test('do not fill the memory, and are decided all the same', () => {
+  test('do not exhaust memory, and are still decided', () => {
     const index = indexOf('base1 gray1');
     for (let i = 0; i < 5000; i++) expect(route(index, `made-up-${i}`)).toMatchObject({ reason: 'fell-back-to-base', tag: `made-up-${i}` });
     expect(index.byTag.size).toBeLessThan(1000);
@@ -380,7 +380,7 @@ describe('made-up tags', () => {
   });
 });
 
-test('a lane that has nobody but who refused connections keeps them where base may not serve', () => {
+test('a lane with only refusing instances keeps them if base may not serve', () => {
   const gray: Instance = { ...instance('gray1'), healthy: false, refused: true };
   const of = (instances: readonly Instance[], fallback: Fallback): Decision => route(buildLaneIndex(instances, rules({ fallback })), 'gray');
   expect(of([instance('base1'), gray], 'base')).toMatchObject({ reason: 'fell-back-to-base', instances: [{ ip: 'base1' }] });

@@ -1,4 +1,5 @@
 import type { Instance } from './instance.js';
+import { inOneGo, NO_PAUSE, type Pace, type Steps } from './steps.js';
 import type { Tag } from '../names/tag.js';
 
 /** What serves a tagged request where the lane has no instance: the base (`base`) or nothing (`none`). */
@@ -66,11 +67,17 @@ export function isUsable(instance: Instance): boolean {
 
 /** Builds the index of one service. Costs time in proportion to the instances; requests then cost one look-up. */
 export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules): LaneIndex {
+  return inOneGo(laneIndexInSteps(instances, rules, NO_PAUSE));
+}
+
+/** As {@link buildLaneIndex}, a step at a time. */
+export function* laneIndexInSteps(instances: readonly Instance[], rules: IndexRules, pace: Pace): Steps<LaneIndex> {
   const tags = new Map<Instance, Tag>();
   const lanes = new Map<Tag, Instance[]>();
   const refused = new Map<Tag, Instance[]>();
   const base: Instance[] = [];
   for (const instance of instances) {
+    if (pace.isDue(4)) yield;
     const tag = rules.tagOf(instance);
     if (tag !== undefined) tags.set(instance, tag);
     const usable = isUsable(instance);
@@ -86,22 +93,31 @@ export function buildLaneIndex(instances: readonly Instance[], rules: IndexRules
       else others.push(instance);
     }
   }
-  const baseChances = buildChances(base, rules.shareOf);
+  const baseChances = yield* chancesInSteps(base, rules.shareOf, pace);
   const untagged = decide(base.length === 0 ? 'none' : 'base', base, undefined, baseChances);
   const byTag = new Map<Tag, Decision>();
-  for (const [tag, lane] of lanes) byTag.set(tag, decideTag(tag, lane, untagged, rules, refused.get(tag)));
+  for (const [tag, lane] of lanes) byTag.set(tag, yield* tagInSteps(tag, lane, untagged, rules, refused.get(tag), pace));
   return { tags, untagged, byTag, rules };
 }
 
 /** `refused`: of the lane, those that refused connections. Where nothing else may serve, the connection itself tells the caller. */
-function decideTag(tag: Tag, lane: readonly Instance[], untagged: Decision, rules: IndexRules, refused: readonly Instance[] = []): Decision {
+function* tagInSteps(
+  tag: Tag,
+  lane: readonly Instance[],
+  untagged: Decision,
+  rules: IndexRules,
+  refused: readonly Instance[] | undefined,
+  pace: Pace,
+): Steps<Decision> {
   const policy = rules.policyOf(tag);
   if (policy.use === 'base') {
     return untagged.instances.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('lane-not-here', untagged.instances, tag, untagged.chances);
   }
-  if (lane.length > 0) return decide('in-lane', lane, tag, buildChances(lane, rules.shareOf));
+  if (lane.length > 0) return decide('in-lane', lane, tag, yield* chancesInSteps(lane, rules.shareOf, pace));
   if (policy.fallback === 'none' || untagged.instances.length === 0) {
-    return refused.length === 0 ? decide('none', [], tag, NO_CHANCES) : decide('in-lane', refused, tag, buildChances(refused, rules.shareOf));
+    return refused === undefined
+      ? decide('none', [], tag, NO_CHANCES)
+      : decide('in-lane', refused, tag, yield* chancesInSteps(refused, rules.shareOf, pace));
   }
   return decide('fell-back-to-base', untagged.instances, tag, untagged.chances);
 }
@@ -118,7 +134,7 @@ export function route(index: LaneIndex, tag: Tag | undefined): Decision {
   if (tag === undefined) return index.untagged;
   const known = index.byTag.get(tag);
   if (known !== undefined) return known;
-  const decision = decideTag(tag, [], index.untagged, index.rules);
+  const decision = inOneGo(tagInSteps(tag, [], index.untagged, index.rules, undefined, NO_PAUSE));
   if (index.byTag.size < MAX_REMEMBERED_TAGS) (index.byTag as Map<Tag, Decision>).set(tag, decision);
   return decision;
 }
@@ -136,28 +152,56 @@ export function pick(decision: Decision, random: () => number): Instance | undef
 
 /** Builds the alias table of some instances by their weights, of which each has a share (above 0 and up to 1; by default all of it). */
 export function buildChances(instances: readonly Instance[], shareOf?: IndexRules['shareOf']): Chances {
+  return inOneGo(chancesInSteps(instances, shareOf, NO_PAUSE));
+}
+
+/** As {@link buildChances}, a step at a time. */
+export function* chancesInSteps(instances: readonly Instance[], shareOf: IndexRules['shareOf'], pace: Pace): Steps<Chances> {
   const { length } = instances;
   if (length <= 1) return NO_CHANCES;
+  // By the largest first: a sum of finite weights can itself be infinite.
+  let largest = 0;
+  for (let i = 0; i < length; i++) {
+    largest = Math.max(largest, (instances[i] as Instance).weight);
+    if (pace.isDue()) yield;
+  }
+  const scaled = new Float64Array(length);
+  let total = 0;
+  for (let i = 0; i < length; i++) {
+    const instance = instances[i] as Instance;
+    const { weight } = instance;
+    const share = (largest === Infinity ? (weight === Infinity ? 1 : 0) : weight / largest) * (shareOf === undefined ? 1 : shareOf(instance));
+    scaled[i] = share;
+    total += share;
+    if (pace.isDue()) yield;
+  }
+  // Those that have less than an even share from the left, those that have more from the right.
+  const waiting = new Uint32Array(length);
+  let small = 0;
+  let large = length;
+  for (let i = 0; i < length; i++) {
+    const share = ((scaled[i] as number) * length) / total;
+    scaled[i] = share;
+    if (share < 1) waiting[small++] = i;
+    else waiting[--large] = i;
+    if (pace.isDue()) yield;
+  }
   const probability = new Float64Array(length).fill(1);
   const alias = new Uint32Array(length);
-  // By the largest first: a sum of finite weights can itself be infinite.
-  const largest = instances.reduce((most, instance) => Math.max(most, instance.weight), 0);
-  const ofLargest = ({ weight }: Instance): number => (largest === Infinity ? (weight === Infinity ? 1 : 0) : weight / largest);
-  const shares = instances.map((instance) => ofLargest(instance) * (shareOf?.(instance) ?? 1));
-  const total = shares.reduce((sum, share) => sum + share, 0);
-  const scaled = shares.map((share) => (share * length) / total);
-  const small: number[] = [];
-  const large: number[] = [];
-  for (let i = 0; i < length; i++) ((scaled[i] as number) < 1 ? small : large).push(i);
-  while (small.length > 0 && large.length > 0) {
-    const less = small.pop() as number;
-    const more = large[large.length - 1] as number;
+  while (small > 0 && large < length) {
+    const less = waiting[--small] as number;
+    const more = waiting[large] as number;
     probability[less] = scaled[less] as number;
     alias[less] = more;
-    scaled[more] = (scaled[more] as number) + (scaled[less] as number) - 1;
-    if ((scaled[more] as number) < 1) small.push(large.pop() as number);
+    const left = (scaled[more] as number) + (scaled[less] as number) - 1;
+    scaled[more] = left;
+    if (left < 1) {
+      large++;
+      waiting[small++] = more;
+    }
+    if (pace.isDue()) yield;
   }
   // What remains is 1 up to rounding.
-  for (const rest of small) alias[rest] = rest;
+  for (; small > 0; small--) alias[waiting[small - 1] as number] = waiting[small - 1] as number;
   return { probability, alias };
 }

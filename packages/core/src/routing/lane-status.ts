@@ -4,7 +4,7 @@ import type { LaneGroup, LaneRules } from '../rules/types.js';
 import { isBaseInstance, type ServiceTable } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
-/** How many instances there are, and how many of them can serve. */
+/** Number of instances, and of usable ones. */
 export interface InstanceCount {
   readonly usable: number;
   readonly total: number;
@@ -33,12 +33,12 @@ export interface ServiceStatus {
   readonly otherTags: ReadonlyArray<InstanceCount & { readonly tag: Tag }>;
 }
 
-/** A lane as the matrix has it in its head. */
+/** A lane in the matrix's header. */
 export interface LaneHead {
   readonly lane: string;
   readonly tag: Tag;
   readonly enabled: boolean;
-  /** What the lane itself says; undefined: what each caller's LANE_FALLBACK says. */
+  /** The lane's own setting; undefined: each caller's LANE_FALLBACK. */
   readonly fallback: Fallback | undefined;
   readonly rules: number;
 }
@@ -52,8 +52,8 @@ export interface GroupStatus {
 }
 
 /**
- * The matrix of each group. `tableOf` gives what the registry says of a service, built under these rules; undefined where it knows
- * none of that name.
+ * The matrix of each group. `tableOf` returns a service's table, built under these rules; undefined if the registry does not know
+ * the service.
  */
 export function laneStatus(rules: LaneRules, tableOf: (service: string) => ServiceTable | undefined): readonly GroupStatus[] {
   return rules.document.groups.map((group) => ({
@@ -87,7 +87,7 @@ function serviceStatus(group: LaneGroup, service: string, rules: LaneRules, tabl
     count.total += 1;
   }
   const lanes = group.lanes.map(({ name, tag }): LaneCell => {
-    // A tag that counts as none is routed like none.
+    // A tag that counts as none is routed as none.
     const reason = table === undefined ? 'none' : route(table.index, rules.isDisabledTag(tag) ? undefined : tag).reason;
     return { lane: name, tag, ...(byTag.get(tag) ?? { usable: 0, total: 0 }), servedBy: SERVED_BY[reason], reason };
   });

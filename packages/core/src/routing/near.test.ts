@@ -6,7 +6,7 @@ import { DEFAULT_FORMATS } from '../wire/formats.js';
 import { nextCandidate } from './candidates.js';
 import type { Instance } from './instance.js';
 import { isUsable, pick, route, type Fallback } from './lane-index.js';
-import { DEFAULT_NEAR_POLICY, placeOf, type NearPolicy, type Place } from './near.js';
+import { DEFAULT_NEAR_POLICY, placeOf, type NearPolicy, type Place } from './near-policy.js';
 import { DEFAULT_OUTLIER_POLICY } from './outlier.js';
 import { ServiceTables, type ServiceKey, type ServiceTablesOptions } from './service-tables.js';
 import { ManualClock } from './testing/manual-clock.js';
@@ -95,30 +95,30 @@ describe('circles', () => {
 });
 
 describe('the lane comes first', () => {
-  test('a lane that is far serves its calls, however near base and others are', () => {
+  test('a far lane serves its calls, however near base and others are', () => {
     const tables = tablesOf('base-a1 base-x1 blue-a1 gray-x1 gray-y1');
     expect(served(tables, 'gray')).toBe('in-lane: gray-x1 gray-y1');
     expect(served(tables, 'blue')).toBe('in-lane: blue-a1');
     expect(served(tables)).toBe('base: base-a1');
   });
 
-  test('who falls back to base gets the near instances of base', () => {
+  test('a request that falls back to base gets near base instances', () => {
     expect(served(tablesOf('base-a1 base-x1 gray-a1:down'), 'gray')).toBe('fell-back-to-base: base-a1');
   });
 
-  test('thresholds are asked for each lane by itself', () => {
+  test('thresholds apply to each lane separately', () => {
     const tables = tablesOf('base-a1 base-x1 base-x2 gray-a1 gray-x1', { near: { ...ZONE, share: 0.5 } });
     expect(served(tables)).toBe('base: base-a1 base-x1 base-x2');
     expect(served(tables, 'gray')).toBe('in-lane: gray-a1');
   });
 
-  test('a far instance keeps its tag, so that a call to its address is corrected as ever', () => {
+  test('a far instance keeps its tag, so that a call to its address is corrected as usual', () => {
     const tables = tablesOf('base-a1 gray-a1 gray-x1');
     expect(tables.get(KEY)?.index.tags.get(tables.findByAddress('gray-x1', 80)?.instance as Instance)).toBe('gray');
   });
 });
 
-describe('who is away counts as absent', () => {
+describe('unavailable instances count as absent', () => {
   const remembering = { holdMs: () => 0 } as const;
 
   test('an instance that refuses connections, until it takes one again', () => {
@@ -130,10 +130,13 @@ describe('who is away counts as absent', () => {
     expect(served(tables)).toBe('base: base-a1');
   });
 
-  test('an ejected one; and while it is probed its zone does not rest upon it', () => {
+  test('an ejected one; and while it is probed, its zone does not depend on it', () => {
     const clock = new ManualClock();
     const tables = tablesOf('base-a1 base-x1 base-x2', { ...remembering, clock, outlier: { ...DEFAULT_OUTLIER_POLICY, serverErrors: 2 } });
-    for (let i = 0; i < 2; i++) tables.responded(KEY, 'base-a1', 80, 500);
+    for (let i = 0; i < 2; i++) {
+      tables.responded(KEY, 'base-a1', 80, 500);
+      for (let good = 0; good < 20; good++) tables.responded(KEY, 'base-x1', 80, 200);
+    }
     expect(served(tables)).toBe('base: base-x1 base-x2');
     clock.pass(31_000);
     expect(served(tables)).toBe('base: base-a1 base-x1 base-x2');
@@ -141,7 +144,7 @@ describe('who is away counts as absent', () => {
     expect(served(tables)).toBe('base: base-a1');
   });
 
-  test('one that warms up takes its rising share among all, then the calls of its zone', () => {
+  test('one that is warming up takes its rising share among all, then the calls of its zone', () => {
     const clock = new ManualClock();
     const tables = tablesOf('', { clock });
     const warming = { ...one('base-a1'), metadata: { ...one('base-a1').metadata, ...warmupMetadata(clock.epochMs(), 60_000) } };
@@ -152,7 +155,7 @@ describe('who is away counts as absent', () => {
   });
 });
 
-test('tables follow as soon as it is known where this process is, and other lane groups', () => {
+test("tables follow the process's own place once it is known, and changed lane groups", () => {
   const tables = tablesOf('base-a1 base-x1 gray-a1 gray-x1', { place: {} });
   expect(served(tables)).toBe('base: base-a1 base-x1');
   tables.setPlace({ zone: 'x' });
@@ -167,7 +170,7 @@ test('tables follow as soon as it is known where this process is, and other lane
   expect(served(tables)).toBe('base: base-x1 gray-x1');
 });
 
-describe('a connection that does not come about', () => {
+describe('a failed connection', () => {
   const RANDOM = (): number => 0.5;
   const triedOf = (tables: ServiceTables, tag: string | undefined, tries: number): string[] => {
     const index = tables.get(KEY)?.index as NonNullable<ReturnType<ServiceTables['get']>>['index'];
@@ -180,17 +183,17 @@ describe('a connection that does not come about', () => {
     return tried.map(({ ip }) => ip);
   };
 
-  test('goes on in another zone of the lane before any other instance, and never to base while the lane has one', () => {
+  test('is retried in another zone of the lane first, and never in base while the lane has an instance', () => {
     const tables = tablesOf('base-a1 gray-a1 gray-a2 gray-x1');
     expect(triedOf(tables, 'gray', 4)).toEqual(['gray-a2', 'gray-x1', 'gray-a1', 'base-a1']);
   });
 
-  test('goes nowhere where nothing may serve, however many far instances base has', () => {
+  test('is not retried if nothing may serve, however many far instances base has', () => {
     const tables = tablesOf('base-a1 base-x1', { fallback: 'none' });
     expect(nextCandidate(tables.get(KEY)?.index as never, 'gray', () => false, false, RANDOM)).toBeUndefined();
   });
 
-  test('goes on in another zone of base', () => {
+  test('is retried in another zone of base', () => {
     expect(triedOf(tablesOf('base-a1 base-x1 gray-x1'), undefined, 3)).toEqual(['base-a1', 'base-x1']);
   });
 });
@@ -216,7 +219,7 @@ describe('laws', () => {
   const groups = fc.constantFrom<'unknown' | 'off' | 'outside'>('unknown', 'off', 'outside');
   const tags = fc.constantFrom(undefined, 'gray', 'blue', 'green');
 
-  test('the same lane serves for the same reason as without, by some of the same instances; by near ones only where they are enough', () => {
+  test('the same lane serves for the same reason as without, with a subset of the instances; only with near ones if they are enough', () => {
     fc.assert(
       fc.property(
         instances,

@@ -11,54 +11,11 @@
  */
 import { isUsable } from './lane-index.js';
 import type { Instance } from './instance.js';
+import type { Pace, Steps } from './steps.js';
 import type { Tag } from '../names/tag.js';
+import { placeOf, type NearPolicy, type Place } from './near-policy.js';
 
-/** Where a process runs, as far as that is known. */
-export interface Place {
-  readonly zone?: string | undefined;
-  readonly region?: string | undefined;
-}
-
-/** When calls stay near. */
-export interface NearPolicy {
-  /** The narrowest circle that is preferred; `off`: none is. */
-  readonly circle: 'zone' | 'region' | 'off';
-  /** So many instances of the lane have to be near. */
-  readonly least: number;
-  /** Of the lane's instances, the share that has to be near: 0 to 1. */
-  readonly share: number;
-  /** Lanes with fewer instances than this are not asked for their share. */
-  readonly few: number;
-}
-
-/** Thresholds that hold unless it is said otherwise. */
-export const DEFAULT_NEAR_POLICY: NearPolicy = { circle: 'zone', least: 1, share: 0.2, few: 0 };
-
-/** No instance is preferred. */
-export const NEAR_OFF: NearPolicy = { ...DEFAULT_NEAR_POLICY, circle: 'off' };
-
-/**
- * Metadata that says where an instance is, in the order in which it counts: Spring Cloud's and Sermant's `zone` (Sermant: `service.meta.zone`
- * under Dubbo), then Kubernetes' labels (https://kubernetes.io/docs/reference/labels-annotations-taints/#topologykubernetesiozone).
- */
-export const ZONE_KEYS = ['zone', 'topology.kubernetes.io/zone', 'service.meta.zone'] as const;
-/** The same of regions. */
-export const REGION_KEYS = ['region', 'topology.kubernetes.io/region'] as const;
-
-/** Where metadata says that an instance is. Empty values count as none. */
-export function placeOf(metadata: Readonly<Record<string, string>>): Place {
-  return { zone: firstOf(metadata, ZONE_KEYS), region: firstOf(metadata, REGION_KEYS) };
-}
-
-function firstOf(metadata: Readonly<Record<string, string>>, keys: readonly string[]): string | undefined {
-  for (const key of keys) {
-    const value = metadata[key];
-    if (typeof value === 'string' && value !== '') return value;
-  }
-  return undefined;
-}
-
-/** What {@link passOver} needs to know. */
+/** What {@link passOverInSteps} needs to know. */
 export interface NearRules {
   readonly policy: NearPolicy;
   /** Where the caller is. */
@@ -76,14 +33,19 @@ const ELSEWHERE = 2;
 
 /**
  * The instances that get no calls, as there are enough near ones in their lane; by lane, base being undefined. Of a lane that has instances
- * that can serve, some are always left; those that can't serve are never among them.
+ * that can serve, some are always left; those that can't serve are never among them. A step at a time.
  */
-export function passOver(instances: readonly Instance[], rules: NearRules): ReadonlyMap<Tag | undefined, readonly Instance[]> {
+export function* passOverInSteps(
+  instances: readonly Instance[],
+  rules: NearRules,
+  pace: Pace,
+): Steps<ReadonlyMap<Tag | undefined, readonly Instance[]>> {
   const { policy, own, laneOf, isSettled } = rules;
   const passed = new Map<Tag | undefined, readonly Instance[]>();
   if (circlesOf(policy, own).length === 0) return passed;
   const lanes = new Map<Tag | undefined, Instance[]>();
   for (const instance of instances) {
+    if (pace.isDue()) yield;
     if (!isUsable(instance)) continue;
     const tag = laneOf(instance);
     const lane = lanes.get(tag);
@@ -91,19 +53,30 @@ export function passOver(instances: readonly Instance[], rules: NearRules): Read
     else lane.push(instance);
   }
   for (const [tag, lane] of lanes) {
-    const far = farOf(lane, policy, own, isSettled);
+    const far = yield* farInSteps(lane, policy, own, isSettled, pace);
     if (far.length > 0) passed.set(tag, far);
   }
   return passed;
 }
 
 /** Those of a lane outside of the narrowest circle that is populated well enough. */
-function farOf(lane: readonly Instance[], policy: NearPolicy, own: Place, isSettled: NearRules['isSettled']): readonly Instance[] {
-  const circles = lane.map(({ metadata }) => circleOf(placeOf(metadata), own));
+function* farInSteps(
+  lane: readonly Instance[],
+  policy: NearPolicy,
+  own: Place,
+  isSettled: NearRules['isSettled'],
+  pace: Pace,
+): Steps<readonly Instance[]> {
+  const circles = new Uint8Array(lane.length);
+  for (let i = 0; i < lane.length; i++) {
+    circles[i] = circleOf(placeOf((lane[i] as Instance).metadata), own);
+    if (pace.isDue(4)) yield;
+  }
   for (const circle of circlesOf(policy, own)) {
     let near = 0;
     for (let i = 0; i < lane.length; i++) {
       if ((circles[i] as number) <= circle && (isSettled === undefined || isSettled(lane[i] as Instance))) near++;
+      if (pace.isDue()) yield;
     }
     if (near >= Math.max(1, policy.least) && (lane.length < policy.few || near / lane.length >= policy.share))
       return lane.filter((_, i) => (circles[i] as number) > circle);

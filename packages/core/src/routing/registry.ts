@@ -2,21 +2,21 @@ import type { Log } from '../log.js';
 import type { Instance } from './instance.js';
 import type { ServiceKey } from './service-tables.js';
 
-/** Told all instances of a service, healthy or not; undefined: there is no such service, and what is called so is somebody else. */
+/** Called with all instances of a service, healthy or not; undefined: there is no such service, and the name belongs to something else. */
 export type InstanceListener = (instances: readonly Instance[] | undefined) => void;
 
-/** Which hosts are services. Asked on the request path: a look-up, without waiting. */
+/** Which hosts are services. Used on the request path: a look-up, without waiting. */
 export interface ServiceNames {
-  /** Whether no host can be a service, so that none need be asked about. */
+  /** Whether no host can be a service, so that no look-up is needed. */
   readonly isEmpty: boolean;
   /**
-   * The service that is called by this host and port; undefined: the host is not ours. `isCall` false: it may be no call to a service at all, and
-   * nobody is to be told that it is left alone.
+   * The service of this host and port; undefined: the host is not ours. `isCall` false: this may not be a call to a service, so
+   * leaving it alone is not logged.
    */
   find(host: string, port: number, isCall?: boolean): ServiceKey | undefined;
   /**
-   * As long as not all names are known: settles when it is known whether this host is a service, or can't be. Never rejects. undefined: it is known,
-   * or the host can be none. Absent: all names are known from the start.
+   * While not all names are known: settles when it is known whether this host is a service, or can't be known. Never rejects. undefined: it is known,
+   * or the host can't be one. Absent: all names are known from the start.
    */
   pending?(host: string): Promise<void> | undefined;
   /** Whether a host belongs to the call chain, and may have the tag, by its name alone. */
@@ -24,12 +24,12 @@ export interface ServiceNames {
 }
 
 /**
- * So long a registry that keeps instances by beats may be without one that lives, after it has restarted or lost beats: Nacos counts an
- * instance as lost after 30 s without a beat (`ip-delete-timeout`), and it is back with its next one (5 s); and a margin. In milliseconds.
+ * How long a registry that relies on beats may lack a live instance after a restart or lost beats: Nacos drops an
+ * instance after 30 s without a beat (`ip-delete-timeout`), and it is back with its next one (5 s); plus a margin. In milliseconds.
  */
 export const BEATS_HOLD_MS = 40_000;
 
-/** How a registry does, for status and figures. */
+/** State of a registry, for status and metrics. */
 export interface RegistryState {
   /** Such as `nacos`; a third party's is the name of its package. */
   readonly kind: string;
@@ -37,60 +37,60 @@ export interface RegistryState {
   readonly namespace: string;
   /** Such as `http` or `grpc`. */
   readonly transport: string;
-  /** Its servers. Calls to them are nobody's traffic. */
+  /** Its servers. Calls to them do not count as traffic. */
   readonly addresses: ReadonlyArray<{ readonly host: string; readonly port: number }>;
   readonly reachable: boolean;
 }
 
 /**
- * Where instances are found: Nacos, Kubernetes, or another registry behind the same interface. The agent learns services from it at their
+ * Finds instances: Nacos, Kubernetes, or another registry behind the same interface. The agent learns services from it at their
  * first call, and keeps observing them; the gateway and the commands use it, too.
  */
 export interface Registry {
   /** Which hosts are services. Absent: the services of the lane groups, and of LANE_SERVICES. */
   readonly names?: ServiceNames | undefined;
-  /** undefined: it has not been asked for anything yet. */
+  /** undefined: not used yet. */
   readonly state: RegistryState | undefined;
-  /** Group of services where none is named. */
+  /** Default group of services. */
   readonly defaultGroup: string;
   /**
-   * So long it may take until a registry that has forgotten its instances knows them again, in milliseconds: where beats or leases keep
-   * them. Until then what it takes away in bulk stays in use. Absent or 0: what it says is so.
+   * How long a registry may take to relearn forgotten instances, in milliseconds, if beats or leases keep
+   * them. Until then, instances that it drops in bulk stay in use. Absent or 0: it is believed at once.
    */
   readonly holdMs?: number | undefined;
   /**
-   * Calls `listener` at each sign that the registry may not know everybody: false as it stops answering, true as it answers again, or
+   * Calls `listener` at each sign that the registry may not know all instances: false as it stops answering, true as it answers again, or
    * another of its servers does. Absent: there is no such sign.
    */
   watchTrouble?(listener: (isReachable: boolean) => void): Unsubscribe;
-  /** Calls `listener` once a service is known, or known not to be there, then at each change. Outages are ridden out. Lists are given away: nobody changes them any more. */
+  /** Calls `listener` once a service is known, or known not to exist, then at each change. Survives outages. Lists are never changed afterwards. */
   observe(key: ServiceKey, listener: InstanceListener): Unsubscribe;
 
-  /** All instances of a service, asked for now. Rejects where the registry can't be reached. */
+  /** All instances of a service, requested now. Rejects if the registry can't be reached. */
   list(key: ServiceKey): Promise<readonly Instance[]>;
-  /** Names of all services of a group. Rejects where the registry can't be reached. */
+  /** Names of all services of a group. Rejects if the registry can't be reached. */
   services(group?: string): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
-/** What a registry of a third party is made with. */
+/** Arguments for a third party's registry. */
 export interface RegistryOptions {
   readonly log: Log;
-  /** Whether what is asked for keeps the process alive, as a command needs it. Inside somebody's app nothing does. */
+  /** Whether requests keep the process alive, as commands need. In an app, none do. */
   readonly holdProcess: boolean;
 }
 
-/** What the package of a third party's registry exports as `createRegistry`. It is named by LANE_REGISTRY. */
+/** The export `createRegistry` of a third party's registry package, which LANE_REGISTRY names. */
 export type CreateRegistry = (options: RegistryOptions) => Registry;
 
-/** Makes the registry of a package, given what it exports. Throws where that is none, or the package can't make it. */
+/** Creates a package's registry from its exports. Throws if there is no `createRegistry`, or it fails. */
 export function registryFrom(exported: unknown, options: RegistryOptions): Registry {
   const { createRegistry } = (exported ?? {}) as { readonly createRegistry?: CreateRegistry };
   if (typeof createRegistry !== 'function') throw new TypeError('it exports no function createRegistry');
   return createRegistry(options);
 }
 
-/** Whether a setting names the package of a third party's registry: with a scope, as a word alone is more likely a mistyped one. */
+/** Whether a setting names a third party's package: it needs a scope, because a single word is more likely a typo. */
 export function isRegistryPackage(name: string): boolean {
   return /^@[a-z0-9][\w.-]*\/[a-z0-9][\w.-]*$/i.test(name);
 }
@@ -104,14 +104,14 @@ export interface ConfigDocument {
 
 /** Where documents such as the lane groups are kept. */
 export interface ConfigStore {
-  /** undefined: there is no such document. Rejects where the store can't be reached. */
+  /** undefined: there is no such document. Rejects if the store can't be reached. */
   get(dataId: string, group: string): Promise<ConfigDocument | undefined>;
   /**
    * Writes a document. With `casMd5` only if the stored one still has that md5; else rejects with code `ELANE_CONFLICT`.
    */
   publish(dataId: string, group: string, content: string, options?: PublishOptions): Promise<void>;
   remove(dataId: string, group: string): Promise<void>;
-  /** Calls `listener` with the document once it is known, then at each change; with undefined where it is absent or removed. Outages are ridden out. */
+  /** Calls `listener` with the document once it is known, then at each change; with undefined if it is absent or removed. Survives outages. */
   watch(dataId: string, group: string, listener: (document: ConfigDocument | undefined) => void): Unsubscribe;
 }
 
@@ -120,7 +120,7 @@ export interface PublishOptions {
   /** Write only if the stored document still has this md5; empty: only if there is none. */
   readonly casMd5?: string | undefined;
   readonly type?: string | undefined;
-  /** Who writes, for the history. A server that asks for a log-in may put the user's name there instead. */
+  /** The author, for the history. A server with logins may record the user's name instead. */
   readonly by?: string | undefined;
 }
 
@@ -136,28 +136,28 @@ export interface ConfigChange {
   readonly from: string | undefined;
 }
 
-/** Some changes of a document, the latest first. */
+/** A page of a document's changes, latest first. */
 export interface ConfigChangePage {
   /** How many there are in all. */
   readonly total: number;
   readonly changes: readonly ConfigChange[];
 }
 
-/** A store that may keep the history of its documents. What it can't do rejects with `ELANE_UNSUPPORTED`. */
+/** A store that may keep the history of its documents. Unsupported calls reject with `ELANE_UNSUPPORTED`. */
 export interface VersionedConfigStore extends ConfigStore {
   /** Whether changes of documents are kept, and can be listed. */
   readonly keepsHistory: boolean;
-  /** Whether the store itself compares where `casMd5` is given, rather than this side just before it writes. */
+  /** Whether the store itself compares `casMd5`, rather than the client just before it writes. */
   comparesBeforeWriting(): Promise<boolean>;
-  /** Whether it does so where there is to be no document yet, too (`casMd5` empty). Default false. */
+  /** Whether it also does so if no document may exist yet (`casMd5` empty). Default false. */
   readonly comparesCreation?: boolean;
   /**
-   * What is recorded of a document, where `get` answers from a cache that may lag behind: for a look at what a write has come to. Default: as `get`.
+   * The stored document, if `get` answers from a cache that may lag behind: to verify a write. Default: `get`.
    */
   getRecorded?(dataId: string, group: string): Promise<ConfigDocument | undefined>;
   /** The changes of a document, the latest first; pages count from 1. */
   history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage>;
-  /** What is kept with a change: of `created` what was written, of the others what there was before. undefined: there is no such change. */
+  /** The content of a change: for `created` the written document, for others the one before. undefined: there is no such change. */
   contentOfChange(dataId: string, group: string, id: string): Promise<string | undefined>;
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instance } from './instance.js';
+import { compileLaneGroups } from '../rules/compile.js';
 import type { CompiledLane, LaneRules } from '../rules/types.js';
 import { DEFAULT_FORMATS } from '../wire/formats.js';
 import { isInRightLane, ServiceTables, type KnownAddress, type ServiceKey } from './service-tables.js';
@@ -29,7 +30,7 @@ function rulesOf(...lanes: string[]): LaneRules {
   return {
     document: { version: 1, groups: [] },
     services: new Set(),
-    polarisLabels: [],
+    polarisLabelsOf: () => [],
     groupOf: () => undefined,
     wireOf: () => undefined,
     tagOfPolaris: () => undefined,
@@ -41,7 +42,7 @@ function rulesOf(...lanes: string[]): LaneRules {
 }
 
 describe('what is known', () => {
-  test('a service that nobody told of has no decision', () => {
+  test('an unknown service has no decision', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     expect(tables.isEmpty).toBe(true);
     expect(tables.route(A, 'gray')).toBe(undefined);
@@ -49,14 +50,14 @@ describe('what is known', () => {
     expect([...tables.all()]).toEqual([]);
   });
 
-  test('a service with no instance is known, and can not be served', () => {
+  test('a service without instances is known, and cannot be served', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, []);
     expect(tables.isEmpty).toBe(false);
     expect(tables.route(A, undefined)).toMatchObject({ reason: 'none', instances: [] });
   });
 
-  test('an update replaces what was known, for that service alone', () => {
+  test('an update replaces the known instances, for that service only', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second, other] = [instance(), instance(), instance()];
     tables.update(B, [other]);
@@ -70,7 +71,7 @@ describe('what is known', () => {
     expect([...tables.all()].map((table) => table.key)).toEqual([B, A]);
   });
 
-  test('services of the same name in two groups are two', () => {
+  test('services with the same name in two groups are distinct', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [first, second] = [instance(), instance()];
     tables.update(A, [first]);
@@ -79,7 +80,7 @@ describe('what is known', () => {
     expect(tables.route({ name: 'a', group: 'OTHER' }, undefined)?.instances).toEqual([second]);
   });
 
-  test('a snapshot serves until the registry speaks, and never after', () => {
+  test('a snapshot is used until the registry answers, and never after', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [old, older, told] = [instance(), instance(), instance()];
     expect(tables.update(A, [older], 'snapshot').origin).toBe('snapshot');
@@ -93,13 +94,13 @@ describe('what is known', () => {
     expect(tables.get(A)).toMatchObject({ origin: 'registry', instances: [] });
   });
 
-  test('Nepxion metadata is read where the format is listed', () => {
+  test('Nepxion metadata is read if the format is listed', () => {
     const tagged = instance(undefined, { metadata: { version: '1.1' } });
     const plain = new ServiceTables({ formats: DEFAULT_FORMATS });
     const nepxion = new ServiceTables({ formats: ['baggage', 'nepxion'] });
     expect(plain.update(A, [tagged]).index.tags.get(tagged)).toBe(undefined);
     expect(nepxion.update(A, [tagged]).index.tags.get(tagged)).toBe('1.1');
-    expect(nepxion.tagOf(tagged)).toBe('1.1');
+    expect(nepxion.tagOf('a', tagged)).toBe('1.1');
     expect(nepxion.route(A, '1.1')?.reason).toBe('in-lane');
   });
 });
@@ -122,7 +123,7 @@ describe('lane groups', () => {
     expect(tables.route(A, undefined)).toMatchObject({ reason: 'base', instances: [base] });
   });
 
-  test('put in force later, they are in force for every service at once', () => {
+  test('take effect later for every service at once', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, [base, gray]);
     tables.update(B, [base, gray], 'snapshot');
@@ -151,7 +152,7 @@ describe('lane groups', () => {
     expect(tables.route(A, 'blue')?.reason).toBe(reason);
   });
 
-  test('put in force for very many instances, they follow a slice at a time, the last ones that came', () => {
+  test('take effect for very many instances slice by slice, the latest ones', () => {
     const waiting: Array<() => void> = [];
     const clock = { nowMs: () => 0, after: (_: number, work: () => void) => (waiting.push(work), () => {}) };
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
@@ -200,7 +201,7 @@ describe('lane groups', () => {
 });
 
 describe('addresses', () => {
-  test('an instance is found by host and port, whether it can serve or not', () => {
+  test('an instance is found by host and port, whether or not it can serve', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const [healthy, down] = [instance(), instance('gray', { ip: '10.0.0.2', healthy: false })];
     const table = tables.update(A, [healthy, down]);
@@ -214,7 +215,7 @@ describe('addresses', () => {
     expect(tables.hasHost('10.0.0.3')).toBe(false);
   });
 
-  test('an address that two services share is nobody’s, however often either has it', () => {
+  test('an address that two services share belongs to neither, however often they list it', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const shared = instance();
     const [again, other] = [{ ...shared }, { ...shared }];
@@ -230,7 +231,7 @@ describe('addresses', () => {
     expect(tables.findByAddress(shared.ip, shared.port)?.table.key).toBe(A);
   });
 
-  test('is found in the table of now after the rules change', () => {
+  test('is found in the current table after the rules change', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const gray = instance('gray');
     tables.update(A, [gray]);
@@ -240,11 +241,11 @@ describe('addresses', () => {
   });
 });
 
-describe('a push that says the same', () => {
+describe('an equivalent push', () => {
   const copyOf = (list: readonly Instance[]): Instance[] => list.map((one) => ({ ...one, metadata: { ...one.metadata } }));
   const list = [instance(), instance('gray'), instance('gray', { healthy: false })];
 
-  test('changes nothing: same table, same decisions, same addresses, in whatever order it comes', () => {
+  test('changes nothing: same table, same decisions, same addresses, in any order', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const table = tables.update(A, list);
     const decisions = ['gray', 'blue', undefined].map((tag) => tables.route(A, tag));
@@ -267,7 +268,7 @@ describe('a push that says the same', () => {
     ['metadata that is gone', { metadata: {} }],
     ['the port', { port: 1 }],
     ['what only one registry tells', { cluster: 'B' }],
-  ])('does not say the same with another %s', (_, change) => {
+  ])('is not equivalent with another %s', (_, change) => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const before = instance('gray');
     const table = tables.update(A, [before, list[0] as Instance]);
@@ -276,14 +277,14 @@ describe('a push that says the same', () => {
     expect(tables.get(A)?.instances).toBe(said);
   });
 
-  test('does not say the same where the registry repeats what a snapshot said: from then on it is the registry that has said it', () => {
+  test('is not equivalent if the registry repeats a snapshot: from then on it counts as reported by the registry', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     tables.update(A, list, 'snapshot');
     expect(tables.update(A, copyOf(list)).origin).toBe('registry');
     expect(tables.findByAddress(list[0]?.ip as string, list[0]?.port as number)?.table).toBe(tables.get(A));
   });
 
-  test('of an address that is listed twice the later counts, also when the two change places', () => {
+  test('uses the later of two entries for an address, even if they swap places', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const first = instance('gray');
     const later = { ...first, metadata: { lane: 'blue' } };
@@ -294,7 +295,7 @@ describe('a push that says the same', () => {
   });
 });
 
-test('after any history, what is known of addresses is what tables made anew would know', () => {
+test('after any history, the known addresses are those of freshly built tables', () => {
   const address = fc.record({
     ip: fc.constantFrom('10.0.0.1', '10.0.0.2', '::1'),
     port: fc.integer({ min: 1, max: 3 }),
@@ -413,12 +414,12 @@ describe('isInRightLane', () => {
   });
 });
 
-describe('a registry that is believed at once', () => {
+describe('a registry that is believed immediately', () => {
   const one = instance();
   const gray = instance('gray');
   const serving = (tables: ServiceTables, tag?: string): readonly Instance[] => tables.route(A, tag)?.instances ?? [];
 
-  test('takes a whole lane away by one word', () => {
+  test('removes a whole lane with one report', () => {
     const doubts: number[] = [];
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 0, onDoubt: ({ doubted }) => doubts.push(doubted) });
     tables.update(A, [one, gray]);
@@ -428,7 +429,7 @@ describe('a registry that is believed at once', () => {
     expect(serving(tables)).toEqual([]);
   });
 
-  test('has it remembered, too, who refused a connection, and for how long that one is left alone', () => {
+  test('also has refused connections remembered, and how long to skip the instance', () => {
     let nowMs = 0;
     let wake = (): void => {};
     const clock = { nowMs: () => nowMs, after: (_: number, work: () => void) => ((wake = work), () => {}) };
@@ -439,5 +440,66 @@ describe('a registry that is believed at once', () => {
     nowMs = 5_001;
     wake();
     expect(serving(tables, 'gray')).toEqual([gray]);
+  });
+});
+
+describe('lane groups that arrive after the instances, and name one of their labels', () => {
+  const [one, another] = [instance(), instance()];
+  const labelled = instance(undefined, { metadata: { version: 'v2' } });
+  const LABELS = compileLaneGroups({
+    version: 1,
+    groups: [{ name: 'shop', services: ['a'], lanes: [{ name: 'gray', tag: 'gray', polaris: { key: 'version', values: ['v2'] } }] }],
+  });
+  const clock = { nowMs: () => 0, after: () => () => {} };
+  const tablesOf = (...instances: Instance[]): ServiceTables => {
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, remembersGone: true, clock });
+    tables.update(A, instances);
+    return tables;
+  };
+  const serving = (tables: ServiceTables, tag?: string): readonly Instance[] => tables.route(A, tag)?.instances ?? [];
+
+  test('a list that lacks the whole lane is doubted, as if it had been a lane from the start', () => {
+    const tables = tablesOf(one, another, labelled);
+    tables.setRules(LABELS);
+    tables.update(A, [one, another]);
+    expect(serving(tables, 'gray')).toEqual([labelled]);
+    // And when they are taken back, the one that is gone was a base instance among others.
+    const back = tablesOf(one, another, labelled);
+    back.setRules(LABELS);
+    back.setRules(undefined);
+    back.update(A, [one, another]);
+    expect(serving(back, 'gray')).toEqual([one, another]);
+  });
+
+  test('base that has refused connections is tried again if nobody else is base', () => {
+    const tables = tablesOf(one, labelled);
+    tables.refused(A, one.ip, one.port);
+    expect(serving(tables)).toEqual([labelled]);
+    tables.setRules(LABELS);
+    expect(serving(tables)).toEqual([one]);
+  });
+
+  test('a doubt whether a lane has lost its tags ends if the new labels name them', () => {
+    const doubts: number[] = [];
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock, onDoubt: ({ doubted }) => doubts.push(doubted) });
+    const tagged = instance('gray');
+    const relabelled = { ...tagged, metadata: { version: 'v2' } };
+    tables.update(A, [one, tagged]);
+    tables.update(A, [one, relabelled]);
+    expect(serving(tables, 'gray')).toEqual([tagged]);
+    tables.setRules(LABELS);
+    expect([serving(tables, 'gray'), doubts]).toEqual([[relabelled], [1, 0]]);
+  });
+
+  test('the address of a gone instance is known by its former lane', () => {
+    const other = instance(undefined, { metadata: { version: 'v2' } });
+    const tables = tablesOf(one, other, labelled);
+    tables.update(A, [one, labelled]);
+    const tag = (): string | undefined => tables.findByAddress(other.ip, other.port)?.tag;
+    expect([tables.findByAddress(other.ip, other.port)?.gone === undefined, tag()]).toEqual([false, undefined]);
+    tables.setRules(LABELS);
+    expect(tag()).toBe('gray');
+    tables.setRules(undefined);
+    expect(tag()).toBe(undefined);
   });
 });

@@ -3,14 +3,14 @@ import type { ServiceKey } from './service-tables.js';
 
 /** Remembers instances and documents from one run of a process to the next. */
 export interface SnapshotStore {
-  /** What was saved for a service in the last seven days, by this process or an earlier one; undefined: nothing. */
+  /** The instances of a service saved in the last seven days, by this process or an earlier one; undefined: none. */
   load(key: ServiceKey): Instance[] | undefined;
-  /** Saves soon; of several in quick succession only the last. */
+  /** Saves soon; only the last of several in quick succession. */
   save(key: ServiceKey, instances: readonly Instance[]): void;
   /** The text of a document saved in the last seven days; undefined: nothing, or the document was removed. */
   loadDocument(dataId: string): string | undefined;
   /** Saves a document's text soon; undefined: it was removed. */
   saveDocument(dataId: string, content: string | undefined): void;
-  /** Resolves when all that was saved so far is on disk, or has failed to get there. */
+  /** Resolves when everything saved so far is on disk, or has failed. */
   flush(): Promise<void>;
 }

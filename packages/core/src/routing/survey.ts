@@ -1,47 +1,38 @@
-/** All services that a registry knows, with their instances: for commands and the console, not for the request path. */
+/** All of a registry's services with their instances: for commands and the console, not for the request path. */
 import type { Instance } from './instance.js';
 import type { Registry } from './registry.js';
 import { ServiceTables, type ServiceKey, type ServiceTable, type ServiceTablesOptions } from './service-tables.js';
-import { instanceTagReader, type FormatName } from '../wire/formats.js';
 import type { LaneRules } from '../rules/types.js';
-import type { Tag } from '../names/tag.js';
 
-/** A service, its instances, and the tags that they carry. */
+/** A service and its instances. Which tags they carry is asked of {@link tablesOf}, or of InstanceTags: it depends on the lane groups in force. */
 export interface SurveyedService<Known extends Instance = Instance> {
   readonly name: string;
   /** The registry's own grouping of services. */
   readonly group: string;
   readonly instances: readonly Known[];
-  /** In the order of the alphabet. */
-  readonly tags: readonly Tag[];
 }
 
 /** Options of {@link surveyServices}. */
 export interface SurveyOptions {
   /** The registry's grouping of services. */
   readonly group: string;
-  /** The formats listed: instances' tags are read in them. */
-  readonly formats: readonly FormatName[];
-  /** Only these services, whether it knows them or not; a registry that lists none needs them. */
+  /** Only these services, known or not; needed for a registry that cannot list services. */
   readonly services?: readonly string[] | undefined;
 }
 
-/** Lists asked for at a time. */
+/** How many lists are requested at a time. */
 const CONCURRENCY = 8;
 
-/** Asks for all services of a group, and for their instances. Rejects where the registry can't be reached. */
+/** Lists all services of a group, and their instances. Rejects if the registry can't be reached. */
 export async function surveyServices<Known extends Instance>(
   registry: Pick<Registry, 'services'> & { list(key: ServiceKey): Promise<readonly Known[]> },
-  { group, formats, services }: SurveyOptions,
+  { group, services }: SurveyOptions,
 ): Promise<ReadonlyArray<SurveyedService<Known>>> {
-  const tagOf = instanceTagReader(formats);
   const names = [...(services ?? (await registry.services(group)))];
   const found: Array<SurveyedService<Known>> = [];
   async function work(): Promise<void> {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
-      const instances = await registry.list({ name, group });
-      const tags = new Set(instances.map(({ metadata }) => tagOf(metadata)).filter((tag) => tag !== undefined));
-      found.push({ name, group, instances, tags: [...tags].toSorted() });
+      found.push({ name, group, instances: await registry.list({ name, group }) });
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, work));

@@ -1,10 +1,10 @@
 import type { ServiceKey } from './service-tables.js';
 import type { Tag } from '../names/tag.js';
 
-/** The code of the error that a caller gets where no instance may serve its request. */
+/** The error code for a caller if no instance may serve its request. */
 export const LANE_UNAVAILABLE = 'ELANE_UNAVAILABLE';
 
-/** What a caller gets where no instance may serve its request: in the place of its client's error for an unreachable peer. */
+/** The error for a caller if no instance may serve its request, instead of its client's error for an unreachable peer. */
 export class LaneUnavailableError extends Error {
   readonly code = LANE_UNAVAILABLE;
   readonly service: string;

@@ -43,7 +43,7 @@ describe('an instance that has just started', () => {
     expect(share()).toBeCloseTo(0.5, 3);
   });
 
-  test('takes no request of another lane, and all of one where it is alone', () => {
+  test('takes no request of another lane, and all requests of its lane if it is alone', () => {
     const clock = new ManualClock();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
     tables.update(PAY, [instance(1), instance(2), instance(3, { lane: 'gray', ...warmupMetadata(clock.epochMs(), MINUTES_2) })]);
@@ -52,7 +52,7 @@ describe('an instance that has just started', () => {
     expect(shareOf(1, tables.route(PAY, undefined))).toBeCloseTo(0.5, 3);
   });
 
-  test('shares evenly with others that have started with it', () => {
+  test('shares evenly with others that started at the same time', () => {
     const clock = new ManualClock();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
     const started = warmupMetadata(clock.epochMs(), MINUTES_2);
@@ -70,7 +70,7 @@ describe('an instance that has just started', () => {
   test.each([
     ['ahead by a day', 86_400_000],
     ['right', 0],
-  ])('has its whole weight after the time, if its clock is %s', (_, aheadMs) => {
+  ])('has its full weight after the warm-up time, if its clock is %s', (_, aheadMs) => {
     const clock = new ManualClock();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
     const list = [instance(1), instance(2, warmupMetadata(clock.epochMs() + aheadMs, MINUTES_2))];
@@ -92,7 +92,7 @@ describe('an instance that has just started', () => {
     expect(shareOf(2, tables.route(PAY, undefined))).toBeCloseTo(0.01 / 1.01, 3);
   });
 
-  test('whose service is gone leaves nothing to be done', () => {
+  test('whose service is gone leaves no pending work', () => {
     const clock = new ManualClock();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock });
     tables.update(PAY, [instance(1), instance(2, warmupMetadata(clock.epochMs(), MINUTES_2))]);
@@ -116,7 +116,7 @@ describe('metadata', () => {
     ['an instance that does not warm up', { 'sermant.grace.warmup.time': '0', 'sermant.grace.warmup.inject.time': '1700000000000' }],
     ['words', { 'sermant.grace.warmup.time': 'long', 'sermant.grace.warmup.inject.time': 'soon' }],
     ['for ever', { 'sermant.grace.warmup.time': 'Infinity', 'sermant.grace.warmup.inject.time': '1' }],
-  ])('that says %s is none', (_, metadata) => {
+  ])('with %s counts as none', (_, metadata) => {
     expect(warmupOf({ metadata: metadata as Record<string, string> })).toBeUndefined();
   });
 

@@ -1,7 +1,7 @@
 /**
- * The weight of an instance that has just started rises to its own: `weight × (age ÷ time) ^ curve`, a hundredth of it at least.
+ * The weight of a freshly started instance rises to its full value: `weight × (age ÷ time) ^ curve`, at least a hundredth of it.
  *
- * Who starts says in its metadata since when and for how long, in the keys of Sermant's graceful online (`GraceConstants` and
+ * The instance's metadata says since when and for how long, under the keys of Sermant's graceful online (`GraceConstants` and
  * `GraceSwitchInterceptor.calculateWeight` in its service-registry plugin), so that callers under Sermant do the same to our instances, and we
  * to theirs. Its curve is 2 by default, its time 120 s in the examples; MSE's warm-up is of the same kind.
  */
@@ -18,7 +18,7 @@ const DEFAULT_CURVE = 2;
 const MAX_CURVE = 10;
 /** Sermant's and Dubbo's least weight: 1 of 100. */
 const LEAST_SHARE = 0.01;
-/** What others claim, bounded. */
+/** Bounds for others' claims. */
 const MAX_TIME_MS = 86_400_000;
 
 /** How an instance warms up. */
@@ -35,7 +35,7 @@ export function warmupMetadata(startedAtMs: number, timeMs: number): Readonly<Re
   return { [TIME_KEY]: String(Math.ceil(timeMs / 1_000)), [STARTED_KEY]: String(Math.round(startedAtMs)) };
 }
 
-/** What an instance's metadata says of its warm-up; undefined: it has none, or one that can't be read. */
+/** An instance's warm-up by its metadata; undefined: none, or unreadable. */
 export function warmupOf({ metadata }: Pick<Instance, 'metadata'>): Warmup | undefined {
   const time = metadata[TIME_KEY];
   if (time === undefined) return undefined;
@@ -46,7 +46,7 @@ export function warmupOf({ metadata }: Pick<Instance, 'metadata'>): Warmup | und
   return { startedAtMs, timeMs, curve: curve > 0 && curve <= MAX_CURVE ? curve : DEFAULT_CURVE };
 }
 
-/** The share of its weight that an instance has at this age in milliseconds: from a hundredth to 1. */
+/** An instance's share of its weight at this age in milliseconds: from a hundredth to 1. */
 export function warmupShare({ timeMs, curve }: Warmup, ageMs: number): number {
   return ageMs >= timeMs ? 1 : Math.max(LEAST_SHARE, (Math.max(0, ageMs) / timeMs) ** curve);
 }

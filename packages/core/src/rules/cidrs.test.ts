@@ -49,7 +49,7 @@ describe('a network', () => {
   });
 });
 
-test('is what it is for the parser, too: nothing that may be written matches nobody', () => {
+test('is the same for the parser: nothing that is accepted matches nobody', () => {
   const piece = fc.constantFrom(
     ...['0', '1', '10', '010', '255', '256', 'ffff', 'g', '12345', '.', '.', '.', ':', ':', '::', '/', '/8', '/33', '/128', '/129', '%e', ' ', ''],
   );
@@ -118,7 +118,7 @@ describe('an address', () => {
     .tuple(fc.constantFrom('fd00', '2001'), fc.constantFrom('0', '1', '8000'), fc.nat(0xffff), fc.nat(0xffff))
     .map(([a, b, c, d]) => `${a}:${b}:${c.toString(16)}::${d.toString(16)}`);
 
-  test("is in a network just where node:net's BlockList says so", () => {
+  test("is in a network exactly if node:net's BlockList says so", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.tuple(v4, fc.integer({ min: 0, max: 32 }), v4), fc.tuple(v6, fc.integer({ min: 0, max: 128 }), v6)),

@@ -7,18 +7,18 @@ type IpAddr = typeof import('ipaddr.js');
 type Address = ReturnType<IpAddr['parse']>;
 type Network = readonly [address: Address, bits: number];
 
-// Loaded where there are networks to compare with: few apps have any, and it costs 2 ms of their start.
+// Loaded only if there are networks: few apps have any, and it costs 2 ms of their start.
 const load = (): IpAddr => require('ipaddr.js') as IpAddr;
 
-/** Whether a text is a network in CIDR notation, or a single address; nothing is loaded for that. */
+/** Whether a text is a network in CIDR notation, or a single address; loads nothing. */
 export function isCidr(text: string): boolean {
   return isNetworkText(text);
 }
 
 /**
- * Makes a test for a list of networks and addresses. An entry that is neither is left out; check with {@link isCidr} before.
- * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`), as a dual-stack socket has it, is taken for the IPv4 address, in networks too;
- * so `0.0.0.0/0` is all of IPv4, and `::/0` all the rest.
+ * Creates a test for a list of networks and addresses. Invalid entries are skipped; check with {@link isCidr} before.
+ * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`), as dual-stack sockets report it, counts as the IPv4 address, in networks too;
+ * so `0.0.0.0/0` is all of IPv4, and `::/0` everything else.
  */
 export function compileCidrs(networks: readonly string[]): CidrTest {
   if (networks.length === 0) return () => false;
@@ -36,7 +36,7 @@ export function compileCidrs(networks: readonly string[]): CidrTest {
   };
 }
 
-/** Parsed last: all rules of a request ask of one address, and to parse it takes a hundred times as long as to compare it. */
+/** The last parsed address: all rules of a request use the same one, and parsing takes a hundred times as long as comparing. */
 const last: { text: string | undefined; peer: Address | undefined } = { text: undefined, peer: undefined };
 
 function peerOf(text: string, ip: IpAddr): Address | undefined {
@@ -58,12 +58,12 @@ function parseNetwork(text: string, ip: IpAddr): Network | undefined {
   return [address, bits];
 }
 
-/** An address as a socket tells it. Not the shorter forms of inet_aton, which ipaddr.js takes too: `10/8` would be 0.0.0.10/8, and 010.0.0.1 be 8.0.0.1. */
+/** An address as sockets report it. Not the short forms of inet_aton, which ipaddr.js accepts too: `10/8` would be 0.0.0.10/8, and 010.0.0.1 be 8.0.0.1. */
 function parseAddress(text: string, ip: IpAddr): Address | undefined {
   const isV6 = text.includes(':');
   const dotted = isV6 && text.includes('.') ? text.slice(text.lastIndexOf(':') + 1).replace(/%.*$/s, '') : text;
   if ((!isV6 || dotted !== text) && !ip.IPv4.isValidFourPartDecimal(dotted)) return undefined;
-  // ipaddr.js 2.5.0 takes ::10.0.0.1 for ::ffff:10.0.0.1; it is another address.
+  // ipaddr.js 2.5.0 parses ::10.0.0.1 as ::ffff:10.0.0.1, which is another address.
   if (/^::\d+\./.test(text)) return undefined;
   return ip.isValid(text) ? ip.parse(text) : undefined;
 }

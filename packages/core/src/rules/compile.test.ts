@@ -66,7 +66,7 @@ describe('a condition', () => {
     expect(withRules({ name: 'r', match }).entryOf('a')?.match(request(given), NEVER) !== undefined).toBe(expected);
   });
 
-  test('a regular expression that would take for ever elsewhere is over at once', () => {
+  test('a regular expression that would take forever elsewhere finishes at once', () => {
     const rules = withRules({ name: 'r', match: { path: { regex: '^/(a+)+$' } } });
     expect(rules.entryOf('a')?.match(request({ url: `/${'a'.repeat(20_000)}!` }), NEVER)).toBeUndefined();
   });
@@ -129,7 +129,7 @@ describe('lane groups', () => {
     expect([lane?.group, lane?.fallback]).toEqual([group, fallback]);
   });
 
-  test('a tag counts as none where all its lanes are disabled, and only there', () => {
+  test('a tag counts as none where all its lanes are disabled, and nowhere else', () => {
     expect([rules.isDisabledTag('off'), rules.isDisabledTag('half'), rules.isDisabledTag('gray'), rules.isDisabledTag('unknown')]).toEqual([
       true,
       false,
@@ -160,7 +160,7 @@ function isEnabled({ enabled }: Lane): boolean {
 }
 
 describe('a percentage', () => {
-  test('by a key is in or out for good; where the key is missing or empty it is random', () => {
+  test('by a key is permanently in or out; with a missing or empty key it is random', () => {
     const sticky = { percent: 50, by: { cookie: 'uid' } };
     for (const uid of ['alice', 'bob', 'carol', 'dave']) {
       const inside = isKeyWithin(50, 'share', uid);
@@ -180,7 +180,7 @@ describe('a percentage', () => {
     expect([isIn({ percent: 5 }, {}, 0.0499), isIn({ percent: 5 }, {}, 0.05)]).toEqual([true, false]);
   });
 
-  test('of 0 is never, of 100 always', () => {
+  test('of 0 never matches, of 100 always', () => {
     for (const by of [undefined, { cookie: 'uid' }]) {
       const rule = (percent: number): Omit<EntryRule, 'name'> => (by === undefined ? { percent } : { percent, by });
       for (const given of [{}, { headers: { cookie: 'uid=alice' } }])
@@ -193,7 +193,7 @@ describe('a percentage', () => {
     expect([isIn(both, { url: '/a' }, 0), isIn(both, { url: '/b' }, 0), isIn(both, { url: '/a' }, 0.9)]).toEqual([true, false, false]);
   });
 
-  test('draws no chance for a rule whose condition does not hold, nor for a key', () => {
+  test('draws no chance for a rule whose condition fails, nor with a key', () => {
     let draws = 0;
     const random = (): number => {
       draws++;
@@ -209,7 +209,7 @@ describe('a percentage', () => {
   });
 });
 
-describe('whatever the document', () => {
+describe('for any document', () => {
   const header = fc.constantFrom('x', 'y');
   const value = fc.constantFrom('1', '2');
   const rule: fc.Arbitrary<EntryRule> = fc.record({ name: fc.constantFrom('r1', 'r2', 'r3'), match: fc.record({ header, exact: value }) });
@@ -234,7 +234,7 @@ describe('whatever the document', () => {
   });
   const headers = fc.dictionary(header, value);
 
-  test('the first rule in document order that holds, of a lane that is enabled, in a group that has the entry, is the one', () => {
+  test('the first matching rule in document order, of an enabled lane, in a group with the entry, decides', () => {
     fc.assert(
       fc.property(documents, headers, fc.constantFrom('a', 'b', 'c', 'd'), (document, given, service) => {
         const holding = document.groups
@@ -261,7 +261,7 @@ describe('whatever the document', () => {
     );
   });
 
-  test('a lane holds where an enabled one has the tag, and a disabled tag holds nowhere', () => {
+  test('a lane applies where an enabled one has the tag, and a disabled tag applies nowhere', () => {
     fc.assert(
       fc.property(documents, fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('gray', 'blue', 'red', 'other'), (document, service, tag) => {
         const rules = rulesOf(document);
@@ -276,7 +276,7 @@ describe('whatever the document', () => {
   });
 });
 
-test('a gateway that is none of the services can be the entry', () => {
+test('a gateway outside the services can be the entry', () => {
   const rules = rulesOf({
     version: 1,
     groups: [

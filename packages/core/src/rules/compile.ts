@@ -17,7 +17,7 @@ import type {
   WireLane,
 } from './types.js';
 
-/** Makes a valid document ready for use: what requests ask is a look-up from here on. */
+/** Compiles a valid document, so that requests only need look-ups. */
 export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const services = new Set<string>();
   /**
@@ -27,30 +27,30 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   const lanes = new Map<string, Array<ReadonlyMap<Tag, CompiledLane>>>();
   const entries = new Map<string, CompiledRule[]>();
   const enabledTags = new Set<Tag>();
-  /** tag → what is written of it, by the first group that has it. */
-  const onWire = new Map<Tag, WireLane>();
-  const polarisLabels: PolarisLabel[] = [];
-  /** `group/rule`, or the value of a label → tag. */
-  const polarisStains = new Map<string, Tag>();
+  /** Tags and stains of all groups; the first group that has one counts. */
+  const all = new WireGroup();
+  /** service, as one of the group's own or an entry → its groups. */
+  const wireGroups = new Map<string, WireGroup[]>();
+  /** service → the labels of each of its groups; put together when they are asked for, as services times groups may be many. */
+  const polarisLabels = new Map<string, Array<readonly PolarisLabel[]>>();
   const baseModes = new Map<string, BaseMode>();
-  /** What a share sticks to, as text → its number in {@link firstMatch}. */
+  /** A share's key, as text → its number in {@link firstMatch}. */
   const keySources = new Map<string, number>();
 
   for (const group of document.groups) {
     const byTag = new Map<Tag, CompiledLane>();
+    const wireGroup = new WireGroup();
+    for (const service of new Set([...group.services, ...(group.entry?.services ?? [])])) append(wireGroups, service, wireGroup);
+    const labels = group.lanes.flatMap((lane) => labelOf(lane) ?? []);
     for (const service of group.services) {
       services.add(service);
-      const ofService = lanes.get(service);
-      if (ofService === undefined) lanes.set(service, [byTag]);
-      else ofService.push(byTag);
+      append(lanes, service, byTag);
+      if (labels.length > 0) append(polarisLabels, service, labels);
       if (group.baseMode !== undefined && !baseModes.has(service)) baseModes.set(service, group.baseMode);
     }
     for (const lane of group.lanes) {
-      const polarisLabel = labelOf(lane);
-      if (polarisLabel !== undefined) polarisLabels.push(polarisLabel);
-      for (const stain of stainsOf(group, lane)) if (!polarisStains.has(stain)) polarisStains.set(stain, lane.tag);
-      const { tag, fallback } = lane;
-      if (!onWire.has(tag)) onWire.set(tag, Object.freeze({ group: group.name, polarisRule: lane.polaris?.name ?? tag, polarisLabel, fallback }));
+      const onWire: WireLane = Object.freeze({ group: group.name, polarisRule: lane.polaris?.name ?? lane.tag, fallback: lane.fallback });
+      for (const known of [all, wireGroup]) known.add(lane.tag, onWire, stainsOf(group, lane));
       if (lane.enabled === false) continue;
       enabledTags.add(lane.tag);
       const compiled: CompiledLane = Object.freeze({ group: group.name, lane: lane.name, tag: lane.tag, fallback: lane.fallback });
@@ -58,9 +58,9 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
       const rules = (lane.rules ?? []).map((rule) => compileRule(rule, compiled, keySources));
       if (rules.length === 0) continue;
       for (const service of group.entry?.services ?? []) {
-        const all = entries.get(service);
-        if (all === undefined) entries.set(service, [...rules]);
-        else all.push(...rules);
+        const known = entries.get(service);
+        if (known === undefined) entries.set(service, [...rules]);
+        else known.push(...rules);
       }
     }
   }
@@ -71,12 +71,24 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   return {
     document,
     services,
-    polarisLabels,
-    groupOf: (tag) => onWire.get(tag)?.group,
-    wireOf: (tag) => onWire.get(tag),
-    tagOfPolaris: (stain) => polarisStains.get(stain),
+    polarisLabelsOf: (service) => joinedOf(polarisLabels.get(service)),
+    groupOf: (tag) => all.lanes.get(tag)?.group,
+    wireOf: (tag, from, to) => {
+      const first = all.lanes.get(tag);
+      if (first === undefined) return undefined;
+      const callers = from === undefined ? undefined : wireGroups.get(from);
+      const called = to === undefined ? undefined : wireGroups.get(to);
+      return firstLane(tag, called, callers) ?? firstLane(tag, called) ?? firstLane(tag, callers) ?? first;
+    },
+    tagOfPolaris: (stain, service) => {
+      for (const group of (service === undefined ? undefined : wireGroups.get(service)) ?? []) {
+        const tag = group.stains.get(stain);
+        if (tag !== undefined) return tag;
+      }
+      return all.stains.get(stain);
+    },
     baseModeOf: (service) => baseModes.get(service),
-    isDisabledTag: (tag) => onWire.has(tag) && !enabledTags.has(tag),
+    isDisabledTag: (tag) => all.lanes.has(tag) && !enabledTags.has(tag),
     laneOf: (service, tag) => {
       const groups = lanes.get(service);
       if (groups === undefined) return undefined;
@@ -90,7 +102,48 @@ export function compileLaneGroups(document: LaneGroupsDocument): LaneRules {
   };
 }
 
-/** The label by which Polaris knows a lane's instances; undefined: it is ours, which is always read. */
+/** What lane groups say of tags on the wire. */
+class WireGroup {
+  /** tag → what is written of it. */
+  readonly lanes = new Map<Tag, WireLane>();
+  /** `group/rule`, or the value of a label → tag. */
+  readonly stains = new Map<string, Tag>();
+
+  /** Of what is there already the first stays. */
+  add(tag: Tag, lane: WireLane, stains: readonly string[]): void {
+    if (!this.lanes.has(tag)) this.lanes.set(tag, lane);
+    for (const stain of stains) if (!this.stains.has(stain)) this.stains.set(stain, tag);
+  }
+}
+
+/** What the first of the groups says of a tag, of those that are among `others`, too, where these are given. */
+function firstLane(tag: Tag, groups: readonly WireGroup[] | undefined, others: readonly WireGroup[] | undefined = groups): WireLane | undefined {
+  if (groups === undefined || others === undefined) return undefined;
+  for (let i = 0; i < groups.length; i++) {
+    const group = groups[i] as WireGroup;
+    if (others !== groups && !others.includes(group)) continue;
+    const lane = group.lanes.get(tag);
+    if (lane !== undefined) return lane;
+  }
+  return undefined;
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+const NO_LABELS: readonly PolarisLabel[] = [];
+
+/** Several lists as one, always the same object. Most services have one group, and share its list. */
+function joinedOf(lists: Array<readonly PolarisLabel[]> | undefined): readonly PolarisLabel[] {
+  if (lists === undefined) return NO_LABELS;
+  if (lists.length > 1) lists.splice(0, lists.length, lists.flat());
+  return lists[0] as readonly PolarisLabel[];
+}
+
+/** Polaris' label of a lane's instances; undefined: it equals ours, which is always read. */
 function labelOf({ tag, polaris }: Lane): PolarisLabel | undefined {
   if (polaris?.key === undefined && polaris?.values === undefined) return undefined;
   return Object.freeze({ key: polaris.key ?? LANE_METADATA_KEY, values: polaris.values ?? [tag], tag });
@@ -123,7 +176,7 @@ function numberOf(text: string, numbers: Map<string, number>): number {
 }
 
 function firstMatch(rules: readonly CompiledRule[], request: RequestView, random: () => number): EntryMatch | undefined {
-  // By source: many rules stick to one, which is read once for all of them.
+  // By source: many rules use the same one, which is read once for all.
   let keys: string[] | undefined;
   for (const { test, percent, key, match } of rules) {
     if (test !== undefined && !test(request)) continue;

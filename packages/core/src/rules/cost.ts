@@ -1,7 +1,7 @@
 /**
- * What the rules of an entry can cost a request at most. The model: all rules are tried, and each comparison is made. A regular
- * expression costs what {@link regexWork} counts. All else costs a little that does not depend on the request, and what is read of one is taken
- * apart once for all rules.
+ * The most that an entry's rules can cost a request. The model: all rules are tried, and each comparison is made. A regular
+ * expression costs what {@link regexWork} counts. Everything else has a small constant cost, and each part of a request is parsed
+ * once for all rules.
  */
 import { MAX_REGEX_INPUT } from './matchers.js';
 import { regexWork } from './regex-work.js';
@@ -22,7 +22,7 @@ const REGEX_NS = 2000;
  * in the request, and one of the value: up to 91 ns.
  */
 const COMPARISON_NS = 150;
-/** A character of a value that is compared from its beginning or end: 8; of one that is compared as a whole 0.1. */
+/** A character of a value that is compared from its start or end: 8; compared as a whole: 0.1. */
 const NS_PER_COMPARED = 10;
 const NS_PER_EQUAL = 0.5;
 /** The address is parsed once for all rules. */
@@ -33,7 +33,7 @@ const SHARE_NS = 400;
 /** Once for all rules: parameters 99 µs, of many escapes; cookies 43; of keys that shares stick to 16 KB, 40 µs; a cookie with escapes 0.6 µs. */
 const READ_NS = { query: 200_000, cookies: 100_000, keys: 100_000, cookie: 800 };
 
-/** What rules read of a request that is taken apart once; a cookie by its name. */
+/** The parts of a request that rules read, each parsed once; a cookie by its name. */
 type Read = Exclude<keyof typeof READ_NS, 'cookie'> | `=${string}`;
 
 interface RuleCost {
@@ -41,7 +41,7 @@ interface RuleCost {
   readonly reads: ReadonlySet<Read>;
 }
 
-/** What rules cost that are asked of one request. */
+/** The cost of rules for one request. */
 export class Cost {
   ns = 0;
   readonly #reads = new Set<Read>();

@@ -1,19 +1,19 @@
-/** Changes to lane-group documents: a document in, another one out. What a change does not name stays as it is, and where it is. */
+/** Changes to lane-group documents: a document in, another one out. Everything that a change does not name keeps its value and place. */
 import { nearest } from '../names/nearest.js';
 import type { Lane, LaneGroup, LaneGroupsDocument } from './types.js';
 
-/** The document where none has been published. */
+/** The document if none has been published. */
 export const NO_LANE_GROUPS: LaneGroupsDocument = Object.freeze({ version: 1, groups: Object.freeze([]) });
 
 /** The code of the error for a group or lane that a document does not have. */
 export const LANE_NOT_FOUND = 'ELANE_NOT_FOUND';
 
-/** The error for a group or lane that a document does not have; its message says which there are. */
+/** The error for a group or lane that a document does not have; its message lists the existing ones. */
 export class LaneNotFoundError extends Error {
   readonly code = LANE_NOT_FOUND;
-  /** What was asked for: `group` or `group/lane`. */
+  /** The requested `group` or `group/lane`. */
   readonly wanted: string;
-  /** The names there are instead. */
+  /** The existing names. */
   readonly known: readonly string[];
 
   constructor(what: string, wanted: string, name: string, known: readonly string[]) {
@@ -26,7 +26,7 @@ export class LaneNotFoundError extends Error {
   }
 }
 
-/** The group of this name. Throws a LaneNotFoundError where there is none. */
+/** The group of this name. Throws a LaneNotFoundError if there is none. */
 export function groupNamed(document: LaneGroupsDocument, name: string): LaneGroup {
   const found = document.groups.find((group) => group.name === name);
   if (found === undefined) {
@@ -55,7 +55,7 @@ export function laneNamed(document: LaneGroupsDocument, groupName: string, name:
   return found;
 }
 
-/** With this group: in the place of the one of its name, else after the others. */
+/** With this group: replaces the one of its name, or goes after the others. */
 export function withGroup(document: LaneGroupsDocument, group: LaneGroup): LaneGroupsDocument {
   return { ...document, groups: withNamed(document.groups, group) };
 }
@@ -66,7 +66,7 @@ export function withoutGroup(document: LaneGroupsDocument, name: string): LaneGr
   return { ...document, groups: document.groups.filter((group) => group !== gone) };
 }
 
-/** With this lane in a group: in the place of the one of its name, else after the others. Throws a LaneNotFoundError where there is no such group. */
+/** With this lane in a group: replaces the one of its name, or goes after the others. Throws a LaneNotFoundError if there is no such group. */
 export function withLane(document: LaneGroupsDocument, groupName: string, lane: Lane): LaneGroupsDocument {
   const group = groupNamed(document, groupName);
   return withGroup(document, { ...group, lanes: withNamed(group.lanes, lane) });

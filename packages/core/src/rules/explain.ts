@@ -1,13 +1,13 @@
 /**
- * Why a request gets into a lane or does not, rule by rule. It is for people, not for the request path, and may take its time; a law
- * in the test holds it against the compiled rules.
+ * Explains rule by rule why a request gets into a lane or not. It is for people, not for the request path; a property test
+ * compares it with the compiled rules.
  */
 import { compileKey, compileMatcher } from './matchers.js';
 import { isKeyWithin, isRandomWithin, shareOfKey } from './percentage.js';
 import type { EntryMatch, EntryRule, Lane, LaneGroup, LaneGroupsDocument, Matcher, RequestKey, RequestView } from './types.js';
 
 /**
- * What became of a rule. A closed set:
+ * The outcome of a rule. A closed set:
  * - `matched`: it puts the request into its lane
  * - `lane-disabled`: its lane is switched off, so it is not asked
  * - `no-match`: its condition does not hold; `failed` says which parts
@@ -16,16 +16,16 @@ import type { EntryMatch, EntryRule, Lane, LaneGroup, LaneGroupsDocument, Matche
  */
 export type RuleOutcome = 'matched' | 'lane-disabled' | 'no-match' | 'outside-percentage' | 'not-reached';
 
-/** A rule of an entry service, and what became of it. */
+/** A rule of an entry service, and its outcome. */
 export interface RuleTrial {
   readonly group: string;
   readonly lane: string;
   readonly tag: string;
   readonly rule: string;
   readonly outcome: RuleOutcome;
-  /** Where the outcome is `no-match`: the parts of the condition because of which. */
+  /** If the outcome is `no-match`: the failed parts of the condition. */
   readonly failed?: readonly FailedPart[];
-  /** Where the outcome hung on a percentage. */
+  /** If the outcome depended on a percentage. */
   readonly share?: RuleShare;
 }
 
@@ -34,7 +34,7 @@ export interface FailedPart {
   /** Where in the rule: a JSON pointer, such as `/match/all/1`. */
   readonly path: string;
   readonly matcher: Matcher;
-  /** What the request has there; undefined where it has nothing, or the part is made of several. */
+  /** The request's value there; undefined if it has none, or the part has several. */
   readonly actual: string | undefined;
 }
 
@@ -45,14 +45,14 @@ export interface RuleShare {
   readonly by: RequestKey | undefined;
   /** The value that it sticks to here; undefined: the request has none, so the choice was random. */
   readonly value: string | undefined;
-  /** Where this value is among all, 0 to 99.99; it is in while the percentage is greater. undefined where the choice was random. */
+  /** Where this value is among all, 0 to 99.99; it is in while the percentage is greater. undefined if the choice was random. */
   readonly position: number | undefined;
 }
 
-/** All that was tried for a request at a service, in the order in which it is tried. */
+/** Everything tried for a request at a service, in order. */
 export interface EntryExplanation {
   readonly service: string;
-  /** Groups that have this service as an entry. Without any no rule is asked. */
+  /** Groups that have this service as an entry. Without any, no rules apply. */
   readonly groups: readonly string[];
   readonly trials: readonly RuleTrial[];
   readonly match: EntryMatch | undefined;
@@ -91,7 +91,7 @@ function tryRule(group: LaneGroup, lane: Lane, rule: EntryRule, isOver: boolean,
   return { ...of, outcome: isIn ? 'matched' : 'outside-percentage', share: { percent: rule.percent, by: rule.by, value, position } };
 }
 
-/** The smallest parts because of which a condition does not hold; none where it holds. */
+/** The smallest failed parts of a condition; none if it holds. */
 function failedParts(matcher: Matcher, path: string, request: RequestView): FailedPart[] {
   if (compileMatcher(matcher)(request)) return [];
   if ('all' in matcher) {

@@ -39,7 +39,7 @@ describe('findJsonError', () => {
     expect(`${line}:${column}`).toBe(at);
   });
 
-  test('nests as deep as one likes', () => {
+  test('handles any nesting depth', () => {
     expect(findJsonError('['.repeat(500_000))?.index).toBe(500_000);
     expect(findJsonError('[{"a":'.repeat(100_000) + '1' + '}]'.repeat(100_000))).toBeUndefined();
   });
@@ -72,7 +72,7 @@ describe('findJsonError', () => {
     'é',
   );
 
-  test('finds an error just where JSON.parse does', () => {
+  test('finds an error exactly where JSON.parse does', () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -88,7 +88,7 @@ describe('findJsonError', () => {
     );
   });
 
-  test('finds it in good JSON that lost or got a character, and what is before could go on as JSON', () => {
+  test('finds it in valid JSON that lost or got a character, and the text before it is a prefix of valid JSON', () => {
     fc.assert(
       fc.property(fc.json(), fc.nat(), fc.constantFrom('', ',', '}', ']', '"', 'x', '1'), (json, place, put) => {
         const at = place % (json.length + 1);

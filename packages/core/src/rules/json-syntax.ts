@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, and why. */
+/** A syntax error in JSON, and its place. */
 export interface JsonError {
   /** In UTF-16 code units from the start. */
   readonly index: number;
@@ -25,11 +25,11 @@ const WORD = /true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[\da-fA-F]{4})/y;
 
 /**
- * Finds where a text stops being JSON (RFC 8259); undefined where all of it is. JSON.parse says so too, but in other words in each
+ * Finds where a text stops being JSON (RFC 8259); undefined if it is valid. JSON.parse reports that too, but in different words in each
  * version of Node, and often without the place.
  */
 export function findJsonError(text: string): JsonError | undefined {
-  /** The brackets that are open. A list, not recursion: a text may nest deeper than the stack. */
+  /** Open brackets. A list, not recursion: a text may nest deeper than the stack. */
   const open: string[] = [];
   let expected: Expected = 'value';
   let at = 0;
@@ -108,7 +108,7 @@ function endOfString(text: string, start: number): number | JsonError {
 }
 
 function unexpected(text: string, index: number, expected: Expected): JsonError {
-  // A word as a whole, else one character, by its number where it can't be seen.
+  // A whole word, or one character, by its code if it is invisible.
   const word = /[\w$.+-]{1,20}/y;
   word.lastIndex = index;
   const code = text.codePointAt(index) as number;

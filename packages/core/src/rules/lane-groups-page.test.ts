@@ -91,7 +91,7 @@ function section(name: string, title: string): string {
   ].join('\n\n');
 }
 
-test('docs/reference/lane-groups.md is what the schema says', async () => {
+test('docs/reference/lane-groups.md matches the schema', async () => {
   await expect(`# Lane groups
 
 <!-- Written by \`npm run docs -- --write\` from the JSON Schema. -->

@@ -17,7 +17,7 @@ function loadedWith(match: Matcher): string[] {
   return [...new Set(loaded.filter((name) => name !== undefined))].toSorted();
 }
 
-test('a package is loaded for documents that need it, and no schema library ever', () => {
+test('loads a package only for documents that need it, and never a schema library', () => {
   expect(loadedWith({ any: [{ host: { exact: 'a' } }, { header: 'x', in: ['1'] }, { path: { prefix: '/a' } }] })).toEqual([]);
   expect(loadedWith({ clientIp: { in: ['10.0.0.0/8'] } })).toEqual(['ipaddr.js']);
   expect(loadedWith({ path: { regex: '^/a' } })).toEqual(['ipaddr.js', 're2js']);

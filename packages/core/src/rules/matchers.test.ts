@@ -91,7 +91,7 @@ describe('a condition', () => {
 
 describe('a regular expression', () => {
   // Exponential, and quadratic, in engines that go back.
-  test.each(['^(a+)+$', '^(a|a)*$', '^(.*a){12}$', 'a*a*a*a*b'])('%s takes no longer than the text is', (source) => {
+  test.each(['^(a+)+$', '^(a|a)*$', '^(.*a){12}$', 'a*a*a*a*b'])('%s takes linear time', (source) => {
     expect(compileRegex(source)(`${'a'.repeat(16_384)}!`)).toBe(false);
   });
 
@@ -124,7 +124,7 @@ describe('a key', () => {
   });
 });
 
-test('a value of more than 512 characters matches no regular expression; a shorter one does', () => {
+test('a value of more than 512 characters matches no regular expression; a shorter one may', () => {
   const matches = compileRegex('a$');
   expect(matches('a'.repeat(MAX_REGEX_INPUT))).toBe(true);
   expect(matches('a'.repeat(MAX_REGEX_INPUT + 1))).toBe(false);

@@ -1,10 +1,10 @@
 import { compileCidrs } from './cidrs.js';
 import type { Matcher, RequestKey, RequestView, StringMatch } from './types.js';
 
-/** A condition made ready to be asked. */
+/** A compiled condition. */
 export type RequestTest = (request: RequestView) => boolean;
 
-/** Reads a value of a request; undefined where it is absent. */
+/** Reads a value of a request; undefined if it is absent. */
 export type RequestReader = (request: RequestView) => string | undefined;
 
 type ValueTest = (value: string | undefined) => boolean;
@@ -16,7 +16,7 @@ export function compileMatcher(matcher: Matcher): RequestTest {
   if ('header' in matcher) return onValue(compileKey({ header: matcher.header }), compileStringMatch(matcher));
   if ('cookie' in matcher) return onValue(compileKey({ cookie: matcher.cookie }), compileStringMatch(matcher));
   if ('query' in matcher) return onValue(compileKey({ query: matcher.query }), compileStringMatch(matcher));
-  // A view tells an unknown host by an empty text.
+  // A view reports an unknown host as an empty string.
   if ('host' in matcher) return onValue((request) => request.host || undefined, compileStringMatch(matcher.host, true));
   if ('path' in matcher) return onValue((request) => request.path, compileStringMatch(matcher.path));
   if ('method' in matcher) return onValue(methodOf, compileStringMatch(matcher.method, true));
@@ -42,7 +42,7 @@ function anyOf(tests: readonly RequestTest[]): RequestTest {
   };
 }
 
-/** Read last: all rules of a request ask of one method, and over HTTP/2 that may be as long as a client likes. */
+/** The last method read: all rules of a request use the same one, and over HTTP/2 it may be of any length. */
 const lastMethod = { text: '', lower: '' };
 
 function methodOf({ method }: RequestView): string {
@@ -58,8 +58,8 @@ function onValue(read: RequestReader, test: ValueTest): RequestTest {
 }
 
 /**
- * Compiles a comparison. With `ignoreCase` the values that are compared are expected in lower case. An absent value matches only
- * `present: false` and negations; an empty one is there.
+ * Compiles a comparison. With `ignoreCase`, compared values must be in lower case. An absent value matches only
+ * `present: false` and negations; an empty one is present.
  */
 export function compileStringMatch(match: StringMatch, ignoreCase = false): ValueTest {
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
@@ -91,29 +91,29 @@ export function compileStringMatch(match: StringMatch, ignoreCase = false): Valu
   return (value) => !test(value);
 }
 
-/** Longer values match no regular expression: linear time is not short time, and clients say how long a value is. */
+/** Longer values match no regular expression: linear time is not short, and clients choose the length. */
 export const MAX_REGEX_INPUT = 512;
 
 type Re2 = typeof import('re2js');
 
 /**
- * Compiles a regular expression of RE2 syntax, which runs in linear time: a rule must not be able to stop a service.
- * Throws what re2js throws for one that is none.
+ * Compiles a regular expression in RE2 syntax, which runs in linear time: a rule must not be able to stall a service.
+ * Throws re2js' error for an invalid one.
  */
 export function compileRegex(source: string, ignoreCase = false): (value: string) => boolean {
   const pattern = compileRe2(source, ignoreCase);
-  // Not by test(): its automaton remembers states by the megabyte, and takes longer for values that are made to meet new ones.
+  // Not test(): its automaton caches megabytes of states, and is slower for values crafted to reach new ones.
   return (value) => value.length <= MAX_REGEX_INPUT && pattern.matcher(value).find();
 }
 
-/** An expression as re2js has it. Throws as {@link compileRegex} does. */
+/** A re2js expression. Throws like {@link compileRegex}. */
 export function compileRe2(source: string, ignoreCase: boolean): InstanceType<Re2['RE2JS']> {
   // Loaded only for documents with a regular expression: it costs 8 to 10 ms, and is as large as the rest of the agent.
   const { RE2JS } = require('re2js') as Re2;
   return RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
 }
 
-/** Makes a reader of a named value. */
+/** Creates a reader of a named value. */
 export function compileKey(key: RequestKey): RequestReader {
   const { header, cookie, query } = key;
   if (header !== undefined) {
@@ -125,7 +125,7 @@ export function compileKey(key: RequestKey): RequestReader {
   return clientOf;
 }
 
-/** IPv4 as such, also where a dual-stack socket tells it as IPv6: one client has one share, whatever the server listens on. */
+/** IPv4 as such, even if a dual-stack socket reports it as IPv6: a client stays in its share, whatever the server listens on. */
 function clientOf({ clientIp }: RequestView): string | undefined {
   return clientIp?.startsWith('::ffff:') === true && clientIp.includes('.') ? clientIp.slice('::ffff:'.length) : clientIp;
 }

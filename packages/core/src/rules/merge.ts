@@ -1,14 +1,14 @@
-/** Two people's changes to one document, put together: by groups, by lanes, then by fields. */
+/** Merges two people's changes to one document: by groups, by lanes, then by fields. */
 import type { Lane, LaneGroup, LaneGroupsDocument } from './types.js';
 
-/** Both changes in one document, and what both have changed in different ways: there `ours` stays. */
+/** Both changes in one document, and the conflicts, where `ours` stays. */
 export interface MergedLaneGroups {
   readonly document: LaneGroupsDocument;
   /** JSON pointers by names, such as `shop/gray/rules`. Empty: nothing of either change is lost. */
   readonly conflicts: readonly string[];
 }
 
-/** Puts into `ours` what `theirs` has changed since `base`. */
+/** Merges into `ours` what `theirs` has changed since `base`. */
 export function mergeLaneGroups(base: LaneGroupsDocument, ours: LaneGroupsDocument, theirs: LaneGroupsDocument): MergedLaneGroups {
   const conflicts: string[] = [];
   const groups = mergeNamed(base.groups, ours.groups, theirs.groups, '', conflicts, (b, o, t, path) => {
@@ -38,7 +38,7 @@ function mergeNamed<T extends { readonly name: string }>(
     const their = inTheirs.get(our.name);
     const path = `${prefix}${our.name}`;
     if (their === undefined) {
-      // They have removed it, if it was there; one that we have changed since stays.
+      // They have removed it, if it existed; if we have changed it since, it stays.
       if (before === undefined) merged.push(our);
       else if (!isSame(before, our)) {
         conflicts.push(path);
@@ -74,7 +74,7 @@ function byName<T extends { readonly name: string }>(items: readonly T[]): Map<s
   return new Map(items.map((item) => [item.name, item]));
 }
 
-/** By value, in whatever order the fields are. */
+/** By value, with fields in any order. */
 function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;

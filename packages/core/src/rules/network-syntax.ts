@@ -1,7 +1,7 @@
 /**
- * How a network is written: an address of IPv4 (four decimal numbers) or IPv6 (RFC 4291, 2.2), and a length in bits behind a slash
- * (RFC 4632, 3.1). Checked here without a parser, since the agent reads its options before it loads one. What passes is exactly what
- * `cidrs.ts` can parse; a test holds the two together.
+ * Syntax of a network: an address of IPv4 (four decimal numbers) or IPv6 (RFC 4291, 2.2), and a length in bits behind a slash
+ * (RFC 4632, 3.1). Checked here without a parser, because the agent reads its options before it loads one. It accepts exactly what
+ * `cidrs.ts` can parse; a test compares the two.
  */
 
 /** Whether a text is a network in CIDR notation, or a single address. Not the short forms of inet_aton (`10/8`), no zone, no octal numbers. */
@@ -23,7 +23,7 @@ export function isIpv4Text(text: string): boolean {
 export function isIpv6Text(text: string): boolean {
   const gap = text.indexOf('::');
   if (gap !== -1 && text.includes('::', gap + 1)) return false;
-  // An IPv4-compatible address (RFC 4291, 2.5.5.1: deprecated) is taken for the IPv4-mapped one by parsers, which it is not.
+  // Parsers confuse an IPv4-compatible address (RFC 4291, 2.5.5.1: deprecated) with the IPv4-mapped one.
   if (/^::\d+\./.test(text)) return false;
   const before = groupsOf(gap === -1 ? text : text.slice(0, gap), gap === -1);
   const after = groupsOf(gap === -1 ? '' : text.slice(gap + 2), true);
@@ -31,7 +31,7 @@ export function isIpv6Text(text: string): boolean {
   return gap === -1 ? before === 8 : before + after < 8;
 }
 
-/** How many groups of 16 bits a text has; undefined where it is none such. */
+/** How many groups of 16 bits a text has; undefined if it is malformed. */
 function groupsOf(text: string, isLast: boolean): number | undefined {
   if (text === '') return 0;
   const groups = text.split(':');

@@ -33,9 +33,9 @@ test('groups of one entry are compared, those of others not', () => {
   expect(taken(group(lane('gray', share)), { ...other, entry: { services: ['another'] } })).toEqual([]);
 });
 
-test('it is told with the remedy', () => {
+test('reports it with the remedy', () => {
   const [found] = takingRules({ version: 1, groups: [group(lane('gray', share), lane('blue', byHeader))] });
   expect(found && tellTaking(found)).toBe(
-    'rule shop/gray/share takes 30 % of all requests, and is asked before rule shop/blue/header: so many of its requests go to lane shop/gray. Put lane shop/blue before lane shop/gray',
+    'rule shop/gray/share takes 30 % of all requests, and is asked before rule shop/blue/header: that share of its requests goes to lane shop/gray. Put lane shop/blue before lane shop/gray',
   );
 });

@@ -1,21 +1,21 @@
-/** What the order of entry rules makes of them: the first that matches counts, so that an earlier one takes what a later one asks for by name. */
+/** Effects of the order of entry rules: the first match counts, so an earlier rule may take requests that a later one names. */
 import type { EntryRule, LaneGroupsDocument } from './types.js';
 
 /** A rule that takes requests of a later, explicit one. */
 export interface TakingRule {
   /** `group/lane/rule` of the rule that takes. */
   readonly taker: string;
-  /** `group/lane/rule` of the rule that does not get them all. */
+  /** `group/lane/rule` of the rule that loses them. */
   readonly robbed: string;
-  /** The entry service at which both are asked. */
+  /** The entry service where both apply. */
   readonly service: string;
   /** 0 to 100: the share that is taken. */
   readonly percent: number;
 }
 
 /**
- * Finds rules for a share of all requests, or for all of them, that stand before a rule for certain requests of another lane: of those, too, the
- * share goes to the earlier lane. Rules with a condition of their own are not compared.
+ * Finds rules for all requests, or a share of them, that precede a rule for certain requests of another lane: the share of those
+ * goes to the earlier lane, too. Earlier rules with a condition are not compared.
  */
 export function takingRules({ groups }: LaneGroupsDocument): readonly TakingRule[] {
   const found: TakingRule[] = [];
@@ -38,17 +38,17 @@ export function takingRules({ groups }: LaneGroupsDocument): readonly TakingRule
   return found;
 }
 
-/** Told of a rule that takes what a later one asks for, with the remedy. */
+/** Describes a rule that takes requests of a later one, with the remedy. */
 export function tellTaking({ taker, robbed, percent }: TakingRule): string {
   const lane = (rule: string): string => rule.slice(0, rule.lastIndexOf('/'));
-  return `rule ${taker} takes ${percent} % of all requests, and is asked before rule ${robbed}: so many of its requests go to lane ${lane(taker)}. Put lane ${lane(robbed)} before lane ${lane(taker)}`;
+  return `rule ${taker} takes ${percent} % of all requests, and is asked before rule ${robbed}: that share of its requests goes to lane ${lane(taker)}. Put lane ${lane(robbed)} before lane ${lane(taker)}`;
 }
 
 function isExplicit({ match, percent }: EntryRule): boolean {
   return match !== undefined && (percent === undefined || percent === 100);
 }
 
-/** The share of all requests that a rule takes, whatever they are; 0: it looks at them. */
+/** The share of all requests that a rule takes unconditionally; 0: it has a condition. */
 function takesOfAll({ match, percent = 100 }: EntryRule): number {
   return match === undefined ? percent : 0;
 }

@@ -1,7 +1,8 @@
 /**
- * Checks lane-group documents. By hand and not with a schema library, since agents do this in other people's processes: it
- * has to be there in no time and weigh nothing. A test holds it against the JSON Schema, with ajv as the oracle.
+ * Validates lane-group documents. By hand and not with a schema library, because agents do this in other people's processes: it
+ * must load fast and take little memory. A test compares it with the JSON Schema, with ajv as the oracle.
  */
+import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import { nearest } from '../names/nearest.js';
 import { isTag, TAG_RULE } from '../names/tag.js';
 import { isCidr } from './cidrs.js';
@@ -12,15 +13,15 @@ import { isWholeSteps } from './percentage.js';
 import { LIMITS, UNPRINTABLE_CHARACTERS } from './schema.js';
 import type { LaneGroupsDocument, Problem } from './types.js';
 
-/** A valid document, or all that is wrong with it. */
+/** A valid document, or all problems. */
 export type ParsedLaneGroups =
   | { readonly ok: true; readonly document: LaneGroupsDocument }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** More than these are not told: whoever has so many mends the first, and a large text of another kind must not fill the memory. */
+/** Further problems are not reported: users fix the first ones first, and a large unrelated text must not fill the memory. */
 export const MAX_PROBLEMS = 100;
 
-/** Parses and checks a document, given as JSON text or as a value. All problems are told at once, up to {@link MAX_PROBLEMS}. Never throws. */
+/** Parses and checks a document, given as JSON text or as a value. Reports all problems at once, up to {@link MAX_PROBLEMS}. Never throws. */
 export function parseLaneGroups(source: unknown): ParsedLaneGroups {
   let value = source;
   if (typeof source === 'string') {
@@ -61,9 +62,9 @@ const FIELDS = [
   'by',
 ];
 
-/** The text of a document, two spaces a level: the same for the same document in whatever order its fields are, so that texts can be compared. */
+/** The text of a document, indented by two spaces: equal for equal documents with fields in any order, so that texts can be compared. */
 export function laneGroupsToJson(document: LaneGroupsDocument): string {
-  // A list as the second argument is the order of the fields too (ECMA-262, SerializeJSONObject).
+  // A list as the second argument also sets the order of the fields (ECMA-262, SerializeJSONObject).
   return `${JSON.stringify(document, [...FIELDS, ...SUBJECTS, ...OPERATORS], 2)}\n`;
 }
 
@@ -81,7 +82,7 @@ type Fields = Readonly<Record<string, unknown>>;
 function checkDocument(value: unknown, report: Report): void {
   const document = object(value, '', report, ['$schema', 'version', 'groups'], ['version', 'groups']);
   if (document === undefined) return;
-  if (has(document, '$schema') && typeof document['$schema'] !== 'string') report('/$schema', 'must be a text');
+  if (has(document, '$schema') && typeof document['$schema'] !== 'string') report('/$schema', 'must be a string');
   if (has(document, 'version') && document['version'] !== 1)
     report('/version', `must be 1, the only version there is, not ${show(document['version'])}`);
   if (!has(document, 'groups')) return;
@@ -105,6 +106,7 @@ const checkGroup: Check = (value, path, report) => {
     list(group['lanes'], `${path}/lanes`, report, checkLane);
     unique(group['lanes'], `${path}/lanes`, 'name', 'lane', report);
     unique(group['lanes'], `${path}/lanes`, 'tag', 'lane', report);
+    checkPolarisNames(group['lanes'], `${path}/lanes`, report);
   }
 };
 
@@ -112,7 +114,7 @@ const checkLane: Check = (value, path, report) => {
   const lane = object(value, path, report, ['name', 'tag', 'enabled', 'fallback', 'polaris', 'rules'], ['name', 'tag']);
   if (lane === undefined) return;
   if (has(lane, 'name')) checkName(lane['name'], `${path}/name`, report);
-  if (has(lane, 'tag') && !isTag(lane['tag'])) report(`${path}/tag`, `${show(lane['tag'])} can't be a tag: accepted is ${TAG_RULE}`);
+  if (has(lane, 'tag') && !isTag(lane['tag'])) report(`${path}/tag`, `${show(lane['tag'])} is not a valid tag: must be ${TAG_RULE}`);
   if (has(lane, 'enabled') && typeof lane['enabled'] !== 'boolean') report(`${path}/enabled`, `must be true or false, not ${show(lane['enabled'])}`);
   if (has(lane, 'fallback') && lane['fallback'] !== 'base' && lane['fallback'] !== 'none')
     report(`${path}/fallback`, `must be "base" or "none", not ${show(lane['fallback'])}`);
@@ -130,11 +132,44 @@ const checkPolaris: Check = (value, path, report) => {
   if (has(polaris, 'values')) checkNames(polaris['values'], `${path}/values`, report);
 };
 
+/** What Polaris calls a lane, and its instances, must mean one lane of the group: calls and instances of the others would be those of the first. */
+function checkPolarisNames(lanes: unknown, path: string, report: Report): void {
+  if (!Array.isArray(lanes)) return;
+  const tags = new Set<string>();
+  const rules = new Map<string, number>();
+  const labels = new Map<string, number>();
+  lanes.forEach((lane, i) => {
+    if (!isObject(lane) || typeof lane['tag'] !== 'string') return;
+    const { tag } = lane;
+    // That is reported already.
+    if (tags.has(tag)) return;
+    tags.add(tag);
+    const polaris = isObject(lane['polaris']) ? lane['polaris'] : {};
+    const { name = tag, key = LANE_METADATA_KEY, values = [tag] } = polaris;
+    const once = (known: Map<string, number>, id: string, field: string, what: string): void => {
+      const before = known.get(id);
+      if (before === undefined) known.set(id, i);
+      else if (before !== i) report(`${path}/${i}/${field}`, `${what} of the lane at ${path}/${before}: it must be unique`);
+    };
+    if (typeof name === 'string')
+      once(rules, name, has(polaris, 'name') ? 'polaris/name' : 'tag', `${show(name)} is already the lane rule of Polaris`);
+    if (typeof key !== 'string' || !Array.isArray(values)) return;
+    for (const value of values)
+      if (typeof value === 'string')
+        once(
+          labels,
+          JSON.stringify([key, value]),
+          has(polaris, 'values') ? 'polaris/values' : 'tag',
+          `${show(key)}: ${show(value)} is already the label of Polaris`,
+        );
+  });
+}
+
 const checkRule: Check = (value, path, report) => {
   const rule = object(value, path, report, ['name', 'match', 'percent', 'by'], ['name']);
   if (rule === undefined) return;
   if (has(rule, 'name')) checkName(rule['name'], `${path}/name`, report);
-  if (!has(rule, 'match') && !has(rule, 'percent')) report(path, 'needs "match", "percent" or both: without, it would say nothing');
+  if (!has(rule, 'match') && !has(rule, 'percent')) report(path, 'needs "match", "percent" or both: without either it has no effect');
   if (has(rule, 'match')) checkMatcher(rule['match'], `${path}/match`, report, 1);
   const { percent } = rule;
   if (has(rule, 'percent')) {
@@ -143,7 +178,7 @@ const checkRule: Check = (value, path, report) => {
     else if (!isWholeSteps(percent)) report(`${path}/percent`, `must be in steps of 0.01, not ${show(percent)}`);
   }
   if (!has(rule, 'by')) return;
-  if (!has(rule, 'percent')) report(`${path}/by`, 'says what a percentage sticks to: it needs "percent" beside it');
+  if (!has(rule, 'percent')) report(`${path}/by`, 'needs "percent" beside it: it says what the percentage sticks to');
   const by = object(rule['by'], `${path}/by`, report, KEYS, []);
   if (by === undefined) return;
   if (Object.keys(by).length !== 1) report(`${path}/by`, `must have exactly one of ${KEYS.join(', ')}`);
@@ -159,7 +194,7 @@ const OPERATORS = ['exact', 'prefix', 'suffix', 'regex', 'in', 'present', 'not']
 const NAMED = ['header', 'cookie', 'query'];
 const SINGLE = ['host', 'path', 'method'];
 const MATCHERS = ['all', 'any', 'not', ...SINGLE, ...NAMED, 'clientIp'];
-/** `not` stands for a condition turned round, or beside one of NAMED for a comparison turned round. */
+/** `not` negates a condition, or beside one of NAMED a comparison. */
 const SUBJECTS = MATCHERS.filter((kind) => kind !== 'not');
 
 function checkMatcher(value: unknown, path: string, report: Report, depth: number): void {
@@ -206,21 +241,21 @@ function checkMatcher(value: unknown, path: string, report: Report, depth: numbe
 }
 
 const checkNetwork: Check = (value, path, report) => {
-  if (typeof value !== 'string') report(path, `must be a text, not ${show(value)}`);
-  else if (!isCidr(value)) report(path, `${show(value)} is no network: accepted is an address, or CIDR such as 10.0.0.0/8`);
+  if (typeof value !== 'string') report(path, `must be a string, not ${show(value)}`);
+  else if (!isCidr(value)) report(path, `${show(value)} is not a network: must be an address, or CIDR such as 10.0.0.0/8`);
 };
 
 function checkOperators(match: Fields, path: string, report: Report, depth: number): void {
   const used = OPERATORS.filter((operator) => has(match, operator));
   if (used.length > 1) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}, not ${used.join(' and ')}`);
-  // An unknown field has been told of, and is the cause.
+  // An unknown field has been reported, and is the cause.
   const isKnown = (field: string): boolean => OPERATORS.includes(field) || NAMED.includes(field);
   if (used.length === 0 && Object.keys(match).every(isKnown)) report(path, `must have exactly one operator of ${OPERATORS.join(', ')}`);
   for (const operator of used) {
     const value = match[operator];
     const at = `${path}/${operator}`;
     if (operator === 'in')
-      list(value, at, report, (item, itemPath) => void (typeof item !== 'string' && report(itemPath, `must be a text, not ${show(item)}`)), 1);
+      list(value, at, report, (item, itemPath) => void (typeof item !== 'string' && report(itemPath, `must be a string, not ${show(item)}`)), 1);
     else if (operator === 'present') {
       if (typeof value !== 'boolean') report(at, `must be true or false, not ${show(value)}`);
     } else if (operator === 'not') {
@@ -229,7 +264,7 @@ function checkOperators(match: Fields, path: string, report: Report, depth: numb
         const inner = object(value, at, report, OPERATORS, []);
         if (inner !== undefined) checkOperators(inner, at, report, depth + 1);
       }
-    } else if (typeof value !== 'string') report(at, `must be a text, not ${show(value)}`);
+    } else if (typeof value !== 'string') report(at, `must be a string, not ${show(value)}`);
     else if (value === '' && operator !== 'exact') report(at, 'must not be empty: it would match everything');
     else if (operator === 'regex') checkRegex(value, at, report);
   }
@@ -237,24 +272,24 @@ function checkOperators(match: Fields, path: string, report: Report, depth: numb
 
 function checkRegex(source: string, path: string, report: Report): void {
   if (codePoints(source) > LIMITS.regexLength) {
-    report(path, `must have ${LIMITS.regexLength} characters at most: compare whole values by "in"`);
+    report(path, `must have at most ${LIMITS.regexLength} characters: compare whole values by "in"`);
     return;
   }
   try {
     compileRegex(source);
   } catch (error) {
-    report(path, `${show(source)} is no regular expression of RE2 syntax (no look-around, no back-references): ${(error as Error).message}`);
+    report(path, `${show(source)} is not a valid RE2 regular expression (no look-around, no back-references): ${(error as Error).message}`);
   }
 }
 
 function checkName(value: unknown, path: string, report: Report): void {
-  if (typeof value !== 'string') report(path, `must be a text, not ${show(value)}`);
+  if (typeof value !== 'string') report(path, `must be a string, not ${show(value)}`);
   else if (value.trim() === '') report(path, 'must not be empty');
-  else if (codePoints(value) > LIMITS.nameLength) report(path, `must have ${LIMITS.nameLength} characters at most`);
+  else if (codePoints(value) > LIMITS.nameLength) report(path, `must have at most ${LIMITS.nameLength} characters`);
   else if (UNPRINTABLE.test(value))
     report(
       path,
-      `${show(value)} has a control character, a line break or half a surrogate pair in it: names are written into logs, headers and configurations`,
+      `${show(value)} contains a control character, a line break or an unpaired surrogate: names are written into logs, headers and configurations`,
     );
 }
 
@@ -265,7 +300,7 @@ function checkNames(value: unknown, path: string, report: Report): void {
   if (!Array.isArray(value)) return;
   const seen = new Set<unknown>();
   value.forEach((name, i) => {
-    if (typeof name === 'string' && seen.has(name)) report(`${path}/${i}`, `${show(name)} is there twice`);
+    if (typeof name === 'string' && seen.has(name)) report(`${path}/${i}`, `${show(name)} is listed twice`);
     seen.add(name);
   });
 }
@@ -277,10 +312,10 @@ function list(value: unknown, path: string, report: Report, check: Check, atLeas
   }
   if (value.length < atLeast) report(path, 'must not be empty');
   if (value.length > LIMITS.items) {
-    report(path, `must have ${LIMITS.items} items at most, not ${value.length}`);
+    report(path, `must have at most ${LIMITS.items} items, not ${value.length}`);
     return;
   }
-  // Not forEach, which leaves out what is missing in a sparse list.
+  // Not forEach, which skips holes of a sparse list.
   for (let i = 0; i < value.length; i++) check(value[i], `${path}/${i}`, report);
 }
 
@@ -292,11 +327,11 @@ function unique(items: unknown, path: string, field: string, what: string, repor
     if (typeof value !== 'string') return;
     const before = seen.get(value);
     if (before === undefined) seen.set(value, i);
-    else report(`${path}/${i}/${field}`, `${show(value)} is the ${field} of the ${what} at ${path}/${before} already: it must be unique`);
+    else report(`${path}/${i}/${field}`, `${show(value)} is already the ${field} of the ${what} at ${path}/${before}: it must be unique`);
   });
 }
 
-/** The value as an object with no fields but those known; undefined, and a problem, where it is none. */
+/** The value as an object with known fields only; otherwise undefined, and a problem. */
 function object(value: unknown, path: string, report: Report, known: readonly string[], required: readonly string[]): Fields | undefined {
   if (!isObject(value)) {
     report(path, `must be an object, not ${show(value)}`);
@@ -308,7 +343,7 @@ function object(value: unknown, path: string, report: Report, known: readonly st
     const meant = nearest(field, known);
     report(
       `${path}/${field.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-      `is no known field${meant === undefined ? `: known are ${known.join(', ')}` : `: did you mean ${JSON.stringify(meant)}?`}`,
+      `is not a known field${meant === undefined ? `: must be one of ${known.join(', ')}` : `: did you mean ${JSON.stringify(meant)}?`}`,
     );
   }
   return value;
@@ -322,7 +357,7 @@ function has(fields: Fields, field: string): boolean {
   return Object.hasOwn(fields, field);
 }
 
-/** A value in short. Not what is in lists and objects: those may be without end, or deeper than the stack. */
+/** A value in short, without the contents of lists and objects, which may be endless, or deeper than the stack. */
 function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0 ? '{}' : 'an object';

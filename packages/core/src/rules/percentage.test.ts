@@ -38,11 +38,11 @@ describe('a percentage', () => {
     // The longest that is taken as it is, and the shortest that is condensed.
     ['r', 'a'.repeat(64), 37.39],
     ['r', 'a'.repeat(65), 74.98],
-  ])('of rule %j takes the key %j in above %d, in every process and version', (rule, key, from) => {
+  ])('of rule %j includes the key %j above %d, in every process and version', (rule, key, from) => {
     expect([isKeyWithin(from, rule, key), isKeyWithin(Math.round(from * 100 + 1) / 100, rule, key)]).toEqual([false, true]);
   });
 
-  test('never takes a key out when it is raised; 0 takes none, 100 all', () => {
+  test('never loses a key when it is raised; 0 includes none, 100 all', () => {
     const percent = fc.integer({ min: 0, max: 10_000 }).map((steps) => steps / 100);
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), percent, percent, (rule, key, a, b) => {
@@ -62,20 +62,20 @@ describe('a percentage', () => {
     }
   });
 
-  test('of two rules is of other keys each', () => {
+  test('selects different keys for different rules', () => {
     let both = 0;
     for (let i = 0; i < 100_000; i++) if (isKeyWithin(50, 'one', `user-${i}`) && isKeyWithin(50, 'two', `user-${i}`)) both++;
     expect(Math.abs(both - 25_000)).toBeLessThan(1_000);
   });
 
-  test('takes each key in at its own step, to the last digit', () => {
+  test('includes each key at its own step, to the last digit', () => {
     for (let i = 0; i < 5_000; i++) {
       const step = hashText(`r\0user-${i}`) % 10_000;
       expect([isKeyWithin(step / 100, 'r', `user-${i}`), isKeyWithin((step + 1) / 100, 'r', `user-${i}`)]).toEqual([false, true]);
     }
   });
 
-  test('tells rule and key apart', () => {
+  test('distinguishes rule and key', () => {
     const numbers = Array.from({ length: 200 }, (_, i) => i);
     expect(numbers.filter((i) => isKeyWithin(50, `a${i}`, 'b'))).not.toEqual(numbers.filter((i) => isKeyWithin(50, 'a', `${i}b`)));
   });
@@ -92,7 +92,7 @@ describe('a percentage', () => {
     expect([isRandomWithin(0, () => 0), isRandomWithin(100, () => 1 - Number.EPSILON / 2)]).toEqual([false, true]);
   });
 
-  test('is in whole steps for each of the 10,001 numbers with two decimals, and for no other', () => {
+  test('has whole steps for exactly the 10,001 numbers with two decimals', () => {
     for (let steps = 0; steps <= 10_000; steps++) {
       const percent = Number(`${Math.floor(steps / 100)}.${String(steps % 100).padStart(2, '0')}`);
       expect(isWholeSteps(percent)).toBe(true);

@@ -1,23 +1,23 @@
-/** Percentages are told in steps of 0.01. */
+/** Percentages have steps of 0.01. */
 const STEPS = 10_000;
 
-/** Whether a percentage is told in whole steps. */
+/** Whether a percentage is a whole number of steps. */
 export function isWholeSteps(percent: number): boolean {
   // Not by the remainder: 0.29 * 100 is 28.999999999999996.
   return Math.round(percent * 100) / 100 === percent;
 }
 
-/** A text of which the beginning has been hashed. */
+/** A text whose beginning has been hashed. */
 interface Hashing {
   readonly hash: number;
-  /** A code unit that still wants its other half; -1: none. */
+  /** A code unit that still lacks its other half; -1: none. */
   readonly odd: number;
   readonly length: number;
 }
 
 /**
  * MurmurHash3, x86, 32 bit (Austin Appleby, public domain: https://github.com/aappleby/smhasher), over the UTF-16 code units of a
- * text, low byte first. The test has the published values that can be told in UTF-16.
+ * text, low byte first. The test has the published values that UTF-16 can express.
  */
 export function hashText(text: string, seed = 0): number {
   return finish({ hash: seed, odd: -1, length: 0 }, text);
@@ -62,20 +62,20 @@ function scramble(block: number): number {
   return Math.imul((product << 15) | (product >>> 17), 0x1b873593);
 }
 
-/** Longer keys are hashed before, once for all rules: a client could make each of a thousand rules hash all that a header holds. */
+/** Longer keys are first hashed once for all rules: otherwise a client could make each of a thousand rules hash a whole header. */
 export const MAX_KEY_LENGTH = 64;
 
-/** What is hashed of a key for each rule. */
+/** The part of a key that is hashed for each rule. */
 export function condensedKey(key: string): string {
   return key.length > MAX_KEY_LENGTH ? hashText(key).toString(16) : key;
 }
 
-/** Where keys are among all keys for rules of one name. The name is hashed when the rules are compiled. */
+/** The position of keys among all keys for rules of one name. The name is hashed when the rules are compiled. */
 export class KeyShares {
   readonly #begun: Hashing;
 
   constructor(rule: string) {
-    // A zero between the two: rule "ab" with key "c" is another thing than rule "a" with key "bc".
+    // A zero between the two: rule "ab" with key "c" differs from rule "a" with key "bc".
     this.#begun = begin(`${rule}\0`);
   }
 
@@ -102,7 +102,7 @@ export function isKeyWithin(percent: number, rule: string, key: string): boolean
   return new KeyShares(rule).isWithin(percent, condensedKey(key));
 }
 
-/** Where a key is among all keys for rules of this name, 0 to 99.99: it is within every percentage above that. */
+/** The position of a key among all keys for rules of this name, 0 to 99.99: it is within every percentage above that. */
 export function shareOfKey(rule: string, key: string): number {
   return new KeyShares(rule).shareOf(condensedKey(key));
 }

@@ -52,7 +52,7 @@ describe('the steps of a regular expression', () => {
   })).one;
   const value = fc.string({ unit: fc.constantFrom('a', 'b', 'k', 'K', '\u212a', 's', '\u017f', '\n', ' ', '\u2150', '\u{1f600}'), maxLength: 40 });
 
-  test('are no fewer than the engine takes, whatever it meets', () => {
+  test('are at least as many as the engine takes, for any value', () => {
     fc.assert(
       fc.property(expression, fc.boolean(), fc.array(value, { minLength: 5, maxLength: 5 }), (source, ignoreCase, values) => {
         const filled = values.map((text) => text.repeat(MAX_REGEX_INPUT).slice(0, MAX_REGEX_INPUT));
@@ -70,16 +70,16 @@ describe('the steps of a regular expression', () => {
     ['(?:alice|bob)@www\\.example\\.com$', 7],
     ['.*', 3],
     ['\\d+-\\d+$', 7],
-  ])('%s are those of the states that can be alive at once, some %i for each character', (source, perCharacter) => {
+  ])('of %s follow the states that can be alive at once, some %i per character', (source, perCharacter) => {
     const { steps } = regexWork(source, false, Infinity);
     expect(steps).toBeLessThanOrEqual(perCharacter * (MAX_REGEX_INPUT + 1));
   });
 
-  test.each(['^(?:alice|bob)@www\\.example\\.com$', '^/api/v[0-9]/users', '^a{40}b?$'])('%s end where nothing can match any more', (source) => {
+  test.each(['^(?:alice|bob)@www\\.example\\.com$', '^/api/v[0-9]/users', '^a{40}b?$'])('of %s end where nothing can match any more', (source) => {
     expect(regexWork(source, false, Infinity).steps).toBeLessThan(150);
   });
 
-  test('are bounded by all instructions where counting them would take long', () => {
+  test('are bounded by all instructions if counting them would take long', () => {
     const distinct = Array.from({ length: 900 }, (_, i) => String.fromCharCode(0x4e00 + i)).join('');
     for (const source of ['(a?){500}a{500}$', `(?:${distinct})+`, Array.from({ length: 12 }, (_, i) => `(${'abcdefghijkl'[i]}.{900})?`).join('')]) {
       const { steps } = regexWork(source, false, 25_000);
@@ -87,12 +87,12 @@ describe('the steps of a regular expression', () => {
     }
   });
 
-  test('are none for a text alone, which is searched for', () => {
+  test('are none for a plain text, which is searched for', () => {
     expect(regexWork('iPhone', false, Infinity)).toEqual({ steps: 0, scans: 1 });
     expect(regexWork('(iPhone)', false, Infinity).steps).toBeGreaterThan(0);
   });
 
-  test('are not all: texts that a match has to hold are searched for first', () => {
+  test('are not the whole cost: texts that a match must contain are searched for first', () => {
     expect(regexWork('^(?:ab|cd)(?:ef|gh)x', false, Infinity).scans).toBeGreaterThanOrEqual(2);
     expect(regexWork('^[ab]', false, Infinity).scans).toBe(0);
   });

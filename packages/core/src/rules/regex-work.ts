@@ -1,6 +1,6 @@
 /**
- * How much work a regular expression can be at most, whatever the value it meets. An automaton without backtracking looks at each instruction of its program
- * once for each place in the value, and only at those that the characters before have led to: what is counted here. (re2js 2.10: BitState.tryBacktrack visits
+ * The most work that a regular expression can take for any value. An automaton without backtracking visits each instruction of its program
+ * once for each place in the value, and only those that earlier characters have led to. We count these. (re2js 2.10: BitState.tryBacktrack visits
  * no pair of instruction and place twice, Machine.add none twice at a place, and OnePass.execute follows one way of those.)
  */
 import { compileRe2, MAX_REGEX_INPUT } from './matchers.js';
@@ -10,49 +10,49 @@ interface Instruction {
   readonly op: number;
   /** Where it leads. */
   readonly out: number;
-  /** Where it leads otherwise, or what it asks, by its kind. */
+  /** Its alternative, or its assertion, by kind. */
   readonly arg: number;
-  /** Whether it takes a character; only of those that take one. */
+  /** Whether it takes a character; only for those that can. */
   matchRune(codePoint: number): boolean;
 }
 
 /** Kinds of instructions (re2js 2.10: Inst, as regexp/syntax of Go has them). Those from the last on take a character. */
 const [ALTERNATIVES, ALTERNATIVES_OR_MATCH, CAPTURE, EMPTY_WIDTH, NOTHING, CHARACTERS] = [1, 2, 3, 4, 7, 8];
-/** Asked of a place: that it is where the value begins (re2js 2.10: Utils.EMPTY_BEGIN_TEXT). */
+/** Asserts that a place is the start of the value (re2js 2.10: Utils.EMPTY_BEGIN_TEXT). */
 const BEGINNING = 4;
 
-/** To tell characters apart, and to follow instructions, for one expression: some ms. What would take more is counted as if all were alive. */
+/** Budget to classify characters and follow instructions for one expression: some ms. Beyond it, all states count as alive. */
 const MOST_COMPARISONS = 100_000;
 const MOST_FOLLOWED = 1_000_000;
 
-/** What a regular expression can be at most. */
+/** Upper bounds for a regular expression. */
 export interface RegexWork {
-  /** An instruction that is looked at, at one place in the value. */
+  /** Visits of an instruction at one place in the value. */
   readonly steps: number;
   /** Searches of the whole value for the texts that a match would have to hold. */
   readonly scans: number;
 }
 
 /**
- * Counts the work that an expression can be. Where it is more than `mostSteps`, the steps are no longer counted but bounded: all instructions at all places.
- * Throws as `compileRegex` does.
+ * Counts the work of an expression. Beyond `mostSteps`, it returns a bound instead: all instructions at all places.
+ * Throws like `compileRegex`.
  */
 export function regexWork(source: string, ignoreCase: boolean, mostSteps: number): RegexWork {
-  // No interface of re2js, which is why package.json fixes its version.
+  // Internals of re2js, which is why package.json pins its version.
   const { prog, cond, dfa, prefilter, prefixComplete, numSubexp } = compileRe2(source, ignoreCase).re2();
   // A text alone is searched for as one.
   if (prefixComplete && numSubexp === 0) return { steps: 0, scans: 1 };
   const { inst: instructions, start } = prog as { inst: Instruction[]; start: number };
-  // Tried at the beginning alone.
+  // Tried only at the start.
   const isAnchored = ((cond as number) & BEGINNING) !== 0;
   const scans = (prefilter as { cost: number } | null)?.cost ?? 0;
   const all = { steps: instructions.length * (MAX_REGEX_INPUT + 1), scans };
   const classes = takersOf(instructions, [0, ...dfa.classBounds]);
 
-  /** In which round an instruction was reached last. */
+  /** The round in which an instruction was last reached. */
   const reachedIn = new Int32Array(instructions.length);
   let round = 0;
-  /** Adds what an instruction leads to without a character. */
+  /** Adds the instructions reachable without a character. */
   const follow = (from: number, isBeginning: boolean, reached: number[]): void => {
     const open = [from];
     for (let at = open.pop(); at !== undefined; at = open.pop()) {
@@ -62,7 +62,7 @@ export function regexWork(source: string, ignoreCase: boolean, mostSteps: number
       reached.push(at);
       const { op, out, arg } = instructions[at] as Instruction;
       if (op === ALTERNATIVES || op === ALTERNATIVES_OR_MATCH) open.push(arg, out);
-      // What else is asked of a place is taken to hold there.
+      // Other assertions are assumed to hold.
       else if (op === CAPTURE || op === NOTHING || (op === EMPTY_WIDTH && (isBeginning || (arg & BEGINNING) === 0))) open.push(out);
     }
   };
@@ -97,8 +97,8 @@ export function regexWork(source: string, ignoreCase: boolean, mostSteps: number
 }
 
 /**
- * For each kind of character, which instructions take it: 1 at their places. Of the characters one stands for each range that no instruction divides. Where
- * there are too many to tell apart, one kind is taken by all.
+ * For each class of characters, the instructions that take it: 1 at their places. One character stands for each range that no instruction divides. If
+ * there are too many classes, a single class that all take.
  */
 function takersOf(instructions: readonly Instruction[], characters: readonly number[]): Uint8Array[] {
   const takers: number[] = [];

@@ -16,7 +16,7 @@ const gray: EntryMatch = { group: 'shop', lane: 'gray-lane', tag: 'gray', fallba
 const disabling = (...tags: string[]): LaneRules => ({
   document: { version: 1, groups: [] },
   services: new Set(),
-  polarisLabels: [],
+  polarisLabelsOf: () => [],
   groupOf: () => undefined,
   wireOf: () => undefined,
   tagOfPolaris: () => undefined,
@@ -59,7 +59,7 @@ describe('decideRequestTag', () => {
     expect(decideRequestTag(inbound, () => view, using(changes))).toEqual(decided);
   });
 
-  test('the request is looked at only by entry rules, and only where no inbound tag decides', () => {
+  test('only entry rules examine the request, and only if no inbound tag decides', () => {
     const looked: RequestView[] = [];
     const look = (): RequestView => {
       looked.push(view);

@@ -15,11 +15,11 @@ export interface RequestTag {
   readonly carried?: Carried;
 }
 
-/** What decides a request's tag besides the request. */
+/** What decides a request's tag, besides the request itself. */
 export interface RequestTagRules {
-  /** The lane groups, where known. */
+  /** The lane groups, if known. */
   readonly rules: LaneRules | undefined;
-  /** The entry rules of this service, where it is an entry. */
+  /** The entry rules of this service, if it is an entry. */
   readonly entry: EntryRules | undefined;
   /** The instance's own tag, if it stamps (LANE_STAMP). */
   readonly stamp: Tag | undefined;
@@ -27,18 +27,17 @@ export interface RequestTagRules {
 }
 
 /**
- * The mark on a request whose tag has been decided. Agent and Express plugin leave it and read it, whatever their copies of
+ * The mark on a request whose tag has been decided. Agent and Express plugin write and read it, even with different copies of
  * this file, so that rules are never applied twice.
  */
 export const REQUEST_MARK = Symbol.for('lane.request.v1');
 
-/** Base, and nothing to say of it. */
+/** Base, without a reason. */
 export const NO_TAG: RequestTag = Object.freeze({ tag: undefined, source: 'none' });
 
 /**
- * Which tag a request has: a trusted inbound one, else that of the first entry rule that matches, else the instance's own
- * where it stamps, else none. A tag whose lane is disabled counts as none at each step.
- * `request` is asked for only where there are entry rules.
+ * Which tag a request has: a trusted inbound one, else that of the first entry rule that matches, else the instance's own if it stamps, else none.
+ * A tag whose lane is disabled counts as none at each step. `request` is called only if there are entry rules.
  */
 export function decideRequestTag(inbound: Tag | undefined, request: () => RequestView, using: RequestTagRules): RequestTag {
   const { rules } = using;

@@ -24,7 +24,7 @@ describe('a host', () => {
   });
 
   test('is empty without a header', () => expect(view({}).host).toBe(''));
-  test('is that of the target, where there is one', () => {
+  test('is that of the target, if it has one', () => {
     expect(view({ url: 'http://User:x@A.example:80/p', headers: { host: 'b.example' } }).host).toBe('a.example');
     expect(view({ headers: { ':authority': 'A.example', host: 'b.example' } }).host).toBe('a.example');
   });
@@ -94,7 +94,7 @@ describe('a cookie', () => {
   ])('of %j named %j is %j', (cookie, name, value) => expect(view({ headers: { cookie } }).cookie(name)).toBe(value));
 });
 
-test('of 256 parameters and cookies all count, of more the first', () => {
+test('all of 256 parameters and cookies count, of more only the first', () => {
   const pairs = (separator: string): string => Array.from({ length: 1_200 }, (_, i) => `n${i}=${i}`).join(separator);
   const request = view({ url: `/?${pairs('&')}`, headers: { cookie: pairs('; ') } });
   for (const read of [(name: string) => request.query(name), (name: string) => request.cookie(name)])
@@ -126,7 +126,7 @@ test('a cookie is decoded as decodeURIComponent does, or taken as it is', () => 
   );
 });
 
-test('headers, cookies and query are read when they are asked for, and parsed once', () => {
+test('headers, cookies and query are read on demand, and parsed once', () => {
   const read: string[] = [];
   const headers = new Proxy<Record<string, string>>(
     { host: 'a', cookie: 'uid=1; b=2', 'x-user': 'alice' },

@@ -1,9 +1,9 @@
 import type { RequestView } from './types.js';
 
-/** What a view is made of: the shape of node:http's IncomingMessage. */
+/** The source of a view: the shape of node:http's IncomingMessage. */
 export interface RequestLike {
   readonly method: string;
-  /** Path and query; an absolute URL, as proxies get it, too. */
+  /** Path and query; or an absolute URL, as proxies get it. */
   readonly url: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -11,8 +11,8 @@ export interface RequestLike {
 }
 
 /**
- * A request as entry rules see it. What a rule asks for is parsed then, once; what none asks for, never. A thousand rules may ask, and
- * clients say how much there is: what an answer takes does not depend on that.
+ * A request as entry rules see it. A part is parsed once, when the first rule needs it, or never. A thousand rules may ask, and
+ * clients choose the sizes, so the cost of an answer depends on neither.
  */
 export function requestView(request: RequestLike): RequestView {
   return new LazyRequestView(request);
@@ -24,7 +24,7 @@ class LazyRequestView implements RequestView {
   #host: string | undefined;
   #query: Map<string, string> | undefined;
   #cookies: Cookies | undefined;
-  /** Of the headers that came in several lines. */
+  /** Values of headers with several lines. */
   #joined: Map<string, string> | undefined;
 
   constructor(request: RequestLike) {
@@ -40,7 +40,7 @@ class LazyRequestView implements RequestView {
   }
 
   get host(): string {
-    // A host in the target goes before the header (RFC 9112, 3.2.2; for HTTP/2 RFC 9113, 8.3.1).
+    // A host in the target takes precedence over the header (RFC 9112, 3.2.2; for HTTP/2 RFC 9113, 8.3.1).
     return (this.#host ??= hostName(this.#split().authority ?? this.header(':authority') ?? this.header('host') ?? ''));
   }
 
@@ -106,14 +106,14 @@ export function hostName(authority: string): string {
   return colon === -1 || colon !== text.lastIndexOf(':') ? text : text.slice(0, colon);
 }
 
-/** Of more parameters, or cookies, the first count: a head of 16 KB has room for eight thousand, and a browser keeps 180 cookies of a site. */
+/** Only the first ones count: a head of 16 KB has room for eight thousand, and a browser keeps 180 cookies per site. */
 export const MAX_PAIRS = 256;
 
 function parseQuery(text: string): Map<string, string> {
   let end = -1;
   for (let pairs = 0; pairs < MAX_PAIRS && end < text.length; pairs++) end = endOf('&', text, end + 1);
   const values = new Map<string, string>();
-  // Not by get(), which looks through all of them each time.
+  // Not get(), which scans all of them each time.
   for (const [name, value] of new URLSearchParams(text.slice(0, end))) if (!values.has(name)) values.set(name, value);
   return values;
 }
@@ -123,7 +123,7 @@ function endOf(separator: string, text: string, from: number): number {
   return end === -1 ? text.length : end;
 }
 
-/** Of a cookie that comes twice the first counts, as servers commonly take it (RFC 6265, 5.4: more specific paths come first). */
+/** The first of duplicate cookies counts, as in most servers (RFC 6265, 5.4: more specific paths come first). */
 class Cookies {
   readonly #raw = new Map<string, string>();
   readonly #decoded = new Map<string, string>();
@@ -157,7 +157,7 @@ const DECODABLE = new RegExp(
   'i',
 );
 
-/** A text that can't be decoded is taken as it is. It is looked at before, as an exception takes longer than all else. */
+/** A text that can't be decoded stays as it is. Checked first, because an exception is slower than everything else. */
 function decode(text: string): string {
   return text.includes('%') && DECODABLE.test(text) ? decodeURIComponent(text) : text;
 }

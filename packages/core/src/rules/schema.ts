@@ -11,7 +11,7 @@ export const LIMITS = {
   depth: 16,
 } as const;
 
-/** What no name may hold, as a class of a regular expression with the flag u: C0, DEL, C1, the separators of lines, and halves of surrogate pairs. */
+/** Characters forbidden in names, as a regular-expression class for the flag u: C0, DEL, C1, line separators and unpaired surrogates. */
 export const UNPRINTABLE_CHARACTERS = '[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ud800-\\udfff]';
 
 const name = {
@@ -24,21 +24,22 @@ const name = {
 
 const operators = {
   exact: { title: 'Equal to', type: 'string', description: 'The whole value.' },
-  prefix: { title: 'Begins with', type: 'string', minLength: 1, description: 'How the value begins.' },
-  suffix: { title: 'Ends with', type: 'string', minLength: 1, description: 'How the value ends.' },
+  prefix: { title: 'Begins with', type: 'string', minLength: 1, description: 'The start of the value.' },
+  suffix: { title: 'Ends with', type: 'string', minLength: 1, description: 'The end of the value.' },
   regex: {
     title: 'Regular expression',
     type: 'string',
     minLength: 1,
     maxLength: LIMITS.regexLength,
-    description: 'RE2 syntax (linear time); found anywhere in the value unless anchored with ^ and $. Values of more than 512 characters match none.',
+    description:
+      'RE2 syntax (linear time); matches anywhere in the value unless anchored with ^ and $. Values of more than 512 characters never match.',
   },
   in: { title: 'One of', type: 'array', items: { type: 'string' }, minItems: 1, maxItems: LIMITS.items, description: 'One of these values.' },
-  present: { title: 'Present', type: 'boolean', description: 'true: there is a value, whatever it is, be it empty; false: there is none.' },
+  present: { title: 'Present', type: 'boolean', description: 'true: there is a value, even an empty one; false: there is none.' },
   not: {
     title: 'Not',
     $ref: '#/$defs/stringMatch',
-    description: 'The comparison turned round; true for an absent value if the comparison needs one.',
+    description: 'Negates the comparison; also true for an absent value, if the comparison needs a value.',
   },
 } as const;
 
@@ -59,8 +60,8 @@ const single = (what: string, title: string, value: object, description: string)
   ({ title, type: 'object', description, properties: { [what]: value }, required: [what], additionalProperties: false }) as const;
 
 /**
- * The JSON Schema of lane-group documents (draft 2020-12). The file schema/lane-groups.schema.json is this as JSON, and a test fails
- * where it is not. What a schema can't say parseLaneGroups checks besides: unique names and tags, regular expressions, networks,
+ * The JSON Schema of lane-group documents (draft 2020-12). The file schema/lane-groups.schema.json is this as JSON; a test fails
+ * if they differ. parseLaneGroups also checks what a schema can't express: unique names and tags, regular expressions, networks,
  * depth, steps of percentages.
  */
 export const LANE_GROUPS_SCHEMA = {
@@ -70,11 +71,11 @@ export const LANE_GROUPS_SCHEMA = {
     'Which services take part in which call chains, which lanes they have, and how requests enter them. Nacos config, dataId lane-groups, group LANE.',
   type: 'object',
   properties: {
-    $schema: { type: 'string', description: 'Where this schema is, for editors.' },
-    version: { title: 'Version', const: 1, description: 'Version of the format: 1 is the only one there is.' },
+    $schema: { type: 'string', description: 'Location of this schema, for editors.' },
+    version: { title: 'Version', const: 1, description: 'Version of the format; always 1.' },
     groups: {
       title: 'Lane groups',
-      description: 'Earlier ones go first where several have the same service.',
+      description: 'Earlier groups take precedence if several have the same service.',
       type: 'array',
       maxItems: LIMITS.items,
       items: { $ref: '#/$defs/group' },
@@ -89,7 +90,7 @@ export const LANE_GROUPS_SCHEMA = {
       description: 'The services that take part in one call chain, and where traffic enters it.',
       type: 'object',
       properties: {
-        name: { ...name, title: 'Name', description: 'Unique among the groups.' },
+        name: { ...name, title: 'Name', description: 'Unique among groups.' },
         services: {
           title: 'Services',
           type: 'array',
@@ -97,12 +98,12 @@ export const LANE_GROUPS_SCHEMA = {
           maxItems: LIMITS.items,
           uniqueItems: true,
           items: { $ref: '#/$defs/name' },
-          description: 'Names of services, as they are registered.',
+          description: 'Service names, as registered.',
         },
         entry: {
           title: 'Entry',
           type: 'object',
-          description: 'Where requests get their tag by the rules of the lanes. Without it the rules are not asked.',
+          description: 'The services or gateways that apply the entry rules of the lanes. Without it, no rule applies.',
           properties: {
             services: {
               title: 'Entry services',
@@ -111,7 +112,7 @@ export const LANE_GROUPS_SCHEMA = {
               maxItems: LIMITS.items,
               uniqueItems: true,
               items: { $ref: '#/$defs/name' },
-              description: 'Names of services, or of gateways.',
+              description: 'Names of services or gateways.',
             },
           },
           required: ['services'],
@@ -121,14 +122,14 @@ export const LANE_GROUPS_SCHEMA = {
           title: 'Base instances',
           enum: ['untagged', 'outside-enabled-lanes'],
           description:
-            'Which instances of these services are base: those without a tag, or those of no enabled lane. Default: LANE_BASE_MODE of each service.',
+            'Which instances of these services are base: those without a tag, or those outside every enabled lane. Default: LANE_BASE_MODE of each service.',
         },
         lanes: {
           title: 'Lanes',
           type: 'array',
           maxItems: LIMITS.items,
           items: { $ref: '#/$defs/lane' },
-          description: 'Their rules are tried in this order.',
+          description: 'Rules are tried in the order of the lanes.',
         },
       },
       required: ['name', 'services', 'lanes'],
@@ -150,14 +151,14 @@ export const LANE_GROUPS_SCHEMA = {
           title: 'Enabled',
           type: 'boolean',
           default: true,
-          description: 'false: the lane has no rules and no requests; where no enabled lane has the tag, it counts as none.',
+          description: 'false: its rules do not apply, and it gets no requests. A tag that no enabled lane has counts as no tag.',
         },
         polaris: {
           title: 'Polaris',
           type: 'object',
-          description: 'What a lane rule of Polaris calls this lane, where that is not its tag.',
+          description: 'Names of this lane in a Polaris lane rule, if they differ from its tag.',
           properties: {
-            key: { ...name, title: 'Label', description: 'Key of the label of its instances (label_key). Default: lane.' },
+            key: { ...name, title: 'Label', description: 'Label key of its instances (label_key). Default: lane.' },
             values: {
               title: 'Values',
               type: 'array',
@@ -165,12 +166,12 @@ export const LANE_GROUPS_SCHEMA = {
               maxItems: LIMITS.items,
               uniqueItems: true,
               items: { $ref: '#/$defs/name' },
-              description: 'Values of the label (default_label_value), any of which means this lane. Default: the tag.',
+              description: 'Values of the label (default_label_value). Each means this lane and no other of the group. Default: the tag.',
             },
             name: {
               ...name,
               title: 'Lane rule',
-              description: 'Name of the lane rule, which follows the group in the header service-lane. Default: the tag.',
+              description: 'Name of the lane rule, which comes after the group in the header service-lane; unique in the group. Default: the tag.',
             },
           },
           additionalProperties: false,
@@ -178,7 +179,7 @@ export const LANE_GROUPS_SCHEMA = {
         fallback: {
           title: 'Fallback',
           enum: ['base', 'none'],
-          description: 'What serves where the lane has no instance: base, or nothing. Without it, what LANE_FALLBACK says.',
+          description: 'What serves a request if the lane has no instance: base, or nothing. Default: LANE_FALLBACK of each service.',
         },
         rules: {
           title: 'Entry rules',
@@ -199,7 +200,8 @@ export const LANE_GROUPS_SCHEMA = {
         name: {
           ...name,
           title: 'Name',
-          description: 'Unique in the lane. A percentage is drawn anew if it changes; rules of one name choose the same keys.',
+          description:
+            'Unique in the lane. A percentage hashes this name: renaming the rule redraws it, and rules with the same name choose the same keys.',
         },
         match: { $ref: '#/$defs/matcher' },
         percent: {
@@ -207,13 +209,13 @@ export const LANE_GROUPS_SCHEMA = {
           type: 'number',
           minimum: 0,
           maximum: 100,
-          description: 'Share of the requests that match, in steps of 0.01.',
+          description: 'Share of the matching requests, in steps of 0.01.',
         },
         by: {
           title: 'Sticky by',
           type: 'object',
           description:
-            'What the percentage sticks to: the same value is always in, or always out. Without it, or where a request has no such value, the choice is random.',
+            'What the percentage sticks to: the same value is always in or always out. Without it, or if a request has no such value, the choice is random.',
           properties: {
             header: { ...name, title: 'Header', description: 'Name of a header.' },
             cookie: { ...name, title: 'Cookie', description: 'Name of a cookie.' },
@@ -244,10 +246,10 @@ export const LANE_GROUPS_SCHEMA = {
         single('all', 'All of', { type: 'array', minItems: 1, maxItems: LIMITS.items, items: { $ref: '#/$defs/matcher' } }, 'All of these hold.'),
         single('any', 'Any of', { type: 'array', minItems: 1, maxItems: LIMITS.items, items: { $ref: '#/$defs/matcher' } }, 'One of these holds.'),
         single('not', 'Not', { $ref: '#/$defs/matcher' }, 'This does not hold.'),
-        single('host', 'Host', { $ref: '#/$defs/stringMatch' }, 'The host, without port; case does not matter.'),
+        single('host', 'Host', { $ref: '#/$defs/stringMatch' }, 'The host, without port; case-insensitive.'),
         single('path', 'Path', { $ref: '#/$defs/stringMatch' }, 'The path, without query.'),
-        single('method', 'Method', { $ref: '#/$defs/stringMatch' }, 'The method; case does not matter.'),
-        named('header', 'Header', 'A header; case of the name does not matter.'),
+        single('method', 'Method', { $ref: '#/$defs/stringMatch' }, 'The method; case-insensitive.'),
+        named('header', 'Header', 'A header; its name is case-insensitive.'),
         named('cookie', 'Cookie', 'A cookie.'),
         named('query', 'Query parameter', 'A query parameter.'),
         single(

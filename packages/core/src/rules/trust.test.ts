@@ -13,17 +13,17 @@ describe.each<[trust: Trust, believed: Array<string | undefined>, disbelieved: A
 ])('%j', (trust, believed, disbelieved) => {
   const trusts = compileTrust(trust);
 
-  test.each(believed)('believes %s', (address) => {
+  test.each(believed)('trusts %s', (address) => {
     // Twice: the answer for an address is remembered.
     expect([trusts(address), trusts(address)]).toEqual([true, true]);
   });
 
-  test.each(disbelieved)('does not believe %s', (address) => {
+  test.each(disbelieved)('does not trust %s', (address) => {
     expect([trusts(address), trusts(address)]).toEqual([false, false]);
   });
 });
 
-test('more peers than are remembered are told apart all the same', () => {
+test('distinguishes even more peers than it remembers', () => {
   const trusts = compileTrust(['10.0.0.0/8']);
   for (let i = 0; i < 600; i++) expect([trusts(`10.0.${i >> 8}.${i & 255}`), trusts(`11.0.${i >> 8}.${i & 255}`)]).toEqual([true, false]);
 });

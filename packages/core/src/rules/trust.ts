@@ -1,15 +1,15 @@
 import { compileCidrs } from './cidrs.js';
 
-/** Whose tags are believed: everybody's, nobody's, or those of peers in some networks. */
+/** Whose tags are trusted: everybody's, nobody's, or those of peers in some networks. */
 export type Trust = 'all' | 'none' | readonly string[];
 
-/** Tells whether a peer's tag is believed; a peer without an address, as behind a Unix socket, is in no network. */
+/** Whether a peer's tag is trusted; a peer without an address, such as behind a Unix socket, is in no network. */
 export type TrustTest = (address: string | undefined) => boolean;
 
-/** Peers come again and again, and an address is more to parse than to look up. */
+/** Cache size: the same peers come again, and parsing an address costs more than a look-up. */
 const MAX_REMEMBERED_PEERS = 256;
 
-/** Makes the test. Networks are as `isCidr` takes them; others are left out. */
+/** Creates the test. Skips networks that `isCidr` rejects. */
 export function compileTrust(trust: Trust): TrustTest {
   if (trust === 'all') return () => true;
   if (trust === 'none') return () => false;

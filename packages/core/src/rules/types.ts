@@ -1,9 +1,9 @@
 import type { BaseMode, Fallback } from '../routing/lane-index.js';
 import type { Tag } from '../names/tag.js';
 
-/** The document that says which lane groups there are; kept in Nacos config as dataId `lane-groups`, group `LANE`. */
+/** The document with all lane groups; stored in Nacos config as dataId `lane-groups`, group `LANE`. */
 export interface LaneGroupsDocument {
-  /** Where the JSON Schema is; for editors. */
+  /** Location of the JSON Schema, for editors. */
   readonly $schema?: string;
   readonly version: 1;
   readonly groups: readonly LaneGroup[];
@@ -27,18 +27,18 @@ export interface Lane {
   readonly enabled?: boolean;
   /** Default: the agent's LANE_FALLBACK. */
   readonly fallback?: Fallback;
-  /** What Polaris calls this lane, where that is not its tag. */
+  /** Polaris' names for this lane, if they differ from its tag. */
   readonly polaris?: PolarisLane;
   readonly rules?: readonly EntryRule[];
 }
 
-/** A lane as a lane rule of Polaris has it. */
+/** A lane in a lane rule of Polaris. */
 export interface PolarisLane {
   /** Key of the label of its instances (`label_key`). Default `lane`. */
   readonly key?: string;
   /** Values of the label (`default_label_value`), any of which means the lane. Default: the tag. */
   readonly values?: readonly string[];
-  /** Name of the lane rule, which the header `service-lane` has after the group's. Default: the tag. */
+  /** Name of the lane rule, which follows the group's in the header `service-lane`. Default: the tag. */
   readonly name?: string;
 }
 
@@ -49,20 +49,27 @@ export interface PolarisLabel {
   readonly tag: Tag;
 }
 
-/** What formats write of a tag besides itself. One object as long as the lane groups are the same. */
+/** What formats write about a tag besides itself. The same object for a lane until the lane groups change. */
 export interface WireLane {
   readonly group: string;
   readonly polarisRule: string;
-  readonly polarisLabel: PolarisLabel | undefined;
   readonly fallback: Fallback | undefined;
 }
 
-/** What formats ask of the lane groups. */
+/** What formats need from the lane groups. */
 export interface WireRules {
-  /** Of the first lane with this tag, enabled or not. */
-  wireOf(tag: Tag): WireLane | undefined;
-  /** The tag of the lane to which `group/rule`, or the value of a label, is mapped. */
-  tagOfPolaris(stain: string): Tag | undefined;
+  /**
+   * Describes the lane with this tag, enabled or not, for a call from one service to another. If several groups have the tag, the first that has
+   * both services (its own or entries) counts; else the first that has the called service; else the caller's; else the first of all.
+   */
+  wireOf(tag: Tag, from?: string, to?: string): WireLane | undefined;
+  /** The tag of the lane that `group/rule`, or the value of a label, is mapped to; the groups of the reading service come first. */
+  tagOfPolaris(stain: string, service?: string): Tag | undefined;
+  /**
+   * Labels with the tag of a service's instances, besides the forms that are always known. They are common words, such as `version`, and mean
+   * only lanes of the service's own groups. The same list until the lane groups change.
+   */
+  polarisLabelsOf(service: string): readonly PolarisLabel[];
 }
 
 /** The match that puts a request at the entry into a lane. With `match` and `percent` both, both must hold. */
@@ -71,11 +78,11 @@ export interface EntryRule {
   readonly match?: Matcher;
   /** 0 to 100, in steps as small as 0.01. */
   readonly percent?: number;
-  /** What a percentage sticks to; without it the choice is random for each request. */
+  /** The key that a percentage sticks to; without it, the choice is random for each request. */
   readonly by?: RequestKey;
 }
 
-/** A value of the request, named. Exactly one of the fields is there. */
+/** A named value of the request. Exactly one field is set. */
 export interface RequestKey {
   readonly header?: string;
   readonly cookie?: string;
@@ -83,7 +90,7 @@ export interface RequestKey {
   readonly clientIp?: true;
 }
 
-/** How a string is compared. Exactly one of the operators; `not` turns it round. */
+/** A string comparison. Exactly one of the operators; `not` negates it. */
 export interface StringMatch {
   readonly exact?: string;
   readonly prefix?: string;
@@ -91,7 +98,7 @@ export interface StringMatch {
   /** RE2 syntax (linear time), found anywhere in the value unless anchored. */
   readonly regex?: string;
   readonly in?: readonly string[];
-  /** true: the value is there, whatever it is; false: it is not. */
+  /** true: any value is present; false: absent. */
   readonly present?: boolean;
   readonly not?: StringMatch;
 }
@@ -130,22 +137,20 @@ export interface Problem {
   readonly message: string;
 }
 
-/** A document made ready for use: every question a request asks is one look-up. */
+/** A compiled document: requests need one look-up each. */
 export interface LaneRules extends WireRules {
   readonly document: LaneGroupsDocument;
   /** All services of all groups. */
   readonly services: ReadonlySet<string>;
   /** The name of the first group with a lane of this tag, enabled or not. */
   groupOf(tag: Tag): string | undefined;
-  /** Labels by which instances tell their tag, besides the forms that are always known. */
-  readonly polarisLabels: readonly PolarisLabel[];
-  /** Which instances of a service are base, by the first group that says so. */
+  /** Which instances of a service are base, by the first group that sets it. */
   baseModeOf(service: string): BaseMode | undefined;
   /** Whether lanes of this tag exist and none of them is enabled, in which case the tag counts as none. */
   isDisabledTag(tag: Tag): boolean;
-  /** What holds for calls of this tag to this service; undefined where no group has the service with an enabled lane of this tag. */
+  /** Settings for calls with this tag to this service; undefined if no group has the service with an enabled lane of this tag. */
   laneOf(service: string, tag: Tag): CompiledLane | undefined;
-  /** The entry rules in force at this service, in document order; undefined where it is no entry, or there are none. */
+  /** The entry rules in force at this service, in document order; undefined if it is not an entry, or there are none. */
   entryOf(service: string): EntryRules | undefined;
 }
 

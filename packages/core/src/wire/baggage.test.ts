@@ -165,7 +165,7 @@ describe('readBaggageEntry', () => {
     expect(oracle(lines).get('lane')?.value).toBe(theirs);
   });
 
-  test('has no limit of its own: our entry is found after 180 others, where OpenTelemetry has stopped', () => {
+  test('has no limit: finds our entry after 180 others, where OpenTelemetry has stopped', () => {
     const lines = [...Array.from({ length: 180 }, (_, i) => `key${i}=value${i}`), 'lane=gray'].join(',');
     expect(readBaggageEntry(lines, 'lane')).toBe('gray');
     expect(oracle(lines).has('lane')).toBe(false);
@@ -192,7 +192,7 @@ describe('mergeBaggageEntry', () => {
     );
   });
 
-  test('other members pass byte for byte, in their order, in one line; ours is there once, first', () => {
+  test('other members pass byte by byte, in order, on one line; ours is first, once', () => {
     fc.assert(
       fc.property(header, (lines) => {
         const merged = mergeBaggageEntry(lines, 'lane', 'lane=gray');
@@ -202,7 +202,7 @@ describe('mergeBaggageEntry', () => {
     );
   });
 
-  test('a header in which our key does not occur is not touched but for what goes before it', () => {
+  test('a header without our key is unchanged except for our prefix', () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(entryOf(otherKey), junk), { minLength: 1, maxLength: 6 }).map((members) => members.join(',')),
@@ -260,7 +260,7 @@ describe('mergeBaggageEntry', () => {
       ['one byte more', 8193 - ',lane=gray'.length, 63],
       ['8,192 bytes without ours', 8192, 64],
       ['far more', 20_000, 300],
-    ])('past them (%s) ours still goes, nothing is dropped, and OpenTelemetry reads ours', (_, bytes, entries) => {
+    ])('beyond them (%s) ours is still sent, nothing is dropped, and OpenTelemetry reads ours', (_, bytes, entries) => {
       const others = padded(bytes, entries);
       expect(others).toHaveLength(bytes);
       expect(mergeBaggageEntry(others, 'lane', 'lane=gray')).toBe(`lane=gray,${others}`);
@@ -348,7 +348,7 @@ describe('a key is ours if any peer would read it as ours', () => {
     ['in a property, encoded once more', 'x=1;p%252Clane%253Dgray'],
     ['in a value, whose semicolon C++ decodes', 'x=a%3Bp%2Clane%3Dgray'],
     ['in a property, in another spelling', 'x=1;p%2C%2520la%09ne%3Dgray'],
-  ])('what becomes ours behind a peer is taken out: %s', (_, member) => {
+  ])('removes what becomes ours behind a peer: %s', (_, member) => {
     for (const others of ['', 'user=42', 'user=4%202;p=%20,b']) {
       const rest = others === '' ? undefined : others;
       expect(removeBaggageEntry([others, member, `lane=blue`], 'lane')).toBe(rest);
@@ -359,14 +359,14 @@ describe('a key is ours if any peer would read it as ours', () => {
     }
   });
 
-  test('a key that is configured with + or % is found as it stands, and as peers read it', () => {
+  test('a configured key with + or % is found literally, and as peers read it', () => {
     expect(readBaggageEntry('a+b=gray', 'a+b')).toBe('gray');
     expect(readBaggageEntry('a%2Bb=gray', 'a+b')).toBe('gray');
     expect(readBaggageEntry('a%20b=gray', 'a+b')).toBe('gray');
     expect(readBaggageEntry('100%=gray', '100%')).toBe('gray');
   });
 
-  test('whatever spelling: after removing, OpenTelemetry finds none of ours, and all others as before', () => {
+  test('after removing any spelling, OpenTelemetry finds none of ours, and all others as before', () => {
     const spelled = fc
       .array(fc.tuple(fc.constantFrom(...'lane'), fc.boolean()), { minLength: 4, maxLength: 4 })
       .map((letters) => letters.map(([, encode], i) => (encode ? `%${'lane'.charCodeAt(i).toString(16)}` : 'lane'.charAt(i))).join(''));
@@ -426,7 +426,7 @@ describe('removeBaggageEntry', () => {
 });
 
 describe('baggageEntry', () => {
-  test('writes a tag as it is', () => {
+  test('writes a tag unchanged', () => {
     expect(baggageEntry('lane', 'Gray-1.0_x')).toBe('lane=Gray-1.0_x');
   });
 

@@ -1,47 +1,39 @@
 /**
  * The W3C `baggage` header, https://www.w3.org/TR/baggage/.
  *
- * The header belongs to everybody. What we do to it is find one entry, and write one entry: all other entries pass
- * through byte for byte, in their order. So there is no general parse-and-serialize on the request path.
+ * The header belongs to everybody. We only find one entry, and write one entry: all other entries pass
+ * through byte for byte, in order. So the request path does not parse and serialize the whole header.
  *
- * A key is ours if any peer would read it as ours, since peers write anew what they have read: OpenTelemetry trims all of Unicode's
+ * A key is ours if any peer would read it as ours, because peers re-encode what they have read: OpenTelemetry trims all of Unicode's
  * white space and percent-decodes keys in JavaScript (`parsePairKeyValue`), decodes, takes `+` for a space and trims again in Python
  * (`W3CBaggagePropagator.extract`), trims UTF-8's white space in Go (`parseMember`), and in Java passes over each `;` until it meets `=`
- * (`Parser.parseInto`). Keys that are plain tokens, as nearly all are, are compared as they stand. All four are asked by
- * test/interop/baggage.
+ * (`Parser.parseInto`). Plain tokens, as nearly all keys are, are compared as they are. test/interop/baggage tests
+ * all four.
  *
- * What is taken out is more than what is read: whatever may become ours behind peers in other languages. In Rust and PHP a key is decoded and
- * not encoded again, so that each of them takes one `%25` off; Ruby drops blanks within a key, and PHP trims NUL; Rust and Erlang decode what
- * stands behind `;`, C++ decodes `%3B` as well, and all three write that as it is, commas and all: a member of ours comes out of another's.
+ * We remove more than we read: everything that may become ours behind peers in other languages. Rust and PHP decode a key and
+ * do not encode it again, so each of them removes one `%25`; Ruby drops blanks within a key, and PHP trims NUL; Rust and Erlang decode what
+ * follows `;`, C++ decodes `%3B` as well, and all three write the result as it is, with commas: another's member yields one of ours.
  */
 
 /** Name of the header, lower case. */
 export const BAGGAGE_HEADER = 'baggage';
-/** Entries that at least must pass (W3C Baggage, section 3.3.2). */
+/** How many entries must pass at least (W3C Baggage, section 3.3.2). */
 export const MAX_BAGGAGE_ENTRIES = 64;
 /**
- * Bytes that at least must pass (W3C Baggage, section 3.3.2). Past it our entry still goes, and nothing is dropped by us; OpenTelemetry in
- * Java, Go and Python then reads nothing of the header, in JavaScript what fits.
+ * How many bytes must pass at least (W3C Baggage, section 3.3.2). Beyond it we still write our entry and drop nothing; OpenTelemetry in
+ * Java, Go and Python then ignores the header, in JavaScript it reads what fits.
  */
 export const MAX_BAGGAGE_BYTES = 8192;
 
-/** What a key of the header may be, in words. */
-export const BAGGAGE_KEY_ACCEPTED = "a key of the W3C baggage header: letters, digits and !#$%&'*+-.^_`|~";
-
-/** Whether a text can be a key of the header: a token of HTTP (RFC 9110, section 5.6.2). */
-export function isBaggageKey(text: string): boolean {
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(text);
-}
-
-/** A header as Node gives it: absent, one line, or several lines. */
+/** A header in Node: absent, one line, or several lines. */
 export type HeaderLines = string | readonly string[] | undefined;
 
 /** One entry of a `baggage` header. */
 export interface BaggageEntry {
   readonly key: string;
-  /** Percent-decoded; as it stands if it can't be decoded. */
+  /** Percent-decoded; unchanged if it can't be decoded. */
   readonly value: string;
-  /** What follows the first `;`, as it stands. */
+  /** What follows the first `;`, unchanged. */
   readonly properties: string | undefined;
 }
 
@@ -54,10 +46,9 @@ const SEMICOLON = 59;
 const EQUALS = 61;
 
 /**
- * Reads the value of one entry, percent-decoded and cut at `;` (a peer may have encoded the properties into the value).
- * Of a duplicate key the last one wins, over all lines; a plain key wins over other spellings, since a peer may write the two anew in any
- * order (OpenTelemetry in Go does). Junk members lose only themselves.
- * Returns undefined where no entry has the key.
+ * Reads the value of one entry, percent-decoded and cut at `;` (a peer may have encoded the properties into the value). The last of duplicate keys
+ * wins, over all lines; a plain key wins over other spellings, because a peer may rewrite the two in any order (OpenTelemetry in Go does). A
+ * malformed member does not affect others. Returns undefined if no entry has the key.
  */
 export function readBaggageEntry(lines: HeaderLines, key: string): string | undefined {
   if (lines === undefined) return undefined;
@@ -73,7 +64,7 @@ export function readBaggageEntry(lines: HeaderLines, key: string): string | unde
   return undefined;
 }
 
-/** Searches from the end, so the last of a duplicate key is met first and no more is looked at than needed. */
+/** Searches from the end, so that it finds the last of duplicate keys first and stops there. */
 function readPlain(line: string, key: string): string | undefined {
   let from = line.length;
   while (from >= 0) {
@@ -86,7 +77,7 @@ function readPlain(line: string, key: string): string | undefined {
   return undefined;
 }
 
-/** Reads from a line in which some key may be ours in another spelling: member by member. */
+/** Reads a line in which some key may be ours in another spelling, member by member. */
 function readOdd(line: string, key: string): string | undefined {
   if (!hasOddKey(line)) return undefined;
   let value: string | undefined;
@@ -103,14 +94,14 @@ function endOfMember(line: string, start: number): number {
   return comma === -1 ? line.length : comma;
 }
 
-/** Where the key of a member ends: at its first `=`, or where it has none, at its end. */
+/** The end of a member's key: its first `=`, or the member's end. */
 function endOfKey(line: string, start: number, end: number): number {
   let at = start;
   while (at < end && line.charCodeAt(at) !== EQUALS) at++;
   return at;
 }
 
-/** Whether any key of a line is written in another way than as the W3C text wants it: with `%`, `+`, `;` or blanks in it, or beyond visible ASCII. */
+/** Whether any key of a line is not spelled as the W3C text requires: it contains `%`, `+`, `;`, blanks, or anything beyond visible ASCII. */
 function hasOddKey(line: string): boolean {
   let start = 0;
   while (start < line.length) {
@@ -119,7 +110,7 @@ function hasOddKey(line: string): boolean {
       const code = line.charCodeAt(at);
       if (code === EQUALS || code === COMMA) break;
       if (isBlank(code)) {
-        // Before the key they are plain, behind it they have to be its end.
+        // Blanks are allowed before the key, and after it only at its end.
         if (blanks === 1) blanks = 2;
         continue;
       }
@@ -133,7 +124,7 @@ function hasOddKey(line: string): boolean {
   return false;
 }
 
-/** Whether what stands before `=` is this key to any peer, or to one behind it. */
+/** Whether any peer, or one behind it, reads the text before `=` as this key. */
 function isKey(text: string, key: string): boolean {
   const passedOn = keyInJava(text);
   if (isReadAs(passedOn, key)) return true;
@@ -147,7 +138,7 @@ function isReadAs(text: string, key: string): boolean {
   return trimSpace(text) === key || trimSpace(decodePercent(trimSpace(text))) === key || trimSpace(decodePercent(percentOfBytes(text))) === key;
 }
 
-/** Without what OpenTelemetry in Java passes over: each `;` before a key, and behind the blank that ends one. No other peer takes such a key. */
+/** Removes what OpenTelemetry in Java skips: each `;` before a key, and after the blank that ends one. No other peer accepts such a key. */
 function keyInJava(text: string): string {
   if (text.indexOf(';') === -1) return text;
   let start = 0;
@@ -162,24 +153,24 @@ function isPassedOver(code: number): boolean {
   return code === SEMICOLON || isBlank(code);
 }
 
-/** Whether a member may become ours behind some peer, or may have one of ours come out of it. */
+/** Whether a member may become ours behind some peer, or may yield one of ours. */
 function mayBecomeOurs(member: string, key: string): boolean {
   const equals = member.indexOf('=');
   if (equals === -1) return false;
   const decoded = decodeWholly(member);
-  // However it is read, its letters stand there in their order: what follows takes ten times as long.
+  // In any reading, its letters appear in order. Check that first: the rest takes ten times as long.
   if (!lettersOf(decoded).includes(lettersOf(key))) return false;
   const name = member.slice(0, equals);
   return isKey(name, key) || isKeyOnceDecoded(decodeWholly(keyInJava(name)), key) || hidesKey(decoded, key);
 }
 
-/** Without what may be dropped within a key, and `+`, which may be a blank. */
+/** Removes what peers may drop within a key, and `+`, which may be a blank. */
 function lettersOf(text: string): string {
   // oxlint-disable-next-line no-control-regex -- those are meant
   return text.replaceAll(/[\x00-\x20\x7f+]+/g, '');
 }
 
-/** Whether a key that is wholly decoded is this one, without what some peer leaves out of it. */
+/** Whether a fully decoded key is this one, without what some peer drops. */
 function isKeyOnceDecoded(text: string, key: string): boolean {
   // oxlint-disable-next-line no-control-regex -- those are meant
   const bare = text.replaceAll(/[\x00-\x20\x7f]+/g, '');
@@ -194,7 +185,7 @@ function trimPlus(text: string): string {
   return text.slice(start, end);
 }
 
-/** Whether a member of ours stands behind a `;` of a member that is wholly decoded. */
+/** Whether a fully decoded member contains one of ours after a `;`. */
 function hidesKey(text: string, key: string): boolean {
   const semicolon = text.indexOf(';');
   if (semicolon === -1) return false;
@@ -205,13 +196,13 @@ function hidesKey(text: string, key: string): boolean {
   });
 }
 
-/** Decodes until nothing is left to be decoded, byte by byte and passing over what is no escape. Takes time in proportion to the text. */
+/** Decodes byte by byte until nothing is left to decode, skipping invalid escapes. Linear time. */
 function decodeWholly(text: string): string {
   if (text.indexOf('%') === -1) return text;
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
     bytes.push(text.charCodeAt(i));
-    // What has been decoded may end another escape, as in `%2%35`.
+    // A decoded byte may complete another escape, as in `%2%35`.
     for (let n = bytes.length; n >= 3 && bytes[n - 3] === PERCENT; n = bytes.length) {
       const [high, low] = [hexDigit(bytes[n - 2] as number), hexDigit(bytes[n - 1] as number)];
       if (high === -1 || low === -1) break;
@@ -238,7 +229,7 @@ function percentOfBytes(text: string): string {
 function trimSpace(text: string): string {
   let start = 0;
   let end = text.length;
-  // Not by a regular expression: one that is anchored at the end takes quadratic time for blanks in the middle.
+  // Not a regular expression: one anchored at the end takes quadratic time for blanks in the middle.
   while (start < end && isSpace(text.charAt(start))) start++;
   while (end > start && isSpace(text.charAt(end - 1))) end--;
   return text.slice(start, end);
@@ -249,7 +240,7 @@ function isSpace(character: string): boolean {
   return character.trim() === '' || code === 0x85 || (code >= 0x1c && code <= 0x1f);
 }
 
-/** Where the value of the entry whose key stands at `at` starts, or -1 if what stands there is not an entry's key. */
+/** Where the value of the entry with its key at `at` starts; -1 if there is no key. */
 function valueStartOf(line: string, at: number, keyLength: number): number {
   let before = at - 1;
   while (before >= 0 && isBlank(line.charCodeAt(before))) before--;
@@ -272,8 +263,8 @@ function readValue(line: string, start: number): string {
 }
 
 /**
- * Decodes a value, without encoded properties and without blanks around it, whoever's: OpenTelemetry in Python writes both into values, with
- * `+` for a space, and in JavaScript and Go it trims blanks of Unicode that are not encoded.
+ * Decodes a value, without encoded properties and surrounding blanks: OpenTelemetry in Python writes both into values, with
+ * `+` for a space, and in JavaScript and Go it trims unencoded Unicode blanks.
  */
 function decodeValue(raw: string): string {
   let start = 0;
@@ -283,7 +274,7 @@ function decodeValue(raw: string): string {
   const text = raw.slice(start, end);
   const bytes = percentOfBytes(text);
   const decoded = decodePercent(bytes);
-  // Bytes that are no UTF-8 are left as Node has them.
+  // Bytes that are not UTF-8 stay as Node has them.
   return trimSpace(decoded === bytes ? decodePercent(trimSpace(text)) : decoded);
 }
 
@@ -293,17 +284,16 @@ function lengthBefore(text: string, part: string, otherwise: number): number {
 }
 
 /**
- * Writes one entry into a `baggage` header and returns the one line to send. Other entries stay as they are, several
- * lines become one, older entries of the same key go away. Ours goes first: peers stop at 64 entries (OpenTelemetry in Java and Go) or
- * at 180 (in JavaScript and Python), and would leave it out at the end.
- * `entry` is the whole `key=value`, made beforehand by {@link baggageEntry}.
+ * Writes one entry into a `baggage` header and returns the one line to send. Other entries stay unchanged, several lines become one, and older
+ * entries of the same key are removed. Ours goes first: peers stop at 64 entries (OpenTelemetry in Java and Go) or at 180 (in JavaScript and
+ * Python), and would drop it at the end. `entry` is the whole `key=value`, built beforehand by {@link baggageEntry}.
  */
 export function mergeBaggageEntry(lines: HeaderLines, key: string, entry: string): string {
   const others = removeBaggageEntry(lines, key);
   return others === undefined ? entry : `${entry},${others}`;
 }
 
-/** Takes one entry out of a `baggage` header, and whatever may become it behind some peer; undefined where nothing remains. */
+/** Removes one entry from a `baggage` header, and everything that may become it behind some peer; undefined if nothing remains. */
 export function removeBaggageEntry(lines: HeaderLines, key: string): string | undefined {
   if (lines === undefined) return undefined;
   if (typeof lines === 'string') return removeFromLine(lines, key);
@@ -341,14 +331,14 @@ function isOddMember(line: string, start: number, end: number, key: string): boo
   return equals < end && isKey(line.slice(start, equals), key);
 }
 
-/** The text of one entry, for {@link mergeBaggageEntry}. Values are percent-encoded where the W3C text asks for it; tags never need it. */
+/** The text of one entry, for {@link mergeBaggageEntry}. Values are percent-encoded where the W3C text requires it; tags never need it. */
 export function baggageEntry(key: string, value: string): string {
   return `${key}=${encodePercent(value)}`;
 }
 
 /**
- * Parses all entries of a `baggage` header, for those who want to look at it; not used on the request path.
- * A member without `=` or with an empty key is left out. Duplicates are all listed, in order.
+ * Parses all entries of a `baggage` header, for inspection; not used on the request path. Skips a member without `=` or with an empty key. Lists
+ * all duplicates, in order.
  */
 export function parseBaggage(lines: HeaderLines): BaggageEntry[] {
   if (lines === undefined) return [];
@@ -385,7 +375,7 @@ function trimBlanks(text: string, start: number, end: number): string {
   return text.slice(start, end);
 }
 
-/** Percent-decodes a text; one that can't be decoded stays as it is. */
+/** Percent-decodes a text, which stays unchanged if it can't be decoded. */
 export function decodePercent(text: string): string {
   if (text.indexOf('%') === -1) return text;
   try {
@@ -395,7 +385,7 @@ export function decodePercent(text: string): string {
   }
 }
 
-/** Encodes what is no baggage-octet: controls, space, `"`, `,`, `;`, `\`, `%` and everything beyond ASCII; and `+`, a space to Python. */
+/** Encodes everything that is not a baggage-octet: controls, space, `"`, `,`, `;`, `\`, `%` and everything beyond ASCII; and `+`, a space to Python. */
 function encodePercent(value: string): string {
   return value.replace(/[^\x21\x23\x24\x26-\x2a\x2d-\x3a\x3c-\x5b\x5d-\x7e]+/gu, encodeURIComponent);
 }

@@ -1,18 +1,18 @@
-/** The places of a request where a tag stands, and what reading and writing them goes by. */
+/** The places of a tag in a request, and how to read and write them. */
 import type { Tag } from '../names/tag.js';
 import type { WireLane, WireRules } from '../rules/types.js';
 
-/** The tag of each service that a request names one for. */
+/** A request's tags by service. */
 export type TagsByService = ReadonlyMap<string, Tag>;
 
-/** What reading goes by besides the value. */
+/** Context for reading a value. */
 export interface Reader {
-  /** The service that reads, for what names a tag for each service; undefined: it is not known. */
+  /** The reading service, for carriers with a tag for each service; undefined: unknown. */
   readonly service: string | undefined;
   readonly rules: WireRules | undefined;
 }
 
-/** What is known of the tag that is written. */
+/** Context for writing a tag. */
 export interface TagToWrite {
   readonly tag: Tag;
   /** The lane group, by name. */
@@ -23,24 +23,32 @@ export interface TagToWrite {
   readonly strict: boolean;
 }
 
-/** One place of a request where a tag stands: a header of its own, or an entry of the `baggage` header. */
+/** One place of a tag in a request: a separate header, or an entry of the `baggage` header. */
 export interface Carrier {
   /** Name of the header, lower case. */
   readonly header: string;
-  /** Key of the entry; undefined: the header is ours as a whole. */
+  /** Key of the entry; undefined: the whole header is ours. */
   readonly entry: string | undefined;
-  /** Written where a header is a property of a message or an attachment of a remote call, and not over plain HTTP. It is read everywhere. */
+  /** Written only to properties of messages and attachments of remote calls, not over plain HTTP. Read everywhere. */
   readonly onlyAttached?: true;
   /**
-   * The text of the tag in what stands there, which need not be one; undefined: it is well-formed and says none.
-   * Where there is no function, this place tells no tag, it only goes along.
+   * The text of the tag in a value, which may be invalid; undefined: the value is well-formed and has none.
+   * Without this function, the place has no tag, and is only forwarded.
    */
   readonly read: ((value: string, reader: Reader) => string | undefined) | undefined;
-  /** The tags of several services in what stands there; undefined: it is of one tag. Such a value is passed on as it came. */
-  readonly readEach?: (value: string) => TagsByService | undefined;
+  /** The value may be JSON, which contains commas: it is read whole, not cut at the first comma. */
+  readonly isJson?: true;
+  /** The tags of several services in a value, and the text to forward; undefined: it has one tag. */
+  readonly readEach?: (value: string) => { readonly text: string; readonly tags: TagsByService } | undefined;
   /**
-   * What to put there; undefined: nothing for this tag. An entry of baggage is percent-encoded by whoever writes it; a header of its own has to
+   * The value to write; undefined: none for this tag. The caller percent-encodes an entry of baggage; a separate header must
    * be visible ASCII.
    */
   readonly write: (to: TagToWrite) => string | undefined;
+}
+
+/** Of values that Node or a proxy has joined by a comma the first. */
+export function firstOfList(line: string): string {
+  const comma = line.indexOf(',');
+  return (comma === -1 ? line : line.slice(0, comma)).trim();
 }

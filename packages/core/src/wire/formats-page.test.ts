@@ -7,7 +7,7 @@ import { FORMAT_NAMES, formatOf } from './formats.js';
 const SHOWN = { tag: 'gray' as Tag, group: 'shop', lane: undefined };
 const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``;
 
-test('docs/reference/formats.md is what the table of formats has', async () => {
+test('docs/reference/formats.md matches the table of formats', async () => {
   const carriers = FORMAT_NAMES.flatMap((name) =>
     formatOf(name).carriers.map(({ header, entry, onlyAttached, read, write }) => {
       const [usual, strict] = [write({ ...SHOWN, strict: false }), write({ ...SHOWN, strict: true })];
@@ -46,6 +46,10 @@ ${carriers.join('\n')}
 
 The \`baggage\` header belongs to everybody: Lane adds or replaces its own entry, whose key is \`LANE_BAGGAGE_KEY\`, and passes the others through as they came.
 Several \`baggage\` lines are all read, and one is written. Of a key that comes twice, the last counts.
+
+Of another header that comes twice the first counts, also where a proxy has joined the two by a comma. A list of MSE and a map of Nepxion may be percent-encoded;
+a map goes on as plain JSON. Where several lane groups have the tag, what is written of the group (\`service-lane\`, \`x-lane-space-id\`, \`dubbo.force.tag\`) is that of
+the service called, if it is called by its name and in one of them, else that of the caller.
 
 ## In the registry
 

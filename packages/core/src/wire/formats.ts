@@ -1,6 +1,6 @@
 /**
- * All that is known of a format, in one table: where a tag stands in a request, how it is read there and written, by which metadata
- * an instance tells it, and what word means base. A format is one row; whatever knows formats goes by this table.
+ * All knowledge about formats, in one table: where a request has its tag, how to read and write it, which metadata
+ * instances have, and which word means base. A format is one row; everything about formats uses this table.
  */
 import { jsonNumber } from '../json-number.js';
 import { BAGGAGE_HEADER, decodePercent } from './baggage.js';
@@ -8,27 +8,12 @@ import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import { isTag, type Tag } from '../names/tag.js';
 import type { PolarisLabel } from '../rules/types.js';
 import type { Carrier, Reader, TagToWrite } from './carrier.js';
+import { FORMAT_NAMES, partsOf, type FormatName, type FormatWithHeader, type KnownFormat } from './format-names.js';
 import { mseCarriers, nepxionCarrier, NEPXION_OTHERS } from './json-carriers.js';
 
-/** The formats that need no argument. */
-export type KnownFormat = 'baggage' | 'mse' | 'polaris' | 'dubbo' | 'asm' | 'nepxion' | 'joylive' | 'opensergo';
+export { DEFAULT_FORMATS, FORMAT_NAMES, FORMATS_ACCEPTED, isFormatName, parseFormatNames, type FormatName } from './format-names.js';
 
-/** How a tag is written into a carrier: a known format, or one whose header the user names, as in `header(x-canary)`. */
-export type FormatName = KnownFormat | `${FormatWithHeader}(${string})`;
-
-/** The formats that take the name of a header. */
-type FormatWithHeader = 'asm' | 'header';
-
-/** All formats that need no argument, as LANE_FORMATS accepts them. */
-export const FORMAT_NAMES: readonly KnownFormat[] = ['baggage', 'mse', 'polaris', 'dubbo', 'asm', 'nepxion', 'joylive', 'opensergo'];
-
-/** What LANE_FORMATS and its like accept, in words. */
-export const FORMATS_ACCEPTED = `${FORMAT_NAMES.join(', ')}, asm(HEADER) and header(HEADER)`;
-
-/** The formats of whoever lists none. */
-export const DEFAULT_FORMATS: readonly KnownFormat[] = ['baggage'];
-
-/** Key of our entry in the `baggage` header unless told otherwise. */
+/** Default key of our entry in the `baggage` header. */
 export const DEFAULT_BAGGAGE_KEY = 'lane';
 
 /** The lane group of tags that no lane group has, for formats that name it. */
@@ -36,30 +21,30 @@ export const DEFAULT_LANE_GROUP = 'default';
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** How instances tell their tag. */
+/** An instance's tag in metadata. */
 export interface MetadataForm {
   /** The key written at registration. */
   readonly key: string;
-  /** The text of the tag in each form that is known, the first to count first. It need not be a tag. */
+  /** Readers of each known form, in order of precedence. The result may be invalid. */
   readonly read: ReadonlyArray<(metadata: Metadata) => string | undefined>;
-  /** The key is a common word, which others use for other things: it is read only where the format is listed. */
+  /** The key is a common word with other uses: read only if the format is listed. */
   readonly onlyWhereListed: boolean;
 }
 
 /** A format. */
 export interface Format {
-  /** All of them are written; they are read in this order. */
+  /** All are written; they are read in this order. */
   readonly carriers: readonly Carrier[];
   readonly metadata: MetadataForm;
-  /** The word by which others name base where we say nothing, in carriers and in metadata. */
+  /** Others' word for base, in carriers and in metadata, where we write nothing. */
   readonly base: string | undefined;
-  /** Whether what is written is another thing when the lane groups change. */
+  /** Whether the written value depends on the lane groups. */
   readonly followsLaneGroups: boolean;
-  /** Headers by which this system chooses instances in other ways, lower case. They pass through untouched, and that is told once. */
+  /** Headers by which this system chooses instances in other ways, lower case. They pass through untouched, which is logged once. */
   readonly leftAlone?: readonly string[];
 }
 
-/** What a row of the table goes by. */
+/** Parameters of the table. */
 export interface FormatSettings {
   /** LANE_BAGGAGE_KEY. */
   readonly baggageKey: string;
@@ -167,31 +152,7 @@ export function formatOf(name: FormatName, settings: FormatSettings = { baggageK
   return FORMATS_WITH_HEADER[kind](headerName);
 }
 
-/** Whether a text names a format, in lower case. */
-export function isFormatName(text: unknown): text is FormatName {
-  return typeof text === 'string' && ((FORMAT_NAMES as readonly string[]).includes(text) || partsOf(text) !== undefined);
-}
-
-/** Reads a list of formats, as LANE_FORMATS has it: names in any case, between commas or blanks. undefined: one is no format, or there is none. */
-export function parseFormatNames(text: string): readonly FormatName[] | undefined {
-  const names = text
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter((name) => name !== '');
-  return names.length > 0 && names.every(isFormatName) ? names : undefined;
-}
-
-/** The format and the header of `asm(x-my-tag)`; undefined: it is no format. */
-function partsOf(text: string): [FormatWithHeader, string] | undefined {
-  const match = /^(asm|header)\(([!#$%&'*+\-.^_`|~0-9a-z]{1,128})\)$/.exec(text);
-  return match === null || TAKEN_HEADERS.test(match[2] as string) ? undefined : [match[1] as FormatWithHeader, match[2] as string];
-}
-
-/** Headers that say something else to whoever reads them: a tag in them would break requests, or overwrite what is not ours. */
-const TAKEN_HEADERS =
-  /^(?:accept(?:-.*)?|authorization|baggage|b3|cache-control|connection|content-.*|cookie|date|expect|forwarded|from|host|http2-settings|if-.*|keep-alive|max-forwards|origin|pragma|proxy-.*|range|referer|sec-.*|set-cookie|te|trailer|traceparent|tracestate|transfer-encoding|upgrade|user-agent|via|x-b3-.*|x-forwarded-.*|x-real-ip|x-request-id)$/;
-
-/** The listed formats and all that need no argument: what an entry takes from clients whom it does not trust. */
+/** The listed formats and all that need no argument: what an entry removes from untrusted clients. */
 export function everyFormat(listed: readonly FormatName[] = []): readonly FormatName[] {
   return [...new Set([...FORMAT_NAMES, ...listed])];
 }
@@ -211,8 +172,8 @@ export function listedFormats({
 export type InstanceTagReader = (metadata: Metadata | undefined) => Tag | undefined;
 
 /**
- * Makes the reader of instances' tags: by the labels that the lane groups name, in every known form, and in those with a common key where
- * their format is listed. Of several forms the first of the table counts; one that can't be a tag does not hide the next.
+ * Creates the reader of instances' tags: by the lane groups' labels, in every known form, and in forms with a common key if
+ * their format is listed. The first form of the table counts; an invalid tag does not hide the next one.
  * Runs when the registry pushes, never at request time.
  */
 export function instanceTagReader(formats: readonly FormatName[], labels: readonly PolarisLabel[] = []): InstanceTagReader {
@@ -224,10 +185,15 @@ export function instanceTagReader(formats: readonly FormatName[], labels: readon
   }
   return (metadata) => {
     if (metadata === undefined || metadata === null) return undefined;
+    let labelled: Tag | undefined;
     for (const { key, values, tag } of labels) {
       const value = metadata[key];
-      if (value !== undefined && values.includes(value)) return tag;
+      if (value === undefined || !values.includes(value)) continue;
+      // Groups of one service may give a label two meanings: the instance itself says which.
+      if (tag === ours(metadata)) return tag;
+      labelled ??= tag;
     }
+    if (labelled !== undefined) return labelled;
     for (const { read, base } of forms) {
       const text = read(metadata);
       if (text !== base && isTag(text)) return text;
@@ -236,7 +202,7 @@ export function instanceTagReader(formats: readonly FormatName[], labels: readon
   };
 }
 
-/** The tag of one instance from its metadata; for many of them {@link instanceTagReader} makes the reader once. */
+/** The tag of one instance from its metadata; for many, create the reader once with {@link instanceTagReader}. */
 export function tagOfMetadata(metadata: Metadata | undefined, formats: readonly FormatName[], labels?: readonly PolarisLabel[]): Tag | undefined {
   return instanceTagReader(formats, labels)(metadata);
 }
@@ -274,17 +240,17 @@ function mseEnvTag(metadata: Metadata): string | undefined {
 }
 
 /**
- * Of `group/rule` the tag: that of the lane which the lane groups map to this rule, else the name of the rule. Percent-decoded as Spring Cloud
- * Tencent does. A label's value alone stands for its rule, too (polarismesh/polaris-go, lane router, `matchByStainLabel`).
+ * The tag of `group/rule`: that of the lane which the lane groups map to this rule, else the name of the rule. Percent-decoded as Spring Cloud
+ * Tencent does. A label's value alone also means its rule (polarismesh/polaris-go, lane router, `matchByStainLabel`).
  */
-function polarisTag(value: string, { rules }: Reader): string {
+function polarisTag(value: string, { rules, service }: Reader): string {
   const decoded = decodePercent(value);
-  return rules?.tagOfPolaris(decoded) ?? decoded.slice(decoded.lastIndexOf('/') + 1);
+  return rules?.tagOfPolaris(decoded, service) ?? decoded.slice(decoded.lastIndexOf('/') + 1);
 }
 
 /**
- * A group's or rule's name as it may stand in a header: as it is where that is visible ASCII. What else there is, and what decoding would make
- * another of or a list (`%`, `+`, `,`), is percent-encoded. Half a surrogate pair can't be encoded, and becomes U+FFFD.
+ * A group's or rule's name for a header: visible ASCII stays as it is. Everything else, and what decoding would change
+ * or split (`%`, `+`, `,`), is percent-encoded. Half a surrogate pair can't be encoded, and becomes U+FFFD.
  */
 function encodeName(name: string): string {
   return name.replace(/\p{Surrogate}/gu, '\ufffd').replace(/[^\x21-\x24\x26-\x2a\x2d-\x7e]+/gu, encodeURIComponent);

@@ -51,17 +51,50 @@ describe("mse: the list of version 4's agents", () => {
     ['base', [{ name: 'base', tag: 'base', priority: -1 }], undefined],
     ['one that can not be a tag hides no other', [{ tag: 'gr ay', priority: -9 }, null, 7, { tag: 'gray' }], 'gray'],
     ['an empty list', [], undefined],
+    ['an empty tag is none: the name', [{ name: 'gray', tag: '', priority: 100 }], 'gray'],
+    ['no tag, said so: the name', [{ name: 'gray', tag: null, priority: 100 }], 'gray'],
+    ['neither tag nor name hides no other', [{ name: '', tag: '', priority: -9 }, { name: 'gray' }], 'gray'],
+    ['a tag that can be none is not told by its name', [{ name: 'blue', tag: 'gr ay' }], undefined],
+    ['an empty tag beside the word for base', [{ name: 'base', tag: '' }], undefined],
   ])('%s', (_, list, tag) => {
     expect(read(list)).toBe(tag);
   });
 
-  test('it is asked first, and an older carrier that says another tag is a conflict', () => {
+  test.each([
+    ['as the baggage has it, of which only some is encoded', '[{%22name%22:%22gray%22%2C%22tag%22:%22gray%22%2C%22priority%22:-1}]'],
+    ['wholly encoded', encodeURIComponent('[{"name":"gray","tag":"gray","priority":-1}]')],
+    ['encoded as forms are, with blanks', encodeURIComponent('[{"name": "gray", "tag": "gray"}]').replaceAll('%20', '+')],
+    ['plain, with what looks encoded in another field', '[{"name":"50%25","tag":"gray"}]'],
+  ])('an attachment is read %s', (_, value) => {
+    const codec = createTagCodec({ formats: ['mse'] });
+    expect(codec.readRaw(['__microservice_tag__', value])).toBe('gray');
+    expect(codec.readRaw(['baggage', `__microservice_tag__=${encodeURIComponent(value)}`])).toBe('gray');
+    expect(codec.counts.malformed).toBe(0);
+  });
+
+  const GRAY = '[{"name":"gray","tag":"gray","priority":-1}]';
+  const BLUE = '[{"name":"[blue]\\",","tag":"blue","priority":-9}]';
+  test.each([
+    ['as two lines', [GRAY, BLUE], 'gray'],
+    ['joined', [`${GRAY},${BLUE}`], 'gray'],
+    ['joined the other way', [`${BLUE} , ${GRAY}`], 'blue'],
+    ['joined, encoded', [`${encodeURIComponent(GRAY)}, ${encodeURIComponent(BLUE)}`], 'gray'],
+    ['joined, partly encoded', [`${GRAY.replaceAll('"', '%22')},${GRAY.replaceAll('"', '%22')}`], 'gray'],
+    ['joined, the first empty', [`[],${GRAY}`], undefined],
+    ['joined by something else', [`${GRAY};${BLUE}`], undefined],
+    ['and broken off', [`${GRAY.slice(0, -1)},${BLUE}`], undefined],
+  ])('the first of two lists counts: %s', (_, lines, tag) => {
+    const codec = createTagCodec({ formats: ['mse'] });
+    expect(codec.read((name) => (name === '__microservice_tag__' ? lines : undefined))).toBe(tag);
+  });
+
+  test('it is read first, and a different tag in an older carrier is a conflict', () => {
     const codec = createTagCodec({ formats: ['mse'] });
     expect(codec.readRaw(['x-mse-tag', 'blue', 'baggage', 'x-mse-gray-tag=blue,__microservice_tag__=%5B%7B%22tag%22:%22gray%22%7D%5D'])).toBe('gray');
     expect(codec.counts).toEqual({ conflicts: 1, malformed: 0 });
   });
 
-  test('an empty list is no malformed tag; one of nothing usable is, and so is what is no list', () => {
+  test('an empty list is not a malformed tag; a list without usable entries is, and so is anything else', () => {
     for (const [list, malformed] of [
       [[], 0],
       [[{ tag: 'gr ay' }], 1],
@@ -74,7 +107,17 @@ describe("mse: the list of version 4's agents", () => {
     }
   });
 
-  test('goes into baggage everywhere, and as a header of its own only with messages and remote calls', () => {
+  test.each(['null', 'true', '7', 'gray'])('anything but a list is no tag, even if it looks like one: %s', (value) => {
+    const codec = createTagCodec({ formats: ['mse'] });
+    expect([codec.readRaw(['__microservice_tag__', value]), codec.readRaw(['baggage', `__microservice_tag__=${value}`])]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(codec.counts.malformed).toBe(2);
+    expect(codec.readRaw(['__microservice_tag__', value, 'x-mse-tag', 'blue'])).toBe('blue');
+  });
+
+  test('goes into baggage everywhere, and into a separate header only with messages and remote calls', () => {
     const codec = createTagCodec({ formats: ['mse'] });
     expect(Object.keys(written(codec)).toSorted()).toEqual(['baggage', 'x-mse-tag']);
     expect(Object.keys(written(codec, undefined, {}, true)).toSorted()).toEqual(['__microservice_tag__', 'baggage', 'x-mse-tag']);
@@ -87,7 +130,7 @@ describe("mse: the list of version 4's agents", () => {
   });
 });
 
-describe('nepxion: a version for each service', () => {
+describe('nepxion: a version per service', () => {
   const MAP = '{"a":"1.0","b":"1.1","c":"1.0;1.2","d":"default"}';
   const of = (service: string): TagCodec => createTagCodec({ formats: ['nepxion'], service: () => service });
 
@@ -104,7 +147,7 @@ describe('nepxion: a version for each service', () => {
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
   });
 
-  test('the map goes on as it came, whatever the own service reads, in place of its own tag', () => {
+  test('the map is forwarded unchanged, whatever this service reads in it, instead of its own tag', () => {
     for (const service of ['a', 'stranger']) {
       const codec = of(service);
       const raw = ['n-d-version', ` ${MAP}`];
@@ -116,7 +159,38 @@ describe('nepxion: a version for each service', () => {
     expect(createTagCodec({ formats: ['baggage', 'mse'] }).carriedIn).toBe(undefined);
   });
 
-  test('a map in any letters and on several lines, as messages may have it, goes on as a header that says the same', () => {
+  const OTHER = '{"a":"9.9","b":"9.9"}';
+  test.each([
+    ['encoded', encodeURIComponent(MAP)],
+    ['encoded but for commas and colons', encodeURI(MAP)],
+    ['twice, joined', `${MAP}, ${OTHER}`],
+    ['twice, joined and encoded', `${encodeURIComponent(MAP)},${encodeURIComponent(OTHER)}`],
+  ])('of a map that came %s the first one counts, and is forwarded as plain JSON', (_, value) => {
+    const codec = of('a');
+    const raw = ['n-d-version', value];
+    expect(codec.readRaw(raw)).toBe('1.0');
+    expect(codec.counts.malformed).toBe(0);
+    const carried = codec.carriedIn?.((name) => linesOf(raw, name));
+    expect(carried?.value).toBe(MAP);
+    expect(carried?.tags.get('b')).toBe('1.1');
+  });
+
+  test('the first of two versions counts', () => {
+    expect(of('a').readRaw(['n-d-version', '1.0, 1.1'])).toBe('1.0');
+    expect(of('a').readRaw(['n-d-version', 'default,1.1'])).toBe(undefined);
+  });
+
+  test.each(['{"a":"1.0"', '{"a":"1.0"};{"a":"1.1"}', '%7B%22a%22', '[{"a":"1.0"}]', '{"a":"1.0"}}'])(
+    'what is no map, as %s, is no tag for anybody, and does not go on',
+    (value) => {
+      const codec = of('a');
+      expect(codec.readRaw(['n-d-version', value])).toBe(undefined);
+      expect(codec.counts.malformed).toBe(1);
+      expect(codec.carriedIn?.(() => value)).toBe(undefined);
+    },
+  );
+
+  test('a map with any characters and line breaks, as messages may have it, is forwarded as an equivalent header', () => {
     const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.constantFrom('商店', '\u007f', '"\\', '\ud800', '\u{1f600}'));
     const codec = of('a');
     fc.assert(
@@ -129,13 +203,13 @@ describe('nepxion: a version for each service', () => {
     );
   });
 
-  test('a map that is longer than what peers take in a head does not go on, and is counted', () => {
+  test('a map longer than peers accept in a header is not forwarded, and counted', () => {
     const codec = of('a');
     expect(codec.carriedIn?.(() => JSON.stringify({ a: '1.0', b: 'x'.repeat(8_192) }))).toBe(undefined);
     expect(codec.counts.malformed).toBe(1);
   });
 
-  test('calls go to the version of the service that is called', () => {
+  test('calls go to the version for the called service', () => {
     const tables = new ServiceTables({ formats: ['nepxion'] });
     const instance = (port: number, version?: string) => ({
       ip: '10.0.0.1',
@@ -161,7 +235,7 @@ describe('nepxion: a version for each service', () => {
     expect(runInLane('1.0', () => router.judge('b', 80, '1.0').instance?.port)).toBe(2);
   });
 
-  test('headers that choose by region or address are left alone, which is said once each', () => {
+  test('headers that select by region or address are left alone, which is logged once each', () => {
     const notices: string[] = [];
     const codec = createTagCodec({ formats: ['baggage', 'nepxion'], onNotice: (message) => notices.push(message) });
     for (let i = 0; i < 3; i++) expect(codec.readRaw(['N-D-Region', 'dev', 'n-d-version', '1.0'])).toBe('1.0');
@@ -197,8 +271,60 @@ describe('polaris: by the lane group', () => {
     expect(written(codec, laneContext('blue'))).toEqual({ 'service-lane': 'shop/blue' });
   });
 
-  test('instances tell the lane by the label, of any of its values', () => {
-    const read = instanceTagReader(['polaris'], rules.polarisLabels);
+  describe('a tag that several groups have', () => {
+    const label = { key: 'version', values: ['v2'] };
+    const rulesOfAll = compileLaneGroups({
+      version: 1,
+      groups: [
+        { name: 'shop', services: ['a', 'both'], entry: { services: ['door'] }, lanes: [{ name: 'gray', tag: 'gray', polaris: label }] },
+        {
+          name: 'bank',
+          services: ['b', 'both', 'deep'],
+          entry: { services: ['door'] },
+          lanes: [
+            { name: 'gray', tag: 'gray', fallback: 'none' },
+            { name: 'blue', tag: 'blue', polaris: label },
+          ],
+        },
+      ],
+    });
+    const of = (service?: string): TagCodec => createTagCodec({ formats: ['polaris', 'dubbo'], rules: () => rulesOfAll, service: () => service });
+
+    // Who reads it knows the groups of its own service, and of the one that it calls: by another's it is base.
+    test.each([
+      ['a', undefined, 'shop'],
+      ['b', undefined, 'bank'],
+      ['b', 'deep', 'bank'],
+      ['both', undefined, 'shop'],
+      ['both', 'deep', 'bank'],
+      ['both', 'both', 'shop'],
+      ['b', 'both', 'bank'],
+      ['a', 'b', 'bank'],
+      ['b', '10.0.0.1', 'bank'],
+      ['door', 'b', 'bank'],
+      ['door', 'a', 'shop'],
+      ['stranger', 'stranger', 'shop'],
+      [undefined, 'b', 'bank'],
+      [undefined, undefined, 'shop'],
+    ])('from %s to %s is the lane of %s', (from, to, group) => {
+      const codec = of(from);
+      const written = (tag: string): Record<string, string> => Object.fromEntries(codec.wire(tag, to).headers);
+      const headers = { 'service-lane': `${group}/gray`, 'dubbo.tag': 'gray', ...(group === 'bank' ? { 'dubbo.force.tag': 'true' } : {}) };
+      expect(written('gray')).toEqual(headers);
+      // In turn with calls to others.
+      for (const other of ['a', 'b']) codec.wire('gray', other);
+      expect(written('gray')).toEqual(headers);
+      expect(written('blue')).toMatchObject({ 'service-lane': 'bank/blue' });
+    });
+
+    test("a label's value alone means the lane of the reader's own group", () => {
+      const read = (service: string): string | undefined => of(service).readRaw(['service-lane', 'v2']);
+      expect(['a', 'b', 'both', 'stranger'].map(read)).toEqual(['gray', 'blue', 'gray', 'gray']);
+    });
+  });
+
+  test('instances name the lane by the label, with any of its values', () => {
+    const read = instanceTagReader(['polaris'], rules.polarisLabelsOf('a'));
     expect([{ version: 'v2' }, { version: 'v3' }, { version: 'v1' }, { lane: 'gray' }, undefined].map(read)).toEqual([
       'gray',
       'gray',
@@ -206,9 +332,12 @@ describe('polaris: by the lane group', () => {
       'gray',
       undefined,
     ]);
-    expect(codec.metadata('gray')).toEqual({ lane: 'gray', version: 'v2' });
+    expect(codec.metadata('gray', 'a')).toEqual({ lane: 'gray', version: 'v2' });
+    expect(codec.metadata('gray', 'stranger')).toEqual({ lane: 'gray' });
     // A value of the usual label goes before the tag of that name.
-    expect(instanceTagReader([], rulesOf([{ name: 'g', tag: 'gray', polaris: { values: ['v2'] } }]).polarisLabels)({ lane: 'v2' })).toBe('gray');
+    expect(instanceTagReader([], rulesOf([{ name: 'g', tag: 'gray', polaris: { values: ['v2'] } }]).polarisLabelsOf('a'))({ lane: 'v2' })).toBe(
+      'gray',
+    );
   });
 
   test('tables follow the lane groups', () => {
@@ -225,6 +354,43 @@ describe('polaris: by the lane group', () => {
     expect([ports('gray'), ports()]).toEqual([[1], [2]]);
     tables.setRules(undefined);
     expect(ports()).toEqual([1, 2]);
+  });
+
+  test("a label means a lane only for its group's services", () => {
+    const tables = new ServiceTables({ formats: [] });
+    tables.setRules(
+      compileLaneGroups({
+        version: 1,
+        groups: [
+          { name: 'shop', services: ['a', 'both'], lanes: [{ name: 'gray', tag: 'gray', polaris: { key: 'version', values: ['v2'] } }] },
+          { name: 'bank', services: ['b', 'both'], lanes: [{ name: 'blue', tag: 'blue', polaris: { key: 'version', values: ['v2', 'v3'] } }] },
+        ],
+      }),
+    );
+    const one = { ip: '10.0.0.1', weight: 1, healthy: true, enabled: true };
+    const lanesOf = (name: string): Record<string, number[]> => {
+      const key = { name, group: 'g' };
+      tables.update(key, [
+        { ...one, port: 1, metadata: {} },
+        { ...one, port: 2, metadata: { version: 'v2' } },
+        { ...one, port: 3, metadata: { version: 'v3' } },
+      ]);
+      return Object.fromEntries([undefined, 'gray', 'blue'].map((tag) => [tag, tables.route(key, tag)?.instances.map(({ port }) => port) ?? []]));
+    };
+    expect(lanesOf('a')).toEqual({ undefined: [1, 3], gray: [2], blue: [1, 3] });
+    expect(lanesOf('b')).toEqual({ undefined: [1], gray: [1], blue: [2, 3] });
+    expect(lanesOf('both')).toEqual({ undefined: [1], gray: [2], blue: [3] });
+    // The instance itself says which of the two it is in.
+    const both = instanceTagReader([], tables.rules?.polarisLabelsOf('both'));
+    expect(
+      [
+        { version: 'v2', lane: 'blue' },
+        { version: 'v2', lane: 'gray' },
+        { version: 'v2', lane: 'other' },
+      ].map(both),
+    ).toEqual(['blue', 'gray', 'gray']);
+    // In no group: all of it is base.
+    expect(lanesOf('stranger')).toEqual({ undefined: [1, 2, 3], gray: [1, 2, 3], blue: [1, 2, 3] });
   });
 
   test('a group says which instances are base', () => {
@@ -250,7 +416,7 @@ describe('dubbo', () => {
     { name: 'blue', tag: 'blue' },
   ]);
 
-  test('a lane that must not fall back says so, and no other does', () => {
+  test('only a lane that must not fall back says so', () => {
     const codec = createTagCodec({ formats: ['dubbo'], rules: () => rules });
     expect(written(codec)).toEqual({ 'dubbo.tag': 'gray', 'dubbo.force.tag': 'true' });
     expect(written(codec, laneContext('blue'))).toEqual({ 'dubbo.tag': 'blue' });
@@ -259,7 +425,7 @@ describe('dubbo', () => {
     });
   });
 
-  test('it is no tag, and is taken away with it', () => {
+  test('it is not a tag, and is removed with the tag', () => {
     const codec = createTagCodec({ formats: ['dubbo'] });
     expect(codec.readRaw(['dubbo.force.tag', 'true'])).toBe(undefined);
     expect(codec.counts.malformed).toBe(0);
@@ -288,12 +454,12 @@ describe('names of formats', () => {
     expect(parseFormatNames(text)).toEqual(names);
   });
 
-  test('a header that is named is taken away where the known ones are', () => {
+  test('a configured header is removed together with the known ones', () => {
     const codec = createTagCodec({ formats: everyFormat(['header(x-any)']) });
     expect(codec.ownHeaders).toEqual(expect.arrayContaining(['x-any', 'x-mse-tag', 'service-lane', '__microservice_tag__', 'x-lane-code']));
   });
 
-  test('no text makes it throw, and what is accepted has a row', () => {
+  test('never throws, and each accepted name has a row', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^(asm|header|mse)\([a-z()-]*\)?$/)), (text) => {
         for (const name of parseFormatNames(text) ?? []) {
@@ -305,19 +471,12 @@ describe('names of formats', () => {
   });
 });
 
-test('whatever stands in the carriers, reading never throws, gives a tag or none, and what is carried on says what came', () => {
+const TWO_MAPS = '{"a":"1"}, {"a":"2"}';
+
+test('reading never throws on any carriers, gives a tag or none, and forwards what it got', () => {
   const json = fc.oneof(
     fc.json(),
-    fc.constantFrom(
-      '{',
-      '[',
-      '[[]]',
-      '{"a":{}}',
-      '{"__proto__":"x","a":"1"}',
-      '[{"tag":"__proto__"}]',
-      `[${'['.repeat(5000)}`,
-      '{"a":"1"}, {"a":"2"}',
-    ),
+    fc.constantFrom('{', '[', '[[]]', '{"a":{}}', '{"__proto__":"x","a":"1"}', '[{"tag":"__proto__"}]', `[${'['.repeat(5000)}`, TWO_MAPS),
     fc.array(fc.record({ name: fc.string(), tag: fc.anything(), priority: fc.anything() })).map((list) => JSON.stringify(list)),
     fc.string({ unit: 'binary' }),
   );
@@ -330,7 +489,11 @@ test('whatever stands in the carriers, reading never throws, gives a tag or none
       const tag = codec.readRaw(raw);
       if (tag !== undefined) expect(tag).toMatch(/^[A-Za-z0-9._-]{1,64}$/);
       const carried = codec.carriedIn?.((name) => linesOf(raw, name));
-      if (carried !== undefined) expect(JSON.parse(carried.value)).toEqual(JSON.parse(value));
+      if (carried !== undefined) {
+        const plain = encoded ? decodeURIComponent(value) : value;
+        // Of two that are joined, the first.
+        expect(JSON.parse(carried.value)).toEqual(JSON.parse(plain === TWO_MAPS ? '{"a":"1"}' : plain));
+      }
       // Remembered answers are the same.
       expect(codec.readRaw(raw)).toBe(tag);
     }),

@@ -53,13 +53,13 @@ describe('tagOfMetadata', () => {
     expect(tagOfMetadata(metadata, PLAIN)).toBe(tag);
   });
 
-  test('Nepxion, where the format is listed', () => {
+  test('reads Nepxion metadata if the format is listed', () => {
     expect(tagOfMetadata({ version: '1.1' }, WITH_NEPXION)).toBe('1.1');
     expect(tagOfMetadata({ version: '1.1', lane: 'gray' }, WITH_NEPXION)).toBe('gray');
     expect(tagOfMetadata({ version: '1.1' }, PLAIN)).toBe(undefined);
   });
 
-  test('of several forms ours counts first, and one that can not be a tag does not hide the next', () => {
+  test('of several forms ours takes precedence, and an invalid tag does not hide the next', () => {
     const forms: Metadata[] = [
       { lane: 'first' },
       { 'alicloud.service.tag': 'second' },
@@ -83,7 +83,7 @@ describe('tagOfMetadata', () => {
     expect(tagOfMetadata(null as never, PLAIN)).toBe(undefined);
   });
 
-  test('whatever other programs write there, it never throws', () => {
+  test('never throws, whatever other programs write there', () => {
     const key = fc.constantFrom(
       'lane',
       'alicloud.service.tag',

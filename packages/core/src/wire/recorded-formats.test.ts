@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { tagOfMetadata, type FormatName } from './formats.js';
 import { createTagCodec, linesOf } from './tag-codec.js';
 
-const SHOP = { group: 'shop', polarisRule: 'gray', polarisLabel: undefined, fallback: undefined };
+const SHOP = { group: 'shop', polarisRule: 'gray', fallback: undefined };
 
 type Headers = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -105,13 +105,16 @@ describe('headers', () => {
       [],
     ],
     ['openSergo', 'opensergo', [['opensergo-label', 'gray']], []],
-  ])('%s: what we write is what they read', (source, format, headers, entries) => {
-    const wire = createTagCodec({ formats: [format], rules: () => ({ wireOf: () => SHOP, tagOfPolaris: () => undefined }) }).wire('gray');
+  ])('%s: they read what we write', (source, format, headers, entries) => {
+    const wire = createTagCodec({
+      formats: [format],
+      rules: () => ({ wireOf: () => SHOP, tagOfPolaris: () => undefined, polarisLabelsOf: () => [] }),
+    }).wire('gray');
     expect(wire.headers, SOURCES[source]).toEqual(headers);
     expect(wire.entries.map(([, entry]) => entry)).toEqual(entries);
   });
 
-  test("an attachment is what Alibaba's demo cuts apart: the fourth piece between quotes is the tag", () => {
+  test("an attachment parses as in Alibaba's demo: the fourth piece between quotes is the tag", () => {
     const { attachments, headers } = createTagCodec({ formats: ['mse'] }).wire('gray');
     const [name, value] = attachments[0] ?? ['', ''];
     expect(name).toBe('__microservice_tag__');
@@ -120,13 +123,13 @@ describe('headers', () => {
     expect(headers.map(([header]) => header)).toEqual(['x-mse-tag']);
   });
 
-  test('words for base count nowhere else: baggage may have a lane of that name', () => {
+  test('words for base count nowhere else: baggage may have a lane with that name', () => {
     const codec = createTagCodec({ formats: ['baggage', 'asm'] });
     expect(codec.readRaw(['baggage', 'lane=base'])).toBe('base');
     expect(codec.readRaw(['x-asm-prefer-tag', 'default'])).toBe('default');
   });
 
-  test('a word for base is no malformed tag and no conflict: another format may know better', () => {
+  test('a word for base is neither a malformed tag nor a conflict: another format may name a lane', () => {
     const codec = createTagCodec({ formats: ['mse', 'baggage'] });
     expect(codec.readRaw(['x-mse-tag', 'base', 'baggage', 'lane=gray'])).toBe('gray');
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });

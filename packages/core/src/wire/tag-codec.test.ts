@@ -37,10 +37,11 @@ function inGroup(groupOf: (tag: string) => string | undefined): () => WireRules 
       const group = groupOf(tag);
       if (group === undefined) return undefined;
       const key = `${group}/${tag}`;
-      if (!known.has(key)) known.set(key, { group, polarisRule: tag, polarisLabel: undefined, fallback: undefined });
+      if (!known.has(key)) known.set(key, { group, polarisRule: tag, fallback: undefined });
       return known.get(key);
     },
     tagOfPolaris: () => undefined,
+    polarisLabelsOf: () => [],
   });
 }
 
@@ -101,7 +102,7 @@ describe('one format', () => {
     expect(codec.readRaw([])).toBe(undefined);
   });
 
-  test('baggage is read under another key where one is configured, and no longer under `lane`', () => {
+  test('reads baggage under another key if configured, and no longer under `lane`', () => {
     const codec = createTagCodec({ baggageKey: 'canary' });
     expect(readBoth(codec, [['baggage', 'lane=blue,canary=gray']])).toBe('gray');
     expect(readBoth(codec, [['baggage', 'lane=blue']])).toBe(undefined);
@@ -129,7 +130,7 @@ describe('duplicates', () => {
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 0 });
   });
 
-  test('of a whole header that comes twice the first counts, joined by Node or not', () => {
+  test('the first of two whole headers counts, whether or not Node joins them', () => {
     for (const format of EVERY_FORMAT) {
       const [name, value] =
         createTagCodec({ formats: [format] })
@@ -165,7 +166,7 @@ describe('several formats', () => {
     ['baggage', 'x-mse-gray-tag=of-mse,lane=of-baggage'],
   ];
 
-  test('if two disagree the first listed wins, wherever it stands in the request, and it is counted once a request', () => {
+  test('if two disagree, the first listed wins, wherever it is in the request, which is counted once per request', () => {
     fc.assert(
       fc.property(
         fc.shuffledSubarray([...EVERY_FORMAT], { minLength: 2 }),
@@ -179,7 +180,7 @@ describe('several formats', () => {
     );
   });
 
-  test('formats that agree, and formats that say nothing, are no conflict', () => {
+  test('formats that agree, and formats without a tag, are no conflict', () => {
     const codec = codecOf('asm', 'mse', 'baggage');
     expect(
       readBoth(codec, [
@@ -197,7 +198,7 @@ describe('several formats', () => {
     expect(codec.counts.conflicts).toBe(1);
   });
 
-  test('a malformed tag counts as none: it is counted, and the next format is asked', () => {
+  test('a malformed tag counts as none: it is counted, and the next format is read', () => {
     const codec = codecOf('mse', 'baggage');
     expect(codec.readRaw(['x-mse-tag', 'gr ay', 'baggage', 'lane=gray'])).toBe('gray');
     expect(codec.counts).toEqual({ conflicts: 0, malformed: 1 });
@@ -214,7 +215,7 @@ describe('several formats', () => {
 });
 
 describe('malformed', () => {
-  test.each(['', 'gr ay', 'gray/', 'x'.repeat(65), 'gräy', '"gray"'])('%j is counted and is no tag', (value) => {
+  test.each(['', 'gr ay', 'gray/', 'x'.repeat(65), 'gräy', '"gray"'])('%j is counted and is not a tag', (value) => {
     for (const format of EVERY_FORMAT) {
       if (format === 'baggage') continue;
       const codec = codecOf(format);
@@ -291,7 +292,7 @@ describe('writing', () => {
     expect(createTagCodec({ formats: ['polaris'] }).wire('gray').headers).toEqual([['service-lane', 'default/gray']]);
   });
 
-  test('polaris follows the lane groups: a group that is known only later, and one that is renamed', () => {
+  test('polaris follows the lane groups: a group that becomes known later, and a renamed one', () => {
     let group: string | undefined;
     const codec = createTagCodec({ formats: ['baggage', 'polaris'], rules: inGroup(() => group) });
     const header = (): string | undefined => codec.wire('gray').headers[0]?.[1];
@@ -303,7 +304,7 @@ describe('writing', () => {
     expect(header()).toBe('store/gray');
   });
 
-  test('what is written in any formats is read back by each of them, and from the metadata', () => {
+  test('each written format is read back, and so is the metadata', () => {
     fc.assert(
       fc.property(
         fc.shuffledSubarray([...EVERY_FORMAT], { minLength: 1 }),
@@ -326,7 +327,7 @@ describe('writing', () => {
     );
   });
 
-  test('one object per tag is shared by all requests, and made-up tags do not fill the memory', () => {
+  test('one object per tag is shared by all requests, and made-up tags do not exhaust memory', () => {
     const codec = createTagCodec();
     const gray = codec.wire('gray');
     expect(codec.wire('gray')).toBe(gray);
@@ -344,7 +345,7 @@ describe('what can be written', () => {
     fc.string(),
   );
 
-  test('is a legal header, of any format, tag and lane group, and read back by whoever reads the format', () => {
+  test('is a legal header, for any format, tag and lane group, and every reader of the format reads it back', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...EVERY_FORMAT),
@@ -385,7 +386,7 @@ describe('what can be written', () => {
     expect(readBoth(codecOf('polaris'), [['service-lane', '%E5%95%86%E5%BA%97%2Fgray']])).toBe('gray');
   });
 
-  test('what can not be written is left out, and told of once', () => {
+  test('what cannot be written is omitted, and logged once', () => {
     const unwritable: string[] = [];
     const codec = createTagCodec({ formats: ['dubbo', 'baggage'], baggageKey: 'bäd', onNotice: (message) => unwritable.push(message) });
     for (const tag of ['gray', 'blue', 'gray']) expect(codec.wire(tag)).toMatchObject({ headers: [['dubbo.tag', tag]], entries: [] });
@@ -393,7 +394,7 @@ describe('what can be written', () => {
   });
 });
 
-test('a request of a tag costs one look-up: context, mark and what calls carry are one record', () => {
+test('a tagged request costs one look-up: context, mark and outbound headers are one record', () => {
   const codec = createTagCodec({ formats: ['polaris'], rules: inGroup(() => 'shop') });
   const record = codec.record('gray');
   expect(codec.record('gray')).toBe(record);
@@ -417,7 +418,7 @@ describe('what is ours', () => {
 });
 
 describe('readRaw', () => {
-  test('finds what a look-up by name finds, in any headers', () => {
+  test('finds the same as a look-up by name, in any headers', () => {
     const name = fc.constantFrom(
       'baggage',
       'Baggage',

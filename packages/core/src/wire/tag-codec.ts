@@ -1,7 +1,7 @@
 /** Reads and writes the tags of requests in the formats listed, by the table of formats. */
 import { BAGGAGE_HEADER, baggageEntry, readBaggageEntry, type HeaderLines } from './baggage.js';
 import { DEFAULT_BAGGAGE_KEY, DEFAULT_FORMATS, DEFAULT_LANE_GROUP, formatOf, listedFormats, type Format, type FormatName } from './formats.js';
-import type { Carrier, TagToWrite } from './carrier.js';
+import { firstOfList, type Carrier, type TagToWrite } from './carrier.js';
 import { laneContext, type Carried, type LaneContext } from '../context.js';
 import { LANE_METADATA_KEY } from '../names/metadata-key.js';
 import { isTag, type Tag } from '../names/tag.js';
@@ -9,15 +9,15 @@ import type { Fallback } from '../routing/lane-index.js';
 import type { RequestTag } from '../rules/request-tag.js';
 import type { WireLane, WireRules } from '../rules/types.js';
 
-/** What reading tags met that somebody should know of. */
+/** Notable events while reading tags. */
 export interface ReadingCounts {
-  /** Two formats named different tags; the first listed won. */
+  /** Two formats had different tags; the first listed won. */
   conflicts: number;
-  /** A carrier held something that can't be a tag; it counted as none. */
+  /** A carrier had an invalid tag, which counted as none. */
   malformed: number;
 }
 
-/** What is written for one tag: made once per tag, then shared by all requests. */
+/** What is written for one tag: built once per tag, then shared by all requests. */
 export interface WireTag {
   readonly tag: Tag;
   /** Whole headers, name (lower case) and value. */
@@ -28,11 +28,11 @@ export interface WireTag {
   readonly entries: ReadonlyArray<readonly [key: string, entry: string]>;
 }
 
-/** All that requests of one tag share: made once per tag, so that a request costs one look-up. */
+/** Everything that requests of one tag share: built once per tag, so that a request costs one look-up. */
 export interface LaneRecord {
-  /** What work of this tag runs in: the one of this process, whoever's copy of this package made it. */
+  /** The context of this tag's work: one per process, whichever copy of this package created it. */
   readonly context: LaneContext;
-  /** The mark of requests that came with the tag. */
+  /** The mark of requests that arrived with the tag. */
   readonly mark: RequestTag;
   /** What calls of this tag carry. */
   readonly wire: WireTag;
@@ -45,55 +45,55 @@ export interface TagCodecOptions {
   /** Formats read, in this order. Default: those written. */
   readonly formatsIn?: readonly FormatName[];
   readonly baggageKey?: string;
-  /** The lane groups in force, for formats that name a tag's group, or call it by another name. */
+  /** The lane groups in force, for formats that contain a tag's group, or another name of it. */
   readonly rules?: () => WireRules | undefined;
-  /** The service that reads, for `nepxion`, which may name a tag for each. */
+  /** The service that reads, for formats that name a tag for each service, and writes: its lane groups come first if several have a tag. */
   readonly service?: () => string | undefined;
-  /** What holds for lanes that say nothing of it. Default base. */
+  /** The fallback of lanes that set none. Default base. */
   readonly fallback?: Fallback;
-  /** Told once of each carrier that can't be written for a tag, and is left out, and of each header of a format that is not acted upon. */
+  /** Called once for each carrier that can't be written for a tag, and is skipped, and for each format's header that is not acted upon. */
   readonly onNotice?: (message: string) => void;
 }
 
-/** Reads and writes tags in the formats asked for. Made once; its methods run on the request path. */
+/** Reads and writes tags in the listed formats. Created once; its methods run on the request path. */
 export interface TagCodec {
   readonly counts: ReadingCounts;
-  /** Reads the tag out of Node's flat `rawHeaders`; undefined where there is none. `service`: whose tag, where that is not who reads. */
+  /** Reads the tag from Node's flat `rawHeaders`; undefined if there is none. `service`: whose tag, if not the reader's. */
   readRaw(rawHeaders: readonly string[], service?: string): Tag | undefined;
   /** Reads the tag through a header look-up by lower-case name. */
   read(header: (name: string) => HeaderLines, service?: string): Tag | undefined;
-  /** What a request, or a message, names a tag for each service by, to be passed on as it came; undefined where there is none, or no format does so. */
+  /** The header of a request or message with a tag for each service, to be forwarded unchanged; undefined if there is none, or no format has one. */
   readonly carriedIn: ((header: (name: string) => HeaderLines) => Carried | undefined) | undefined;
   /**
-   * Whether a request has a header of ours, or any baggage. What is no tag to us, or says base, may be one to the app's OpenTelemetry, or to whoever
-   * the app sends it on to: whether it is to be believed is asked by this, and not by what was read.
+   * Whether a request has a header of ours, or any baggage. What is an invalid tag to us, or base, may be a tag to the app's OpenTelemetry, or to a
+   * service that the app forwards it to. So the trust check depends on this, and not on the tag that was read.
    */
   carries(rawHeaders: readonly string[]): boolean;
-  /** All that requests of a tag share. */
+  /** Everything that requests of a tag share. */
   record(tag: Tag): LaneRecord;
-  /** What to write for a tag. */
-  wire(tag: Tag): WireTag;
-  /** Instance metadata to register for a tag. */
-  metadata(tag: Tag): Record<string, string>;
-  /** Headers of ours besides `baggage`, lower case: an entry takes them from clients it does not trust. */
+  /** What to write for a tag; `to`: the called service, if known. */
+  wire(tag: Tag, to?: string): WireTag;
+  /** Metadata to register for a tag, for an instance of this service; undefined: unknown service. */
+  metadata(tag: Tag, service?: string): Record<string, string>;
+  /** Our headers besides `baggage`, lower case: an entry removes those of untrusted clients. */
   readonly ownHeaders: readonly string[];
   /** Keys of ours in the `baggage` header. */
   readonly ownEntries: readonly string[];
 }
 
-/** Of a message it may be any length, and peers refuse requests whose heads are too long: half of what Node takes. */
+/** In a message it may have any length, and peers refuse requests with long heads: half of Node's limit. */
 const MAX_CARRIED_LENGTH = 8_192;
 
 /** Tags that clients make up must not fill the memory. */
 const MAX_REMEMBERED_TAGS = 256;
 
-/** What a record is made of; its wire is another one when what the lane groups say of the tag is. */
+/** A record, whose wire changes when the lane groups change the tag's settings. */
 interface FollowingRecord extends LaneRecord {
   wire: WireTag;
   lane: WireLane | undefined;
 }
 
-/** Makes a codec for some formats. */
+/** Creates a codec for the listed formats. */
 export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   const written = options.formats ?? DEFAULT_FORMATS;
   const readIn = options.formatsIn ?? written;
@@ -104,10 +104,10 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   /** In the order of the formats: where to look, and how. */
   const sources = readIn.flatMap((name) => {
     const { carriers, base } = formatOf(name, settings);
-    return carriers.flatMap(({ header, entry, read: readTag }) => (readTag === undefined ? [] : [{ header, entry, readTag, base }]));
+    return carriers.flatMap(({ header, entry, isJson, read: readTag }) => (readTag === undefined ? [] : [{ header, entry, isJson, readTag, base }]));
   });
   const listed = listedFormats({ formats: written, formatsIn: readIn }).map((name) => ({ name, format: formatOf(name, settings) }));
-  /** Told of once, then looked at no more. */
+  /** Reported once, then ignored. */
   let leftAlone = listed.flatMap(({ name, format }) => (format.leftAlone ?? []).map((header) => ({ name, header })));
   let asked: string | undefined;
   const reader = {
@@ -144,7 +144,7 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   }
 
   function tagIn(lines: HeaderLines, source: (typeof sources)[number]): Tag | undefined {
-    const value = source.entry === undefined ? firstOf(lines) : readBaggageEntry(lines, source.entry);
+    const value = source.entry === undefined ? firstOf(lines, source.isJson) : readBaggageEntry(lines, source.entry);
     if (value === undefined || value === source.base) return undefined;
     const tag = source.readTag(value, reader);
     if (isTag(tag)) return tag === source.base ? undefined : tag;
@@ -157,23 +157,23 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     if (met.length === 0) return;
     leftAlone = leftAlone.filter((one) => !met.includes(one));
     for (const { name, header: named } of met)
-      options.onNotice?.(`requests have the header ${named} of ${name}, by which Lane chooses no instances: it goes on as the app sends it`);
+      options.onNotice?.(`requests carry the header ${named} of ${name}, by which Lane does not route: the header passes through unchanged`);
   }
 
   const eachSource = listed.flatMap(({ format }) => format.carriers).find(({ readEach }) => readEach !== undefined);
 
   function carriedIn(lines: (name: string) => HeaderLines): Carried | undefined {
     const { header, readEach } = eachSource as Carrier;
-    const value = firstOf(lines(header));
-    const tags = value === undefined ? undefined : readEach?.(value);
-    if (tags === undefined) return undefined;
-    const legal = asciiJson(value as string);
-    if (legal.length <= MAX_CARRIED_LENGTH) return { header, value: legal, tags };
+    const value = firstOf(lines(header), true);
+    const each = value === undefined ? undefined : readEach?.(value);
+    if (each === undefined) return undefined;
+    const legal = asciiJson(each.text);
+    if (legal.length <= MAX_CARRIED_LENGTH) return { header, value: legal, tags: each.tags };
     counts.malformed++;
     return undefined;
   }
 
-  // On the request path, change with care: for a request without a tag this loop is all there is.
+  // On the request path, change with care: for a request without a tag, only this loop runs.
   function readRaw(rawHeaders: readonly string[], service?: string): Tag | undefined {
     let hits = 0;
     for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -194,28 +194,41 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
   }
 
   const records = new Map<Tag, FollowingRecord>();
+  /** Where several lane groups have a tag, what goes by each. */
+  const wires = new WeakMap<WireLane, WireTag>();
   const followsLaneGroups = writtenFormats.some((format) => format.followsLaneGroups);
 
-  function record(tag: Tag): LaneRecord {
+  function record(tag: Tag, to?: string): LaneRecord {
     const known = records.get(tag);
-    if (known === undefined) return makeRecord(tag);
+    if (known === undefined) return makeRecord(tag, to);
     if (followsLaneGroups) {
-      // Lane groups may be known only later, and change.
-      const lane = options.rules?.()?.wireOf(tag);
+      // Lane groups may arrive later, and change; the call tells which of several.
+      const lane = laneOf(tag, to);
       if (lane !== known.lane) {
-        known.wire = makeWire(tag, lane);
+        known.wire = wireUnder(tag, lane);
         known.lane = lane;
       }
     }
     return known;
   }
 
-  function makeRecord(tag: Tag): LaneRecord {
-    const lane = followsLaneGroups ? options.rules?.()?.wireOf(tag) : undefined;
+  function laneOf(tag: Tag, to: string | undefined): WireLane | undefined {
+    return options.rules?.()?.wireOf(tag, options.service?.(), to);
+  }
+
+  function wireUnder(tag: Tag, lane: WireLane | undefined): WireTag {
+    if (lane === undefined) return makeWire(tag, lane);
+    let wire = wires.get(lane);
+    if (wire === undefined) wires.set(lane, (wire = makeWire(tag, lane)));
+    return wire;
+  }
+
+  function makeRecord(tag: Tag, to: string | undefined): LaneRecord {
+    const lane = followsLaneGroups ? laneOf(tag, to) : undefined;
     const made: FollowingRecord = {
       context: laneContext(tag),
       mark: Object.freeze({ tag, source: 'inbound' }),
-      wire: makeWire(tag, lane),
+      wire: wireUnder(tag, lane),
       lane,
     };
     if (records.size < MAX_REMEMBERED_TAGS) records.set(tag, made);
@@ -251,11 +264,12 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     options.onNotice?.(message);
   }
 
-  function metadata(tag: Tag): Record<string, string> {
+  function metadata(tag: Tag, service?: string): Record<string, string> {
     const keys: Record<string, string> = { [LANE_METADATA_KEY]: tag };
     for (const format of writtenFormats) keys[format.metadata.key] = tag;
-    // Lane groups that are not known yet tell no label: the key that is ours is always there.
-    const label = options.rules?.()?.wireOf(tag)?.polarisLabel;
+    // Unknown lane groups have no labels; our own key is always written.
+    const labels = service === undefined ? undefined : options.rules?.()?.polarisLabelsOf(service);
+    const label = labels?.find((one) => one.tag === tag);
     if (written.includes('polaris') && label !== undefined && keys[label.key] === undefined) keys[label.key] = label.values[0] as string;
     return keys;
   }
@@ -268,21 +282,21 @@ export function createTagCodec(options: TagCodecOptions = {}): TagCodec {
     read,
     carries: (rawHeaders) => rawHeaders.some((text, i) => i % 2 === 0 && ownNames.has(text.toLowerCase())),
     carriedIn: eachSource === undefined ? undefined : carriedIn,
-    record,
-    wire: (tag) => record(tag).wire,
+    record: (tag) => record(tag),
+    wire: (tag, to) => record(tag, to).wire,
     metadata,
     ownHeaders: [...new Set(own.flatMap(({ header, entry }) => (entry === undefined ? [header] : [])))],
     ownEntries: [...new Set(own.flatMap(({ entry }) => entry ?? []))],
   };
 }
 
-/** What a carrier is given, an entry as a whole; undefined: it would be no legal header, which Node refuses at each request. */
+/** The value for a carrier, an entry as a whole; undefined: it would be an illegal header, which Node refuses at each request. */
 function writtenInto({ entry }: Carrier, value: string): string | undefined {
   const text = entry === undefined ? value : baggageEntry(entry, value);
   return isVisibleAscii(text) ? text : undefined;
 }
 
-/** Whether a text may be a header's value in every version of HTTP, whatever sends it (RFC 9110, 5.5, without what is only tolerated). */
+/** Whether a text is a legal header value in every version of HTTP (RFC 9110, 5.5, without what is only tolerated). */
 function isVisibleAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -291,36 +305,25 @@ function isVisibleAscii(text: string): boolean {
   return text.length > 0;
 }
 
-/** JSON as it may be a header's value in every version of HTTP, and in gRPC. A message may have it in any letters, and on several lines. */
+/** JSON as a legal header value in every version of HTTP, and in gRPC. A message may have it in any script, and on several lines. */
 function asciiJson(json: string): string {
   let text = '';
   let from = 0;
   for (let i = 0; i < json.length; i++) {
     const code = json.charCodeAt(i);
     if (code >= 0x20 && code <= 0x7e) continue;
-    // What controls there are in valid JSON stand between its parts.
+    // In valid JSON, control characters occur only between its parts.
     text += json.slice(from, i) + (code < 0x20 ? ' ' : `\\u${code.toString(16).padStart(4, '0')}`);
     from = i + 1;
   }
   return from === 0 ? json : text + json.slice(from);
 }
 
-/** Of a header that came twice the first counts, also where Node or a proxy has joined the two by a comma. JSON has commas of its own. */
-function firstOf(lines: HeaderLines): string | undefined {
+/** The first of duplicate headers counts, even if Node or a proxy has joined them with a comma. A value that may be JSON is left to its reader. */
+function firstOf(lines: HeaderLines, isJson: true | undefined): string | undefined {
   const line = typeof lines === 'string' ? lines : lines?.[0];
   if (line === undefined) return undefined;
-  if (isJson(line)) return line.trim();
-  const comma = line.indexOf(',');
-  return (comma === -1 ? line : line.slice(0, comma)).trim();
-}
-
-/** Whether a value is meant to be a JSON object or array. */
-function isJson(line: string): boolean {
-  for (let i = 0; i < line.length; i++) {
-    const code = line.charCodeAt(i);
-    if (code !== 0x20 && code !== 0x09) return code === 0x7b || code === 0x5b;
-  }
-  return false;
+  return isJson === true ? line.trim() : firstOfList(line);
 }
 
 /** All lines of one header in Node's flat `rawHeaders`. */

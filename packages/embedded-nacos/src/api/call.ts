@@ -1,4 +1,4 @@
-/** What a handler of the API gets. */
+/** What API handlers receive. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ConfigId, ConfigStore } from '../config-store.js';
 import type { NamingStore } from '../naming-store.js';
@@ -7,7 +7,7 @@ import type { ConfigWaiters } from './config-waiters.js';
 import type { ServiceLists } from './service-lists.js';
 import type { Sessions } from './sessions.js';
 
-/** A request that has been read. `parameters` are those of the query, and those of the form that the query does not name. */
+/** A parsed request. `parameters` has those of the query, and those of the form that the query does not name. */
 export interface Call {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -22,9 +22,9 @@ export interface Resources {
   readonly configs: ConfigStore;
   readonly waiters: ConfigWaiters;
   readonly sessions: Sessions;
-  /** Who listens to a document over gRPC: the md5 that each has, by address. */
+  /** Clients that listen to a document over gRPC: the MD5 that each has, by address. */
   readonly listeners: (key: ConfigId) => Readonly<Record<string, string>>;
 }
 
-/** Gives the answer: a string goes out as text, anything else as JSON; undefined: the handler answers itself. Throws `NacosApiError` to refuse. */
+/** Returns the answer: a string is sent as text, anything else as JSON; undefined: the handler answers by itself. Throws `NacosApiError` to refuse. */
 export type Handler = (call: Call, resources: Resources) => unknown;

@@ -4,7 +4,7 @@ import type { HistoryItem } from '../config-store.js';
 import type { Call, Resources } from './call.js';
 import { configOf, pageOf } from './parameters.js';
 
-/** `GET /cs/history`: the changes of a document, by page, the latest first; with `nid` one of them, whole. */
+/** `GET /cs/history`: the changes of a document, paged, latest first; with `nid`, one change in full. */
 export function getHistory({ parameters }: Call, { configs }: Resources): unknown {
   const nid = parameters.get('nid');
   if (nid !== null) {

@@ -1,27 +1,27 @@
-/** Clients that wait for a change of documents ("long polling"). */
+/** Clients that wait for documents to change (long polling). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { idOf, type ConfigId } from '../config-store.js';
 import { send } from './send.js';
 
 const MIN_TIMEOUT_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** The server answers a little before the client would give up. */
+/** The server answers shortly before the client would give up. */
 const TIMEOUT_MARGIN_MS = 500;
 /** Far above what clients ask for, and far below what a timer can hold. */
 const MAX_TIMEOUT_MS = 600_000;
-/** Of all that wait together. Who has waited longest is answered that nothing has changed, and asks again. */
+/** For all waiting clients together. Beyond it, the client that has waited longest is told that nothing changed, and asks again. */
 const MAX_DOCUMENTS = 100_000;
 
 interface Waiter {
-  /** Documents by identity, with how the client wrote them. */
+  /** Documents by identity, each as the client wrote it. */
   readonly documents: ReadonlyMap<string, string>;
   readonly answer: (changed: string) => void;
 }
 
-/** Those who wait. `timeoutMs`: how long, in milliseconds; undefined: as each client asks. */
+/** The waiting clients. `timeoutMs`: how long they wait, in milliseconds; undefined: as long as each asks. */
 export class ConfigWaiters {
   readonly #timeoutMs: number | undefined;
-  /** Those who have waited longest first. */
+  /** Longest waiting first. */
   readonly #waiting = new Set<Waiter>();
   #documents = 0;
 
@@ -29,7 +29,7 @@ export class ConfigWaiters {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Answers as soon as one of these documents (by identity, with how the client wrote it) changes, or with nothing when the time is over. */
+  /** Answers as soon as one of these documents (by identity, each as the client wrote it) changes, or with nothing on timeout. */
   add(request: IncomingMessage, response: ServerResponse, documents: ReadonlyMap<string, string>): void {
     const waiter: Waiter = {
       documents,
@@ -57,7 +57,7 @@ export class ConfigWaiters {
     if (this.#waiting.delete(waiter)) this.#documents -= waiter.documents.size;
   }
 
-  /** Tells those who wait for a document. */
+  /** Notifies the clients that wait for a document. */
   changed(key: ConfigId): void {
     const id = idOf(key);
     for (const waiter of [...this.#waiting]) {
@@ -66,13 +66,13 @@ export class ConfigWaiters {
     }
   }
 
-  /** Answers everybody who waits. */
+  /** Answers all waiting clients. */
   close(): void {
     for (const waiter of [...this.#waiting]) waiter.answer('');
   }
 }
 
-/** Answers which documents have changed; empty: none has. */
+/** Answers with the documents that changed; empty: none. */
 export function sendChanged(response: ServerResponse, changed: string): void {
   send(response, 200, changed === '' ? '' : `${encodeURIComponent(changed)}\n`, 'application/json');
 }

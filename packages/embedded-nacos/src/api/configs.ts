@@ -1,4 +1,4 @@
-/** `/cs/configs`: documents, read and written; and who waits for a change of them. */
+/** `/cs/configs`: reads, writes and watches documents. */
 import { badRequest, NacosApiError } from '../api-error.js';
 import { idOf, type ConfigId, type StoredConfig } from '../config-store.js';
 import type { Call, Resources } from './call.js';
@@ -6,7 +6,7 @@ import { sendChanged } from './config-waiters.js';
 import { configOf, pageOf, parameter, publicIsNone, tenantOf } from './parameters.js';
 import { send } from './send.js';
 
-/** Documents that a call waits for: clients ask for 3,000 at a time (`ParamUtil.getPerTaskConfigSize` of Nacos' client), and a body has room for millions. */
+/** Most documents per call: clients ask for 3,000 at a time (`ParamUtil.getPerTaskConfigSize` of Nacos' client), but a body could list millions. */
 const MAX_LISTENED = 10_000;
 const VALID_NAME = /^[A-Za-z0-9_.:-]+$/;
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -19,13 +19,13 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   toml: 'text/plain',
 };
 
-/** `GET /cs/configs`: one document, or with `search` those whose names fit. */
+/** `GET /cs/configs`: one document, or with `search` those whose names match. */
 export function getConfig(call: Call, resources: Resources): unknown {
   const { response, parameters } = call;
   if (parameters.has('search')) return searchConfigs(call, resources);
   const config = resources.configs.get(configOf(parameters));
   if (config === undefined) {
-    // Not JSON; it is what the real server says.
+    // Not JSON; the real server answers this.
     send(response, 404, 'config data not exist\n', 'application/json');
     return undefined;
   }
@@ -35,12 +35,12 @@ export function getConfig(call: Call, resources: Resources): unknown {
   return undefined;
 }
 
-/** `POST /cs/configs`; the header `casMd5` makes it depend on what is there. */
+/** `POST /cs/configs`; the header `casMd5` makes it a compare-and-set. */
 export function publishConfig({ request, parameters }: Call, { configs }: Resources): boolean {
   const key = configOf(parameters);
   const content = parameter(parameters, 'content');
   checkDocument(key, content);
-  // By a header, as from Nacos 2.3 on: the form's casMd5 was never looked at over HTTP.
+  // A header, as in Nacos 2.3 and later: over HTTP, the form's casMd5 was never read.
   const casMd5 = request.headers['casmd5'];
   const published = configs.publish(key, content, {
     type: typeOfDocument(parameters.get('type') ?? ''),
@@ -64,20 +64,20 @@ export function listConfigs({ parameters }: Call, { configs }: Resources): unkno
   return configs.search(tenantOf(parameters), '', '', true).map(rowOf);
 }
 
-/** `GET /cs/configs/listener`: who listens over gRPC. Nacos has the name misspelt, and lists those who wait over HTTP, too. */
+/** `GET /cs/configs/listener`: clients that listen over gRPC. Nacos misspells the name, and also lists those that wait over HTTP. */
 export function listListeners({ parameters }: Call, { listeners }: Resources): unknown {
   return { collectStatus: 200, lisentersGroupkeyStatus: listeners(configOf(parameters)) };
 }
 
-/** `POST /cs/configs/listener`: answers at once where the client is behind, else at the next change. */
+/** `POST /cs/configs/listener`: answers at once if the client is behind, else at the next change. */
 export function listenToConfigs({ request, response, parameters }: Call, { configs, waiters }: Resources): undefined {
   const listening = parameters.get('Listening-Configs');
   if (listening === null || listening === '') throw badRequest('invalid probeModify');
   const documents = new Map<string, string>();
   const behind: string[] = [];
-  // Of more lines than may be, one is enough to know.
+  // Reading one line beyond the limit is enough.
   const lines = listening.split('\x01', MAX_LISTENED + 1);
-  if (lines.length > MAX_LISTENED) throw new NacosApiError(413, `more than ${MAX_LISTENED} documents are waited for`);
+  if (lines.length > MAX_LISTENED) throw new NacosApiError(413, `more than ${MAX_LISTENED} documents in one listening request`);
   for (const line of lines) {
     if (line === '') continue;
     const [dataId = '', group = '', md5 = '', tenant = ''] = line.split('\x02');
@@ -96,7 +96,7 @@ function searchConfigs({ parameters }: Call, { configs }: Resources): unknown {
   return pageOf(found.map(rowOf), parameters);
 }
 
-/** Throws where a document has nothing in it, or a name that Nacos does not take. */
+/** Throws if a document is empty or has a name that Nacos refuses. */
 export function checkDocument({ dataId, group }: ConfigId, content: string): void {
   if (content.trim() === '') throw badRequest(`content is blank : ${content}`);
   if (!VALID_NAME.test(dataId)) throw badRequest(`invalid dataId : ${dataId}`);

@@ -37,18 +37,18 @@ export function getInstance({ parameters }: Call, { naming }: Resources): unknow
   return { service: `${id.group}@@${id.name}`, ip, port, clusterName: cluster, weight, healthy, instanceId: instanceIdOf(id, found), metadata };
 }
 
-/** `GET /ns/instance/list`: with a `udpPort`, the caller is pushed to from now on. */
+/** `GET /ns/instance/list`: with a `udpPort`, the caller gets pushes from now on. */
 export function listInstances({ request, parameters }: Call, { lists, push }: Resources): unknown {
   const id = serviceOf(parameters);
   const clusters = parameters.get('clusters') ?? '';
   const udpPort = Number(parameters.get('udpPort') ?? 0);
-  // To where the request came from, not to the clientIP that the client takes for its own: that one may not reach.
+  // To the request's source address, not to the clientIP that the client reports, which may be unreachable.
   const peer = request.socket.remoteAddress;
   if (udpPort > 0 && udpPort < 65_536 && peer !== undefined) push.subscribe(id, peer.replace(/^::ffff:/, ''), udpPort, clusters);
   return lists.listOf(id, clusters, parameters.get('healthyOnly') === 'true');
 }
 
-/** `PUT /ns/instance/beat`: a full beat (`beat`) makes an instance again that was forgotten; a light one says that it has to be made. */
+/** `PUT /ns/instance/beat`: a full beat (`beat`) registers a forgotten instance again; a light one answers that it must be registered. */
 export function beat({ parameters }: Call, { naming }: Resources): unknown {
   const id = serviceOf(parameters);
   const full = beatOf(parameters.get('beat') ?? '');
@@ -65,9 +65,9 @@ function beatOf(text: string): InstanceInput | undefined {
   try {
     said = JSON.parse(text);
   } catch {
-    throw new NacosApiError(500, `beat is no JSON: ${text.slice(0, 100)}`);
+    throw new NacosApiError(500, `beat is not JSON: ${text.slice(0, 100)}`);
   }
-  // Whatever is in there is somebody else's: each field is taken only as what it has to be.
+  // Untrusted input: check the type of each field.
   const { ip, port, cluster, weight, metadata } = (said ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof ip !== 'string') return undefined;
   return {

@@ -1,4 +1,4 @@
-/** Reads the parameters that several resources share, and refuses what is wrong with them in the words of Nacos 2.2. */
+/** Reads the parameters that several resources share, and refuses invalid ones with the wording of Nacos 2.2. */
 import type { IncomingMessage } from 'node:http';
 import { BodyReader } from '@lane/core/model';
 import { badRequest, NacosApiError } from '../api-error.js';
@@ -6,17 +6,17 @@ import type { ConfigId } from '../config-store.js';
 import type { ServiceId } from '../naming-store.js';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
-/** Of all bodies that are being read. */
+/** For all bodies being read together. */
 const MAX_READ_BYTES = 4 * MAX_BODY_BYTES;
-/** Calls have some twenty; a body has room for millions, and each takes a hundred times its bytes. */
+/** Calls have about twenty; a body could hold millions, and each takes a hundred times its bytes in memory. */
 const MAX_PARAMETERS = 1_000;
 
-/** The group of services that name none. */
+/** The group of services that do not name one. */
 export const DEFAULT_GROUP = 'DEFAULT_GROUP';
 
-/** Path, without slashes at its end, and query of a request's target; never throws, and `//` is no host. */
+/** Path (without trailing slashes) and query of a request target; never throws, and does not read `//` as a host. */
 export function targetOf(target: string): [path: string, query: URLSearchParams] {
-  // RFC 9112, 3.2.2: a server takes the absolute form, too.
+  // RFC 9112, 3.2.2: a server accepts the absolute form, too.
   const absolute = /^https?:\/\/[^/?]*/i.exec(target);
   const local = absolute === null ? target : target.slice(absolute[0].length);
   const mark = local.indexOf('?');
@@ -25,11 +25,11 @@ export function targetOf(target: string): [path: string, query: URLSearchParams]
   return [path, new URLSearchParams(mark === -1 ? '' : local.slice(mark + 1))];
 }
 
-/** Reads bodies as forms, of all requests together in bounded memory. */
+/** Reads bodies as forms, with bounded memory for all requests together. */
 export class Forms {
   readonly #bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
 
-  /** Adds what the body has to what the target has, which goes first. Refuses a body that is too large, or has too many. */
+  /** Adds the body's parameters to the target's, which take precedence. Refuses a body that is too large or has too many. */
   async readInto(parameters: URLSearchParams, request: IncomingMessage): Promise<void> {
     const body = await this.#bodies.read(request);
     if (body === undefined) throw new NacosApiError(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
@@ -40,27 +40,27 @@ export class Forms {
   }
 }
 
-/** A parameter that must be there, as the naming half words it. */
+/** A required parameter, with the naming API's error text. */
 export function required(parameters: URLSearchParams, name: string): string {
   const value = parameters.get(name);
   if (value === null || value === '') throw badRequest(`Param '${name}' is required.`);
   return value;
 }
 
-/** A parameter that must be there, as the config half words it; it may be empty. */
+/** A required parameter, which may be empty, with the config API's error text. */
 export function parameter(parameters: URLSearchParams, name: string): string {
   const value = parameters.get(name);
   if (value === null) throw badRequest(`Parameter '${name}' is missing`);
   return value;
 }
 
-/** A parameter that is `true` or anything else. */
+/** Whether a parameter is `true`; any other value is false. */
 export function flagOf(parameters: URLSearchParams, name: string, fallback: boolean): boolean {
   const value = parameters.get(name);
   return value === null || value === '' ? fallback : value === 'true';
 }
 
-/** The service that a call is about; its group may be a part of the name (`group@@name`). */
+/** The service of a call; the name may include its group (`group@@name`). */
 export function serviceOf(parameters: URLSearchParams): ServiceId {
   const text = required(parameters, 'serviceName');
   const at = text.indexOf('@@');
@@ -76,23 +76,23 @@ export function namespaceOf(parameters: URLSearchParams): string {
   return parameters.get('namespaceId') || 'public';
 }
 
-/** The document that a call is about. */
+/** The document of a call. */
 export function configOf(parameters: URLSearchParams): ConfigId {
   const dataId = parameter(parameters, 'dataId');
   return { tenant: tenantOf(parameters), dataId, group: parameter(parameters, 'group') };
 }
 
-/** The namespace of a config call, which names it tenant. */
+/** The namespace of a config call, which calls it tenant. */
 export function tenantOf(parameters: URLSearchParams): string {
   return publicIsNone(parameters.get('tenant') ?? '');
 }
 
-/** The namespace `public` is the empty tenant, whichever way a client writes it. */
+/** The namespace `public` is the empty tenant, however a client writes it. */
 export function publicIsNone(tenant: string): string {
   return tenant === 'public' ? '' : tenant;
 }
 
-/** The page of a list that `pageNo` and `pageSize` ask for, as the config half answers it. */
+/** The page of a list for `pageNo` and `pageSize`, in the format of the config API. */
 export function pageOf(items: readonly unknown[], parameters: URLSearchParams): unknown {
   const pageNumber = Math.max(1, Number(parameters.get('pageNo')) || 1);
   const pageSize = Math.max(1, Number(parameters.get('pageSize')) || 100);

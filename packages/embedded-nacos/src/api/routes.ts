@@ -1,4 +1,4 @@
-/** What the API answers: the table of its routes. */
+/** The routes of the API. */
 import type { Handler } from './call.js';
 import { getHistory } from './config-history.js';
 import { getConfig, listConfigs, listListeners, listenToConfigs, publishConfig, removeConfig } from './configs.js';
@@ -6,7 +6,7 @@ import { beat, deregister, getInstance, listInstances, register, update } from '
 import { getHealth, getMetrics, getState, listNamespaces, logIn } from './server.js';
 import { createService, getService, listServices } from './services.js';
 
-/** A route. `path` follows `/nacos/v1`; one that `isOpen` is answered without credentials, as clients ask it before they log in. */
+/** A route. `path` follows `/nacos/v1`; an `isOpen` one needs no credentials, because clients call it before they log in. */
 export interface Route {
   readonly method: string;
   readonly path: string;
@@ -45,7 +45,7 @@ const ROUTES: readonly Route[] = [
 const PREFIX = '/nacos/v1';
 const byMethodAndPath = new Map(ROUTES.map((route) => [`${route.method} ${PREFIX}${route.path}`, route]));
 
-/** The route of a request; undefined: there is none. `path` is the whole one, without slashes at its end. */
+/** The route of a request; undefined: there is none. `path` is the full path without trailing slashes. */
 export function routeOf(method: string, path: string): Route | undefined {
   return byMethodAndPath.get(`${method} ${path}`);
 }

@@ -1,4 +1,4 @@
-/** How answers are written. */
+/** Writes answers. */
 import type { ServerResponse } from 'node:http';
 
 /** Answers with a body of this type, in UTF-8. */

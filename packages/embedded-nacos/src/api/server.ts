@@ -1,4 +1,4 @@
-/** The server itself: log-in, health, namespaces. */
+/** The server itself: login, health, namespaces. */
 import { NacosApiError } from '../api-error.js';
 import type { Call, Resources } from './call.js';
 import { TOKEN_TTL_S } from './sessions.js';
@@ -25,7 +25,7 @@ export function getState(): unknown {
   return { version: 'embedded', standalone_mode: 'standalone', function_mode: null };
 }
 
-/** `GET /console/namespaces`. None is made here: each is there as soon as somebody uses it. */
+/** `GET /console/namespaces`. None is created here: a namespace exists as soon as somebody uses it. */
 export function listNamespaces(_call: Call, { naming }: Resources): unknown {
   const used = [...naming.namespaces()].filter((id) => id !== 'public');
   return {

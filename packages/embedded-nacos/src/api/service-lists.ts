@@ -1,10 +1,10 @@
-/** Lists of instances as clients get them, whether they ask or are pushed to. */
+/** Lists of instances as clients get them, by request or by push. */
 import { type NamingStore, timesOf, type ServiceId, type StoredInstance } from '../naming-store.js';
 
-/** How often clients are told to ask again. */
+/** The poll interval that clients are given. */
 const CACHE_MS = 10_000;
 
-/** Makes lists, each later than the one before. */
+/** Creates lists, each with a later time than the one before. */
 export class ServiceLists {
   readonly #naming: NamingStore;
   #lastRefTime = 0;
@@ -13,9 +13,9 @@ export class ServiceLists {
     this.#naming = naming;
   }
 
-  /** The enabled instances of a service; `clusters`: names with commas between them, empty for all. */
+  /** The enabled instances of a service; `clusters`: comma-separated names, empty for all. */
   listOf(id: ServiceId, clusters: string, healthyOnly = false): { readonly lastRefTime: number } {
-    // Later than the one before, whatever the clock says: clients go by it.
+    // Later than the one before, whatever the clock says: clients compare these times.
     this.#lastRefTime = Math.max(this.#lastRefTime + 1, Date.now());
     const names = clusters.split(',').filter((name) => name !== '');
     const hosts = this.#naming.list(id, names).filter((instance) => instance.enabled && (!healthyOnly || instance.healthy));

@@ -1,8 +1,8 @@
-/** Who may call: access tokens, which a log-in hands out, or the credentials themselves. */
+/** Authentication: by access tokens, which a login issues, or by the credentials themselves. */
 import { createHmac, scryptSync, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** How long a token is good for, in seconds. */
+/** Lifetime of a token, in seconds. */
 export const TOKEN_TTL_S = 18_000;
 
 /** A user and a password. */
@@ -11,7 +11,7 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Who has logged in. Without credentials to ask for, everybody may call, and every log-in gets a token. */
+/** Logged-in clients. Without configured credentials, everybody may call, and every login gets a token. */
 export class Sessions {
   readonly #credentials: Credentials | undefined;
   #key: Buffer | undefined;
@@ -20,13 +20,13 @@ export class Sessions {
     this.#credentials = credentials;
   }
 
-  /** Gives a new token; undefined where the parameters `username` and `password` are wrong. */
+  /** Issues a new token; undefined if the parameters `username` and `password` are wrong. */
   logIn(parameters: URLSearchParams): string | undefined {
     if (!this.#areCredentialsRight(parameters)) return undefined;
     return this.#sign(String(Date.now()));
   }
 
-  /** Says why a call may not be made, as Nacos words it; undefined: it may. A token counts before credentials. */
+  /** Why a call is refused, in Nacos' wording; undefined: it is allowed. A token takes precedence over credentials. */
   refusalOf(request: IncomingMessage, parameters: URLSearchParams): string | undefined {
     if (this.#credentials === undefined) return undefined;
     const token = tokenOf(request, parameters);
@@ -36,16 +36,16 @@ export class Sessions {
     return parameters.has('username') ? 'unknown user!' : 'user not found!';
   }
 
-  /** The same of a call over gRPC, which has a token or nothing. */
+  /** The same for a call over gRPC, which has a token or nothing. */
   refusalOfToken(token: string | undefined): string | undefined {
     if (this.#credentials === undefined || (token !== undefined && this.#isValid(token))) return undefined;
     return token === undefined ? 'user not found!' : 'token invalid!';
   }
 
-  /** Signed and not remembered, as Nacos has it: clients go on with their token when the server has restarted. */
+  /** Signed, not stored, as in Nacos: clients keep using their token after the server restarts. */
   #sign(issuedAt: string): string {
     const { username = '', password = '' } = this.#credentials ?? {};
-    // Slow on purpose: a token must not tell the password to who tries many.
+    // Slow on purpose: a token must not allow guessing the password by brute force.
     this.#key ??= scryptSync(password, username, 32);
     return `${issuedAt}.${createHmac('sha256', this.#key).update(issuedAt).digest('base64url')}`;
   }
@@ -62,7 +62,7 @@ export class Sessions {
   }
 }
 
-/** The token of a call, from wherever clients put it: a parameter, a header of the same name, or `Authorization: Bearer` (RFC 6750, 2.1). */
+/** The token of a call, from any place where clients put it: a parameter, a header of the same name, or `Authorization: Bearer` (RFC 6750, 2.1). */
 function tokenOf({ headers }: IncomingMessage, parameters: URLSearchParams): string | undefined {
   const parameter = parameters.get('accessToken') ?? undefined;
   if (parameter !== undefined && parameter !== '') return parameter;

@@ -1,19 +1,19 @@
-/** A client over gRPC: its connection, and what the server keeps for it as long as that lasts. */
+/** A gRPC client: its connection, and the state that the server keeps while it lasts. */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { ServiceId } from '../naming-store.js';
 import { frameOf } from './payload.js';
 
-/** A client that has connected. */
+/** A connected client. */
 export class GrpcClient {
-  /** By the service's key: the addresses that this connection has registered. */
+  /** Addresses registered by this connection, by service key. */
   readonly held = new Map<string, { readonly id: ServiceId; readonly addresses: readonly string[] }>();
-  /** By the service's key: the clusters that are asked for. */
+  /** Subscribed clusters, by service key. */
   readonly subscribed = new Map<string, string>();
-  /** By the document's identity: the tenant as the client writes it, and the md5 that it has. */
+  /** The tenant as the client writes it, and the client's MD5, by document identity. */
   readonly listening = new Map<string, { readonly tenant: string; readonly md5: string }>();
   /** Its address. */
   readonly address: string;
-  /** When it was last heard, by `performance.now()`. */
+  /** When it last sent something, by `performance.now()`. */
   heardAt = performance.now();
   readonly #session: ServerHttp2Session;
   #stream: ServerHttp2Stream | undefined;
@@ -24,7 +24,7 @@ export class GrpcClient {
     this.address = (session.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   }
 
-  /** Whether it has made itself known on a stream; before that it may ask for nothing. */
+  /** Whether it has set up its stream; before that, its requests are refused. */
   get isKnown(): boolean {
     return this.#stream !== undefined;
   }
@@ -34,7 +34,7 @@ export class GrpcClient {
     this.#stream = stream;
   }
 
-  /** Sends a request of the server's; what the client answers is nothing to us, as the connection loses none. */
+  /** Sends a server request. The client's answer is ignored: the connection loses no messages. */
   push(type: string, fields: object): void {
     if (this.#stream === undefined || this.#stream.destroyed || this.#stream.writableEnded) return;
     this.#stream.write(frameOf(type, { headers: {}, requestId: String(++this.#pushes), ...fields }));

@@ -1,4 +1,4 @@
-/** The gRPC side of the server: where it listens, and that nobody who reaches it ends it. What it answers is held to the contract suite, by two SDKs. */
+/** The gRPC side of the server: where it listens, and that no client can crash it. The contract suite tests its answers with two SDKs. */
 import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { connect, createServer, type AddressInfo } from 'node:net';
@@ -15,7 +15,7 @@ function closing(nacos: EmbeddedNacos): EmbeddedNacos {
 }
 
 describe('the port', () => {
-  test('is 1000 above the other one, or the one that is asked for, or there is none', async () => {
+  test('is the HTTP port plus 1000, or the configured one, or none', async () => {
     const usual = closing(await startEmbeddedNacos({ port: 0 }));
     expect(usual.grpcPort).toBe(usual.port + 1000);
     const asked = closing(await startEmbeddedNacos({ port: 0, grpcPort: 0 }));
@@ -23,14 +23,20 @@ describe('the port', () => {
     expect(closing(await startEmbeddedNacos({ port: 0, grpcPort: false })).grpcPort).toBeUndefined();
   });
 
-  test('that is taken leaves HTTP, which is told; one that was asked for is an error', async () => {
-    const taken = createServer();
-    taken.listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    onTestFinished(() => void taken.close());
-    const grpcPort = (taken.address() as AddressInfo).port;
+  test('if in use, leaves only HTTP, which is logged; a configured one is an error', async () => {
     const lines: string[] = [];
-    const nacos = closing(await startEmbeddedNacos({ port: grpcPort - 1000, log: (line) => lines.push(line) }));
+    let nacos: EmbeddedNacos | undefined;
+    let grpcPort = 0;
+    while (nacos === undefined) {
+      const taken = createServer();
+      taken.listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      onTestFinished(() => void taken.close());
+      grpcPort = (taken.address() as AddressInfo).port;
+      // The port below may be taken: try another pair.
+      nacos = await startEmbeddedNacos({ port: grpcPort - 1000, log: (line) => lines.push(line) }).catch(() => undefined);
+    }
+    closing(nacos);
     expect(nacos.grpcPort).toBeUndefined();
     expect(lines).toEqual([expect.stringContaining(`port ${grpcPort} of 127.0.0.1, where clients look for gRPC, is in use`)]);
     await expect(startEmbeddedNacos({ port: 0, grpcPort })).rejects.toMatchObject({ code: 'ELANE_PORT_IN_USE' });
@@ -49,14 +55,14 @@ describe('whatever is sent', () => {
       await nacos.close();
     };
   });
-  // An uncaught exception is a failure of the run, too; this tells which test it was.
+  // An uncaught exception also fails the run; this tells in which test.
   async function expectServed(): Promise<void> {
     const answer = await fetch(`http://${nacos.address}/nacos/v1/ns/operator/metrics`);
     expect(await answer.json()).toMatchObject({ status: 'UP' });
   }
   afterEach(expectServed);
 
-  /** Sends bytes to a path; settles when the stream is over. */
+  /** Sends bytes to a path; settles when the stream ends. */
   async function send(path: string, bytes: Uint8Array): Promise<void> {
     const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
     stream.on('error', () => {});
@@ -65,7 +71,7 @@ describe('whatever is sent', () => {
     await once(stream, 'close');
   }
 
-  test('a message in frames of one byte takes no more than a few times its length', async () => {
+  test('a message in one-byte frames takes at most a few times its length', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const memory = (): number => {
@@ -84,7 +90,7 @@ describe('whatever is sent', () => {
     const literal = (name: string, value: string): Buffer =>
       Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
     const socket = connect(nacos.grpcPort as number, '127.0.0.1').on('error', () => {});
-    // How much may be sent still: of the connection, and of the stream.
+    // What may still be sent, by the windows of the connection and of the stream.
     const windows = [65_535, 65_535];
     let wake = (): void => {};
     let held: Buffer = Buffer.alloc(0);
@@ -127,7 +133,7 @@ describe('whatever is sent', () => {
     socket.destroy();
   });
 
-  test('no HTTP/2', async () => {
+  test('bytes that are not HTTP/2', async () => {
     const socket = connect(nacos.grpcPort as number, '127.0.0.1');
     socket.on('error', () => {});
     let answer = '';
@@ -146,7 +152,7 @@ describe('whatever is sent', () => {
     await send(path, Buffer.from([1, 0, 0, 0, 0]));
   });
 
-  test('fields that are none', async () => {
+  test('invalid fields', async () => {
     const stream = session.request({ ':method': 'POST', ':path': '/BiRequestStream/requestBiStream', 'content-type': 'application/grpc' });
     stream.on('error', () => {});
     stream.write(frameOf('ConnectionSetupRequest', {}));

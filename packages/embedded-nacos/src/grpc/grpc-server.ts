@@ -1,6 +1,6 @@
 /**
- * Nacos over gRPC, on node:http2: the services `Request` (a call and its answer) and `BiRequestStream` (by which a client makes itself known, and is
- * pushed to). A connection is a client: what it has registered goes with it.
+ * Nacos over gRPC, on node:http2: the services `Request` (a call and its answer) and `BiRequestStream` (on which a client
+ * introduces itself and gets pushes). A connection is a client: its registrations end with it.
  * Source: alibaba/nacos, `core/remote/grpc` (`GrpcRequestAcceptor`, `GrpcBiStreamRequestAcceptor`).
  */
 import { once } from 'node:events';
@@ -21,15 +21,15 @@ export interface GrpcServerOptions extends GrpcResources {
 }
 
 const SUCCESS = { resultCode: 200, errorCode: 0, success: true };
-/** `NacosException`: a connection that has not made itself known; a request that nobody handles; who may not. */
+/** Codes of `NacosException`: unregistered connection, no handler, no right. */
 const UNREGISTERED = 301;
 const NO_HANDLER = 302;
 const NO_RIGHT = 403;
-/** Nacos' own bound is 10 MiB. */
+/** Nacos' own limit is 10 MiB. */
 const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
-/** Of all messages that are being read. */
+/** For all messages being read together. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
-/** Clients say something every 5 s; Nacos asks after 20 s whether they are there (`ConnectionManager`, `KEEP_ALIVE_TIME`). */
+/** Clients send something every 5 s; Nacos probes them after 20 s of silence (`ConnectionManager`, `KEEP_ALIVE_TIME`). */
 const SILENCE_MS = 20_000;
 const COALESCE_MS = 5;
 
@@ -49,7 +49,7 @@ export class GrpcServer {
     server.on('stream', (stream, headers) => this.#opened(stream, headers[':path'] ?? ''));
   }
 
-  /** Listens there. Rejects where the port is taken. */
+  /** Starts listening. Rejects if the port is in use. */
   static async listen(port: number, host: string, options: GrpcServerOptions): Promise<GrpcServer> {
     const { createServer } = require('node:http2') as typeof import('node:http2');
     const server = createServer();
@@ -63,7 +63,7 @@ export class GrpcServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Tells subscribers of a service, soon: several changes in quick succession are one push. */
+  /** Notifies subscribers of a service after a short delay: several changes in quick succession make one push. */
   serviceChanged(id: ServiceId): void {
     const key = keyOf(id);
     if (this.#due.has(key) || ![...this.#clients.values()].some(({ subscribed }) => subscribed.has(key))) return;
@@ -81,7 +81,7 @@ export class GrpcServer {
     this.#due.set(key, timer);
   }
 
-  /** Tells those who listen to a document. */
+  /** Notifies the listeners of a document. */
   configChanged(key: ConfigId): void {
     const id = idOf(key);
     for (const client of this.#clients.values()) {
@@ -90,14 +90,14 @@ export class GrpcServer {
     }
   }
 
-  /** Who listens to a document: the md5 that each has, by address. */
+  /** Listeners of a document: the MD5 that each has, by address. */
   listeners(key: ConfigId): Readonly<Record<string, string>> {
     const id = idOf(key);
     const listening = [...this.#clients.values()].map(({ address, listening: documents }) => [address, documents.get(id)?.md5] as const);
     return Object.fromEntries(listening.filter((entry): entry is readonly [string, string] => entry[1] !== undefined));
   }
 
-  /** Ends connections that have said nothing for too long. */
+  /** Ends connections that have been silent for too long. */
   expire(): void {
     const now = performance.now();
     for (const client of this.#clients.values()) if (now - client.heardAt > SILENCE_MS) client.end();
@@ -143,7 +143,7 @@ export class GrpcServer {
       begin(stream);
       if (!stream.destroyed) stream.end(frameOf(type, fields));
     });
-    // Half a message, or none.
+    // An incomplete message, or none.
     stream.on('end', () => isAnswered || stream.destroy());
   }
 
@@ -174,7 +174,7 @@ export class GrpcServer {
     }
   }
 
-  /** Reads messages; ends the stream of whoever sends too much. */
+  /** Reads messages; ends the stream of a client that sends too much. */
   #read(stream: ServerHttp2Stream, client: GrpcClient, take: (message: Received | undefined) => void): void {
     const held = new ByteCollector();
     let wanted = PREFIX_BYTES;
@@ -211,7 +211,7 @@ export class GrpcServer {
   }
 }
 
-/** Begins an answer, which ends well. */
+/** Begins a successful answer. */
 function begin(stream: ServerHttp2Stream): void {
   if (stream.destroyed || stream.headersSent) return;
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));

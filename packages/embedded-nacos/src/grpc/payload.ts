@@ -1,21 +1,21 @@
 /**
- * Nacos' messages over gRPC (alibaba/nacos, `api/src/main/proto/nacos_grpc_service.proto`), and what gRPC puts around them: one protobuf message
- * for all, whose body is JSON. Apart from the client's own codec (`@lane/nacos-registry`), so that neither is right by the other's mistakes.
+ * Nacos' messages over gRPC (alibaba/nacos, `api/src/main/proto/nacos_grpc_service.proto`), and their gRPC framing: one protobuf message
+ * for all, whose body is JSON. Separate from the client's codec (`@lane/nacos-registry`), so that a mistake in one can't hide in the other.
  */
 
-/** A message that has come. */
+/** A received message. */
 export interface Received {
   /** The Java class of the body, such as `InstanceRequest`. */
   readonly type: string;
-  /** By name, in lower case: the server looks them up without regard to case. */
+  /** By lower-case name: the server looks them up case-insensitively. */
   readonly headers: ReadonlyMap<string, string>;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What stands before each message: a byte that says whether it is compressed, and its length. */
+/** Length of the prefix of each message: a byte for whether it is compressed, and its length. */
 export const PREFIX_BYTES = 5;
 
-/** A message with what gRPC puts before it. */
+/** A message with its gRPC prefix. */
 export function frameOf(type: string, fields: object): Buffer {
   const metadata = lengthDelimited(3, Buffer.from(type));
   const any = lengthDelimited(2, Buffer.from(JSON.stringify(fields)));
@@ -25,7 +25,7 @@ export function frameOf(type: string, fields: object): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-/** Reads a message; undefined: it is none. Never throws. */
+/** Reads a message; undefined if it is not one. Never throws. */
 export function messageIn(bytes: Buffer): Received | undefined {
   try {
     const payload = new Map(fieldsIn(bytes));
@@ -47,7 +47,7 @@ export function messageIn(bytes: Buffer): Received | undefined {
   }
 }
 
-/** The length-delimited fields of a message; Nacos' messages have no others. Throws where it is none. */
+/** The length-delimited fields of a message; Nacos' messages have no others. Throws if it is not a message. */
 function* fieldsIn(bytes: Buffer): Generator<[number: number, value: Buffer]> {
   let at = 0;
   const varint = (): number => {

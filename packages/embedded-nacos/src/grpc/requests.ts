@@ -1,4 +1,4 @@
-/** What is answered to requests over gRPC, in the words of Nacos 2.2. */
+/** Answers to gRPC requests, with the wording of Nacos 2.2. */
 import { badRequest, NacosApiError } from '../api-error.js';
 import { publicIsNone } from '../api/parameters.js';
 import { checkDocument, typeOfDocument } from '../api/configs.js';
@@ -17,10 +17,10 @@ export type GrpcResources = Pick<Resources, 'naming' | 'lists' | 'configs'>;
 const NOT_FOUND = 300;
 const DEFAULT_CLUSTER = 'DEFAULT';
 const DEFAULT_GROUP = 'DEFAULT_GROUP';
-/** A connection holds what it asks for: no more than this, of services or of documents. */
+/** Most services, and most documents, that one connection may subscribe to. */
 const MAX_PER_CONNECTION = 10_000;
 
-/** By the type of the request: what answers it, and the type of the answer. */
+/** Handlers and answer types, by request type. */
 export const HANDLERS: ReadonlyMap<string, { readonly answer: string; readonly handle: Handler; readonly isOpen?: true }> = new Map([
   ['HealthCheckRequest', { answer: 'HealthCheckResponse', handle: () => ({}), isOpen: true }],
   ['InstanceRequest', { answer: 'InstanceResponse', handle: registerOne }],
@@ -35,12 +35,12 @@ export const HANDLERS: ReadonlyMap<string, { readonly answer: string; readonly h
   ['ConfigBatchListenRequest', { answer: 'ConfigChangeBatchListenResponse', handle: listen }],
 ]);
 
-/** The list of a service as it stands in messages: unlike over HTTP, its name is without the group. */
+/** The list of a service as gRPC messages have it: unlike over HTTP, its name is without the group. */
 export function serviceInfoOf({ lists }: GrpcResources, id: ServiceId, clusters: string, healthyOnly = false): object {
   return { ...lists.listOf(id, clusters, healthyOnly), name: id.name, groupName: id.group };
 }
 
-/** A connection has one registration of a service: another one takes its place. */
+/** A connection has one registration per service: a second one replaces it. */
 function registerOne(fields: Fields, client: GrpcClient, { naming }: GrpcResources): object {
   const id = serviceOf(fields);
   const instance = instanceOf(fields['instance']);
@@ -99,7 +99,7 @@ function listServices(fields: Fields, _client: GrpcClient, { naming }: GrpcResou
 
 function queryConfig(fields: Fields, _client: GrpcClient, { configs }: GrpcResources): object {
   const config = configs.get(documentOf(fields));
-  // The Rust binding wants these fields, also where there is nothing.
+  // The Rust binding requires these fields even without content.
   const always = { lastModified: config?.modifiedAt ?? 0, beta: false };
   if (config === undefined) return { ...always, resultCode: 500, errorCode: NOT_FOUND, success: false, message: 'config data not exist' };
   return { ...always, content: config.content, md5: config.md5, contentType: config.type, encryptedDataKey: '' };
@@ -111,7 +111,7 @@ function publishConfig(fields: Fields, client: GrpcClient, { configs }: GrpcReso
   if (typeof content !== 'string') throw badRequest('content is blank : null');
   checkDocument(key, content);
   const addition = textsOf(fields['additionMap']);
-  // With something to compare with, a document that is not there is added all the same (`insertOrUpdateCas`).
+  // Even with an MD5 to compare with, a missing document is created (`insertOrUpdateCas`).
   const compares = typeof casMd5 === 'string' && casMd5.trim() !== '' && configs.get(key) !== undefined;
   const published = configs.publish(key, content, {
     type: typeOfDocument(addition['type'] ?? ''),
@@ -162,7 +162,7 @@ function documentOf(fields: Fields): ConfigId {
   return { tenant: publicIsNone(textOf(fields['tenant'])), dataId, group };
 }
 
-/** Whatever is in there is somebody else's: each field is taken only as what it has to be. */
+/** Untrusted input: checks the type of each field. */
 function instanceOf(value: unknown): InstanceInput {
   const { ip, port, weight, healthy, enabled, clusterName, metadata } = objectOf(value);
   if (typeof ip !== 'string' || ip === '') throw badRequest("Param 'ip' is required.");
@@ -190,7 +190,7 @@ function numberOf(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise;
 }
 
-/** What is answered where a handler refuses. */
+/** The answer if a handler refuses. */
 export function refusalOf(error: unknown): object {
   const errorCode = error instanceof NacosApiError ? error.status : 500;
   return { resultCode: 500, errorCode, success: false, message: (error as Error).message };

@@ -31,7 +31,7 @@ async function withLanes(lanes: readonly Lane[], more: { route?: Partial<Gateway
   });
 }
 
-describe('a path is matched in its normal form, and arrives as it was written,', () => {
+describe('a path is matched in normal form, and arrives unchanged,', () => {
   const SPELLINGS = [
     '/admin',
     '/admin/',
@@ -99,7 +99,7 @@ describe('Vary', () => {
     expect((await ask(gateway, { method: 'POST' })).headers.vary).toBeUndefined();
   });
 
-  test('names the lane’s headers where the peer is believed, the headers of canaries, and what rules in force look at now', async () => {
+  test('names the lane’s headers if the peer is trusted, the headers of canaries, and those that current rules examine', async () => {
     const trusted = await withLanes([grayLane()], { trust: 'all' });
     expect((await ask(trusted)).headers.vary).toBe('baggage');
     const rules: EntryRule[] = [{ name: 'canary', match: { header: 'x-canary', exact: '1' } }];
@@ -109,7 +109,7 @@ describe('Vary', () => {
     expect((await ask(gateway)).headers.vary).toBe('x-canary, x-later');
   });
 
-  test('is added to that of the instance, which keeps its own', async () => {
+  test('is added to that of the instance, which is kept', async () => {
     const service = newService();
     const own: string[] = [];
     await startBackend(service, 'base', { listener: (_request, response) => response.setHeader('vary', own).end() });
@@ -137,7 +137,7 @@ describe('a lane whose instances refuse connections, though they are listed,', (
     return { gateway: await startReadyGateway({ routes: [{ host: '*', service }], entry: 'rules', rules }), sockets };
   }
 
-  test.each([1, 3])('falls back to base where it may, with its body and its tag: %s instances', async (count) => {
+  test.each([1, 3])('falls back to base if allowed, with its body and its tag: %s instances', async (count) => {
     const { gateway, sockets } = await deadLane({ fallback: 'base' }, count);
     const seen = await see(gateway, { method: 'POST', body: 'once' });
     expect(seen).toMatchObject({ backend: 'base', body: 'once', headers: { baggage: 'lane=gray' } });
@@ -145,7 +145,7 @@ describe('a lane whose instances refuse connections, though they are listed,', (
     expect(sockets).toHaveLength(1);
   });
 
-  test('answers 502 where it may not, and base is not asked', async () => {
+  test('answers 502 if not, and base is not asked', async () => {
     const { gateway, sockets } = await deadLane({ fallback: 'none' }, 2);
     expect((await ask(gateway, { method: 'POST', body: 'once' })).status).toBe(502);
     expect((await upgrade(gateway)).answer).toMatch(/^HTTP\/1\.1 502 /);

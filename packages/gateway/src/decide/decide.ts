@@ -11,6 +11,7 @@ import {
   type Instance,
   type ServiceTables,
   type TagCodec,
+  chance,
 } from '@lane/core/model';
 import { requestView, type LaneRules, type TrustTest } from '@lane/core/rules';
 import { addressOf, Exchange } from '../exchange.js';
@@ -20,10 +21,10 @@ import type { AnyRequest } from '../listen/listener.js';
 import { findRoute, targetOf, type CompiledTarget, type RouteTable } from './routes.js';
 import { entryRulesAt, varyOfRules } from './vary.js';
 
-/** How often a request is tried on another instance, where nothing of it was sent: so often in its lane, and again in base. */
+/** On how many instances a request is tried while nothing of it has been sent: this many of its lane, and again of base. */
 const MAX_TRIES = 3;
 
-/** What a {@link Decider} goes by. */
+/** Parameters of a {@link Decider}. */
 export interface DeciderOptions {
   readonly routes: RouteTable;
   readonly tables: ServiceTables;
@@ -38,7 +39,7 @@ export interface DeciderOptions {
 /** Decides for each request. */
 export class Decider {
   readonly #options: DeciderOptions;
-  /** By service: what its entry rules look at. Of the rules in force only. */
+  /** By service: what its entry rules look at, for the rules in force. */
   #vary = new Map<string, string | undefined>();
   #varyFor: LaneRules | undefined;
 
@@ -46,12 +47,12 @@ export class Decider {
     this.#options = options;
   }
 
-  /** Makes the record of a request. */
+  /** Creates the record of a request. */
   take(request: AnyRequest): Exchange {
     const client = clientOf(request, this.#options.trusts);
     const head = readHead(request);
     const { headers } = request;
-    // What routes and rules see; what the instance gets is made of the raw lines. A dot at the end names the same host.
+    // What routes and rules see; the instance's head is built from the raw lines. A final dot names the same host.
     const { authority = '' } = head;
     const host = authority.replace(/\.(?=:\d*$|$)/, '');
     const seen =
@@ -79,12 +80,12 @@ export class Decider {
       else if (believed !== undefined) exchange.tag = { tag: believed, source: 'inbound' };
       exchange.vary = client.trusted ? joinVary(route.vary, this.#laneNames().join(', ')) : route.vary;
     } else {
-      // The gateway's own rules; where it has none, those of the service behind, which then finds the request tagged.
+      // The gateway's own rules, or else those of the service behind, which then gets a tagged request.
       const own = rules?.entryOf(service);
       const entryRules = own ?? rules?.entryOf(target.key.name);
       const decided = decideRequestTag(believed, () => view, { rules, entry: entryRules, stamp: target.tag, random: Math.random });
       exchange.tag = decided.source === 'stamp' ? { tag: decided.tag, source: 'route' } : decided;
-      // A rule, and a route's lane, say of all services what the request named each for itself.
+      // A rule or a route's lane decides for all services; the request's tags for single services no longer count.
       if (carried !== undefined && decided.tag === believed) exchange.tag = { ...exchange.tag, carried };
       exchange.vary = joinVary(route.vary, this.#varyAt(own === undefined ? target.key.name : service, client.trusted));
     }
@@ -92,8 +93,8 @@ export class Decider {
   }
 
   /**
-   * The instance of a request, that has not been tried yet: of its lane, three at most, then, where the lane has a fallback, of base, three at
-   * most. Undefined where there is none.
+   * The next untried instance for a request: at most three of its lane, then, if the lane falls back, at most three of
+   * base. Undefined if there is none.
    */
   choose(exchange: Exchange, target: CompiledTarget, tried: ReadonlySet<Instance>): Instance | undefined {
     const { tables } = this.#options;
@@ -103,27 +104,27 @@ export class Decider {
     exchange.decision = decision;
     exchange.instance = undefined;
     if (index === undefined || decision === undefined || this.#isStray(decision, exchange)) return undefined;
-    if (tried.size === 0) return (exchange.instance = pick(decision, Math.random));
+    if (tried.size === 0) return (exchange.instance = pick(decision, chance));
     let laneTries = 0;
     const addresses = new Set<string>();
     for (const instance of tried) {
-      if (tag !== undefined && tables.tagOf(instance) === tag) laneTries++;
+      if (tag !== undefined && tables.tagOf(target.key.name, instance) === tag) laneTries++;
       addresses.add(addressOf(instance));
     }
     if (tried.size - laneTries >= MAX_TRIES) return undefined;
-    const next = nextCandidate(index, tag, (instance) => addresses.has(addressOf(instance)), laneTries >= MAX_TRIES, Math.random);
+    const next = nextCandidate(index, tag, (instance) => addresses.has(addressOf(instance)), laneTries >= MAX_TRIES, chance);
     if (next === undefined || (next.reason !== decision.reason && source === 'route')) return undefined;
     if (next.reason !== decision.reason) exchange.decision = { ...index.untagged, reason: next.reason, tag };
     return (exchange.instance = next.instance);
   }
 
-  /** What is said where no instance serves. */
+  /** The message if no instance serves. */
   unavailable(exchange: Exchange, { key }: CompiledTarget): Refusal {
     const { tag, source } = exchange.tag;
     if (this.#options.entry !== 'hosts' || source !== 'route') return { status: 503, message: new LaneUnavailableError(key, tag).message };
     return {
       status: 503,
-      message: `ELANE_UNAVAILABLE: the route of host ${exchange.view.host} leads to lane ${tag} of service ${key.name}, which has no healthy instance. Start one with LANE_TAG=${tag}, or point the route elsewhere: a route has no fallback (with --entry rules, the lane's fallback holds).`,
+      message: `ELANE_UNAVAILABLE: the route of host ${exchange.view.host} leads to lane ${tag} of service ${key.name}, which has no healthy instance. Start one with LANE_TAG=${tag}, or point the route elsewhere: a route has no fallback (with --entry rules, the lane's fallback applies).`,
     };
   }
 

@@ -1,16 +1,16 @@
 /**
- * The one reading of a path by which routes and entry rules are matched. What goes to the instance is the path as the client wrote it: an
- * instance reads it by its own rules, and signatures over it stay whole.
+ * Normalizes a path for matching routes and entry rules. The instance gets the path as the client wrote it: it
+ * reads it by its own rules, and signatures over it stay valid.
  */
 
-/** Whatever makes a second spelling possible. */
+/** Everything that allows a second spelling. */
 const NOT_PLAIN = /[%\\]|\/\/|\/\./;
 const ESCAPE = /%([\da-f]{2})/gi;
 const UNRESERVED = /[A-Za-z\d._~-]/;
 
 /**
  * A path in its normal form (RFC 3986, 6.2.2): unreserved characters are decoded once, other escapes are in capitals, `.` and `..` are
- * resolved. Beyond the RFC, slashes in a row count as one, a backslash as a slash, and `..;x` as `..`, as servers and browsers take them. `%2F` and `%5C`
+ * resolved. Beyond the RFC, repeated slashes count as one, a backslash as a slash, and `..;x` as `..`, as in servers and browsers. `%2F` and `%5C`
  * stay: they are part of a segment.
  */
 export function normalizePath(path: string): string {
@@ -22,7 +22,7 @@ export function normalizePath(path: string): string {
     })
     .replaceAll('\\', '/');
   const kept: string[] = [];
-  // Servlet containers take parameters out of a segment before they look for dots.
+  // Servlet containers remove parameters from a segment before they look for dots.
   const segments = decoded.split('/').map((segment) => segment.replace(/^(\.\.?);.*$/s, '$1'));
   const last = segments.at(-1) as string;
   for (const segment of segments) {

@@ -30,7 +30,7 @@ describe('the route of a request', () => {
     expect(findRoute(routes, host, path)?.key.name).toBe(service);
   });
 
-  test('names group and lane, and DEFAULT_GROUP and base where it says nothing', () => {
+  test('names group and lane, by default DEFAULT_GROUP and base', () => {
     expect(findRoute(routes, 'www.example.com', '/a/b')).toMatchObject({ key: { name: 'b', group: 'OTHER' }, tag: 'gray' });
     expect(findRoute(routes, 'www.example.com', '/a')).toMatchObject({ key: { name: 'a', group: 'DEFAULT_GROUP' }, tag: undefined });
   });

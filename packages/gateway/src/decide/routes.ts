@@ -1,10 +1,10 @@
-/** Which route a request takes: by host and path, with the precedence that Kubernetes Ingress has. */
+/** Finds a request's route by host and path, with the precedence of Kubernetes Ingress. */
 import { compileLaneGroups, type EntryRule, type EntryRules, type RequestView } from '@lane/core/rules';
 import type { ServiceKey, Tag } from '@lane/core/model';
 import { normalizePath } from './request-path.js';
 import { varyOfRules } from './vary.js';
 
-/** What a path has to be like: `prefix` counts whole segments, `exact` compares all of it. */
+/** How a path matches: `prefix` by whole segments, `exact` as a whole. */
 export type PathType = 'prefix' | 'exact';
 
 /** Where requests go. */
@@ -16,7 +16,7 @@ export interface RouteTarget {
   readonly tag?: Tag;
 }
 
-/** A target that some requests of a route go to instead, as a canary Ingress says. */
+/** A target for some requests of a route, from a canary Ingress. */
 export interface Canary {
   readonly target: RouteTarget;
   /** Tried in order; one of name {@link STAYS} keeps a request on the route's own target. */
@@ -34,25 +34,25 @@ export interface GatewayRoute extends RouteTarget {
   readonly path?: string;
   /** Default `prefix`. */
   readonly pathType?: PathType;
-  /** Takes what no other route does, whatever `host` and `path` say. */
+  /** Takes what no other route does, regardless of `host` and `path`. */
   readonly isDefault?: boolean;
   readonly canaries?: readonly Canary[];
-  /** Why the route leads nowhere: requests are answered with 503 and this. */
+  /** Why the route leads nowhere: requests get 503 with this text. */
   readonly problem?: string;
 }
 
-/** A target made ready. */
+/** A compiled target. */
 export interface CompiledTarget {
   readonly key: ServiceKey;
   readonly tag: Tag | undefined;
 }
 
-/** A route made ready. */
+/** A compiled route. */
 export interface CompiledRoute extends CompiledTarget {
   readonly host: string;
   readonly path: string;
   readonly problem: string | undefined;
-  /** What its canaries look at, as `Vary` says it. */
+  /** What its canaries look at, for `Vary`. */
   readonly vary: string | undefined;
   readonly canaries: ReadonlyArray<{ readonly target: CompiledTarget; readonly rules: EntryRules }>;
 }
@@ -65,7 +65,7 @@ interface HostRoutes {
 
 /** All routes, ready for look-ups. */
 export interface RouteTable {
-  /** As given, but those of one host and path only once: the first counts. */
+  /** As given, except duplicates of a host and path: the first counts. */
   readonly routes: readonly CompiledRoute[];
   readonly hosts: ReadonlyMap<string, HostRoutes>;
   /** By what follows the `*`. */
@@ -75,8 +75,8 @@ export interface RouteTable {
 }
 
 /**
- * Makes routes ready. A host goes before `*.domain`, which goes before `*`; then an exact path before a prefix, and longer
- * prefixes before shorter ones. A request whose path no route of its host takes is tried with the next, less special host.
+ * Compiles routes. A host goes before `*.domain`, which goes before `*`; then an exact path before a prefix, and longer
+ * prefixes before shorter ones. If no route of its host takes a request's path, the next less specific host is tried.
  */
 export function compileRoutes(routes: readonly GatewayRoute[]): RouteTable {
   const hosts = new Map<string, HostRoutes>();
@@ -106,12 +106,12 @@ export function compileRoutes(routes: readonly GatewayRoute[]): RouteTable {
   return { routes: compiled, hosts, wildcards, anyHost, fallback };
 }
 
-/** The route of a request; undefined where there is none. `host` in lower case, without port. */
+/** The route of a request; undefined if there is none. `host` in lower case, without port. */
 export function findRoute(table: RouteTable, host: string, path: string): CompiledRoute | undefined {
   const own = table.hosts.get(host);
   let found = own === undefined ? undefined : findPath(own, path);
   if (found === undefined && table.wildcards.size > 0) {
-    // One label stands for the star, no more and no less.
+    // The star stands for exactly one label.
     const dot = host.indexOf('.');
     const wild = dot <= 0 ? undefined : table.wildcards.get(host.slice(dot));
     if (wild !== undefined) found = findPath(wild, path);
@@ -119,7 +119,7 @@ export function findRoute(table: RouteTable, host: string, path: string): Compil
   return found ?? findPath(table.anyHost, path) ?? table.fallback;
 }
 
-/** The target of a request on its route: that of the first canary that takes it, else the route's own. */
+/** The target of a request on its route: the first matching canary's, else the route's own. */
 export function targetOf(route: CompiledRoute, view: RequestView, random: () => number): CompiledTarget {
   for (const { target, rules } of route.canaries) {
     const match = rules.match(view, random);
@@ -158,7 +158,7 @@ function compileTarget({ service, group = 'DEFAULT_GROUP', tag }: RouteTarget): 
   return { key: { name: service, group }, tag };
 }
 
-/** The matchers of lane groups are all that a canary needs. */
+/** Canaries use the matchers of lane groups. */
 function compileCanaryRules(rules: readonly EntryRule[]): EntryRules {
   const name = 'canary';
   const lanes = [{ name, tag: name, rules }];

@@ -1,11 +1,11 @@
 /**
- * What the choice of a lane hung on, for caches between the client and the gateway (RFC 9110, 12.5.5): the request headers that entry rules
- * and canaries look at, the lane's own headers where they are believed, and `*` where an address or a random share decides, which no
- * header tells of. Host, path, method and query are part of a cache's key anyway.
+ * What the choice of a lane depended on, for caches between the client and the gateway (RFC 9110, 12.5.5): the request headers that entry rules
+ * and canaries look at, lane headers if they are trusted, and `*` if an address or a random share decides, which no
+ * header shows. Host, path, method and query are part of a cache's key anyway.
  */
 import type { EntryRule, LaneRules, Matcher } from '@lane/core/rules';
 
-/** Names for `Vary`, as they are found. */
+/** Collects names for `Vary`. */
 class Dependencies {
   readonly names = new Set<string>();
   isOpen = false;
@@ -13,7 +13,7 @@ class Dependencies {
   addRules(rules: readonly EntryRule[]): void {
     for (const { match, percent } of rules) {
       if (match !== undefined) this.#addMatcher(match);
-      // A share that sticks to a key is one of chance for whoever lacks the key.
+      // For a request without its key, a sticky share is random.
       if (percent !== undefined && percent > 0 && percent < 100) this.isOpen = true;
     }
   }
@@ -33,7 +33,7 @@ class Dependencies {
   }
 }
 
-/** The value of `Vary` for what these rules decide; undefined where they look at no header. */
+/** The value of `Vary` for these rules; undefined if they look at no header. */
 export function varyOfRules(rules: readonly EntryRule[], lane: readonly string[]): string | undefined {
   const found = new Dependencies();
   for (const name of lane) found.names.add(name);

@@ -1,6 +1,6 @@
 /**
  * APISIX: an apisix.yaml for standalone mode; the same objects can be sent to its Admin API. Conditions are expressions of
- * lua-resty-expr, shares are taken from the random request id, and a function in Lua puts the baggage right.
+ * lua-resty-expr, shares use the random request id, and a Lua function edits the baggage.
  */
 import type { Tag } from '@lane/core/model';
 import { LUA_HIDES, LUA_PLAIN_MEMBER } from './client-baggage.js';
@@ -17,7 +17,7 @@ export const apisix: ExportTarget = {
   output: 'apisix.yaml, standalone',
   file: 'apisix.yaml',
   needsAddresses: true,
-  // What a file has to end with for APISIX to take it.
+  // APISIX requires this at the end of a file.
   write: (plan) => `${toYaml(configurationOf(plan))}#END\n`,
 };
 
@@ -33,7 +33,7 @@ function configurationOf(plan: Plan): object {
     routes.push({
       id: `lane-${routes.length + 1}`,
       name,
-      // The higher one is tried first.
+      // Higher ones are tried first.
       priority: most - routes.length,
       uris: takesEveryPath(route) ? ['/*'] : route.pathType === 'exact' ? [route.path] : [route.path, `${route.path}/*`],
       ...(route.isDefault || route.host === '*' ? {} : { hosts: [route.host] }),
@@ -49,11 +49,11 @@ function configurationOf(plan: Plan): object {
     });
   };
   for (const route of all) {
-    if (route.host.startsWith('*.')) plan.note(`host ${route.host} matches names of several labels, too`);
+    if (route.host.startsWith('*.')) plan.note(`host ${route.host} also matches names with several labels in place of the *`);
     for (const rule of route.rules) {
       if (rule.percent === 0) continue;
       if (rule.by !== undefined) {
-        plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
+        plan.gap('a sticky share can’t be expressed; the rule is left out', rule);
         continue;
       }
       const problem = rule.condition === undefined ? undefined : problemOf(rule.condition);
@@ -80,11 +80,11 @@ function configurationOf(plan: Plan): object {
   };
 }
 
-/** Why a condition can't be said; undefined: it can. */
+/** Why a condition can't be expressed; undefined: it can. */
 function problemOf(condition: Condition): string | undefined {
   for (const { subject, comparison } of leavesOf(condition)) {
     if (comparison.op === 'regex' && comparison.onlyRe2 !== undefined)
-      return `a regular expression with ${comparison.onlyRe2}, which APISIX reads in another way`;
+      return `a regular expression with ${comparison.onlyRe2}, which APISIX reads differently`;
     if (subject.kind === 'header' && /[^a-z0-9-]/.test(subject.name))
       return `header ${subject.name}: APISIX has variables only for names of letters, digits and dashes`;
   }
@@ -124,7 +124,7 @@ function leafOf(plan: Plan, { subject, comparison, negated }: Leaf, rule: Planne
   return [variable, ...not, ignoresCase ? '~*' : '~~', searchedRegex(comparison)];
 }
 
-/** A share of all requests by four digits of the request id, others for each rule. */
+/** A share of all requests by four digits of the request id, different ones for each rule. */
 function shareOf(percent: number, position: number): Expression {
   return ['request_id', '~~', `^[0-9a-f]{${position * 4}}(?:${hexBelow(Math.round((percent / 100) * 0x1_0000))})`];
 }

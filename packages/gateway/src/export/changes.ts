@@ -1,9 +1,9 @@
 /** What has changed from one plan to the next, in words. */
 import type { Plan, PlannedRoute } from './plan.js';
 
-/** The parts of a plan that people know by name. */
+/** The named parts of a plan. */
 export interface PlanSummary {
-  /** What a rule says, by its name. */
+  /** A rule's content, by its name. */
   readonly rules: ReadonlyMap<string, string>;
   /** Addresses, by the name of the upstream. */
   readonly upstreams: ReadonlyMap<string, ReadonlySet<string>>;
@@ -33,7 +33,7 @@ function nameOf({ host, path, isDefault }: PlannedRoute): string {
   return isDefault ? 'any other request' : `${host}${path}`;
 }
 
-/** What has changed, a line for each rule, upstream and target; empty: nothing that has a name. `before` undefined: all is new. */
+/** What has changed, one line for each rule, upstream and target; empty: nothing named. `before` undefined: everything is new. */
 export function changesBetween(before: PlanSummary | undefined, after: PlanSummary): readonly string[] {
   const lines: string[] = [];
   const { rules = new Map<string, string>(), upstreams = new Map<string, ReadonlySet<string>>(), targets = new Map<string, string>() } = before ?? {};

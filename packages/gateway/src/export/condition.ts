@@ -1,10 +1,10 @@
-/** Conditions of entry rules in a form that other gateways' languages can be written from. */
+/** Conditions of entry rules in a form from which other gateways' languages can be generated. */
 import type { Matcher, StringMatch } from '@lane/core/rules';
 import { escapeRegex, portableRegex } from './regex.js';
 
 export { escapeRegex } from './regex.js';
 
-/** What of a request is looked at. */
+/** The part of a request that is compared. */
 export type Subject =
   | { readonly kind: 'host' | 'path' | 'method' }
   | { readonly kind: 'header' | 'cookie' | 'query'; readonly name: string }
@@ -13,12 +13,12 @@ export type Subject =
 /** How it is compared. */
 export type Comparison =
   | { readonly op: 'exact' | 'prefix' | 'suffix'; readonly value: string }
-  /** RE2 syntax, without names of groups. `onlyRe2`: what of it means something else to PCRE or Java. */
+  /** RE2 syntax, without names of groups. `onlyRe2`: the part that means something else to PCRE or Java. */
   | { readonly op: 'regex'; readonly value: string; readonly onlyRe2: string | undefined }
   | { readonly op: 'in'; readonly values: readonly string[] }
   | { readonly op: 'present' };
 
-/** One comparison; an absent value fulfils none, and so each that is negated. */
+/** One comparison; an absent value fails it, and so fulfils its negation. */
 export interface Leaf {
   readonly kind: 'leaf';
   readonly subject: Subject;
@@ -29,7 +29,7 @@ export interface Leaf {
 /** A condition. */
 export type Condition = Leaf | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] };
 
-/** Brings a matcher into that form; negations are moved to the leaves (De Morgan). */
+/** Converts a matcher; negations move to the leaves (De Morgan). */
 export function conditionOf(matcher: Matcher, negated = false): Condition {
   if ('all' in matcher) return { kind: negated ? 'any' : 'all', of: matcher.all.map((one) => conditionOf(one, negated)) };
   if ('any' in matcher) return { kind: negated ? 'all' : 'any', of: matcher.any.map((one) => conditionOf(one, negated)) };
@@ -57,7 +57,7 @@ function leaf(subject: Subject, match: StringMatch, negated: boolean): Leaf {
   return made({ op: 'present' }, match.present === negated);
 }
 
-/** Host and method are compared without regard to case. */
+/** Host and method are compared case-insensitively. */
 function lowered(match: StringMatch): StringMatch {
   const fold = (text: string): string => text.toLowerCase();
   if (match.not !== undefined) return { not: lowered(match.not) };
@@ -68,10 +68,10 @@ function lowered(match: StringMatch): StringMatch {
   return match;
 }
 
-/** More alternatives than these are not written out. */
+/** The most alternatives that are written out. */
 const MAX_ALTERNATIVES = 64;
 
-/** The condition as alternatives of comparisons that all must hold, for languages without nesting; undefined where there would be too many. */
+/** The condition as alternatives of comparisons that all must hold, for languages without nesting; undefined if there would be too many. */
 export function alternativesOf(condition: Condition): ReadonlyArray<readonly Leaf[]> | undefined {
   if (condition.kind === 'leaf') return [[condition]];
   if (condition.kind === 'any') {
@@ -98,13 +98,13 @@ export function isHeaderName(name: string): boolean {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
 }
 
-/** Why a condition can be written for nobody; undefined: it can. */
+/** Why no target can express a condition; undefined: some can. */
 export function unwritable(condition: Condition): string | undefined {
   for (const { subject, comparison } of leavesOf(condition)) {
     if (subject.kind === 'header' && !isHeaderName(subject.name)) return `no header can have the name ${JSON.stringify(subject.name)}`;
     const values = comparison.op === 'present' ? [] : comparison.op === 'in' ? comparison.values : [comparison.value];
-    // Most configurations are read as texts that end there, and half a character is nothing that can be written.
-    if (values.some((value) => value.includes('\0') || /\p{Surrogate}/u.test(value))) return 'a value with NUL or half a surrogate pair in it';
+    // Most configurations end at a NUL, and half a surrogate pair cannot be encoded.
+    if (values.some((value) => value.includes('\0') || /\p{Surrogate}/u.test(value))) return 'a value with NUL or an unpaired surrogate';
   }
   return undefined;
 }
@@ -114,7 +114,7 @@ export function leavesOf(condition: Condition): readonly Leaf[] {
   return condition.kind === 'leaf' ? [condition] : condition.of.flatMap(leavesOf);
 }
 
-/** A comparison as a regular expression that is searched for. `textOf` writes a literal. */
+/** A comparison as an unanchored regular expression. `textOf` writes a literal. */
 export function searchedRegex(comparison: Exclude<Comparison, { op: 'present' }>, textOf: (text: string) => string = escapeRegex): string {
   switch (comparison.op) {
     case 'exact':
@@ -130,7 +130,7 @@ export function searchedRegex(comparison: Exclude<Comparison, { op: 'present' }>
   }
 }
 
-/** A comparison as a regular expression that has to match the whole value. */
+/** A comparison as a regular expression for the whole value. */
 export function wholeRegex(comparison: Exclude<Comparison, { op: 'present' }>, textOf: (text: string) => string = escapeRegex): string {
   switch (comparison.op) {
     case 'exact':

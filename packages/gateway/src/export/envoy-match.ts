@@ -1,4 +1,4 @@
-/** Comparisons as Envoy has them, and Istio and Higress with it: header matchers whose regular expressions match the whole value. */
+/** Comparisons for Envoy, and thus Istio and Higress: header matchers whose regular expressions match the whole value. */
 import { compileRegex } from '@lane/core/rules';
 import { encodedText, escapeRegex, wholeRegex, type Comparison, type Leaf } from './condition.js';
 import type { Plan, PlannedRule } from './plan.js';
@@ -6,12 +6,12 @@ import type { Plan, PlannedRule } from './plan.js';
 /** A comparison of a header's whole value. */
 export interface HeaderTest {
   readonly name: string;
-  /** undefined: whether it is there. */
+  /** undefined: presence. */
   readonly match: { readonly exact: string } | { readonly prefix: string } | { readonly suffix: string } | { readonly regex: string } | undefined;
   readonly negated: boolean;
 }
 
-/** A comparison as one of a header; a text: why it can't be. */
+/** A comparison as a header matcher; a string: why that is impossible. */
 export function headerTest({ subject, comparison, negated }: Leaf): HeaderTest | string {
   const of = (name: string, regex: string): HeaderTest => ({ name, match: { regex }, negated });
   switch (subject.kind) {
@@ -65,7 +65,7 @@ function inside(comparison: Exclude<Comparison, { op: 'present' }>, kind: string
       return `${kind}*${textOf(comparison.value)}`;
     case 'regex': {
       const body = comparison.value.replace(/^\^/, '').replace(/(?<!\\)\$$/, '');
-      // An anchor further inside, or alternatives that only one of them anchors.
+      // An anchor further inside, or alternatives of which only one is anchored.
       if (/(?<!\\|\[)\^|(?<!\\)\$|\\[bBAzZ]/.test(body) || (body !== comparison.value && body.includes('|'))) return undefined;
       const before = comparison.value.startsWith('^') ? '' : `${kind}*`;
       const after = body.length + (comparison.value.startsWith('^') ? 1 : 0) < comparison.value.length ? '' : `${kind}*`;
@@ -74,9 +74,9 @@ function inside(comparison: Exclude<Comparison, { op: 'present' }>, kind: string
   }
 }
 
-/** Tells what differs: the regular expressions have no way to say that nothing of the same name comes before. */
+/** Reports the difference: the regular expressions can't require that nothing of the same name comes before. */
 export function noteTwice(plan: Plan, rule: PlannedRule, leaves: readonly Leaf[], kinds: ReadonlyArray<'cookie' | 'query'>): void {
   for (const { subject } of leaves)
     if ((subject.kind === 'cookie' || subject.kind === 'query') && kinds.includes(subject.kind))
-      plan.note(`of several values of the ${subject.kind} ${subject.name} any counts, not only the first`, rule);
+      plan.note(`any value of the ${subject.kind} ${subject.name} counts, not only the first`, rule);
 }

@@ -24,7 +24,7 @@ export const envoy: ExportTarget = {
   write: (plan) => toYaml({ layered_runtime: ENVOY_RUNTIME, static_resources: { listeners: [envoyListener(plan)], clusters: envoyClusters(plan) } }),
 };
 
-/** Regular expressions of more than 100 instructions are refused unless this is said, and with them the whole configuration; 32,768 is what Istio says. */
+/** Without this, Envoy refuses regular expressions of more than 100 instructions, and with them the whole configuration; Istio sets 32,768, too. */
 export const ENVOY_RUNTIME = { layers: [{ name: 'lane', static_layer: { 're2.max_program_size.error_level': 32_768 } }] };
 
 /** The listener, with all routes; protobuf's JSON of envoy.config.listener.v3.Listener. */
@@ -72,20 +72,20 @@ export function envoyClusters(plan: Plan): object[] {
   );
 }
 
-/** Names are resolved, and what answers of IPv4 and IPv6 is taken: an instance may listen on one of them only. */
+/** Names are resolved, and IPv4 or IPv6 is used, whichever answers: an instance may listen on one of them only. */
 export const ENVOY_DNS = { type: 'STRICT_DNS', dns_lookup_family: 'ALL' };
 
-/** A cluster that finds its instances as `source` says. */
+/** A cluster that finds its instances through `source`. */
 export function envoyCluster(name: string, source: object): object {
   return { name, connect_timeout: '3s', typed_extension_protocol_options: UPSTREAM_OPTIONS, ...source };
 }
 
-/** Whether all instances are told by addresses, none by a name that has to be resolved. */
+/** Whether all instances have addresses, and no name has to be resolved. */
 export function hasNumbersOnly({ instances }: Upstream): boolean {
   return instances.every(({ ip }) => isIP(ip) !== 0);
 }
 
-/** Connections are given up before Node's servers close them (`keepAliveTimeout`, 5 s), which could meet the next request on them. */
+/** Envoy closes idle connections before Node's servers do (`keepAliveTimeout`, 5 s), which could lose the next request. */
 const UPSTREAM_OPTIONS = {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     '@type': `${TYPES}.upstreams.http.v3.HttpProtocolOptions`,
@@ -94,7 +94,7 @@ const UPSTREAM_OPTIONS = {
   },
 };
 
-/** As Lane's own gateway does: an instance that can't be reached is passed over, twice at most; what was sent is never sent again. */
+/** Like Lane's own gateway: skips an unreachable instance, at most twice, and never sends a request again. */
 const RETRY = {
   retry_on: 'connect-failure',
   num_retries: 2,
@@ -125,14 +125,14 @@ export interface Branch {
   readonly threshold: number | undefined;
 }
 
-/** The rules of a route as alternatives of header tests; what can't be is told and left out. */
+/** The rules of a route as alternatives of header tests; reports and skips the others. */
 export function branchesOf(plan: Plan, route: PlannedRoute): Branch[] {
   const branches: Branch[] = [];
   const drawn: Array<{ condition: string; share: number }> = [];
   for (const rule of route.rules) {
     if (rule.percent === 0) continue;
     if (rule.by !== undefined) {
-      plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
+      plan.gap('a sticky share can’t be expressed; the rule is left out', rule);
       continue;
     }
     const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
@@ -149,7 +149,7 @@ export function branchesOf(plan: Plan, route: PlannedRoute): Branch[] {
     noteTwice(plan, rule, alternatives.flat(), ['cookie', 'query']);
     let threshold: number | undefined;
     if (rule.percent !== undefined) {
-      // All routes of a request draw one number: what an earlier rule has taken of it is no more to be had.
+      // All routes of a request share one random number: an earlier rule's share is already taken.
       const condition = JSON.stringify(rule.condition ?? null);
       const before = drawn.find((one) => one.condition === condition);
       if (before === undefined && drawn.length > 0) plan.gap('shares of rules with different conditions are not independent of each other', rule);
@@ -190,6 +190,6 @@ function hostTest({ host, isDefault }: PlannedRoute): HeaderTest[] {
 function headerMatcher({ name, match, negated }: HeaderTest): object {
   if (match === undefined) return { name, present_match: !negated };
   const string_match = 'regex' in match ? { safe_regex: match } : match;
-  // A header that is not there fulfils what is negated.
+  // An absent header fulfils negations.
   return { name, string_match, ...(negated ? { invert_match: true, treat_missing_header_as_empty: true } : {}) };
 }

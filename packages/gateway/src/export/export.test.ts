@@ -36,13 +36,13 @@ const gapsOf = (target: string, rules: readonly EntryRule[], more: Partial<Expor
     .map(({ rule, message }) => `${rule ?? '-'}: ${message}`);
 
 describe.each(TARGETS)('an export for %s', (target) => {
-  test('starts with a comment that says what it is for, and tells in it what is not expressed', () => {
+  test('starts with a comment that says what it is for and what it does not express', () => {
     const { text, remarks } = exported(target, [{ name: 'sticky', percent: 5, by: { cookie: 'uid' } }]);
     expect(text).toMatch(new RegExp(`^# Lane: entry rules and routes for .*, written by \`lane gateway export ${target}\``));
     for (const { kind, message } of remarks) if (kind === 'gap') expect(text).toMatch(new RegExp(`^# NOT EXPRESSED: .*${message.slice(0, 20)}`, 'm'));
   });
 
-  test('has the rules of enabled lanes only, of the groups that have the gateway, or its service, as entry', () => {
+  test('has only rules of enabled lanes, of groups whose entry is the gateway or its service', () => {
     const of = (document: LaneGroupsDocument): boolean => exportRules(target, source(document)).text.search(/x[-_]who/) !== -1;
     const rules: EntryRule[] = [{ name: 'who', match: { header: 'x-who', exact: 'alice' } }];
     const group = shop(rules).groups[0] as LaneGroupsDocument['groups'][number];
@@ -52,18 +52,18 @@ describe.each(TARGETS)('an export for %s', (target) => {
     expect(of({ version: 1, groups: [{ ...group, entry: { services: ['b'] } }] })).toBe(false);
   });
 
-  test('has a rule of 0 percent nowhere, and one of 100 percent without a share', () => {
+  test('omits a rule of 0 percent, and writes one of 100 percent without a percentage', () => {
     const never = exported(target, [{ ...BY_HOST, percent: 0 }]);
     expect(never.text).not.toMatch(/lane=gray|lane: gray/);
     expect(exported(target, [{ ...BY_HOST, percent: 100 }]).text).toBe(exported(target, [BY_HOST]).text);
   });
 
-  test('takes the lane headers of every format away from clients', () => {
+  test('removes the lane headers of every format from client requests', () => {
     const { text } = exported(target, [BY_HOST]);
     for (const header of ['x-mse-tag', 'service-lane', 'dubbo.tag', 'x-asm-prefer-tag', 'n-d-version']) expect(text).toContain(header);
   });
 
-  test('tells that a canary of an Ingress is left out', () => {
+  test('reports that it omits a canary of an Ingress', () => {
     const canaries = [{ target: { service: 'a', tag: 'gray' }, rules: [{ name: 'weight', percent: 5 }] }];
     expect(gapsOf(target, [], { routes: [{ host: 'www.example.com', service: 'a', canaries }] })).toContainEqual(
       expect.stringContaining('the canary of host www.example.com and path / is not exported'),
@@ -72,19 +72,19 @@ describe.each(TARGETS)('an export for %s', (target) => {
 });
 
 describe.each(TARGETS.filter((target) => !OF_KUBERNETES.includes(target)))('addresses in an export for %s:', (target) => {
-  test('are in one order, whatever order the registry tells them in', () => {
+  test("are sorted, whatever the registry's order", () => {
     const rules = [BY_HOST];
     const turned = exported(target, rules, { instancesOf: () => [...INSTANCES].reverse() });
     expect(turned.text).toBe(exported(target, rules).text);
   });
 
-  test('names a service of which no address is known, with the remedy', () => {
+  test('report a service without known addresses, with the remedy', () => {
     expect(gapsOf(target, [BY_HOST], { routes: [{ host: '*', service: 'nobody' }] })).toContainEqual(
-      '-: no address of service nobody is known: give it by --upstream nobody=host:port, or start it',
+      '-: no address of service nobody is known: set it with --upstream nobody=host:port, or start it',
     );
   });
 
-  test('sends a lane without instances to base, and with fallback none nowhere', () => {
+  test('lead a lane without instances to base, and with fallback none nowhere', () => {
     const onlyBase = { instancesOf: () => [instance(20001)] };
     const tolerant = exportRules(target, source(shop([BY_HOST]), onlyBase)).text;
     const strict = exportRules(target, source(shop([BY_HOST], { fallback: 'none' }), onlyBase)).text;
@@ -92,7 +92,7 @@ describe.each(TARGETS.filter((target) => !OF_KUBERNETES.includes(target)))('addr
     expect(strict).toContain('503');
   });
 
-  test('leaves out instances that may not serve, and says how the others share', () => {
+  test('omit instances that may not serve, and say how the others share', () => {
     const all = [
       instance(20001, undefined, { weight: 2 }),
       instance(20003, undefined, { weight: 1 }),
@@ -109,7 +109,7 @@ describe.each(TARGETS.filter((target) => !OF_KUBERNETES.includes(target)))('addr
 });
 
 describe('nginx', () => {
-  test('tells what its variables can’t say', () => {
+  test('reports what its variables cannot express', () => {
     expect(gapsOf('nginx', [{ name: 'empty', match: { header: 'x-a', exact: '' } }])).toEqual([
       'shop/gray/empty: header x-a: an empty header and none are the same to nginx; the rule is left out',
     ]);
@@ -118,7 +118,7 @@ describe('nginx', () => {
     ]);
   });
 
-  test('writes the tag in each of the formats asked for', () => {
+  test('writes the tag in each configured format', () => {
     const { text } = exported('nginx', [BY_HOST], { formats: ['mse', 'dubbo'] });
     expect(text).toContain('x-mse-gray-tag=${lane_');
     expect(text).not.toContain('"lane=$');
@@ -141,7 +141,7 @@ describe('APISIX', () => {
   const routesOf = (rules: readonly EntryRule[], more: Partial<ExportSource> = {}): Route[] =>
     (parse(exported('apisix', rules, more).text) as { routes: Route[] }).routes;
 
-  test('is a file for standalone mode: routes by priority, upstreams, and the end that it asks for', () => {
+  test('is a file for standalone mode: routes by priority, upstreams, and the required end marker', () => {
     const { text } = exported('apisix', [BY_HOST]);
     expect(text.endsWith('\n#END\n')).toBe(true);
     const { routes, upstreams } = parse(text) as { routes: Route[]; upstreams: Array<{ id: string; nodes: object[] }> };
@@ -198,7 +198,7 @@ describe('APISIX', () => {
     expect(routesOf([{ name: 'rule', ...(match === undefined ? {} : { match }) }])[0]?.vars).toEqual(vars);
   });
 
-  test('takes a share from digits of the request id, others for each rule, and tells of a sticky one', () => {
+  test('takes a percentage from digits of the request id, different ones for each rule, and reports a sticky one', () => {
     const [first, second] = routesOf([
       { name: 'one', percent: 50 },
       { name: 'two', percent: 25, match: { header: 'x-a', exact: 'b' } },
@@ -206,11 +206,11 @@ describe('APISIX', () => {
     expect(first.vars).toEqual([['request_id', '~~', '^[0-9a-f]{0}(?:[0-7][0-9a-f]{3})']]);
     expect(second.vars).toEqual(['AND', ['http_x_a', '==', 'b'], ['request_id', '~~', '^[0-9a-f]{4}(?:[0-3][0-9a-f]{3})']]);
     expect(gapsOf('apisix', [{ name: 'sticky', percent: 5, by: { cookie: 'uid' } }])).toEqual([
-      'shop/gray/sticky: a share that sticks to a key can’t be said; the rule is left out',
+      'shop/gray/sticky: a sticky share can’t be expressed; the rule is left out',
     ]);
   });
 
-  test('a share’s digits are those below its limit', () => {
+  test('the digits of a percentage are those below its limit', () => {
     const hex = (number: number): string => number.toString(16).padStart(4, '0');
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0x1_0000 }), fc.integer({ min: 0, max: 0xffff }), (limit, number) => {
@@ -260,7 +260,7 @@ describe('Istio', () => {
   const httpOf = (rules: readonly EntryRule[], more: Partial<ExportSource> = {}): Http[] =>
     (objectsOf(exported('istio', rules, more).text)[0] as KubernetesObject).spec['http'] as Http[];
 
-  test('is a VirtualService, whose routes are the rules in order, and base at the end', () => {
+  test('is a VirtualService whose routes are the rules in order, with base at the end', () => {
     const http = httpOf([BY_HOST, { name: 'staff', match: { all: [{ header: 'X-User', in: ['alice', 'bob'] }, { path: { prefix: '/a' } }] } }]);
     expect(http.map(({ match, route }) => [match, route])).toEqual([
       [
@@ -284,7 +284,7 @@ describe('Istio', () => {
     expect(merge.patch.value).toEqual({ metadata: { filter_metadata: { 'envoy.filters.http.lua': { lane: 'gray' } } } });
   });
 
-  test('takes given Services, and tells of those that it takes by their name', () => {
+  test('uses given Services, and reports those that it derives from names', () => {
     const given = [instance(8080, undefined, { ip: 'a-base' }), instance(8081, 'gray', { ip: 'a-canary' })];
     const http = httpOf([BY_HOST], { instancesOf: () => given });
     expect(http.map(({ route }) => route[0]?.destination)).toEqual([
@@ -292,19 +292,19 @@ describe('Istio', () => {
       { host: 'a-base', port: { number: 8080 } },
     ]);
     const notes = exported('istio', [BY_HOST], { instancesOf: () => undefined }).remarks.map(({ message }) => message);
-    expect(notes).toContainEqual('Service a-gray, port 80, is taken for a in lane gray: give it by --upstream a:gray=name:port');
+    expect(notes).toContainEqual('Service a-gray, port 80, is assumed for a in lane gray: set it with --upstream a:gray=name:port');
   });
 
-  test('has a share as weights, and tells what these can’t say', () => {
+  test('writes a percentage as weights, and reports what these cannot express', () => {
     const rules: EntryRule[] = [{ name: 'share', percent: 12.5 }, BY_HOST];
     expect(httpOf(rules)[0]?.route.map(({ weight, headers }) => [weight, headers])).toEqual([
       [13, { request: { set: { baggage: 'lane=gray' } } }],
       [87, undefined],
     ]);
     expect(gapsOf('istio', rules)).toEqual([
-      'shop/gray/share: weights are whole: 13 % instead of 12.5 %',
-      'shop/gray/share: of the share that is in the lane the client’s other baggage is not kept',
-      'shop/gray/share: who is not in the share goes to base at once: the rules after it are not tried',
+      'shop/gray/share: weights are whole numbers: 13 % instead of 12.5 %',
+      'shop/gray/share: requests of the share in the lane lose the client’s other baggage',
+      'shop/gray/share: requests outside the share go to base at once: later rules are not tried',
     ]);
   });
 
@@ -319,8 +319,8 @@ describe('Istio', () => {
         ],
       },
     ],
-    ['a negation on the host can’t be said', { host: { not: { exact: 'a' } } }],
-  ])('leaves a rule out, and tells: %s', (why, match) => {
+    ['a negation on the host can’t be expressed', { host: { not: { exact: 'a' } } }],
+  ])('omits a rule, and reports: %s', (why, match) => {
     expect(gapsOf('istio', [{ name: 'rule', match }])).toEqual([`shop/gray/rule: ${why}; the rule is left out`]);
   });
 });
@@ -334,7 +334,7 @@ describe('Higress', () => {
   const matchingOf = ({ metadata }: KubernetesObject): Record<string, string> =>
     Object.fromEntries(Object.entries(metadata.annotations).filter(([name]) => /match|canary/.test(name)));
 
-  test('has an Ingress for each rule and host, which writes the tag, and for base, which takes it away', () => {
+  test('has an Ingress for each rule and host, which writes the tag, and one for base, which removes it', () => {
     const ingresses = ingressesOf([BY_HOST, { name: 'opted-in', match: { cookie: 'release', exact: 'gray' } }]);
     expect(ingresses.map((one) => [hostOf(one), serviceOf(one), matchingOf(one)])).toEqual([
       [undefined, 'a-gray', { 'higress.io/regex-match-header-cookie': expect.stringContaining('release') as string }],
@@ -362,7 +362,7 @@ describe('Higress', () => {
     expect(matchingOf(ingressesOf([{ name: 'rule', match }])[0] as KubernetesObject)).toEqual(annotations);
   });
 
-  test('has shares as weights of canaries, of what earlier ones have left', () => {
+  test('writes percentages as weights of canaries, relative to what earlier ones left', () => {
     const half: EntryRule = { name: 'half', percent: 50, match: { host: { exact: 'half.example.com' } } };
     const ingresses = ingressesOf([half, { name: 'more', percent: 10 }]).filter((one) => hostOf(one) === 'half.example.com');
     expect(ingresses.map((one) => [serviceOf(one), matchingOf(one)])).toEqual([
@@ -373,10 +373,10 @@ describe('Higress', () => {
   });
 
   test.each<[why: string, rule: Omit<EntryRule, 'name'>]>([
-    ['a negation can’t be said', { match: { not: { header: 'x-a', exact: 'b' } } }],
+    ['a negation can’t be expressed', { match: { not: { header: 'x-a', exact: 'b' } } }],
     ['only whole hosts can be compared', { match: { host: { suffix: '.com' } } }],
-    ['a share of what more than a host is compared of can’t be said', { percent: 5, match: { header: 'x-a', exact: 'b' } }],
-    ['a share that sticks to a key can’t be said', { percent: 5, by: { cookie: 'uid' } }],
+    ['a share can’t be expressed beside a condition on more than the host', { percent: 5, match: { header: 'x-a', exact: 'b' } }],
+    ['a sticky share can’t be expressed', { percent: 5, by: { cookie: 'uid' } }],
     [
       'two comparisons of one value',
       {
@@ -388,7 +388,7 @@ describe('Higress', () => {
         },
       },
     ],
-  ])('leaves a rule out, and tells: %s', (why, rule) => {
+  ])('omits a rule, and reports: %s', (why, rule) => {
     expect(gapsOf('higress', [{ name: 'rule', ...rule }])).toContain(`shop/gray/rule: ${why}; the rule is left out`);
   });
 });
@@ -409,7 +409,7 @@ describe('Envoy', () => {
       }
     ).static_resources.listeners[0]?.filter_chains[0]?.filters[0]?.typed_config.route_config.virtual_hosts[0]?.routes ?? [];
 
-  test('draws one number for all shares of a request: a later rule’s begins where an earlier one’s ends', () => {
+  test('draws one number for all percentages of a request: a later rule’s range begins where an earlier one’s ends', () => {
     const routes = routesOf([
       { name: 'one', percent: 20 },
       { name: 'two', percent: 50 },
@@ -441,7 +441,7 @@ describe('Envoy', () => {
     ]);
   });
 
-  test('leaves out, and tells, what would be too many routes', () => {
+  test('omits and reports what would be too many routes', () => {
     const any = (name: string): NonNullable<EntryRule['match']> => ({
       any: [1, 2, 3, 4, 5].map((value) => ({ header: name, exact: String(value) })),
     });
@@ -460,7 +460,7 @@ describe('Envoy', () => {
     ['(?i)x*', 1],
     ['(?P<word>\\PL?)', 1],
     ['^$', 1],
-  ])('negates the regular expression %s only where a header that is not there does not match it', (pattern, gaps) => {
+  ])('negates the regular expression %s only if a missing header does not match it', (pattern, gaps) => {
     expect(gapsOf('envoy', [{ name: 'rule', match: { not: { header: 'x-a', regex: pattern } } }])).toHaveLength(gaps);
   });
 });

@@ -1,9 +1,9 @@
 /** HAProxy's grammar (its configuration manual, 2.2 and 2.4; log-format, 8.2.6): words, arguments of fetches, and formats. */
 
-/** So many patterns stand in one line: HAProxy takes 64 words (MAX_LINE_ARGS). */
+/** Patterns per line: HAProxy accepts 64 words (MAX_LINE_ARGS). */
 export const MAX_PATTERNS = 40;
 
-/** One word, in weak quotes where it has to be. */
+/** One word, in weak quotes if necessary. */
 export function word(text: string): string {
   if (/^[\w./:@=-]+$/.test(text)) return text;
   const escaped = text

@@ -1,6 +1,6 @@
 /**
- * HAProxy: a `defaults`, a `frontend` and `backend`s. Each comparison sets a variable of the transaction, since conditions of HAProxy
- * have no brackets.
+ * HAProxy: a `defaults`, a `frontend` and `backend`s. Each comparison sets a variable of the transaction, because HAProxy's conditions
+ * have no parentheses.
  */
 import type { Tag } from '@lane/core/model';
 import { droppedMember } from './client-baggage.js';
@@ -23,7 +23,7 @@ export const haproxy: ExportTarget = {
 
 type Valued = Exclude<Comparison, { op: 'present' }>;
 
-/** HAProxy's own limit: no rule can have more than 64 words, and no condition more terms than go into them. */
+/** HAProxy's own limit: a rule has at most 64 words, which limits the terms of a condition. */
 const MAX_TERMS = 8;
 
 const isTrue = (name: string): string => `{ var(${name}) -m bool }`;
@@ -56,7 +56,7 @@ function exportHaproxy(plan: Plan): string {
   ].join('\n');
 }
 
-/** What nothing serves. */
+/** Refuses the requests that no upstream serves. */
 function refusals(routes: readonly PlannedRoute[]): string[] {
   return routes.flatMap((route, i) =>
     [...route.tags, undefined]
@@ -108,7 +108,7 @@ class Rules {
     this.#rule('return status 404 content-type text/plain string "no route" unless { var(txn.lane_route) -m found }');
   }
 
-  /** Sets `txn.lane` to the tag, where there is one. */
+  /** Sets `txn.lane` to the tag, if there is one. */
   chooseLane(routes: readonly PlannedRoute[]): void {
     routes.forEach((route, i) => {
       if (route.rules.length > 0) this.#rule(`set-var(txn.lane) var(${this.#laneOf(route)}) if ${hereOf(i)}`);
@@ -116,10 +116,10 @@ class Rules {
     });
   }
 
-  /** Takes out of the client's headers what only an entry may say, and writes the tag. */
+  /** Removes what only an entry may set from the client's headers, and writes the tag. */
   writeHeaders(routes: readonly PlannedRoute[]): void {
     const { ownEntries, ownHeaders, writtenEntries, writtenHeaders } = this.#plan;
-    // Of up to four lines.
+    // Up to four lines.
     this.#rule(`set-var-fmt(txn.lane_rest) ${word([1, 2, 3, 4].map((line) => `%[req.fhdr(baggage,${line})]`).join(','))}`);
     const cleaned = [
       `regsub(${argument(`(?:^|,)${droppedMember(ownEntries)}`)},'',g)`,
@@ -162,7 +162,7 @@ class Rules {
     return name;
   }
 
-  /** A variable with the tag that the rules of a route give. */
+  /** A variable with the tag that a route's rules choose. */
   #laneOf(route: PlannedRoute): string {
     return this.#define(`lane ${JSON.stringify(route.rules.map(({ name }) => name))}`, 'of', (lane) => {
       for (const one of route.rules) {
@@ -175,13 +175,16 @@ class Rules {
             continue;
           }
           if (hasRegex(one.condition))
-            this.#plan.note('HAProxy looks for regular expressions by trying (PCRE): some take time out of proportion to the value’s length', one);
+            this.#plan.note(
+              'HAProxy matches regular expressions by backtracking (PCRE): some take time out of proportion to the value’s length',
+              one,
+            );
           conditions.push(isTrue(this.#condition(one.condition)));
         }
         if (one.percent !== undefined) {
           if (one.by !== undefined)
             this.#plan.note(
-              'who sticks to the lane is chosen by HAProxy’s own hash: the same share, but others than Lane’s gateway or agents choose',
+              'HAProxy’s own hash chooses who sticks to the lane: the same share, but not the clients that Lane’s gateway or agents choose',
               one,
             );
           conditions.push(this.#share(one));
@@ -207,7 +210,7 @@ class Rules {
     );
   }
 
-  /** A variable that is true where all or any of some are; many are put together in several steps, since a line is not without end. */
+  /** A variable that is the conjunction or disjunction of others, in several steps if there are many, because lines are limited. */
   #combine(kind: 'all' | 'any', parts: readonly string[]): string {
     if (parts.length > MAX_TERMS) {
       const some = Array.from({ length: Math.ceil(parts.length / MAX_TERMS) }, (_, i) =>
@@ -293,9 +296,9 @@ function compare(fetch: string, comparison: Valued, ignoreCase: boolean): string
   }
 }
 
-/** A condition for each so many patterns. */
+/** Conditions, each for as many patterns as fit. */
 function patternTests(fetch: string, method: string, values: readonly string[]): string[] {
-  // A brace alone would end the condition, and what comes behind it be conditions of their own.
+  // A brace alone would end the condition, and start others.
   const patterns = [...new Set(values)].filter((value) => value !== '}');
   const tests = patterns.length === values.length ? [] : braceTest(fetch, method, values.includes('}'));
   for (let i = 0; i < patterns.length; i += MAX_PATTERNS)
@@ -318,15 +321,15 @@ function hasRegex(condition: Condition): boolean {
   return leavesOf(condition).some(({ comparison }) => comparison.op === 'regex');
 }
 
-/** Why a condition can't be said; undefined: it can. */
+/** Why a condition can't be expressed; undefined: it can. */
 function problemOf(condition: Condition): string | undefined {
   for (const { comparison } of leavesOf(condition))
     if (comparison.op === 'regex' && comparison.onlyRe2 !== undefined)
-      return `a regular expression with ${comparison.onlyRe2}, which HAProxy reads in another way`;
+      return `a regular expression with ${comparison.onlyRe2}, which HAProxy reads differently`;
   return undefined;
 }
 
-/** Another seed for each rule, so that two rules of one key choose others. */
+/** A different seed for each rule, so that two rules with one key choose differently. */
 function seedOf(name: string): number {
   let seed = 0;
   for (const character of name) seed = (Math.imul(seed, 31) + (character.codePointAt(0) as number)) >>> 0;

@@ -1,6 +1,6 @@
 /**
  * Higress: an Ingress for each alternative of a rule. Its annotations compare methods, headers and queries; they set and remove
- * headers, but don't edit them: the client's other baggage does not go on.
+ * headers, but don't edit them, so the client's other baggage is dropped.
  */
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, encodedText, wholeRegex, type Leaf } from './condition.js';
@@ -27,7 +27,7 @@ function ingressesOf(plan: Plan): object[] {
   plan.gap('the client’s other baggage is not kept: annotations can’t edit a header');
   const ingresses: object[] = [];
   const hosts = new Set(hostsOf(plan));
-  // A rule that names a host is an Ingress of that host.
+  // A rule with a host becomes an Ingress of that host.
   for (const route of plan.routes)
     for (const rule of route.rules)
       for (const leaf of (rule.condition === undefined ? undefined : alternativesOf(rule.condition))?.flat() ?? [])
@@ -43,7 +43,7 @@ function ingressesOf(plan: Plan): object[] {
     }
   }
   if (plan.routes.some(({ rules }) => rules.length > 1))
-    plan.note('of several rules that match, Higress takes the one with more comparisons, not the first');
+    plan.note('if several rules match, Higress uses the one with the most comparisons, not the first');
   return ingresses;
 }
 
@@ -95,17 +95,17 @@ function ingressOf(
   };
 }
 
-/** Canaries' weights are written as parts of this. */
+/** The total of canaries' weights. */
 const ALL = 10_000;
 
-/** The annotations of each alternative of a rule on a host; none, and told, where it has to be left out. */
+/** The annotations of each alternative of a rule on a host; none, and a report, if it can't be expressed. */
 function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host: string, shares: { taken: number }): Array<Record<string, string>> {
   const leaveOut = (why: string): [] => {
     plan.gap(`${why}; the rule is left out`, rule);
     return [];
   };
   if (rule.percent === 0) return [];
-  if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
+  if (rule.by !== undefined) return leaveOut('a sticky share can’t be expressed');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
   noteTwice(plan, rule, alternatives.flat(), ['cookie']);
@@ -121,7 +121,7 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
       const made = annotationOf(leaf, route);
       if (typeof made === 'string') return leaveOut(made);
       if (!isAnnotation(made[0]))
-        return leaveOut(`${JSON.stringify(leaf.subject.kind === 'query' ? leaf.subject.name : made[0])} can be no part of an annotation’s name`);
+        return leaveOut(`${JSON.stringify(leaf.subject.kind === 'query' ? leaf.subject.name : made[0])} can’t be part of an annotation’s name`);
       if (Object.hasOwn(annotations, made[0])) return leaveOut('two comparisons of one value');
       annotations[made[0]] = made[1];
     }
@@ -129,28 +129,28 @@ function annotationsOf(plan: Plan, route: PlannedRoute, rule: PlannedRule, host:
   }
   if (rule.percent === undefined || all.length === 0) return all;
   if (all.some((annotations) => Object.keys(annotations).length > 0))
-    return leaveOut('a share of what more than a host is compared of can’t be said');
-  // A canary's Ingress has headers of its own. What earlier ones have taken is no more to be had.
+    return leaveOut('a share can’t be expressed beside a condition on more than the host');
+  // A canary's Ingress has its own headers. Earlier ones have taken their share.
   const weight = Math.round((ALL - shares.taken) * (rule.percent / 100));
   shares.taken += weight;
   return [{ [`${PREFIX}/canary`]: 'true', [`${PREFIX}/canary-weight`]: String(weight), [`${PREFIX}/canary-weight-total`]: String(ALL) }];
 }
 
-/** Whether Kubernetes takes this as the name of an annotation (a qualified name): it refuses the whole object otherwise. */
+/** Whether this is a valid annotation name (a qualified name): otherwise Kubernetes refuses the whole object. */
 function isAnnotation(name: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name.slice(PREFIX.length + 1));
 }
 
 function annotationOf(leaf: Leaf, route: PlannedRoute): readonly [name: string, value: string] | string {
   const { subject, comparison, negated } = leaf;
-  if (negated) return 'a negation can’t be said';
+  if (negated) return 'a negation can’t be expressed';
   switch (subject.kind) {
     case 'clientIp':
       return 'clients’ addresses can’t be matched';
     case 'host':
       return 'only whole hosts can be compared';
     case 'path':
-      return `a comparison of the path beside that of the route (${route.path}) can’t be said: make it a route`;
+      return `a comparison of the path can’t be expressed beside the route’s own (${route.path}): make it a route`;
     case 'method':
       if (comparison.op === 'exact') return [`${PREFIX}/match-method`, comparison.value.toUpperCase()];
       return comparison.op === 'in' ? [`${PREFIX}/match-method`, comparison.values.join(' ').toUpperCase()] : 'only whole methods can be compared';

@@ -26,15 +26,15 @@ export { exportTargetOf, type ExportTarget } from './target.js';
 
 export { toYaml } from './yaml.js';
 
-/** All targets of ours. A new one is a file, and a row here: the command's help, its completion and the test of README go by it. */
+/** All our targets. A new one is a file, and a row here, which the command's help, its completion and README's test use. */
 export const EXPORT_TARGETS: readonly ExportTarget[] = [nginx, haproxy, envoy, springCloudGateway, istio, higress, apisix];
 
-/** A target of ours by its name; undefined where there is none. */
+/** One of our targets by its name; undefined if there is none. */
 export function exportTarget(name: string): ExportTarget | undefined {
   return EXPORT_TARGETS.find((target) => target.name === name);
 }
 
-/** A configuration, and what it does not say, or says in its own way. */
+/** A configuration, and what it does not express, or expresses differently. */
 export interface Exported {
   readonly text: string;
   readonly remarks: readonly Remark[];
@@ -46,7 +46,7 @@ export function exportRules(target: string | ExportTarget, source: ExportSource)
   return exportPlan(of, planExport(source, of.needsAddresses));
 }
 
-/** Writes what was planned, once. */
+/** Writes a plan, once. */
 export function exportPlan(of: ExportTarget, plan: Plan): Exported {
   const body = of.write(plan);
   const lines = [
@@ -61,6 +61,7 @@ export function exportPlan(of: ExportTarget, plan: Plan): Exported {
 
 function targetNamed(name: string): ExportTarget {
   const target = exportTarget(name);
-  if (target === undefined) throw new TypeError(`${name} is no export target: known are ${EXPORT_TARGETS.map((one) => one.name).join(', ')}`);
+  if (target === undefined)
+    throw new TypeError(`${name} is not an export target: must be one of ${EXPORT_TARGETS.map((one) => one.name).join(', ')}`);
   return target;
 }

@@ -34,43 +34,43 @@ const gapsOf = (target: string, more: Partial<ExportSource>): string[] =>
   exportRules(target, source(more)).remarks.flatMap(({ kind, message }) => (kind === 'gap' ? [message] : []));
 
 describe.each(EXPORT_TARGETS)('$name', ({ name: target }) => {
-  test('takes no lane groups that nobody else would take', () => {
+  test('rejects lane groups that the parser would reject', () => {
     const document = shop('shop\n} server { listen 81; }', BY_HEADER);
     expect(() => exportRules(target, source({ document }))).toThrow(/the lane groups are not valid: \/groups\/0\/name/);
   });
 
   test.each([
-    [{ routes: [{ host: 'a.test; } server {', service: 'a' }] }, /that is no name of a host/],
-    [{ routes: [{ host: 'a.test', path: '/a\n}', service: 'a' }] }, /a path begins with \//],
-  ] as const)('leaves out a route that can only be an attempt: %j', (more, message) => {
+    [{ routes: [{ host: 'a.test; } server {', service: 'a' }] }, /that is not a host name/],
+    [{ routes: [{ host: 'a.test', path: '/a\n}', service: 'a' }] }, /a path must begin with \//],
+  ] as const)('omits a route that can only be an attack: %j', (more, message) => {
     expect(gapsOf(target, more)).toContainEqual(expect.stringMatching(message));
   });
 
-  test('leaves out an instance that registered something else than an address', () => {
+  test('omits an instance that registered something other than an address', () => {
     const evil = '10.0.0.2; } server { listen 81';
     const { text, remarks } = exportRules(target, source({ instancesOf: () => [INSTANCE, { ...INSTANCE, ip: evil }] }));
-    expect(remarks).toContainEqual(expect.objectContaining({ kind: 'gap', message: expect.stringContaining('is no address') }));
+    expect(remarks).toContainEqual(expect.objectContaining({ kind: 'gap', message: expect.stringContaining('is not a valid address') }));
     expect(text.split('\n').filter((line) => line.includes('listen 81') && !line.startsWith('#'))).toEqual([]);
   });
 
-  test('has all that is told in lines of comment', () => {
+  test('has all reports in comment lines', () => {
     const routes = [{ host: 'x\u2028\ny', service: 'a' }];
     const lines = exportRules(target, source({ routes })).text.split(/[\n\r\u0085\u2028\u2029]/);
     expect(lines.filter((line) => line.includes('is left out')).every((line) => line.startsWith('# '))).toBe(true);
   });
 
   test.each([
-    [{ baggageKey: 'a b' }, /is no key of the W3C baggage header/],
-    [{ port: 0.5 }, /0\.5 is no port/],
-    [{ formats: ['magic' as never] }, /"magic" is no format/],
+    [{ baggageKey: 'a b' }, /is not a key of the W3C baggage header/],
+    [{ port: 0.5 }, /0\.5 is not a port/],
+    [{ formats: ['magic' as never] }, /"magic" is not a format/],
   ])('refuses %j', (more, message) => {
     expect(() => exportRules(target, source(more))).toThrow(message);
   });
 });
 
-describe('names that are another’s', () => {
+describe('colliding names', () => {
   const many = { routes: ['a.b', 'a-b', '*.a.b', 'a--gray', 'A-B.'].map((host) => ({ host, service: 'a' })), instancesOf: () => undefined };
-  test.each(['istio', 'higress'])('%s: no two objects have one', (target) => {
+  test.each(['istio', 'higress'])('%s: no two objects share a name', (target) => {
     const tags = ['Gray', 'gray', `${'g'.repeat(63)}1`, `${'g'.repeat(63)}2`];
     const document: LaneGroupsDocument = {
       version: 1,
@@ -90,7 +90,7 @@ describe('names that are another’s', () => {
     expect(new Set(routes).size).toBe(routes.length);
   });
 
-  test('services whose names look like another’s upstream, or like an address, have upstreams of their own', () => {
+  test('services whose names look like another’s upstream, or like an address, get separate upstreams', () => {
     const services = ['a', 'a--gray', 'A', 'a b', 'a_b', '127.0.0.1', '商店'];
     const { text } = exportRules('nginx', source({ routes: services.map((service, i) => ({ host: `h${i}.test`, service })) }));
     const names = [...text.matchAll(/^upstream (\S+) \{/gm)].map(([, name = '']) => name);
@@ -110,7 +110,7 @@ describe('HAProxy', () => {
   const linesOf = (match: object, group = 'shop', more: Partial<ExportSource> = {}): string =>
     exportRules('haproxy', source({ document: shop(group, match), ...more })).text;
 
-  test('a value that is a brace does not end the condition', () => {
+  test('a brace as value does not end the condition', () => {
     const text = linesOf({ header: 'x-user', in: ['}', '||', '{', 'src', '0.0.0.0/0'] });
     expect(text).not.toMatch(/\{ .* -- .*\} .*\|\|/);
     expect(text).toContain(String.raw`-m reg -- "^\\}\$" }`);
@@ -120,7 +120,7 @@ describe('HAProxy', () => {
     expect(linesOf(BY_HEADER, '%[env(SECRET)]', { formats: ['polaris'] })).toContain('set-header service-lane "%%25[env(SECRET)]/gray"');
   });
 
-  test('a line has no more words than are read, however many values are compared', () => {
+  test('a line never exceeds the word limit, however many values are compared', () => {
     const text = linesOf({ header: 'x-user', in: Array.from({ length: 1000 }, (_, i) => `u${i}`) });
     for (const line of text.split('\n')) expect(line.trim().split(' ').length).toBeLessThan(64);
   });
@@ -155,7 +155,7 @@ describe('Spring Cloud Gateway', () => {
     expect(text.split('\n').filter((line) => !line.startsWith('#') && /[$#]\{/.test(line))).toEqual([]);
   });
 
-  test('a regular expression stays what it is', () => {
+  test('a regular expression stays unchanged', () => {
     const { text } = exportRules(
       'spring-cloud-gateway',
       source({ document: shop('${x}', { header: 'x-user', regex: 'a${x}' }), formats: ['baggage', 'polaris'] }),
@@ -166,7 +166,7 @@ describe('Spring Cloud Gateway', () => {
   });
 });
 
-test('a third party’s target is written like one of ours; what lacks something is refused with what it lacks', () => {
+test('a third-party target is written like one of ours; an incomplete one is rejected with what is missing', () => {
   const acme: ExportTarget = {
     name: 'acme',
     title: 'Acme 1',
@@ -212,7 +212,7 @@ test.each([
   ['[a&&b]', '[a&&b]', '&& in a class'],
   ['(?U)a+', '(?U)a+', 'the flag U'],
   ['é', 'é', 'a character that is not in ASCII'],
-])('the regular expression %s is %s to others, but for: %s', (source_, text, onlyRe2) => {
+])('the regular expression %s is %s for others, except %s', (source_, text, onlyRe2) => {
   expect(portableRegex(source_)).toEqual({ text, onlyRe2 });
 });
 
@@ -222,7 +222,7 @@ test('YAML keeps any text', () => {
   expect(JSON.stringify(parse(text, { maxAliasCount: -1 }))).toContain(JSON.stringify(`no instance of ${service} for this lane\n`).slice(1, -1));
 });
 
-test.each(['1.1', '1.2'] as const)('a text is the same text to those who read YAML %s', (version) => {
+test.each(['1.1', '1.2'] as const)('a text stays the same in YAML %s', (version) => {
   for (const text of [
     'n',
     'Y',
@@ -251,7 +251,7 @@ test.each(['1.1', '1.2'] as const)('a text is the same text to those who read YA
   }
 });
 
-test('README lists every target, with what is written for it', () => {
+test('README lists every target, with its output', () => {
   const readme = readFileSync(join(__dirname, '../../README.md'), 'utf8');
   const rows = [...readme.matchAll(/^\| `([\w-]+)` \| ([^|]+) \|/gm)].map(([, name, output]) => [name, output]);
   expect(rows).toEqual(EXPORT_TARGETS.map(({ name, output }) => [name, output]));

@@ -34,7 +34,7 @@ interface Match {
 
 function objectsOf(plan: Plan): object[] {
   const services = objectNames();
-  // The lane of a route goes by its name, whatever host it is of.
+  // The filter finds a route's lane by its name, on any host.
   const nameOf = objectNames();
   const lanes = new Map<string, Tag>();
   const virtualServices = hostsOf(plan).map((host) => {
@@ -58,7 +58,7 @@ function objectsOf(plan: Plan): object[] {
       spec: { hosts: [host], gateways: ['lane-gateway'], http },
     };
   });
-  plan.note('the VirtualServices are bound to a Gateway of the name lane-gateway: make it, or put the name of yours');
+  plan.note('the VirtualServices are bound to a Gateway named lane-gateway: create it, or put the name of yours');
   for (const { name } of plan.writtenHeaders) plan.gap(`the header ${name} is not written: only baggage is`);
   const context = 'GATEWAY';
   const filter = {
@@ -106,9 +106,9 @@ function destination(plan: Plan, route: PlannedRoute, tag: Tag | undefined): obj
 function weighted(plan: Plan, route: PlannedRoute, rule: PlannedRule, name: string, match: readonly Match[]): object {
   if (rule.percent === undefined) return { name, match, route: [{ destination: destination(plan, route, rule.tag) }] };
   const weight = Math.round(rule.percent);
-  if (weight !== rule.percent) plan.gap(`weights are whole: ${weight} % instead of ${rule.percent} %`, rule);
-  plan.gap('of the share that is in the lane the client’s other baggage is not kept', rule);
-  if (rule !== route.rules.at(-1)) plan.gap('who is not in the share goes to base at once: the rules after it are not tried', rule);
+  if (weight !== rule.percent) plan.gap(`weights are whole numbers: ${weight} % instead of ${rule.percent} %`, rule);
+  plan.gap('requests of the share in the lane lose the client’s other baggage', rule);
+  if (rule !== route.rules.at(-1)) plan.gap('requests outside the share go to base at once: later rules are not tried', rule);
   const set = { baggage: plan.writtenEntries.map(({ textOf }) => textOf(rule.tag)).join(',') };
   return {
     name,
@@ -122,17 +122,17 @@ function weighted(plan: Plan, route: PlannedRoute, rule: PlannedRule, name: stri
 
 function uriOf(route: PlannedRoute): object {
   if (takesEveryPath(route)) return { prefix: '/' };
-  // A prefix of Istio's is one of the text; here whole segments count.
+  // Istio's prefix is textual; ours counts whole segments.
   return route.pathType === 'exact' ? { exact: route.path } : { regex: `${escapeRegex(route.path)}(?:/.*)?` };
 }
 
-/** The alternatives of a rule; undefined, and told, where it has to be left out. */
+/** The alternatives of a rule; undefined, and a report, if it can't be expressed. */
 function matchesOf(plan: Plan, route: PlannedRoute, rule: PlannedRule): Match[] | undefined {
   if (rule.percent === 0) return undefined;
   const leaveOut = (why: string): undefined => {
     plan.gap(`${why}; the rule is left out`, rule);
   };
-  if (rule.by !== undefined) return leaveOut('a share that sticks to a key can’t be said');
+  if (rule.by !== undefined) return leaveOut('a sticky share can’t be expressed');
   const alternatives = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (alternatives === undefined) return leaveOut('the condition has too many alternatives');
   noteTwice(plan, rule, alternatives.flat(), ['cookie']);
@@ -148,7 +148,7 @@ function matchesOf(plan: Plan, route: PlannedRoute, rule: PlannedRule): Match[] 
   return matches;
 }
 
-/** Adds a comparison to a match; a text: why it can't be. */
+/** Adds a comparison to a match; a string: why that is impossible. */
 function addTo(match: Match, leaf: Leaf, route: PlannedRoute): string | undefined {
   const { subject, comparison, negated } = leaf;
   if (subject.kind === 'clientIp') return 'clients’ addresses can’t be matched';
@@ -161,7 +161,7 @@ function addTo(match: Match, leaf: Leaf, route: PlannedRoute): string | undefine
     into[test.name] = value !== undefined && 'suffix' in value ? { regex: `.*${escapeRegex(value.suffix)}` } : (value ?? {});
     return undefined;
   }
-  if (negated) return `a negation on the ${subject.kind} can’t be said`;
+  if (negated) return `a negation on the ${subject.kind} can’t be expressed`;
   if (subject.kind === 'query') {
     const params = (match.queryParams ??= {});
     if (Object.hasOwn(params, subject.name)) return `two comparisons of the query ${subject.name}`;

@@ -1,8 +1,8 @@
-/** The code in Lua that takes a client's own lane away and merges the tag into its baggage, for gateways that run Lua. */
+/** The Lua code that removes a client's own lane and merges the tag into its baggage, for gateways that run Lua. */
 import { LUA_HIDES, LUA_PLAIN_MEMBER } from './client-baggage.js';
 import type { Plan } from './plan.js';
 
-/** A text in Lua 5.1: other characters than printable ones of ASCII as the bytes that they are in UTF-8. */
+/** A string in Lua 5.1: everything but printable ASCII as UTF-8 bytes. */
 export function luaText(text: string): string {
   let written = '';
   for (const byte of new TextEncoder().encode(text)) {
@@ -13,7 +13,7 @@ export function luaText(text: string): string {
   return `"${written}"`;
 }
 
-/** A table whose keys are these texts. */
+/** A table with these keys. */
 export function luaSet(texts: readonly string[]): string {
   return `{ ${texts.map((text) => `[${luaText(text)}] = true`).join(', ')} }`;
 }

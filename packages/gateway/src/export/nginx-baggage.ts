@@ -1,4 +1,4 @@
-/** The baggage header for nginx, which can't edit one: maps that take members out of it, and put the tag before it. */
+/** The baggage header for nginx, which can't edit headers: maps that remove members, and prepend the tag. */
 import { droppedMember } from './client-baggage.js';
 import { quote, type Variables } from './nginx-syntax.js';
 import type { Plan } from './plan.js';
@@ -6,7 +6,7 @@ import type { Plan } from './plan.js';
 /** How many members of one baggage header may be dropped; with more it is dropped whole. */
 const PASSES = 4;
 
-/** A variable with the client's baggage, without what only an entry may say. */
+/** A variable with the client's baggage, without what only an entry may set. */
 export function clientBaggage(plan: Plan, variables: Variables): string {
   const dropped = droppedMember(plan.ownEntries);
   let rest = '$http_baggage';
@@ -15,7 +15,7 @@ export function clientBaggage(plan: Plan, variables: Variables): string {
     const pattern = `~^(?<${before}>(?:.*,)?)${dropped},?(?<${after}>.*)$`;
     rest = variables.define('map', rest, [`default ${rest}`, `${quote(pattern)} $${before}$${after}`]);
   }
-  plan.note('of several baggage lines nginx before 1.23 keeps the first');
+  plan.note('nginx before 1.23 keeps only the first of several baggage lines');
   const kept = variables.capture();
   return variables.define('map', rest, [
     `${quote(`~(?:^|,)${dropped}`)} ""`,
@@ -24,12 +24,12 @@ export function clientBaggage(plan: Plan, variables: Variables): string {
   ]);
 }
 
-/** A variable with the client's baggage and the tag that the variable `lane` has. */
+/** A variable with the client's baggage and the tag in the variable `lane`. */
 export function baggageVariable(plan: Plan, variables: Variables, lane: string, rest: string): string {
   if (plan.writtenEntries.length === 0) return rest;
   return variables.once(`baggage of ${lane}`, () => {
     const [alone, tag, both, second] = [variables.capture(), variables.capture(), variables.capture(), variables.capture()];
-    // Variables stand outside of the quotes' text: a key may hold a dollar.
+    // Variables stay outside of quoted literals, because a key may contain a dollar.
     const written = (variable: string): string =>
       plan.writtenEntries.map(({ pieces }) => pieces.map((piece) => inner(variables.literal(piece))).join(`\${${variable}}`)).join(',');
     return variables.define('map', `"${lane}|${rest}"`, [

@@ -5,10 +5,10 @@ import type { Plan, PlannedRoute, PlannedRule } from './plan.js';
 
 type Valued = Exclude<Comparison, { op: 'present' }>;
 
-/** So many variables are put together into one text: with more the word would be too long for nginx. */
+/** How many variables are concatenated: with more, the word would be too long for nginx. */
 const MAX_TOGETHER = 100;
 
-/** A variable with the tag that the rules of a route give; `route.tag` where none matches. */
+/** A variable with the tag that a route's rules choose; `route.tag` if none matches. */
 export function laneVariable(plan: Plan, variables: Variables, route: PlannedRoute): string {
   const id = JSON.stringify(['lane', route.rules.map(({ name }) => name), route.tag]);
   return variables.once(id, () => {
@@ -27,7 +27,7 @@ export function laneVariable(plan: Plan, variables: Variables, route: PlannedRou
   });
 }
 
-/** A variable that is 1 where the rule matches; undefined: it never does, or can't be said, which is told. */
+/** A variable that is 1 if the rule matches; undefined: it never does, or can't be expressed, which is reported. */
 function ruleVariable(plan: Plan, variables: Variables, rule: PlannedRule): string | undefined {
   if (rule.percent === 0) return undefined;
   const matched = rule.condition === undefined ? undefined : condition(plan, variables, rule, rule.condition);
@@ -65,14 +65,14 @@ function leaf(plan: Plan, variables: Variables, rule: PlannedRule, { subject, co
   const [no, yes] = negated ? ['1', '0'] : ['0', '1'];
   const leaveOut = (why: string): undefined => plan.gap(`${why}; the rule is left out`, rule) as undefined;
   const isThere = (source: string): string => variables.define('map', source, [`default ${yes}`, `"" ${no}`]);
-  /** 1 where one of the patterns is found; `flag` is how a pattern begins. */
+  /** 1 if one of the patterns matches; `flag` is the prefix of a pattern. */
   const find = (source: string, flag: string, patterns: readonly string[]): string | undefined =>
     patterns.every((pattern) => isWord(`${flag}${pattern}`))
       ? variables.define('map', source, [`default ${no}`, ...patterns.map((pattern) => `${quote(`${flag}${pattern}`)} ${yes}`)])
       : leaveOut('a value is longer than nginx reads');
   if (comparison.op === 'regex') {
-    if (comparison.onlyRe2 !== undefined) return leaveOut(`a regular expression with ${comparison.onlyRe2}, which nginx reads in another way`);
-    plan.note('nginx looks for regular expressions by trying (PCRE): some take time out of proportion to the value’s length', rule);
+    if (comparison.onlyRe2 !== undefined) return leaveOut(`a regular expression with ${comparison.onlyRe2}, which nginx reads differently`);
+    plan.note('nginx matches regular expressions by backtracking (PCRE): some take time out of proportion to the value’s length', rule);
   }
   switch (subject.kind) {
     case 'clientIp':
@@ -100,7 +100,7 @@ function leaf(plan: Plan, variables: Variables, rule: PlannedRule, { subject, co
         const there = variables.define('map', source, ['default 1', '"" 0']);
         return variables.define('map', `"${here}${there}"`, [`default ${no}`, `"11" ${yes}`]);
       }
-      // The `=` in front tells an empty value from none.
+      // The leading `=` tells an empty value from an absent one.
       if (comparison.op === 'suffix') return find(source, '~', [`^=.*${text(comparison.value)}$`]);
       return find(
         source,
@@ -115,7 +115,7 @@ function leaf(plan: Plan, variables: Variables, rule: PlannedRule, { subject, co
   }
 }
 
-/** One pattern for each value: together they might be too long. */
+/** One pattern per value: together they might be too long. */
 function patternsOf(comparison: Valued, text: (value: string) => string = escapeRegex): string[] {
   if (comparison.op === 'in') return [...new Set(comparison.values)].map((value) => `^${text(value)}$`);
   return [searchedRegex(comparison, text)];
@@ -135,7 +135,7 @@ function pathVariable(variables: Variables): string {
   return variables.define('map', '$request_uri', ['default ""', `${quote(`~^(?<${name}>[^?]*)`)} $${name}`], 'lane_path');
 }
 
-/** A variable with the value of a cookie or query behind `=`, or nothing where it is absent; undefined: the name is too long. */
+/** A variable with `=` and the value of a cookie or query, empty if it is absent; undefined: the name is too long. */
 function named(variables: Variables, kind: 'cookie' | 'query', name: string): string | undefined {
   const key = encodedText(kind)(name);
   if (!isWord(`${key}${' '.repeat(100)}`)) return undefined;
@@ -149,11 +149,11 @@ function named(variables: Variables, kind: 'cookie' | 'query', name: string): st
   });
 }
 
-/** A variable that is 1 for a share of the requests; undefined: there is none, or it can't be said, which is told. */
+/** A variable that is 1 for a share of the requests; undefined: there is none, or it can't be expressed, which is reported. */
 function share(plan: Plan, variables: Variables, rule: PlannedRule): string | undefined {
   const { percent, by } = rule;
   if (percent === undefined) return undefined;
-  // What no value sticks to is chosen at random.
+  // Requests without the key are chosen at random.
   let key: string | undefined = '$request_id';
   if (by?.clientIp === true) key = '$remote_addr';
   else if (by?.header !== undefined) {
@@ -167,6 +167,6 @@ function share(plan: Plan, variables: Variables, rule: PlannedRule): string | un
     key = variables.define('map', value, ['default $request_id', `"~^=(?<${captured}>.+)$" $${captured}`]);
   }
   if (by !== undefined)
-    plan.note('who sticks to the lane is chosen by nginx’s own hash: the same share, but others than Lane’s gateway or agents choose', rule);
+    plan.note('nginx’s own hash chooses who sticks to the lane: the same share, but not the clients that Lane’s gateway or agents choose', rule);
   return variables.define('split_clients', `"${rule.name.replace(/[^\w./-]/g, '_')}:${key}"`, [`${percent}% 1`, '* 0']);
 }

@@ -3,12 +3,12 @@
 /** nginx reads its file in pieces of 4,096 bytes (NGX_CONF_BUFFER), and no word may be longer. */
 const MAX_WORD_BYTES = 4_000;
 
-/** A text in quotes: a backslash and a quote are written with a backslash, all else as it is. */
+/** A quoted string: a backslash and a quote get a backslash, everything else stays. */
 export function quote(text: string): string {
   return `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
 
-/** Whether a text is short enough to be one word. */
+/** Whether a text fits into one word. */
 export function isWord(text: string): boolean {
   return new TextEncoder().encode(quote(text)).length <= MAX_WORD_BYTES;
 }
@@ -18,18 +18,18 @@ export function block(head: string, lines: readonly string[]): string {
   return [`${head} {`, ...lines.map((line) => (line.endsWith('}') ? line.replace(/^(?=.)/gm, '    ') : `    ${line};`)), '}'].join('\n');
 }
 
-/** The name by which {@link Variables.literal} writes a dollar. */
+/** The variable with which {@link Variables.literal} writes a dollar. */
 const DOLLAR = 'lane_dollar';
 
-/** The variables of a configuration: maps and the like over other variables, each made once. */
+/** The variables of a configuration: maps and the like over other variables, each defined once. */
 export class Variables {
-  /** What defines them, in order. */
+  /** Their definitions, in order. */
   readonly blocks: string[] = [];
   readonly #known = new Map<string, string>();
   #count = 0;
   #hasDollar = false;
 
-  /** A variable that a block of lines sets; the same one for the same block. */
+  /** The variable of a block of lines; the same for an equal block. */
   define(keyword: 'map' | 'geo' | 'split_clients', source: string, lines: readonly string[], prefix = 'lane'): string {
     return this.once(JSON.stringify([keyword, source, lines]), () => {
       const name = `$${prefix}_${++this.#count}`;
@@ -38,19 +38,19 @@ export class Variables {
     });
   }
 
-  /** What `make` gives, made once. */
+  /** The result of `make`, created once. */
   once(id: string, make: () => string): string {
     let made = this.#known.get(id);
     if (made === undefined) this.#known.set(id, (made = make()));
     return made;
   }
 
-  /** A new name for what a regular expression captures. */
+  /** A new name for a capture of a regular expression. */
   capture(): string {
     return `lane_c${++this.#count}`;
   }
 
-  /** A text in quotes where variables are put in: a dollar can only be written as a variable that is one. */
+  /** A quoted string in which nginx expands variables: a dollar has to be written as a variable. */
   literal(text: string): string {
     if (!text.includes('$')) return quote(text);
     if (!this.#hasDollar) this.blocks.unshift(`geo $${DOLLAR} {\n    default "$";\n}`);

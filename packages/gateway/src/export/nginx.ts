@@ -53,7 +53,7 @@ function serverOf(plan: Plan, variables: Variables, host: string, baggage: strin
   return block('server', lines);
 }
 
-/** Longer names than these don't go into nginx's table of names unless it is told to make it larger. */
+/** The longest names that fit into nginx's default hash table of names. */
 const MAX_TABLE_NAME = 40;
 
 function serverName(host: string): string {
@@ -70,7 +70,7 @@ function locationsOf(route: PlannedRoute): string[] {
 
 function locationBlock(plan: Plan, variables: Variables, match: string, route: PlannedRoute, baggage: string): string {
   const lane = laneVariable(plan, variables, route);
-  /** A variable with a value for each tag of the route, and one for none. */
+  /** A variable with a value for each tag of the route, and one without a tag. */
   const byTag = (valueOf: (tag: Tag | undefined) => string, prefix?: string): string => {
     const tagged = route.tags.map((tag) => `${quote(`~^${escapeRegex(tag)}$`)} ${variables.literal(valueOf(tag))}`);
     return variables.define('map', lane, [`default ${variables.literal(valueOf(undefined))}`, ...tagged], prefix);

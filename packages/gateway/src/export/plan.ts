@@ -1,4 +1,4 @@
-/** What is exported, whatever for: routes, the rules that hold on them, the lanes' addresses, and what could not be said. */
+/** The plan of an export for any target: routes, their rules, the lanes' addresses, and what could not be expressed. */
 import { compileLaneGroups, parseLaneGroups, type EntryRule, type LaneGroupsDocument, type RequestKey } from '@lane/core/rules';
 import {
   createTagCodec,
@@ -15,36 +15,36 @@ import {
 import { compileRoutes, type CompiledRoute, type GatewayRoute } from '../decide/routes.js';
 import { conditionOf, isHeaderName, unwritable, type Condition } from './condition.js';
 
-/** What an export is made from. */
+/** The input of an export. */
 export interface ExportSource {
   readonly document: LaneGroupsDocument | undefined;
   readonly routes: readonly GatewayRoute[];
-  /** All instances of a service of a group, or addresses given for it; undefined: none are known. */
+  /** All instances of a group's service, or addresses given for it; undefined: none known. */
   readonly instancesOf: (service: string, group: string) => readonly Instance[] | undefined;
-  /** The name by which lane groups know the gateway as entry. Default `lane-gateway`. */
+  /** The gateway's name as entry in lane groups. Default `lane-gateway`. */
   readonly service?: string;
-  /** Formats in which the tag is written, and by which instances' metadata is read, as an agent with these LANE_FORMATS does. */
+  /** Formats in which to write the tag, and to read instances' metadata, like an agent with these LANE_FORMATS. */
   readonly formats: readonly FormatName[];
   readonly baggageKey?: string;
   /** Port that the gateway listens on. Default 80. */
   readonly port?: number;
 }
 
-/** An entry rule, ready to be written. */
+/** An entry rule, ready for output. */
 export interface PlannedRule {
   /** `group/lane/rule`. */
   readonly name: string;
   readonly tag: Tag;
   /** undefined: all requests. */
   readonly condition: Condition | undefined;
-  /** 0 to 100; undefined: all that the condition takes. */
+  /** 0 to 100; undefined: all that match the condition. */
   readonly percent: number | undefined;
   readonly by: RequestKey | undefined;
 }
 
 /** Addresses that serve one lane of a service, or its base. */
 export interface Upstream {
-  /** Its own, whatever case counts: letters, digits, `_`, `.` and `-`, a letter first (unless the plan was asked for other names). */
+  /** Unique even ignoring case: letters, digits, `_`, `.` and `-`, starting with a letter (unless the plan was asked for other names). */
   readonly name: string;
   readonly service: string;
   /** undefined: base. */
@@ -52,7 +52,7 @@ export interface Upstream {
   readonly instances: readonly Instance[];
 }
 
-/** A route, and the rules that hold on it. */
+/** A route and its rules. */
 export interface PlannedRoute extends Pick<CompiledRoute, 'host' | 'path'> {
   readonly pathType: 'exact' | 'prefix';
   readonly isDefault: boolean;
@@ -62,26 +62,26 @@ export interface PlannedRoute extends Pick<CompiledRoute, 'host' | 'path'> {
   readonly rules: readonly PlannedRule[];
   /** All tags that requests may have here. */
   readonly tags: readonly Tag[];
-  /** What serves requests of a tag; undefined: nothing does, 503. */
+  /** What serves requests with a tag; undefined: nothing, 503. */
   readonly upstreamOf: (tag: Tag | undefined) => Upstream | undefined;
 }
 
-/** Something that the target can't say (`gap`: a rule is left out, or does not what it says), or says in its own way (`note`). */
+/** Something that the target can't express (`gap`: a rule is left out or works differently), or expresses differently (`note`). */
 export interface Remark {
   readonly kind: 'gap' | 'note';
   readonly rule: string | undefined;
   readonly message: string;
 }
 
-/** A header to be written, and its value for a tag. */
+/** A header to write, and its value for a tag. */
 export interface WrittenHeader {
   readonly name: string;
   readonly valueOf: (tag: Tag) => string;
 }
 
-/** An entry of baggage to be written: a text with the tag in it, once or several times. */
+/** An entry of baggage to write: a text with the tag in it, once or several times. */
 export interface WrittenEntry {
-  /** What stands around the tag: `key=` first, two pieces at least. The tag goes between each two. */
+  /** The text around the tag, at least two pieces, the first begins with `key=`. The tag goes between any two neighbours. */
   readonly pieces: readonly string[];
   readonly textOf: (tag: Tag) => string;
 }
@@ -91,9 +91,9 @@ export interface Plan {
   readonly routes: readonly PlannedRoute[];
   readonly upstreams: readonly Upstream[];
   readonly port: number;
-  /** Keys of ours in the baggage header: clients' own are taken away. */
+  /** Our keys in the baggage header: those of clients are removed. */
   readonly ownEntries: readonly string[];
-  /** Our other headers, of any format: clients' own are taken away. */
+  /** Our other headers, of any format: those of clients are removed. */
   readonly ownHeaders: readonly string[];
   readonly writtenEntries: readonly WrittenEntry[];
   readonly writtenHeaders: readonly WrittenHeader[];
@@ -102,15 +102,15 @@ export interface Plan {
   readonly note: (message: string, rule?: PlannedRule) => void;
 }
 
-/** Why nothing can be exported, with all problems of what was given. */
+/** Why nothing can be exported, with all problems of the input. */
 export class ExportError extends Error {
   readonly code = 'ELANE_EXPORT';
 }
 
 /**
- * Prepares an export; `needsAddresses`: whether the target is of no use without those of the instances. All that comes from elsewhere is
- * checked here, for all targets: lane groups as they are everywhere, and hosts, paths and addresses, which can only be what their
- * grammars allow. What is left to a target is to encode texts. `nameOf`: other names of upstreams than the plain words. Throws
+ * Prepares an export. `needsAddresses`: whether the target is useless without the instances' addresses. All input is
+ * checked here, for all targets: lane groups as everywhere, and hosts, paths and addresses by their
+ * grammars. A target only has to encode texts. `nameOf`: names of upstreams other than plain words. Throws
  * {@link ExportError}.
  */
 export function planExport(source: ExportSource, needsAddresses = true, nameOf?: UpstreamName): Plan {
@@ -120,8 +120,8 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
   const every = createTagCodec({ formats: everyFormat(formats), ...key });
   const remarks: Remark[] = [];
   const rules = document === undefined ? undefined : compileLaneGroups(document);
-  const codec = createTagCodec({ formats, ...key, rules: () => rules });
-  // The instances' tags are read as an agent with these formats reads them.
+  const codec = createTagCodec({ formats, ...key, rules: () => rules, service: () => service });
+  // Read the instances' tags like an agent with these formats.
   const tables = new ServiceTables({ formats });
   tables.setRules(rules);
   const upstreams = new Upstreams(nameOf);
@@ -143,7 +143,7 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
     const name = route.key.name;
     const instances = source.instancesOf(name, route.key.group);
     if (instances !== undefined) tables.update(route.key, writableInstances(name, instances, gap));
-    else if (needsAddresses) gap(`no address of service ${name} is known: give it by --upstream ${name}=host:port, or start it`);
+    else if (needsAddresses) gap(`no address of service ${name} is known: set it with --upstream ${name}=host:port, or start it`);
     const planned = own.length > 0 ? own : rulesOf(name);
     const asked = given.find((one) =>
       one.isDefault === true
@@ -187,8 +187,8 @@ export function planExport(source: ExportSource, needsAddresses = true, nameOf?:
 }
 
 /**
- * Whether every route leads to instances, of whatever lane. Where one does not, the registry may have forgotten them, and what was in force
- * before should stay so.
+ * Whether every route leads to instances, of any lane. If one does not, the registry may have forgotten them, and the previous
+ * configuration should stay in force.
  */
 export function isComplete(plan: Plan): boolean {
   return plan.routes.every((route) => [undefined, ...route.tags].some((tag) => route.upstreamOf(tag) !== undefined));
@@ -206,10 +206,11 @@ function checkSource({ document, formats, baggageKey, port = 80 }: ExportSource)
   const parsed = document === undefined ? undefined : parseLaneGroups(document);
   if (parsed?.ok === false)
     throw new ExportError(`the lane groups are not valid: ${parsed.problems.map(({ path, message }) => `${path} ${message}`).join('; ')}`);
-  for (const name of formats) if (!isFormatName(name)) throw new ExportError(`${JSON.stringify(name)} is no format: known are ${FORMATS_ACCEPTED}`);
+  for (const name of formats)
+    if (!isFormatName(name)) throw new ExportError(`${JSON.stringify(name)} is not a format: must be one of ${FORMATS_ACCEPTED}`);
   if (baggageKey !== undefined && !isBaggageKey(baggageKey))
-    throw new ExportError(`${JSON.stringify(baggageKey)} is no key of the W3C baggage header: accepted are letters, digits and !#$%&'*+-.^_\`|~`);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is no port: accepted are 1 to 65535`);
+    throw new ExportError(`${JSON.stringify(baggageKey)} is not a key of the W3C baggage header: must be of letters, digits and !#$%&'*+-.^_\`|~`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new ExportError(`${port} is not a port: must be a number from 1 to 65535`);
 }
 
 /** Whether a route can be of this host: a name, `*.domain`, or `*`. */
@@ -218,33 +219,33 @@ export function isHost(text: string): boolean {
 }
 
 const HOST = /^(?:\*|(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)$/;
-/** A path as it is on the wire (RFC 3986, 3.3), and what browsers leave as it is besides. */
+/** A path as on the wire (RFC 3986, 3.3), including what browsers do not encode. */
 const PATH = /^\/[!"$->@-~]*$/;
 
-/** Why a route can be written for nobody; undefined: it can. */
+/** Why no target can express a route; undefined: some can. */
 function problemOfRoute({ host, path, isDefault }: GatewayRoute): string | undefined {
-  if (isDefault !== true && !HOST.test(host)) return `the route of host ${JSON.stringify(host)} is left out: that is no name of a host`;
+  if (isDefault !== true && !HOST.test(host)) return `the route of host ${JSON.stringify(host)} is left out: that is not a host name`;
   if (isDefault !== true && path !== undefined && !PATH.test(path))
-    return `the route of path ${JSON.stringify(path)} is left out: a path begins with / and has neither spaces nor other characters that have to be percent-encoded`;
+    return `the route of path ${JSON.stringify(path)} is left out: a path must begin with / and must not contain spaces or other characters that need percent-encoding`;
   return undefined;
 }
 
-/** A host name or an address of an IP version, as registries tell them. */
+/** A host name or an IP address, as in registries. */
 const ADDRESS = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$/;
 
-/** Those whose address can be written: the registry tells whatever an instance has said of itself. */
+/** Instances with a valid address: the registry returns whatever an instance claims. */
 function writableInstances(service: string, instances: readonly Instance[], gap: (message: string) => void): readonly Instance[] {
   return instances.filter(({ ip, port }) => {
     const isWritable = ADDRESS.test(ip) && Number.isInteger(port) && port > 0 && port <= 65_535;
-    if (!isWritable) gap(`an instance of ${service} is left out: ${JSON.stringify(`${ip}:${port}`)} is no address`);
+    if (!isWritable) gap(`an instance of ${service} is left out: ${JSON.stringify(`${ip}:${port}`)} is not a valid address`);
     return isWritable;
   });
 }
 
-/** Names the instances of a tag (undefined: of base) of a service: a name for each, and no two the same. */
+/** Names the instances of a service's tag (undefined: base); all names differ. */
 export type UpstreamName = (key: ServiceKey, tag: Tag | undefined) => string;
 
-/** A plain word to every target; which of two that are alike gets a number depends on what else is there. */
+/** A plain word for every target; which of two similar ones gets a number depends on the others. */
 function plainNames(): UpstreamName {
   const unique = uniqueNames();
   return ({ name }, tag) => unique(wordOf(tag === undefined ? name : `${name}--${tag}`));
@@ -270,13 +271,13 @@ class Upstreams {
   }
 }
 
-/** A word of letters, digits, `_`, `.` and `-` that begins with a letter, and so is no address: nginx would go there and not to the upstream. */
+/** A word of letters, digits, `_`, `.` and `-` that starts with a letter, so it is not an address, to which nginx would go instead of the upstream. */
 function wordOf(text: string): string {
   const word = text.replace(/[^A-Za-z0-9_.-]/g, '_');
   return /^[A-Za-z]/.test(word) ? word : `lane-${word}`;
 }
 
-/** Makes names that differ, whatever their case, by a number at the end; `longest`: how long they may be. */
+/** Makes names unique, ignoring case, with a final number; `longest`: their length limit. */
 export function uniqueNames(longest = Infinity): (name: string) => string {
   const taken = new Set<string>();
   return (name) => {
@@ -287,7 +288,7 @@ export function uniqueNames(longest = Infinity): (name: string) => string {
   };
 }
 
-/** The rules of an entry, in document order: those that compileLaneGroups tries. Which can be written for nobody are left out, and told. */
+/** The rules of an entry, in document order, as compileLaneGroups tries them. Reports and skips those that no target can express. */
 function rulesOfEntry(document: LaneGroupsDocument | undefined, entry: string, gap: Plan['gap']): PlannedRule[] {
   const planned: PlannedRule[] = [];
   for (const group of document?.groups ?? []) {
@@ -320,16 +321,16 @@ function planRule(rule: EntryRule, name: string, tag: Tag): PlannedRule {
   };
 }
 
-/** The same output for the same instances, in whatever order the registry tells them. */
+/** The same output for the same instances in any order. */
 function sorted(instances: readonly Instance[]): readonly Instance[] {
   return [...instances].sort((a, b) => (a.ip === b.ip ? a.port - b.port : a.ip < b.ip ? -1 : 1));
 }
 
-/** Weights as whole numbers from 1 to 100, in proportion; 1 each where they are all the same. */
+/** Weights as proportional whole numbers from 1 to 100; 1 each if all are equal. */
 export function wholeWeights(instances: readonly Instance[]): readonly number[] {
   const most = instances.reduce((largest, { weight }) => Math.max(largest, weight), 0);
   if (instances.every(({ weight }) => weight === most)) return instances.map(() => 1);
-  // Beside an infinite weight a finite one has no share.
+  // Beside an infinite weight, a finite one gets nothing.
   const share = (weight: number): number => (most === Infinity ? Number(weight === Infinity) : weight / most);
   return instances.map(({ weight }) => Math.max(1, Math.round(100 * share(weight))));
 }
@@ -339,12 +340,12 @@ export function hostPort({ ip, port }: Instance): string {
   return `${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
 }
 
-/** A text without what would end a line, or steer a terminal. */
+/** A text without line breaks and terminal controls. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** All routes in the order in which they have to be tried: hosts as in {@link hostsOf}, of a host the most special path first, the default last. */
+/** All routes in order of precedence: hosts as in {@link hostsOf}, for a host the most specific path first, the default last. */
 export function orderedRoutes(plan: Plan): readonly PlannedRoute[] {
   const ordered = hostsOf(plan).flatMap((host) => plan.routes.filter((route) => !route.isDefault && route.host === host).sort(bySpecialty));
   return [...ordered, ...plan.routes.filter(({ isDefault }) => isDefault).slice(0, 1)];
@@ -359,7 +360,7 @@ function bySpecialty(a: PlannedRoute, b: PlannedRoute): number {
   return b.path.length - a.path.length || (a.pathType === 'exact' ? -1 : 1);
 }
 
-/** Of the routes of a host those that take its requests, most special first: its own, those of a wildcard above it, those of any host. */
+/** The routes that may take a host's requests, most specific first: its own, those of a wildcard above it, those of any host. */
 export function routesOfHost(plan: Plan, host: string): readonly PlannedRoute[] {
   const dot = host.indexOf('.');
   const hosts = host === '*' ? ['*'] : [host, ...(host.startsWith('*.') || dot <= 0 ? [] : [`*${host.slice(dot)}`]), '*'];

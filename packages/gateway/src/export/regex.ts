@@ -1,14 +1,14 @@
-/** Regular expressions of RE2 syntax in the languages of others. */
+/** RE2 regular expressions for other languages. */
 
-/** A regular expression as it can be given to others. */
+/** A regular expression for other languages. */
 export interface PortableRegex {
-  /** Without names of groups: nginx would make variables of them, and Java writes them in another way. */
+  /** Without names of groups: nginx would turn them into variables, and Java's syntax differs. */
   readonly text: string;
-  /** What of it means something else to PCRE or Java, or nothing; undefined: it is the same to all. */
+  /** The part that means something else to PCRE or Java, or nothing; undefined: all agree. */
   readonly onlyRe2: string | undefined;
 }
 
-/** Looks at a valid regular expression of RE2 syntax (https://github.com/google/re2/wiki/Syntax). */
+/** Examines a valid regular expression in RE2 syntax (https://github.com/google/re2/wiki/Syntax). */
 export function portableRegex(source: string): PortableRegex {
   let text = '';
   let onlyRe2: string | undefined;
@@ -44,7 +44,7 @@ export function portableRegex(source: string): PortableRegex {
   return { text, onlyRe2 };
 }
 
-/** The next piece that has to stay together. */
+/** The next indivisible piece. */
 function tokenOf(rest: string, inClass: boolean): string {
   const pattern = inClass
     ? /^(?:\\x\{[0-9A-Fa-f]*\}|\\[pP]\{[^}]*\}|\\[\s\S]|\[:\^?\w+:\]|[\s\S])/

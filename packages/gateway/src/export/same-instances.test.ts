@@ -146,7 +146,7 @@ function addressesIn(text: string, pattern: RegExp): string[] {
 }
 
 describe.each(EXPORT_TARGETS)('$name', ({ name: target, needsAddresses }) => {
-  test('serves the same instances as the agent would choose, whatever formats are listed', () => {
+  test('serves the same instances as the agent would choose, for any listed formats', () => {
     const read = READERS[target] as (text: string) => Served;
     fc.assert(
       fc.property(
@@ -196,7 +196,7 @@ function onlyRouteOf(target: string, text: string): string {
   return text;
 }
 
-test('an instance of version gray is of the lane gray where nepxion is listed, and base where it is not', () => {
+test('an instance with version gray is in lane gray if nepxion is listed, and in base otherwise', () => {
   const all: Instance[] = [undefined, 'gray'].map((version, i) => ({
     ip: '10.0.0.1',
     port: 20_001 + i,

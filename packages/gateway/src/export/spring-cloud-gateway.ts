@@ -1,6 +1,6 @@
 /**
- * Spring Cloud Gateway: an application.yml. Predicates of a route must all hold, and there is no negation; alternatives are routes of
- * their own. Its filters can set and remove a header, not edit it: the client's other baggage does not go on.
+ * Spring Cloud Gateway: an application.yml. All predicates of a route must hold, and there is no negation; alternatives become separate
+ * routes. Its filters can set and remove a header, not edit it, so the client's other baggage is dropped.
  */
 import type { Tag } from '@lane/core/model';
 import { alternativesOf, escapeRegex, wholeRegex, type Leaf } from './condition.js';
@@ -38,7 +38,7 @@ function configurationOf(plan: Plan): object {
         const id = idOf(rule.name);
         const weight: Part[] = [];
         if (rule.percent !== undefined) {
-          // The rest of the group is taken by a route that nothing matches, so that later rules are tried.
+          // A route that nothing matches takes the rest of the group, so that later rules are tried.
           const steps = Math.round(rule.percent * 100);
           weight.push(weightOf(id, steps));
           routes.push({
@@ -54,7 +54,7 @@ function configurationOf(plan: Plan): object {
     routes.push(routeOf(plan, route, route.tag, idOf(route.service), [], routes.length));
   }
   const balanced = plan.upstreams.filter(({ instances }) => instances.length > 1);
-  if (balanced.length > 0) plan.note('services of several instances take spring-cloud-starter-loadbalancer');
+  if (balanced.length > 0) plan.note('services with several instances need spring-cloud-starter-loadbalancer');
   const instances = Object.fromEntries(
     balanced.map((upstream) => {
       const weights = wholeWeights(upstream.instances);
@@ -74,13 +74,13 @@ function configurationOf(plan: Plan): object {
 
 /**
  * Whether Spring takes a text as it is: `${…}` is a placeholder in any value of its files, and a text from `#{` to `}` is code to Spring
- * Cloud Gateway (ShortcutConfigurable.getValue, the way of CVE-2022-22947).
+ * Cloud Gateway (ShortcutConfigurable.getValue, exploited by CVE-2022-22947).
  */
 function isPlain(text: string): boolean {
   return !/[$#]\{/.test(text);
 }
 
-/** A regular expression in which there is nothing of that. */
+/** A regular expression without such placeholders. */
 function plainRegex(regex: string): string {
   return regex.replace(/([$#])\{/g, '$1(?:){');
 }
@@ -88,13 +88,13 @@ function plainRegex(regex: string): string {
 function alternatives(plan: Plan, rule: PlannedRule): Part[][] {
   if (rule.percent === 0) return [];
   if (rule.by !== undefined) {
-    plan.gap('a share that sticks to a key can’t be said; the rule is left out', rule);
+    plan.gap('a sticky share can’t be expressed; the rule is left out', rule);
     return [];
   }
   const found = rule.condition === undefined ? [[]] : alternativesOf(rule.condition);
   if (found === undefined || (rule.percent !== undefined && found.length > 1)) {
     plan.gap(
-      `${found === undefined ? 'the condition has too many alternatives' : 'a share of a condition with alternatives can’t be said'}; the rule is left out`,
+      `${found === undefined ? 'the condition has too many alternatives' : 'a share of a condition with alternatives can’t be expressed'}; the rule is left out`,
       rule,
     );
     return [];
@@ -108,12 +108,12 @@ function alternatives(plan: Plan, rule: PlannedRule): Part[][] {
   return parts as Part[][];
 }
 
-/** A comparison as a predicate; a text: why it can't be. */
+/** A comparison as a predicate; a string: why that is impossible. */
 function predicate({ subject, comparison, negated }: Leaf): Part | string {
-  if (negated) return 'a negation can’t be said';
+  if (negated) return 'a negation can’t be expressed';
   if (comparison.op === 'regex' && comparison.onlyRe2 !== undefined)
-    return `a regular expression with ${comparison.onlyRe2}, which Java reads in another way`;
-  if ('name' in subject && !isPlain(subject.name)) return 'a name with ${ or #{ in it, which Spring would put something else for';
+    return `a regular expression with ${comparison.onlyRe2}, which Java reads differently`;
+  if ('name' in subject && !isPlain(subject.name)) return 'a name with ${ or #{, which Spring would expand';
   switch (subject.kind) {
     case 'clientIp':
       return { name: 'RemoteAddr', args: { sources: comparison.op === 'in' ? comparison.values : [] } };
@@ -145,7 +145,7 @@ function predicate({ subject, comparison, negated }: Leaf): Part | string {
   }
 }
 
-/** A host, without a port behind it. */
+/** A comparison of a host without its port, as a regular expression. */
 function hostRegex(comparison: Exclude<Leaf['comparison'], { op: 'present' | 'regex' }>): string {
   if (comparison.op === 'prefix') return `${escapeRegex(comparison.value)}[^:]*`;
   return comparison.op === 'suffix' ? `[^:]*${escapeRegex(comparison.value)}` : wholeRegex(comparison);
@@ -160,7 +160,7 @@ function header(name: string, regexp: string): Part {
   return { name: 'Header', args: { header: name, regexp: plainRegex(regexp) } };
 }
 
-/** The names of its arguments have a prefix that the shortened form `Weight=group, weight` hides. */
+/** Its argument names have a prefix, which the short form `Weight=group, weight` hides. */
 function weightOf(group: string, weight: number): Part {
   return { name: 'Weight', args: { 'weight.group': group, 'weight.weight': weight } };
 }
@@ -182,7 +182,7 @@ function routeOf(plan: Plan, route: PlannedRoute, tag: Tag | undefined, id: stri
     if (plan.writtenEntries.length > 0) written.set('baggage', plan.writtenEntries.map(({ textOf }) => textOf(tag)).join(','));
     for (const { name, valueOf } of plan.writtenHeaders) {
       if (isPlain(valueOf(tag))) written.set(name, valueOf(tag));
-      else plan.gap(`the header ${name} is not written for ${tag}: Spring would put something else for ${JSON.stringify(valueOf(tag))}`);
+      else plan.gap(`the header ${name} is not written for ${tag}: Spring would expand ${JSON.stringify(valueOf(tag))}`);
     }
   }
   const upstream = route.upstreamOf(tag);

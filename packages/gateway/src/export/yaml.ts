@@ -1,10 +1,10 @@
-/** YAML by a library, whatever is in the texts. */
+/** Writes YAML with a library, for any texts. */
 
 type Yaml = typeof import('yaml');
 
 /**
- * Some documents, read as the same by YAML 1.1, which Envoy, Spring and Kubernetes go by: there `no`, `y` and `12:30` are no texts. The
- * library is loaded at the first one: the command's help does not need it.
+ * Documents that mean the same in YAML 1.1, which Envoy, Spring and Kubernetes use: there `no`, `y` and `12:30` are not strings. The
+ * library is loaded at the first use: the command's help does not need it.
  */
 export function toYaml(...documents: readonly object[]): string {
   const { stringify } = require('yaml') as Yaml;

@@ -1,12 +1,12 @@
-/** What becomes of the head of an instance's answer on its way to the client. */
+/** Converts the head of an instance's answer for the client. */
 import type { IncomingMessage } from 'node:http';
 import { endsHere, namedByConnection } from './header-names.js';
 import { MAX_HEADERS } from './request-framing.js';
 
-/** What an answer may not be; undefined where it may be passed on. */
+/** Why an answer may not be forwarded; undefined: it may. */
 export function answerProblem(answer: IncomingMessage): string | undefined {
   const { statusCode = 0, rawHeaders, httpVersionMajor } = answer;
-  if (httpVersionMajor !== 1) return 'its answer is no HTTP/1';
+  if (httpVersionMajor !== 1) return 'its answer is not HTTP/1';
   if (statusCode < 200 || statusCode > 599) return `its answer has the status ${statusCode}`;
   if (rawHeaders.length > MAX_HEADERS * 2) return `its answer has more than ${MAX_HEADERS} header lines`;
   let lengths = 0;
@@ -20,25 +20,25 @@ export function answerProblem(answer: IncomingMessage): string | undefined {
       coding = (rawHeaders[i + 1] as string).toLowerCase();
     }
   }
-  if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) return 'its answer says twice where its body ends';
+  if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0)) return 'its answer declares the end of its body twice';
   if (codings > 0 && coding !== 'chunked') return `its answer has the transfer coding ${JSON.stringify(coding)}`;
   return undefined;
 }
 
 const VISIBLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** The reason phrase, where it is one. */
+/** The reason phrase, if valid. */
 export function reasonOf({ statusMessage = '' }: IncomingMessage): string | undefined {
   return statusMessage !== '' && VISIBLE.test(statusMessage) ? statusMessage : undefined;
 }
 
-/** Whether an answer of this status has a body, and so may be chunked. */
+/** Whether an answer with this status has a body, and so may be chunked. */
 function mayBeChunked(answer: IncomingMessage, method: string): boolean {
   const { statusCode, headers } = answer;
   return method !== 'HEAD' && statusCode !== 204 && statusCode !== 304 && headers['content-length'] === undefined;
 }
 
-/** Header lines for a client of HTTP/1: name, value, name, value. `vary` is added to the answer's own. */
+/** Header lines for an HTTP/1 client: name, value, name, value. `vary` is added to the answer's own. */
 export function answerLines(answer: IncomingMessage, method: string, takesTrailers: boolean, vary: string | undefined): string[] {
   const named = namedByConnection(answer.headers.connection);
   const { rawHeaders } = answer;
@@ -55,7 +55,7 @@ export function answerLines(answer: IncomingMessage, method: string, takesTraile
   return lines;
 }
 
-/** The same for a client of HTTP/2. Of what may be there once only, the first counts. */
+/** The same for an HTTP/2 client. For headers allowed once, the first counts. */
 export function answerFields(answer: IncomingMessage, vary: string | undefined): Record<string, string | string[]> {
   const { headers } = answer;
   const named = namedByConnection(headers.connection);

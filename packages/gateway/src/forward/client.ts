@@ -1,18 +1,18 @@
-/** Who asked, and by what way. */
+/** The client of a request, and its connection. */
 import type { TrustTest } from '@lane/core/rules';
 import type { AnyRequest } from '../listen/listener.js';
 
-/** Who asked, as far as it is to be believed. */
+/** The client of a request, as far as trusted. */
 export interface Client {
   /** The other end of the connection. */
   readonly peer: string | undefined;
-  /** The address that asked: that of the peer, or what a trusted peer says. */
+  /** The client's address: the peer's, or the one that a trusted peer reports. */
   readonly ip: string | undefined;
   readonly trusted: boolean;
   readonly encrypted: boolean;
 }
 
-/** Tells who asked. Of a trusted peer's `X-Forwarded-For` the last address counts that is not a trusted one itself. */
+/** Finds the client. In a trusted peer's `X-Forwarded-For`, the last address that is not itself trusted counts. */
 export function clientOf(request: AnyRequest, trusts: TrustTest): Client {
   const peer = request.socket.remoteAddress;
   const trusted = trusts(peer);

@@ -1,10 +1,10 @@
-/** What is said of requests that fail: to the client what it may know, to the log all of it. */
+/** Reports failed requests: to the client what it may know, to the log everything. */
 import type { Log } from '@lane/core/model';
 import { addressOf, type Exchange } from '../exchange.js';
 import { InstanceTimeoutError } from './instance-connection.js';
 import type { Refusal } from './request-framing.js';
 
-/** Thrown by nobody: why an answer can't be passed on. */
+/** Why an answer can't be forwarded. */
 export class BadAnswerError extends Error {
   constructor(message: string) {
     super(message);
@@ -12,13 +12,21 @@ export class BadAnswerError extends Error {
   }
 }
 
-/** Tells the log why an instance failed, and makes what the client is told, without an address. */
+/** The status that counts for an instance that does not answer in time. */
+export const GATEWAY_TIMEOUT = 504;
+
+/** Whether the peer broke off the connection. Node reports the same for a request that we end, so call this only while it is in flight. */
+export function isBrokenOff({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+/** Logs why an instance failed, and returns the client's message, without an address. */
 export function failureOf(exchange: Exchange, error: unknown, log: Log): Refusal {
   const { message, code } = error as NodeJS.ErrnoException;
   const { target, instance, requestId } = exchange;
   const service = target?.key.name ?? '?';
-  // No fault of an instance, and told by each request's entry of the access log.
-  if (code === 'ELANE_BUSY') return { status: 503, message: `${service} has as many requests under way as it may: try again later` };
+  // Not the instance's fault, and the access log has it for each request: no line of its own.
+  if (code === 'ELANE_BUSY') return { status: 503, message: `${service} has reached its limit of concurrent requests: try again later` };
   exchange.problem = `${service} at ${instance === undefined ? '?' : addressOf(instance)} did not answer: ${message}`;
   log.warn(`${service} at ${instance === undefined ? '?' : addressOf(instance)} did not answer`, { error: message, request: requestId });
   if (error instanceof InstanceTimeoutError) return { status: 504, message: `${service} did not answer: ${message}` };

@@ -1,7 +1,7 @@
-/** Headers as a flat list, name and value by turns, as Node reads and writes them: order, case and repetition stay. */
+/** Headers as a flat list of alternating names and values, as in Node: keeps order, case and repetition. */
 import type { OutboundHeaders } from '@lane/core/model';
 
-/** A list that is put together, looked into, and handed to Node. */
+/** A list to build, read, and pass to Node. */
 export class HeaderLines implements OutboundHeaders {
   /** Name, value, name, value. */
   readonly flat: string[] = [];

@@ -1,6 +1,6 @@
-/** Which headers end at the gateway, and which none may touch. */
+/** Which headers end at the gateway, and which must pass. */
 
-/** Headers that belong to one connection (RFC 9110, 7.6.1), and those of framing, which each side gets anew. */
+/** Headers of one connection (RFC 9110, 7.6.1), and framing headers, which each side gets anew. */
 const OF_CONNECTION: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
@@ -12,7 +12,7 @@ const OF_CONNECTION: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
-/** What `Connection` may name all the same: a message without these would be another one. */
+/** Headers that pass even if `Connection` names them: without them it would be another message. */
 const NEVER_OF_CONNECTION: ReadonlySet<string> = new Set([
   'content-length',
   'host',
@@ -28,7 +28,7 @@ const NEVER_OF_CONNECTION: ReadonlySet<string> = new Set([
   'baggage',
 ]);
 
-/** What a trailer must not say (RFC 9110, 6.5.1): framing, routing, authentication, and what tells how the message is to be taken. */
+/** Headers that must not be trailers (RFC 9110, 6.5.1): framing, routing, authentication, and processing of the message. */
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   ...OF_CONNECTION,
   ...NEVER_OF_CONNECTION,
@@ -50,7 +50,7 @@ export function endsHere(name: string, named: ReadonlySet<string> | undefined): 
   return OF_CONNECTION.has(name) || (named !== undefined && named.has(name));
 }
 
-/** The headers that `Connection` names, in lower case; undefined where there are none besides `keep-alive`, `close` and `upgrade`. */
+/** The headers that `Connection` names, in lower case; undefined if there are none besides `keep-alive`, `close` and `upgrade`. */
 export function namedByConnection(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
   const named = new Set<string>();
@@ -61,7 +61,7 @@ export function namedByConnection(connection: string | undefined): ReadonlySet<s
   return named;
 }
 
-/** Trailers that may be passed on: name, value, name, value. `isOurs` tells further headers that may not, by lower-case name. */
+/** Trailers that may be forwarded: name, value, name, value. `isOurs` excludes further headers, by lower-case name. */
 export function trailersOf(rawTrailers: readonly string[], isOurs: (name: string) => boolean): Array<[name: string, value: string]> {
   const kept: Array<[string, string]> = [];
   for (let i = 0; i + 1 < rawTrailers.length; i += 2) {

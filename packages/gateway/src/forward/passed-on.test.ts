@@ -11,9 +11,11 @@ useNacos();
 interface Asked {
   readonly method?: string;
   readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly trailers?: Readonly<Record<string, string>>;
 }
 interface Answer {
+  readonly status: unknown;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly trailers: IncomingHttpHeaders;
@@ -28,8 +30,8 @@ async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
   return text;
 }
 
-const overHttp1: Ask = async (gateway, { method = 'GET', path = '/', trailers }) => {
-  const request = http.request({ host: '127.0.0.1', port: gateway.port, method, path, agent: false });
+const overHttp1: Ask = async (gateway, { method = 'GET', path = '/', headers = {}, trailers }) => {
+  const request = http.request({ host: '127.0.0.1', port: gateway.port, method, path, headers, agent: false });
   const early: Array<[number, unknown]> = [];
   request.on('information', ({ statusCode, headers }) => early.push([statusCode, headers['link']]));
   if (trailers !== undefined) {
@@ -39,23 +41,23 @@ const overHttp1: Ask = async (gateway, { method = 'GET', path = '/', trailers })
   }
   request.end();
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
-  return { headers: response.headers, body: await textOf(response), trailers: response.trailers, early };
+  return { status: response.statusCode, headers: response.headers, body: await textOf(response), trailers: response.trailers, early };
 };
 
-const overHttp2: Ask = async (gateway, { method = 'GET', path = '/', trailers }) => {
+const overHttp2: Ask = async (gateway, { method = 'GET', path = '/', headers: given = {}, trailers }) => {
   const session = http2.connect(`http://127.0.0.1:${gateway.port}`);
   onTestFinished(() => session.destroy());
-  const head: OutgoingHttpHeaders = { ':method': method, ':path': path };
+  const head: OutgoingHttpHeaders = { ...given, ':method': method, ':path': path };
   const stream = session.request(head, { endStream: trailers === undefined, waitForTrailers: trailers !== undefined });
   const early: Array<[number, unknown]> = [];
   let heard: IncomingHttpHeaders = {};
   stream.on('headers', (headers) => early.push([headers[':status'] as number, headers['link']]));
-  stream.on('trailers', (given: IncomingHttpHeaders) => (heard = given));
+  stream.on('trailers', (came: IncomingHttpHeaders) => (heard = came));
   stream.on('wantTrailers', () => stream.sendTrailers(trailers ?? {}));
   if (trailers !== undefined) stream.end('body');
   const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders];
   const body = await textOf(stream);
-  return { headers, body, trailers: heard, early };
+  return { status: headers[':status'], headers, body, trailers: heard, early };
 };
 
 describe.each([
@@ -68,7 +70,7 @@ describe.each([
     return startReadyGateway({ routes: [{ host: '*', service }] });
   }
 
-  test('trailers of a request arrive, those that would route it or frame it do not', async () => {
+  test('trailers of a request arrive, except those for routing or framing', async () => {
     const gateway = await answering((request, response) => {
       request.resume().on('end', () => response.end(JSON.stringify(request.trailers)));
     });
@@ -95,12 +97,25 @@ describe.each([
     expect(early.map(([status, link]) => [status, String(link)])).toEqual([[103, '</a.css>; rel=preload, </b.js>; rel=preload']]);
   });
 
-  test('OPTIONS * is about the instance as a whole', async () => {
+  test('OPTIONS * reaches the instance as such', async () => {
     const gateway = await answering((request, response) => response.end(`${request.method} ${request.url}`));
     expect((await ask(gateway, { method: 'OPTIONS', path: '*' })).body).toBe('OPTIONS *');
   });
 
-  test('headers that the Connection of an answer names end here, but for those without which it would be another answer', async () => {
+  test.each([
+    ['OPTIONS', '2', [200, 'OPTIONS 1']],
+    ['OPTIONS', '0', [200, 'the request ends at the gateway (Max-Forwards: 0)\n']],
+    ['TRACE', '3', [200, 'TRACE 2']],
+    ['TRACE', '0', [405, 'the request ends at the gateway (Max-Forwards: 0)\n']],
+    ['OPTIONS', 'many', [200, 'OPTIONS many']],
+    ['GET', '0', [200, 'GET 0']],
+  ] as const)('%s with Max-Forwards: %s', async (method, forwards, expected) => {
+    const gateway = await answering((request, response) => response.end(`${request.method} ${request.headers['max-forwards']}`));
+    const { status, body } = await ask(gateway, { method, headers: { 'max-forwards': forwards } });
+    expect([status, body]).toEqual(expected);
+  });
+
+  test("headers named in an answer's Connection end here, except those that determine the answer", async () => {
     const gateway = await answering((_request, response) => {
       response.setHeader('connection', 'X-Hop, x-other , Content-Type, Set-Cookie, Vary');
       response.setHeader('keep-alive', 'timeout=9');

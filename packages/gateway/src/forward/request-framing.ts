@@ -1,12 +1,12 @@
 /**
- * What a request is before anybody asks where it goes: its target, its host, and where its body ends. All of it is decided by what Node's
- * parser has taken, of all header lines there were. What can be read in two ways is refused: the instance might take the other one.
+ * A request before routing: its target, its host, and the end of its body. Everything follows from what Node's
+ * parser has accepted, from all header lines. Ambiguous requests are refused: the instance might read them differently.
  */
 import { Http2ServerRequest } from 'node:http2';
 import { normalizePath } from '../decide/request-path.js';
 import type { AnyRequest } from '../listen/listener.js';
 
-/** Header lines a message may have, either way: Envoy, Apache and Tomcat take 100, HAProxy 101, Node 1,000, of which it drops the rest without a word. */
+/** Header lines of a message, in both directions: Envoy, Apache and Tomcat accept 100, HAProxy 101, Node 1,000, and it silently drops the rest. */
 export const MAX_HEADERS = 256;
 
 /** An answer by the gateway itself. */
@@ -18,32 +18,32 @@ export interface Refusal {
 /** How a body is delimited. `none` is also a length of 0. */
 export type BodyFraming = 'none' | 'length' | 'chunked';
 
-/** A request's head as it is understood. */
+/** A parsed request head. */
 export interface RequestHead {
-  /** Why it goes no further. */
+  /** Why it is refused. */
   readonly refusal: Refusal | undefined;
   /** Host and port; undefined in HTTP/1.0 without `Host`. */
   readonly authority: string | undefined;
-  /** The target as the instance gets it: in origin form, or `*`. */
+  /** The target for the instance: in origin form, or `*`. */
   readonly target: string;
-  /** Path in its normal form, and query: what routes and rules see. */
+  /** Normalized path and query, for routes and rules. */
   readonly matched: string;
   readonly body: BodyFraming;
-  /** Bytes of the body, where `body` is `length`. */
+  /** Bytes of the body, if `body` is `length`. */
   readonly length: string | undefined;
 }
 
-/** Whether it came by HTTP/2: by what it is, since a text of HTTP/1 may say `HTTP/2.0`. */
+/** Whether it came over HTTP/2: by its class, because an HTTP/1 message may say `HTTP/2.0`. */
 export function isHttp2(request: AnyRequest): request is Http2ServerRequest {
   return request instanceof Http2ServerRequest;
 }
 
-/** A registered name or address, and a port (RFC 3986, 3.2.2), without user, escapes and what no host name has. */
+/** A registered name or address, and a port (RFC 3986, 3.2.2), without user, escapes and characters that no host name has. */
 const AUTHORITY = /^(?:\[[\da-f:.]{2,45}\]|[\w.~-]{1,255})(?::(\d{0,5}))?$/i;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/is;
 const DIGITS = /^\d{1,15}$/;
 
-/** Whether a text may stand in `Host`. */
+/** Whether a text is a valid `Host`. */
 export function isAuthority(text: string): boolean {
   const match = AUTHORITY.exec(text);
   return match !== null && Number(match[1] ?? 0) <= 65_535;
@@ -54,15 +54,15 @@ export function readHead(request: AnyRequest): RequestHead {
   const url = request.url ?? '/';
   const framing = isHttp2(request) ? http2Framing(request) : http1Framing(request);
   const head = { ...readTarget(url, request.method ?? 'GET'), ...framing };
-  // A host in the target goes before the header (RFC 9112, 3.2.2).
+  // A host in the target takes precedence over the header (RFC 9112, 3.2.2).
   const absolute = url.startsWith('/') ? null : ABSOLUTE.exec(url);
   if (absolute !== null) head.authority = absolute[1] as string;
   const { authority } = head;
   let { refusal } = head;
-  if (refusal === undefined && head.target === '') refusal = { status: 400, message: 'the target of the request is none' };
-  if (refusal === undefined && url.includes('#')) refusal = { status: 400, message: 'a fragment (#) is no part of a request' };
+  if (refusal === undefined && head.target === '') refusal = { status: 400, message: 'the request target is not valid' };
+  if (refusal === undefined && url.includes('#')) refusal = { status: 400, message: 'a request target must not contain a fragment (#)' };
   if (refusal === undefined && authority !== undefined && !isAuthority(authority))
-    refusal = { status: 400, message: 'the host of the request is none' };
+    refusal = { status: 400, message: 'the host of the request is not valid' };
   return { ...head, refusal };
 }
 
@@ -71,7 +71,7 @@ function readTarget(url: string, method: string): { target: string; matched: str
   if (!url.startsWith('/') && url !== '*') {
     const rest = ABSOLUTE.exec(url)?.[2];
     if (rest === undefined) return { target: '', matched: '/' };
-    // Of the server as a whole (RFC 9112, 3.2.4).
+    // For the server as a whole (RFC 9112, 3.2.4).
     if (rest === '' && method === 'OPTIONS') target = '*';
     else target = rest.startsWith('/') ? rest : `/${rest}`;
   }
@@ -93,7 +93,7 @@ const refused = (status: number, message: string): Framing => ({
 
 function http1Framing(request: AnyRequest): Framing {
   const { rawHeaders, httpVersionMajor, httpVersionMinor } = request;
-  if (httpVersionMajor !== 1) return refused(505, 'this is no version of HTTP that is spoken here');
+  if (httpVersionMajor !== 1) return refused(505, 'this version of HTTP is not supported');
   if (rawHeaders.length > MAX_HEADERS * 2) return refused(431, `more than ${MAX_HEADERS} header lines`);
   let host: string | undefined;
   let length: string | undefined;
@@ -116,15 +116,15 @@ function http1Framing(request: AnyRequest): Framing {
     }
   }
   if (host === undefined && httpVersionMinor > 0) return refused(400, 'the request has no Host');
-  if (length !== undefined && coding !== undefined) return refused(400, 'Content-Length and Transfer-Encoding exclude each other');
-  if (length !== undefined && !DIGITS.test(length)) return refused(400, 'Content-Length is no number');
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return refused(501, 'the only Transfer-Encoding taken is chunked');
+  if (length !== undefined && coding !== undefined) return refused(400, 'Content-Length and Transfer-Encoding must not be used together');
+  if (length !== undefined && !DIGITS.test(length)) return refused(400, 'Content-Length is not a number');
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return refused(501, 'the only supported Transfer-Encoding is chunked');
   if (coding !== undefined && httpVersionMinor === 0) return refused(400, 'HTTP/1.0 has no Transfer-Encoding');
   const body = coding !== undefined ? 'chunked' : length === undefined || Number(length) === 0 ? 'none' : 'length';
   return { refusal: undefined, authority: host, body, length };
 }
 
-/** nghttp2 has seen to the rest: one length, and as many bytes as it says; no Transfer-Encoding; pseudo headers once and first. */
+/** nghttp2 has checked the rest: one length with that many bytes; no Transfer-Encoding; pseudo headers once and first. */
 function http2Framing(request: Http2ServerRequest): Framing {
   const { headers, rawHeaders, stream } = request;
   if (rawHeaders.length > (MAX_HEADERS + 4) * 2) return refused(431, `more than ${MAX_HEADERS} header lines`);
@@ -133,7 +133,14 @@ function http2Framing(request: Http2ServerRequest): Framing {
   const { ':authority': authority, host, 'content-length': length } = headers;
   if (hosts > 1 || (authority !== undefined && host !== undefined && authority.toLowerCase() !== host.toLowerCase()))
     return refused(400, 'the request names two hosts');
-  if (length !== undefined && !DIGITS.test(length)) return refused(400, 'content-length is no number');
+  if (length !== undefined && !DIGITS.test(length)) return refused(400, 'content-length is not a number');
   const isEmpty = (stream as { endAfterHeaders?: boolean }).endAfterHeaders === true || length === '0';
   return { refusal: undefined, authority: authority ?? host, body: isEmpty ? 'none' : length === undefined ? 'chunked' : 'length', length };
+}
+
+/** How many proxies a TRACE or OPTIONS may still pass (RFC 9110, 7.6.2); undefined: no limit, or another method. */
+export function forwardsLeft({ method, headers }: AnyRequest): number | undefined {
+  if (method !== 'OPTIONS' && method !== 'TRACE') return undefined;
+  const given = headers['max-forwards'];
+  return typeof given === 'string' && /^\d{1,9}$/.test(given) ? Number(given) : undefined;
 }

@@ -1,7 +1,8 @@
-/** What becomes of a request's head on its way to the instance. */
+/** Converts a request's head for the instance. */
 import {
   BAGGAGE_HEADER,
   createTagCodec,
+  DEFAULT_BAGGAGE_KEY,
   everyFormat,
   removeTag,
   writeLane,
@@ -12,15 +13,15 @@ import {
 import type { Client } from './client.js';
 import { HeaderLines } from './header-lines.js';
 import { endsHere, namedByConnection } from './header-names.js';
-import type { RequestHead } from './request-framing.js';
+import { forwardsLeft, type RequestHead } from './request-framing.js';
 import type { AnyRequest } from '../listen/listener.js';
 
-/** Besides those of the connection: what the gateway has answered, or says anew. */
+/** Besides those of the connection: headers that the gateway has handled, or rewrites. */
 const SAID_ANEW: ReadonlySet<string> = new Set(['host', 'content-length', 'expect', 'proxy-authorization', 'x-request-id']);
-/** What tells instances who asked, for what, and by what way, besides `x-forwarded-*`: believed of trusted peers alone. */
+/** Headers about the client, its target and its connection, besides `x-forwarded-*`: accepted from trusted peers only. */
 const TELLS_OF_CLIENT: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 'x-original-url', 'x-rewrite-url']);
 
-/** What {@link createRequestHeads} makes heads of. */
+/** Input of {@link createRequestHeads}. */
 export interface OutboundHead {
   readonly request: AnyRequest;
   readonly head: RequestHead;
@@ -28,34 +29,38 @@ export interface OutboundHead {
   readonly requestId: string;
   /** The lane that is sent on; undefined: what a trusted client said of it. */
   readonly lane: LaneContext | undefined;
-  /** Stands for the host where the client named none (HTTP/1.0). */
+  /** The called service. */
+  readonly service: string;
+  /** Replaces the host if the client named none (HTTP/1.0). */
   readonly fallbackHost: string;
-  /** The protocol that is switched to; undefined: none. */
+  /** The protocol to switch to; undefined: none. */
   readonly upgrade?: string | undefined;
 }
 
-/** Makes heads, and knows the names of lane headers. */
+/** Creates heads, and knows the names of lane headers. */
 export interface RequestHeads {
   /** Header lines for an instance: name, value, name, value. */
   linesFor(outbound: OutboundHead): string[];
-  /** Whether a header says something that only the gateway, or a trusted peer, may say. Lower case. */
+  /** Whether only the gateway, or a trusted peer, may set a header. Lower case. */
   isGuarded(name: string): boolean;
 }
 
-/** Makes the function that puts a request's headers right. */
+/** Creates the function that rewrites a request's headers. */
 export function createRequestHeads(
   codec: TagCodec,
   { formats, baggageKey }: { readonly formats?: readonly FormatName[] | undefined; readonly baggageKey?: string | undefined } = {},
 ): RequestHeads {
   // In every known format: an instance may read another one than we write.
   const every = createTagCodec({ formats: everyFormat(formats), ...(baggageKey === undefined ? {} : { baggageKey }) });
+  // By the default key, too, for the same reason.
+  const taken = baggageKey === undefined || baggageKey === DEFAULT_BAGGAGE_KEY ? [every] : [every, createTagCodec({ formats: ['baggage'] })];
   const ofLanes = new Set([...every.ownHeaders, ...codec.ownHeaders, BAGGAGE_HEADER]);
   const ofLanesInDashes = new Set([...ofLanes].map(inDashes));
   const isOneOfThem = (name: string): boolean =>
     name.startsWith('x-forwarded-') || TELLS_OF_CLIENT.has(name) || SAID_ANEW.has(name) || ofLanes.has(name);
   const isGuarded = (name: string): boolean => isOneOfThem(name) || isSecondSpelling(name);
 
-  /** Servers of the CGI family take `_` for `-`: another name, and the same to them as one that is looked after here. */
+  /** CGI-like servers map `-` to `_`, so a header with `_` means the same to them as a protected one. */
   function isSecondSpelling(name: string): boolean {
     // A header of lanes may itself have `_` in its name.
     if (ofLanes.has(name)) return false;
@@ -63,7 +68,7 @@ export function createRequestHeads(
     return ofLanesInDashes.has(dashed) || (dashed !== name && (isOneOfThem(dashed) || endsHere(dashed, undefined)));
   }
 
-  function linesFor({ request, head, client, requestId, lane, fallbackHost, upgrade }: OutboundHead): string[] {
+  function linesFor({ request, head, client, requestId, lane, service, fallbackHost, upgrade }: OutboundHead): string[] {
     const lines = new HeaderLines();
     const host = head.authority ?? fallbackHost;
     lines.add('Host', host, 'host');
@@ -77,9 +82,11 @@ export function createRequestHeads(
       if (isSecondSpelling(lower)) continue;
       lines.add(name, rawHeaders[i + 1] as string, lower);
     }
+    const forwards = forwardsLeft(request);
+    if (forwards !== undefined) lines.set('max-forwards', String(forwards - 1));
     tellClient(lines, client, host);
-    if (lane !== undefined || !client.trusted) removeTag(every, lines);
-    if (lane !== undefined) writeLane(lane, codec, lines);
+    if (lane !== undefined || !client.trusted) for (const one of taken) removeTag(one, lines);
+    if (lane !== undefined) writeLane(lane, codec, lines, service);
     lines.add('X-Request-Id', requestId, 'x-request-id');
     if (upgrade !== undefined) {
       lines.add('Connection', 'Upgrade', 'connection');
@@ -94,7 +101,7 @@ function inDashes(name: string): string {
   return name.includes('_') ? name.replaceAll('_', '-') : name;
 }
 
-/** The framing that Node has parsed. A body that nothing tells of would be read as the next request: HTTP/2 needs no such header, HTTP/1.1 does. */
+/** The framing that Node has parsed. An unannounced body would be read as the next request: HTTP/2 needs no such header, HTTP/1.1 does. */
 function addFraming(lines: HeaderLines, request: AnyRequest, { body, length }: RequestHead): void {
   if (body === 'chunked') {
     lines.add('Transfer-Encoding', 'chunked', 'transfer-encoding');
@@ -104,10 +111,10 @@ function addFraming(lines: HeaderLines, request: AnyRequest, { body, length }: R
   else if (length !== undefined || !WITHOUT_BODY.has(request.method ?? 'GET')) lines.add('Content-Length', '0', 'content-length');
 }
 
-/** Methods whose requests need not say that they have no body. */
+/** Methods that need no header to say that there is no body. */
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
-/** Tells the instance who asked. What an untrusted client says of that has been taken away, what a trusted one says is continued. */
+/** Tells the instance about the client. An untrusted client's claims have been removed, a trusted one's are extended. */
 function tellClient(lines: HeaderLines, { peer = 'unknown', trusted, encrypted }: Client, host: string): void {
   const told = trusted ? lines.get('x-forwarded-for') : undefined;
   lines.set('x-forwarded-for', told === undefined ? peer : `${String(told)}, ${peer}`);

@@ -1,7 +1,7 @@
 /**
- * Canary Ingresses, as the nginx, ALB and Higress controllers have them: another Ingress of the same host and path, which takes the
- * requests that its annotations name. A header goes before a cookie, and a cookie before a share, each asked only where the one before
- * says neither yes nor no.
+ * Canary Ingresses of the nginx, ALB and Higress controllers: another Ingress of the same host and path, which takes the
+ * requests that its annotations name. A header goes before a cookie, and a cookie before a share; each counts only if the one before
+ * decides nothing.
  *
  * Sources: ingress-nginx, docs/user-guide/nginx-configuration/annotations.md; Alibaba Cloud, "Advanced ALB Ingress settings".
  */
@@ -20,11 +20,11 @@ const UNDERSTOOD = [
   'canary-weight-total',
 ];
 
-/** What the annotations of an Ingress say. */
+/** An Ingress's parsed annotations. */
 export interface Annotations {
-  /** The rules of a canary; undefined: it is none. */
+  /** The rules of a canary; undefined: not a canary. */
   readonly canary: readonly EntryRule[] | undefined;
-  /** Names of those that are not understood, though they are for a controller. */
+  /** Names of unknown annotations for a controller. */
   readonly ignored: readonly string[];
 }
 

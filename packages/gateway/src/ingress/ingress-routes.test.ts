@@ -57,13 +57,13 @@ describe('the manifest of the scenario', () => {
         [
           'www.aliyundoc.com',
           undefined,
-          'Ingress cafe-ingress names Service spring-clud-a-base, which is not there: did you mean spring-cloud-a-base?',
+          'Ingress cafe-ingress names Service spring-clud-a-base, which is not in the given files: did you mean spring-cloud-a-base?',
           16,
         ],
         [
           'www.example.com',
           undefined,
-          'Ingress cafe-ingress names Service spring-clud-a-base-gray, which is not there: did you mean spring-cloud-a-gray?',
+          'Ingress cafe-ingress names Service spring-clud-a-base-gray, which is not in the given files: did you mean spring-cloud-a-gray?',
           26,
         ],
       ],
@@ -71,32 +71,37 @@ describe('the manifest of the scenario', () => {
     [
       'gray-ingress-v1beta1.yaml',
       [
-        ['www.aliyundoc.com', undefined, 'Ingress demo names Service spring-clud-a-base, which is not there: did you mean spring-cloud-a-base?', 15],
+        [
+          'www.aliyundoc.com',
+          undefined,
+          'Ingress demo names Service spring-clud-a-base, which is not in the given files: did you mean spring-cloud-a-base?',
+          15,
+        ],
         ['www.example.com', 'spring-cloud-a:gray', undefined, undefined],
       ],
     ],
-  ] as const)('as it is, in %s: each wrong name is told with file, line and the nearest right one', (name, expected) => {
+  ] as const)('unchanged, in %s: reports each wrong name with file, line and the nearest right one', (name, expected) => {
     const { routes, problems } = ingressRoutes([scenario(name), ...files]);
     const table = compileRoutes(routes);
     for (const [host, leadsTo, problem, line] of expected) {
       if (leadsTo !== undefined) expect(serving(routes, host, '/a')).toBe(leadsTo);
       else {
         expect(findRoute(table, host, '/a')?.problem).toContain(problem);
-        expect(told(problems)).toContainEqual(expect.stringContaining(`${name}:${line}: error: ${problem} Mend the name, or start with --mend`));
+        expect(told(problems)).toContainEqual(expect.stringContaining(`${name}:${line}: error: ${problem} Correct the name, or start with --mend`));
       }
     }
     expect(findRoute(table, 'aliyundoc.base.com', '/a')).toBeUndefined();
   });
 
-  test.each(['gray-ingress.yaml', 'gray-ingress-v1beta1.yaml'])('mended, %s leads to base and gray', (name) => {
+  test.each(['gray-ingress.yaml', 'gray-ingress-v1beta1.yaml'])('corrected, %s leads to base and gray', (name) => {
     const { routes, problems } = ingressRoutes([scenario(name), ...files], { mend: true });
     expect(serving(routes, 'www.aliyundoc.com', '/a')).toBe('spring-cloud-a');
     expect(serving(routes, 'www.example.com', '/a')).toBe('spring-cloud-a:gray');
     expect(problems.every(({ severity }) => severity === 'warning')).toBe(true);
   });
 
-  test('without the file of its Services, or of its Deployments, says which to give', () => {
-    expect(told(ingressRoutes([scenario('gray-ingress.yaml')]).problems)[0]).toContain('give the file that has its Services by another --ingress');
+  test('without the file of its Services or Deployments, says which to pass', () => {
+    expect(told(ingressRoutes([scenario('gray-ingress.yaml')]).problems)[0]).toContain('pass the file that has its Services with another --ingress');
     const { routes, problems } = ingressRoutes([scenario('gray-ingress-v1beta1.yaml'), scenario('services.yaml')], { mend: true });
     expect(told(problems)).toContainEqual(
       expect.stringContaining(
@@ -143,14 +148,14 @@ describe('hosts and paths', () => {
     expect(serving(routes, host, path)).toBe(expected);
   });
 
-  test('without a default backend, what matches nothing has no route', () => {
+  test('without a default backend, requests that match nothing have no route', () => {
     const text = ingress(
       '  rules: [{ host: a, http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: s, port: { number: 80 } } } }] } }]\n',
     );
     expect(serving(routesOf(text + service('s')), 'b')).toBeUndefined();
   });
 
-  test('the default backend of v1beta1 is one, too', () => {
+  test('the default backend of v1beta1 works too', () => {
     const text = `apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: { name: old }\nspec: { backend: { serviceName: s, servicePort: http } }\n`;
     expect(serving(routesOf(text + service('s')), 'anything', '/x')).toBe('s');
   });
@@ -187,19 +192,19 @@ describe('a canary', () => {
     }
   });
 
-  test('of nothing, and annotations that are not understood, are told', () => {
+  test('of nothing, and unknown annotations, are reported', () => {
     const text =
       ingress(rule('s'), '  annotations: { nginx.ingress.kubernetes.io/canary: "true", nginx.ingress.kubernetes.io/rewrite-target: / }\n') +
       service('s');
     const { problems } = ingressRoutes([{ name: 'x.yaml', text }]);
     expect(told(problems)).toEqual([
-      'x.yaml:6: note: Ingress main: ignored are the annotations nginx.ingress.kubernetes.io/rewrite-target',
-      expect.stringMatching(/^x\.yaml:\d+: warning: Ingress main is the canary of none: no other Ingress has host a and path \/$/),
+      'x.yaml:6: note: Ingress main: annotations ignored: nginx.ingress.kubernetes.io/rewrite-target',
+      expect.stringMatching(/^x\.yaml:\d+: warning: Ingress main is a canary of nothing: no other Ingress has host a and path \/$/),
     ]);
   });
 });
 
-describe('what is wrong', () => {
+describe('problems', () => {
   const to = (name: string): string =>
     ingress(`  rules: [{ http: { paths: [{ backend: { service: { name: ${name}, port: { number: 81 } } } }] } }]\n`);
   const workload = (name: string, labels: string, env = ''): string => `---
@@ -215,7 +220,7 @@ spec: { template: { metadata: { labels: { app: x, ${labels} } }, spec: { contain
     [
       'a List that has none',
       'kind: List\nitems: 5\n---\nkind: List\nitems: { a: 1 }\n---\nkind: List\nitems: [null, 3]\n',
-      /error: is not taken: the items of a List must be a list/,
+      /error: is not valid: the items of a List must be a list/,
     ],
     ['no Ingress', service('s'), /error: there is no Ingress in these files/],
     ['a port', to('s') + service('s'), /warning: Service s has no port 81: it has 80, http/],
@@ -227,23 +232,23 @@ spec: { template: { metadata: { labels: { app: x, ${labels} } }, spec: { contain
     [
       'several lanes',
       to('s') + selecting + workload('a', 'lane.dev/service: a') + workload('b', 'lane.dev/service: a', '{ name: LANE_TAG, value: gray }'),
-      /warning: Service s selects pods of several lanes \(base, gray\): taken for base/,
+      /warning: Service s selects pods of several lanes \(base, gray\): treated as base/,
     ],
     [
       'pods without a name',
       to('s') + selecting + workload('a', 'b: c'),
-      /warning: Deployment a does not say which service it is: taken for a; label its pods/,
+      /warning: Deployment a does not name its service: assuming a. Label its pods/,
     ],
     [
       'another namespace',
       to('s') + service('s').replace('name: s\n', 'name: s\n  namespace: other\n'),
-      /error: Ingress main names Service s, which is not there/,
+      /error: Ingress main names Service s, which is not in the given files/,
     ],
-  ])('%s is told', (_what, text, message) => {
+  ])('reports %s', (_what, text, message) => {
     expect(told(ingressRoutes([{ name: 'x.yaml', text }]).problems).join('\n')).toMatch(message);
   });
 
-  test('a List of objects is as good as documents', () => {
+  test('a List of objects works like separate documents', () => {
     const list = `apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: Service\n    metadata: { name: s, labels: { lane.dev/service: s } }\n`;
     const text = ingress('  defaultBackend: { service: { name: s, port: { number: 80 } } }\n');
     expect(serving(routesOf(`${list}${text}`), 'x')).toBe('s');

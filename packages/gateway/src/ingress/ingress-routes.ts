@@ -1,6 +1,6 @@
 /**
- * Routes from Kubernetes manifests: an Ingress names Services, a Service selects pods, and the labels of the pods say which service of
- * the registry they are, and in which lane. Ports and addresses are the registry's business.
+ * Routes from Kubernetes manifests: an Ingress names Services, a Service selects pods, and the pods' labels name their service in
+ * the registry and their lane. Ports and addresses come from the registry.
  */
 import { isTag, nearest } from '@lane/core/model';
 import type { Canary, GatewayRoute, RouteTarget } from '../decide/routes.js';
@@ -9,23 +9,23 @@ import { readManifests, type KubernetesObject, type ManifestFile, type ManifestP
 
 /** Options of {@link ingressRoutes}. */
 export interface IngressOptions {
-  /** Whether a Service that is not there is taken for the one of the nearest name. Default: its routes answer 503. */
+  /** Whether a missing Service is replaced by the one with the nearest name. Default: its routes answer 503. */
   readonly mend?: boolean;
 }
 
-/** What the manifests say. */
+/** The result of reading manifests. */
 export interface IngressRoutes {
   readonly routes: readonly GatewayRoute[];
   readonly problems: readonly ManifestProblem[];
 }
 
-/** Labels of pods and Services that name the service of the registry, ours first. */
+/** Labels of pods and Services with the name in the registry, ours first. */
 const SERVICE_LABELS = ['lane.dev/service', 'msePilotCreateAppName'];
-/** Labels of pods, and variables of their containers, that name the lane. */
+/** Pod labels, and variables of their containers, with the lane. */
 const TAG_LABELS = ['lane.dev/tag', 'alicloud.service.tag'];
 const TAG_VARIABLES = ['LANE_TAG', 'alicloud.service.tag', 'MSE_ALICLOUD_SERVICE_TAG'];
 
-/** Where the labels of the pods are. */
+/** Path of the pods' labels. */
 const POD_TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   Deployment: ['spec', 'template'],
   StatefulSet: ['spec', 'template'],
@@ -35,7 +35,7 @@ const POD_TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   Pod: [],
 };
 
-/** Reads routes out of manifests: Ingresses, the Services they name, and the workloads that those select. Never throws. */
+/** Reads routes from manifests: Ingresses, the Services they name, and the workloads that those select. Never throws. */
 export function ingressRoutes(files: readonly ManifestFile[], options: IngressOptions = {}): IngressRoutes {
   const { objects, problems } = readManifests(files);
   const ingresses = objects.filter(({ kind, apiVersion }) => kind === 'Ingress' && /^(?:networking\.k8s\.io|extensions)\//.test(apiVersion));
@@ -52,14 +52,14 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
     const { canary, ignored } = readAnnotations(ingress.map('metadata', 'annotations'));
     if (ignored.length > 0) {
       const line = ingress.line('metadata', 'annotations');
-      report('note', ingress, line, `Ingress ${ingress.name}: ignored are the annotations ${ignored.join(', ')}`);
+      report('note', ingress, line, `Ingress ${ingress.name}: annotations ignored: ${ignored.join(', ')}`);
     }
     if (ingress.count('spec', 'tls') > 0)
       report(
         'note',
         ingress,
         ingress.line('spec', 'tls'),
-        `Ingress ${ingress.name}: tls is ignored; give the certificate by --tls-cert and --tls-key`,
+        `Ingress ${ingress.name}: tls is ignored; pass the certificate with --tls-cert and --tls-key`,
       );
     const add = (route: Omit<GatewayRoute, 'service'>, path: ReadonlyArray<string | number>): void => {
       const target = backendOf(ingress, path);
@@ -87,7 +87,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
         'warning',
         ingress,
         line,
-        `Ingress ${ingress.name} is the canary of none: no other Ingress has host ${route.host} and path ${route.path ?? '/'}`,
+        `Ingress ${ingress.name} is a canary of nothing: no other Ingress has host ${route.host} and path ${route.path ?? '/'}`,
       );
       continue;
     }
@@ -105,26 +105,26 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
     const path = ingress.text(...at, 'path') ?? '/';
     const type = ingress.text(...at, 'pathType') ?? 'ImplementationSpecific';
     if (type === 'Exact') return { path, pathType: 'exact' };
-    // Controllers differ in what ImplementationSpecific is; most take it for a prefix, some with a star at its end.
+    // Controllers differ in ImplementationSpecific; for most it is a prefix, for some with a final star.
     if (type === 'Prefix' || type === 'ImplementationSpecific')
       return { path: type === 'Prefix' ? path : path.replace(/\/?\*$/, ''), pathType: 'prefix' };
     report(
       'warning',
       ingress,
       ingress.line(...at, 'pathType'),
-      `pathType ${type} is none: taken for Prefix; accepted are Prefix, Exact, ImplementationSpecific`,
+      `pathType ${type} is unknown and treated as Prefix: must be Prefix, Exact or ImplementationSpecific`,
     );
     return { path, pathType: 'prefix' };
   }
 
-  /** Where a backend leads; a text: why nowhere. */
+  /** Where a backend leads; a string: why nowhere. */
   function backendOf(ingress: KubernetesObject, at: ReadonlyArray<string | number>): RouteTarget | string | undefined {
     const isV1 = ingress.get(...at, 'service') !== undefined;
     const nameAt = isV1 ? [...at, 'service', 'name'] : [...at, 'serviceName'];
     const name = ingress.text(...nameAt);
     const line = ingress.line(...nameAt);
     if (name === undefined) {
-      const message = `Ingress ${ingress.name}: a backend names no Service; accepted are service.name (v1) and serviceName (v1beta1)`;
+      const message = `Ingress ${ingress.name}: a backend names no Service: set service.name (v1) or serviceName (v1beta1)`;
       report('error', ingress, line, message);
       return message;
     }
@@ -139,16 +139,16 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
       here.map((one) => one.name),
     );
     const mended = options.mend === true ? here.find((one) => one.name === meant) : undefined;
-    const what = `Ingress ${ingress.name} names Service ${name}, which is not there`;
+    const what = `Ingress ${ingress.name} names Service ${name}, which is not in the given files`;
     if (mended !== undefined) {
-      report('warning', ingress, line, `${what}: taken for ${mended.name}, the nearest name`);
+      report('warning', ingress, line, `${what}: using ${mended.name}, the nearest name`);
       return targetOf(mended);
     }
     const remedy =
       meant !== undefined
-        ? `did you mean ${meant}? Mend the name, or start with --mend, which takes the nearest`
+        ? `did you mean ${meant}? Correct the name, or start with --mend, which uses the nearest`
         : here.length === 0
-          ? 'give the file that has its Services by another --ingress'
+          ? 'pass the file that has its Services with another --ingress'
           : `there are ${here.map((one) => one.name).join(', ')}`;
     report('error', ingress, line, `${what}: ${remedy}`);
     return `${what}: ${remedy}`;
@@ -186,7 +186,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
     });
     if (selected.length === 0) {
       const wanted = [...selector].map(([key, value]) => `${key}=${value}`).join(',') || 'nothing';
-      const message = `Service ${service.name} selects ${wanted}, and no workload in these files has such labels: give the file that has its Deployment by another --ingress, or label the Service lane.dev/service (and lane.dev/tag)`;
+      const message = `Service ${service.name} selects ${wanted}, and no workload in these files has such labels: pass the file that has its Deployment with another --ingress, or label the Service lane.dev/service (and lane.dev/tag)`;
       report('error', service, line, message);
       return message;
     }
@@ -200,7 +200,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
           'warning',
           workload,
           workload.line('metadata', 'name'),
-          `${workload.kind} ${workload.name} does not say which service it is: taken for ${workload.name}; label its pods lane.dev/service or msePilotCreateAppName`,
+          `${workload.kind} ${workload.name} does not name its service: assuming ${workload.name}. Label its pods lane.dev/service or msePilotCreateAppName`,
         );
       return { name: name ?? workload.name, tag: first(labels, TAG_LABELS) ?? first(variables, TAG_VARIABLES) };
     });
@@ -216,7 +216,7 @@ export function ingressRoutes(files: readonly ManifestFile[], options: IngressOp
         'warning',
         service,
         line,
-        `Service ${service.name} selects pods of several lanes (${tags.map((tag) => tag ?? 'base').join(', ')}): taken for base`,
+        `Service ${service.name} selects pods of several lanes (${tags.map((tag) => tag ?? 'base').join(', ')}): treated as base`,
       );
     return withTag(names[0] as string, tags.length === 1 ? tags[0] : undefined);
   }

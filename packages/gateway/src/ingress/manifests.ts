@@ -1,4 +1,4 @@
-/** Kubernetes manifests as they stand in files: several documents each, lists of objects, and where everything is. */
+/** Kubernetes manifests in files: several documents each, lists of objects, and positions. */
 import { LineCounter, parseAllDocuments, type Document } from 'yaml';
 
 /** A file of manifests. */
@@ -16,21 +16,21 @@ export interface KubernetesObject {
   readonly name: string;
   readonly namespace: string;
   readonly file: string;
-  /** The value at a path; undefined where there is none. */
+  /** The value at a path; undefined if there is none. */
   get(...path: Path): unknown;
-  /** Text at a path, numbers and truth values as they are written; undefined where there is none. */
+  /** Text at a path, numbers and booleans as written; undefined if there is none. */
   text(...path: Path): string | undefined;
-  /** The texts of a map at a path, such as labels. */
+  /** The strings of a map at a path, such as labels. */
   map(...path: Path): ReadonlyMap<string, string>;
   /** How many items a list at a path has. */
   count(...path: Path): number;
-  /** The line, from 1, of what is at a path, or of what is nearest above it. */
+  /** The line, from 1, of a path, or of its nearest existing parent. */
   line(...path: Path): number;
 }
 
-/** What is wrong in a file. */
+/** A problem in a file. */
 export interface ManifestProblem {
-  /** `error`: some requests can't be served; `warning`: they are served, but perhaps not as meant; `note`: what is ignored. */
+  /** `error`: some requests can't be served; `warning`: they are served, but perhaps not as meant; `note`: something is ignored. */
   readonly severity: 'error' | 'warning' | 'note';
   readonly file: string;
   readonly line: number;
@@ -52,8 +52,8 @@ export function readManifests(files: readonly ManifestFile[]): { objects: Kubern
       try {
         document.toJS();
       } catch (bomb) {
-        // Aliases of aliases: yaml gives up where they would fill the memory.
-        problems.push({ severity: 'error', file, line: 1, message: `is not taken: ${(bomb as Error).message}; write it without aliases (*)` });
+        // Aliases of aliases: yaml gives up before they fill the memory.
+        problems.push({ severity: 'error', file, line: 1, message: `can't be read: ${(bomb as Error).message}; write it without aliases (*)` });
         continue;
       }
       const kind = document.getIn(['kind']);
@@ -61,7 +61,7 @@ export function readManifests(files: readonly ManifestFile[]): { objects: Kubern
       const items = kind.endsWith('List') ? (document.toJS() as { items?: unknown }).items : undefined;
       if (items === undefined) objects.push(objectAt(document, lines, file, []));
       else if (Array.isArray(items)) items.forEach((_item, i) => objects.push(objectAt(document, lines, file, ['items', i])));
-      else problems.push({ severity: 'error', file, line: 1, message: `is not taken: the items of a ${kind} must be a list` });
+      else problems.push({ severity: 'error', file, line: 1, message: `is not valid: the items of a ${kind} must be a list` });
     }
   }
   return { objects, problems };

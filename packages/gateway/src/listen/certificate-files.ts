@@ -1,18 +1,18 @@
-/** A certificate and its key in files, read again when they change: renewed by cert-manager, certbot or by hand. */
+/** A certificate and its key in files, reread when cert-manager, certbot or somebody changes them. */
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import type { Log } from '@lane/core/model';
 import type { Certificate } from './listener.js';
 
-/** Where they are. */
+/** Their paths. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
 
 const SETTLE_MS = 100;
-/** For what watchers miss, such as network file systems. */
+/** Polling, for what watchers miss, such as network file systems. */
 const POLL_MS = 5_000;
 
 /** Reads both. Throws with code `ELANE_CERTIFICATE` and what to do about it. */
@@ -27,7 +27,7 @@ export function readCertificate(files: CertificateFiles): Certificate {
   }
 }
 
-/** Calls back with each pair that is another one, and valid. One that is not is told in the log: both may not be there at the same moment. */
+/** Calls back with each new valid pair. Logs an invalid one: the two files may not change at the same moment. */
 export function watchCertificate(files: CertificateFiles, current: Certificate, onChange: (changed: Certificate) => void, log: Log): () => void {
   let last = textOf(current);
   let lastProblem: string | undefined;
@@ -42,18 +42,18 @@ export function watchCertificate(files: CertificateFiles, current: Certificate, 
       onChange(certificate);
     } catch (error) {
       const { message } = error as Error;
-      if (message !== lastProblem) log.warn(`the certificate in force stays: ${message}`);
+      if (message !== lastProblem) log.warn(`keeping the current certificate: ${message}`);
       lastProblem = message;
     }
   };
-  // The folders are watched: Kubernetes puts new files in the place of the old ones by a link.
+  // Watch the folders: Kubernetes replaces files through a link.
   const watchers = [...new Set([dirname(files.cert), dirname(files.key)])].flatMap((folder) => {
     try {
       const watcher = fs.watch(folder, { persistent: false }, () => (settling ??= setTimeout(look, SETTLE_MS)));
       watcher.on('error', () => watcher.close());
       return [watcher];
     } catch {
-      // No more watchers to be had: polling does.
+      // No watchers left: polling suffices.
       return [];
     }
   });

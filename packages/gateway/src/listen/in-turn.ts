@@ -1,13 +1,13 @@
 /**
- * Requests that a client sends one behind the other (RFC 9112, 9.3.2), without waiting for answers: each is served when the one before is answered.
- * What stands behind the last one of a connection is not carried out (9.6): Node reads it, and makes requests of it, all the same.
+ * Pipelined requests (RFC 9112, 9.3.2): each is served when the one before is answered. Requests after the last one of a connection are ignored
+ * (9.6), although Node still parses them.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** What waits on a connection; more is not put up with. */
+/** Limits on what waits on a connection. */
 const MAX_WAITING = 100;
-/** Of their heads, in characters, with what Node keeps for each line. */
+/** Size of their heads in characters, including Node's overhead for each line. */
 const MAX_WAITING_SIZE = 64 * 1024;
 const SIZE_OF_LINE = 100;
 
@@ -18,11 +18,11 @@ interface Waiting {
   readonly size: number;
 }
 
-/** Whether something is under way on each connection, and what waits. */
+/** By connection: whether a request is in flight, and which ones wait. */
 export class InTurn {
   readonly #waiting = new WeakMap<Socket, Waiting[]>();
 
-  /** Whether nothing else can begin on this connection: a request is under way, or the last answer has been written. */
+  /** Whether nothing else can start on this connection: a request is in flight, or the last answer has been written. */
   isBusy(socket: Socket): boolean {
     return this.#waiting.has(socket) || !socket.writable;
   }

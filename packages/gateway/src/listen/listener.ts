@@ -1,5 +1,5 @@
 /**
- * The side of the gateway that clients see: HTTP/1.1, and HTTP/2 on the same port, by ALPN with TLS and by prior knowledge without.
+ * The gateway's client side: HTTP/1.1, and HTTP/2 on the same port, by ALPN with TLS and by prior knowledge without.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
@@ -10,7 +10,7 @@ import { InTurn } from './in-turn.js';
 import { limitSession, MAX_HEADER_LIST_BYTES, MAX_STREAMS, type ConnectionLimit } from './limits.js';
 import { watchSession } from './session-life.js';
 
-/** A request of HTTP/1.1 or HTTP/2, as Node's compatibility API makes them alike. */
+/** An HTTP/1.1 or HTTP/2 request, through Node's compatibility API. */
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 /** The answer to one. */
 export type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -28,12 +28,12 @@ export interface ListenerOptions {
   readonly certificate: Certificate | undefined;
   /** How long a client may take for the head of its request. */
   readonly headersTimeoutMs: number;
-  /** How long a connection may stay open with nothing under way. */
+  /** How long a connection may stay open without a request. */
   readonly keepAliveTimeoutMs: number;
-  /** How long a connection may stand still with something under way. */
+  /** How long a connection may stall during a request. */
   readonly idleTimeoutMs: number;
   readonly connections: ConnectionLimit;
-  /** Header lines of a request; one more is still told, so that it can be refused. */
+  /** Header lines of a request; one more is still counted, so that it can be refused. */
   readonly maxHeaders: number;
   readonly onRequest: (request: AnyRequest, response: AnyResponse) => void;
   /** A WebSocket's handshake, or CONNECT. */
@@ -44,23 +44,23 @@ export interface ListenerOptions {
 export interface Listener {
   readonly port: number;
   setCertificate(certificate: Certificate): void;
-  /** Takes no further connections, and ends those that nothing is under way on. Resolves when the last one is gone, by force after `deadlineMs`. */
+  /** Accepts no further connections, and ends idle ones. Resolves when the last one is gone, by force after `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
 }
 
 const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** Starts to listen. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+/** Starts listening. Rejects with code `ELANE_PORT_IN_USE` if the port is taken. */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
   const { certificate, host, onRequest } = options;
   const limits = {
     headersTimeout: options.headersTimeoutMs,
-    // A long upload is no fault; one that stands still is ended by the idle timeout.
+    // A long upload is fine; the idle timeout ends one that stalls.
     requestTimeout: 0,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, options.headersTimeoutMs),
-    // Refused by us, in turn: Node answers such a request itself, and goes on with what stands behind it.
+    // We refuse such a request in its turn: Node would answer it itself, and go on with the next one.
     requireHostHeader: false,
   };
   const turns = new InTurn();
@@ -69,7 +69,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     certificate === undefined
       ? http.createServer(limits, onHttp1)
       : https.createServer({ ...limits, ...certificate, ALPNProtocols: ['h2', 'http/1.1'], handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, onHttp1);
-  // Node drops what is beyond a limit without a word, framing too. Without one, the size of the head is what limits.
+  // Node silently drops lines beyond a limit, even framing. Without one, the size of the head is the limit.
   server.maxHeadersCount = 0;
   server.timeout = options.idleTimeoutMs;
   const sockets = new Set<Socket>();
@@ -80,7 +80,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const http2Server = http2.createServer(
     {
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEADER_LIST_BYTES, enablePush: false },
-      // With pseudo headers, and one more.
+      // Room for pseudo headers, and for one header too many.
       maxHeaderListPairs: options.maxHeaders + 8,
     },
     onRequest,
@@ -94,7 +94,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
   http2Server.on('sessionError', () => {});
 
-  // Node's own listener for connections is put behind the choice of the protocol.
+  // Node's own connection listener runs after the choice of the protocol.
   const event = certificate === undefined ? 'connection' : 'secureConnection';
   const [serveHttp1] = server.listeners(event) as [(socket: Socket) => void];
   server.removeAllListeners(event);
@@ -107,17 +107,17 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   });
 
   server.prependListener('connection', (socket: Socket) => {
-    // Later: TLS is about to take it over.
+    // Not now: TLS is about to take the socket over.
     if (!options.connections.enter(socket)) setImmediate(() => socket.destroy());
   });
 
-  /** Nobody half-closes a connection of HTTP/2: whose end has come is gone, with all streams. Sockets of node:http stay half open else. */
+  /** HTTP/2 has no half-closed connections: when the client ends one, all its streams are gone. Sockets of node:http would stay half open. */
   function serveHttp2(socket: Socket): void {
     socket.once('end', () => socket.destroy());
     http2Server.emit('connection', socket);
   }
 
-  /** HTTP/2 without TLS begins with its preface (RFC 9113, 3.3). */
+  /** HTTP/2 without TLS starts with its preface (RFC 9113, 3.3). */
   function chooseByFirstBytes(socket: Socket): void {
     waiting.add(socket);
     const giveUp = (): void => void socket.destroy();
@@ -126,11 +126,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     let held: Buffer = Buffer.alloc(0);
     const look = (): void => {
       const chunk = socket.read() as Buffer | null;
-      // Its end; or nothing yet.
+      // The end of the socket, or no data yet.
       if (chunk === null) return;
       held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
       const isPreface = HTTP2_PREFACE.subarray(0, held.length).equals(held.subarray(0, HTTP2_PREFACE.length));
-      // `PUT` begins with the same letter, in packets however small.
+      // `PUT` starts with the same letter, and packets may be tiny.
       if (isPreface && held.length < 3) return;
       socket.removeListener('readable', look);
       socket.removeListener('error', giveUp);
@@ -149,9 +149,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   server.on('upgrade', (request, stream, head) => {
     const socket = stream as Socket;
-    // Node leaves it without one.
+    // Node leaves it without an error listener.
     socket.on('error', () => socket.destroy());
-    // Requests before this one are not answered yet: nothing may be written before their answers.
+    // Earlier requests are not answered yet, and their answers must be written first.
     if (turns.isBusy(socket)) {
       socket.destroy();
       return;
@@ -169,7 +169,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   /**
    * A server may ignore an upgrade that it does not want (RFC 9110, 7.8): Java's HttpClient offers h2c with each first request. Node
-   * can't be told to before 24 (shouldUpgradeCallback), so the request is put back before its body, without the offer, and read again.
+   * supports that only from 24 on (shouldUpgradeCallback), so the head is put back in front of the body, without the offer, and read again.
    */
   function serveWithoutUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     let text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`;
@@ -179,7 +179,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
       const lower = name.toLowerCase();
       const value = rawHeaders[i + 1] as string;
       if (lower === 'upgrade') continue;
-      // What else it names still ends here.
+      // Other headers that it names still end here.
       text += `${name}: ${lower === 'connection' ? withoutUpgrade(value) : value}\r\n`;
     }
     socket.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, 'latin1'), head]));
@@ -214,7 +214,7 @@ function withoutUpgrade(connection: string): string {
     .join(',');
 }
 
-/** Listens. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+/** Listens. Rejects with code `ELANE_PORT_IN_USE` if the port is taken. */
 export async function listen(server: http.Server, port: number, host: string): Promise<void> {
   server.listen(port, host);
   try {

@@ -1,12 +1,12 @@
-/** When a connection of HTTP/2 ends: idle for too long, or dead. */
+/** Ends HTTP/2 connections that are idle for too long, or dead. */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 
-/** How often it is looked at. A client that answers a PING in that time, or sends anything, is there. */
+/** Interval of the check. A client that answers a PING in that time, or sends anything, is alive. */
 const LOOK_MS = 30_000;
 
 /**
- * Ends a session that has had no stream for `idleMs`, and one whose client answers nothing any more: it is gone, or nghttp2 has ended the
- * session for a fault in a frame, whereupon Node 20 neither closes the connection nor reads from it. Its streams end with it.
+ * Ends a session that has had no stream for `idleMs`, and one whose client no longer answers: it is gone, or nghttp2 has ended the
+ * session for a faulty frame, after which Node 20 neither closes the connection nor reads from it. Its streams end with it.
  */
 export function watchSession(session: ServerHttp2Session, idleMs: number): void {
   const open = new Set<ServerHttp2Stream>();
@@ -23,7 +23,7 @@ export function watchSession(session: ServerHttp2Session, idleMs: number): void 
   const look = setInterval(
     () => {
       if (open.size === 0 && performance.now() - idleSince >= idleMs) {
-        // Half a head is a stream to nghttp2, for whose end it would wait.
+        // For nghttp2, half a head is a stream, whose end it would wait for.
         if (session.closed) session.destroy();
         else session.close();
       }
@@ -31,7 +31,7 @@ export function watchSession(session: ServerHttp2Session, idleMs: number): void 
       const { bytesRead } = session.socket;
       if (bytesRead !== read) asked = false;
       else if (asked) session.destroy();
-      // False where as many are under way as may be.
+      // False if the maximum is in flight.
       else asked = session.ping(() => {});
       read = bytesRead;
     },

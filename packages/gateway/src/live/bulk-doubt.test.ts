@@ -22,7 +22,7 @@ test.each<[what: string, before: number[], list: number[], after: number[]]>([
   expect(portsOf(doubtOf(...before).take(several(...list), 1_000).instances)).toEqual(after);
 });
 
-test('a registry that was started anew, and gets to know them one by one, takes none away', () => {
+test('a restarted registry that learns the instances one by one removes none', () => {
   const doubt = doubtOf(1, 2, 3, 4);
   for (const [atMs, list] of [
     [0, []],
@@ -34,7 +34,7 @@ test('a registry that was started anew, and gets to know them one by one, takes 
     expect(portsOf(doubt.take(several(...list), atMs).instances)).toEqual([1, 2, 3, 4]);
 });
 
-test('soon after trouble not even one goes at once', () => {
+test('soon after trouble not even one is removed at once', () => {
   const doubt = doubtOf(1, 2, 3, 4);
   doubt.trouble(1_000);
   expect(doubt.take(several(1, 2, 3), 20_000)).toMatchObject({ kept: several(4), againInMs: 30_000 });
@@ -42,7 +42,7 @@ test('soon after trouble not even one goes at once', () => {
   expect(portsOf(doubt.take(several(1, 2), 60_000).instances)).toEqual([1, 2]);
 });
 
-test('those that do not come back in time go', () => {
+test('those that do not come back in time are removed', () => {
   const doubt = doubtOf(1, 2, 3, 4);
   expect(doubt.take(several(1), 1_000)).toMatchObject({ kept: several(2, 3, 4), againInMs: 30_000 });
   expect(doubt.take(several(1, 2), 20_000)).toMatchObject({ kept: several(3, 4), againInMs: 11_000 });
@@ -51,7 +51,7 @@ test('those that do not come back in time go', () => {
   expect(portsOf(doubt.take(several(1), 32_000).instances)).toEqual([1]);
 });
 
-test('one of them that refuses connections goes at once, and does not come back by itself', () => {
+test('one of them that refuses connections is removed at once, and does not come back by itself', () => {
   const doubt = doubtOf(1, 2, 3, 4);
   doubt.take(several(1), 1_000);
   doubt.refused(instanceAt(3));
@@ -59,6 +59,6 @@ test('one of them that refuses connections goes at once, and does not come back 
   expect(portsOf(doubt.take(several(1, 3), 3_000).instances)).toEqual([1, 2, 3, 4]);
 });
 
-test('one that comes back as something else is what it is now', () => {
+test('one that comes back with other settings has the new ones', () => {
   expect(doubtOf(1, 2).take([instanceAt(1, 'gray'), instanceAt(2)], 0).instances[0]?.metadata).toEqual({ lane: 'gray' });
 });

@@ -1,24 +1,24 @@
 /**
- * What holds of a service's instances for those who only write configuration, and see no connection refused: core's instance memory, which
- * agents and the gateway go by, ends its doubt by refusals, and may so doubt that a single lane is gone. Here that is believed at once, as a
- * canary that is taken away would else be asked for as long as the registry is doubted. Whether those that are kept are still there is
- * looked at by whoever keeps them.
+ * A service's instances in force for code that only writes configuration, and sees no refused connections. core's instance memory, which
+ * agents and the gateway use, ends a doubt at a refusal, so it can doubt that a single lane is gone. Here that is believed at once, because a
+ * removed canary would otherwise get requests for as long as the doubt lasts. The caller checks whether kept instances still
+ * exist.
  */
 import type { Instance } from '@lane/core/model';
 
-/** What holds after a list has come. */
+/** The state after a list. */
 export interface Held {
   readonly instances: readonly Instance[];
-  /** Those of them that the registry does not list any more. */
+  /** Those that the registry no longer lists. */
   readonly kept: readonly Instance[];
-  /** When to look again, in milliseconds; undefined: at the next list. */
+  /** When to check again, in milliseconds; undefined: at the next list. */
   readonly againInMs: number | undefined;
 }
 
 /**
- * The usable instances of one service. A registry that was started anew, empty, tells of no instance, then of some, then of all: so an empty
- * list is not believed at all (requests would have nowhere else to go), and one that lacks more than half of what was known, or anything
- * soon after trouble with the registry, not before it has said so for a while. What goes one by one, as instances that drain do, goes at once.
+ * The usable instances of one service. A registry that restarted empty lists no instance, then some, then all. So an empty
+ * list is never believed (requests would have nowhere else to go), and one that lacks more than half of the known instances, or any
+ * soon after trouble with the registry, only after a while. Instances that go one by one, such as draining ones, go at once.
  */
 export class BulkDoubt {
   #known = new Map<string, Instance>();
@@ -26,10 +26,10 @@ export class BulkDoubt {
   #doubtedSinceMs: number | undefined;
   #troubleAtMs = -Infinity;
 
-  /** `holdMs`: so long a registry has to say that instances are gone until that is believed. */
+  /** `holdMs`: how long a registry must report instances as gone before that is believed. */
   constructor(private readonly holdMs: number) {}
 
-  /** Takes a list, and says what holds. */
+  /** Takes a list, and returns the state. */
   take(list: readonly Instance[], nowMs: number): Held {
     this.#listed = list;
     return this.look(nowMs);
@@ -40,16 +40,16 @@ export class BulkDoubt {
     this.#troubleAtMs = nowMs;
   }
 
-  /** An instance that is not listed refused a connection, and is gone for certain. */
+  /** An unlisted instance refused a connection, so it is certainly gone. */
   refused({ ip, port }: Instance): void {
     this.#known.delete(`${ip} ${port}`);
   }
 
-  /** Says what holds now. */
+  /** The current state. */
   look(nowMs: number): Held {
     const listed = new Map(this.#listed.map((instance) => [`${instance.ip} ${instance.port}`, instance]));
     const gone = [...this.#known].filter(([address]) => !listed.has(address));
-    // The time runs from the first list with something in it.
+    // The time starts with the first non-empty list.
     if (gone.length === 0 || listed.size === 0) this.#doubtedSinceMs = undefined;
     else if (gone.length > this.#known.size / 2 || nowMs - this.#troubleAtMs < this.holdMs) this.#doubtedSinceMs ??= nowMs;
     const doubtEndsMs = this.#doubtedSinceMs === undefined ? nowMs : this.#doubtedSinceMs + this.holdMs;

@@ -62,7 +62,7 @@ describe('a live source', () => {
   };
   const lastPorts = ({ sources }: Rig, service = 'a'): number[] => portsOf(sources.at(-1)?.instancesOf(service, 'DEFAULT_GROUP'));
 
-  test('tells nothing before all is known, and several changes as one', async () => {
+  test('reports nothing before everything is known, and several changes as one', async () => {
     const one = rig();
     one.observed.get('a')?.(several(1));
     one.live.setDocument(documentOf('a'));
@@ -73,7 +73,7 @@ describe('a live source', () => {
     expect(lastPorts(one)).toEqual([1, 2, 3]);
   });
 
-  test('goes on with other services where the lane groups name others', async () => {
+  test('switches to other services if the lane groups name others', async () => {
     const one = rig();
     one.live.setDocument(documentOf('a'));
     one.observed.get('a')?.(several(1));
@@ -84,19 +84,19 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one, 'b')).toEqual([2]));
   });
 
-  test('keeps the last lane groups where others leave in doubt what is meant, and says so', async () => {
+  test('keeps the last lane groups if new ones are ambiguous, and says so', async () => {
     const one = rig();
     one.live.setDocument(documentOf('a'));
     one.observed.get('a')?.(several(1));
     await eventually(() => expect(one.sources).toHaveLength(1));
     one.live.setDocument({ version: 1, groups: [] });
-    expect(one.log.lines).toEqual(['warn: which service is meant can’t be told; what was in force before stays so']);
+    expect(one.log.lines).toEqual(['warn: which service is meant can’t be told; what was in force before stays in force']);
     one.observed.get('a')?.(several(1, 2));
     await eventually(() => expect(one.sources).toHaveLength(2));
     expect(one.sources[1]?.document).toEqual(documentOf('a'));
   });
 
-  test('does not believe that many instances are gone before the registry has said so for a while', async () => {
+  test('believes that many instances are gone only after the registry has said so for a while', async () => {
     const one = rig();
     one.live.setDocument(documentOf('a'));
     one.observed.get('a')?.(several(1, 2, 3, 4));
@@ -109,7 +109,7 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2]));
   });
 
-  test('lets those go at once that refuse connections, as when a whole canary was taken away', async () => {
+  test('drops instances that refuse connections at once, as when a whole canary was removed', async () => {
     const one = rig();
     one.live.setDocument(documentOf('a'));
     one.observed.get('a')?.(several(1, 2, 3, 4));
@@ -119,14 +119,14 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one)).toEqual([1, 4]));
   });
 
-  test('keeps the last instances of a service that has none any more, however long, and says so', async () => {
+  test('keeps the last instances of a service that has none left, for any time, and says so', async () => {
     const one = rig();
     one.live.setDocument(documentOf('a'));
     one.observed.get('a')?.(several(1, 2));
     await eventually(() => expect(lastPorts(one)).toEqual([1, 2]));
     one.observed.get('a')?.([]);
     one.clock.pass(60_000);
-    expect(one.log.matching(/takes away 2 of 2 instances of a at once\. .*: they stay until it knows one/)).toHaveLength(1);
+    expect(one.log.matching(/dropped 2 of 2 instances of a at once\. .*: they stay until it lists one again/)).toHaveLength(1);
     await eventually(() => expect(one.sources).toHaveLength(2));
     expect(lastPorts(one)).toEqual([1, 2]);
     one.observed.get('a')?.(several(3));
@@ -135,7 +135,7 @@ describe('a live source', () => {
     await eventually(() => expect(lastPorts(one)).toEqual([3]));
   });
 
-  test('goes by addresses that are given, and asks nobody for them', async () => {
+  test('uses given addresses, and asks no registry for them', async () => {
     const one = rig(new Map([['a', several(7)]]));
     one.live.setDocument(documentOf('a'));
     await eventually(() => expect(lastPorts(one)).toEqual([7]));

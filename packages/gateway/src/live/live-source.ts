@@ -1,4 +1,4 @@
-/** What an export is made from, as it changes: lane groups and instances, those that a registry may have forgotten among them. */
+/** The changing input of an export: lane groups and instances, including those that a registry may have forgotten. */
 import { connect } from 'node:net';
 import {
   isUsable,
@@ -19,28 +19,28 @@ import { BulkDoubt, type Held } from './bulk-doubt.js';
 /** Options of {@link LiveSource}. */
 export interface LiveSourceOptions {
   readonly registry: Pick<Registry, 'observe' | 'watchTrouble' | 'holdMs'>;
-  /** So long instances that the registry takes away in bulk stay, in milliseconds; 0: not at all. Default: as the registry has it. */
+  /** How long instances that the registry drops in bulk stay, in milliseconds; 0: not at all. Default: the registry's. */
   readonly registryHoldMs?: number | undefined;
-  /** The routes under these lane groups. Throws where they leave it open which service is meant; then the last ones stay. */
+  /** The routes under these lane groups. Throws if they leave the service ambiguous; then the last ones stay. */
   readonly routesOf: (document: LaneGroupsDocument | undefined) => readonly GatewayRoute[];
-  /** All else that an export is made from. */
+  /** The rest of an export's input. */
   readonly rest: Omit<ExportSource, 'document' | 'routes' | 'instancesOf'>;
-  /** Addresses that are given, and not observed. */
+  /** Given addresses, which are not observed. */
   readonly given?: ReadonlyMap<string, readonly Instance[]>;
-  /** Told once everything is known, then after each change, when nothing more has changed for a moment. */
+  /** Called once everything is known, then after each change, when nothing more has changed for a moment. */
   readonly onSource: (source: ExportSource) => void;
   readonly log: Log;
-  /** Default: the time of the process. */
+  /** Default: the process's clock. */
   readonly clock?: Clock;
-  /** Whether nobody takes connections there any more. Default: by a connection. */
+  /** Whether nobody accepts connections there any longer. Default: tries a connection. */
   readonly refuses?: (instance: Instance) => Promise<boolean>;
 }
 
-/** Changes come together, as when all instances of a service are started. */
+/** Changes arrive in groups, such as when all instances of a service start. */
 const SETTLE_MS = 100;
-/** How often instances that are kept against the registry's word are looked at. */
+/** How often kept instances are checked. */
 const PROBE_MS = 1_000;
-/** While they never stop coming, what there is is told all the same. */
+/** The longest delay while changes keep arriving. */
 const MAX_SETTLE_MS = 500;
 
 interface Observed {
@@ -49,7 +49,7 @@ interface Observed {
   stop: Unsubscribe;
   cancel: () => void;
   isDoubted: boolean;
-  /** undefined: the registry has not told yet. */
+  /** undefined: the registry has not answered yet. */
   instances: readonly Instance[] | undefined;
 }
 
@@ -74,13 +74,13 @@ export class LiveSource {
     this.#unwatch = options.registry.watchTrouble?.(trouble) ?? (() => {});
   }
 
-  /** Takes the lane groups in force; undefined: there are none. */
+  /** Takes the lane groups in force; undefined: none. */
   setDocument(document: LaneGroupsDocument | undefined): void {
     const { log, routesOf, given } = this.#options;
     try {
       this.#routes = routesOf(document);
     } catch (error) {
-      log.warn(`${messageOf(error)}${this.#routes === undefined ? '' : '; what was in force before stays so'}`);
+      log.warn(`${messageOf(error)}${this.#routes === undefined ? '' : '; what was in force before stays in force'}`);
       return;
     }
     this.#document = document;
@@ -111,19 +111,19 @@ export class LiveSource {
     observed.cancel();
     if (kept.length > 0 && !observed.isDoubted)
       this.#options.log.warn(
-        `the registry takes away ${kept.length} of ${instances.length} instances of ${key.name} at once. It may have forgotten them: they stay ` +
+        `the registry dropped ${kept.length} of ${instances.length} instances of ${key.name} at once. It may have lost them: they stay ` +
           (againInMs === undefined
-            ? 'until it knows one, as requests would have nowhere else to go'
-            : `until it has said so for ${againInMs / 1_000} s`),
+            ? 'until it lists one again, because requests have nowhere else to go'
+            : `until it has omitted them for ${againInMs / 1_000} s`),
       );
     observed.isDoubted = kept.length > 0;
-    // Where the registry knows nobody there is nothing better to be had.
+    // If the registry knows no instance, there is nothing better.
     if (againInMs !== undefined) observed.cancel = this.#clock.after(Math.min(againInMs, PROBE_MS), () => void this.#probe(observed, kept));
     observed.instances = instances;
     this.#changed();
   }
 
-  /** Lets those go of which a connection tells that they are gone, and looks at what holds then. */
+  /** Drops those whose connection is refused, and updates the state. */
   async #probe(observed: Observed, kept: readonly Instance[]): Promise<void> {
     const { refuses = refusesConnections } = this.#options;
     let isCancelled = false;
@@ -167,7 +167,7 @@ export class LiveSource {
   }
 }
 
-/** A connection that is not answered says nothing: the way there may be closed to us alone. */
+/** An unanswered connection means nothing: only our route may be closed. */
 function refusesConnections({ ip, port }: Instance): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: ip, port, timeout: PROBE_MS });

@@ -1,14 +1,14 @@
 /**
- * WebSockets: a handshake is forwarded as a request is, and only the instance's 101 makes a tunnel of the connection. Any other answer ends it,
- * so that what a client sends behind a handshake that was refused is read by nobody.
+ * WebSockets: a handshake is forwarded like a request, and only the instance's 101 turns the connection into a tunnel. Any other answer ends it,
+ * so that nobody reads what a client sends after a refused handshake.
  */
 import http, { STATUS_CODES, validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Instance } from '@lane/core/model';
+import { BROKEN_OFF, type Instance } from '@lane/core/model';
 import type { CompiledTarget } from '../decide/routes.js';
 import { addressOf, type Exchange } from '../exchange.js';
 import { answerProblem, answerLines, reasonOf } from '../forward/answer-head.js';
-import { BadAnswerError, failureOf, listenWith, type Listen } from '../forward/failures.js';
+import { BadAnswerError, failureOf, GATEWAY_TIMEOUT, isBrokenOff, listenWith, type Listen } from '../forward/failures.js';
 import type { ForwardOptions } from '../forward/forward.js';
 import {
   agentOf,
@@ -20,22 +20,32 @@ import {
 } from '../forward/instance-connection.js';
 import type { Refusal } from '../forward/request-framing.js';
 
-/** What upgrades need. */
+/** Dependencies of upgrades. */
 export interface UpgradeOptions extends ForwardOptions {
   readonly connectMs: number;
   readonly heard: OutcomeListener;
 }
 
-/** Answers a handshake by the gateway itself, and ends its connection. */
+/** Answers a handshake without an instance, and ends its connection. */
 export function refuseUpgrade(exchange: Exchange, socket: Socket, { status, message }: Refusal): void {
   const body = `${message}\n`;
   exchange.status = status;
   exchange.problem ??= message;
   exchange.bytes = Buffer.byteLength(body);
-  socket.end(
+  endSoon(
+    exchange,
+    socket,
     headText(status, undefined, ['Connection', 'close', 'Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(exchange.bytes)]) +
       body,
   );
+}
+
+/**
+ * Ends a connection once everything is written: otherwise a client could keep it half open forever. For a handshake with a body, Node 26 passes a
+ * stream in front of the socket, and only that stream knows when everything is written.
+ */
+function endSoon({ request }: Exchange, socket: Socket, last = ''): void {
+  socket.end(last, () => (request.socket as Socket).destroySoon());
 }
 
 function headText(status: number, reason: string | undefined, lines: readonly string[]): string {
@@ -48,9 +58,9 @@ function headText(status: number, reason: string | undefined, lines: readonly st
   return `${text}\r\n`;
 }
 
-/** Sends a handshake on. */
+/** Forwards a handshake. */
 export function upgrade(options: UpgradeOptions, exchange: Exchange, socket: Socket, head: Buffer, target: CompiledTarget): void {
-  // A tunnel may be half closed; before it is one, the client has left.
+  // A tunnel may be half closed; before there is one, an end means that the client has left.
   socket.once('end', () => {
     if (exchange.status !== 101) socket.destroy();
   });
@@ -112,9 +122,12 @@ class Upgrade {
   }
 
   #send(instance: Instance, connection: Socket): void {
-    const { options, exchange, socket } = this;
+    const { options, exchange, socket, target } = this;
     const { request, head, client, requestId } = exchange;
-    socket.once('close', () => connection.destroy());
+    socket.once('close', () => {
+      this.#isOver = true;
+      connection.destroy();
+    });
     const { heads, laneOf, responseMs } = options;
     try {
       const outgoing = http.request({
@@ -129,22 +142,31 @@ class Upgrade {
           client,
           requestId,
           lane: laneOf(exchange),
+          service: target.key.name,
           fallbackHost: addressOf(instance),
           upgrade: 'websocket',
         }),
       });
       outgoing.maxHeadersCount = 0;
-      const waiting = setTimeout(() => this.#fail(new InstanceTimeoutError(`no answer within ${responseMs} ms`)), responseMs);
+      const waiting = setTimeout(() => {
+        if (!this.#isOver) options.answered(instance, GATEWAY_TIMEOUT);
+        this.#fail(new InstanceTimeoutError(`no answer within ${responseMs} ms`));
+      }, responseMs);
       outgoing.once('close', () => clearTimeout(waiting));
       this.#on(outgoing, 'upgrade', (answer: IncomingMessage, _socket: Socket, first: Buffer) => {
         clearTimeout(waiting);
+        options.answered(instance, answer.statusCode as number);
         this.#tunnel(answer, connection, first);
       });
       this.#on(outgoing, 'response', (answer: IncomingMessage) => {
         clearTimeout(waiting);
+        options.answered(instance, answer.statusCode as number);
         this.#passRefusal(answer);
       });
-      this.#on(outgoing, 'error', (error: Error) => this.#fail(error));
+      this.#on(outgoing, 'error', (error: Error) => {
+        if (!this.#isOver && isBrokenOff(error)) options.answered(instance, BROKEN_OFF);
+        this.#fail(error);
+      });
       this.#on(outgoing, 'close', () => {
         if (!this.#answered) this.#fail(new BadAnswerError('it closed the connection'));
       });
@@ -159,7 +181,7 @@ class Upgrade {
     const { exchange, socket, head } = this;
     if (answer.statusCode !== 101 || answer.headers.upgrade?.toLowerCase() !== 'websocket') {
       connection.destroy();
-      throw new BadAnswerError('it switches to another protocol than asked for');
+      throw new BadAnswerError('it switched to a protocol that was not requested');
     }
     const lines = [...answerLines(answer, 'GET', false, undefined), 'Connection', 'Upgrade', 'Upgrade', 'websocket'];
     const text = headText(101, reasonOf(answer), lines);
@@ -168,12 +190,12 @@ class Upgrade {
     socket.write(text, 'latin1');
     if (first.length > 0) socket.write(first);
     if (head.length > 0) connection.write(head);
-    connection.once('close', () => socket.destroySoon());
+    connection.once('close', () => endSoon(exchange, socket));
     socket.pipe(connection);
     connection.pipe(socket);
   }
 
-  /** Its body ends with the connection. */
+  /** Forwards an answer other than 101. Its body ends with the connection. */
   #passRefusal(answer: IncomingMessage): void {
     const { exchange, socket } = this;
     const problem = answerProblem(answer);

@@ -29,7 +29,7 @@ class Told {
 
 const names = (of: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${of}-${i}`.padEnd(500, 'x'));
 
-test('made-up Envoys with made-up clusters take no more than there is room for, and no Envoy at another address is forgotten for them', () => {
+test('made-up Envoys with made-up clusters cannot exceed the limit, and no Envoy at another address is forgotten for them', () => {
   const told = new Told();
   const real = ['one', 'two'].map((node) => told.hear(node, '10.0.0.1', names('real', 20)));
   for (let i = 0; i < 1_000; i++) {
@@ -40,13 +40,13 @@ test('made-up Envoys with made-up clusters take no more than there is room for, 
   expect(real.map((state, i) => told.memory.stateOf(['one', 'two'][i] as string, '10.0.0.1', 0) === state)).toEqual([true, true]);
 });
 
-test('one Envoy with more clusters than there is room for is forgotten', () => {
+test('an Envoy with more clusters than the limit is forgotten', () => {
   const told = new Told();
   told.hear('greedy', '10.0.0.66', names('a', 1_000));
   expect(told.bytes).toBe(0);
 });
 
-test('Envoys without any cluster are bounded, too: those at one address are forgotten in the order in which they were heard', () => {
+test('Envoys without clusters are also bounded: those at one address are forgotten in the order in which they were last seen', () => {
   const told = new Told();
   const first = told.hear('0', 'a');
   const second = told.hear('1', 'a');

@@ -1,7 +1,7 @@
-/** What is kept of Envoys: as much as there is room for, and of each address no more than its share where there is none. */
+/** The memory of Envoys: as much as there is room for; beyond that, each address keeps no more than its share. */
 import { EnvoyState } from './envoy-state.js';
 
-/** What a state takes that has heard nothing. */
+/** Size of an empty state. */
 const BYTES_OF_STATE = 1_000;
 
 interface Remembered {
@@ -11,15 +11,15 @@ interface Remembered {
   bytes: number;
 }
 
-/** The Envoys at one address; those heard longest ago first. */
+/** The Envoys at one address, least recently heard first. */
 interface Neighbours {
   readonly byNode: Map<string, Remembered>;
   bytes: number;
 }
 
 /**
- * Anybody may call himself a thousand Envoys and say that he has ten thousand clusters. Where all take too much, an Envoy is forgotten at the address
- * that takes most, the one heard longest ago: nobody else has to introduce himself again for that.
+ * A client may claim to be a thousand Envoys with ten thousand clusters. If all together take too much, the least recently heard Envoy at the address
+ * that takes most is evicted, so that no other Envoy has to introduce itself again.
  */
 export class EnvoyMemory {
   readonly #byAddress = new Map<string, Neighbours>();
@@ -31,7 +31,7 @@ export class EnvoyMemory {
     private readonly onForget: (state: EnvoyState) => void,
   ) {}
 
-  /** The state of an Envoy that is heard now. It has to be weighed then. */
+  /** The state of an Envoy that sends a request. Call `weigh` afterwards. */
   stateOf(node: string, address: string, nowMs: number): EnvoyState {
     let neighbours = this.#byAddress.get(address);
     if (neighbours === undefined) this.#byAddress.set(address, (neighbours = { byNode: new Map(), bytes: 0 }));
@@ -42,7 +42,7 @@ export class EnvoyMemory {
     return one.state;
   }
 
-  /** To be called where a state has heard something, or has been given something to say. */
+  /** Call this after a state has changed. */
   weigh(state: EnvoyState): void {
     const weighed = this.#remembered.get(state);
     if (weighed === undefined) return;

@@ -157,7 +157,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
 );
 
-test('in whatever order requests and answers meet, routes never lead to a cluster that is not there, and all is there in the end', () => {
+test('in any order of requests and answers, routes never lead to a missing cluster, and everything arrives in the end', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), services, (steps, last) => {
       const model = new Model();
@@ -189,7 +189,7 @@ test('in whatever order requests and answers meet, routes never lead to a cluste
   );
 });
 
-test('routes that are told, and taken back before the Envoy has said that it has them, lead to clusters that stay', () => {
+test('clusters stay while routes to them were sent, even if withdrawn before the Envoy confirmed them', () => {
   const model = new Model();
   model.serve(resourcesOf(['a']));
   model.settle();
@@ -201,7 +201,7 @@ test('routes that are told, and taken back before the Envoy has said that it has
   expect(model.isWarm(model.routes.names)).toBe(true);
 });
 
-test('routes to a cluster that the Envoy was just told to give up wait until it has it again', () => {
+test('routes to a cluster that the Envoy was just told to drop wait until it has the cluster again', () => {
   const model = new Model();
   model.serve(resourcesOf(['a', 'a:gray']));
   model.settle();
@@ -217,7 +217,7 @@ test('routes to a cluster that the Envoy was just told to give up wait until it 
   expect(model.routes.names).toEqual(['a', 'a:gray']);
 });
 
-test('a controller that knows less than the one before changes nothing', () => {
+test('a controller that knows less than its predecessor changes nothing', () => {
   const model = new Model();
   model.serve(resourcesOf(['a', 'a:gray']));
   model.settle();
@@ -228,7 +228,7 @@ test('a controller that knows less than the one before changes nothing', () => {
   expect(model.problems).toEqual([]);
 });
 
-test('what was not taken is told once, and not again before a second has passed', () => {
+test('reports a rejection once, and repeats the answer only after a second', () => {
   const state = new EnvoyState(0);
   const known = { clusters: new Map(), endpoints: new Map() };
   const resources = resourcesOf([], 1);
@@ -239,7 +239,7 @@ test('what was not taken is told once, and not again before a second has passed'
   state.tell(ask, first.answer as Answer, 0);
   state.hear(ask);
   expect(state.next(ask, resources, known, 300)).toEqual({
-    problem: 'it did not take the routes of version routes 1 to , and goes on with those of version before: no such regex\nat all',
+    problem: 'it rejected the routes of version routes 1 to  and keeps those of version before: no such regex\nat all',
     waitMs: 700,
   });
   expect(state.next(ask, resources, known, 1_000)).toEqual({ answer: first.answer });

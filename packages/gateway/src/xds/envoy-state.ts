@@ -1,17 +1,17 @@
-/** What one Envoy has, as its own requests tell, and what it may be told next so that no request of it gets lost. */
+/** What one Envoy has, by its own requests, and what to send next so that it loses no request. */
 import { clusterByEndpoints, ROUTES_NAME, versionOf, type Resource, type XdsResources } from './resources.js';
 
-/** What an Envoy asks for. */
+/** Resource types. */
 export type ResourceKind = 'clusters' | 'endpoints' | 'routes';
 
 /** A request of an Envoy. */
 export interface Ask {
   readonly kind: ResourceKind;
-  /** The cluster whose endpoints are asked for; empty for the other kinds. */
+  /** The cluster whose endpoints are requested; empty for the other kinds. */
   readonly name: string;
-  /** The version that it has; empty where it has none. */
+  /** The version that it has; empty if none. */
   readonly version: string;
-  /** Why it has refused what it was told, where it says so. */
+  /** Why it has refused the last answer, if it has. */
   readonly problem: string | undefined;
 }
 
@@ -21,63 +21,63 @@ export interface Answer {
   readonly resources: readonly object[];
 }
 
-/** What was told last, of one kind and name. */
+/** The last answer for one kind and name. */
 interface Told {
   readonly version: string;
   readonly atMs: number;
   isReported: boolean;
 }
 
-/** How long an Envoy that another controller has told of clusters may take to name them. */
+/** How long an Envoy with clusters from another controller may take to name them. */
 const INTRODUCTION_MS = 1_000;
-/** What was not taken is not told again before this. */
+/** Delay before a refused answer is sent again. */
 const REPEAT_MS = 1_000;
-/** Lists of clusters that may be remembered while none is acknowledged. */
+/** How many lists of clusters are remembered while none is acknowledged. */
 const MAX_LISTS = 16;
 
-/** Clusters that one Envoy may name. */
+/** How many clusters one Envoy may name. */
 const MAX_CLUSTERS = 10_000;
-/** What it takes to remember a name beside its characters, and one that is kept elsewhere anyway. */
+/** Memory for a name besides its characters, and for one that is stored elsewhere anyway. */
 const BYTES_OF_NAME = 100;
 const BYTES_OF_ENTRY = 8;
 
 /** What follows from a request. */
 export interface Next {
-  /** undefined: what it has is right, or it is too early for anything else. */
+  /** undefined: it is up to date, or it is too early for anything else. */
   readonly answer?: Answer;
-  /** When to look again although nothing has changed. */
+  /** When to check again although nothing has changed. */
   readonly waitMs?: number;
-  /** To be logged: it did not take what it was told. */
+  /** To be logged: it refused an answer. */
   readonly problem?: string;
 }
 
 /**
- * One Envoy. It fetches clusters, endpoints and routes apart from each other, in no order; a request goes astray where a route leads to a
- * cluster that is not there yet, or no more. So routes wait until it has their clusters, and these their endpoints ("make before break");
- * and a cluster stays, with its last endpoints, until the routes that lead to it are gone.
+ * One Envoy. It fetches clusters, endpoints and routes separately, in any order; a request fails if a route leads to a
+ * cluster that does not exist yet, or no longer exists. So routes wait until it has their clusters, and these their endpoints ("make before break");
+ * and a cluster stays, with its last endpoints, until no route leads to it.
  */
 export class EnvoyState {
   /** Clusters that it has. */
   readonly #clusters = new Set<string>();
-  /** Those of them whose endpoints it has. */
+  /** Clusters whose endpoints it has. */
   readonly #warm = new Set<string>();
-  /** Names of clusters, by the version under which they were told. */
+  /** Names of clusters, by the version in which they were sent. */
   readonly #namesOf = new Map<string, { readonly names: readonly string[]; readonly bytes: number }>();
-  /** What those clusters take that it has said to have since it was told of all. */
+  /** Memory for clusters that it has named since it was sent all. */
   #bytesNamed = 0;
   readonly #told = new Map<string, Told>();
   #routes: string | undefined;
 
   constructor(readonly metAtMs: number) {}
 
-  /** About what it takes to remember what this Envoy has said, which is what its sender likes. */
+  /** Approximate memory for this Envoy's claims, which its sender controls. */
   get bytes(): number {
     let sum = this.#bytesNamed + this.#told.size * BYTES_OF_NAME;
     for (const { bytes } of this.#namesOf.values()) sum += bytes;
     return sum;
   }
 
-  /** Takes note of what a request says of the Envoy. */
+  /** Records what a request says about the Envoy. */
   hear({ kind, name, version }: Ask): void {
     if (kind === 'clusters') {
       if (version === '') this.#forget();
@@ -92,7 +92,7 @@ export class EnvoyState {
     } else this.#routes = version;
   }
 
-  /** One that has no clusters was started anew. */
+  /** An Envoy without clusters has restarted. */
   #forget(): void {
     this.#clusters.clear();
     this.#warm.clear();
@@ -121,7 +121,7 @@ export class EnvoyState {
     if (ask.kind === 'clusters' && isStranger && nowMs - this.metAtMs < INTRODUCTION_MS) return { waitMs: this.metAtMs + INTRODUCTION_MS - nowMs };
     const told = this.#told.get(keyOf(ask.kind, ask.name));
     if (told?.version !== answer.version) return { answer: this.#hand(ask, answer) };
-    // One that was started anew has refused nothing.
+    // A restarted one has refused nothing.
     const isRefused = ask.version !== '' || ask.kind !== 'clusters' || nowMs - told.atMs < REPEAT_MS;
     const problem = isRefused && !told.isReported ? { problem: refusalOf(ask, told.version) } : {};
     if (isRefused) told.isReported = true;
@@ -129,14 +129,14 @@ export class EnvoyState {
     return isRefused && waitMs > 0 ? { ...problem, waitMs } : { ...problem, answer: this.#hand(ask, answer) };
   }
 
-  /** From now on until its next request it is sure to have only what both this answer and the one before say. */
+  /** Until its next request, it surely has only what this answer and the previous one have in common. */
   #hand({ kind }: Ask, answer: Answer): Answer {
     if (kind === 'routes') this.#routes = undefined;
     if (kind === 'clusters') this.#keep(new Set(this.#namesOf.get(answer.version)?.names));
     return answer;
   }
 
-  /** All that are left are in one of the lists. */
+  /** Forgets clusters outside this list. The list stores the names of the rest, so those take no further memory. */
   #keep(names: ReadonlySet<string>): void {
     this.#bytesNamed = 0;
     for (const set of [this.#clusters, this.#warm]) for (const name of set) if (!names.has(name)) set.delete(name);
@@ -144,11 +144,11 @@ export class EnvoyState {
 
   #answer({ kind, name }: Ask, resources: XdsResources, known: KnownResources, isStranger: boolean): Answer | undefined {
     if (kind === 'endpoints') {
-      // A cluster on its way out keeps what it has, or had.
+      // A cluster that is being removed keeps its endpoints.
       const endpoints = resources.endpoints.get(name) ?? known.endpoints.get(name);
       return endpoints === undefined ? undefined : { version: endpoints.version, resources: [endpoints.content] };
     }
-    // Where less is known than whoever told it has known, it keeps what it has.
+    // If this controller knows less than the one before, the Envoy keeps what it has.
     if (!resources.isComplete && isStranger) return undefined;
     if (kind === 'routes') {
       for (const one of resources.clusters.keys()) if (!this.#clusters.has(one)) return undefined;
@@ -173,13 +173,13 @@ export class EnvoyState {
     return { version, resources: names.map((one) => (clusters.get(one) as Resource).content) };
   }
 
-  /** Whether what it has was told by another controller, or by this one before it was started anew. */
+  /** Whether its state comes from another controller, or from this one before a restart. */
   #isStranger({ kind, version }: Ask): boolean {
     if (version === '') return false;
     return kind === 'clusters' ? !this.#namesOf.has(version) : !this.#told.has(keyOf(kind, ROUTES_NAME));
   }
 
-  /** Takes note of what was handed over to the last byte. */
+  /** Records an answer that was sent completely. */
   tell({ kind, name }: Ask, { version }: Answer, nowMs: number): void {
     const before = this.#told.get(keyOf(kind, name));
     this.#told.set(keyOf(kind, name), { version, atMs: nowMs, isReported: before?.version === version && before.isReported });
@@ -196,10 +196,10 @@ function keyOf(kind: ResourceKind, name: string): string {
 
 function refusalOf({ kind, name, version, problem }: Ask, told: string): string {
   const what = kind === 'endpoints' ? `the endpoints of ${name}` : `the ${kind}`;
-  return `it did not take ${what} of version ${told}, and goes on with ${version === '' ? 'none' : `those of version ${version}`}: ${problem ?? 'its own log says why'}`;
+  return `it rejected ${what} of version ${told} and keeps ${version === '' ? 'none' : `those of version ${version}`}: ${problem ?? 'its own log says why'}`;
 }
 
-/** What has been told of, for those who still have it. */
+/** Earlier resources, for Envoys that still have them. */
 export interface KnownResources {
   readonly clusters: ReadonlyMap<string, Resource>;
   readonly endpoints: ReadonlyMap<string, Resource>;

@@ -1,4 +1,4 @@
-/** What Envoys are told: clusters, endpoints and routes, made from the same plan as `lane gateway export envoy`. */
+/** Resources for Envoys: clusters, endpoints and routes, from the same plan as `lane gateway export envoy`. */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ServiceKey, Tag } from '@lane/core/model';
@@ -7,18 +7,18 @@ import { isComplete, planExport, type ExportSource, type Plan } from '../export/
 
 /** The cluster by which an Envoy finds its controller, and so the Host of its requests. */
 export const XDS_CLUSTER = 'lane_xds';
-/** The only route configuration there is. */
+/** The only route configuration. */
 export const ROUTES_NAME = 'lane';
 
-/** A resource: protobuf's JSON, and a version that is a hash of it, so that a controller that starts anew agrees with the one before. */
+/** A resource: protobuf's JSON, and its hash as version, so that a restarted controller agrees with the one before. */
 export interface Resource {
   readonly version: string;
   readonly content: object;
 }
 
-/** Everything that Envoys are told at a time. */
+/** All resources for Envoys at one time. */
 export interface XdsResources {
-  /** By name. Those without a row in `endpoints` have their addresses in themselves, as these have to be resolved. */
+  /** By name. Those without a row in `endpoints` contain their addresses, because these have to be resolved. */
   readonly clusters: ReadonlyMap<string, Resource>;
   /** By the name of the cluster. */
   readonly endpoints: ReadonlyMap<string, Resource>;
@@ -28,7 +28,7 @@ export interface XdsResources {
   readonly plan: Plan;
 }
 
-/** Plans an export and makes the resources of it. Throws {@link ExportError}. */
+/** Plans an export and creates its resources. Throws {@link ExportError}. */
 export function xdsResources(source: ExportSource): XdsResources {
   const plan = planExport(source, true, clusterName);
   const routes = resource({ '@type': typeUrl('config.route.v3.RouteConfiguration'), ...envoyRoutes(plan), validate_clusters: true });
@@ -47,7 +47,7 @@ export function xdsResources(source: ExportSource): XdsResources {
   return { clusters, endpoints, routes, isComplete: isComplete(plan), plan };
 }
 
-/** The cluster of this name, whose addresses are asked for apart: known by its name alone. */
+/** The cluster of this name, whose endpoints are fetched separately by that name. */
 export function clusterByEndpoints(name: string): Resource {
   const source = { type: 'EDS', eds_cluster_config: { eds_config: configSource() } };
   return resource({ '@type': CLUSTER_TYPE, ...envoyCluster(name, source) });
@@ -56,8 +56,8 @@ export function clusterByEndpoints(name: string): Resource {
 const CLUSTER_TYPE = typeUrl('config.cluster.v3.Cluster');
 
 /**
- * The name of a cluster says whose instances it has, whatever else there is: an Envoy goes on with a cluster of its name while it has the
- * addresses of before.
+ * The name of a cluster identifies its instances independently of others: an Envoy keeps using a cluster of that name with its
+ * previous addresses.
  */
 const clusterName = ({ name, group }: ServiceKey, tag: Tag | undefined): string =>
   `${group === 'DEFAULT_GROUP' ? '' : `${encodeURIComponent(group)}/`}${encodeURIComponent(name)}${tag === undefined ? '' : `:${tag}`}`;
@@ -75,11 +75,11 @@ export function versionOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** How an Envoy asks: it waits up to 30 s for an answer, and 0.2 to 0.4 s before it asks again. */
+/** How an Envoy polls: it waits up to 30 s for an answer, and 0.2 to 0.4 s before the next request. */
 function configSource(): object {
   return {
     resource_api_version: 'V3',
-    // It does not begin to listen before it knows what to do, however long the controller is away.
+    // It does not listen before it has its resources, however long the controller is down.
     initial_fetch_timeout: '0s',
     api_config_source: {
       api_type: 'REST',
@@ -91,16 +91,16 @@ function configSource(): object {
   };
 }
 
-/** Where the controller is, and who asks it. */
+/** The controller's address, and the Envoy's name. */
 export interface BootstrapOptions {
   /** Where the Envoy reaches the controller. */
   readonly host: string;
   readonly port: number;
-  /** The name by which the controller tells Envoys apart: each has its own. */
+  /** The name that identifies the Envoy to the controller: each has its own. */
   readonly node: string;
 }
 
-/** The file that an Envoy starts with: its listener, and where it asks for the rest. Throws {@link ExportError}. */
+/** The bootstrap file of an Envoy: its listener, and where it fetches the rest. Throws {@link ExportError}. */
 export function xdsBootstrap(source: ExportSource, { host, port, node }: BootstrapOptions): object {
   const plan = planExport(source, false, clusterName);
   const address = { socket_address: { address: host, port_value: port } };

@@ -52,7 +52,7 @@ async function discover(server: XdsServer, kind: string, request: object = {}): 
   return JSON.parse(answer.body) as Discovery;
 }
 
-test('clusters and their endpoints go before the routes, which wait until the Envoy says that it has both', async () => {
+test('sends clusters and endpoints first; routes wait until the Envoy confirms both', async () => {
   const server = await started();
   server.serve(xdsResources(source(INSTANCES)));
   let hasRoutes = false;
@@ -78,7 +78,7 @@ test('clusters and their endpoints go before the routes, which wait until the En
   expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected']);
 });
 
-test('the version of what is told is the same in a server that was started anew', async () => {
+test('a restarted server sends the same versions', async () => {
   const versions: string[] = [];
   for (let i = 0; i < 2; i++) {
     const server = await started();
@@ -89,13 +89,13 @@ test('the version of what is told is the same in a server that was started anew'
   expect(versions[0]).toMatch(/^[0-9a-f]{16}$/);
 });
 
-test('an instance told by a name is resolved by the Envoy', () => {
+test('the Envoy resolves an instance given by host name', () => {
   const { clusters, endpoints } = xdsResources(source([{ ...instanceAt(20001), ip: 'a.internal' }], undefined));
   expect(endpoints.size).toBe(0);
   expect(clusters.get('a')?.content).toMatchObject({ type: 'STRICT_DNS' });
 });
 
-test('what an Envoy did not take is one line in the log', async () => {
+test('a rejection by an Envoy is one line in the log', async () => {
   const log = new RecordingLog();
   const server = await started(log);
   server.serve(xdsResources(source(INSTANCES)));
@@ -104,11 +104,11 @@ test('what an Envoy did not take is one line in the log', async () => {
   await discover(server, 'endpoints', refusing);
   expect(log.lines).toHaveLength(1);
   expect(log.lines[0]).toMatch(
-    /^warn: Envoy "one": it did not take the endpoints of a of version [0-9a-f]{16}, and goes on with those of version before: bad\\nendpoints$/,
+    /^warn: Envoy "one": it rejected the endpoints of a of version [0-9a-f]{16} and keeps those of version before: bad\\nendpoints$/,
   );
 });
 
-describe('who asks', () => {
+describe('access control', () => {
   test.each<[who: string, request: RawRequest, status: number]>([
     ['a page of another site', { headers: { origin: 'http://evil.example' } }, 403],
     ['a page, whatever it says of itself', { headers: { 'sec-fetch-site': 'same-origin' } }, 403],
@@ -142,7 +142,7 @@ describe('who asks', () => {
   });
 });
 
-test('whoever sends requests without waiting for answers loses the connection, and an Envoy is answered meanwhile', async () => {
+test('a client that sends requests without waiting for answers loses the connection, and an Envoy is answered in the meantime', async () => {
   const server = await started();
   server.serve(xdsResources(source(INSTANCES)));
   const flood = connect(server.port, '127.0.0.1');
@@ -159,7 +159,7 @@ test('whoever sends requests without waiting for answers loses the connection, a
   await server.close();
 });
 
-test('made-up Envoys at one address with made-up clusters lead to no other being forgotten, and those who are may ask again at once', async () => {
+test('made-up Envoys at one address with made-up clusters do not evict others, and evicted ones may ask again at once', async () => {
   const server = closing(await startXdsServer({ port: 0, maxRememberedBytes: 100_000 }));
   server.serve(xdsResources(source(INSTANCES)));
   const agent = new Agent();
@@ -189,7 +189,7 @@ test('made-up Envoys at one address with made-up clusters lead to no other being
   expect(isSentAway).toBe(false);
 });
 
-test('a port that is taken is told', async () => {
+test('reports a port in use', async () => {
   const { port } = await started();
   await expect(startXdsServer({ port })).rejects.toMatchObject({ code: 'ELANE_PORT_IN_USE' });
 });

@@ -1,8 +1,8 @@
 /**
- * Tells Envoys what `lane gateway export envoy` would write, as it changes: xDS over REST, state of the world
+ * Serves what `lane gateway export envoy` would write to Envoys, as it changes: xDS over REST, state of the world
  * (https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol). A request is held until there is something new to say, and answered
- * with 304 after 20 s. REST and not gRPC, since Envoy reads there the same JSON that the export writes: no messages of protobuf, and no
- * library for them, are between the two.
+ * with 304 after 20 s. REST and not gRPC, because Envoy then reads the same JSON that the export writes, without protobuf messages or a
+ * library for them.
  */
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
@@ -21,32 +21,32 @@ export interface XdsServerOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   readonly log?: Log;
-  /** What is remembered of all Envoys. Default 128 MiB: of a thousand with two hundred clusters each it is the half. */
+  /** Memory for all Envoys. Default 128 MiB: twice what a thousand with two hundred clusters each take. */
   readonly maxRememberedBytes?: number;
 }
 
-/** A server that Envoys ask. */
+/** A server for Envoys. */
 export interface XdsServer {
   readonly host: string;
   readonly port: number;
-  /** Tells the Envoys of these from now on. Before the first, their requests wait. */
+  /** Serves these resources from now on. Before the first, requests wait. */
   serve(resources: XdsResources): void;
-  /** Sends away those who wait, and resolves when the port is free. Envoys go on with what they have. */
+  /** Ends waiting requests, and resolves when the port is free. Envoys keep what they have. */
   close(): Promise<void>;
 }
 
 /** Below the `request_timeout` of the bootstrap. */
 const HOLD_MS = 20_000;
-/** Each request has the list of the Envoy's extensions in it, some 60 KB. */
+/** Each request contains the list of the Envoy's extensions, some 60 KB. */
 const MAX_BODY_BYTES = 1_048_576;
-/** Of all requests that are being read: a thousand Envoys that start at once. */
+/** For all requests being read: a thousand Envoys that start at once. */
 const MAX_READ_BYTES = 64 * MAX_BODY_BYTES;
 const MAX_CONNECTIONS = 10_000;
-/** Clusters that are gone and remembered for Envoys that still have them. */
+/** How many removed clusters are remembered for Envoys that still have them. */
 const MAX_KNOWN = 10_000;
 const KINDS: readonly ResourceKind[] = ['clusters', 'endpoints', 'routes'];
 
-/** Starts it. Rejects with code `ELANE_PORT_IN_USE` where the port is taken. */
+/** Starts it. Rejects with code `ELANE_PORT_IN_USE` if the port is taken. */
 export async function startXdsServer({
   port,
   host = '127.0.0.1',
@@ -54,7 +54,7 @@ export async function startXdsServer({
   maxRememberedBytes = 128 * 1_048_576,
 }: XdsServerOptions): Promise<XdsServer> {
   const controller = new Controller(log, maxRememberedBytes);
-  // An Envoy has one request on a connection. Whoever sends many without waiting holds no more than the connection's turn.
+  // An Envoy sends one request at a time on a connection. A client that pipelines many gets no more than its turn.
   const turns = new InTurn();
   const bodies = new BodyReader({ ofOne: MAX_BODY_BYTES, ofAll: MAX_READ_BYTES });
   const server = http.createServer((request, response) => {
@@ -62,13 +62,13 @@ export async function startXdsServer({
     response.on('error', () => {});
     turns.serve(request, response, () => {
       void receive(request, response, controller, bodies).catch((error: unknown) => {
-        log.error('a request of an Envoy failed', { error: (error as Error).stack ?? String(error) });
+        log.error('a request from an Envoy failed', { error: (error as Error).stack ?? String(error) });
         response.destroy();
       });
     });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  // Above the time that Envoys keep silent on a connection, so that none is closed as it is used.
+  // Longer than Envoys stay silent on a connection, so that none is closed as it is used.
   server.keepAliveTimeout = 65_000;
   server.on('clientError', (_error, socket) => socket.destroy());
   await listen(server, port, host);
@@ -89,7 +89,7 @@ async function close(server: http.Server, controller: Controller): Promise<void>
   await closed;
 }
 
-/** A request that is not answered yet. */
+/** An unanswered request. */
 interface Held {
   readonly state: EnvoyState;
   readonly node: string;
@@ -99,11 +99,11 @@ interface Held {
   retry: NodeJS.Timeout | undefined;
 }
 
-/** Who has asked what, and what there is to tell. */
+/** Waiting requests, and the resources to serve. */
 class Controller {
   readonly #envoys: EnvoyMemory;
   readonly #held = new Set<Held>();
-  /** Of which something was heard since their requests were looked at. */
+  /** Envoys that have sent something since their requests were last checked. */
   readonly #heard = new Set<EnvoyState>();
   readonly #known = { clusters: new Map<string, Resource>(), endpoints: new Map<string, Resource>() } satisfies KnownResources;
   #resources: XdsResources | undefined;
@@ -143,13 +143,13 @@ class Controller {
     const held: Held = { state, node, ask, response, end: setTimeout(() => this.#end(held), HOLD_MS), retry: undefined };
     this.#held.add(held);
     response.on('close', () => this.#release(held));
-    // What this one says may be what others of it wait for. However many come at once, they are looked at once.
+    // This one may unblock the Envoy's other requests. However many arrive together, they are checked once.
     if (this.#heard.size === 0) setImmediate(() => this.#lookAgain());
     this.#heard.add(state);
     this.#envoys.weigh(state);
   }
 
-  /** What it has is no longer known: it asks again, and introduces itself by that. */
+  /** Its state is no longer known: it sends its request again, and thereby introduces itself. */
   #sendAway(state: EnvoyState): void {
     for (const held of this.#held) if (held.state === state) this.#end(held);
   }
@@ -226,7 +226,7 @@ async function receive(request: IncomingMessage, response: ServerResponse, contr
   else if (request.headers['content-type']?.split(';')[0]?.trim() !== 'application/json') refuse(415, 'only application/json');
   else {
     const body = await bodies.read(request);
-    if (body === undefined) refuse(413, `a request has at most ${MAX_BODY_BYTES} bytes`);
+    if (body === undefined) refuse(413, `a request must have at most ${MAX_BODY_BYTES} bytes`);
     else {
       const asked = parse(kind, body);
       if (typeof asked === 'string') refuse(400, asked);
@@ -236,8 +236,8 @@ async function receive(request: IncomingMessage, response: ServerResponse, contr
 }
 
 /**
- * Keeps web pages out: a browser lets any page ask this machine, and a page may make a name of its own lead here ("DNS rebinding").
- * An Envoy calls its controller by the name of the cluster.
+ * Keeps web pages out: a browser lets any page send requests to this machine, and a page may make its own name resolve here (DNS rebinding).
+ * An Envoy uses the cluster's name as its controller's host.
  */
 function refusalOf({ headers: { host = '', origin, 'sec-fetch-site': site } }: IncomingMessage): string | undefined {
   if (origin !== undefined || site !== undefined) return 'not for web pages';
@@ -248,26 +248,26 @@ function refusalOf({ headers: { host = '', origin, 'sec-fetch-site': site } }: I
     : `Host must be ${XDS_CLUSTER}, as Envoy calls its controller, an address, or localhost`;
 }
 
-/** Names are kept: no longer than what anybody would call an Envoy or a cluster. */
+/** Names are stored, so their length is limited to what anybody would call an Envoy or a cluster. */
 const MAX_NAME = 1_000;
 
-/** Reads a DiscoveryRequest in protobuf's JSON, whose fields may be spelled in two ways; a text: why it is none. */
+/** Parses a DiscoveryRequest in protobuf's JSON, whose fields have two spellings; a string: why it is invalid. */
 function parse(kind: ResourceKind, body: string): { readonly node: string; readonly ask: Ask } | string {
   let given: Record<string, unknown>;
   try {
     given = JSON.parse(body) as Record<string, unknown>;
   } catch (error) {
-    return `the request is no JSON: ${(error as Error).message}`;
+    return `the request is not JSON: ${(error as Error).message}`;
   }
-  if (typeof given !== 'object' || given === null) return 'the request is no object';
+  if (typeof given !== 'object' || given === null) return 'the request is not an object';
   const version = given['version_info'] ?? given['versionInfo'] ?? '';
   const names = given['resource_names'] ?? given['resourceNames'] ?? [];
   const node = (given['node'] as { id?: unknown } | undefined)?.id ?? '';
   const problem = ((given['error_detail'] ?? given['errorDetail']) as { message?: unknown } | undefined)?.message;
   if (typeof version !== 'string' || typeof node !== 'string' || version.length > MAX_NAME || node.length > MAX_NAME)
-    return 'version_info and node.id are texts';
+    return 'version_info and node.id must be strings';
   const name: unknown = Array.isArray(names) ? names[0] : undefined;
-  if (kind === 'endpoints' && (typeof name !== 'string' || name.length > MAX_NAME)) return 'resource_names has the name of a cluster';
+  if (kind === 'endpoints' && (typeof name !== 'string' || name.length > MAX_NAME)) return 'resource_names must name a cluster';
   const ask = {
     kind,
     name: kind === 'endpoints' ? (name as string) : kind === 'routes' ? ROUTES_NAME : '',

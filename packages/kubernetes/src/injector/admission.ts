@@ -1,9 +1,9 @@
-/** The admission webhook's side of things: a review in, a review out. */
+/** The admission webhook: a review in, a review out. */
 import { injectPod, type Injection, type InjectOptions } from './inject-pod.js';
 import { NAMESPACE_LABEL } from './names.js';
 import type { Pod } from '../pod.js';
 
-/** `admission.k8s.io/v1`, as much of it as is used. */
+/** The part of `admission.k8s.io/v1` that we use. */
 export interface AdmissionReview {
   apiVersion: 'admission.k8s.io/v1';
   kind: 'AdmissionReview';
@@ -11,7 +11,7 @@ export interface AdmissionReview {
   response?: AdmissionResponse;
 }
 
-/** What the API server asks. */
+/** The API server's request. */
 export interface AdmissionRequest {
   uid: string;
   kind?: { group: string; version: string; kind: string };
@@ -21,7 +21,7 @@ export interface AdmissionRequest {
   object?: unknown;
 }
 
-/** What it is answered. */
+/** The answer. */
 export interface AdmissionResponse {
   uid: string;
   allowed: true;
@@ -34,10 +34,10 @@ export interface AdmissionResponse {
 /** The API server cuts longer warnings. */
 const MAX_WARNING_LENGTH = 256;
 
-/** Who asks: the webhook whose namespaceSelector has matched, or the one that looks at pods alone. Spares us the right to read namespaces. */
+/** The calling webhook: the one with a matching namespaceSelector, or the one that selects pods. So we need no right to read namespaces. */
 export type AskedBy = 'namespace' | 'pod';
 
-/** A review's answer, which always allows the pod, and what was done; undefined where it is no review of a pod's creation. */
+/** The answer to a review, which always allows the pod, and what was done; undefined if the review is not of a pod's creation. */
 export function review(
   body: unknown,
   askedBy: AskedBy,

@@ -1,4 +1,4 @@
-/** How the agent gets into a pod: copied into a volume by an init container, or as an image volume where the cluster has those. */
+/** How the agent gets into a pod: an init container copies it into a volume, or it is an image volume if the cluster supports those. */
 import { AGENT_CONTAINER, AGENT_PATH, AGENT_VOLUME, LABELS_VOLUME } from './names.js';
 import type { Container, PodSpec, Volume } from '../pod.js';
 
@@ -18,12 +18,12 @@ export function agentVolume(delivery: Delivery, image: string): Volume {
     : { name: AGENT_VOLUME, emptyDir: { sizeLimit: '64Mi' } };
 }
 
-/** The pod's own labels as a file, which follows changes of them. */
+/** The pod's own labels as a file, kept current by the kubelet. */
 export function labelsVolume(): Volume {
   return { name: LABELS_VOLUME, downwardAPI: { items: [{ path: 'labels', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.labels' } }] } };
 }
 
-/** The init container: fits restricted Pod Security, a read-only root, and pods that run as whatever user. */
+/** The init container: works with restricted Pod Security, a read-only root, and pods that run as any user. */
 export function agentContainer(spec: PodSpec, image: string, resources: AgentResources): Container {
   const amounts = { cpu: resources.cpu, memory: resources.memory };
   return {

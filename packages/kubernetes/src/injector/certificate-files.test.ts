@@ -11,7 +11,7 @@ import { nextState } from './certificates.js';
 import { INJECT_DEFAULTS } from './inject-pod.js';
 import { startInjector } from './injector.js';
 
-test('a key that comes a moment after its certificate: the old pair is served until then, and the new one from then on', async () => {
+test('serves the old pair until the key for a new certificate arrives, and then the new one', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'lane-certificates-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const [certificateFile, keyFile] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];

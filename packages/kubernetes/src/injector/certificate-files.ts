@@ -1,10 +1,10 @@
-/** Certificates that somebody else makes and rotates, such as cert-manager: files of a mounted Secret. */
+/** Certificates that another program such as cert-manager issues and rotates: files of a mounted Secret. */
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { notAfterOf } from './certificates.js';
 import type { ServingCertificate } from './server.js';
 
-/** Reads what is to be served now. Throws with code `ELANE_CERTIFICATE` and what to do about it. */
+/** Reads the certificate to serve now. Throws an error with code `ELANE_CERTIFICATE` and the remedy. */
 export function readCertificateFiles(certificateFile: string, keyFile: string): ServingCertificate {
   try {
     const certificate = readFileSync(certificateFile, 'utf8');

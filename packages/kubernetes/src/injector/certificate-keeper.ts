@@ -8,11 +8,11 @@ import type { ServingCertificate } from './server.js';
 export interface CertificateKeeperOptions {
   readonly api: KubernetesApi;
   readonly namespace: string;
-  /** Of the Secret. */
+  /** Name of the Secret. */
   readonly secret: string;
-  /** Of the MutatingWebhookConfiguration. */
+  /** Name of the MutatingWebhookConfiguration. */
   readonly webhook: string;
-  /** By which the API server calls: `lane-injector.lane-system.svc`. */
+  /** Host name by which the API server calls, such as `lane-injector.lane-system.svc`. */
   readonly names: readonly string[];
   readonly times?: CertificateTimes;
   readonly log: Log;
@@ -28,7 +28,7 @@ interface Secret {
 const STATE_KEY = 'state.json';
 const MAX_TRIES = 10;
 
-/** One replica's hand on the certificates. */
+/** One replica's access to the certificates. */
 export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
 
@@ -36,7 +36,7 @@ export class CertificateKeeper {
     this.#options = options;
   }
 
-  /** Does what is due, and gives what is to be served. Whoever of several replicas is second takes what the first has made. */
+  /** Renews what is due, and returns the certificate to serve. If several replicas renew at once, the later ones take the first one's result. */
   async keep(): Promise<ServingCertificate> {
     const state = await this.#agree();
     await this.#trust(state.trusted);
@@ -55,7 +55,7 @@ export class CertificateKeeper {
       if (state === before) return state;
       const data = {
         [STATE_KEY]: toBase64(JSON.stringify(state)),
-        // As other tools expect them.
+        // The names that other tools expect.
         'ca.crt': toBase64(state.trusted.join('\n')),
         'tls.crt': toBase64(state.serving.certificate),
       };
@@ -67,10 +67,13 @@ export class CertificateKeeper {
               body: { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type: 'Opaque', data },
             })
           : await api.request({ method: 'PUT', path: `${secrets}/${name}`, body: { ...present, data } });
-      // Another replica was first: its word counts.
+      // Another replica was first: its result counts.
       if (written.status !== 409 && written.status !== 404) return state;
     }
-    throw new KubernetesError(`the Secret ${namespace}/${name} was changed by others ${MAX_TRIES} times in a row: who else writes it?`, 409);
+    throw new KubernetesError(
+      `the Secret ${namespace}/${name} was changed by another writer ${MAX_TRIES} times in a row: find out what else writes it`,
+      409,
+    );
   }
 
   async #trust(trusted: readonly string[]): Promise<void> {
@@ -78,7 +81,7 @@ export class CertificateKeeper {
     const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${webhook}`;
     const { status, body } = await api.request({ path });
     if (status === 404) {
-      log.warn(`there is no MutatingWebhookConfiguration ${webhook}: no pod is injected until it is made`);
+      log.warn(`there is no MutatingWebhookConfiguration ${webhook}: no pod is injected until there is one`);
       return;
     }
     const { webhooks = [] } = body as { webhooks?: Array<{ clientConfig: { caBundle?: string } }> };
@@ -92,7 +95,7 @@ export class CertificateKeeper {
 
 const toBase64 = (text: string): string => Buffer.from(text).toString('base64');
 
-/** undefined where there is none that can be used: a new one is made then. */
+/** undefined if there is no usable one: a new one is created then. */
 function stateOf(secret: Secret | undefined): CertificateState | undefined {
   const text = secret?.data?.[STATE_KEY];
   if (text === undefined) return undefined;

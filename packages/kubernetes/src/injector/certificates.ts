@@ -1,9 +1,9 @@
 /**
- * Certificates of the webhook: an authority of our own and what it signs. The next step is worked out by a pure function, so
- * that several replicas, each on its own, come to the same end.
+ * Certificates of the webhook: our own authority, and the certificates that it signs. A pure function computes the next step, so
+ * that independent replicas arrive at the same state.
  *
- * An authority is replaced in two steps, between which every replica and the API server have had time to see the first:
- * the new one is trusted beside the old one; then it signs. So there is no moment in which a certificate is served that the API server does not trust.
+ * An authority is replaced in two steps: the new one is trusted beside the old one; then it signs. Every replica and the API server have time to
+ * see the first step before the second. So we never serve a certificate that the API server does not trust.
  */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
@@ -30,11 +30,11 @@ export interface KeyPair {
   readonly key: string;
 }
 
-/** All that replicas share; kept in a Secret. */
+/** What replicas share; kept in a Secret. */
 export interface CertificateState {
   /** Signs. */
   readonly authority: KeyPair;
-  /** Trusted already, signs from the next step on. */
+  /** Already trusted; signs from the next step on. */
   readonly nextAuthority?: KeyPair | undefined;
   /** Since when it is trusted, in milliseconds since 1970. */
   readonly nextAuthoritySince?: number | undefined;
@@ -43,23 +43,23 @@ export interface CertificateState {
   readonly serving: KeyPair;
 }
 
-/** How long things last. */
+/** Lifetimes. */
 export interface CertificateTimes {
   readonly authorityMs: number;
   readonly servingMs: number;
-  /** How long everybody is given to see a new authority before it signs. */
+  /** Time for replicas and the API server to see a new authority before it signs. */
   readonly settleMs: number;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Ten years and 90 days, replaced at two thirds; five minutes for all to see a new authority. */
+/** Ten years and 90 days, replaced after two thirds; five minutes to see a new authority. */
 export const CERTIFICATE_TIMES: CertificateTimes = { authorityMs: 3650 * DAY_MS, servingMs: 90 * DAY_MS, settleMs: 5 * 60 * 1000 };
 
 /** Clocks of a cluster differ. */
 const BACKDATE_MS = 5 * 60 * 1000;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** The state that should follow, the same object where nothing is due. */
+/** The next state; the same object if nothing is due. */
 export async function nextState(
   state: CertificateState | undefined,
   names: readonly string[],
@@ -77,7 +77,7 @@ export async function nextState(
     next = { ...next, nextAuthority, nextAuthoritySince: now, trusted: [...next.trusted, nextAuthority.certificate] };
   } else if (next.nextAuthority !== undefined && now - (next.nextAuthoritySince ?? now) >= times.settleMs) {
     const { nextAuthority: authority, trusted } = next;
-    // The old one stays trusted until it ends: other replicas still serve what it has signed.
+    // The old one stays trusted until it expires: other replicas still serve certificates that it has signed.
     next = { authority, trusted, serving: await makeServing(authority, names, now, times.servingMs) };
   }
   const trusted = next.trusted.filter((certificate) => !isOver({ certificate }, now));
@@ -87,14 +87,14 @@ export async function nextState(
   return next;
 }
 
-/** When a certificate ends, in milliseconds since 1970. */
+/** When a certificate expires, in milliseconds since 1970. */
 export function notAfterOf(certificate: string): number {
   return new X509Certificate(certificate).notAfter.getTime();
 }
 
 const isOver = ({ certificate }: Pick<KeyPair, 'certificate'>, now: number): boolean => notAfterOf(certificate) <= now;
 
-/** At two thirds of its time. */
+/** After two thirds of its lifetime. */
 function isDue({ certificate }: KeyPair, now: number): boolean {
   const { notBefore, notAfter } = new X509Certificate(certificate);
   return now >= notBefore.getTime() + ((notAfter.getTime() - notBefore.getTime()) * 2) / 3;
@@ -109,7 +109,7 @@ function isFor({ certificate }: KeyPair, names: readonly string[]): boolean {
 async function makeAuthority(now: number, lastsMs: number): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
-    // Two of a name would be told apart by nobody who reads an error.
+    // If two had the same name, errors could not tell them apart.
     name: `CN=lane-injector-ca-${new Date(now).toISOString().slice(0, 10)}`,
     serialNumber: serialNumber(),
     notBefore: new Date(now - BACKDATE_MS),
@@ -150,7 +150,7 @@ async function makeServing(authority: KeyPair, names: readonly string[], now: nu
   return { certificate: certificate.toString('pem'), key: await toPem(keys.privateKey) };
 }
 
-/** Positive, and of 16 random bytes. */
+/** A positive number from 16 random bytes. */
 function serialNumber(): string {
   const bytes = Buffer.from(webcrypto.getRandomValues(new Uint8Array(16)));
   bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40;

@@ -14,7 +14,7 @@ const pod = (more: Partial<Pod['spec']> = {}, metadata: Pod['metadata'] = {}): P
   spec: { containers: [node()], ...more },
 });
 
-/** The pod as it is after the patch; a second run must change nothing. */
+/** The pod after the patch; a second run must change nothing. */
 function inject(given: Pod, namespaceLabels: Record<string, string> = LABELLED, options = OPTIONS): Injection & { pod: Pod } {
   const injection = injectPod(given, namespaceLabels, options);
   const after = applyPatch(structuredClone(given), structuredClone(injection.patch), true).newDocument;
@@ -49,7 +49,7 @@ describe('who is injected', () => {
     expect(patch.length > 0).toBe(expected);
   });
 
-  test('a pod refuses by an annotation, too', () => {
+  test('a pod can also refuse by annotation', () => {
     const { outcome, patch } = injectPod(pod({}, { annotations: { 'lane.dev/inject': 'disabled' } }), LABELLED, OPTIONS);
     expect({ outcome, patch }).toEqual({ outcome: 'left-alone', patch: [] });
   });
@@ -59,7 +59,7 @@ describe('who is injected', () => {
     ['a command of Node', { image: 'shop/a:1', command: ['/usr/local/bin/node', 'server.js'] }, 'injected', 'it runs node'],
     ['Node behind a shell', { image: 'shop/a:1', command: ['sh', '-c', 'wait-for postgres && exec npm start'] }, 'injected', 'it runs npm'],
     ['a variable of Node', { image: 'shop/a:1', env: [{ name: 'NODE_ENV', value: 'production' }] }, 'injected', 'variable NODE_ENV'],
-    ['nothing to tell by', { image: 'shop/a:1' }, 'injected', 'nothing tells what it runs'],
+    ['nothing to tell by', { image: 'shop/a:1' }, 'injected', 'unknown what it runs'],
     [
       'the Java of the scenario',
       { image: 'mse-governance-demo/spring-cloud-a:3.0.1', env: [{ name: 'JAVA_HOME', value: '/usr/lib/jvm' }] },
@@ -77,26 +77,26 @@ describe('who is injected', () => {
   });
 
   test('a Windows pod and a static pod are left alone', () => {
-    expect(inject(pod({ os: { name: 'windows' } })).status).toBe('left alone: Windows');
+    expect(inject(pod({ os: { name: 'windows' } })).status).toBe('skipped: Windows');
     expect(inject(pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } })).pod.spec.volumes).toBeUndefined();
     expect(inject(pod({}, { annotations: { 'kubernetes.io/config.mirror': 'x' } })).patch).toEqual([]);
   });
 
-  test('of several containers those that run Node, each with a port of its own', () => {
+  test('of several containers those that run Node, each with its own port', () => {
     const { pod: after } = inject(pod({ containers: [node(), node({ name: 'proxy', image: 'istio/proxyv2:1.24' }), node({ name: 'worker' })] }));
     expect(env(after)).toMatchObject({ NODE_OPTIONS: '--require /lane/register.cjs', LANE_ADMIN_PORT: '19100' });
     expect(env(after, 'proxy')).toEqual({});
     expect(env(after, 'worker')['LANE_ADMIN_PORT']).toBe('19101');
   });
 
-  test('those that the annotation names, init containers and native sidecars too, whatever they look like', () => {
+  test('those that the annotation names, including init containers and native sidecars, whatever they run', () => {
     const annotations = { 'lane.dev/containers': 'migrate, sidecar,missing' };
     const migrate = node({ name: 'migrate' });
     const sidecar = node({ name: 'sidecar', image: 'envoy:1', restartPolicy: 'Always' });
     const { pod: after, warnings } = inject(pod({ initContainers: [migrate, sidecar] }, { annotations }));
     expect(after.spec.initContainers?.map(({ name }) => name)).toEqual(['lane-agent', 'migrate', 'sidecar']);
     expect(env(after, 'migrate')).toEqual({ NODE_OPTIONS: '--require /lane/register.cjs' });
-    // Kubernetes refuses a preStop on an init container that ends by itself.
+    // Kubernetes refuses preStop on an init container that ends by itself.
     expect(after.spec.initContainers?.map(({ lifecycle }) => lifecycle?.preStop !== undefined)).toEqual([false, false, true]);
     expect(env(after)).toEqual({});
     expect(warnings).toEqual(['lane.dev/containers names missing, which the pod does not have']);
@@ -120,7 +120,7 @@ describe('NODE_OPTIONS', () => {
     expect(env(after)).toEqual(expected);
   });
 
-  test('an optional value that is missing expands to nothing, where "$(…)" would keep Node from starting', () => {
+  test('a missing optional value expands to nothing, where "$(…)" would keep Node from starting', () => {
     const source = { configMapKeyRef: { name: 'c', key: 'k', optional: true } };
     const after = inject(pod({ containers: [node({ env: [{ name: 'NODE_OPTIONS', valueFrom: source }] })] })).pod;
     expect(after.spec.containers[0]?.env?.slice(0, 3)).toEqual([
@@ -130,13 +130,13 @@ describe('NODE_OPTIONS', () => {
     ]);
   });
 
-  test('what may come by envFrom is told of', () => {
+  test('warns of what envFrom may set', () => {
     const { warnings } = inject(pod({ containers: [node({ envFrom: [{ configMapRef: { name: 'c' } }] })] }));
     expect(warnings).toEqual([expect.stringContaining('envFrom')]);
   });
 });
 
-describe('what the agent is told', () => {
+describe('the agent’s environment', () => {
   test.each<[string, Record<string, string>, Record<string, string>]>([
     ['our labels', { 'lane.dev/service': 'a', 'lane.dev/tag': 'gray' }, { LANE_SERVICE: 'a', LANE_TAG: 'gray' }],
     [
@@ -151,24 +151,24 @@ describe('what the agent is told', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('settings of the cluster, which those of the container come before', () => {
+  test('settings of the cluster, over which those of the container take precedence', () => {
     const settings = { LANE_NACOS_SERVER: 'nacos:8848', LANE_LOG: 'info' };
     const given = pod({ containers: [node({ env: [{ name: 'LANE_LOG', value: 'debug' }] })] });
     expect(env(inject(given, LABELLED, { ...OPTIONS, env: settings }).pod)).toMatchObject({ LANE_NACOS_SERVER: 'nacos:8848', LANE_LOG: 'debug' });
   });
 
-  test('what can not be meant is a warning', () => {
+  test('contradictory settings cause a warning', () => {
     const labels = { 'lane.dev/tag': 'no.'.repeat(30), 'alicloud.service.tag': 'gray', mseNamespace: 'prod' };
     expect(inject(pod({}, { labels })).warnings).toEqual([
       expect.stringContaining('differ'),
-      expect.stringContaining('is no tag'),
+      expect.stringContaining('is not a valid tag'),
       expect.stringContaining('--governance-namespace prod=ID'),
     ]);
   });
 });
 
 describe('the pod', () => {
-  test('gets an init container that restricted Pod Security takes and that leaves its quality of service', () => {
+  test('gets an init container that restricted Pod Security accepts and that keeps its quality of service', () => {
     const [agent] = inject(pod()).pod.spec.initContainers ?? [];
     expect(agent).toMatchObject({
       name: 'lane-agent',
@@ -183,22 +183,22 @@ describe('the pod', () => {
       },
     });
     expect(agent?.['securityContext']).not.toHaveProperty('runAsUser');
-    // Else it would inherit root, which contradicts runAsNonRoot: the pod would not start.
+    // Otherwise it would inherit root, which contradicts runAsNonRoot: the pod would not start.
     expect(inject(pod({ securityContext: { runAsUser: 0 } })).pod.spec.initContainers?.[0]?.['securityContext']).toHaveProperty('runAsUser', 65532);
   });
 
-  test('comes before other init containers', () => {
+  test('gets it before other init containers', () => {
     const { pod: after } = inject(pod({ initContainers: [node({ name: 'migrate' })] }));
     expect(after.spec.initContainers?.map(({ name }) => name)).toEqual(['lane-agent', 'migrate']);
   });
 
-  test('gets an image volume instead where the cluster has those', () => {
+  test('gets an image volume instead if the cluster supports those', () => {
     const { spec } = inject(pod(), LABELLED, { ...OPTIONS, delivery: 'image' }).pod;
     expect(spec.initContainers).toBeUndefined();
     expect(spec.volumes?.[0]).toEqual({ name: 'lane-agent', image: { reference: 'lane-agent:1', pullPolicy: 'IfNotPresent' } });
   });
 
-  test('gets the volume of its labels, unless that place is taken', () => {
+  test('gets a volume with its labels, unless that path is in use', () => {
     const { spec } = inject(pod()).pod;
     expect(spec.volumes?.[1]).toMatchObject({
       name: 'lane-podinfo',
@@ -213,13 +213,13 @@ describe('the pod', () => {
     expect(taken.warnings).toEqual([expect.stringContaining('/etc/podinfo')]);
   });
 
-  test('is left alone where the place of the agent is taken', () => {
+  test('is left alone if the path of the agent is in use', () => {
     const { outcome, warnings } = inject(pod({ containers: [node({ volumeMounts: [{ name: 'mine', mountPath: '/lane' }] })] }));
     expect(outcome).toBe('left-alone');
     expect(warnings).toEqual([expect.stringContaining('/lane')]);
   });
 
-  test('is drained before it stops, unless it has a preStop of its own or no port', () => {
+  test('is drained before it stops, unless it has its own preStop hook or no port', () => {
     const preStop = (given: Pod, options = OPTIONS): unknown => inject(given, LABELLED, options).pod.spec.containers[0]?.lifecycle?.preStop;
     expect(preStop(pod())).toEqual({ exec: { command: ['node', '/lane/drain.cjs'] } });
     const own = { httpGet: { path: '/bye', port: 80 } };

@@ -1,4 +1,4 @@
-/** What the injector does to a pod: a pure function, so that `lane injector`, tests and tools come to the same end. */
+/** What the injector does to a pod: a pure function, so that `lane injector`, tests and tools get the same result. */
 import { compare, type Operation } from 'fast-json-patch';
 import { isTag, TAG_RULE } from '@lane/core/model';
 import { agentContainer, agentVolume, labelsVolume, type AgentResources, type Delivery } from './agent-volume.js';
@@ -24,21 +24,21 @@ import type { Container, EnvironmentVariable, Pod, VolumeMount } from '../pod.js
 
 const ADMIN_PORT = 'LANE_ADMIN_PORT';
 
-/** How pods are injected, the same for all of a cluster. */
+/** How pods are injected, the same for a whole cluster. */
 export interface InjectOptions {
   /** Image with the agent. */
   readonly image: string;
   readonly delivery: Delivery;
   readonly resources: AgentResources;
-  /** Variables for every container that does not have them, such as LANE_NACOS_SERVER. */
+  /** Variables for every container that does not set them, such as LANE_NACOS_SERVER. */
   readonly env: Readonly<Record<string, string>>;
-  /** LANE_ADMIN_PORT of the first container, and one more for each further one; undefined: none, and then no drain before a stop. */
+  /** LANE_ADMIN_PORT of the first container; each further one gets the next port. undefined: no admin port, so no drain before a stop. */
   readonly adminPort: number | undefined;
   /** MSE's governance namespaces: name, Nacos namespace id. */
   readonly governanceNamespaces: Readonly<Record<string, string>>;
 }
 
-/** Defaults of {@link InjectOptions}, but for the image. */
+/** Defaults of {@link InjectOptions}, except the image. */
 export const INJECT_DEFAULTS: Omit<InjectOptions, 'image'> = {
   delivery: 'init',
   resources: { cpu: '50m', memory: '32Mi' },
@@ -47,27 +47,27 @@ export const INJECT_DEFAULTS: Omit<InjectOptions, 'image'> = {
   governanceNamespaces: {},
 };
 
-/** What becomes of a pod. */
+/** The result for a pod. */
 export interface Injection {
   readonly outcome: 'injected' | 'left-alone';
-  /** Why, in one line; the annotation `lane.dev/status`, where one is written. */
+  /** Why, in one line; the annotation `lane.dev/status`, if it is written. */
   readonly status: string;
-  /** JSON Patch (RFC 6902); empty where nothing is to do, as on a second run. */
+  /** JSON Patch (RFC 6902); empty if there is nothing to do, as on a second run. */
   readonly patch: Operation[];
   /** For whoever creates the pod. */
   readonly warnings: string[];
 }
 
-/** Decides on a pod, and says what to change. Running it again on its own result changes nothing. */
+/** Decides on a pod, and returns the changes. Idempotent. */
 export function injectPod(pod: Pod, namespaceLabels: Readonly<Record<string, string>>, options: InjectOptions): Injection {
   const wanted = isWanted(pod, namespaceLabels);
   if (!wanted.inject) {
-    const status = `left alone: ${wanted.because}`;
+    const status = `skipped: ${wanted.because}`;
     return { outcome: 'left-alone', status, patch: wanted.silent ? [] : patchTo(pod, withStatus(pod, status)), warnings: [] };
   }
   const chosen = chooseContainers(pod);
   if (chosen.injected.length === 0) {
-    const status = `left alone: no container runs Node (${chosen.told.join('; ')})`;
+    const status = `skipped: no container runs Node (${chosen.told.join('; ')})`;
     return said({ outcome: 'left-alone', status, patch: patchTo(pod, withStatus(pod, status)), warnings: [...chosen.warnings] });
   }
 
@@ -91,16 +91,16 @@ export function injectPod(pod: Pod, namespaceLabels: Readonly<Record<string, str
   injected.spec = {
     ...spec,
     containers,
-    // First of all: later ones may be among the chosen.
+    // It comes first, because later init containers may be injected.
     ...(agent.length + initContainers.length > 0 ? { initContainers: [...agent, ...initContainers] } : {}),
     volumes: [...volumes, agentVolume(options.delivery, options.image), labelsVolume()],
   };
   if (spec.hostNetwork === true && options.adminPort !== undefined)
-    warnings.push('the pod uses the network of its host, where ports may be taken: no LANE_ADMIN_PORT is set, and it is not drained before it stops');
+    warnings.push('the pod uses hostNetwork, where ports may be in use: LANE_ADMIN_PORT is not set, and the pod is not drained before it stops');
   return said({ outcome: 'injected', status, patch: patchTo(pod, injected), warnings });
 }
 
-/** On a second run all has been said. */
+/** A second run has nothing to add. */
 const said = (injection: Injection): Injection => (injection.patch.length === 0 ? { ...injection, warnings: [] } : injection);
 
 const patchTo = (before: Pod, after: Pod): Operation[] => compare(before, after);
@@ -116,7 +116,7 @@ interface Chosen {
   readonly warnings: readonly string[];
 }
 
-/** Those of the annotation, whatever they look like; else all that are not init containers and do not look like something else than Node. */
+/** The containers that the annotation names; else all except init containers and those that look like other programs than Node. */
 function chooseContainers({ metadata, spec }: Pod): Chosen {
   const initContainers = (spec.initContainers ?? []).filter(({ name }) => name !== AGENT_CONTAINER);
   const named = metadata?.annotations?.[CONTAINERS_ANNOTATION]
@@ -141,21 +141,21 @@ function chooseContainers({ metadata, spec }: Pod): Chosen {
     for (const container of spec.containers) {
       const { verdict, because } = lookAt(container);
       if (verdict !== 'other') injected.push(container);
-      told.push(`${container.name}: ${verdict === 'other' ? 'left alone, ' : ''}${because}`);
+      told.push(`${container.name}: ${verdict === 'other' ? 'skipped, ' : ''}${because}`);
     }
   }
   const isFree = (container: Container): boolean => {
     const taken = container.volumeMounts?.some(({ name, mountPath }) => name !== AGENT_VOLUME && mountPath.replace(/\/+$/, '') === AGENT_PATH);
     if (taken === true) {
-      warnings.push(`container ${container.name} has a volume of its own at ${AGENT_PATH}: it is left alone`);
-      told.push(`${container.name}: left alone, ${AGENT_PATH} is taken`);
+      warnings.push(`container ${container.name} has its own volume at ${AGENT_PATH}: skipped`);
+      told.push(`${container.name}: skipped, ${AGENT_PATH} is taken`);
     }
     return taken !== true;
   };
   return { injected: injected.filter(isFree), told, warnings };
 }
 
-/** What all containers of a pod are told. */
+/** Variables of all containers of a pod. */
 function podEnvironment(pod: Pod, options: InjectOptions, warnings: string[]): EnvironmentVariable[] {
   const labels = pod.metadata?.labels ?? {};
   const env: EnvironmentVariable[] = [];
@@ -167,7 +167,7 @@ function podEnvironment(pod: Pod, options: InjectOptions, warnings: string[]): E
     warnings.push(`labels ${TAG_LABEL}: ${labels[TAG_LABEL]} and ${MSE_TAG_LABEL}: ${labels[MSE_TAG_LABEL]} differ: the first counts`);
   if (tag !== undefined && tag !== '') {
     if (isTag(tag)) env.push({ name: 'LANE_TAG', value: tag });
-    else warnings.push(`${JSON.stringify(tag)} is no tag: accepted is ${TAG_RULE}. The pod serves base`);
+    else warnings.push(`${JSON.stringify(tag)} is not a valid tag: must be ${TAG_RULE}. The pod serves base`);
   }
 
   const governance = labels[MSE_GOVERNANCE_NAMESPACE_LABEL];
@@ -184,7 +184,7 @@ function podEnvironment(pod: Pod, options: InjectOptions, warnings: string[]): E
   return env;
 }
 
-/** Containers of a pod share one address: each has a port of its own. */
+/** Containers of a pod share one address, so each needs its own port. */
 function adminPorts(injected: readonly Container[], first: number | undefined): () => string | undefined {
   const taken = new Set(injected.flatMap(({ env = [] }) => env.filter(({ name }) => name === ADMIN_PORT).map(({ value }) => value)));
   let next = first;
@@ -194,7 +194,7 @@ function adminPorts(injected: readonly Container[], first: number | undefined): 
   };
 }
 
-/** `nextAdminPort` is left out for an init container that ends by itself: Kubernetes takes no preStop there. */
+/** `nextAdminPort` is absent for an init container that ends by itself: Kubernetes allows no preStop there. */
 function injectContainer(
   container: Container,
   podEnv: readonly EnvironmentVariable[],
@@ -221,26 +221,26 @@ function withMounts({ name, volumeMounts = [] }: Container, warnings: string[]):
   const isTaken = mounts.some(({ mountPath }) => mountPath.replace(/\/+$/, '') === LABELS_PATH);
   if (isTaken)
     warnings.push(
-      `container ${name} has a volume of its own at ${LABELS_PATH}: the agent reads the pod's labels there only if it has the file labels`,
+      `container ${name} has its own volume at ${LABELS_PATH}: the agent reads the pod's labels there only if the volume has the file labels`,
     );
   return isTaken ? [...mounts, agent] : [...mounts, agent, { name: LABELS_VOLUME, mountPath: LABELS_PATH, readOnly: true }];
 }
 
 const drainCommand = (...args: string[]): object => ({ exec: { command: ['node', DRAIN_FILE, ...args] } });
-/** What the app has left to end by itself, of the time that the pod is given. */
+/** The part of the pod's grace period that is left for the app to stop by itself. */
 const APP_SECONDS = 5;
 /** Kubernetes' default; with it, and with more, the agent's own deadline holds. */
 const USUAL_GRACE_SECONDS = 30;
 
-/** Takes the instance out of the registry before the process is told to stop, within the time that the pod is given. */
+/** Deregisters the instance before the process gets the stop signal, within the pod's grace period. */
 function drained(container: Container, graceSeconds = USUAL_GRACE_SECONDS, warnings: string[]): Container['lifecycle'] {
   const { lifecycle } = container;
   if (lifecycle?.preStop === undefined) {
-    // The time is too short to tell anybody.
+    // The time is too short for callers to notice.
     if (graceSeconds <= APP_SECONDS) return lifecycle;
     return { ...lifecycle, preStop: graceSeconds >= USUAL_GRACE_SECONDS ? drainCommand() : drainCommand(String(graceSeconds - APP_SECONDS)) };
   }
   if (!JSON.stringify(lifecycle.preStop).includes(DRAIN_FILE))
-    warnings.push(`container ${container.name} keeps its own preStop: add node ${DRAIN_FILE} there, so that it leaves the registry before it stops`);
+    warnings.push(`container ${container.name} keeps its own preStop: add node ${DRAIN_FILE} there, so that the pod is deregistered before it stops`);
   return lifecycle;
 }

@@ -1,17 +1,17 @@
-/** The injector as a whole: certificates, then the servers, then both kept in step. */
+/** The whole injector: certificates and servers, kept in sync. */
 import type { Log } from '@lane/core/model';
 import { startInjectorServer, type InjectorServer, type InjectorServerOptions, type ServingCertificate } from './server.js';
 
 /** Options of {@link startInjector}. */
 export interface InjectorOptions extends Omit<InjectorServerOptions, 'certificate'> {
-  /** Gives what is to be served, and does what is due; asked at start and then at each interval. */
+  /** Returns the certificate to serve, and renews what is due; called at startup and at each interval. */
   readonly keepCertificate: () => Promise<ServingCertificate> | ServingCertificate;
   readonly intervalMs?: number;
 }
 
 const INTERVAL_MS = 30_000;
 
-/** Starts it; rejects where there is no certificate to start with. */
+/** Starts it; rejects if there is no certificate at startup. */
 export async function startInjector(options: InjectorOptions): Promise<InjectorServer> {
   const { keepCertificate, intervalMs = INTERVAL_MS, log } = options;
   let served = await keepCertificate();

@@ -1,6 +1,6 @@
 /**
- * Whether a container runs Node, as far as its command, image and variables tell. An image with a name of its own and no
- * command tells nothing: whoever asked for injection is believed then, since NODE_OPTIONS does nothing to other programs.
+ * Whether a container runs Node, judging by its command, image and variables. An image with a custom name and no command
+ * proves nothing: then we inject as asked, because NODE_OPTIONS does nothing to other programs.
  */
 import { REGISTER_FILE } from './names.js';
 import type { Container } from '../pod.js';
@@ -23,7 +23,7 @@ const OTHER_COMMANDS = new Set(
     'telegraf prometheus grafana-server cloudflared linkerd2-proxy deno bun'
   ).split(' '),
 );
-/** Names of repositories, whole, whose images are not Node though one might think so. */
+/** Full names of repositories whose images look like Node but are not. */
 const OTHER_REPOSITORIES =
   /^(node-exporter|node-problem-detector|node-feature-discovery|node-local-dns|k8s-dns-node-cache|csi-node-driver-registrar|.*-node-exporter)$/;
 const NODE_WORDS = new Set(['node', 'nodejs', 'nestjs', 'nextjs', 'express', 'egg', 'midway', 'strapi', 'ghost']);
@@ -49,9 +49,9 @@ const OTHER_VARIABLES = [
   'RAILS_ENV',
 ];
 
-/** Looks at one container: first what is certain (the command), then what is likely. */
+/** Checks one container: first what is certain (the command), then what is likely. */
 export function lookAt(container: Container): Look {
-  return byCommand(container) ?? byRepository(container) ?? byVariables(container) ?? { verdict: 'unknown', because: 'nothing tells what it runs' };
+  return byCommand(container) ?? byRepository(container) ?? byVariables(container) ?? { verdict: 'unknown', because: 'unknown what it runs' };
 }
 
 function byCommand({ command = [], args = [] }: Container): Look | undefined {
@@ -60,7 +60,7 @@ function byCommand({ command = [], args = [] }: Container): Look | undefined {
   const node = names.find((name) => NODE_COMMANDS.has(name));
   if (node !== undefined) return { verdict: 'node', because: `it runs ${node}` };
   if (command.some((word) => /\.[cm]?[jt]s$/.test(word))) return { verdict: 'node', because: 'it runs a JavaScript file' };
-  // Only in the place of a command: among the arguments it may be a host's name.
+  // Only as the command: among the arguments it may be a host name.
   const other = command.length > 0 ? namesOfCommands(command).find((name) => OTHER_COMMANDS.has(name)) : undefined;
   return other === undefined ? undefined : { verdict: 'other', because: `it runs ${other}` };
 }
@@ -103,7 +103,7 @@ function byRepository({ image = '' }: Container): Look | undefined {
 
 function byVariables({ env = [] }: Container): Look | undefined {
   const has = (names: readonly string[]): string | undefined =>
-    // Ours does not count: a second look must come to the same end.
+    // Ours does not count: a second run must reach the same result.
     names.find((name) => env.some((variable) => variable.name === name && !(variable.value ?? '').includes(REGISTER_FILE)));
   const node = has(NODE_VARIABLES);
   if (node !== undefined) return { verdict: 'node', because: `variable ${node}` };

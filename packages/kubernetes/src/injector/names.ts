@@ -1,28 +1,28 @@
-/** All labels, annotations and paths by which people and the injector speak to each other. */
+/** All labels, annotations and paths between users and the injector. */
 
-/** The tag: what the injector writes into pods, and what the registry reads off them. */
+/** The tag, which the injector writes into pods and the registry reads from them. */
 export { MSE_TAG_LABEL, TAG_LABEL } from '@lane/kubernetes-registry';
 
 /** Of a namespace: `enabled` injects its pods. */
 export const NAMESPACE_LABEL = 'lane.dev/injection';
-/** The same in MSE's words; its console sets it for "Namespace Access". */
+/** MSE's equivalent; its console sets it for "Namespace Access". */
 export const MSE_NAMESPACE_LABEL = 'mse-enable';
-/** Of a pod, label or annotation: `true` or `enabled` injects it, `false` or `disabled` leaves it alone, whatever else is said. */
+/** Label or annotation of a pod: `true` or `enabled` injects it, `false` or `disabled` skips it. Overrides everything else. */
 export const INJECT = 'lane.dev/inject';
 /** Label of a pod: name of the service. */
 export const SERVICE_LABEL = 'lane.dev/service';
-/** The same in MSE's words. */
+/** MSE's equivalent. */
 export const MSE_INJECT_LABEL = 'msePilotAutoEnable';
 export const MSE_SERVICE_LABEL = 'msePilotCreateAppName';
 export const MSE_GOVERNANCE_NAMESPACE_LABEL = 'mseNamespace';
-/** Annotation: a comma list of containers to inject, init containers and native sidecars among them; others are left alone. */
+/** Annotation: a comma-separated list of containers to inject, which may include init containers and native sidecars; others are left alone. */
 export const CONTAINERS_ANNOTATION = 'lane.dev/containers';
-/** Annotation, written by the injector: what was decided, and why. */
+/** Annotation written by the injector: its decision, and why. */
 export const STATUS_ANNOTATION = 'lane.dev/status';
-/** Of pods that the kubelet reads from files: they can't be changed. */
+/** Annotation of static pods, which the kubelet reads from files and which can't be changed. */
 export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 
-/** Where containers see the agent, and what of it is loaded. */
+/** Mount path of the agent, and the file that containers load. */
 export const AGENT_PATH = '/lane';
 export const REGISTER_FILE = '/lane/register.cjs';
 export const DRAIN_FILE = '/lane/drain.cjs';
@@ -33,5 +33,5 @@ export const LABELS_PATH = '/etc/podinfo';
 export const AGENT_CONTAINER = 'lane-agent';
 export const AGENT_VOLUME = 'lane-agent';
 export const LABELS_VOLUME = 'lane-podinfo';
-/** Holds what NODE_OPTIONS of the app was, where that comes from elsewhere. */
+/** Holds the app's own NODE_OPTIONS if they come by `valueFrom`. */
 export const APP_NODE_OPTIONS = 'LANE_APP_NODE_OPTIONS';

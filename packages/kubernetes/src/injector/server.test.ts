@@ -1,4 +1,4 @@
-/** The injector's servers: what they answer to whom, what they count, and how they end. */
+/** The injector's servers: their answers, metrics and shutdown. */
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -55,7 +55,7 @@ describe('the webhook', () => {
     expect(response.patch !== undefined).toBe(isPatched);
   });
 
-  test('warns in no more characters than the API server hands on', async () => {
+  test('keeps warnings within the length that the API server forwards', async () => {
     const metadata = { annotations: { 'lane.dev/containers': `app,${'x'.repeat(500)}` } };
     const { text } = await ask(await start(), '/inject/namespace', review({ ...POD, metadata }));
     const { warnings } = (JSON.parse(text) as { response: { warnings: string[] } }).response;
@@ -63,7 +63,7 @@ describe('the webhook', () => {
     expect(warnings[0]).toMatch(/^lane: lane\.dev\/containers names x+$/);
   });
 
-  test('refuses what is no review, and goes on', async () => {
+  test('rejects anything but a review, and keeps serving', async () => {
     const server = await start();
     expect((await ask(server, '/inject/pod', 'no JSON')).status).toBe(400);
     expect((await ask(server, '/inject/pod', 'null')).status).toBe(400);
@@ -74,16 +74,16 @@ describe('the webhook', () => {
     expect((await ask(server, '/inject/namespace', review(POD))).status).toBe(200);
   });
 
-  test('answers a pod of nonsense with an error, which the API server ignores, and goes on', async () => {
+  test('answers a nonsensical pod with an error, which the API server ignores, and keeps serving', async () => {
     const server = await start();
     expect((await ask(server, '/inject/namespace', review({ spec: { containers: [null] } }))).status).toBe(500);
     expect((await ask(server, '/inject/namespace', review(POD))).status).toBe(200);
   });
 });
 
-test('reviews that are sent slowly hold no more than a bounded memory, and no other review up', async () => {
+test('slow reviews take bounded memory, and delay no other review', async () => {
   const server = await start();
-  // 40 MB, were all of it held, and more with each further one: a pod of the chart's has 256 MB.
+  // 40 MB if it were all held, and more with each further one; the chart's pod has 256 MB.
   const slow = Array.from({ length: 10 }, () => {
     const call = request({ host: '127.0.0.1', port: server.port, path: '/inject/pod', method: 'POST', ca, agent: false });
     const gone = once(call, 'error');
@@ -95,7 +95,7 @@ test('reviews that are sent slowly hold no more than a bounded memory, and no ot
   for (const { call } of slow) call.destroy();
 });
 
-test('figures: what became of pods, how long it took, and when the certificate ends', async () => {
+test('metrics: results for pods, durations, and expiry of the certificate', async () => {
   const server = await start();
   await ask(server, '/inject/namespace', review(POD));
   await ask(server, '/inject/pod', review(POD));
@@ -106,7 +106,7 @@ test('figures: what became of pods, how long it took, and when the certificate e
   expect(metrics).toContain(`lane_injector_certificate_expiry_timestamp_seconds ${Date.parse('2030-01-01') / 1000}\n`);
 });
 
-test('asked to end, it is no longer ready, and answers for as long as others may not have heard; then it has ended', async () => {
+test('on shutdown it is no longer ready, keeps answering while others may not have noticed, and then ends', async () => {
   const server = await start();
   expect((await get(server, '/readyz')).status).toBe(200);
   const closing = server.close(2_000);

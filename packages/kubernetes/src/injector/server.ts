@@ -1,4 +1,4 @@
-/** The servers of the injector: the webhook by HTTPS, and health and metrics by plain HTTP. */
+/** The servers of the injector: the webhook over HTTPS, health and metrics over plain HTTP. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
@@ -9,21 +9,21 @@ import { BodyReader, type Log } from '@lane/core/model';
 import { review, type AskedBy } from './admission.js';
 import type { InjectOptions } from './inject-pod.js';
 
-/** What is served with. */
+/** The certificate to serve. */
 export interface ServingCertificate {
-  /** PEM: the certificate, and those between it and its authority. */
+  /** PEM: the certificate and its intermediates. */
   readonly certificate: string;
   readonly key: string;
-  /** When it ends, in milliseconds since 1970. */
+  /** When it expires, in milliseconds since 1970. */
   readonly notAfter: number;
 }
 
 /** Options of {@link startInjectorServer}. */
 export interface InjectorServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0: any free one. */
   readonly port: number;
-  /** Of /healthz, /readyz and /metrics. */
+  /** Port of /healthz, /readyz and /metrics. */
   readonly metricsPort: number;
   readonly inject: InjectOptions;
   readonly certificate: ServingCertificate;
@@ -34,21 +34,21 @@ export interface InjectorServerOptions {
 export interface InjectorServer {
   readonly port: number;
   readonly metricsPort: number;
-  /** Serves new connections with another certificate; those that are open go on. */
+  /** Serves new connections with another certificate; open ones stay. */
   setCertificate(certificate: ServingCertificate): void;
-  /** Is no longer ready, but goes on for as long as others may not have heard of that; then answers what has been asked, and ends. */
+  /** Stops being ready, keeps serving until callers have had time to notice, answers open requests, and ends. */
   close(lingerMs?: number): Promise<void>;
 }
 
 /** A pod is at most 1.5 MB in etcd; a review holds it twice at most. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
-/** Of all reviews that are being read. */
+/** For all reviews being read together. */
 const MAX_READ_BYTES = 8 * MAX_BODY_BYTES;
-/** An API server sends all of a review at once, and waits 30 s at most for the answer. */
+/** An API server sends a review at once, and waits at most 30 s for the answer. */
 const RECEIVE_MS = 10_000;
-/** API servers are a few; whoever else reaches the port must not fill the memory. */
+/** There are few API servers; other clients that reach the port must not fill the memory. */
 const MAX_CONNECTIONS = 500;
-/** A connection of the API server is kept longer than it keeps idle ones, so that it never writes into one that is closing. */
+/** Longer than the API server keeps idle connections, so that it never writes into one that is closing. */
 const KEEP_ALIVE_MS = 120_000;
 const PATHS: Readonly<Record<string, AskedBy>> = { '/inject/namespace': 'namespace', '/inject/pod': 'pod' };
 
@@ -77,7 +77,7 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
     server.requestTimeout = RECEIVE_MS;
     server.maxConnections = MAX_CONNECTIONS;
   }
-  // A port that is taken is said by whoever called; without it nobody is left listening.
+  // The caller reports a port in use; no server stays open then.
   await listen(webhook, options.port, options.host);
   try {
     await listen(status, options.metricsPort, options.host);
@@ -130,7 +130,7 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
         return ended;
       });
       await Promise.all([...unanswered].map((response) => new Promise((resolve) => response.once('close', resolve))));
-      // Those that have been opened and never used are idle to everybody but Node.
+      // Node does not count connections that were opened but never used as idle.
       for (const server of [webhook, status]) server.closeAllConnections();
       await Promise.all(closed);
     },

@@ -1,8 +1,8 @@
-/** Whether a pod is to be injected, by what its own labels and its namespace's say. */
+/** Whether to inject a pod, by its own labels and its namespace's. */
 import { INJECT, MIRROR_ANNOTATION, MSE_INJECT_LABEL, MSE_NAMESPACE_LABEL, NAMESPACE_LABEL } from './names.js';
 import type { Pod } from '../pod.js';
 
-/** The answer; `silent`: not even a word of it is written onto the pod. */
+/** The answer; `silent`: the pod gets no annotation either. */
 export type Wanted =
   | { readonly inject: true; readonly because: string }
   | { readonly inject: false; readonly because: string; readonly silent: boolean };
@@ -12,7 +12,7 @@ type Labels = Readonly<Record<string, string>>;
 const ON = new Set(['true', 'enabled', 'on']);
 const OFF = new Set(['false', 'disabled', 'off']);
 
-/** The nearest word counts: the pod's own in our words, then in MSE's, then the namespace's. */
+/** The most specific one counts: the pod's own label, then MSE's, then the namespace's. */
 export function isWanted(pod: Pod, namespaceLabels: Labels): Wanted {
   const { labels = {}, annotations = {} } = pod.metadata ?? {};
   if (annotations[MIRROR_ANNOTATION] !== undefined) return { inject: false, because: "a static pod can't be changed", silent: true };
@@ -30,7 +30,7 @@ export function isWanted(pod: Pod, namespaceLabels: Labels): Wanted {
   for (const name of [NAMESPACE_LABEL, MSE_NAMESPACE_LABEL]) {
     const value = namespaceLabels[name];
     if (value !== undefined && OFF.has(value)) break;
-    // Not by which label: webhooks of either call us, without telling, and both must come to the same words.
+    // The text does not name the label: the webhooks of both labels call us without saying which, and both must write the same status.
     if (value !== undefined && ON.has(value)) return onLinux(pod, 'its namespace asks for it');
   }
   return { inject: false, because: 'neither the pod nor its namespace asks for it', silent: true };

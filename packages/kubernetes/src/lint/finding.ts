@@ -1,27 +1,27 @@
-/** `error`: it will not do what it says; `warning`: it probably will not; `note`: worth knowing. */
+/** `error`: it will not work as written; `warning`: it probably will not; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note';
 
-/** Where something is; lines and columns begin at 1. */
+/** A place in a file; lines and columns begin at 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** Something that is wrong with manifests. */
+/** A problem in manifests. */
 export interface Finding extends Place {
   /** Key of the rule in LINT_RULES. */
   readonly rule: string;
   readonly severity: Severity;
   /** What is wrong, and what to do. */
   readonly message: string;
-  /** Whose it is: `Ingress demo`. */
+  /** The resource that has the problem: `Ingress demo`. */
   readonly resource?: string;
-  /** The name or value that leads nowhere. */
+  /** The wrong name or value. */
   readonly reference?: string;
-  /** The right name that is nearest to it. */
+  /** The most similar correct name. */
   readonly nearest?: string;
 }
 
-/** What a rule finds; its severity is that of the rule unless it says less. */
+/** A finding of a rule; it has the severity of the rule unless it sets a lower one. */
 export type Found = Omit<Finding, 'rule' | 'severity'> & { readonly severity?: Severity };

@@ -4,7 +4,7 @@ import type { Manifests } from './manifests.js';
 /** A rule. */
 export interface LintRule {
   readonly severity: Severity;
-  /** One sentence: what is wrong where it finds something. */
+  /** One sentence: the problem that it finds. */
   readonly about: string;
   readonly find: (manifests: Manifests) => Iterable<Found>;
 }

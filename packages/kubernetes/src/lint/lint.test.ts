@@ -1,4 +1,4 @@
-/** What `lint` says of manifests: of the scenario's own, of each mistake, and of good ones, where it has to be silent. */
+/** What `lint` reports for manifests: the scenario's own, each mistake, and good ones, for which it must be silent. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv from 'ajv';
@@ -10,7 +10,7 @@ const read = (folder: string): SourceText[] =>
     .sort()
     .map((file) => ({ file, text: readFileSync(join(__dirname, 'testing', folder, file), 'utf8') }));
 
-/** What is found in one text, as `line rule`, and whatever a test asks of a finding besides. */
+/** The findings of one text, as `line rule`, and any other fields that a test asks for. */
 function found(text: string, options?: LintOptions & { file?: string }): string[] {
   return findings(text, options).map(({ line, rule }) => `${line} ${rule}`);
 }
@@ -19,7 +19,7 @@ function findings(text: string, { file = 'manifest.yaml', ...options }: LintOpti
   return lint([{ file, text }], options).findings;
 }
 
-/** A Deployment with one container, of which only what is told differs. */
+/** A Deployment with one container, with only the given differences. */
 const deployment = (name: string, { labels = `app: ${name}`, container = '' } = {}): string => `---
 apiVersion: apps/v1
 kind: Deployment
@@ -74,7 +74,7 @@ describe("the scenario's own manifest", () => {
     ]);
   });
 
-  test('has containerPort 8080 with probes on 20002 and 20003, and an Ingress of a version that is gone', () => {
+  test('has containerPort 8080 with probes on 20002 and 20003, and an Ingress of a removed API version', () => {
     expect(
       report.findings
         .filter(({ severity }) => severity !== 'error')
@@ -88,7 +88,7 @@ describe("the scenario's own manifest", () => {
     ]);
   });
 
-  test('is right once the three are mended: nothing but what is said of ports and the old Ingress is left', () => {
+  test('is right once the three are corrected: only the findings on ports and the old Ingress remain', () => {
     const mended = read('scenario').map(({ file, text }) => ({
       file,
       text: text
@@ -111,13 +111,13 @@ describe("the scenario's own manifest", () => {
 describe('good manifests', () => {
   const wellKnown = read('well-known');
 
-  test('there are at least twenty of them', () => expect(wellKnown.length).toBeGreaterThanOrEqual(20));
+  test('are at least twenty', () => expect(wellKnown.length).toBeGreaterThanOrEqual(20));
 
-  test.each(wellKnown.map((source) => [source.file, source] as const))('%s: nothing is found', (_, source) => {
+  test.each(wellKnown.map((source) => [source.file, source] as const))('%s: no findings', (_, source) => {
     expect(lint([source]).findings).toEqual([]);
   });
 
-  test('nothing is found in all of them together', () => expect(lint(wellKnown).findings).toEqual([]));
+  test('have no findings all together', () => expect(lint(wellKnown).findings).toEqual([]));
 });
 
 describe('references', () => {
@@ -126,7 +126,7 @@ describe('references', () => {
     ['two letters have changed places', 'shop-forntend', 'shop-frontend'],
     ['a hyphen is missing', 'shopfrontend', 'shop-frontend'],
     ['the words are in another order', 'frontend-shop', 'shop-frontend'],
-  ])('an Ingress to a Service that is not there: %s', (_, name, nearest) => {
+  ])('an Ingress to a missing Service: %s', (_, name, nearest) => {
     expect(findings(service(nearest, 'app: x') + ingress(name))).toMatchObject([{ rule: 'ingress-backend', line: 19, reference: name, nearest }]);
   });
 
@@ -137,7 +137,7 @@ describe('references', () => {
     },
   );
 
-  test('a Service in another namespace is not there; one that does not say may be', () => {
+  test('a Service in another namespace is missing; one without a namespace may be the right one', () => {
     const there = service('shop', 'app: x').replace('name: shop ', 'name: shop, namespace: other ');
     const here = (text: string): string => text.replace('name: entry', 'name: entry, namespace: here');
     expect(found(service('shop', 'app: x') + here(ingress('shop')))).toEqual([]);
@@ -149,7 +149,7 @@ describe('references', () => {
     expect(findings(service('shop', 'app: x') + ingress('shop', '{ number: 8080 }'))).toMatchObject([{ rule: 'ingress-port', reference: '8080' }]);
     expect(findings(service('shop', 'app: x') + ingress('shop', '{ name: https }'))).toMatchObject([{ rule: 'ingress-port', reference: 'https' }]);
     expect(found(service('shop', 'app: x') + ingress('shop', '{ name: http }'))).toEqual([]);
-    // The AWS load balancer reads from annotations what is meant.
+    // The AWS load balancer takes the backend from annotations.
     expect(found(service('shop', 'app: x') + ingress('shop', '{ name: use-annotation }'))).toEqual([]);
   });
 
@@ -177,18 +177,18 @@ describe('references', () => {
       'curl -H "Host: $HOST" x',
     ])('%s: right', (line) => expect(script(line)).toEqual([]));
 
-    test('a wrong one is found in continued lines, too, with where it stands', () => {
+    test('finds a wrong one even in continued lines, with its position', () => {
       expect(script('To try it:\n\n    curl -s \\\n      -H "Host: www.exmaple.com" \\\n      x\n')).toMatchObject([
         { rule: 'request-host', severity: 'error', file: 'README.md', line: 4, column: 17, reference: 'www.exmaple.com', nearest: 'www.example.com' },
       ]);
     });
 
-    test('one like none of them may be meant for something else: a note; named on the command line it is an error', () => {
+    test('one unlike all of them may be for something else: a note; named on the command line it is an error', () => {
       expect(script('curl -H "Host: other.org" x')).toMatchObject([{ rule: 'request-host', severity: 'note' }]);
       expect(findings(entry, { hosts: ['other.org'] })).toMatchObject([{ rule: 'request-host', severity: 'error', file: '--request' }]);
     });
 
-    test('a default backend, or a rule without host, takes any', () => {
+    test('a default backend, or a rule without host, accepts any', () => {
       const route = 'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: a }\nspec: { rules: [] }\n---\n';
       expect(findings(route + entry, { hosts: ['other.org'] })).toEqual([]);
       expect(findings(route.replace('rules', 'hostnames: [other.org], rules') + entry, { hosts: ['other.org'] })).toEqual([]);
@@ -215,20 +215,20 @@ describe('lanes', () => {
     ['names it in a variable', deployment('any', { container: 'env: [{ name: LANE_SERVICE, value: shop }]' })],
   ])('a base that %s is one', (_, base) => expect(found(gray + base)).toEqual([]));
 
-  test('a base of another lane is none, and a base of nearly that name is meant', () => {
+  test('a base of another lane does not count, and a base with a similar name is suggested', () => {
     expect(found(gray + gray.replaceAll('shop-new', 'shop-blue').replace('gray', 'blue'))).toEqual(['9 tag-without-base', '23 tag-without-base']);
     expect(findings(gray.replace('AppName: shop', 'AppName: spring-clud-a') + deployment('spring-cloud-a'))).toMatchObject([
       { nearest: 'spring-cloud-a' },
     ]);
   });
 
-  test('a tag in a variable counts like that of a label, and where no service is named, names decide', () => {
+  test('a tag in a variable counts like a label, and if no service is named, names decide', () => {
     const tagged = deployment('shop-gray', { container: 'env:\n  - name: LANE_TAG\n    value: gray' });
     expect(found(tagged)).toEqual(['16 tag-without-base']);
     expect(found(tagged + deployment('shop'))).toEqual([]);
   });
 
-  test('a patch is no workload: what it lacks is elsewhere', () => {
+  test('a patch is not a workload: the rest is elsewhere', () => {
     expect(found(gray.replace(/\n +image: .*/, ''))).toEqual([]);
   });
 
@@ -244,15 +244,15 @@ describe('lanes', () => {
       expect(found(deployment('shop', { container: 'env: [{ name: LANE_STAMP, value: "false" }]' }))).toEqual([]);
     });
 
-    test('behind a Service that leads to base, too, puts base traffic into the lane', () => {
+    test('behind a Service that also leads to base puts base traffic into the lane', () => {
       expect(findings(base + stamping + service('shop', 'part: shop'))).toMatchObject([{ rule: 'stamping-harmful', reference: 'shop' }]);
     });
 
-    test('behind a Service of its own is what it is for', () => {
+    test('behind its own Service is the intended use', () => {
       expect(found(base + stamping + service('shop-gray', 'app: shop-new') + ingress('shop-gray'))).toEqual([]);
     });
 
-    test('away from the entry does harm, be that an Ingress or a Service that is open to the outside', () => {
+    test('away from the entry, whether an Ingress or a Service open to the outside, does harm', () => {
       const entry = service('front', 'app: front') + ingress('front');
       expect(found(base + stamping + service('shop-gray', 'app: shop-new') + entry)).toEqual(['30 stamping-harmful']);
       expect(found(base + stamping + service('shop-gray', 'app: shop-new', ', type: NodePort') + entry)).toEqual([]);
@@ -263,15 +263,15 @@ describe('lanes', () => {
 describe('values that have to be text', () => {
   const labelled = (value: string): string => deployment('shop', { labels: `app: shop, msePilotAutoEnable: ${value}` });
 
-  test.each(['on', 'off', 'yes', 'n', 'True', '1', '007', '1.5', '1e10', '0x1F', '1_000'])('%s is refused by Kubernetes', (value) => {
+  test.each(['on', 'off', 'yes', 'n', 'True', '1', '007', '1.5', '1e10', '0x1F', '1_000'])('Kubernetes rejects %s', (value) => {
     expect(findings(labelled(value))).toMatchObject([{ rule: 'value-quotes', severity: 'error', line: 9, reference: value, nearest: `"${value}"` }]);
   });
 
-  test.each(['"on"', "'on'", 'default', 'v1', '1.5.2', '"1"', 'yEs', '2024-01-01', '1:30', '', '~'])('%s is taken', (value) => {
+  test.each(['"on"', "'on'", 'default', 'v1', '1.5.2', '"1"', 'yEs', '2024-01-01', '1:30', '', '~'])('Kubernetes accepts %s', (value) => {
     expect(found(labelled(value))).toEqual([]);
   });
 
-  test('variables, arguments, selectors and the data of ConfigMaps have to be, too; those of others not', () => {
+  test('so do variables, arguments, selectors and data of ConfigMaps, but not those of other resources', () => {
     expect(found(deployment('shop', { container: 'env:\n  - { name: PORT, value: 8080 }\nargs: [--port, 8080]' }))).toEqual([
       '15 value-quotes',
       '16 value-quotes',
@@ -287,13 +287,13 @@ describe('ports and probes', () => {
   const probed = (ports: string, probe: string): readonly Finding[] =>
     findings(deployment('shop', { container: `ports: [${ports}]\nlivenessProbe: { ${probe} }` }));
 
-  test('a socket is asked that is not the declared one', () => {
+  test('a probe for a port other than the declared one', () => {
     expect(probed('{ containerPort: 8080 }', 'tcpSocket: { port: 20002 }')).toMatchObject([
       { rule: 'probe-port', severity: 'warning', line: 15, reference: '20002', nearest: '8080' },
     ]);
   });
 
-  test('over HTTP it may be for the health alone: a note', () => {
+  test('over HTTP it may be a separate health port: a note', () => {
     expect(probed('{ containerPort: 8080 }', 'httpGet: { path: /health, port: 8081 }')).toMatchObject([{ rule: 'probe-port', severity: 'note' }]);
   });
 
@@ -303,15 +303,15 @@ describe('ports and probes', () => {
     ['the declared one is for metrics', '{ containerPort: 9090, name: metrics }', 'httpGet: { port: 8081 }'],
     ['it is asked by name', '{ containerPort: 8080, name: http }', 'httpGet: { port: http }'],
     ['nothing is declared', '', 'tcpSocket: { port: 20002 }'],
-  ])('nothing is said where %s', (_, ports, probe) => expect(probed(ports, probe)).toEqual([]));
+  ])('no findings if %s', (_, ports, probe) => expect(probed(ports, probe)).toEqual([]));
 
-  test('a port that another container of the pod has is asked through that one', () => {
+  test("a port of another container of the pod counts as that container's", () => {
     const container = 'ports: [{ containerPort: 8080 }]\nlivenessProbe: { tcpSocket: { port: 9000 } }';
     const sidecar = '- { name: health, image: example.com/health, ports: [{ containerPort: 9000 }] }';
     expect(found(`${deployment('shop', { container }).trimEnd()}\n        ${sidecar}\n`)).toEqual([]);
   });
 
-  test('a name that no port of the container has', () => {
+  test('an unknown port name', () => {
     expect(probed('{ containerPort: 8080, name: http }', 'httpGet: { port: htp }')).toMatchObject([
       { rule: 'probe-port', severity: 'warning', reference: 'htp' },
     ]);
@@ -325,7 +325,7 @@ describe('versions of the API', () => {
     ['batch/v1beta1', 'CronJob', 'batch/v1'],
     ['policy/v1beta1', 'PodDisruptionBudget', 'policy/v1'],
     ['autoscaling/v2beta2', 'HorizontalPodAutoscaler', 'autoscaling/v2'],
-  ])('%s %s is gone', (apiVersion, kind, nearest) => {
+  ])('%s %s has been removed', (apiVersion, kind, nearest) => {
     expect(findings(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: a }\n`)).toMatchObject([
       { rule: 'deprecated-api', severity: 'warning', line: 1, reference: apiVersion, nearest },
     ]);
@@ -345,7 +345,7 @@ ${lanes.join('')}`;
   const configMap = (document: string): string =>
     `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: lane-groups }\ndata:\n  lane-groups.json: |\n${document.replace(/^(?=.)/gm, '    ')}`;
 
-  test('a rule that comes after one that takes its requests is told where it stands', () => {
+  test('reports the position of a rule after one that takes its requests', () => {
     expect(findings(groups(GRAY, BLUE))).toMatchObject([
       {
         rule: 'rule-order',
@@ -358,13 +358,13 @@ ${lanes.join('')}`;
     expect(found(groups(BLUE, GRAY))).toEqual([]);
   });
 
-  test('they are read in ConfigMaps, too', () => {
+  test('are also read in ConfigMaps', () => {
     expect(findings(configMap(groups(GRAY, BLUE)))).toMatchObject([{ rule: 'rule-order', line: 5, resource: 'ConfigMap lane-groups' }]);
     expect(found(configMap(groups(BLUE, GRAY)))).toEqual([]);
     expect(found(configMap('groups: [not, closed'))).toEqual([]);
   });
 
-  test('what is not valid is told with its place, and other files are left alone', () => {
+  test('if invalid, are reported with their position, and other files are ignored', () => {
     expect(found(groups(BLUE.replace('tag: blue', 'tag: not a tag')))).toEqual(['8 lane-groups']);
     expect(findings(configMap(groups(GRAY.replace('30', '300'))))).toMatchObject([{ rule: 'lane-groups', severity: 'error', line: 5 }]);
     expect(found('version: 1\ngroups: [{ name: admins }]\n')).toEqual([]);
@@ -372,14 +372,14 @@ ${lanes.join('')}`;
 });
 
 describe('texts', () => {
-  test('what is no YAML is said where it is, once a document, and the others are read', () => {
+  test('that are not YAML are reported once per document with their position, and the others are read', () => {
     expect(found(`apiVersion: v1\nkind: Service\nmetadata: { name: a ]\n---\n${deployment('shop', { labels: 'on: on' })}`)).toContain(
       '3 yaml-syntax',
     );
     expect(found('apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, name: b }\n')).toEqual(['3 yaml-syntax']);
   });
 
-  test('a template is left out, with a note; other files with placeholders are nobody’s', () => {
+  test('a template is skipped with a note; other files with placeholders are ignored', () => {
     const name = 'apiVersion: v1\nkind: Service\nmetadata:\n  name: ';
     expect(found(`${name}{{ .Values.name }}\n`)).toEqual(['1 template']);
     expect(found(`${name}{{ include "shop.name" . }}-web\n`)).toEqual(['1 template']);
@@ -388,7 +388,7 @@ describe('texts', () => {
     expect(found('name: {{ .Values.name }}\n')).toEqual([]);
   });
 
-  test('JSON is YAML; what has comments and is no manifest is none of our business', () => {
+  test('JSON is YAML; files with comments that are not manifests are ignored', () => {
     expect(found('{ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": 1 } }', { file: 'a.json' })).toEqual(['1 value-quotes']);
     expect(found('{\n  // for the compiler\n  "strict": true,\n}', { file: 'tsconfig.json' })).toEqual([]);
   });
@@ -402,7 +402,7 @@ describe('texts', () => {
 describe('disabling', () => {
   const text = 'apiVersion: v1\nkind: ConfigMap\ndata:\n  a: 1\n  b: on\n';
 
-  test('a comment holds for its line and the next, for one rule or all, and several add up', () => {
+  test('a comment applies to its line and the next, for one rule or all, and several add up', () => {
     expect(found(text.replace('data:', 'data: # lane-lint-disable value-quotes'))).toEqual(['5 value-quotes']);
     expect(found(text.replace('a: 1', 'a: 1 # lane-lint-disable'))).toEqual([]);
     expect(found(text.replace('data:', 'data: # lane-lint-disable value-quotes').replace('a: 1', 'a: 1 # lane-lint-disable probe-port'))).toEqual([
@@ -423,9 +423,9 @@ describe('SARIF', () => {
     runs: [{ tool: { driver: { rules: Array<{ id: string }> } }; results: Array<Record<string, unknown>> }];
   };
 
-  test('is what its schema says', () => {
+  test('matches its schema', () => {
     const schema = require('@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json') as Record<string, unknown>;
-    // It is written for draft 4, of which it uses nothing that has changed since.
+    // It is written for draft 4, but uses nothing that has changed since.
     const { $schema: _, id: __, ...current } = schema;
     const validate = new Ajv({ strict: false, validateFormats: false, unicodeRegExp: false }).compile(current);
     validate(sarif);

@@ -1,4 +1,4 @@
-/** `lane lint`: what in manifests will not do what it says, for lanes above all. */
+/** `lane lint`: finds what will not work in manifests, above all for lanes. */
 import type { Finding, Found, Severity } from './finding.js';
 import type { LintRule } from './lint-rule.js';
 import { relate } from './manifests.js';
@@ -10,10 +10,10 @@ import { ingressBackend, ingressPort, requestHost, serviceSelector } from './rul
 import { valueQuotes } from './rules/values.js';
 import { readManifest, readRequests, REQUEST_OPTION, type Resource, type SourceText, type StatedRequest } from './source-text.js';
 
-/** All rules, by the names that findings, `--disable` and comments know them by. */
+/** All rules, by their names in findings, `--disable` and comments. */
 export const LINT_RULES: Readonly<Record<string, Pick<LintRule, 'severity' | 'about'>>> = {
-  'yaml-syntax': { severity: 'error', about: 'A manifest is no YAML.' },
-  template: { severity: 'note', about: 'A file is a template, of which nothing can be said before it is rendered.' },
+  'yaml-syntax': { severity: 'error', about: 'A manifest is not valid YAML.' },
+  template: { severity: 'note', about: 'A file is a template, which lint can only check after it is rendered.' },
   'ingress-backend': ingressBackend,
   'ingress-port': ingressPort,
   'service-selector': serviceSelector,
@@ -29,9 +29,9 @@ export const LINT_RULES: Readonly<Record<string, Pick<LintRule, 'severity' | 'ab
 
 /** Options of {@link lint}. */
 export interface LintOptions {
-  /** Names of rules to leave out. */
+  /** Names of rules to disable. */
   readonly disable?: readonly string[];
-  /** Hosts of requests that the manifests are meant for, besides those of curl lines. */
+  /** Hosts that clients will request, besides those of curl lines. */
   readonly hosts?: readonly string[];
 }
 
@@ -40,15 +40,15 @@ export interface LintReport {
   readonly findings: readonly Finding[];
   readonly files: number;
   readonly resources: number;
-  /** How many of each severity. */
+  /** Number of findings by severity. */
   readonly counts: Readonly<Record<Severity, number>>;
 }
 
 const IS_MANIFEST = /\.(?:ya?ml|json)$/i;
 
 /**
- * Lints texts together: a Service in one may be what an Ingress in another leads to. Files that are no `.yaml`, `.yml` or `.json` are
- * read for their curl lines. Throws a TypeError for a rule to leave out that there is not.
+ * Lints texts together: an Ingress in one may name a Service in another. Files other than `.yaml`, `.yml` and `.json` are read for
+ * their curl lines. Throws a TypeError if a rule to disable does not exist.
  */
 export function lint(texts: readonly SourceText[], options: LintOptions = {}): LintReport {
   const { disable = [], hosts = [] } = options;
@@ -69,7 +69,7 @@ export function lint(texts: readonly SourceText[], options: LintOptions = {}): L
     documents.push(...read.laneGroups);
     for (const problem of read.problems) add('yaml-syntax', problem);
     if (read.isTemplate) {
-      const message = 'this is a template and was left out: lint what it renders to (helm template)';
+      const message = 'this is a template and was skipped: lint its rendered output (helm template)';
       add('template', { file: source.file, line: 1, column: 1, message });
     }
   }

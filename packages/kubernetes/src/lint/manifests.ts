@@ -1,4 +1,4 @@
-/** What several manifests say together: workloads with their pods, Services and what they select, Ingresses and where they lead. */
+/** Relates manifests to one another: workloads and their pods, Services and what they select, Ingresses and their backends. */
 import { MSE_SERVICE_LABEL, MSE_TAG_LABEL, SERVICE_LABEL, TAG_LABEL } from '../injector/names.js';
 import { parse } from 'yaml';
 import { isLaneGroups, type Path, type Resource, type StatedRequest } from './source-text.js';
@@ -21,17 +21,17 @@ export interface LintedContainer {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** Whatever makes pods, or is one. */
+/** A workload that creates pods, or a pod. */
 export interface Workload {
   readonly resource: Resource;
   readonly labels: Strings;
   readonly containers: readonly LintedContainer[];
-  /** The name under which its pods are one service; undefined: it does not say, and the app knows. */
+  /** The service name of its pods; undefined: not declared here, only the app knows it. */
   readonly service: string | undefined;
   readonly tag: string | undefined;
-  /** Where it says so. */
+  /** Where the name is declared. */
   readonly tagPath: Path;
-  /** A patch (kustomize) is a part of a workload: what it lacks may be elsewhere. */
+  /** A kustomize patch is part of a workload: fields that it lacks may be elsewhere. */
   readonly isPatch: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface KubernetesService {
   readonly ports: ReadonlyArray<{ readonly name: string | undefined; readonly port: unknown; readonly targetPort: unknown }>;
 }
 
-/** Where an Ingress, or a route of the Gateway API, leads. */
+/** A backend of an Ingress, or of a route of the Gateway API. */
 export interface Backend {
   readonly resource: Resource;
   readonly service: string;
@@ -55,32 +55,32 @@ export interface Backend {
 export interface LaneGroupsText {
   /** The document, or the ConfigMap with it. */
   readonly resource: Resource;
-  /** Where it is in the ConfigMap; undefined: it is a document of its own. */
+  /** Its path in the ConfigMap; undefined: it is a separate document. */
   readonly inside: Path | undefined;
   /** As plain values, unchecked. */
   readonly value: unknown;
 }
 
-/** All that is linted together. */
+/** Everything that is linted together. */
 export interface Manifests {
   readonly resources: readonly Resource[];
   readonly workloads: readonly Workload[];
   readonly services: readonly KubernetesService[];
   readonly backends: readonly Backend[];
-  /** Hosts that Ingresses and routes take requests for; `*`: any. */
+  /** Hosts for which Ingresses and routes accept requests; `*`: any. */
   readonly hosts: readonly string[];
   readonly requests: readonly StatedRequest[];
   readonly laneGroups: readonly LaneGroupsText[];
 }
 
-/** Where its pods are described: the kinds of Kubernetes, and those of others that are made like them (Rollout, CloneSet). */
+/** Paths to pod templates: of Kubernetes' own kinds, and of similar ones (Rollout, CloneSet). */
 function podPath({ kind, apiVersion, value }: Resource): Path | undefined {
   if (kind === 'Pod' && apiVersion === 'v1') return [];
   const path = kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template'] : ['spec', 'template'];
   return Array.isArray(at(value, [...path, 'spec', 'containers'])) ? path : undefined;
 }
 
-/** Puts resources into relation. `laneGroups`: documents of lane groups that are no resources. */
+/** Relates resources to one another. `laneGroups`: documents of lane groups that are not resources. */
 export function relate(resources: readonly Resource[], requests: readonly StatedRequest[], laneGroups: readonly Resource[] = []): Manifests {
   return {
     resources,
@@ -100,7 +100,7 @@ export function relate(resources: readonly Resource[], requests: readonly Stated
 function laneGroupsOf(resource: Resource): LaneGroupsText[] {
   if (resource.kind !== 'ConfigMap' || resource.apiVersion !== 'v1') return [];
   return Object.entries(mapAt(resource.value, ['data'])).flatMap(([key, text]) => {
-    // All other values are spared the parser.
+    // The parser runs on these values only.
     if (typeof text !== 'string' || !/"?groups"?\s*:/.test(text)) return [];
     let value: unknown;
     try {
@@ -118,7 +118,7 @@ export function selects({ resource, selector }: KubernetesService, workload: Wor
   return Object.entries(selector).every(([name, value]) => workload.labels[name] === value);
 }
 
-/** Whether two may be in one namespace: one that does not say where may go anywhere. */
+/** Whether two resources can be in one namespace: one without a namespace can be in any. */
 export function isSameNamespace(a: Resource, b: Resource): boolean {
   return a.namespace === undefined || b.namespace === undefined || a.namespace === b.namespace;
 }
@@ -133,7 +133,7 @@ export function at(value: unknown, path: Path): unknown {
   return current;
 }
 
-/** The list at a path; none where there is none. */
+/** The list at a path; empty if there is none. */
 export function listAt(value: unknown, path: Path): readonly unknown[] {
   const list = at(value, path);
   return Array.isArray(list) ? list : [];
@@ -198,7 +198,7 @@ function serviceOf(resource: Resource): KubernetesService {
   };
 }
 
-/** Of both versions of the API: `service: {name, port}`, and before 1.19 `serviceName` with `servicePort`. */
+/** Reads both versions of the API: `service: {name, port}`, and before 1.19 `serviceName` with `servicePort`. */
 function backendsOf(resource: Resource): Backend[] {
   const { value } = resource;
   const paths: Path[] = [
@@ -228,7 +228,7 @@ function* routesOf(resource: Resource): Generator<Backend> {
   for (const [i, rule] of rules.entries()) {
     for (const [j, reference] of listAt(rule, ['backendRefs']).entries()) {
       const service = at(reference, ['name']);
-      // What is of another kind or namespace is not among the Services that are compared.
+      // Backends of another kind or namespace are not compared with the Services.
       if (typeof service !== 'string' || at(reference, ['namespace']) !== undefined || (at(reference, ['kind']) ?? 'Service') !== 'Service') continue;
       const path = ['spec', 'rules', i, 'backendRefs', j];
       yield { resource, service, servicePath: [...path, 'name'], port: at(reference, ['port']), portPath: [...path, 'port'] };
@@ -244,7 +244,7 @@ function hostsOf({ kind, value }: Resource): string[] {
       ? listAt(spec, ['rules']).map((rule) => at(rule, ['host']) ?? '*')
       : [...listAt(spec, ['hostnames']), ...listAt(spec, ['hosts']), at(spec, ['virtualhost', 'fqdn'])];
   if ((kind === 'HTTPRoute' || kind === 'GRPCRoute') && listAt(spec, ['hostnames']).length === 0) hosts.push('*');
-  // What no rule takes goes to the default backend.
+  // Requests that match no rule go to the default backend.
   if (kind === 'Ingress' && (at(spec, ['defaultBackend']) ?? at(spec, ['backend'])) !== undefined) hosts.push('*');
   return hosts.filter((host) => typeof host === 'string').map((host) => host.toLowerCase());
 }
@@ -254,7 +254,7 @@ function textAt(labels: Strings, name: string): string | undefined {
   return value === undefined || value === null || value === '' ? undefined : textOf(value);
 }
 
-/** A scalar as it stands in the file; what should be one and is not, as JSON. */
+/** A scalar as written in the file; any other value as JSON. */
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

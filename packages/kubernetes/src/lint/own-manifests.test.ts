@@ -15,7 +15,7 @@ describe('our own manifests', () => {
   test.each([
     ['the example of the scenario', ['examples/kubernetes'], 12],
     ['the kustomize base', ['packages/kubernetes/kustomize/base', 'packages/kubernetes/kustomize/gateway'], 19],
-  ])('%s: nothing is found', (_, folders, atLeast) => {
+  ])('%s: no findings', (_, folders, atLeast) => {
     const { findings, resources } = lint(folders.flatMap(read));
     expect(findings).toEqual([]);
     expect(resources).toBeGreaterThanOrEqual(atLeast);

@@ -2,7 +2,7 @@ import type { Finding } from './finding.js';
 import { LINT_RULES } from './lint.js';
 import { REQUEST_OPTION } from './source-text.js';
 
-/** Findings in SARIF 2.1.0, as code scanning takes them (https://docs.oasis-open.org/sarif/sarif/v2.1.0/). */
+/** Findings in SARIF 2.1.0, the format for code scanning (https://docs.oasis-open.org/sarif/sarif/v2.1.0/). */
 export function toSarif(findings: readonly Finding[], version: string): object {
   const rules = Object.entries(LINT_RULES);
   return {
@@ -31,7 +31,7 @@ export function toSarif(findings: readonly Finding[], version: string): object {
   };
 }
 
-/** None for what was named on the command line. */
+/** None for requests from the command line. */
 function locationsOf({ file, line, column, resource }: Finding): object[] {
   if (file === REQUEST_OPTION) return [];
   return [

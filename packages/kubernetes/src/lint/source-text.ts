@@ -1,10 +1,10 @@
-/** Texts to lint: manifests in YAML or JSON, and files with curl lines, which are the requests that the manifests are meant for. */
+/** Texts to lint: manifests in YAML or JSON, and files with curl lines, the requests that the manifests should serve. */
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Node } from 'yaml';
 import type { Found, Place } from './finding.js';
 
 /** A file, read. */
 export interface SourceText {
-  /** As it is told in findings. */
+  /** As findings name it. */
   readonly file: string;
   readonly text: string;
 }
@@ -12,13 +12,13 @@ export interface SourceText {
 /** Steps from the root of a document to a value. */
 export type Path = ReadonlyArray<string | number>;
 
-/** A resource of a manifest, with where its parts are. */
+/** A resource of a manifest, with the places of its parts. */
 export class Resource {
   readonly file: string;
   readonly kind: string;
   readonly apiVersion: string;
   readonly name: string;
-  /** undefined: it does not say, and goes where the person who applies it wants it. */
+  /** undefined: whoever applies it chooses. */
   readonly namespace: string | undefined;
   /** The whole of it, as plain values. */
   readonly value: Readonly<Record<string, unknown>>;
@@ -49,7 +49,7 @@ export class Resource {
     return this.#document.getIn([...this.#root, ...path], true) as Node | undefined;
   }
 
-  /** Where the value at a path begins; where there is none, that of the nearest part around it. */
+  /** Where the value at a path begins; if there is no such value, where the nearest enclosing part begins. */
   place(path: Path): Place {
     for (let length = path.length; length >= 0; length--) {
       const range = this.node(path.slice(0, length))?.range;
@@ -60,7 +60,7 @@ export class Resource {
     return { file: this.file, line: 1, column: 1 };
   }
 
-  /** The parts of a map or list, with the paths to them; of anything else: none. */
+  /** The parts of a map or list, with their paths; none for other nodes. */
   *parts(path: Path): Generator<readonly [path: Path, node: Node | undefined]> {
     const node = this.node(path);
     if (isMap(node)) {
@@ -71,26 +71,26 @@ export class Resource {
   }
 }
 
-/** What was read of a text. */
+/** The result of reading a text. */
 export interface ReadText {
   readonly resources: readonly Resource[];
   /** Documents of lane groups. */
   readonly laneGroups: readonly Resource[];
-  /** Why nothing could be read of it, or of a document in it. */
+  /** Why it, or a document in it, could not be read. */
   readonly problems: readonly Found[];
-  /** Whether it becomes a manifest only once it is rendered: then nothing is read of it. */
+  /** Whether it is a template, which must be rendered first: it is not read then. */
   readonly isTemplate: boolean;
 }
 
-/** What begins a part that a template engine fills in: those of Go (helm) and Jinja. */
+/** Where a placeholder of a template engine begins: Go (Helm) and Jinja. */
 const PLACEHOLDER = /\{[{%]/;
-/** One of helm's in the midst of a text; others (`{{item}}` of Argo) are filled in by those who read the manifest. */
+/** A Helm placeholder within a text; others (`{{item}}` of Argo) are filled in by the program that reads the manifest. */
 const HELM_PLACEHOLDER = /\{\{-?\s*(?:[.$(]|(?:include|template|tpl|toYaml|default|printf|quote)\b)/;
 
-/** Reads the resources of a manifest: all documents of it, lists taken apart. Files of YAML or JSON that are something else have none. */
+/** Reads the resources of a manifest: all its documents, with lists flattened. Other YAML and JSON files have none. */
 export function readManifest({ file, text }: SourceText): ReadText {
   const lines = new LineCounter();
-  // The tools of Kubernetes know `<<`, which YAML 1.2 has dropped.
+  // Kubernetes' tools support `<<`, which YAML 1.2 has dropped.
   const documents = [...parseAllDocuments(text, { lineCounter: lines, merge: true })].filter((document) => 'errors' in document);
   const isManifest = isMeantAsManifest(text);
   if (PLACEHOLDER.test(text) && documents.some(isTemplate)) return { resources: [], laneGroups: [], problems: [], isTemplate: isManifest };
@@ -120,12 +120,12 @@ export function readManifest({ file, text }: SourceText): ReadText {
   }
 }
 
-/** A text with placeholders that stand where YAML has none: quoted ones, and those in blocks of text, are somebody else's, to be filled in later. */
+/** A text whose placeholders are outside of quotes and block scalars. Those inside belong to another program, which fills them in later. */
 function isTemplate(document: Document): boolean {
   if (document.errors.length > 0) return true;
   let found = false;
   visit(document, {
-    // `{{ .Values.name }}` is a map in a map to YAML.
+    // To YAML, `{{ .Values.name }}` is a map in a map.
     Pair: (_, { key }) => {
       if (!isMap(key)) return undefined;
       found = true;
@@ -140,12 +140,12 @@ function isTemplate(document: Document): boolean {
   return found;
 }
 
-/** A folder has other YAML and JSON, too, which is none of our business. */
+/** A folder may have other YAML and JSON, too, which we skip. */
 function isMeantAsManifest(text: string): boolean {
   return /^\s*(?:- )?"?apiVersion"?\s*:/m.test(text) && /^\s*(?:- )?"?kind"?\s*:/m.test(text);
 }
 
-/** Whether a document is meant as lane groups: other files have a version, or groups, too. */
+/** Whether a document is meant as lane groups: other files have `version` or `groups`, too. */
 export function isLaneGroups(value: unknown): value is Record<string, unknown> {
   if (value === null || typeof value !== 'object' || 'kind' in value || !('version' in value) || !('groups' in value)) return false;
   const { groups } = value;
@@ -160,7 +160,7 @@ export interface StatedRequest extends Place {
   readonly host: string;
 }
 
-/** The requests with a Host header in the curl commands of a text, be it a script, a document, or a comment. */
+/** The requests with a Host header in the curl commands of a text: a script, a document, or a comment. */
 export function readRequests({ file, text }: SourceText): StatedRequest[] {
   const requests: StatedRequest[] = [];
   let isCurl = false;

@@ -1,12 +1,12 @@
 /**
- * gRPC as Nacos needs it, over node:http2: unary calls, and one stream in both directions, of bytes on one connection.
+ * The part of gRPC that Nacos needs, over node:http2: unary calls, and one bidirectional stream, on one connection.
  *
- * Not @grpc/grpc-js, although it is the usual one: a call of its holds the process alive while it is open (`Http2Transport.addActiveCall` refs
- * the session, and gives it to nobody; seen with 1.14.7), and ours is open as long as the app lives. It would also be one more package to
- * install and 66 files to load (80 ms), and its calls would be in the app's own spans.
- * Source of the protocol: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ * Not @grpc/grpc-js, although it is the usual choice: its open calls keep the process alive (`Http2Transport.addActiveCall` refs the session, and
+ * exposes it to nobody; seen with 1.14.7), and ours is open as long as the app lives. It would also be one more package to install and 66 files to
+ * load (80 ms), and its calls would be in the app's own spans. Source of the protocol:
+ * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  *
- * Whatever a server answers, it is bounded in size and time, and nothing of it throws. Nothing is compressed.
+ * Every answer is bounded in size and time, and never throws. Nothing is compressed.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { ByteCollector } from '@lane/core/model';
@@ -18,19 +18,19 @@ export interface GrpcTarget {
   readonly port: number;
   /** Over TLS. */
   readonly secure: boolean;
-  /** Whether a call holds the process alive until it is answered. A stream never does. */
+  /** Whether a call keeps the process alive until it is answered. A stream never does. */
   readonly holdProcess: boolean;
 }
 
-/** A stream in both directions. */
+/** A bidirectional stream. */
 export interface GrpcStream {
   send(message: Buffer): void;
 }
 
-/** A message: 10,000 instances of a service, and far more than any document of ours. */
+/** Largest message: 10,000 instances of a service, and far more than any document of ours. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 3_000;
-/** Length of what stands before each message: whether it is compressed, and its length. */
+/** Length of a message's prefix: compression flag and length. */
 const PREFIX_BYTES = 5;
 const USER_AGENT = 'lane-nacos';
 
@@ -62,13 +62,13 @@ export class GrpcChannel {
       session.unref();
       const timer = setTimeout(() => session.destroy(new Error('no answer in time')), CONNECT_TIMEOUT_MS);
       if (!holdProcess) timer.unref();
-      // Stays: a session without a listener for errors throws them into the process.
+      // Keep it: a session without an error listener throws into the process.
       session.on('error', reject);
       session.once('close', () => {
         clearTimeout(timer);
         reject(new Error('the connection was closed'));
       });
-      // The server's settings are its first word, and say that it speaks HTTP/2 at all.
+      // The server's settings come first, and prove that it speaks HTTP/2.
       session.once('remoteSettings', () => {
         clearTimeout(timer);
         if (session.destroyed) return;
@@ -87,7 +87,7 @@ export class GrpcChannel {
     this.#onEnd.push(listener);
   }
 
-  /** Calls a method with one message, and gives the one that is answered. Rejects with what went wrong. */
+  /** Calls a method with one message, and returns the answer. Rejects with what went wrong. */
   call(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const stream = this.#request(path);
@@ -105,7 +105,7 @@ export class GrpcChannel {
     });
   }
 
-  /** Calls a method whose messages go to and fro as long as the connection lasts: its end is the connection's. */
+  /** Opens a bidirectional call for the lifetime of the connection: its end ends the connection. */
   open(path: string, listener: (message: Buffer) => void): GrpcStream {
     const stream = this.#request(path);
     const settle = followStream(stream, listener);
@@ -117,7 +117,7 @@ export class GrpcChannel {
     };
   }
 
-  /** Ends it, and whatever is under way. */
+  /** Ends it, and all calls in flight. */
   end(reason: Error): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
@@ -125,7 +125,7 @@ export class GrpcChannel {
     for (const listener of this.#onEnd) listener(reason);
   }
 
-  /** Throws where the connection has ended. */
+  /** Throws if the connection has ended. */
   #request(path: string): ClientHttp2Stream {
     if (this.#ended !== undefined) throw this.#ended;
     const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', 'user-agent': USER_AGENT };
@@ -133,7 +133,7 @@ export class GrpcChannel {
   }
 }
 
-/** Reads the messages of a stream. What it gives tells, once the stream is closed, what went wrong; undefined: nothing. */
+/** Reads the messages of a stream. Once the stream is closed, the returned function says what went wrong; undefined: nothing. */
 function followStream(stream: ClientHttp2Stream, listener: (message: Buffer) => void): () => Error | undefined {
   let problem: Error | undefined;
   let status: string | undefined;
@@ -160,7 +160,7 @@ function followStream(stream: ClientHttp2Stream, listener: (message: Buffer) => 
   return () => problem ?? (status === undefined ? new Error('the server has ended the stream') : undefined);
 }
 
-/** What a server says in percent encoding of an error, shortened. */
+/** A server's percent-encoded error message, shortened. */
 function messageIn(headers: IncomingHttpHeaders): string {
   const text = String(headers['grpc-message'] ?? '').slice(0, 200);
   try {
@@ -176,18 +176,18 @@ function framed(message: Buffer): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-/** Puts messages together from chunks. */
+/** Assembles messages from chunks. */
 class MessageReader {
   readonly #listener: (message: Buffer) => void;
   readonly #held = new ByteCollector();
-  /** How many bytes are wanted before anything can be done. */
+  /** How many bytes are needed to continue. */
   #wanted = PREFIX_BYTES;
 
   constructor(listener: (message: Buffer) => void) {
     this.#listener = listener;
   }
 
-  /** Gives what is wrong with what has come, after which nothing more is to be read. */
+  /** Returns what is wrong with the input; then reading must stop. */
   read(chunk: Buffer): Error | undefined {
     this.#held.add(chunk);
     if (this.#held.length < this.#wanted) return undefined;
@@ -195,7 +195,7 @@ class MessageReader {
     let rest = Buffer.from(buffer, byteOffset, all);
     this.#wanted = PREFIX_BYTES;
     while (rest.length >= PREFIX_BYTES) {
-      if (rest[0] !== 0) return new Error('a compressed message, which nobody has asked for');
+      if (rest[0] !== 0) return new Error('a compressed message, which was not requested');
       const length = rest.readUInt32BE(1);
       if (length > MAX_MESSAGE_BYTES) return new Error(`a message of ${length} bytes, more than ${MAX_MESSAGE_BYTES}`);
       this.#wanted = PREFIX_BYTES + length;

@@ -1,6 +1,6 @@
 /**
- * Nacos's configuration over gRPC: the server is told which documents are watched, and pushes that one has changed, upon which it is read.
- * Over gRPC all versions of Nacos compare before they write (`casMd5`; over HTTP from 2.3 on); a history there is over HTTP only.
+ * Nacos's configuration over gRPC: we tell the server which documents we watch; it pushes that one has changed, and we read it.
+ * Over gRPC all versions of Nacos compare before they write (`casMd5`; over HTTP from 2.3 on). The history is available only over HTTP.
  */
 import { type ConfigDocument, type PublishOptions, type Unsubscribe } from '@lane/core/model';
 import { conflict, documentOf } from '../document.js';
@@ -23,11 +23,11 @@ interface Watched {
 /** `ConfigQueryResponse`: no such document; and one that is being written. */
 const NOT_FOUND = 300;
 const BEING_WRITTEN = 400;
-/** `ResponseCode.FAIL`, of a comparison that fails, too. */
+/** `ResponseCode.FAIL`, also for a failed comparison. */
 const FAILED = 500;
 /**
- * What to compare with where there is to be no document: an md5 that no content has. Nacos compares only with something, and only where there
- * is a document; else it adds one (`insertOrUpdateCas`).
+ * The value to compare with if no document may exist: an MD5 that no content has. Nacos compares only with a non-empty value, and only if there
+ * is a document; otherwise it adds one (`insertOrUpdateCas`).
  */
 const MD5_OF_NONE = '0'.repeat(32);
 /** Seen: 100 ms with Nacos 2.2.4. */
@@ -75,13 +75,13 @@ export class GrpcConfig implements Dependant {
         doing: `read the document ${dataId}`,
         type: 'ConfigQueryRequest',
         fields: { dataId, group, tenant: this.#tenant },
-        // Both are of this request alone: elsewhere 300 is a server that is starting.
+        // Only for this request: elsewhere 300 means that the server is starting.
         accepts: attempt < BEING_WRITTEN_ATTEMPTS ? [NOT_FOUND, BEING_WRITTEN] : [NOT_FOUND],
       });
       if (answer['resultCode'] === 200) {
         const { content } = answer;
         if (typeof content === 'string') return documentOf(content);
-        throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered no content where the document ${dataId} was asked for`);
+        throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered without the content of document ${dataId}`);
       }
       if (answer['errorCode'] === NOT_FOUND) return undefined;
       await pause(BEING_WRITTEN_PAUSE_MS);
@@ -100,7 +100,7 @@ export class GrpcConfig implements Dependant {
         additionMap: { ...(type === undefined ? {} : { type }), ...(by === undefined ? {} : { src_user: by }) },
       },
       accepts: [FAILED],
-      // Done twice, it would find its own first outcome, and call it a conflict.
+      // A repeated write would find its own first result, and report a conflict.
       repeatable: casMd5 === undefined,
     });
     if (answer['resultCode'] !== 200) {
@@ -112,9 +112,9 @@ export class GrpcConfig implements Dependant {
   }
 
   /**
-   * Whether a document that the server says it has taken is not there, but another one than was to be replaced: Nacos 2.1.1 with its embedded database
-   * refuses to write over another document and says that it has (`BaseDatabaseOperate.update` looks at no row count; 2.2.4 does).
-   * Its cache follows the database with a lag, until which it is not known.
+   * Whether the server reported success although it kept another document than the one to be replaced: Nacos 2.1.1 with its embedded database
+   * refuses to overwrite another document, yet reports success (`BaseDatabaseOperate.update` ignores the row count; 2.2.4 checks it).
+   * Its cache lags behind the database; until it catches up, the outcome is unknown.
    */
   async #isRefused(dataId: string, group: string, md5: string, replaced: string): Promise<boolean> {
     const deadline = performance.now() + CACHE_LAG_MS;
@@ -137,7 +137,7 @@ export class GrpcConfig implements Dependant {
 
   watch(dataId: string, group: string, listener: Listener): Unsubscribe {
     const id = idOf(dataId, group);
-    // Its own function, so that one listener can watch twice.
+    // A separate function, so that one listener can watch twice.
     const own: Listener = (document) => listener(document);
     let watched = this.#watched.get(id);
     if (watched === undefined) {
@@ -167,7 +167,7 @@ export class GrpcConfig implements Dependant {
     this.#redo.close();
   }
 
-  /** First it is listened to and then read, so that no change falls in between. */
+  /** Listens first and then reads, so that it misses no change in between. */
   #listenTo(watched: Watched): void {
     const id = idOf(watched.dataId, watched.group);
     this.#redo.do(`listen ${id}`, async () => {
@@ -177,7 +177,7 @@ export class GrpcConfig implements Dependant {
     });
   }
 
-  /** Under the same name as listening: requests overtake each other. */
+  /** Under the same name as listening, because requests overtake each other. */
   #leave(watched: Watched): void {
     const id = idOf(watched.dataId, watched.group);
     this.#redo.do(`listen ${id}`, async () => {

@@ -23,7 +23,7 @@ function connect(options: Partial<NacosOptions> = {}): NacosConnection {
 }
 
 describe('instances', () => {
-  test('are told with every change, down to the last one', async () => {
+  test('are reported at every change, down to the last one', async () => {
     const key = newService();
     const received = observe(connect(), key);
     expect(await received.until(() => true)).toEqual([]);
@@ -44,7 +44,7 @@ describe('instances', () => {
     await received.until((instances) => instances.length === 0);
   });
 
-  test('are told to each observer at once, to none that has left, and again to one that comes back', async () => {
+  test('are reported to each observer at once, to none that has left, and again to one that comes back', async () => {
     const key = newService();
     const connection = connect();
     const provider = connect();
@@ -74,7 +74,7 @@ describe('instances', () => {
     expect(await connection.services()).not.toContain(key.name);
   });
 
-  test('registered at once are all there', async () => {
+  test('registered concurrently all exist', async () => {
     const key = newService();
     const provider = connect();
     await Promise.all([1001, 1002, 1003].map((port) => provider.register(key, at(port))));
@@ -83,7 +83,7 @@ describe('instances', () => {
     expect(ports(await provider.list(key))).toEqual([1002]);
   });
 
-  test('go with the connection that registered them', async () => {
+  test('are removed with the connection that registered them', async () => {
     const key = newService();
     const provider = connect();
     await provider.register(key, at(1001));
@@ -94,7 +94,7 @@ describe('instances', () => {
 });
 
 describe('documents', () => {
-  test('are told with every change, several on one connection', async () => {
+  test('are reported at every change, several on one connection', async () => {
     const connection = connect();
     const first = watch(connection, 'first');
     await first.until((document) => document === undefined);
@@ -110,7 +110,7 @@ describe('documents', () => {
     expect(second.all).toHaveLength(2);
   });
 
-  test('written by two at once are written by one, the first of them, too', async () => {
+  test('written by two concurrently are written by exactly one, even the first document', async () => {
     const writers = [connect(), connect(), connect()];
     for (const round of ['first', 'second']) {
       const casMd5 = (await writers[0]?.get('race', 'LANE'))?.md5 ?? '';
@@ -122,7 +122,7 @@ describe('documents', () => {
 });
 
 describe('an outage', () => {
-  test('is ridden out: what hung on the connection hangs on the next one, and two lines say so', async () => {
+  test('is survived: everything moves to the next connection, with two log lines', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
@@ -151,7 +151,7 @@ describe('an outage', () => {
     expect(log.matching(/^info/)).toEqual([expect.stringMatching(/answers again/)]);
   });
 
-  test('in which the server goes silent, and says nothing of it, is noticed and ridden out', async () => {
+  test('of a server that goes silent is detected and survived', async () => {
     // What goes through stays on the way once the network is broken; new connections find none.
     const sockets = new Set<Socket>();
     let isBroken = false;
@@ -182,7 +182,7 @@ describe('an outage', () => {
     await documents.until((document) => document?.content === 'news');
   });
 
-  test('at the start is waited out', async () => {
+  test('at the start is survived', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     await own.close();
     const log = new RecordingLog();
@@ -198,7 +198,7 @@ describe('an outage', () => {
     expect(log.matching(/^(warn|error)/)).toHaveLength(1);
   });
 
-  test('of one server is none if there is another, to which everything moves', async () => {
+  test('of one server does not matter if there is another, to which everything moves', async () => {
     const first = await startEmbeddedNacos({ port: 0 });
     const log = new RecordingLog();
     const connection = connect({ server: `${first.address},${shared.address}`, log });
@@ -218,7 +218,7 @@ describe('an outage', () => {
   });
 });
 
-describe('what is wrong is said in one sentence with the remedy', () => {
+describe('problems are reported in one sentence with the remedy', () => {
   async function problemOf(options: Partial<NacosOptions>): Promise<string> {
     const result = await connect(options).check();
     return result.ok ? 'none' : result.problem;
@@ -236,12 +236,12 @@ describe('what is wrong is said in one sentence with the remedy', () => {
     expect(await problemOf({ server, username: 'nacos', password: 'wrong' })).toBe(
       `Nacos at ${server} refused user nacos: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`,
     );
-    expect(await problemOf({ server })).toBe(`Nacos at ${server} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`);
+    expect(await problemOf({ server })).toBe(`Nacos at ${server} requires authentication: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`);
     expect(await problemOf({ server, username: 'nacos', password: 'right' })).toBe('none');
     await expect(connect({ server, username: 'nacos', password: 'wrong' }).list(newService())).rejects.toMatchObject({ code: 'ELANE_NACOS_REFUSED' });
   });
 
-  test('what gRPC has no request for', async () => {
+  test('requests that gRPC does not have', async () => {
     const connection = connect();
     for (const asked of [
       connection.namespaces(),
@@ -252,7 +252,7 @@ describe('what is wrong is said in one sentence with the remedy', () => {
   });
 });
 
-describe('whatever a server sends, a request ends with a NacosError', () => {
+describe('for any answer of a server, a request ends with a NacosError', () => {
   /** Gives the address of a Nacos whose gRPC is this server. */
   async function listen(server: Server): Promise<string> {
     server.listen(0, '127.0.0.1');
@@ -304,7 +304,7 @@ describe('whatever a server sends, a request ends with a NacosError', () => {
     await expect(connect({ server: await answering(answer) }).list(newService())).rejects.toMatchObject(refused);
   });
 
-  test('no HTTP/2', async () => {
+  test('bytes that are not HTTP/2', async () => {
     const server = createServer((socket: Socket) => {
       socket.on('error', () => {});
       socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
@@ -312,7 +312,7 @@ describe('whatever a server sends, a request ends with a NacosError', () => {
     await expect(connect({ server: await listen(server) }).list(newService())).rejects.toMatchObject(refused);
   });
 
-  test('anything at all where a message is due', async () => {
+  test('anything instead of a message', async () => {
     let answer = Buffer.alloc(0);
     const server = await answering((stream, path) => (path.startsWith('/Bi') ? stream.respond({ ':status': 200 }) : send(stream, answer)));
     await fc.assert(
@@ -332,7 +332,7 @@ describe('whatever a server sends, a request ends with a NacosError', () => {
     );
   });
 
-  test('fields that are none, in answers and in pushes', async () => {
+  test('invalid fields, in answers and in pushes', async () => {
     const log = new RecordingLog();
     const server = await answering((stream, path) => {
       if (path.startsWith('/Bi')) {
@@ -361,7 +361,7 @@ describe('whatever a server sends, a request ends with a NacosError', () => {
   });
 });
 
-test('a server that wants its client elsewhere is obeyed, within the servers that were set', async () => {
+test('follows a server that sends its client elsewhere, within the configured servers', async () => {
   const key = newService();
   const connects = new Received<string>();
   const server = createHttp2Server();
@@ -394,7 +394,7 @@ test('a server that wants its client elsewhere is obeyed, within the servers tha
   expect(connects.all).toEqual(['connected']);
 });
 
-test('whatever lane it is used in, its listeners are called outside of any', async () => {
+test('used in any lane, calls its listeners outside of any', async () => {
   const lanes = new Received<string | undefined>();
   const key = newService();
   const connection = connect();
@@ -418,7 +418,7 @@ describe('a process', () => {
     return once(child, 'exit');
   }
 
-  test('is not held alive', async () => {
+  test('is not kept alive', async () => {
     const script = `
       const { connectNacos } = require('./index.js');
       const connection = connectNacos({ server: process.argv[1], transport: 'grpc' });
@@ -433,7 +433,7 @@ describe('a process', () => {
     expect(await run(script)).toEqual([0, null]);
   });
 
-  test('is held alive by requests where it is to wait for them, and by nothing after the connection is closed', async () => {
+  test('is kept alive by requests if it must wait for them, and by nothing after the connection is closed', async () => {
     const script = `
       const { connectNacos } = require('./index.js');
       const connection = connectNacos({ server: process.argv[1], transport: 'grpc', holdProcess: true });

@@ -1,10 +1,10 @@
 /**
- * A connection over gRPC, which Nacos 2 and later speak, and from 3.2 on alone: one connection for all, by which the server pushes (`server-link.ts`),
- * made anew where it is lost (`grpc-session.ts`).
+ * A connection over gRPC, which Nacos 2 and later speak, and 3.2 and later exclusively: one connection for everything, on which the server
+ * pushes (`server-link.ts`), and which is replaced when it is lost (`grpc-session.ts`).
  *
- * Limits: history and namespaces are of the HTTP API only. Nacos keeps what a connection registers as long as it lasts, and of one service one
- * registration, so that several addresses of one service go together. That the server compares before it writes is known of Nacos, and not of what
- * resembles it.
+ * Limits: history and namespaces exist only in the HTTP API. Nacos keeps a connection's registrations as long as it lasts, and one registration
+ * per service, so several addresses of one service are registered together. Nacos compares before it writes; servers that resemble it may
+ * not.
  */
 import {
   BEATS_HOLD_MS,
@@ -34,7 +34,7 @@ import { GrpcConfig } from './grpc-config.js';
 import { GrpcNaming } from './grpc-naming.js';
 import { GrpcSession, unsupported } from './grpc-session.js';
 
-/** A connection over gRPC. Whatever lane the caller is in, all of it happens outside. */
+/** A connection over gRPC. Everything runs outside the caller's lane. */
 export class GrpcConnection implements NacosConnection {
   readonly transport = 'grpc';
   readonly keepsHistory = false;

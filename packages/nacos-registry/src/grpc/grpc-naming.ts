@@ -1,11 +1,11 @@
 /**
- * Nacos's naming over gRPC: the server pushes lists as they change, and keeps what is registered for as long as the connection lasts. On a new
- * connection everything is subscribed to, and registered, again.
+ * Nacos's naming over gRPC: the server pushes lists as they change, and keeps registrations for as long as the connection lasts. On a new
+ * connection we subscribe and register everything again.
  */
-import { jsonNumber, type ServiceKey, type Unsubscribe } from '@lane/core/model';
+import { jsonNumber, saySame, type ServiceKey, type Unsubscribe } from '@lane/core/model';
 import type { Registration } from '../connection.js';
 import { NacosError } from '../nacos-error.js';
-import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_CLUSTER, groupedName, parseGroupedName, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { unsupported, type Dependant, type GrpcCall, type GrpcSession } from './grpc-session.js';
 import { Redo } from './redo.js';
 import type { Message } from './server-link.js';
@@ -16,8 +16,7 @@ interface Service {
   readonly key: ServiceKey;
   readonly listeners: Set<Listener>;
   known: readonly NacosInstance[] | undefined;
-  signature: string;
-  /** When the server made the list, by its own clock: answers and pushes overtake each other. */
+  /** When the server created the list, by its own clock: answers and pushes overtake each other. */
   madeAt: number;
 }
 
@@ -36,9 +35,9 @@ interface ServiceInfo {
 }
 
 const PAGE_SIZE = 500;
-/** A server may say that there is always more. */
+/** A bound, because a server may claim forever that there is more. */
 const MAX_PAGES = 200;
-/** A server that has no such request (`NacosException.NO_HANDLER`). */
+/** A server that does not know the request (`NacosException.NO_HANDLER`). */
 const NO_HANDLER = 302;
 
 /** The naming side of a connection. Everything is called outside any lane. */
@@ -47,7 +46,7 @@ export class GrpcNaming implements Dependant {
   readonly #services = new Map<string, Service>();
   readonly #registrations = new Map<string, Registered>();
   readonly #redo: Redo;
-  /** By service: the latest request that registers. */
+  /** By service: the latest registration request. */
   readonly #turns = new Map<string, Promise<void>>();
 
   constructor(session: GrpcSession) {
@@ -88,7 +87,7 @@ export class GrpcNaming implements Dependant {
     const own: Listener = (instances) => listener(instances);
     let service = this.#services.get(id);
     if (service === undefined) {
-      service = { key, listeners: new Set(), known: undefined, signature: '', madeAt: 0 };
+      service = { key, listeners: new Set(), known: undefined, madeAt: 0 };
       this.#services.set(id, service);
       this.#subscribeTo(service);
     } else if (service.known !== undefined) {
@@ -134,7 +133,7 @@ export class GrpcNaming implements Dependant {
     const id = groupedName(key);
     const before = this.#registrations.get(id);
     const registered = { key, instances: new Map(before?.instances).set(addressOf(registration), registration) };
-    // Before it is known whether it succeeds: a connection that is lost meanwhile must find it.
+    // Before the result is known, so that a reconnect meanwhile finds it.
     this.#registrations.set(id, registered);
     try {
       await this.#publish(registered);
@@ -165,13 +164,13 @@ export class GrpcNaming implements Dependant {
     });
   }
 
-  /** Ends subscriptions, and deregisters what was registered here unless the server is away. The session is still needed for that. */
+  /** Ends subscriptions, and deregisters what was registered here unless the server is down. Needs the session. */
   async close(): Promise<void> {
     this.#services.clear();
     this.#redo.close();
     const registered = [...this.#registrations.values()];
     this.#registrations.clear();
-    // Without a connection there is nothing that it keeps.
+    // Without a connection, the server keeps nothing.
     if (!this.#session.isConnected) return;
     await Promise.allSettled(registered.map(({ key, instances }) => this.deregister(key, instances.values().next().value as Registration)));
   }
@@ -206,14 +205,12 @@ export class GrpcNaming implements Dependant {
     if (madeAt < service.madeAt) return;
     service.madeAt = madeAt;
     const instances = toInstances(info.hosts);
-    const signature = signatureOf(instances);
-    if (service.known !== undefined && signature === service.signature) return;
+    if (service.known !== undefined && saySame(service.known, instances)) return;
     service.known = instances;
-    service.signature = signature;
     for (const listener of Array.from(service.listeners)) this.#session.tell(listener, instances);
   }
 
-  /** A connection has one registration for each service, which a second one replaces: several addresses go together. */
+  /** A connection has one registration per service, which a second one replaces: several addresses are registered together. */
   #publish({ key, instances }: Registered): Promise<void> {
     const [first, ...others] = Array.from(instances.values(), wireInstance);
     return this.#inTurn(groupedName(key), {
@@ -224,7 +221,7 @@ export class GrpcNaming implements Dependant {
     });
   }
 
-  /** One after another for each service: requests overtake each other, and the last one is what is registered. */
+  /** Serialized per service: requests overtake each other, and the last one wins. */
   #inTurn(id: string, call: GrpcCall): Promise<void> {
     const before = this.#turns.get(id) ?? Promise.resolve();
     const turn = before
@@ -239,7 +236,7 @@ export class GrpcNaming implements Dependant {
     return turn;
   }
 
-  /** Of an instance that no connection keeps. */
+  /** Registers or deregisters an instance that outlives the connection. */
   async #persist(key: ServiceKey, registration: Registration, type: 'registerInstance' | 'deregisterInstance'): Promise<void> {
     const { errorCode, resultCode } = await this.#session.request({
       doing: `${type === 'registerInstance' ? 'register' : 'deregister'} ${key.name}`,
@@ -253,7 +250,7 @@ export class GrpcNaming implements Dependant {
 
 function infoOf(answer: Readonly<Record<string, unknown>>, { name }: ServiceKey): ServiceInfo {
   const info = answer['serviceInfo'] as ServiceInfo | null | undefined;
-  if (typeof info !== 'object' || info === null) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered no list of instances for ${name}`);
+  if (typeof info !== 'object' || info === null) throw new NacosError('ELANE_NACOS_ANSWER', `Nacos answered without a list of instances for ${name}`);
   return info;
 }
 

@@ -1,12 +1,12 @@
 /**
- * What naming and configuration over gRPC share: one connection to one of the servers, made anew where it is lost, the log-in, requests,
- * and one word of an outage.
+ * What naming and configuration over gRPC share: one connection to one of the servers, its replacement when lost, the login, requests,
+ * and one log line per outage.
  *
- * Mechanism: the connection is made at the first request. Where it is lost while something hangs on it (registrations, subscriptions,
- * watched documents), it is made again at once, with the next server first, and again after a pause that never exceeds 1.5 s: a change right
- * after Nacos comes back must be in force within two seconds. Then whoever has something on it does that again.
+ * Mechanism: the connection is made at the first request. If it is lost while something depends on it (registrations, subscriptions,
+ * watched documents), it reconnects at once, to the next server first, and again after pauses of at most 1.5 s: a change right
+ * after Nacos comes back must be in force within two seconds. Then its users repeat their requests.
  *
- * Runs inside other people's processes: connection and timers hold no process alive unless asked to.
+ * Runs inside other people's processes: connection and timers keep no process alive unless asked to.
  */
 import { codeOf, jsonNumber, messageOf, SILENT_LOG, type Log } from '@lane/core/model';
 import { Complaints } from '../complaints.js';
@@ -17,24 +17,24 @@ import { GRPC_PORT_OFFSET, parseServers, type ServerAddress } from '../server-ad
 import { Trouble } from '../trouble.js';
 import { ServerLink, textOf, type Message } from './server-link.js';
 
-/** Someone whose things hang on the connection. */
+/** A user of the connection. */
 export interface Dependant {
-  /** Whether there are any. */
+  /** Whether it needs the connection. */
   readonly isWaiting: boolean;
-  /** Told of a new connection, on which nothing is done yet. */
+  /** Called with a new connection, on which nothing has been sent yet. */
   connected(): void;
-  /** Told of what the server pushes; others' pushes, too. */
+  /** Called with the server's pushes, including those for others. */
   pushed(push: Message): void;
 }
 
 /** A request. */
 export interface GrpcCall {
-  /** What for, for messages: `list shop`. */
+  /** Its purpose, for messages: `list shop`. */
   readonly doing: string;
   /** Nacos' class, such as `ServiceQueryRequest`. */
   readonly type: string;
   readonly fields: object;
-  /** Errors of Nacos' that are answers, too. */
+  /** Errors of Nacos that count as answers. */
   readonly accepts?: readonly number[];
   /** false: doing it twice is not the same as doing it once. Default true. */
   readonly repeatable?: boolean;
@@ -44,10 +44,10 @@ const CALL_TIMEOUT_MS = 5_000;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 1_000;
 const RETRY_JITTER_MS = 500;
-/** A connection that did not last so long was not worth much: the next one is not made at once. */
+/** A connection that lasted less than this is not replaced at once. */
 const LASTING_MS = 2_000;
 const SUCCESS = 200;
-/** `NacosException`: what a server says of who may not, and of itself as it starts. */
+/** `NacosException`: codes for a refused user, and for a server that is starting. */
 const REFUSALS: ReadonlySet<unknown> = new Set([401, 403]);
 const STARTING = 300;
 
@@ -62,7 +62,7 @@ export class GrpcSession {
   readonly #holdProcess: boolean;
   readonly #complaints: Complaints;
   readonly #dependants: Dependant[] = [];
-  /** The server that is tried first. */
+  /** The server to try first. */
   #server = 0;
   #link: ServerLink | undefined;
   #connecting: Promise<ServerLink> | undefined;
@@ -75,7 +75,7 @@ export class GrpcSession {
   #downSince = 0;
   #closed = false;
 
-  /** Throws a NacosError if the server's address is none. */
+  /** Throws a NacosError if the server's address is malformed. */
   constructor(options: NacosOptions, log: Log) {
     this.namespace = options.namespace === undefined || options.namespace === '' ? 'public' : options.namespace;
     this.#servers = parseServers(options.server);
@@ -86,7 +86,7 @@ export class GrpcSession {
     this.trouble = new Trouble(log);
   }
 
-  /** False during an outage; true before anything has been asked, too. */
+  /** False during an outage; true also before the first request. */
   get reachable(): boolean {
     return this.#reachable !== false;
   }
@@ -104,10 +104,10 @@ export class GrpcSession {
     this.#dependants.push(dependant);
   }
 
-  /** Sends a request to the server in use, and to another one where that one is lost. Gives the fields of its answer. Rejects with a NacosError. */
+  /** Sends a request to the server in use, and to another one if that one is lost. Returns the fields of its answer. Rejects with a NacosError. */
   async request(call: GrpcCall): Promise<Readonly<Record<string, unknown>>> {
     let answer = await this.#send(call, false);
-    // The token may be older than the server's secret, or the server.
+    // The token may be older than the server's secret, or than the server itself.
     if (REFUSALS.has(answer.fields['errorCode']) && this.#hasUser) answer = await this.#send(call, true);
     const { resultCode, errorCode, message } = answer.fields;
     if (REFUSALS.has(errorCode)) throw this.#refusal();
@@ -116,7 +116,7 @@ export class GrpcSession {
     throw this.refusedTo(call.doing, answer.fields);
   }
 
-  /** The error for an answer that is no success. */
+  /** The error for a failed answer. */
   refusedTo(doing: string, { message, errorCode }: Readonly<Record<string, unknown>>): NacosError {
     const why = this.#withoutToken(textOf(message, 'it does not say why'));
     return new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#label} refused to ${doing}: ${why} (error ${jsonNumber(errorCode)})`);
@@ -127,7 +127,7 @@ export class GrpcSession {
     if (this.#hasUser) await this.#loginHttp().logIn();
   }
 
-  /** Calls a listener; what it throws goes to the log. */
+  /** Calls a listener, and logs what it throws. */
   tell<T>(listener: (value: T) => void, value: T): void {
     try {
       listener(value);
@@ -136,7 +136,7 @@ export class GrpcSession {
     }
   }
 
-  /** Says once what went wrong in the background. */
+  /** Logs once what went wrong in the background. */
   complain(error: unknown): void {
     if (!this.#closed) this.#complaints.say(error);
   }
@@ -167,7 +167,7 @@ export class GrpcSession {
         this.#succeeded();
         return answer;
       } catch (error) {
-        // Lost before it was answered, by a server that restarts, perhaps: once more, on a new one.
+        // Lost before the answer, perhaps by a restarting server: try once more, on a new connection.
         if (attempt > 1 || call.repeatable === false || link.ended === undefined || this.#closed)
           throw this.#failed(this.#unreachable([reasonOf(error)]));
       }
@@ -183,7 +183,7 @@ export class GrpcSession {
     return { accessToken: token };
   }
 
-  /** Whoever stands between may answer with the request. */
+  /** Removes secrets: something in between may echo the request. */
   #withoutToken(text: string): string {
     const token = this.#token;
     return token === undefined ? text : text.replaceAll(token, '…').replaceAll(encodeURIComponent(token), '…');
@@ -197,7 +197,7 @@ export class GrpcSession {
       servers: this.#servers,
       username,
       password,
-      // An outage is told here, once.
+      // Log an outage here, once.
       log: SILENT_LOG,
       holdProcess: this.#holdProcess,
       onTrouble: () => {},
@@ -205,7 +205,7 @@ export class GrpcSession {
     }));
   }
 
-  /** The connection, if need be a new one. Rejects with a NacosError. */
+  /** The connection, if necessary a new one. Rejects with a NacosError. */
   #connected(): Promise<ServerLink> {
     if (this.#closed) return Promise.reject(new NacosError('ELANE_NACOS_UNREACHABLE', 'the connection is closed'));
     if (this.#link !== undefined) return Promise.resolve(this.#link);
@@ -251,12 +251,12 @@ export class GrpcSession {
     for (const dependant of this.#dependants) dependant.connected();
   }
 
-  /** A connection is no more; the server `next` is tried first, then the others. */
+  /** A connection has ended; tries the server `next` first, then the others. */
   #lost(link: ServerLink, next: number): void {
     if (this.#link !== link) return;
     this.#link = undefined;
     if (this.#closed) return;
-    // Another server, or this one once it has restarted, may know of others.
+    // Another server, or this one after a restart, may list other instances.
     this.trouble.tell(true);
     this.#server = next;
     if (performance.now() - link.openedAt < LASTING_MS) this.#connectLater();
@@ -279,12 +279,12 @@ export class GrpcSession {
     else for (const dependant of this.#dependants) dependant.pushed(push);
   }
 
-  /** The server wants us elsewhere: to balance, or since it ends. We go where it says if that is one of the servers that were set. */
+  /** The server redirects us, to balance or because it stops. We follow if the target is a configured server. */
   #moved({ fields }: Message, link: ServerLink): void {
     const { serverIp, serverPort } = fields;
     const named = this.#servers.findIndex(({ host, port }) => host === serverIp && port === jsonNumber(serverPort));
     this.#lost(link, named === -1 ? (this.#server + 1) % this.#servers.length : named);
-    link.end(new Error('the server wants us elsewhere'));
+    link.end(new Error('the server redirected the connection'));
   }
 
   #unreachable(reasons: readonly string[]): NacosError {
@@ -300,7 +300,7 @@ export class GrpcSession {
       'ELANE_NACOS_REFUSED',
       this.#hasUser
         ? `Nacos at ${this.#label} refused user ${username}: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`
-        : `Nacos at ${this.#label} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`,
+        : `Nacos at ${this.#label} requires authentication: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`,
     );
   }
 
@@ -318,13 +318,13 @@ export class GrpcSession {
     if (this.#reachable === false || this.#closed) return error;
     this.#reachable = false;
     this.#downSince = performance.now();
-    this.#log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.#log.warn(`${error.message}. Until it answers, its last known state stays in use`);
     this.trouble.tell(false);
     return error;
   }
 }
 
-/** The error for something that Nacos has no request for over gRPC. */
+/** The error for something that Nacos does not support over gRPC. */
 export function unsupported(what: string): NacosError {
   return new NacosError('ELANE_UNSUPPORTED', `Nacos can't ${what} over gRPC: use LANE_NACOS_TRANSPORT=http for that, or Nacos's own console`);
 }

@@ -4,22 +4,22 @@
  *     message Metadata { string type = 3; string clientIp = 8; map<string, string> headers = 7; }
  *     message Payload { Metadata metadata = 2; google.protobuf.Any body = 3; }   // of Any, `value` = 2 has the bytes
  *
- * Written by hand, because it is these two. `@nacos-group/sdk-proto` 1.0.0-beta.4 has neither: it publishes TypeScript sources as its `main`,
- * which Node does not load, with protobuf forms of the bodies, which servers do not read.
+ * Written by hand, because there are only these two. `@nacos-group/sdk-proto` 1.0.0-beta.4 has neither: it publishes TypeScript sources as its
+ * `main`, which Node does not load, with protobuf forms of the bodies, which servers do not read.
  */
 
-/** A message as it is on the wire. */
+/** A message on the wire. */
 export interface Payload {
   /** The Java class of the body, such as `ServiceQueryRequest`; it says how to read it. */
   readonly type: string;
-  /** Such as the access token. Read by servers only. */
+  /** Such as the access token. Only servers read them. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly clientIp?: string | undefined;
   /** JSON. */
   readonly body: string;
 }
 
-/** Ends of varints: longer ones are no length of ours. */
+/** Longest varint of a length that we accept. */
 const MAX_VARINT_BYTES = 5;
 const VARINT = 0;
 const FIXED_64 = 1;
@@ -36,7 +36,7 @@ export function encodePayload({ type, headers = {}, clientIp, body }: Payload): 
   return Buffer.concat([field(2, metadata), field(3, field(2, Buffer.from(body)))]);
 }
 
-/** What a message of a server says; undefined: it is none. Never throws, whatever the bytes are. */
+/** Parses a server's message; undefined: invalid. Never throws, for any bytes. */
 export function decodePayload(bytes: Buffer): Pick<Payload, 'type' | 'body'> | undefined {
   const payload = fieldsOf(bytes);
   const metadata = payload === undefined ? undefined : fieldsOf(payload.get(2) ?? EMPTY);
@@ -60,7 +60,7 @@ function varint(value: number): Buffer {
   return Buffer.from(bytes);
 }
 
-/** The length-delimited fields of a message by number, of several the last one, as protobuf has it; undefined: it is no message. */
+/** The length-delimited fields of a message by number, the last of duplicates, as in protobuf; undefined: not a message. */
 function fieldsOf(bytes: Buffer): Map<number, Buffer> | undefined {
   const fields = new Map<number, Buffer>();
   let at = 0;

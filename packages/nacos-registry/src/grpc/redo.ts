@@ -1,4 +1,4 @@
-/** Requests that are made again until they succeed: what hangs on a connection has to be there on each new one. */
+/** Requests that are repeated until they succeed: each new connection needs them. */
 import type { GrpcSession } from './grpc-session.js';
 
 /** On a new connection everything is asked for at once. */
@@ -6,7 +6,7 @@ const MAX_AT_ONCE = 10;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 10_000;
 
-/** Work to be done on the connection, each by its name. Its timer holds no process alive. */
+/** Named work for the connection. Its timer keeps no process alive. */
 export class Redo {
   readonly #session: GrpcSession;
   readonly #waiting = new Map<string, () => Promise<void> | undefined>();
@@ -19,7 +19,7 @@ export class Redo {
     this.#session = session;
   }
 
-  /** Does something soon, and again until it succeeds. Other work of that name that has not begun yet is forgotten. */
+  /** Does something soon, and retries until it succeeds. Replaces work of the same name that has not started. */
   do(name: string, work: () => Promise<void> | undefined): void {
     this.#waiting.set(name, work);
     this.#failures = 0;

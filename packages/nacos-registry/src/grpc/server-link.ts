@@ -1,7 +1,7 @@
 /**
- * One connection to one Nacos server, as its Java client makes it (alibaba/nacos, `GrpcClient.connectToServer`): a check of the server, a stream
- * in both directions by which the client makes itself known and the server pushes, and requests beside it. What the server keeps for the
- * client (registrations, subscriptions) goes with the connection.
+ * One connection to one Nacos server, like its Java client's (alibaba/nacos, `GrpcClient.connectToServer`): a check of the server, a
+ * bidirectional stream on which the client introduces itself and the server pushes, and separate requests. What the server keeps for the
+ * client (registrations, subscriptions) ends with the connection.
  */
 import { messageOf } from '@lane/core/model';
 import { parseJson } from '../bounded-json.js';
@@ -9,7 +9,7 @@ import { GRPC_PORT_OFFSET, type ServerAddress } from '../server-address.js';
 import { GrpcChannel, type GrpcStream } from './grpc-channel.js';
 import { decodePayload, encodePayload } from './payload.js';
 
-/** What a server answers, or pushes: the fields of Nacos' class of that name. */
+/** A server's answer or push: the fields of Nacos' class of that name. */
 export interface Message {
   /** Name of the class. */
   readonly type: string;
@@ -21,21 +21,21 @@ export interface ServerLinkOptions {
   /** Namespace id; empty for the public one. */
   readonly tenant: string;
   readonly holdProcess: boolean;
-  /** Told what the server pushes. It is acknowledged already. */
+  /** Called with the server's pushes, which are already acknowledged. */
   readonly onPush: (push: Message, link: ServerLink) => void;
 }
 
-/** A connection that the server does not know, or does not know any more (`NacosException.UN_REGISTER`). */
+/** A connection that the server does not know, or no longer knows (`NacosException.UN_REGISTER`). */
 const UNREGISTERED = 301;
-/** A connection that says nothing for so long is asked whether it is there, as the Java client does it (`connectionKeepAlive`). */
+/** After this much silence, a connection is checked, like in the Java client (`connectionKeepAlive`). */
 const SILENCE_MS = 5_000;
 const HEALTH_TIMEOUT_MS = 3_000;
-/** How long a server may take to know a connection: it answers nothing to its being made. */
+/** How long a server may take to know a connection: it does not acknowledge the setup. */
 const REGISTER_TIMEOUT_MS = 3_000;
 const FIRST_PAUSE_MS = 5;
-/** Servers of Nacos 2 know features by the version that the client says; 2.1 has all that is used here. */
+/** Nacos 2 derives a client's features from the version that it sends; 2.1 has all that we use. */
 const CLIENT_VERSION = 'Nacos-Node-Client:v2.1.0';
-/** Answers to pushes, by the type of the push (`ServerRequestHandler` of the Java client). Of `SetupAckRequest` the server wants none. */
+/** Answers to pushes, by the type of the push (`ServerRequestHandler` of the Java client). `SetupAckRequest` needs none. */
 const ACKNOWLEDGEMENTS: ReadonlyMap<string, string> = new Map([
   ['NotifySubscriberRequest', 'NotifySubscriberResponse'],
   ['ConfigChangeNotifyRequest', 'ConfigChangeNotifyResponse'],
@@ -69,7 +69,7 @@ export class ServerLink {
     const channel = await GrpcChannel.open({ host, port: port + GRPC_PORT_OFFSET, secure, holdProcess: options.holdProcess });
     try {
       const check = await ask(channel, 'ServerCheckRequest', {}, {}, HEALTH_TIMEOUT_MS);
-      // `ErrorResponse`: it is starting, say.
+      // An `ErrorResponse` comes from a server that is starting, for example.
       if (check.type !== 'ServerCheckResponse') throw new Error(textOf(check.fields['message'], `it answers with ${check.type}`));
       const link = new ServerLink(server, channel, options);
       await link.#setUp();
@@ -90,7 +90,7 @@ export class ServerLink {
     this.#channel.onEnd(listener);
   }
 
-  /** Sends a request. Rejects with what went wrong; what the server refuses is an answer. */
+  /** Sends a request. Rejects with what went wrong; a refusal is an answer. */
   async request(type: string, fields: object, headers: Readonly<Record<string, string>>, timeoutMs: number): Promise<Message> {
     try {
       const answer = await ask(this.#channel, type, { ...fields, requestId: String(++this.#requests) }, headers, timeoutMs);
@@ -100,7 +100,7 @@ export class ServerLink {
       if (this.ended !== undefined) throw this.ended;
       return answer;
     } catch (error) {
-      // One slow answer is no reason to give up the connection, and with it all that is registered.
+      // One slow answer does not justify dropping the connection, and with it all registrations.
       void this.#checkHealth();
       throw error;
     }
@@ -119,14 +119,14 @@ export class ServerLink {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
       const answer = await ask(this.#channel, 'HealthCheckRequest', {}, {}, HEALTH_TIMEOUT_MS);
       if (answer.fields['errorCode'] !== UNREGISTERED) break;
-      if (performance.now() > deadline) throw new Error('the server does not take the connection');
+      if (performance.now() > deadline) throw new Error('the server does not accept the connection');
       await pause(pauseMs, this.#options.holdProcess);
     }
     if (this.ended !== undefined) throw this.ended;
     this.#health = setInterval(() => void this.#checkHealth(), SILENCE_MS).unref();
   }
 
-  /** Ends the connection where the server does not answer. */
+  /** Ends the connection if the server does not answer. */
   async #checkHealth(): Promise<void> {
     if (this.#checking || this.ended !== undefined || performance.now() - this.#heardAt < SILENCE_MS / 2) return;
     this.#checking = true;
@@ -152,7 +152,7 @@ export class ServerLink {
     try {
       this.#options.onPush(push, this);
     } catch (error) {
-      this.end(new Error(`a push could not be taken: ${messageOf(error)}`));
+      this.end(new Error(`a push could not be processed: ${messageOf(error)}`));
     }
   }
 
@@ -170,11 +170,11 @@ async function ask(
 ): Promise<Message> {
   const request = encodePayload({ type, headers, clientIp: channel.localAddress, body: JSON.stringify(fields) });
   const answer = messageOfBytes(await channel.call('/Request/request', request, timeoutMs));
-  if (answer === undefined) throw new Error('an answer that is no message of Nacos');
+  if (answer === undefined) throw new Error('the answer is not a Nacos message');
   return answer;
 }
 
-/** The message in these bytes; undefined: there is none. */
+/** The message in these bytes; undefined: none. */
 function messageOfBytes(bytes: Buffer): Message | undefined {
   const payload = decodePayload(bytes);
   const fields = payload === undefined ? undefined : parseJson(payload.body);
@@ -182,7 +182,7 @@ function messageOfBytes(bytes: Buffer): Message | undefined {
   return { type: payload.type, fields: fields as Record<string, unknown> };
 }
 
-/** The beginning of what a server says, in one line. */
+/** The start of a server's message, in one line. */
 export function textOf(value: unknown, otherwise: string): string {
   const text =
     typeof value === 'string'

@@ -2,21 +2,21 @@ const WINDOW_MS = 100;
 const MAX_QUESTIONS = 5;
 
 /**
- * Turns hints into questions. The first is asked at once; then each key at most once in 100 ms, never twice at a time, and all keys
- * together at most 50 times a second: whoever forges hints makes us ask no more than that. No hint is lost; what has to wait is asked later.
- * Its timer holds no process alive.
+ * Turns hints into requests. The first is sent at once; then each key at most once in 100 ms, never twice at a time, and all keys
+ * together at most 50 times a second, so forged hints cause no more than that. No hint is lost; excess ones wait.
+ * Its timer keeps no process alive.
  */
 export class HintPacer<K> {
   readonly #ask: (key: K) => Promise<unknown>;
   readonly #all: () => Iterable<K>;
-  /** Hints that wait, each once. */
+  /** Waiting hints, each once. */
   readonly #waiting = new Set<K>();
   readonly #asking = new Set<K>();
   readonly #askedNow = new Set<K>();
   #wantsAll = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ask` must not reject; `all` gives the keys that a hint without one is for. */
+  /** `ask` must not reject; `all` returns the keys for a hint without one. */
   constructor(ask: (key: K) => Promise<unknown>, all: () => Iterable<K>) {
     this.#ask = ask;
     this.#all = all;

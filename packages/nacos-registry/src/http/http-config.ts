@@ -41,12 +41,12 @@ const PATH = '/v1/cs/configs';
 const HISTORY_PATH = '/v1/cs/history';
 const STATE_PATH = '/v1/console/server/state';
 const LONG_POLL_MS = 30_000;
-/** The server answers a little before the time is over; past this nothing will come. */
+/** The server answers shortly before the time is over; after this, no answer will come. */
 const LONG_POLL_SLACK_MS = 10_000;
 /** Short: a change right after Nacos comes back must be in force within two seconds. */
 const RETRY_MS = 1_000;
 const RETRY_JITTER_MS = 500;
-/** What servers answer that have no history, such as rnacos. */
+/** What servers without a history, such as rnacos, answer. */
 const NO_HISTORY: ReadonlySet<number> = new Set([404, 405, 410, 501]);
 const FIELD = '\x02';
 const LINE = '\x01';
@@ -58,7 +58,7 @@ function noHistory(label: string, status: number): NacosError {
   );
 }
 
-/** A document whose file is being written is asked for so often, with pauses that grow by so much: 2 s in all. */
+/** Retries for a document whose file is being written, and the growth of their pauses: 2 s in total. */
 const MAX_TRIES_WHILE_WRITTEN = 10;
 const WRITTEN_MS = 45;
 
@@ -97,12 +97,12 @@ export class HttpConfig {
     return documentOf(answer.body);
   }
 
-  /** From the server's database (ConfigController.searchConfig): `get` reads a file that follows it, on a busy server some seconds later. */
+  /** Reads the server's database (ConfigController.searchConfig): `get` reads a file, which on a busy server lags some seconds behind. */
   async getRecorded(dataId: string, group: string): Promise<ConfigDocument | undefined> {
     const query = { dataId, group, tenant: this.#tenant, search: 'accurate', pageNo: '1', pageSize: '1' };
     const answer = await this.#http.request({ method: 'GET', path: PATH, query });
     const { pageItems } = ((answer.status === 200 && parseJson(answer.body)) || {}) as { pageItems?: unknown };
-    // Some servers have not this API, or not for this user.
+    // Some servers lack this API, or deny it to this user.
     if (!Array.isArray(pageItems)) return this.get(dataId, group);
     const [found] = pageItems as Array<{ content?: unknown } | null>;
     return typeof found?.content === 'string' ? documentOf(found.content) : undefined;
@@ -111,7 +111,7 @@ export class HttpConfig {
   async publish(dataId: string, group: string, content: string, options: PublishOptions = {}): Promise<void> {
     const { casMd5, type, by } = options;
     if (casMd5 !== undefined) {
-      // Servers before 2.3 do not compare (tried: 2.2.4), so we do, as well as that can be done from here.
+      // Servers before 2.3 do not compare (tested: 2.2.4), so the client does, as well as it can.
       const stored = (await this.comparesBeforeWriting()) ? await this.get(dataId, group) : await this.getRecorded(dataId, group);
       if ((stored?.md5 ?? '') !== casMd5) throw conflict(dataId, group);
     }
@@ -132,7 +132,7 @@ export class HttpConfig {
     return this.#compares;
   }
 
-  /** From 2.3 on, by its sources (tried: 2.1.1 and 2.2.4 do not), and so does the embedded one. */
+  /** Nacos compares from 2.3 on, according to its sources (2.1.1 and 2.2.4, tried, do not), and so does the embedded one. */
   async #askWhetherItCompares(): Promise<boolean> {
     const { status, body } = await this.#http.request({ method: 'GET', path: STATE_PATH });
     const { version } = ((status === 200 && parseJson(body)) || {}) as { version?: unknown };
@@ -144,7 +144,7 @@ export class HttpConfig {
   async history(dataId: string, group: string, page: { readonly page: number; readonly limit: number }): Promise<ConfigChangePage> {
     const query = { dataId, group, tenant: this.#tenant, search: 'accurate', pageNo: String(page.page), pageSize: String(page.limit) };
     const answer = await this.#http.request({ method: 'GET', path: HISTORY_PATH, query });
-    // Nacos answers with an empty list where there are none.
+    // Nacos returns an empty list if there are none.
     if (NO_HISTORY.has(answer.status)) throw noHistory(this.#http.label, answer.status);
     expectSuccess(answer, `list the changes of ${dataId}`);
     const { totalCount, pageItems } = (parseJson(answer.body) ?? {}) as { totalCount?: unknown; pageItems?: unknown };
@@ -157,7 +157,7 @@ export class HttpConfig {
     const answer = await this.#http.request({ method: 'GET', path: HISTORY_PATH, query });
     if (answer.status === 404 && !isUnknownApi(answer)) return undefined;
     expectSuccess(answer, `read change ${id} of ${dataId}`);
-    // Nacos answers an id that it does not know with nothing at all.
+    // Nacos answers an unknown id with an empty body.
     const { content } = (parseJson(answer.body) ?? {}) as { content?: unknown };
     return typeof content === 'string' ? content : undefined;
   }
@@ -191,7 +191,7 @@ export class HttpConfig {
     };
   }
 
-  /** The server answers again: asks now rather than at the next turn. */
+  /** The server answers again: polls now rather than at the next turn. */
   recovered(): void {
     this.#wake?.();
   }
@@ -203,7 +203,7 @@ export class HttpConfig {
     this.#wake?.();
   }
 
-  /** The set of documents has changed: the poll under way does not ask for the right ones any more. */
+  /** The set of documents has changed: the current poll no longer covers the right ones. */
   #restartPoll(): void {
     this.#poll?.abort();
     this.#wake?.();
@@ -221,7 +221,7 @@ export class HttpConfig {
         if (poll.signal.aborted) continue;
         const changed = await this.#awaitChange(poll.signal);
         const news = await Promise.all(changed.map((watched) => this.#read(watched)));
-        // A server that speaks of changes which aren't there (as one that lags behind another) must not keep us spinning.
+        // A server that reports nonexistent changes (such as one that lags behind another) must not make us spin.
         if (changed.length > 0 && !news.includes(true)) await this.#pause();
       } catch (error) {
         if (poll.signal.aborted) continue;
@@ -232,7 +232,7 @@ export class HttpConfig {
     this.#watching = false;
   }
 
-  /** Asks the server for one document; true if that was news. */
+  /** Reads one document from the server; true if it has changed. */
   async #read(watched: Watched): Promise<boolean> {
     const document = await this.get(watched.dataId, watched.group);
     if (watched.known && document?.md5 === watched.document?.md5) return false;
@@ -289,7 +289,7 @@ export class HttpConfig {
   }
 }
 
-/** A change as the server has it. */
+/** A change in the server's history. */
 interface WireChange {
   readonly id: string | number;
   readonly opType?: string | null;
@@ -325,5 +325,5 @@ function isFalse(body: string): boolean {
 
 function expectTrue(answer: NacosAnswer, dataId: string): void {
   if (isFalse(answer.body))
-    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not take the document ${dataId} (${answer.excerpt()}): check its log`);
+    throw new NacosError('ELANE_NACOS_ANSWER', `Nacos did not store the document ${dataId} (${answer.excerpt()}): check its log`);
 }

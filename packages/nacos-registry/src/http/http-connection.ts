@@ -29,7 +29,7 @@ import { isAbsentDocument, isUnknownApi, noNacos, NacosHttp } from './nacos-http
 import { DEFAULT_GROUP, type NacosInstance } from '../nacos-instance.js';
 import { parseServers } from '../server-address.js';
 
-/** A connection over the HTTP API v1. Whatever lane the caller is in, all of it happens outside. */
+/** A connection over the HTTP API v1. Everything runs outside the caller's lane. */
 export class HttpConnection implements NacosConnection {
   readonly transport = 'http';
   readonly keepsHistory = true;
@@ -64,8 +64,9 @@ export class HttpConnection implements NacosConnection {
       holdProcess: this.#holdProcess,
       onTrouble: (isReachable) => this.#trouble.tell(isReachable),
       onReachable: (reachable) => {
+        const isBack = reachable && !this.#reachable;
         this.#reachable = reachable;
-        if (!reachable) return;
+        if (!isBack) return;
         this.#naming.recovered();
         this.#config.recovered();
       },
@@ -102,10 +103,10 @@ export class HttpConnection implements NacosConnection {
     if (metrics.status === 200 && typeof status === 'string' && status !== 'UP') {
       throw new NacosError(
         'ELANE_NACOS_ANSWER',
-        `Nacos at ${this.#http.label} says of itself that it is ${status}: wait until it has started, or check its log`,
+        `Nacos at ${this.#http.label} reports its status as ${status}: wait until it has started, or check its log`,
       );
     }
-    // Asked too because it wants permission where the server has any, and because some versions keep this API and drop the other.
+    // Check this API, too: it needs permission if the server has authentication on, and some versions keep only one of the two APIs.
     const config = await this.#http.request({
       method: 'GET',
       path: '/v1/cs/configs',
@@ -116,7 +117,7 @@ export class HttpConnection implements NacosConnection {
     if (config.status === 404) throw noNacos(this.#http.label, config);
     throw new NacosError(
       'ELANE_NACOS_ANSWER',
-      `Nacos at ${this.#http.label} answered ${config.status} to a look at its documents (${config.excerpt()}): check LANE_NACOS_NAMESPACE and the server's log`,
+      `Nacos at ${this.#http.label} answered ${config.status} when asked for a document (${config.excerpt()}): check LANE_NACOS_NAMESPACE and the server's log`,
     );
   }
 
@@ -146,7 +147,7 @@ export class HttpConnection implements NacosConnection {
       data?: ReadonlyArray<{ namespace?: unknown; namespaceShowName?: unknown; madeOnUse?: unknown }>;
     };
     if (answer.status !== 200 || !Array.isArray(data)) {
-      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered ${answer.status} where its namespaces were asked for`);
+      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered ${answer.status} when asked to list its namespaces`);
     }
     return data.map(({ namespace, namespaceShowName, madeOnUse }) => ({
       id: typeof namespace === 'string' && namespace !== '' ? namespace : 'public',

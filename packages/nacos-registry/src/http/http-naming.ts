@@ -1,11 +1,11 @@
-/** Nacos's naming over the HTTP API v1: lists by polling, sooner where a UDP push hints at a change; registrations kept by beats. */
-import { jsonNumber, type Log, type ServiceKey, type Unsubscribe, messageOf } from '@lane/core/model';
+/** Nacos's naming over the HTTP API v1: lists by polling, sooner if a UDP push hints at a change; registrations kept alive by beats. */
+import { jsonNumber, saySame, type Log, type ServiceKey, type Unsubscribe, messageOf } from '@lane/core/model';
 import type { Registration } from '../connection.js';
 import { Complaints } from '../complaints.js';
 import { NacosError } from '../nacos-error.js';
 import { parseJson } from '../bounded-json.js';
 import { isUnknownApi, within, type NacosAnswer, type NacosHttp } from './nacos-http.js';
-import { DEFAULT_CLUSTER, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
+import { DEFAULT_CLUSTER, groupedName, parseGroupedName, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { KnownServers } from './known-servers.js';
 import { HintPacer } from './hint-pacer.js';
 import { localAddressTowards, PushReceiver } from './push-receiver.js';
@@ -24,8 +24,9 @@ interface Service {
   readonly key: ServiceKey;
   readonly listeners: Set<Listener>;
   known: readonly NacosInstance[] | undefined;
-  signature: string;
   timer: NodeJS.Timeout | undefined;
+  /** The server's latest value, in bounds. */
+  intervalMs: number;
   failures: number;
   asking: boolean;
   askAgain: boolean;
@@ -35,18 +36,24 @@ interface Beat {
   readonly key: ServiceKey;
   readonly registration: Registration;
   timer: NodeJS.Timeout | undefined;
+  /** The server's latest value, in bounds. */
+  intervalMs: number;
   /** The beat under way. */
   sending: Promise<void> | undefined;
 }
 
-/** How often to ask: the server's word within reason. */
+/** A fleet that polls in step is a load by itself: each interval is shortened by up to this share, at random. */
+const JITTER = 0.2;
+/** After an outage, all requests are spread over this share of their interval: all agents notice its end at the same moment. */
+const RECOVERY = 0.3;
+/** Poll interval: the server's value within bounds. */
 const POLL_MS = { default: 10_000, min: 1_000, max: 60_000 };
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 10_000;
-/** How often to send a beat: the server's word within reason; without beats instances are unhealthy after 15 s. */
+/** Beat interval: the server's value within bounds; without beats, instances are unhealthy after 15 s. */
 const BEAT_MS = { default: 5_000, min: 500, max: 10_000 };
 const PAGE_SIZE = 500;
-/** A server may say that there is always more. */
+/** A bound, because a server may claim forever that there is more. */
 const MAX_PAGES = 200;
 /** Code of the answer to a beat of an instance that the server doesn't know. */
 const UNKNOWN_INSTANCE = 20404;
@@ -63,7 +70,7 @@ export class HttpNaming {
     () => this.#services.values(),
   );
   readonly #receiver: PushReceiver | undefined;
-  /** By server: where we are reached as long as no socket has told. */
+  /** By server: our address until a socket shows it. */
   readonly #likelyAddresses = new Map<string, Promise<string | undefined>>();
   #metStranger = false;
   readonly #complaints: Complaints;
@@ -81,7 +88,7 @@ export class HttpNaming {
         servers,
         onHint: (service) => this.#hinted(service?.name),
         onStranger: (address) => this.#ignored(address),
-        onTrouble: (problem) => this.#log.debug(`UDP push of Nacos: ${problem}; polling goes on`),
+        onTrouble: (problem) => this.#log.debug(`UDP push of Nacos: ${problem}; polling continues`),
       });
     }
   }
@@ -94,8 +101,8 @@ export class HttpNaming {
         key,
         listeners: new Set(),
         known: undefined,
-        signature: '',
         timer: undefined,
+        intervalMs: POLL_MS.default,
         failures: 0,
         asking: false,
         askAgain: false,
@@ -141,9 +148,10 @@ export class HttpNaming {
     if (registration.ephemeral === false || this.#closed) return;
     const id = registrationId(key, registration);
     clearTimeout(this.#beats.get(id)?.timer);
-    const beat: Beat = { key, registration, timer: undefined, sending: undefined };
+    const intervalMs = within(registration.metadata?.['preserved.heart.beat.interval'], BEAT_MS);
+    const beat: Beat = { key, registration, timer: undefined, intervalMs, sending: undefined };
     this.#beats.set(id, beat);
-    this.#scheduleBeat(beat, within(registration.metadata?.['preserved.heart.beat.interval'], BEAT_MS));
+    this.#scheduleBeat(beat, intervalMs);
   }
 
   async deregister(key: ServiceKey, registration: Registration): Promise<void> {
@@ -151,7 +159,7 @@ export class HttpNaming {
     const beat = this.#beats.get(id);
     this.#beats.delete(id);
     clearTimeout(beat?.timer);
-    // A beat that overtakes would register the instance again.
+    // A beat that overtakes would re-register the instance.
     await beat?.sending;
     const query = {
       namespaceId: this.#namespace,
@@ -165,13 +173,13 @@ export class HttpNaming {
     expectSuccess(await this.#http.request({ method: 'DELETE', path: '/v1/ns/instance', query }), `deregister ${key.name}`);
   }
 
-  /** The server answers again: asks for everything now rather than at the next turn. */
+  /** The server answers again: requests everything soon rather than at the next turn. */
   recovered(): void {
-    for (const service of this.#services.values()) void this.#refresh(service);
-    for (const beat of this.#beats.values()) void this.#beat(beat);
+    for (const service of this.#services.values()) this.#scheduleRefresh(service, Math.random() * RECOVERY * service.intervalMs);
+    for (const beat of this.#beats.values()) this.#scheduleBeat(beat, Math.random() * RECOVERY * beat.intervalMs);
   }
 
-  /** Takes back what was registered, and ends everything. */
+  /** Deregisters everything, and ends. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const service of this.#services.values()) clearTimeout(service.timer);
@@ -195,7 +203,7 @@ export class HttpNaming {
         const list = await this.#ask(service.key);
         service.failures = 0;
         this.#take(service, list);
-        delayMs = within(list.cacheMillis, POLL_MS);
+        delayMs = service.intervalMs = within(list.cacheMillis, POLL_MS);
       } catch (error) {
         this.#complain(error);
         delayMs = Math.min(FIRST_RETRY_MS * 2 ** service.failures++, MAX_RETRY_MS);
@@ -203,6 +211,11 @@ export class HttpNaming {
     } while (service.askAgain && !this.#closed);
     service.asking = false;
     if (this.#closed || service.listeners.size === 0) return;
+    this.#scheduleRefresh(service, earlier(delayMs));
+  }
+
+  #scheduleRefresh(service: Service, delayMs: number): void {
+    clearTimeout(service.timer);
     service.timer = setTimeout(() => void this.#refresh(service), delayMs);
     service.timer.unref();
   }
@@ -221,11 +234,14 @@ export class HttpNaming {
     const answer = expectSuccess(await this.#http.request({ method: 'GET', path: '/v1/ns/instance/list', query }), `list ${key.name}`);
     const list = parseJson(answer.body) as ServiceList | null | undefined;
     if (!Array.isArray(list?.hosts))
-      throw new NacosError('ELANE_NACOS_ANSWER', `Nacos at ${this.#http.label} answered no list of instances for ${key.name}: ${answer.excerpt()}`);
+      throw new NacosError(
+        'ELANE_NACOS_ANSWER',
+        `Nacos at ${this.#http.label} answered without a list of instances for ${key.name}: ${answer.excerpt()}`,
+      );
     return list;
   }
 
-  /** Where the server sends its pushes: our address on the way to it. Our socket for them is IPv4; undefined: there is no such way. */
+  /** Where the server sends its pushes: our local address towards it. The socket for them is IPv4; undefined: no route over IPv4. */
   async #pushAddress(): Promise<string | undefined> {
     const { localAddress, label, host, port } = this.#http;
     if (localAddress !== undefined && !localAddress.includes(':')) return localAddress;
@@ -234,17 +250,15 @@ export class HttpNaming {
     return likely;
   }
 
-  /** Takes what the server said. */
+  /** Takes the server's answer. */
   #take(service: Service, list: ServiceList): void {
     const instances = toInstances(list.hosts);
-    const signature = signatureOf(instances);
-    if (service.known !== undefined && signature === service.signature) return;
+    if (service.known !== undefined && saySame(service.known, instances)) return;
     service.known = instances;
-    service.signature = signature;
     for (const listener of Array.from(service.listeners)) this.#tell(listener, instances);
   }
 
-  /** Something has changed; `name` is that of the service, if it is known. What it has changed to is asked for. */
+  /** Something has changed; `name` is the service's, if known. Requests the new state. */
   #hinted(name: string | undefined): void {
     if (name === undefined) return this.#pacer.hintAll();
     const service = this.#services.get(groupedName(parseGroupedName(name)));
@@ -255,7 +269,7 @@ export class HttpNaming {
     if (this.#metStranger) return;
     this.#metStranger = true;
     this.#log.warn(
-      `a push of Nacos came from ${address}, which is no address of LANE_NACOS_SERVER, and such are ignored: without them changes are seen by polling, within ${POLL_MS.default / 1000} s. If that is a server behind a load balancer, set LANE_NACOS_SERVER to the servers themselves, as a comma list or a name that has all their addresses`,
+      `ignored a push from ${address}, which is not an address of LANE_NACOS_SERVER: changes arrive by polling only, within ${POLL_MS.default / 1000} s. If that is a server behind a load balancer, set LANE_NACOS_SERVER to the servers themselves, as a comma-separated list or a name that resolves to all of them`,
     );
   }
 
@@ -296,23 +310,22 @@ export class HttpNaming {
 
   async #beat(beat: Beat): Promise<void> {
     if (beat.sending !== undefined || !this.#isCurrent(beat)) return;
-    let delayMs = BEAT_MS.default;
     beat.sending = this.#sendBeat(beat).then(
       (intervalMs) => {
-        delayMs = intervalMs;
+        beat.intervalMs = intervalMs;
       },
       (error: unknown) => this.#complain(error),
     );
     await beat.sending;
     beat.sending = undefined;
-    if (this.#isCurrent(beat) && !this.#closed) this.#scheduleBeat(beat, delayMs);
+    if (this.#isCurrent(beat) && !this.#closed) this.#scheduleBeat(beat, earlier(beat.intervalMs));
   }
 
   #isCurrent(beat: Beat): boolean {
     return this.#beats.get(registrationId(beat.key, beat.registration)) === beat;
   }
 
-  /** Gives the time until the next beat, in milliseconds. */
+  /** Returns the time until the next beat, in milliseconds. */
   async #sendBeat(beat: Beat): Promise<number> {
     const { key, registration } = beat;
     const body = {
@@ -338,7 +351,7 @@ interface ServiceList {
   readonly cacheMillis?: unknown;
 }
 
-/** Gives the answer back if it is a success; else throws a NacosError that says what was asked. */
+/** Returns a successful answer; otherwise throws a NacosError that names the request. */
 export function expectSuccess(answer: NacosAnswer, doing: string): NacosAnswer {
   if (answer.status === 200) return answer;
   if (isUnknownApi(answer)) throw noHttpV1(answer);
@@ -349,8 +362,12 @@ export function expectSuccess(answer: NacosAnswer, doing: string): NacosAnswer {
 export function noHttpV1(answer: NacosAnswer): NacosError {
   return new NacosError(
     'ELANE_NACOS_NO_HTTP_V1',
-    `Nacos does not know its HTTP API v1 (it answered ${answer.status}; Nacos 3.2 and later have none): set LANE_NACOS_TRANSPORT=grpc (or auto), or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
+    `Nacos has no HTTP API v1 (it answered ${answer.status}; Nacos 3.2 and later have none): set LANE_NACOS_TRANSPORT=grpc (or auto), or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
   );
+}
+
+function earlier(delayMs: number): number {
+  return delayMs * (1 - Math.random() * JITTER);
 }
 
 function registrationId(key: ServiceKey, registration: Registration): string {

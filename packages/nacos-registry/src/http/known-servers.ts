@@ -2,14 +2,14 @@ import type { LookupAddress } from 'node:dns';
 import { withoutMapping } from './nacos-http.js';
 import { untraced } from '../untraced.js';
 
-/** A stranger can't make us look names up more often than this. */
+/** Strangers can't make us resolve names more often than this. */
 const LOOK_UP_EVERY_MS = 10_000;
-/** Addresses that have answered: more than any cluster has, with those of its past. */
+/** How many answering addresses are remembered: more than any cluster has, including former ones. */
 const MAX_PEERS = 64;
 
 /**
- * The addresses of the servers that were set: those they are written as, those their names have in DNS, and those that have answered over
- * TCP, where nobody can pretend to be somebody else.
+ * The addresses of the configured servers: as written, as resolved by DNS, and those that have answered over
+ * TCP, which cannot be spoofed.
  */
 export class KnownServers {
   readonly #hosts: () => readonly string[];
@@ -31,7 +31,7 @@ export class KnownServers {
     this.#peers.add(peer);
   }
 
-  /** Whether an address is a server's. For one that is not (yet), names are looked up again: servers move. */
+  /** Whether an address is a server's. For an unknown one, names are resolved again: servers move. */
   has(address: string): boolean {
     const sender = withoutMapping(address) as string;
     if (this.#peers.has(sender)) return true;

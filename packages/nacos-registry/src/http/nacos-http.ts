@@ -1,14 +1,14 @@
 /**
- * Requests to the HTTP API v1 of Nacos: several servers tried in turn, log-in, and one word of an outage.
+ * Requests to Nacos' HTTP API v1: several servers tried in turn, login, and one log line per outage.
  *
- * Credentials: name and password go into the body of the log-in, the token into headers, as `HttpIdentityContextBuilder` of Nacos' auth
- * module takes it (`accessToken`), or `NacosAuthManager` of Nacos 1 (`Authorization: Bearer`). Nacos 2.1 compares the names of headers with
- * their case, which Tomcat has lowered: where it refuses a new token so, the token goes into the query. Name and password never do.
+ * Credentials: name and password go into the body of the login, the token into headers, as `HttpIdentityContextBuilder` of Nacos' auth
+ * module takes it (`accessToken`), or `NacosAuthManager` of Nacos 1 (`Authorization: Bearer`). Nacos 2.1 compares header names
+ * case-sensitively, but Tomcat has lowered them: if it refuses a new token for that, the token goes into the query. Name and password never do.
  *
- * Whatever a server answers, it is bounded in size and time. Redirects are not followed.
+ * Every answer is bounded in size and time. Redirects are not followed.
  *
- * Runs inside other people's processes: sockets and timers hold no process alive unless asked to, and everything happens
- * outside any lane, whatever lane the caller is in.
+ * Runs inside other people's processes: sockets and timers keep no process alive unless asked to, and everything runs
+ * outside the caller's lane.
  */
 import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { ByteCollector, runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
@@ -31,12 +31,12 @@ export interface NacosCall {
   readonly repeatable?: boolean;
 }
 
-/** Any answer of a server that serves, other than 401 and 403. */
+/** Any answer of a working server, other than 401 and 403. */
 export interface NacosAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-  /** The beginning of the body, for a message. Whoever stands between may answer with the request, so of its secrets nothing is in it. */
+  /** The beginning of the body, for a message. Secrets of the request are removed, because something in between may echo it. */
   excerpt(): string;
 }
 
@@ -46,35 +46,37 @@ export interface NacosHttpOptions {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly log: Log;
-  /** Whether a request holds the process alive until it is answered. */
+  /** Whether a request keeps the process alive until it is answered. */
   readonly holdProcess: boolean;
-  /** Told at each change between reachable and not. */
+  /** Called at each change between reachable and not. */
   readonly onReachable: (reachable: boolean) => void;
-  /** Told of each sign that the server may have forgotten something: whether it answers. */
+  /** Called at each sign that the server may have forgotten something: whether it answers. */
   readonly onTrouble: (isReachable: boolean) => void;
 }
 
-/** The server answers a UDP push only to those who call themselves a Java client. */
+/** The server sends UDP pushes only to clients that claim to be Java clients. */
 const USER_AGENT = 'Nacos-Java-Client:v1.0.0';
 const REQUEST_TIMEOUT_MS = 5_000;
 /** An answer: 10,000 instances of a service, and far more than any document of ours. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-/** Node's own default, whatever the app is started with. */
+/** Node's default, regardless of the app's flags. */
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Answers before the answer (1xx); Nacos sends none. */
 const MAX_INTERIM_ANSWERS = 10;
-/** What a token is believed to be good for, in seconds: the server's word within reason. */
+/** Lifetime of a token in seconds: the server's value within bounds. */
 const TOKEN_TTL_S = { default: 18_000, min: 10, max: 30 * 24 * 3600 };
-/** After an outage everything is asked for at once. */
+/** At start everything is asked for at once. */
 const MAX_SOCKETS = 10;
+/** Beside the one that waits for changes of documents. Nacos takes 8,192 connections, of all its clients (Tomcat's default). */
+const MAX_FREE_SOCKETS = 1;
 /** Wrong credentials are not tried again sooner. */
 const REFUSED_PAUSE_MS = 5_000;
-/** Answers of a proxy without a server, and of a server that is starting. */
+/** Statuses of a proxy without a server, and of a starting server. */
 const NOT_SERVING = new Set([502, 503, 504]);
 /** The last one is that of Nacos 3 (`UserControllerV3`), which has no other from 3.2 on. */
 const LOGIN_PATHS = ['/v1/auth/users/login', '/v1/auth/login', '/v3/auth/user/login'];
 
-/** What says who is asking. */
+/** The credentials of a request. */
 interface Credentials {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
@@ -84,7 +86,7 @@ interface Credentials {
 export class NacosHttp {
   /** Our own address as the servers see it; undefined before the first answer. */
   localAddress: string | undefined;
-  /** Told the address of a server at each answer. */
+  /** Called with a server's address at each answer. */
   onPeer: ((address: string) => void) | undefined;
 
   readonly #options: NacosHttpOptions;
@@ -94,11 +96,11 @@ export class NacosHttp {
   #downSince = 0;
   #login: Promise<void> | undefined;
   #token: { value: string; renewAt: number } | undefined;
-  /** The server does not take a token in headers. */
+  /** Whether the server rejects a token in headers. */
   #tokenInQuery = false;
-  /** What the server answered to a log-in that it does not have. */
+  /** The status with which a server without a login answered ours. */
   #noLogin: number | undefined;
-  /** A server without a log-in takes name and password in headers. */
+  /** Whether the server has no login, and takes name and password in headers. */
   #sendsPassword = false;
   #saidNoLogin = false;
   #refused: { error: NacosError; until: number } | undefined;
@@ -131,7 +133,7 @@ export class NacosHttp {
     return this.#options.servers[this.#server] as ServerAddress;
   }
 
-  /** Sends a request to the server in use, and to the others where that one fails. Rejects with a NacosError. */
+  /** Sends a request to the server in use, and to the others if that one fails. Rejects with a NacosError. */
   request(call: NacosCall): Promise<NacosAnswer> {
     return runInLane(undefined, () => this.#request(call));
   }
@@ -146,7 +148,7 @@ export class NacosHttp {
     });
   }
 
-  /** The token that stands for user and password, after a log-in if need be; undefined: the server has no log-in. Rejects with a NacosError. */
+  /** The token for user and password, after a login if necessary; undefined: the server has no login. Rejects with a NacosError. */
   token(anew: boolean): Promise<string | undefined> {
     return runInLane(undefined, async () => {
       if (anew) this.#token = undefined;
@@ -165,7 +167,7 @@ export class NacosHttp {
     await this.#ensureLogin();
     let answer = await this.#tryServers(call, this.#credentials());
     if (isRefusal(answer) && this.#token !== undefined) {
-      // The token may be older than the server's secret, or the server.
+      // The token may be older than the server's secret, or than the server itself.
       this.#token = undefined;
       await this.#ensureLogin();
       answer = await this.#tryServers(call, this.#credentials());
@@ -187,7 +189,7 @@ export class NacosHttp {
     return inQuery ? { query: { accessToken: token } } : { headers: { accessToken: token, authorization: `Bearer ${token}` } };
   }
 
-  /** Identity as headers have it (`identityNames` of the default auth plugin): for servers whose plugin has no log-in. */
+  /** Name and password in headers (`identityNames` of the default auth plugin), for servers whose plugin has no login. */
   #passwordHeaders(): Credentials {
     const { username = '', password = '' } = this.#options;
     return isHeaderValue(username) && isHeaderValue(password) ? { headers: { username, password } } : {};
@@ -227,7 +229,7 @@ export class NacosHttp {
     if (this.#saidNoLogin) return;
     this.#saidNoLogin = true;
     this.#options.log.warn(
-      `Nacos at ${this.label} has no log-in (it answered ${status} to ${LOGIN_PATHS.join(', ')}), so user and password are not sent: unset LANE_NACOS_USERNAME if it wants none, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
+      `Nacos at ${this.label} has no login endpoint (it answered ${status} to ${LOGIN_PATHS.join(', ')}), so user and password are not sent: unset LANE_NACOS_USERNAME if it requires none, or add the context path to LANE_NACOS_SERVER if it is not /nacos`,
     );
   }
 
@@ -236,7 +238,7 @@ export class NacosHttp {
     return new NacosError(
       'ELANE_NACOS_REFUSED',
       username === undefined
-        ? `Nacos at ${this.label} wants a log-in: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`
+        ? `Nacos at ${this.label} requires authentication: set LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD`
         : `Nacos at ${this.label} refused user ${username}: check LANE_NACOS_USERNAME and LANE_NACOS_PASSWORD, and the user's permissions`,
     );
   }
@@ -262,11 +264,11 @@ export class NacosHttp {
         }
         failure = new NacosError(
           'ELANE_NACOS_UNREACHABLE',
-          `Nacos at ${server.label} does not serve yet or any more (${answer.status}: ${answer.excerpt()}): check its log`,
+          `Nacos at ${server.label} is not serving requests (${answer.status}: ${answer.excerpt()}): check its log`,
         );
       } catch (error) {
         if (call.signal?.aborted === true || this.#closed) throw error;
-        // Another server may know of others.
+        // Another server may list other instances.
         if (servers.length > 1) this.#options.onTrouble(true);
         failure = error instanceof NacosError ? error : this.#unreachable(server, error);
       }
@@ -303,12 +305,12 @@ export class NacosHttp {
     if (this.#reachable === false) return;
     this.#reachable = false;
     this.#downSince = performance.now();
-    this.#options.log.warn(`${error.message}. Until it answers, what is known of it stays in use`);
+    this.#options.log.warn(`${error.message}. Until it answers, its last known state stays in use`);
     this.#options.onTrouble(false);
     this.#options.onReachable(false);
   }
 
-  /** Sends again where a connection that was kept open turns out to be closed: servers close them when they like. */
+  /** Resends if a kept-alive connection turns out to be closed: servers close them at any time. */
   async #sendSurely(server: ServerAddress, call: NacosCall, credentials: Credentials): Promise<NacosAnswer> {
     try {
       return await this.#send(server, call, credentials);
@@ -353,7 +355,7 @@ export class NacosHttp {
         clearTimeout(timer);
         reject(error);
       };
-      // Before the request ends: what Node says then is only that it did.
+      // Report the cause before destroying the request: afterwards Node reports only that it ended.
       const giveUp = (error: Error): void => {
         fail(error);
         request.destroy(error);
@@ -361,16 +363,16 @@ export class NacosHttp {
       const overdone = (what: string): NacosError =>
         new NacosError(
           'ELANE_NACOS_ANSWER',
-          `Nacos at ${server.label} answers ${what}: is that a Nacos? Check LANE_NACOS_SERVER, and what is between`,
+          `Nacos at ${server.label} ${what}: is it a Nacos server? Check LANE_NACOS_SERVER, and proxies in between`,
         );
       let interim = 0;
       request.on('information', () => {
-        if (++interim > MAX_INTERIM_ANSWERS) giveUp(overdone(`more than ${MAX_INTERIM_ANSWERS} times that it will answer`));
+        if (++interim > MAX_INTERIM_ANSWERS) giveUp(overdone(`sends more than ${MAX_INTERIM_ANSWERS} interim answers (1xx)`));
       });
-      // Without a listener Node ends the connection of whoever answers with 101, and says so to nobody.
+      // Without a listener, Node silently ends a connection that answers with 101.
       request.on('upgrade', (_, socket) => {
         socket.destroy();
-        fail(overdone('that it switches to another protocol (101)'));
+        fail(overdone('switches to another protocol (101)'));
       });
       request.on('socket', (socket) => {
         if (!this.#options.holdProcess) socket.unref();
@@ -386,7 +388,7 @@ export class NacosHttp {
         if (peer !== undefined) this.onPeer?.(peer);
         const bytes = new ByteCollector();
         response.on('data', (chunk: Buffer) => {
-          if (bytes.length + chunk.length > MAX_ANSWER_BYTES) giveUp(overdone(`with more than ${MAX_ANSWER_BYTES} bytes`));
+          if (bytes.length + chunk.length > MAX_ANSWER_BYTES) giveUp(overdone(`answers with more than ${MAX_ANSWER_BYTES} bytes`));
           else bytes.add(chunk);
         });
         response.on('error', fail);
@@ -404,10 +406,10 @@ export class NacosHttp {
     // Loaded here: an agent that never talks to Nacos must not load them.
     if (server.secure) {
       const https = require('node:https') as typeof import('node:https');
-      return (this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }));
+      return (this.#agents.https ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_FREE_SOCKETS }));
     }
     const http = require('node:http') as typeof import('node:http');
-    return (this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }));
+    return (this.#agents.http ??= new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_FREE_SOCKETS }));
   }
 }
 
@@ -420,12 +422,12 @@ function isHeaderValue(value: string): boolean {
   return /^[\x20-\x7e]*$/.test(value);
 }
 
-/** A number of the server's, kept within bounds; the default where it is none. */
+/** A server's number within bounds; the default if it is invalid. */
 export function within(value: unknown, bounds: { readonly default: number; readonly min: number; readonly max: number }): number {
   return Math.min(Math.max(jsonNumber(value) || bounds.default, bounds.min), bounds.max);
 }
 
-/** The beginning of an answer to a call, for a message: nothing of it where the call had the password, which may be there in any spelling. */
+/** The start of an answer, for a message; nothing if the request had the password, which the answer may repeat in any encoding. */
 function excerptOf(body: string, { form }: NacosCall, { headers, query }: Credentials): string {
   if (form?.['password'] !== undefined || headers?.['password'] !== undefined) return 'what it says is not shown, as the password was sent';
   const token = headers?.['accessToken'] ?? query?.['accessToken'];
@@ -440,25 +442,25 @@ function excerpt(text: string): string {
   return line.length > 160 ? `${line.slice(0, 160)}…` : line;
 }
 
-/** Whether a 404 is the server's way of saying that it does not know the API, rather than its object. */
+/** Whether a 404 means that the server does not know the API, rather than the object. */
 export function isUnknownApi(answer: NacosAnswer): boolean {
   if (answer.status === 410 || answer.status === 501) return true;
   return answer.status === 404 && /^\s*[<{]/.test(answer.body);
 }
 
 /**
- * Whether a document is not there. Nacos says so in words (alibaba/nacos, `ConfigServletInner.doGetConfig`): the 404 of any other server is no
- * answer to the question, and must not pass for an empty list of lane groups.
+ * Whether a document does not exist. Nacos says so in text (alibaba/nacos, `ConfigServletInner.doGetConfig`): another server's 404 means
+ * nothing, and must not pass for an empty list of lane groups.
  */
 export function isAbsentDocument(answer: NacosAnswer): boolean {
   return answer.status === 404 && /config data not exist/i.test(answer.body);
 }
 
-/** The error for a server whose 404 is not that of Nacos. */
+/** The error for a server whose 404 is not Nacos'. */
 export function noNacos(label: string, answer: NacosAnswer): NacosError {
   return new NacosError(
     'ELANE_NACOS_ANSWER',
-    `${label} answered 404 (${answer.excerpt() || 'nothing more'}), and not as Nacos does where a document is not there: is that a Nacos? Set LANE_NACOS_SERVER to its host:port`,
+    `${label} answered 404 (${answer.excerpt() || 'nothing more'}), but not as Nacos does for a missing document: is it a Nacos server? Set LANE_NACOS_SERVER to its host:port`,
   );
 }
 
@@ -468,7 +470,7 @@ function encode(values: Readonly<Record<string, string | undefined>>): string {
   return parameters.toString();
 }
 
-/** An IPv4 address as such where a dual-stack socket has it as IPv6. */
+/** An IPv4 address as such, if a dual-stack socket reports it as IPv6. */
 export function withoutMapping(address: string | undefined): string | undefined {
   return address?.startsWith('::ffff:') === true ? address.slice(7) : address;
 }

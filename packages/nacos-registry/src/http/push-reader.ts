@@ -1,10 +1,10 @@
 import { parseJson } from '../bounded-json.js';
 
-/** What a packet comes to. */
+/** The content of a packet. */
 export interface PushHint {
   /** The service that has changed, `GROUP@@NAME`, and the clusters that were asked for; undefined: some service. */
   readonly service: { readonly name: string; readonly clusters: string } | undefined;
-  /** What the server wants to hear; undefined: nothing. Never longer than the packet. */
+  /** The acknowledgement for the server; undefined: none. Never longer than the packet. */
   readonly acknowledgement: string | undefined;
 }
 
@@ -15,23 +15,23 @@ interface PushPacket {
   readonly lastRefTime?: unknown;
 }
 
-/** 500 instances; of a longer list it is only known that there is one. */
+/** 500 instances; a longer list only counts as a hint. */
 const MAX_TEXT_BYTES = 256 * 1024;
-/** What is read in a time: 5 ms of work, whoever sends. */
+/** Budget of work: 5 ms per interval, for all senders. */
 const WINDOW_MS = 200;
 const MAX_PACKETS = 50;
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * Reads Nacos' UDP pushes. Their senders can be forged, so that a push is a hint to ask again, and never what is known of a service; and
- * reading them takes a bounded part of the time. What is not read any more is a hint, too, if a less exact one.
+ * Reads Nacos' UDP pushes. Senders can be spoofed, so a push is only a hint to ask again, never data about a service; and
+ * reading takes a bounded share of time. An unread packet is a hint, too, if a less exact one.
  */
 export class PushReader {
   #windowStart = -Infinity;
   #packets = 0;
   #bytes = 0;
 
-  /** undefined: it is no push. */
+  /** undefined: not a push. */
   read(packet: Buffer): PushHint | undefined {
     const now = performance.now();
     if (now - this.#windowStart > WINDOW_MS) {
@@ -55,7 +55,7 @@ export class PushReader {
 
 const UNREAD: PushHint = { service: undefined, acknowledgement: undefined };
 
-/** The text of a packet; undefined: it is longer than what is read, or can't be unzipped. */
+/** The text of a packet; undefined: too long, or can't be unzipped. */
 function unzip(packet: Buffer): string | undefined {
   if (packet[0] !== 0x1f || packet[1] !== 0x8b) return packet.toString('utf8');
   const { gunzipSync } = require('node:zlib') as typeof import('node:zlib');

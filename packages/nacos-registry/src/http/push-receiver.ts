@@ -6,9 +6,9 @@ import { PushReader, type PushHint } from './push-reader.js';
 /** Options of {@link PushReceiver}. */
 export interface PushReceiverOptions {
   readonly servers: KnownServers;
-  /** Called for each push of a server's. */
+  /** Called for each push of a server. */
   readonly onHint: (service: PushHint['service']) => void;
-  /** Called where something comes from elsewhere, which is not read. */
+  /** Called for packets from elsewhere, which are not read. */
   readonly onStranger: (address: string) => void;
   readonly onTrouble: (problem: string) => void;
 }
@@ -21,7 +21,7 @@ interface Bound {
 
 /**
  * Receives Nacos's UDP pushes on one port of the interface that reaches the server, and acknowledges those of servers. Others get no answer.
- * The socket holds no process alive.
+ * The socket keeps no process alive.
  */
 export class PushReceiver {
   readonly #options: PushReceiverOptions;
@@ -33,7 +33,7 @@ export class PushReceiver {
     this.#options = options;
   }
 
-  /** The port of a local IPv4 address, to tell the server; 0 where there can be none, in which case polling has to do. */
+  /** The port of a local IPv4 address, for the server; 0 if there can be none, and polling has to suffice. */
   port(address: string): Promise<number> {
     if (this.#closed) return Promise.resolve(0);
     if (this.#bound?.address !== address) {
@@ -68,7 +68,7 @@ export class PushReceiver {
         this.#options.onTrouble(messageOf(error));
       }
     });
-    // Exclusive: in a worker of `cluster` the port would else belong to the primary process.
+    // Exclusive: otherwise a `cluster` worker's port would belong to the primary process.
     socket.bind({ address, port: 0, exclusive: true });
     return { address, socket, port };
   }

@@ -2,33 +2,33 @@ import { wrap, type Undo } from '@lane/core/agent';
 import { currentLane, runInLane } from '@lane/core/model';
 import type { LaneNaming, SdkHook } from './lane-naming.js';
 
-/** A function of an SDK's, as it is patched. */
+/** A function of an SDK to be patched. */
 export type AnyFunction = (this: unknown, ...args: never[]) => unknown;
 
-/** Makes the function that takes a method's place. */
+/** Creates a method's replacement. */
 export type MakeMethod = (lanes: LaneNaming, original: AnyFunction) => AnyFunction;
 
-/** Knowledge of one SDK: which methods of its naming client are filtered or tagged, and how. One file each, all of this shape. */
+/** An adapter of one SDK: which methods of its naming client are filtered or tagged, and how. One file each, all of this shape. */
 export interface SdkAdapter {
   /** Its package. */
   readonly sdk: 'nacos' | 'nacos-sdk-rust-binding-node';
-  /** The export whose prototype has the methods. */
+  /** The export with the methods on its prototype. */
   readonly clientClass: string;
-  /** By name; those that a version of the SDK does not have are passed over. */
+  /** By name; missing ones are skipped. */
   readonly methods: AdapterMethods;
-  /** Where clients do not show the options they were made with: notes them as a client is constructed. */
+  /** For SDKs whose clients do not expose their options: notes them as a client is constructed. */
   readonly constructed?: (lanes: LaneNaming, client: object, options: unknown) => void;
 }
 
-/** What takes the methods' places, by their names. */
+/** Replacements by method name. */
 export type AdapterMethods = Readonly<Record<string, MakeMethod>>;
 
-/** By this a method of an SDK's is known as decorated already, by whichever copy of this package. */
+/** Marks a decorated method, for all copies of this package. */
 const DECORATED = Symbol.for('lane.nacos.decorated.v1');
 
 /**
- * Puts an adapter's methods in the place of the SDK's: on the client class's prototype, or on one client. Those that are decorated
- * already are left alone. Returns what takes each of them back.
+ * Replaces the SDK's methods by an adapter's: on the client class's prototype, or on one client. Skips decorated
+ * ones. Returns the functions that undo each.
  */
 export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming): Undo[] {
   const undos: Undo[] = [];
@@ -37,7 +37,7 @@ export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming)
       target,
       name,
       (original: AnyFunction) => make(lanes, original),
-      // Filtered twice is filtered once, at twice the cost; and unSubscribe would miss its listener.
+      // Filtering twice only costs more; and unSubscribe would miss its listener.
       DECORATED,
     );
     if (undo !== undefined) undos.push(undo);
@@ -47,7 +47,7 @@ export function decorate(adapter: SdkAdapter, target: object, lanes: LaneNaming)
 
 type ClientClass = abstract new (...args: never[]) => object;
 
-/** Makes the client class among a package's exports tell the adapter of each client made; undefined where the adapter has no use for it. */
+/** Makes the client class among a package's exports report each new client to the adapter; undefined if the adapter does not need it. */
 export function decorateClass(adapter: SdkAdapter, exports: object, lanes: LaneNaming): Undo | undefined {
   const { constructed } = adapter;
   if (constructed === undefined) return undefined;
@@ -72,14 +72,14 @@ export function outsideLane<T, A extends unknown[], R>(original: (this: T, ...ar
   return runInLane(undefined, () => Reflect.apply(original, self, args));
 }
 
-/** An instance as an app gives it to an SDK, with other metadata: a copy of the same class. */
+/** An app's instance with other metadata: a copy of the same class. */
 export function withMetadata<T extends object>(instance: T, metadata: unknown): T {
   const copy = Object.create(Object.getPrototypeOf(instance) as object | null) as T;
   Object.assign(copy, instance, { metadata });
   return copy;
 }
 
-/** Calls an app's listener in the lane of background work. `hook` is what the guard is told of finding that lane. */
+/** Calls an app's listener in the lane of background work. `hook` is the guard's name for finding that lane. */
 export function callInBackground<A extends unknown[]>(
   lanes: LaneNaming,
   hook: SdkHook,

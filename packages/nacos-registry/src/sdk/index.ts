@@ -1,7 +1,7 @@
-/** The adapters in one place; what they do is loaded when it is first asked for. */
+/** The adapters in one place; their code is loaded at the first use. */
 import type { SdkAdapter } from './adapter.js';
 
-/** The `nacos` package (HTTP). */
+/** The `nacos` package (HTTP, from 3.x on gRPC as well). */
 export const nacosAdapter: SdkAdapter = {
   sdk: 'nacos',
   clientClass: 'NacosNamingClient',

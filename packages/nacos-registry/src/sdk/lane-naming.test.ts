@@ -58,27 +58,27 @@ function laneNaming(options: Partial<LaneNamingOptions> & { formats?: TagCodecOp
 }
 
 describe('metadata to register with', () => {
-  test('is the very object of the app where the instance has no tag', () => {
+  test("is the app's own object if the instance has no tag", () => {
     const metadata = { lane: 'blue' };
-    expect(laneNaming().lanes.tagMetadata(metadata)).toBe(metadata);
+    expect(laneNaming().lanes.tagMetadata(KEY.name, metadata)).toBe(metadata);
   });
 
-  test('is a copy with the tag, in all formats written', () => {
+  test('is a copy with the tag in all written formats', () => {
     const metadata = Object.freeze({ zone: 'a' });
-    expect(laneNaming({ tag: 'gray', formats: ['baggage', 'mse', 'dubbo'] }).lanes.tagMetadata(metadata)).toEqual({
+    expect(laneNaming({ tag: 'gray', formats: ['baggage', 'mse', 'dubbo'] }).lanes.tagMetadata(KEY.name, metadata)).toEqual({
       zone: 'a',
       lane: 'gray',
       'alicloud.service.tag': 'gray',
       'dubbo.tag': 'gray',
     });
-    expect(laneNaming({ tag: 'gray' }).lanes.tagMetadata(undefined)).toEqual({ lane: 'gray' });
+    expect(laneNaming({ tag: 'gray' }).lanes.tagMetadata(KEY.name, undefined)).toEqual({ lane: 'gray' });
   });
 
-  test('names no other lane, and says so once', () => {
+  test('names no other lane, which is logged once', () => {
     const { lanes, log } = laneNaming({ tag: 'gray' });
     for (let i = 0; i < 2; i++) {
       expect(
-        lanes.tagMetadata({ zone: 'a', lane: 'blue', 'alicloud.service.tag': 'blue', 'opensergo.io/canary-blue': '', 'dubbo.tag': 'gray' }),
+        lanes.tagMetadata(KEY.name, { zone: 'a', lane: 'blue', 'alicloud.service.tag': 'blue', 'opensergo.io/canary-blue': '', 'dubbo.tag': 'gray' }),
       ).toEqual({
         zone: 'a',
         lane: 'gray',
@@ -98,7 +98,7 @@ describe('near first', () => {
     return { ...plain, metadata: { ...plain.metadata, zone } };
   };
 
-  test('a list has the near ones of its lane as long as one of them can serve; those that can not stay in it as they are', () => {
+  test('a list has the near ones of its lane as long as one of them can serve; those that cannot stay unchanged', () => {
     const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, near: NEAR, place: { zone: 'a' } }) });
     const hosts = [at(1, 'a'), at(2, 'b'), at(3, 'b', undefined, { healthy: false }), at(4, 'b', 'gray')];
     lanes.observe(KEY, hosts);
@@ -109,18 +109,18 @@ describe('near first', () => {
     expect(ports(lanes.view(KEY, without, undefined, SHOWN))).toEqual([1, 2, 3]);
   });
 
-  test('a list of another moment, without the near ones, speaks for itself', () => {
+  test('an older or newer list without the near ones counts by itself', () => {
     const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, near: NEAR, place: { zone: 'a' } }) });
     lanes.observe(KEY, [at(1, 'a'), at(2, 'b')]);
     expect(ports(lanes.view(KEY, [at(2, 'b')], undefined, SHOWN))).toEqual([2]);
   });
 
-  test('an instance registers with its place, unless the app says it', () => {
+  test('an instance registers with its place, unless the app sets it', () => {
     const { lanes } = laneNaming({ place: { zone: 'a', region: 'north' } });
-    expect(lanes.tagMetadata({ zone: 'b', weight: '1' })).toEqual({ zone: 'b', region: 'north', weight: '1' });
-    expect(laneNaming({ place: { zone: 'a' }, tag: 'gray' }).lanes.tagMetadata(null)).toEqual({ zone: 'a', lane: 'gray' });
+    expect(lanes.tagMetadata(KEY.name, { zone: 'b', weight: '1' })).toEqual({ zone: 'b', region: 'north', weight: '1' });
+    expect(laneNaming({ place: { zone: 'a' }, tag: 'gray' }).lanes.tagMetadata(KEY.name, null)).toEqual({ zone: 'a', lane: 'gray' });
     const metadata = {};
-    expect(laneNaming({ place: {} }).lanes.tagMetadata(metadata)).toBe(metadata);
+    expect(laneNaming({ place: {} }).lanes.tagMetadata(KEY.name, metadata)).toBe(metadata);
   });
 });
 
@@ -147,7 +147,7 @@ describe('the view of a list', () => {
     expect(hosts).toEqual(before);
   });
 
-  test('is nothing for an absent lane under fallback none', () => {
+  test('is empty for an absent lane with fallback none', () => {
     const { lanes } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, fallback: 'none' }) });
     const hosts = [host(1)];
     lanes.observe(KEY, hosts);
@@ -155,7 +155,7 @@ describe('the view of a list', () => {
     expect(ports(lanes.view(KEY, hosts, undefined, SHOWN))).toEqual([1]);
   });
 
-  test('has instances of disabled lanes in base, if base is what is outside enabled lanes', () => {
+  test('has instances of disabled lanes in base, if base is everything outside enabled lanes', () => {
     const { lanes, tables } = laneNaming({ tables: new ServiceTables({ formats: DEFAULT_FORMATS, baseMode: 'outside-enabled-lanes' }) });
     const lane = { name: 'gray', tag: 'gray' };
     const document = (enabled: boolean) => ({ version: 1 as const, groups: [{ name: 'shop', services: ['orders'], lanes: [{ ...lane, enabled }] }] });
@@ -169,7 +169,7 @@ describe('the view of a list', () => {
     expect(ports(lanes.view(KEY, hosts, 'gray', { ...SHOWN, lasting: true }))).toEqual([1, 2]);
   });
 
-  test('is a copy each time, also of the same array', () => {
+  test('is a copy each time, even of the same array', () => {
     const { lanes } = laneNaming();
     const hosts = [host(1), host(2)];
     lanes.observe(KEY, hosts);
@@ -178,13 +178,13 @@ describe('the view of a list', () => {
     expect(lanes.view(KEY, hosts, undefined, SHOWN)).not.toBe(hosts);
   });
 
-  test('of a list that is behind what was observed shows what the list has', () => {
+  test('of a list older than the observed one shows the list', () => {
     const { lanes } = laneNaming();
     lanes.observe(KEY, [host(1), host(2, 'gray')]);
     expect(ports(lanes.view(KEY, [host(1)], 'gray', SHOWN))).toEqual([1]);
   });
 
-  test('of a service never observed goes by the list', () => {
+  test('of a service never observed follows the list', () => {
     const { lanes } = laneNaming();
     expect(ports(lanes.view(KEY, [host(1), host(2, 'gray')], 'gray', SHOWN))).toEqual([2]);
   });
@@ -199,8 +199,8 @@ describe('the view of a list', () => {
   });
 });
 
-describe('what is observed', () => {
-  test('fills the tables, an answer for some clusters beside those for others', () => {
+describe('an observed list', () => {
+  test('fills the tables, an answer for some clusters in addition to those for others', () => {
     const { lanes, tables } = laneNaming();
     const known = (): number[] => ports(tables.get(KEY)?.instances ?? []).sort((a, b) => a - b);
     lanes.observe(KEY, [host(1)], 'DEFAULT');
@@ -213,7 +213,7 @@ describe('what is observed', () => {
     expect(tables.findByAddress('10.0.0.1', 3)?.table.key).toEqual(KEY);
   });
 
-  test('empty is what the table makes of it: what stays in use is in the view of the very list that lacks it', () => {
+  test('that is empty is shown as the table treats it: instances that stay in use are in the view of the list that lacks them', () => {
     const clock = new ManualClock();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock });
     const { lanes } = laneNaming({ tables });
@@ -237,7 +237,7 @@ describe('what is observed', () => {
     expect(view(some, 'gray')).toEqual([1]);
   });
 
-  test('in bad health all of it is shown in the health in which it is in use', () => {
+  test('that is all unhealthy is shown with the health in which it is in use', () => {
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS, holdMs: () => 40_000, clock: new ManualClock() });
     const { lanes } = laneNaming({ tables });
     lanes.observe(KEY, [host(1), host(2, 'gray')]);
@@ -248,10 +248,29 @@ describe('what is observed', () => {
     expect(ill[1]?.healthy).toBe(false);
   });
 
-  test('that is no instance is left out', () => {
+  test('omits entries that are not instances', () => {
     const { lanes, tables } = laneNaming();
     lanes.observe(KEY, [null, {}, { ip: '10.0.0.1' }, host(1, undefined, { metadata: null as never })]);
     expect(ports(tables.get(KEY)?.instances ?? [])).toEqual([1]);
+  });
+
+  test('of very many is awaited if it is the first one, and then viewed through its table', async () => {
+    const slices: Array<() => void> = [];
+    const clock = { nowMs: () => 0, after: (_: number, work: () => void) => (slices.push(work), () => {}) };
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, clock, slicing: { atOnce: 2, pieces: 3, holdMs: 0 } });
+    const { lanes } = laneNaming({ tables });
+    const list = [host(1), host(2, 'gray'), host(3, 'gray')];
+    expect(lanes.untilKnown(KEY)).toBe(undefined);
+    lanes.observe(KEY, list);
+    const known = lanes.untilKnown(KEY);
+    slices.shift()?.();
+    expect(tables.get(KEY)).toBe(undefined);
+    while (slices.length > 0) slices.shift()?.();
+    await known;
+    expect(ports(tables.get(KEY)?.instances ?? [])).toEqual([1, 2, 3]);
+    // The next one comes into use behind the back of calls.
+    lanes.observe(KEY, [host(1), host(4, 'gray'), host(5, 'blue')]);
+    expect(lanes.untilKnown(KEY)).toBe(undefined);
   });
 
   test('is remembered for the next run, with clusters', async () => {

@@ -25,64 +25,64 @@ export interface ConnectionInfo {
   readonly transport: 'http' | 'grpc';
 }
 
-/** An instance that the app has registered, as long as it is there. */
+/** An instance that the app has registered, until it is deregistered. */
 export interface AppRegistration {
   readonly service: string;
   readonly key: ServiceKey;
   /** `ip:port`. */
   readonly address: string;
-  /** Registers it as one that leaves, by the app's own client: peers under Lane call it no more. Rejects where that can't be done. */
+  /** Marks it as leaving, through the app's own client: peers under Lane stop calling it. Rejects if that fails. */
   readonly announceLeave: () => Promise<void>;
-  /** Takes it out of the registry, by the app's own client. Rejects where that can't be done. */
+  /** Deregisters it, through the app's own client. Rejects if that fails. */
   readonly withdraw: () => Promise<void>;
 }
 
-/** What an app's own client can do with what it has registered. */
+/** Operations of an app's own client on its registration. */
 export interface RegisteredBy {
   /** Registers the instance again, with this metadata. */
   register(metadata: Readonly<Record<string, string>>): unknown;
   deregister(): unknown;
 }
 
-/** Metadata that instances announce beside their tag. */
+/** Metadata that instances announce besides their tag. */
 export interface RegistrationAnnouncement {
   /** Registration waits for it; undefined: nothing to wait for. Never rejects. */
   readonly pending: Promise<void> | undefined;
   metadataFor(ip: string): Readonly<Record<string, string>>;
 }
 
-/** A registration of the app's that is about to go out. */
+/** A pending registration of the app. */
 export interface PendingRegistration {
   readonly service: string;
   readonly ip: string;
   readonly port: number;
 }
 
-/** Holds registrations of the app's back until it can serve. */
+/** Holds the app's registrations back until it can serve. */
 export interface RegistrationGate {
   /**
-   * Registers by `go`, now or later; what it gives is the app's answer. Never throws or rejects by itself. `id` is the service and address, by
-   * which it is taken back.
+   * Registers through `go`, now or later; returns the app's answer. Never throws or rejects by itself. `id` is the service and address, for
+   * cancelling.
    */
   pass(id: string, registration: PendingRegistration, go: () => unknown): unknown;
-  /** The app takes back what it has registered: what is still held never goes out. True where something was held. */
+  /** The app deregisters: a held registration never goes out. Returns whether one was held. */
   cancel(id: string): boolean;
 }
 
-/** A piece of work of ours within a call of the app's: the SDK's package, and which one it is. */
+/** Our work within a call of the app: the SDK's package, and the kind of work. */
 export type SdkHook = `${'nacos' | 'nacos-sdk-rust-binding-node'} ${string}`;
 
 /** Options of {@link LaneNaming}. */
 export interface LaneNamingOptions {
-  /** Gets what the app's own client learns. */
+  /** Receives what the app's own client learns. */
   readonly tables: ServiceTables;
   readonly codec: TagCodec;
   /**
-   * Runs code of ours within a call of the app's, so that a defect never reaches the app: gives undefined where `work` throws, or
-   * has thrown so often that it is not called again. `what` is one of few constants.
+   * Runs our code within a call of the app, so that a bug never reaches the app: returns undefined if `work` throws, or
+   * has thrown so often that it is disabled. `what` is one of few constants.
    */
   readonly guard: <R>(what: SdkHook, work: () => R) => R | undefined;
-  /** The tag of this instance; undefined: base, and metadata is left alone. */
+  /** The tag of this instance; undefined: base, and metadata stays unchanged. */
   readonly tag?: Tag | undefined;
   /** The tag of the work at hand. */
   readonly currentTag: () => Tag | undefined;
@@ -90,35 +90,35 @@ export interface LaneNamingOptions {
   readonly backgroundTag: () => Tag | undefined;
   readonly snapshots?: SnapshotStore | undefined;
   readonly log?: Log | undefined;
-  /** Told what the app registers, with the metadata as it goes out. */
+  /** Called with what the app registers, and the final metadata. */
   readonly onRegister?: ((key: ServiceKey, metadata: Readonly<Record<string, string>>, registration: AppRegistration) => void) | undefined;
-  /** Told as the app takes an instance out of the registry by itself. */
+  /** Called when the app itself deregisters an instance. */
   readonly onDeregister?: ((key: ServiceKey, address: string) => void) | undefined;
-  /** Absent: registrations go out as the app asks for them. */
+  /** Absent: registrations go out at once. */
   readonly gate?: RegistrationGate | undefined;
-  /** How long the weight of what the app registers rises, in milliseconds; absent or 0: it has its whole weight at once. */
+  /** Warm-up of the app's instances in milliseconds; absent or 0: full weight at once. */
   readonly warmupMs?: number | undefined;
-  /** Where this process is: registered as `zone` and `region`, unless the app says it itself. */
+  /** Where this process is: registered as `zone` and `region`, unless the app does that itself. */
   readonly place?: Place | undefined;
   /** Further metadata of what the app registers. */
   readonly announcement?: RegistrationAnnouncement | undefined;
-  /** Told at the first use of each client of the app's. */
+  /** Called at the first use of each of the app's clients. */
   readonly onConnection?: ((info: ConnectionInfo) => void) | undefined;
-  /** The namespace that calls by name speak of; undefined, or not known yet: that of the client that is met first. */
+  /** The namespace of calls by name; undefined, or not known yet: that of the first client. */
   readonly namespace?: (() => string | undefined) | undefined;
 }
 
-/** The clusters that a list is of: a comma list or an array; empty or undefined for all of them. */
+/** The clusters of a list: a comma-separated list or an array; empty or undefined for all. */
 export type Clusters = string | readonly string[] | null | undefined;
 
-/** What is known of the list that {@link LaneNaming.view} is asked about. */
+/** Options of {@link LaneNaming.view} about its list. */
 export interface ViewOptions<T> {
   readonly clusters?: Clusters;
-  /** Whether the very same array comes again: then what it is filtered to is remembered with it. */
+  /** Whether the same array is passed again: then its filtered view is cached with it. */
   readonly lasting?: boolean;
-  /** What is kept of the list in the end; always the same function for the same purpose, as what is remembered is so by it. Default: all. */
+  /** Final filter of the list; always the same function for the same purpose, because it is part of the cache key. Default: all. */
   readonly keeps?: ((host: T) => boolean) | undefined;
-  /** Makes an instance that the list lacks, and that is in use all the same, one of the SDK's. */
+  /** Converts an instance in use that the list lacks to one of the SDK. */
   readonly toHost: (instance: NacosInstance) => T;
 }
 
@@ -128,16 +128,16 @@ export interface Described {
 }
 
 interface Observed {
-  /** By cluster: an SDK asks for some clusters or all, and each answer is the newest word on those. */
+  /** By cluster: an SDK requests some clusters or all, and each answer is the latest state of those. */
   readonly clusters: Map<string, readonly NacosInstance[]>;
-  /** By clusters asked for: what of the table is in them. */
+  /** By requested clusters: the part of the table in them. */
   readonly scopes: Map<string, Scope>;
-  /** Arrays that were taken already: an SDK hands out the same one until something changes. */
+  /** Arrays already taken: an SDK returns the same one until something changes. */
   readonly taken: WeakSet<object>;
 }
 
 interface Scope {
-  /** The index that it was made of: made anew when instances or lane groups change. */
+  /** The index it was built from: replaced when instances or lane groups change. */
   readonly of: TableIndex;
   readonly index: TableIndex;
   readonly instances: readonly NacosInstance[];
@@ -149,24 +149,26 @@ interface Views {
   readonly byPurpose: Map<unknown, Map<Tag | undefined, unknown[]>>;
 }
 
-/** What Nacos' namespace is called where none is named. */
+/** Nacos' default namespace. */
 const DEFAULT_NAMESPACE = 'public';
 const MAX_REMEMBERED_VIEWS = 64;
+/** How long a call waits for a list that is being taken. */
+const MAX_TAKING_MS = 3_000;
 /** How long a snapshot is used before it is read again. */
 const RECALL_MS = 10_000;
 
-/** What adapters of SDKs speak to: it knows lanes, they know SDKs. */
+/** The counterpart of SDK adapters: it knows lanes, they know SDKs. */
 export class LaneNaming {
   readonly #options: LaneNamingOptions;
   readonly #log: Log;
   readonly #services = new Map<string, Observed>();
   readonly #views = new WeakMap<readonly unknown[], Views>();
   readonly #recalled = new Map<string, { at: number; instances: NacosInstance[] | undefined }>();
-  /** The namespaces of keys of the app's clients, undefined being the one that calls by name speak of. */
+  /** Namespaces in keys of the app's clients; undefined: the one of calls by name. */
   readonly #met = new WeakMap<object, { readonly namespace: string | undefined }>();
   #namespace: string | undefined;
   readonly #said = new Set<string>();
-  /** By service and address: what the agent has taken out of the registry by itself. */
+  /** By service and address: what the agent has deregistered by itself. */
   readonly #left = new Map<string, Promise<void>>();
   /** By address: when it was registered first. */
   readonly #startedAt = new Map<string, number>();
@@ -198,17 +200,18 @@ export class LaneNaming {
     this.#met.set(client, { namespace: own === this.#namespace ? undefined : own });
   }
 
-  /** A service as a client knows it: in the client's namespace. */
+  /** A client's service, in the client's namespace. */
   keyOf(client: object, name: string, group: string): ServiceKey {
     const namespace = this.#met.get(client)?.namespace;
     return namespace === undefined ? { name, group } : { name, group, namespace };
   }
 
   /**
-   * Metadata to register an instance of this address with: the app's with the instance's tag and what is announced put in, or the
-   * very same object where there is neither. What in it names another lane goes away, and is warned of once.
+   * Metadata for registering an instance of this service and address: the app's with the instance's tag and announcements, or the
+   * same object without either. Removes metadata that names another lane, and warns once.
    */
   tagMetadata(
+    service: string,
     metadata: Readonly<Record<string, string>> | null | undefined,
     ip = '',
     port: unknown = '',
@@ -220,7 +223,7 @@ export class LaneNaming {
     const tagged: Record<string, string> = { ...own };
     const dropped: string[] = [];
     for (const [name, value] of Object.entries(metadata ?? {})) {
-      const other = tables.tagOf({ metadata: { [name]: value } });
+      const other = tables.tagOf(service, { metadata: { [name]: value } });
       if (other === undefined || other === tag) tagged[name] = value;
       else dropped.push(`${name}=${value}`);
     }
@@ -229,10 +232,10 @@ export class LaneNaming {
         `the app registers with metadata of another lane (${dropped.join(', ')}); this instance is in lane ${tag}, so that metadata is left out: remove it, or change LANE_TAG`,
       );
     }
-    return Object.assign(tagged, codec.metadata(tag), announcement?.metadataFor(ip));
+    return Object.assign(tagged, codec.metadata(tag, service), announcement?.metadataFor(ip));
   }
 
-  /** What the app's own metadata comes before; undefined: nothing. */
+  /** The agent's metadata, which the app's own overrides; undefined: none. */
   #ownMetadata(address: string): Readonly<Record<string, string>> | undefined {
     const { zone, region } = this.#options.place ?? {};
     const warmup = this.#warmupMetadata(address);
@@ -240,7 +243,7 @@ export class LaneNaming {
     return { ...warmup, ...(zone === undefined ? {} : { zone }), ...(region === undefined ? {} : { region }) };
   }
 
-  /** An app that registers again, as to change its metadata, does not begin anew. */
+  /** An app that re-registers, for instance to change its metadata, does not restart its warm-up. */
   #warmupMetadata(address: string): Readonly<Record<string, string>> | undefined {
     const { warmupMs = 0 } = this.#options;
     if (warmupMs === 0) return undefined;
@@ -250,8 +253,8 @@ export class LaneNaming {
   }
 
   /**
-   * Registers by `go`, as soon as what is to be announced is known and the app can serve; gives the app's answer. `instances` are those
-   * to register, as the app gave them.
+   * Registers through `go`, as soon as the announcements are known and the app can serve; returns the app's answer. `instances` are the
+   * app's.
    */
   register(key: () => ServiceKey, instances: unknown, hook: SdkHook, go: () => unknown): unknown {
     const { announcement, gate } = this.#options;
@@ -268,7 +271,7 @@ export class LaneNaming {
     return () => gate.pass(idOf(key, `${ip}:${String(port)}`), { service: key.name, ip, port: Number(port) }, go);
   }
 
-  /** Whether a call of an SDK's method is the agent's own, and goes out as it is. */
+  /** Whether an SDK call is the agent's own, and goes out unchanged. */
   get isAgents(): boolean {
     return this.#isAgents;
   }
@@ -282,7 +285,7 @@ export class LaneNaming {
     }
   }
 
-  /** Notes a registration that goes out. */
+  /** Records an outgoing registration. */
   registered(key: ServiceKey, metadata: Readonly<Record<string, string>> | null | undefined, address: string, by: RegisteredBy): void {
     const id = idOf(key, address);
     this.#left.delete(id);
@@ -301,7 +304,7 @@ export class LaneNaming {
   }
 
   /**
-   * The app takes an instance out of the registry by `go`; gives the app's answer. Nothing goes out where the agent has taken it out
+   * The app deregisters an instance through `go`; returns the app's answer. Sends nothing if the agent has deregistered it
    * already, or has not registered it yet.
    */
   deregister(key: () => ServiceKey, instance: unknown, hook: SdkHook, go: () => unknown): unknown {
@@ -323,12 +326,12 @@ export class LaneNaming {
     });
   }
 
-  /** Something went wrong between the app and Nacos: for a while it may not know everybody. */
+  /** Trouble between the app and Nacos: for a while it may not know all instances. */
   noteTrouble(): void {
     this.#options.tables.trouble(true);
   }
 
-  /** Takes a whole list from the registry, of the clusters named. */
+  /** Takes a whole list from the registry, for the given clusters. */
   observe(key: ServiceKey, hosts: unknown, clusters?: Clusters): void {
     const id = serviceIdOf(key);
     let observed = this.#services.get(id);
@@ -338,20 +341,34 @@ export class LaneNaming {
       observed.taken.add(hosts);
     }
     const { tables, snapshots } = this.#options;
-    const table = tables.update(key, putTogether(observed, namesOf(clusters), toInstances(hosts)), 'sdk');
-    this.#recalled.delete(id);
-    snapshots?.save(key, table.instances);
+    tables.push(key, putTogether(observed, namesOf(clusters), toInstances(hosts)), 'sdk', (table) => {
+      this.#recalled.delete(id);
+      if (table !== undefined) snapshots?.save(key, table.instances);
+    });
   }
 
-  /** Calls `listener` when something else is in use of a service than before, whoever told. */
+  /**
+   * Settles when the first list of a service is in use, which takes several turns of the event loop where it has very many instances; undefined:
+   * there is nothing to wait for. Never rejects. Keeps the process alive meanwhile, because a call of the app's waits.
+   */
+  untilKnown(key: ServiceKey): Promise<void> | undefined {
+    const { tables } = this.#options;
+    const taken = tables.get(key) === undefined ? tables.whenTaken(key) : undefined;
+    if (taken === undefined) return undefined;
+    // Take the rest at once, even if that blocks the event loop.
+    const impatient = setTimeout(() => this.attempt('nacos first list', () => tables.finish(key)), MAX_TAKING_MS);
+    return taken.then(() => clearTimeout(impatient));
+  }
+
+  /** Calls `listener` when a service's instances in use change, for any reason. */
   onChange(listener: (key: ServiceKey) => void): void {
     this.#options.tables.onChange(({ key }) => listener(key));
   }
 
   /**
-   * A copy of an SDK's list with what a request of `tag` may use: the instances of its lane or of base, in the health in which the list
-   * has them; with those that are in use against the registry's last word. Which of the two is decided as for any request, by the
-   * instances that are usable.
+   * A copy of an SDK's list with what a request of `tag` may use: the instances of its lane or of base, with the list's health,
+   * plus those in doubt that are still in use. Usable instances decide between lane and base, as for any
+   * request.
    */
   view<T extends Described>(key: ServiceKey, list: readonly T[], tag: Tag | undefined, options: ViewOptions<T>): T[] {
     const scope = this.#scopeOf(key, options.clusters);
@@ -373,13 +390,13 @@ export class LaneNaming {
     return view.slice();
   }
 
-  /** The decision for a call of `tag` to the clusters named of a service; undefined where nothing is known. */
+  /** The decision for a call of `tag` to the given clusters of a service; undefined if nothing is known. */
   decide(key: ServiceKey, tag: Tag | undefined, clusters?: Clusters): Decision | undefined {
     const scope = this.#scopeOf(key, clusters);
     return scope === undefined ? undefined : route(scope.index, tag);
   }
 
-  /** What is in use of a service, or remembered of an earlier run, for when the SDK has nothing because the server is down; undefined: nothing. */
+  /** A service's instances in use, or from an earlier run, for when the SDK has none because the server is down; undefined: none. */
   recall(key: ServiceKey, clusters?: Clusters): readonly NacosInstance[] | undefined {
     const scope = this.#scopeOf(key, clusters);
     if (scope !== undefined && scope.instances.length > 0) return scope.instances;
@@ -392,34 +409,32 @@ export class LaneNaming {
       recalled = { at: now, instances: snapshots.load(key)?.map(withCluster) };
       this.#recalled.set(id, recalled);
       if (recalled.instances !== undefined) {
-        tables.update(key, recalled.instances, 'snapshot');
-        this.warnOnce(
-          `Nacos can't be asked for ${key.name}: going on with the ${recalled.instances.length} instances remembered from an earlier run`,
-        );
+        tables.push(key, recalled.instances, 'snapshot');
+        this.warnOnce(`Nacos can't be asked for ${key.name}: using the ${recalled.instances.length} instances of a snapshot from an earlier run`);
       }
     }
     const names = namesOf(clusters);
     return names === undefined ? recalled.instances : recalled.instances?.filter((instance) => names.includes(instance.cluster));
   }
 
-  /** Runs code of ours within a call of the app's, under the guard; undefined where it failed, or is out. */
+  /** Runs our code within a call of the app, under the guard; undefined if it failed, or is disabled. */
   attempt<R>(what: SdkHook, work: () => R): R | undefined {
     return this.#options.guard(what, work);
   }
 
-  /** Says in the log what the operator should know, once. */
+  /** Logs a warning once. */
   warnOnce(message: string): void {
     if (this.#said.has(message) || this.#said.size >= MAX_SAID) return;
     this.#said.add(message);
     this.#log.warn(message);
   }
 
-  /** Of the list alone: where nothing is known, or the list is newer. */
+  /** From the list alone: if nothing else is known, or the list is newer. */
   #listIndex(key: ServiceKey, list: readonly Described[]): TableIndex {
     return this.#options.tables.buildIndex(key.name, toInstances(list));
   }
 
-  /** What the table has in these clusters; undefined: there is no table. */
+  /** The table's part in these clusters; undefined: no table. */
   #scopeOf(key: ServiceKey, clusters: Clusters): Scope | undefined {
     const { tables } = this.#options;
     const table = tables.get(key);
@@ -449,22 +464,22 @@ export class LaneNaming {
   ): T[] {
     const hosts = scope === undefined || this.#options.tables.isAsTold(key) ? list : inUse(list, scope.instances, toHost);
     const kept = keeps === undefined ? hosts : hosts.filter(keeps);
-    const view = this.#keep(kept, tag, index);
+    const view = this.#keep(key, kept, tag, index);
     if (view.length > 0 || kept.length === 0) return view;
-    // The list may be of another moment than what was observed: then it speaks for itself.
-    return this.#keep(kept, tag, this.#listIndex(key, kept));
+    // The list may be from another moment than the observed state: then it counts alone.
+    return this.#keep(key, kept, tag, this.#listIndex(key, kept));
   }
 
-  #keep<T extends Described>(list: readonly T[], tag: Tag | undefined, index: TableIndex): T[] {
+  #keep<T extends Described>(key: ServiceKey, list: readonly T[], tag: Tag | undefined, index: TableIndex): T[] {
     const { tables } = this.#options;
     const { reason } = route(index, tag);
-    // Untagged and nothing usable: base instances as they are, which are the caller's own business; never a lane's.
+    // Untagged and nothing usable: base instances as they are, for the caller to judge; never a lane's.
     if (reason === 'none' && tag !== undefined) return [];
     const { baseMode, isEnabledLane } = index.rules;
     const far = index.far?.get(reason === 'in-lane' ? tag : undefined)?.addresses;
     return list.filter((item) => {
       if (far !== undefined && far.has(addressOf(item))) return false;
-      const itemTag = tables.tagOf({ metadata: item.metadata as Record<string, string> });
+      const itemTag = tables.tagOf(key.name, { metadata: item.metadata as Record<string, string> });
       if (reason === 'in-lane') return itemTag === tag;
       return itemTag === undefined || (baseMode === 'outside-enabled-lanes' && !isEnabledLane(itemTag));
     });
@@ -490,7 +505,7 @@ function namesOf(clusters: Clusters): string[] | undefined {
   return names.length === 0 ? undefined : names.sort();
 }
 
-/** What is known of all clusters once a list of the clusters named (undefined: all) is taken. */
+/** The state of all clusters after a list of the given ones (undefined: all). */
 function putTogether(observed: Observed, names: readonly string[] | undefined, instances: readonly NacosInstance[]): readonly NacosInstance[] {
   const { clusters } = observed;
   if (names === undefined) clusters.clear();
@@ -505,7 +520,7 @@ function putTogether(observed: Observed, names: readonly string[] | undefined, i
   return clusters.size === told.size ? instances : [...clusters.values()].flat();
 }
 
-/** An SDK's list, put right by the instances in use. */
+/** An SDK's list, corrected by the instances in use. */
 function inUse<T extends Described>(list: readonly T[], instances: readonly NacosInstance[], toHost: (instance: NacosInstance) => T): readonly T[] {
   const listed = new Map<string, T>();
   for (const host of list) {

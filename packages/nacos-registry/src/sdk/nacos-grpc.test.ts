@@ -96,7 +96,7 @@ function decorated({ holdMs = 0, ...options }: Partial<LaneNamingOptions> & { ho
 }
 
 describe('registration', () => {
-  test('puts the tag in, of one and of several', async () => {
+  test('adds the tag, for one and for several instances', async () => {
     const registered = new Received<unknown>();
     const { client } = decorated({ tag: 'gray', onRegister: (key, metadata) => registered.push([key, metadata]) });
     const instance = { ...at(1), metadata: { zone: 'a' } };
@@ -126,7 +126,7 @@ describe('registration', () => {
 describe('lossless', () => {
   const instance = at(1);
 
-  test('what the agent has taken out is not taken out again by the app, until it has registered again', async () => {
+  test('the app does not deregister again what the agent has deregistered, until it has registered again', async () => {
     const registrations: AppRegistration[] = [];
     const gone = new Received<string>();
     const { client } = decorated({
@@ -146,7 +146,7 @@ describe('lossless', () => {
     expect([client.deregistered.length, gone.all]).toEqual([2, ['orders 10.0.0.1:1']]);
   });
 
-  test('the app takes out itself what the agent could not', async () => {
+  test('the app itself deregisters what the agent could not', async () => {
     const registrations: AppRegistration[] = [];
     const { client } = decorated({ onRegister: (_, __, registration) => void registrations.push(registration) });
     await client.registerInstance('orders', GROUP, instance);
@@ -161,7 +161,7 @@ describe('lossless', () => {
   test.each([
     ['one', 'registerInstance', instance],
     ['several', 'batchRegisterInstance', [instance, at(2)]],
-  ] as const)('a gate has the say about a registration of %s', async (_, method, given) => {
+  ] as const)('a gate decides about a registration of %s', async (_, method, given) => {
     const passed = new Received<unknown>();
     let open = (): void => {};
     const { client } = decorated({
@@ -181,7 +181,7 @@ describe('lossless', () => {
     expect(client.registered).toHaveLength(1);
   });
 
-  test('an instance without an address is none of the gate’s business', async () => {
+  test('an instance without an address does not concern the gate', async () => {
     const { client } = decorated({ gate: { pass: () => expect.unreachable(), cancel: () => false } });
     for (const odd of [undefined, {}, { ip: '10.0.0.1', port: 70_000 }, { ip: '', port: 1 }]) await client.registerInstance('orders', GROUP, odd);
     expect(client.registered).toHaveLength(4);
@@ -208,7 +208,7 @@ describe('discovery', () => {
     expect(new Set(client.lanes)).toEqual(new Set([undefined]));
   });
 
-  test('of one instance fails as for an unreachable peer where the lane allows none', async () => {
+  test('of one instance fails like for an unreachable peer if the lane allows none', async () => {
     const { client } = decorated();
     client.server = [at(2, 'gray')];
     await expect(client.selectOneHealthyInstance('orders', GROUP)).rejects.toMatchObject({ code: 'ELANE_UNAVAILABLE', service: 'orders' });
@@ -228,7 +228,7 @@ describe('discovery', () => {
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([2]);
   });
 
-  test('goes on with what is known when the connection is lost', async () => {
+  test('continues with the known instances when the connection is lost', async () => {
     const { client } = decorated({ holdMs: 40_000 });
     client.server = [at(1), at(2, 'gray')];
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([1]);
@@ -241,7 +241,7 @@ describe('discovery', () => {
     expect(ports(await client.getAllInstances('orders', GROUP, [], true))).toEqual([1]);
   });
 
-  test('goes on with the snapshot where there has been no connection yet', async () => {
+  test('continues with the snapshot if there has been no connection yet', async () => {
     const store = { directory: temporaryFolder(), namespace: 'public' };
     const snapshots = createSnapshotStore(store);
     const first = decorated({ snapshots }).client;
@@ -275,7 +275,7 @@ describe('subscriptions', () => {
     expect(received.all).toHaveLength(2);
   });
 
-  test('hear of the last instance going, which the SDK does not tell', async () => {
+  test('hear that the last instance has gone, which the SDK does not report', async () => {
     useFakeTimers();
     const { client } = decorated();
     const received = new Received<Host[]>();
@@ -288,7 +288,7 @@ describe('subscriptions', () => {
   });
 });
 
-test('options of clients are told as they are made', () => {
+test('options of clients are reported when they are created', () => {
   const told = new Received<ConnectionInfo>();
   const lanes = new LaneNaming({
     tables: new ServiceTables({ formats: DEFAULT_FORMATS }),

@@ -1,24 +1,26 @@
 /**
  * `nacos-sdk-rust-binding-node` 0.8 (gRPC): the methods of its naming client.
  *
- * Mechanism: as for `nacos`. There are no inner workings to listen to (they are native), so while a service is in use the
- * server is asked for it every few seconds, past the SDK's cache. By default that cache keeps a service's last instance for
- * ever, and empties or hangs during an outage; what the server said decides in such cases.
- * Limits: client options can only be seen where clients are constructed through `decorateClass`. A change is known to the
- * tables at the app's next call or callback, or after the period.
+ * Mechanism: as for `nacos`. Its internals are native and can't be observed, so while a service is in use, the
+ * server is polled for it every few seconds, past the SDK's cache. By default that cache keeps a service's last instance
+ * forever, and empties or hangs during an outage; in such cases the server's answer decides.
+ * Limits: client options are visible only if clients are constructed through `decorateClass`. The tables learn of a change
+ * at the app's next call or callback, or after the period.
  */
-import { LaneUnavailableError, pick, runInLane, type ServiceKey, type Tag } from '@lane/core/model';
+import { chance, LaneUnavailableError, pick, runInLane, type ServiceKey, type Tag } from '@lane/core/model';
 import type { Clusters, ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
 
-/** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
+/** Names of our pieces of work for the guard, which disables a repeatedly failing one without the others. */
 const HOOKS = {
   register: 'nacos-sdk-rust-binding-node registerInstance',
   hold: 'nacos-sdk-rust-binding-node registration',
   deregister: 'nacos-sdk-rust-binding-node deregisterInstance',
   registerBatch: 'nacos-sdk-rust-binding-node batchRegisterInstance',
   discover: 'nacos-sdk-rust-binding-node discovery',
+  newest: 'nacos-sdk-rust-binding-node newest list',
+  known: 'nacos-sdk-rust-binding-node first list',
   view: 'nacos-sdk-rust-binding-node view',
   recall: 'nacos-sdk-rust-binding-node snapshot',
   current: 'nacos-sdk-rust-binding-node current lane',
@@ -47,14 +49,14 @@ type GetAllInstances = (service: string, group: string, clusters: readonly strin
 /** What is known of one service of one client. */
 interface Followed {
   readonly key: ServiceKey;
-  /** The server's word, and what the SDK's cache said at that moment. */
+  /** The server's answer, and the SDK's cache at that moment. */
   told: { readonly hosts: readonly Host[]; readonly cached: readonly Host[] } | undefined;
-  /** The SDK's list that the tables have heard of. */
+  /** The SDK's list that the tables know. */
   seen: readonly Host[] | undefined;
   readonly listeners: Set<FollowedListener>;
-  /** The server could not be asked the last time. */
+  /** Whether the last poll of the server failed. */
   isLost: boolean;
-  /** Turns since it was used. */
+  /** Periods since its last use. */
   idleTurns: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -66,9 +68,9 @@ interface FollowedListener {
 }
 
 const FOLLOW_MS = 3_000;
-/** A service that nobody has asked for in so many periods is not followed any more. */
+/** After this many periods without use, a service is no longer polled. */
 const MAX_IDLE_TURNS = 20;
-/** An SDK that hangs so long is taken to have no connection. */
+/** An SDK that hangs this long counts as disconnected. */
 const PATIENCE_MS = 3_000;
 
 const followedByClient = new WeakMap<object, Map<string, Followed>>();
@@ -139,7 +141,7 @@ export const methods: AdapterMethods = {
 
   unSubscribe: (lanes, original) =>
     function unSubscribe(this: unknown, ...args: unknown[]) {
-      // The SDK's own does nothing; the wrapped listener falls silent all the same.
+      // The SDK's own unSubscribe does nothing, but the wrapped listener falls silent.
       const wrapped = lanes.attempt(HOOKS.unsubscribe, () => forget(lanes, this as object, args));
       return outsideLane(original as AnyMethod, this, wrapped === undefined ? args : [args[0], args[1], args[2], wrapped, ...args.slice(4)]);
     },
@@ -163,16 +165,17 @@ function keyFrom(lanes: LaneNaming, client: unknown, args: readonly unknown[]): 
 function tagInstance(lanes: LaneNaming, client: object, args: readonly unknown[], instance: unknown): unknown {
   if (instance === null || typeof instance !== 'object') return instance;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
-  const tagged = lanes.tagMetadata(metadata, String(ip), port);
+  const key = keyOf(lanes, client, args);
+  const tagged = lanes.tagMetadata(key.name, metadata, String(ip), port);
   const { registerInstance, deregisterInstance } = client as { registerInstance: AnyMethod; deregisterInstance: AnyMethod };
-  lanes.registered(keyOf(lanes, client, args), tagged, `${String(ip)}:${String(port)}`, {
+  lanes.registered(key, tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(registerInstance, client, [args[0], args[1], withMetadata(instance, changed)]),
     deregister: () => outsideLane(deregisterInstance, client, [args[0], args[1], instance]),
   });
   return tagged === metadata ? instance : withMetadata(instance, tagged);
 }
 
-/** The SDK's whole list, put right by what the server said, and seen from the lane of the work at hand. Rejects as the SDK does. */
+/** The SDK's whole list, corrected by the server's answer, as seen from the current lane. Rejects like the SDK. */
 async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, args: unknown[]): Promise<readonly Host[]> {
   const key = keyOf(lanes, client, args);
   const clusters = clustersOf(args[2]);
@@ -190,7 +193,7 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
   let isRemembered = false;
   try {
     hosts = await withinPatience(ask(args[3]), () => remembered() !== undefined);
-    // Without a connection the SDK's cache may say that there is nothing: then only the server's word counts.
+    // Without a connection, the SDK's cache may be empty: then only the server's answer counts.
     if (hosts?.length === 0 && args[3] !== false && (remembered()?.length ?? 0) > 0) hosts = await withinPatience(ask(false), () => true);
   } catch (error) {
     if (remembered() === undefined) throw error;
@@ -203,30 +206,27 @@ async function discover(lanes: LaneNaming, client: object, getAll: AnyFunction, 
     isRemembered = true;
   }
   const list = hosts;
-  return (
-    lanes.attempt(HOOKS.view, () =>
-      lanes.view(key, isRemembered ? list : reconcile(lanes, followed, list, clusters), tag, {
-        clusters,
-        toHost: (instance) => toHost(key, instance),
-      }),
-    ) ?? list
-  );
+  const newest = isRemembered ? list : lanes.attempt(HOOKS.newest, () => reconcile(lanes, followed, list, clusters));
+  if (newest === undefined) return list;
+  const taken = lanes.attempt(HOOKS.known, () => lanes.untilKnown(key));
+  if (taken !== undefined) await taken;
+  return lanes.attempt(HOOKS.view, () => lanes.view(key, newest, tag, { clusters, toHost: (instance) => toHost(key, instance) })) ?? list;
 }
 
-/** The newer of the SDK's list and the server's word. */
+/** The newer of the SDK's list and the server's answer. */
 function reconcile(lanes: LaneNaming, followed: Followed, hosts: readonly Host[], clusters: readonly string[]): readonly Host[] {
   const { key, told, seen } = followed;
-  // The SDK says what it said when the server said otherwise.
+  // The SDK still has the list that the server has contradicted.
   if (told !== undefined && isSameList(hosts, inClusters(told.cached, clusters))) return inClusters(told.hosts, clusters);
   if (clusters.length > 0 || (seen !== undefined && isSameList(hosts, seen))) return hosts;
   lanes.observe(key, hosts);
   followed.seen = hosts;
-  // What the server said before is older.
+  // The SDK's list is newer than the server's last answer.
   followed.told = { hosts, cached: hosts };
   return hosts;
 }
 
-/** Whether two lists say the same in the same order; quick, for it is asked at each call. */
+/** Whether two lists are equal in order; fast, because it runs at each call. */
 function isSameList(left: readonly Host[], right: readonly Host[]): boolean {
   if (left.length !== right.length) return false;
   for (let i = 0; i < left.length; i++) {
@@ -248,7 +248,7 @@ function isSameMetadata(a: Record<string, unknown> = {}, b: Record<string, unkno
   return count === 0;
 }
 
-/** The SDK's answer; undefined where it takes long and there is something else to go on with. */
+/** The SDK's answer; undefined if it takes long and there is an alternative. */
 async function withinPatience<T>(answer: Promise<T>, hasOther: () => boolean): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
@@ -274,7 +274,7 @@ function choose(
 ): Host | LaneUnavailableError | undefined {
   const decision = lanes.decide(key, tag, clusters);
   if (decision === undefined) return undefined;
-  const chosen = pick(decision, Math.random);
+  const chosen = pick(decision, chance);
   if (chosen === undefined) return new LaneUnavailableError(key, tag);
   return hosts.find((host) => host.ip === chosen.ip && host.port === chosen.port);
 }
@@ -316,7 +316,7 @@ async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstan
   try {
     const cached = await ask(true);
     const hosts = await ask(false);
-    // Calls hang during an outage. One that has just ended is as good as one: the server may not know everybody yet.
+    // Calls hang during an outage. One that has just ended counts, too: the server may not know all instances yet.
     if (followed.isLost || performance.now() - since > PATIENCE_MS) lanes.noteTrouble();
     followed.isLost = false;
     lanes.attempt(HOOKS.follow, () => {
@@ -333,7 +333,7 @@ async function askServer(lanes: LaneNaming, client: object, getAll: GetAllInstan
 
 function tellNews(listener: FollowedListener, hosts: readonly Host[]): void {
   const signature = signatureOf(toInstances(hosts));
-  // Nothing has been told yet: that is the SDK's to begin with.
+  // The listener has heard nothing yet: the first call is the SDK's.
   if (listener.signature === undefined || listener.signature === signature) return;
   listener.signature = signature;
   listener.tell(hosts);

@@ -1,11 +1,11 @@
 /**
- * What `nacos` 2.x makes of Nacos's UDP pushes, in the place of its own `PushReceiver._handlePushMessage` (nacos-naming,
- * `lib/naming/push_receiver.js`; the same in 2.0.0 to 2.6.3). That one takes the list in a packet for the truth, whoever sent it,
- * and answers `dump` with all it knows.
+ * Handles Nacos's UDP pushes for `nacos` 2.x, instead of its own `PushReceiver._handlePushMessage` (nacos-naming,
+ * `lib/naming/push_receiver.js`; the same in 2.0.0 to 2.6.3). The original believes the list in any packet, whoever sent it,
+ * and answers `dump` with everything it knows.
  *
- * Mechanism: a push of a known server is a hint, upon which the SDK asks that server itself; nobody else is heard or answered.
- * Limits: the SDK's port stays open on all interfaces. A server whose pushes come from an address that is none of its name's, as
- * behind a load balancer, is polled only, every 10 s.
+ * Mechanism: a push of a known server is a hint, at which the SDK asks that server itself; packets of others are neither read nor answered.
+ * Limits: the SDK's port stays open on all interfaces. A server whose pushes come from an address that its name does not have, such as
+ * behind a load balancer, is only polled, every 10 s.
  */
 import { wrap } from '@lane/core/agent';
 import { HintPacer } from '../http/hint-pacer.js';
@@ -32,7 +32,7 @@ interface CacheEntry {
   readonly clusters?: string;
 }
 
-/** What of the SDK's `HostReactor` is used, where it is there. */
+/** The part of the SDK's `HostReactor` that we use, if present. */
 interface Reactor {
   /** By cache key. */
   readonly _serviceInfoMap: Map<string, CacheEntry>;
@@ -41,13 +41,13 @@ interface Reactor {
   /** Cache keys that are polled. */
   readonly _futureMap: Map<string, unknown>;
   readonly _pushReceiver: Receiver;
-  /** Asks the server, and takes its answer. Says by an event `error` where that fails. */
+  /** Asks the server, and takes its answer. Emits `error` on failure. */
   updateServiceNow(name: string, clusters: string): Promise<unknown>;
 }
 
 /**
- * Makes pushes to a client's reactor hints. What has been pushed before the client was met goes out of its cache.
- * `servers` gives the servers that the client has, as a comma list; undefined: not known (yet). A reactor of another make is left alone.
+ * Turns pushes to a client's reactor into hints. Removes earlier pushed lists from its cache. `servers` returns the client's servers as a
+ * comma-separated list; undefined: not known (yet). Leaves an unknown kind of reactor alone.
  */
 export function hearPushes(lanes: LaneNaming, reactor: object, servers: () => string | undefined): void {
   if (!isReactor(reactor)) return;
@@ -74,7 +74,7 @@ export function hearPushes(lanes: LaneNaming, reactor: object, servers: () => st
     const id = service.clusters === '' ? service.name : `${service.name}@@${service.clusters}`;
     if (cache.has(id)) pacer.hint(id);
   };
-  // The SDK's socket looks this up at each packet.
+  // The SDK's socket reads this at each packet.
   wrap(receiver, '_handlePushMessage', () => {
     return function hearPush(packet: Buffer, sender: Sender): void {
       outsideLane(() => lanes.attempt(HOOK, () => receive(packet, sender)), undefined, []);
@@ -82,7 +82,7 @@ export function hearPushes(lanes: LaneNaming, reactor: object, servers: () => st
   });
 
   forgetUnasked(reactor);
-  // Of what was asked for, too, a list may have come by a push.
+  // Lists of requested services may have come by a push, too.
   if (cache.size > 0) outsideLane(() => pacer.hintAll(), undefined, []);
 }
 
@@ -97,7 +97,7 @@ function isReactor(value: object): value is Reactor {
   );
 }
 
-/** What nobody has asked for can only have come by a push: the SDK would answer the first question from it. */
+/** Entries that nobody requested can only come from a push: the SDK would answer the first request from them. */
 function forgetUnasked({ _serviceInfoMap: cache, _updatingSet: asking, _futureMap: polled }: Reactor): void {
   for (const id of cache.keys()) if (!asking.has(id) && !polled.has(id)) cache.delete(id);
 }
@@ -110,11 +110,11 @@ async function ask(reactor: Reactor, id: string): Promise<void> {
   try {
     await reactor.updateServiceNow(entry.name, entry.clusters ?? '');
   } catch {
-    // A listener of the app's for the reactor's `error` has thrown; what went wrong has been said by that event.
+    // An `error` listener of the app's has thrown; that event has already reported what went wrong.
   }
 }
 
-/** Names and addresses of servers; none where they can't be read. */
+/** Names and addresses of servers; none if they can't be read. */
 function hostsOf(servers: string | undefined): string[] {
   try {
     return parseServers(servers ?? '').map(({ host }) => host);
@@ -124,7 +124,7 @@ function hostsOf(servers: string | undefined): string[] {
 }
 
 function strangeOf(address: string, servers: string | undefined): string {
-  return `a push of Nacos to the app's own client came from ${address}, which is no address of its servers (${servers ?? 'none known'}), and such are ignored: without them changes are seen by polling, within 10 s. If that is a server behind a load balancer, give the client the servers themselves, as a list or a name that has all their addresses`;
+  return `a push of Nacos to the app's own client came from ${address}, which is not an address of its servers (${servers ?? 'none known'}), and was ignored: changes arrive by polling only, within 10 s. If that is a server behind a load balancer, give the client the servers themselves, as a list or a name that resolves to all of them`;
 }
 
 function ignore(): void {}

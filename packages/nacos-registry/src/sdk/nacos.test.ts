@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { NacosNamingClient } from 'nacos';
 import { createTagCodec, currentLane, DEFAULT_FORMATS, runInLane, ServiceTables, type Tag } from '@lane/core/model';
@@ -81,7 +82,7 @@ async function decorated(lanes: LaneNaming = laneNaming(), options: Record<strin
 }
 
 describe('registration', () => {
-  test('puts the tag in, for a plain instance and for one of the app’s own class', async () => {
+  test('adds the tag, to a plain instance and to one of the app’s own class', async () => {
     class Registered {
       ip = '127.0.0.1';
       port = 1001;
@@ -142,7 +143,17 @@ describe('discovery', () => {
     }
   });
 
-  test('takes the lane of the call, not of the answer', async () => {
+  test('waits until a first list of very many instances, which is applied in slices, is in use', async () => {
+    const service = newService();
+    for (const port of [1, 2, 3, 4]) await provide().register({ group: GROUP, name: service }, at(port, port % 2 === 0 ? 'gray' : undefined));
+    const tables = new ServiceTables({ formats: DEFAULT_FORMATS, slicing: { atOnce: 2, pieces: 3, holdMs: 0 } });
+    const client = await decorated(laneNaming({ tables }));
+    const gray = await runInLane('gray', () => client.getAllInstances(service));
+    expect(tables.get({ group: GROUP, name: service })?.instances).toHaveLength(4);
+    expect(ports(gray)).toEqual([2, 4]);
+  });
+
+  test('uses the lane of the call, not of the answer', async () => {
     const service = newService();
     await provide().register({ group: GROUP, name: service }, at(2, 'gray'));
     const client = await decorated();
@@ -152,7 +163,7 @@ describe('discovery', () => {
     expect(ports(await base)).toEqual([]);
   });
 
-  test('gives a list of its own each time', async () => {
+  test('returns a new list each time', async () => {
     const service = newService();
     await provide().register({ group: GROUP, name: service }, at(1));
     const client = await decorated();
@@ -191,7 +202,7 @@ describe('discovery', () => {
     await received.until((hosts) => hosts.length === 1);
   });
 
-  test('answers all who ask at once for a service that has no instances', async () => {
+  test('answers all concurrent calls for a service without instances', async () => {
     const service = newService();
     const client = await decorated();
     expect(await Promise.all([client.getAllInstances(service), client.getAllInstances(service), client.selectInstances(service)])).toEqual([
@@ -201,7 +212,7 @@ describe('discovery', () => {
     ]);
   });
 
-  test('tells the tables, with the instances of all clusters', async () => {
+  test('updates the tables, with the instances of all clusters', async () => {
     const service = newService();
     const provider = provide();
     await provider.register({ group: 'ODD', name: service }, { ...at(1), cluster: 'A' });
@@ -220,7 +231,7 @@ describe('clients of several namespaces', () => {
     ['first', undefined],
     ['second', undefined],
     ['second', 'public'],
-  ] as const)('keep services of one name apart: the %s is asked first, calls by name are of %s', async (first, own) => {
+  ] as const)('keep services with one name apart: the %s is asked first, calls by name use %s', async (first, own) => {
     const service = newService();
     const other = `tenant-${service}`;
     await provide().register({ group: GROUP, name: service }, at(1));
@@ -331,7 +342,7 @@ describe('subscriptions', () => {
     await received.until((hosts) => hosts.length === 1);
   });
 
-  test('hear of a change at once beside calls for all clusters, which the server pushes to instead', async () => {
+  test('hear of a change at once even with calls for all clusters, to which the server pushes instead', async () => {
     const service = newService();
     const provider = provide();
     await provider.register({ group: GROUP, name: service }, at(1));
@@ -370,7 +381,7 @@ describe('while Nacos is down', () => {
     return { address: own.address, port: own.port, service, snapshots: open };
   }
 
-  test('a new process finds what an earlier one knew, until Nacos answers', async () => {
+  test('a new process uses what an earlier one knew, until Nacos answers', async () => {
     const { address, port, service, snapshots } = await lost();
     const tables = new ServiceTables({ formats: DEFAULT_FORMATS });
     const client = await decorated(laneNaming({ tables, snapshots: snapshots() }), { serverList: address });
@@ -393,14 +404,14 @@ describe('while Nacos is down', () => {
     expect(tables.get({ group: GROUP, name: service })?.origin).toBe('sdk');
   });
 
-  test('an empty answer of a Nacos that is there is taken as it is', async () => {
+  test('an empty answer of a running Nacos is accepted', async () => {
     const { service, snapshots } = await lost();
     const client = await decorated(laneNaming({ snapshots: snapshots() }));
     expect(await client.getAllInstances(service)).toEqual([]);
     expect(await client.selectInstances(service)).toEqual([]);
   });
 
-  test('and when it comes back with nothing yet, what was known stays', async () => {
+  test('when it comes back still empty, the known instances stay', async () => {
     const own = await startEmbeddedNacos({ port: 0 });
     const service = newService();
     const provider = provide(own.address);
@@ -419,7 +430,7 @@ describe('while Nacos is down', () => {
 });
 
 describe('around the SDK', () => {
-  test('the connection of a client is told once, at its first use', async () => {
+  test('the connection of a client is reported once, at its first use', async () => {
     const told = new Received<ConnectionInfo>();
     const lanes = laneNaming({ onConnection: told.push });
     const client = await decorated(lanes, { serverList: [nacos.address], namespace: 'public', username: 'me', password: 'secret' });
@@ -429,7 +440,7 @@ describe('around the SDK', () => {
     expect(told.all).toEqual([{ server: nacos.address, namespace: 'public', username: 'me', password: 'secret', transport: 'http' }]);
   });
 
-  test('methods look as before, and can be had back', () => {
+  test('methods look as before, and can be restored', () => {
     class SubClient extends NacosNamingClient {}
     const prototype = SubClient.prototype as unknown as Record<string, { name: string; length: number }>;
     const before = ['registerInstance', 'getAllInstances', 'selectInstances', 'subscribe', 'unSubscribe'].map(
@@ -445,7 +456,7 @@ describe('around the SDK', () => {
     expect(Object.keys(Object.getOwnPropertyDescriptors(prototype))).toEqual(['constructor']);
   });
 
-  test('methods that a version does not have are passed over', () => {
+  test('methods that a version does not have are skipped', () => {
     expect(decorate(nacosAdapter, { getAllInstances: () => [] }, laneNaming())).toHaveLength(1);
   });
 
@@ -484,7 +495,7 @@ describe('around the SDK', () => {
   test.each([
     ['a defect of ours', catching, ['nacos registerInstance', 'nacos discovery', 'nacos subscribe']],
     ['an adapter that is out', () => undefined, []],
-  ] as const)('%s leaves the app with what the SDK says', async (_, guard, expected) => {
+  ] as const)('%s leaves the app with the result of the SDK', async (_, guard, expected) => {
     failed.clear();
     const lanes = laneNaming({ tag: 'gray', currentTag: broken, backgroundTag: broken, onRegister: broken, onConnection: broken, guard });
     lanes.view = broken;
@@ -507,7 +518,70 @@ describe('around the SDK', () => {
   });
 });
 
-test('what is not passed on is not changed: a plain client in the same process sees everything', async () => {
+/** `nacos` 3.x over gRPC as far as its typings and nacos-group/nacos-sdk-nodejs, packages/nacos-naming/src/naming, show it: it isn't on npm yet. */
+class Client3 {
+  readonly _transport = 'grpc';
+  readonly _hostReactor = new Reactor3();
+  readonly registered: Array<{ metadata?: Record<string, string> }> = [];
+  readonly options: Record<string, unknown>;
+  constructor(options: Record<string, unknown> = {}) {
+    this.options = { namespace: 'public', ...options };
+  }
+  async registerInstance(_service: string, instance: { metadata?: Record<string, string> }): Promise<void> {
+    this.registered.push(instance);
+  }
+  async getAllInstances(service: string, group = GROUP, clusters = ''): Promise<Host[]> {
+    return (await this._hostReactor.getServiceInfo(`${group}@@${service}`, clusters)).hosts;
+  }
+  async selectInstances(service: string, group = GROUP, clusters = '', healthy = true): Promise<Host[]> {
+    return (await this._hostReactor.getServiceInfo(`${group}@@${service}`, clusters)).hosts.filter((host) => host.healthy === healthy);
+  }
+  async selectOneHealthyInstance(service: string): Promise<Host | null> {
+    return (await this.selectInstances(service))[0] ?? null;
+  }
+}
+
+class Reactor3 extends EventEmitter {
+  readonly _serviceInfoMap = new Map<string, { hosts: Host[]; name: string; clusters: string }>();
+  readonly _updatingSet = new Set<string>();
+  readonly _futureMap = new Map();
+  readonly _pushReceiver = null;
+  processServiceJSON(json: string): unknown {
+    const info = JSON.parse(json) as { hosts: Host[]; name: string; clusters: string };
+    this._serviceInfoMap.set(info.name, info);
+    return info;
+  }
+  async getServiceInfo(name: string, clusters: string): Promise<{ hosts: Host[] }> {
+    return this._serviceInfoMap.get(name) ?? { hosts: [], name, clusters };
+  }
+}
+
+test('nacos 3.x over gRPC: its client registers with the tag, discovers and chooses within the lane, and reports its transport', async () => {
+  const prototype = Object.create(Client3.prototype) as Client3;
+  const told = new Received<ConnectionInfo>();
+  expect(decorate(nacosAdapter, prototype, laneNaming({ tag: 'gray', onConnection: told.push }))).toHaveLength(4);
+  const client = Object.assign(Object.create(prototype) as Client3, new Client3({ serverList: ['10.0.0.9:8848'] }));
+  await client.registerInstance('stock', at(9));
+  expect(client.registered).toMatchObject([{ metadata: { lane: 'gray' } }]);
+  expect(told.all).toMatchObject([{ server: '10.0.0.9:8848', transport: 'grpc' }]);
+
+  const push = (hosts: object[]): unknown =>
+    client._hostReactor.processServiceJSON(JSON.stringify({ name: `${GROUP}@@stock`, clusters: '', hosts, lastRefTime: 1 }));
+  const here = { healthy: true, enabled: true, weight: 1, clusterName: 'DEFAULT' };
+  push([at(1, undefined, here), at(2, 'gray', here), at(3, undefined, { ...here, healthy: false })]);
+  for (const [tag, port] of [
+    [undefined, 1],
+    ['gray', 2],
+    ['blue', 1],
+  ] as const)
+    for (let i = 0; i < 20; i++) expect((await runInLane(tag, () => client.selectOneHealthyInstance('stock')))?.port).toBe(port);
+  expect(ports(await runInLane('gray', () => client.getAllInstances('stock')))).toEqual([2]);
+  // As the SDK says that there is none.
+  push([]);
+  expect(await client.selectOneHealthyInstance('stock')).toBe(null);
+});
+
+test('an undecorated client is unchanged: in the same process it sees everything', async () => {
   const service = newService();
   const provider = provide();
   await provider.register({ group: GROUP, name: service }, at(1));

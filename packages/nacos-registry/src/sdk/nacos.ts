@@ -1,31 +1,34 @@
 /**
- * `nacos` 2.x (HTTP API v1): the methods of its naming client.
+ * `nacos` 2.x (HTTP API v1) and 3.x (gRPC unless told otherwise): the methods of its naming client. 3.x is nacos-group/nacos-sdk-nodejs since its
+ * pull request 146; over gRPC it has no UDP push, the rest is unchanged.
  *
- * Mechanism: what the app registers gets the tag; what it discovers is filtered by the lane of the work at hand, in copies.
- * At the first use of a client its `_hostReactor`, where there is one, gets four changes (all found missing in 2.6.3):
- * - an empty list is believed. The SDK drops it, so a service's last instance stays in its cache for ever.
+ * Mechanism: the app's registrations get the tag; discovered instances are filtered by the current lane, in copies.
+ * At the first use of a client, its `_hostReactor`, if there is one, gets four changes (all missing in 2.6.3):
+ * - an empty list is believed. The SDK drops it, so a service's last instance stays in its cache forever.
  * - a push is a hint, not a list (`nacos-push.ts`).
- * - calls for a service that is being asked for share one answer. In the SDK the second one rejects after 30 s if the
- *   service turns out to be empty.
+ * - concurrent calls for a service share one answer. In the SDK the second one rejects after 30 s if the
+ *   service is empty.
  * - an answer for some clusters of a service is also one for the cache entries of others. The SDK keeps an entry for each
  *   combination, and the server pushes to the latest only.
- * The SDK believes every list. Its cache is left to it; what the app is given, and its listeners are told, is put right by the instances
+ * The SDK believes every list. We leave its cache alone, and correct what the app and its listeners get by the instances
  * in use (`LaneNaming.view`).
- * Limits: an app with clients of several servers should not have services of the same name in namespaces of the same name there.
+ * Limit: an app with clients of several servers should not use services of the same name in namespaces of the same name there.
  */
-import { jsonNumber, runInLane, type ServiceKey } from '@lane/core/model';
+import { chance, jsonNumber, pick, runInLane, type ServiceKey } from '@lane/core/model';
 import type { ConnectionInfo, Described, LaneNaming } from './lane-naming.js';
 import { DEFAULT_CLUSTER, DEFAULT_GROUP, groupedName, parseGroupedName, signatureOf, toInstances, type NacosInstance } from '../nacos-instance.js';
 import { wrap } from '@lane/core/agent';
 import { callInBackground, outsideLane, withMetadata, type AdapterMethods, type AnyFunction } from './adapter.js';
 import { hearPushes } from './nacos-push.js';
 
-/** What the guard is told of each piece of work of ours: one that fails for good goes out by itself. */
+/** Names of our pieces of work for the guard, which disables a repeatedly failing one without the others. */
 const HOOKS = {
   register: 'nacos registerInstance',
   hold: 'nacos registration',
   deregister: 'nacos deregisterInstance',
   discover: 'nacos discovery',
+  choose: 'nacos selectOneHealthyInstance',
+  known: 'nacos first list',
   view: 'nacos view',
   recall: 'nacos snapshot',
   subscribe: 'nacos subscribe',
@@ -56,7 +59,7 @@ interface ServiceInfo {
   jsonFromServer?: string;
 }
 
-/** What of the SDK's inner workings is used, where it is there. */
+/** The SDK's internals that we use, if present. */
 interface HostReactor {
   _serviceInfoMap: Map<string, ServiceInfo>;
   _updatingSet: Set<string>;
@@ -69,6 +72,9 @@ interface Client {
   readonly options?: Record<string, unknown>;
   readonly _hostReactor?: unknown;
   readonly _serverProxy?: unknown;
+  /** From 3.x on; earlier ones speak HTTP only. */
+  readonly _transport?: unknown;
+  selectInstances?(...args: unknown[]): unknown;
   registerInstance?(...args: unknown[]): unknown;
   deregisterInstance?(...args: unknown[]): unknown;
 }
@@ -79,13 +85,13 @@ interface ServerProxy {
 }
 type RequestApi = (this: unknown, ...args: unknown[]) => Promise<unknown>;
 
-/** What we know of one client's reactor. */
+/** Our state for one client's reactor. */
 interface ReactorState {
-  /** Cache keys for which the server has said something. */
+  /** Cache keys for which the server has answered. */
   readonly told: Set<string>;
   /** Cache keys that are being asked for the first time. */
   readonly asking: Map<string, Promise<unknown>>;
-  /** Whether the reactor is being told a list, and will tell listeners itself. */
+  /** Whether the reactor is processing a list, and will notify listeners itself. */
   isTaking: boolean;
 }
 
@@ -139,6 +145,25 @@ export const methods: AdapterMethods = {
     };
   },
 
+  selectOneHealthyInstance: (lanes, original) =>
+    async function selectOneHealthyInstance(this: unknown, ...args: unknown[]) {
+      const client = this as Client;
+      const [service, group, clusters, subscribed] = args;
+      const asked = lanes.attempt(HOOKS.choose, () => ({ tag: lanes.currentTag(), select: client.selectInstances as AnyMethod }));
+      if (typeof asked?.select !== 'function') return outsideLane(original as AnyMethod, this, args);
+      // That selectInstances is decorated, too.
+      const hosts = (await Reflect.apply(asked.select, client, [service, group, clusters, true, subscribed])) as readonly Host[];
+      return (
+        lanes.attempt(HOOKS.choose, () => {
+          const decision = lanes.decide(keyOf(lanes, client, service, group), asked.tag, clustersOf(clusters, ''));
+          const chosen = decision === undefined ? undefined : pick(decision, chance);
+          return hosts.find(({ ip, port }) => ip === chosen?.ip && port === chosen?.port);
+        }) ??
+        hosts[Math.floor(Math.random() * hosts.length)] ??
+        null
+      );
+    },
+
   subscribe: (lanes, original) =>
     function subscribe(this: unknown, ...args: unknown[]) {
       const client = this as Client;
@@ -157,7 +182,7 @@ export const methods: AdapterMethods = {
     },
 };
 
-/** What selectInstances keeps of a list; two functions, by which lists are remembered. */
+/** The filters of selectInstances; two functions, as cache keys. */
 const isSelectedHealthy = (host: Host): boolean => host.healthy === true && isSelectable(host);
 const isSelectedUnhealthy = (host: Host): boolean => host.healthy === false && isSelectable(host);
 
@@ -165,7 +190,7 @@ function isSelectable({ enabled, weight }: Host): boolean {
   return enabled === true && jsonNumber(weight) > 0;
 }
 
-/** Whether a query is the SDK's own, which looks into its reactor's list and filters that: then the list is taken from there. */
+/** Whether a query is the SDK's original, which filters its reactor's list: then we take the list from there. */
 function isPlainQuery(original: AnyFunction): boolean {
   return Function.prototype.toString.call(original).includes('_hostReactor.getServiceInfo');
 }
@@ -177,8 +202,9 @@ function tagInstance(lanes: LaneNaming, client: Client, args: readonly unknown[]
   const [service, instance, group, ...rest] = args as [unknown, unknown, unknown];
   if (instance === null || typeof instance !== 'object') return undefined;
   const { metadata, ip, port } = instance as { metadata?: Record<string, string>; ip?: unknown; port?: unknown };
-  const tagged = lanes.tagMetadata(metadata, String(ip), port);
-  lanes.registered(keyOf(lanes, client, service, group), tagged, `${String(ip)}:${String(port)}`, {
+  const key = keyOf(lanes, client, service, group);
+  const tagged = lanes.tagMetadata(key.name, metadata, String(ip), port);
+  lanes.registered(key, tagged, `${String(ip)}:${String(port)}`, {
     register: (changed) => outsideLane(client.registerInstance as AnyMethod, client, [service, withMetadata(instance, changed), group]),
     deregister: () => outsideLane(client.deregisterInstance as AnyMethod, client, [service, instance, group]),
   });
@@ -190,9 +216,9 @@ interface Discovery {
   readonly clusters: string;
   /** Whether the SDK hands out the very same array again. */
   readonly lasting: boolean;
-  /** What the method keeps of the instances; undefined: all. */
+  /** The method's filter; undefined: all. */
   readonly keeps: ((host: Host) => boolean) | undefined;
-  /** Whether the method does nothing but look into the reactor's list. */
+  /** Whether the method only reads the reactor's list. */
   readonly fromCache: boolean;
 }
 
@@ -201,7 +227,7 @@ async function discover(lanes: LaneNaming, client: Client, original: AnyFunction
     const state = meet(lanes, client);
     return { tag: lanes.currentTag(), state, key: keyOf(lanes, client, args[0], args[1]) };
   });
-  // Not known which lane asks: the SDK's whole list is better than base's.
+  // The asking lane is unknown: the SDK's whole list is better than base's.
   if (before === undefined) return outsideLane(original as AnyMethod, client, args);
   const { tag, state, key } = before;
   const { clusters, keeps } = discovery;
@@ -224,12 +250,15 @@ async function discover(lanes: LaneNaming, client: Client, original: AnyFunction
     lasting = false;
   }
   if (!Array.isArray(list)) return list;
+  const taken = lanes.attempt(HOOKS.known, () => {
+    // No internals to listen to: observe the lists that the SDK returns.
+    if (state === undefined && lasting) lanes.observe(key, list, clusters);
+    return lanes.untilKnown(key);
+  });
+  if (taken !== undefined) await taken;
   const result = lanes.attempt(HOOKS.view, () => {
     let hosts = list as readonly Host[];
-    if (state === undefined) {
-      // Nothing of the SDK's inner workings to listen to: what it gives is what there is.
-      if (lasting) lanes.observe(key, hosts, clusters);
-    } else if (hosts.length === 0 && !state.told.has(cacheKey(key, clusters))) {
+    if (state !== undefined && hosts.length === 0 && !state.told.has(cacheKey(key, clusters))) {
       hosts = recall(lanes, key, clusters) ?? hosts;
       if (hosts !== list) lasting = false;
     }
@@ -238,7 +267,7 @@ async function discover(lanes: LaneNaming, client: Client, original: AnyFunction
   return result ?? (keeps === undefined ? list : list.filter(keeps as (host: unknown) => boolean));
 }
 
-/** What is in use, or remembered, as the SDK would give it; undefined: there is nothing. */
+/** Instances in use, or remembered, in the SDK's form; undefined: none. */
 function recall(lanes: LaneNaming, key: ServiceKey, clusters: string): Host[] | undefined {
   return lanes.recall(key, clusters)?.map((instance) => toHost(key, instance));
 }
@@ -304,7 +333,7 @@ function wrapListener(lanes: LaneNaming, listener: Listener, key: ServiceKey, cl
       return [view, ...rest.map((value) => (isInfoOf(value, hosts) ? withHosts(value, view) : value))] as [readonly Host[], ...unknown[]];
     }) ?? [hosts, ...rest];
 
-  // The SDK runs generator functions in its own way, which it tells by their kind.
+  // The SDK recognizes generator functions by their kind, and runs them in its own way.
   if (Object.prototype.toString.call(listener) === '[object GeneratorFunction]') {
     return function* wrapped(this: unknown, hosts: readonly Host[], ...rest: unknown[]): Generator<unknown, unknown> {
       return yield* Reflect.apply(listener, this, filter(hosts, rest)) as Generator<unknown, unknown>;
@@ -337,7 +366,7 @@ function forget(lanes: LaneNaming, client: Client, info: unknown, listener: List
   return subscription.wrapped;
 }
 
-/** A new subscriber that the server does not answer gets what is remembered: the SDK would leave it without. */
+/** A new subscriber without an answer of the server gets remembered instances: the SDK would leave it without. */
 function tellSnapshotIfUntold(lanes: LaneNaming, client: Client, info: unknown, listener: Listener): void {
   const state = stateOf(client);
   if (state === undefined) return;
@@ -362,7 +391,7 @@ function stateOf(client: Client): ReactorState | undefined {
   return isReactor(client._hostReactor) ? reactorStates.get(client._hostReactor) : undefined;
 }
 
-/** Notes a client at its first use; gives what is known of its reactor, if it has one as expected. */
+/** Notes a client at its first use; returns the state of its reactor, if it has a known kind. */
 function meet(lanes: LaneNaming, client: Client): ReactorState | undefined {
   lanes.meet(client, textOrNone(client.options?.['namespace']), () => describe(client));
   const { _hostReactor: reactor } = client;
@@ -405,12 +434,12 @@ function describe(client: Client): ConnectionInfo | undefined {
     namespace: textOrNone(namespace),
     username: textOrNone(username),
     password: textOrNone(password),
-    transport: 'http',
+    transport: client._transport === 'grpc' ? 'grpc' : 'http',
   };
 }
 
 function changeReactor(lanes: LaneNaming, client: Client, reactor: HostReactor, state: ReactorState): void {
-  // Lists that came before we did.
+  // Lists from before our start.
   for (const [id, info] of reactor._serviceInfoMap) {
     if (!Array.isArray(info.hosts) || info.hosts.length === 0) continue;
     state.told.add(id);
@@ -432,7 +461,7 @@ function changeReactor(lanes: LaneNaming, client: Client, reactor: HostReactor, 
     };
   });
 
-  // Doubts end, and others hear of changes first: the app's listeners get to know without a word to this SDK.
+  // Doubts end, and other clients hear of changes first: notify the app's listeners even without an answer to this SDK.
   lanes.onChange((key) => {
     if (state.isTaking) return;
     lanes.attempt(HOOKS.changed, () => {
@@ -466,13 +495,13 @@ interface ServiceJson {
   readonly lastRefTime?: number;
 }
 
-/** A list that was taken, and what follows from it for the SDK's other cache entries of that service. */
+/** Processes a list, and updates the SDK's other cache entries of that service. */
 interface Taken {
   readonly data: ServiceJson;
   readonly others: readonly ServiceJson[];
 }
 
-/** Takes what the server says of a service; undefined where that is no list. */
+/** Takes the server's answer for a service; undefined if it is not a list. */
 function take(lanes: LaneNaming, client: Client, reactor: HostReactor, state: ReactorState, json: string): Taken | undefined {
   const data = JSON.parse(json) as ServiceJson;
   const name = data.name ?? data.dom;
@@ -489,7 +518,7 @@ function take(lanes: LaneNaming, client: Client, reactor: HostReactor, state: Re
   return { data, others: inferOthers(reactor, state, name, data, hosts) };
 }
 
-/** Does what the SDK does not do itself if a list is empty: its cache and the app's listeners get to know. */
+/** For an empty list, updates the cache and the app's listeners, which the SDK does not. */
 function tellIfEmptied(lanes: LaneNaming, reactor: HostReactor, json: string, data: ServiceJson): void {
   if (data.hosts?.length !== 0) return;
   const emptied = lanes.attempt(HOOKS.emptied, () => {
@@ -534,7 +563,7 @@ function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
       const answered = Reflect.apply(original, this, args);
       Promise.resolve(answered).then(
         () => {
-          // An outage that has just ended counts too: the server may not know everybody yet.
+          // An outage that has just ended counts, too: the server may not know all instances yet.
           if (isFailing) lanes.noteTrouble();
           isFailing = false;
         },
@@ -548,7 +577,7 @@ function watchTrouble(lanes: LaneNaming, proxy: ServerProxy | undefined): void {
   });
 }
 
-/** Of what is registered. The client may be used for the first time. */
+/** The key of what is registered. This may be the first use of the client. */
 function keyFrom(lanes: LaneNaming, client: Client, args: readonly unknown[]): () => ServiceKey {
   return () => {
     meet(lanes, client);
@@ -560,7 +589,7 @@ function keyOf(lanes: LaneNaming, client: Client, service: unknown, group: unkno
   return lanes.keyOf(client, `${service as string}`, group === undefined ? DEFAULT_GROUP : `${group as string}`);
 }
 
-/** By the name that the SDK's cache has. */
+/** The key of a service by its name in the SDK's cache. */
 function keyOfCached(lanes: LaneNaming, client: Client, groupedServiceName: string): ServiceKey {
   const { name, group } = parseGroupedName(groupedServiceName);
   return lanes.keyOf(client, name, group);

@@ -1,6 +1,6 @@
 'use strict';
-// One round is a call by each kind of client, through servers of each kind. Faults are put into one hook of the agent after the other
-// (globalThis.laneFault, which the copy of the agent that the test has made looks at): each round must give what the first has given.
+// A round is a call by each kind of client, through servers of each kind. Injects a fault into one hook of the agent after the other
+// (through globalThis.laneFault, which the test's copy of the agent reads): each round must give the same result as the first.
 
 const http = require('node:http');
 const https = require('node:https');
@@ -42,7 +42,7 @@ async function main() {
     rpc.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
   );
 
-  // Base is where the calls go; the instance of the lane answers alike. What is corrected passes more hooks.
+  // The calls go to base; the lane's instance gives the same answers. Corrected calls pass more hooks.
   const twin = http.createServer(echo);
   new WebSocket.Server({ server: twin }).on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
   const known = { http: [port, await listening(twin)], http2: [h2Port, await listening(http2.createServer(echo))] };

@@ -1,11 +1,11 @@
 'use strict';
-// What an app may do with its process, by name: how it ends, and what it is told, is to be the same with the agent and without.
+// What an app may do with its process, by name. How it ends, and what it sees, must be the same with and without the agent.
 
 const http = require('node:http');
 const cluster = require('node:cluster');
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
 
-/** A server, and a request to it: with a tag, so that the agent does what it does. */
+/** A server, and a tagged request to it, so that the agent has work to do. */
 const served = (handle = (_, response) => response.end('served')) =>
   new Promise((resolve) => {
     const server = http.createServer(handle).listen(0, '127.0.0.1', () => {

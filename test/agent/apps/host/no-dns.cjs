@@ -1,5 +1,5 @@
 'use strict';
-// A machine whose resolver does not answer, for whoever looks names up: before the agent, as it would be.
+// Simulates a machine whose resolver fails for everybody. Loaded before the agent, since it would be so from the start.
 const dns = require('node:dns');
 
 const gone = (hostname) => Object.assign(new Error(`getaddrinfo EAI_AGAIN ${hostname}`), { code: 'EAI_AGAIN', syscall: 'getaddrinfo', hostname });

@@ -2,8 +2,8 @@ import { isUsable, type Tag } from '@lane/core/model';
 import type { Messaging } from '../messaging.js';
 
 /**
- * Whether the registry has a usable instance of this very service in a lane: how base learns of a lane's consumers where the broker
- * can't be asked for them. Rejects where the registry does not know the service, as it then can't tell.
+ * Whether the registry has a usable instance of this service in a lane. Base uses this to learn about a lane's consumers if the broker
+ * can't be asked. Rejects if the registry does not know the service.
  */
 export async function isInRegistry(tag: Tag, { tables, own, learner }: Pick<Messaging, 'tables' | 'own' | 'learner'>): Promise<boolean> {
   const { key } = own;

@@ -1,9 +1,9 @@
 /**
- * Isolation on Kafka, the way Sermant does it: consumers of a lane are a group of their own, so that each group is given every
- * message and leaves out those that are not for it. A group has a consumer alive if it has members. When the last one has gone,
- * base reads again from where that group stopped, for the messages of that lane alone.
+ * Isolation on Kafka, like Sermant's: a lane's consumers form their own group. Each group gets every
+ * message and skips those that are not for it. A lane has a live consumer if its group has members. When the last one leaves,
+ * base rereads from where that group stopped, only for that lane's messages.
  *
- * At least once: while a lane's consumers come, some messages are handled by base and by them, and a lane that comes back goes on
+ * At least once: while a lane's consumers start, base and the lane both handle some messages. A lane that comes back resumes
  * where it stopped, with messages that base has handled meanwhile.
  */
 import type { Tag } from '@lane/core/model';
@@ -25,32 +25,32 @@ interface Admin {
     topics: string[];
   }): Promise<Array<{ topic: string; partitions: Array<{ partition: number; offset: string }> }>>;
 }
-/** A client of the broker: KafkaJS' Kafka, or what has its interface. */
+/** A client of the broker: KafkaJS' Kafka, or one with its interface. */
 export interface Kafka {
   admin(): Admin;
 }
 interface Consumer {
   seek(to: Place & { offset: string }): void;
 }
-/** A message, and where it stands. */
+/** A message and its position. */
 export interface Standing extends Place {
   readonly offset: string;
   readonly tag: Tag | undefined;
 }
 
-/** What is read again in a partition. */
+/** What is reread in a partition. */
 interface Replay {
-  /** What comes from here on has not been seen yet. */
+  /** The first offset not seen yet. */
   until: bigint;
   begun: boolean;
   readonly lanes: Map<Tag, bigint>;
 }
 
-/** A group of consumers, isolated: what a consumer of it takes. */
+/** An isolated group of consumers: decides what its consumer takes. */
 export class IsolatedGroup {
   /** The group to join. */
   readonly groupId: string;
-  /** A lane's group without an offset starts with what comes from now on: base has had the rest. */
+  /** A lane's group without an offset starts with new messages: base has had the rest. */
   readonly startsNow: boolean;
 
   readonly #kafka: Kafka;
@@ -62,7 +62,7 @@ export class IsolatedGroup {
   #closed = false;
   /** By partition: the offset after what has been handled. */
   #positions = new Map<string, bigint>();
-  /** By lane and partition: the first offset that was left to it. */
+  /** By lane and partition: the first offset left to that lane. */
   #left = new Map<Tag, Map<string, bigint>>();
   #replays = new Map<string, Replay>();
 
@@ -75,7 +75,7 @@ export class IsolatedGroup {
     this.startsNow = own !== undefined;
     this.#takes = createTakes(runtime, 'Kafka', {
       ask: async (tag) => {
-        // Nobody is asked any more, or the connection would keep the process alive.
+        // Stop asking; otherwise the connection would keep the process alive.
         if (this.#closed) return false;
         const { groups } = await this.#ask((admin) => admin.describeGroups([nameInLane(groupId, tag)]));
         return groups.some(({ members }) => members.length > 0);
@@ -84,7 +84,7 @@ export class IsolatedGroup {
       settles: HOLDS_MS,
       onGone: (tag) => {
         this.#takeOver(tag).catch((error: unknown) =>
-          runtime.log.warn('LANE_MESSAGES=isolate: what a lane has left could not be read again', {
+          runtime.log.warn('LANE_MESSAGES=isolate: could not read the unhandled messages of a lane again', {
             group: nameInLane(groupId, tag),
             error: String(error),
           }),
@@ -93,7 +93,7 @@ export class IsolatedGroup {
     });
   }
 
-  /** The consumer, once it is made. */
+  /** The consumer, once it exists. */
   set consumer(consumer: Consumer) {
     this.#consumer = consumer;
   }
@@ -120,7 +120,7 @@ export class IsolatedGroup {
     return false;
   }
 
-  /** A message has been handled, or left out; one whose handler throws comes again. */
+  /** A message has been handled or skipped; one whose handler throws comes again. */
   done(place: Place, offset: string): void {
     const key = keyOf(place);
     const next = BigInt(offset) + 1n;
@@ -129,20 +129,20 @@ export class IsolatedGroup {
     if (replay !== undefined && !replay.begun && next > replay.until) replay.until = next;
   }
 
-  /** The app reads from elsewhere: what we know of the partition does not hold any more. */
+  /** The app seeks elsewhere: our knowledge of the partition is void. */
   sought(place: Place): void {
     this.#positions.delete(keyOf(place));
     this.#replays.delete(keyOf(place));
   }
 
-  /** Partitions have been given anew. */
+  /** Partitions have been reassigned. */
   reassigned(): void {
     this.#positions.clear();
     this.#replays.clear();
     this.#left.clear();
   }
 
-  /** The consumer is connected, perhaps once more. */
+  /** The consumer has connected or reconnected. */
   open(): void {
     this.#closed = false;
   }
@@ -173,7 +173,7 @@ export class IsolatedGroup {
       replay.lanes.set(tag, from);
       this.#replays.set(key, replay);
       this.#consumer?.seek({ ...placeOf(key), offset: String(from) });
-      this.#runtime.log.info('a lane has no consumer any more: what it has left is read again', { lane: tag, ...placeOf(key), from: String(from) });
+      this.#runtime.log.info('a lane has no consumers left: reading its unread messages again', { lane: tag, ...placeOf(key), from: String(from) });
     }
   }
 

@@ -1,7 +1,7 @@
 /**
- * Isolation in NATS. Consumers of a lane are a queue group of their own, so that each group is given every message and leaves out
- * those that are not for it. A lane has a consumer alive if somebody answers on a subject that its consumers listen to: the server
- * says at once where nobody does. It is asked for each tagged message, as what is left out is gone.
+ * Isolation in NATS. A lane's consumers form their own queue group. Each group gets every message and skips
+ * those that are not for it. A lane has a live consumer if somebody answers on a subject that its consumers listen to; the server
+ * reports at once if nobody does. We ask for each tagged message, because a skipped message is gone.
  *
  * Limits: JetStream, whose consumers are the server's.
  */
@@ -16,7 +16,7 @@ const ASK_TIMEOUT_MS = 1000;
 interface Presence {
   unsubscribe(): void;
 }
-/** A subscription that is just being made. */
+/** A subscription that is being created. */
 export interface Subscription {
   readonly subject: string;
   queue?: string;
@@ -27,17 +27,17 @@ interface Connection {
   subscribe(subject: string, options: object): Presence;
   request(subject: string, data: undefined, options: object): Promise<unknown>;
 }
-/** What is behind it. */
+/** Its inner protocol handler. */
 export interface Protocol {
   readonly publisher: Connection;
   readonly parser: { parse(chunk: Uint8Array): void };
-  /** Another one after a reconnect. What it has read waits in `yields`, and `signal` wakes who reads that. */
+  /** Replaced after a reconnect. What it has read waits in `yields`; `signal` wakes the reader. */
   readonly transport: { readonly yields?: Uint8Array[]; readonly signal?: { resolve(): void } };
 }
 /** Handles a message with this tag, if it is for this subscription. */
 export type Handles = (tag: Tag | undefined, handle: () => unknown) => unknown;
 
-/** Isolates a subscription: gives what handles the messages that are for it, or undefined where it is none of the app's own. */
+/** Isolates a subscription: returns the handler for its messages, or undefined if it is not the app's own. */
 export function isolateSubscription(subscription: Subscription, protocol: Protocol, runtime: Messaging): Handles | undefined {
   const { subject, queue = '' } = subscription;
   if (/^[_$]/.test(subject)) return undefined;
@@ -54,7 +54,7 @@ export function isolateSubscription(subscription: Subscription, protocol: Protoc
   };
   if (own !== undefined) {
     if (queue !== '') subscription.queue = nameInLane(queue, own);
-    // After the subscription itself: who answers is there already.
+    // After the subscription itself, so that whoever answers already listens.
     setImmediate(() => {
       const presence = connection.subscribe(presenceOf(subject, queue, own), {
         queue: 'lane',
@@ -69,8 +69,8 @@ export function isolateSubscription(subscription: Subscription, protocol: Protoc
 }
 
 /**
- * Without us, a callback that throws throws in `parse`, as the connection is read: the client says `reader closed`, reads no more of this
- * connection, and makes another one once its pings go unanswered. So `parse` throws, once, at a chunk of nothing.
+ * Without us, a callback that throws throws in `parse`, as the connection is read: the client reports `reader closed`, stops reading this
+ * connection, and opens another one once its pings go unanswered. So we make `parse` throw, once, at an empty chunk.
  */
 function throwIntoReader(protocol: Protocol, error: unknown): void {
   const { parser, transport } = protocol;
@@ -78,11 +78,11 @@ function throwIntoReader(protocol: Protocol, error: unknown): void {
   const throwOnce = (original: Parse): Parse =>
     function parse(this: unknown, chunk) {
       undo?.();
-      // Nothing is left of the connection that it was read from.
+      // Its connection is gone.
       if (protocol.transport !== transport) return original.call(this as typeof parser, chunk);
       throw error;
     };
-  // By nobody else's name: another callback may throw before this is read.
+  // Under a unique party: another callback may throw before this is read.
   const undo = wrap(parser, 'parse', throwOnce, Symbol('lane.thrown'));
   transport.yields?.push(new Uint8Array(0));
   transport.signal?.resolve();
@@ -94,7 +94,7 @@ interface NatsError {
   isNoResponders?(): boolean;
 }
 
-/** No responders, or nobody in time: by a code, and by their class since version 3. */
+/** No responders, or no answer in time: a code, and since version 3 a class. */
 function isNobody(error: NatsError): boolean {
   return error.code === '503' || error.code === 'TIMEOUT' || error.name === 'TimeoutError' || error.isNoResponders?.() === true;
 }

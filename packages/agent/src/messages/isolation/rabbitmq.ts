@@ -1,11 +1,10 @@
 /**
- * Isolation on RabbitMQ. Consumers of one queue share its messages, so a lane has a queue of its own beside it, which its consumers
- * declare; base, which has the queue itself, passes on what belongs to a lane with a consumer. What nobody of the lane takes comes
- * back by itself: the lane's queue has a time limit, and the first one as its dead-letter queue.
- * https://www.rabbitmq.com/docs/dlx
+ * Isolation on RabbitMQ. Consumers of one queue share its messages, so a lane's consumers declare a second queue for the lane. Base consumes the
+ * original queue and forwards messages of a lane with a consumer. Messages that nobody in the lane takes return by themselves: the lane's queue has
+ * a time limit, and the original one as its dead-letter queue. https://www.rabbitmq.com/docs/dlx
  *
- * Limits: queues that the server names, exclusive consumers and `get` are left alone; a message that base passes on loses the
- * `userId` of who published it, as the broker allows nobody to write another's.
+ * Limits: queues that the server names, exclusive consumers and `get` are left alone; a forwarded message loses the
+ * publisher's `userId`, because the broker allows nobody to write another's.
  */
 import type { Tag } from '@lane/core/model';
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
@@ -41,7 +40,7 @@ interface Channel {
   sendToQueue(queue: string, content: Buffer, options: object): unknown;
 }
 
-/** A channel of ours, since the broker closes the channel on which it refuses something. */
+/** Our own channel, because the broker closes a channel on which it refuses something. */
 interface OwnChannel {
   open(): Promise<unknown>;
   close(): Promise<void>;
@@ -51,7 +50,7 @@ interface OwnChannel {
 }
 export type OwnChannelClass = new (connection: unknown) => OwnChannel;
 
-/** Isolates what consumes on channels of this class: amqplib's with promises, or with callbacks. */
+/** Isolates consumers on channels of this class: amqplib's with promises, or with callbacks. */
 export function isolateConsumers(prototype: object, withPromises: boolean, own: () => OwnChannelClass, runtime: Messaging): void {
   const { tag } = runtime.options;
   type Consume = (this: Channel, queue: string, consumer: Consumer, options?: ConsumeOptions, done?: Done) => unknown;
@@ -72,7 +71,7 @@ function isIsolatable(queue: unknown, options: ConsumeOptions | undefined): bool
   return typeof queue === 'string' && queue !== '' && !queue.startsWith('amq.') && options?.exclusive !== true;
 }
 
-/** Declares the queue of a lane beside another, and gives its name; the other's where the broker refuses, which is said. */
+/** Declares a lane's queue beside another, and returns its name; if the broker refuses, logs that and returns the other's. */
 async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnChannelClass, { log }: Messaging): Promise<string> {
   const name = nameInLane(queue, tag);
   const options = { messageTtl: WAITS_IN_LANE_MS, expires: UNUSED_LANE_MS, deadLetterExchange: '', deadLetterRoutingKey: queue };
@@ -87,7 +86,7 @@ async function queueInLane(channel: Channel, queue: string, tag: Tag, Own: OwnCh
   }
 }
 
-/** A consumer of base, which passes on what belongs to a lane. */
+/** A consumer of base, which forwards what belongs to a lane. */
 function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: boolean, Own: OwnChannelClass, runtime: Messaging): Consumer {
   const takes = createTakes(runtime, 'RabbitMQ', {
     ask: async (tag) => {
@@ -106,14 +105,14 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
       headers: elsewhere.length === 0 ? own : { ...own, 'x-death': elsewhere },
     });
   };
-  /** As where amqplib itself calls a consumer (acceptLoop in its lib/connection.js). */
+  /** Like amqplib's own call of a consumer (acceptLoop in its lib/connection.js). */
   const thrown = (error: unknown): unknown => channel.connection.emit('frameError', error);
   return function consume(this: unknown, message) {
     const tag = message === null ? undefined : tagOf(message);
     if (message === null || tag === undefined) return consumer.call(this, message);
     const last = message.properties.headers?.['x-death']?.[0];
     if (last?.queue === nameInLane(queue, tag) && last.reason === 'rejected' && !noAck) {
-      // A consumer of the lane has refused it: what follows is as if one of ours had.
+      // A consumer of the lane has rejected it: treat it as if one of ours had.
       channel.nack(message, false, false);
       return undefined;
     }
@@ -122,8 +121,8 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
         passOn(message, tag);
         if (!noAck) channel.ack(message);
       } catch (error) {
-        // The channel has been closed meanwhile: the broker gives the message to somebody else.
-        runtime.log.debug('a message was not passed on to its lane', { queue, error: (error as Error).message });
+        // The channel has been closed meanwhile: the broker redelivers the message.
+        runtime.log.debug('could not pass a message on to its lane', { queue, error: (error as Error).message });
       }
     };
     return handleTaken(takes(tag), () => consumer.call(this, message), leaveOut, thrown);
@@ -132,7 +131,7 @@ function passingOn(channel: Channel, queue: string, consumer: Consumer, noAck: b
 
 const isNotFound = (error: unknown): boolean => (error as { code?: number }).code === 404;
 
-/** undefined: an error that is an answer. */
+/** undefined: the error is an answer. */
 async function onOwnChannel<R>(
   { connection }: Channel,
   Own: OwnChannelClass,

@@ -1,9 +1,9 @@
 /**
- * Isolation on RocketMQ. Consumers of a lane are a group of their own, so that each group is given every message and leaves out
- * those that are not for it. The client can't ask for the members of a group, so a lane has a consumer alive if the registry has an
+ * Isolation on RocketMQ. A lane's consumers form their own group. Each group gets every message and skips
+ * those that are not for it. The client can't list a group's members, so a lane has a live consumer if the registry has an
  * instance of this service in it.
  *
- * Limits: what a lane has not handled when it goes waits for it in its group; SimpleConsumer and LitePushConsumer share messages.
+ * Limits: what a lane has not handled when it ends waits in its group; SimpleConsumer and LitePushConsumer share messages.
  */
 import { laneOfMessage, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
@@ -24,13 +24,13 @@ interface Options {
 /** The class PushConsumer. */
 export type ConsumerClass = new (options: Options) => object;
 
-/** A class in the place of PushConsumer whose consumers are isolated. `leftOut` is what a listener answers for a message that is not for it. */
+/** A replacement for PushConsumer whose consumers are isolated. `leftOut` is the listener's answer for a message that is not for it. */
 export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () => unknown, runtime: Messaging): ConsumerClass {
   const { tag } = runtime.options;
   const takes = createTakes(runtime, 'RocketMQ', { ask: (lane) => isInRegistry(lane, runtime), holds: 0 });
   const isolated: ConsumerClass = new Proxy(PushConsumer, {
     construct(target, [options, ...rest]: [Options, ...unknown[]], newTarget) {
-      // A LitePushConsumer is one, too, and goes by other rules.
+      // A LitePushConsumer extends it, and has other rules.
       if (newTarget !== isolated || typeof options?.messageListener?.consume !== 'function')
         return Reflect.construct(target, [options, ...rest], newTarget) as object;
       const consumerGroup = tag === undefined ? options.consumerGroup : groupInLane(options.consumerGroup, tag);
@@ -41,7 +41,7 @@ export function isolatePushConsumers(PushConsumer: ConsumerClass, leftOut: () =>
   return isolated;
 }
 
-/** The names of groups have no dots; a tag has no bar. */
+/** Names of groups have no dots; a tag has no bar. */
 function groupInLane(group: string, tag: string): string {
   return `${group}-lane-${tag.replaceAll('.', '|')}`;
 }

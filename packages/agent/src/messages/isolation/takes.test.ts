@@ -9,7 +9,7 @@ let clock = 0;
 const takes = (presence: Partial<Presence>, tag?: string) =>
   createTakes(runtimeOf(tag), 'a broker', { ask: () => Promise.resolve(false), holds: 100, ...presence }, () => clock);
 
-test('a consumer of a lane takes its own, and asks nobody', () => {
+test('a consumer of a lane takes its own messages, and asks nobody', () => {
   const gray = takes({ ask: () => Promise.reject(new Error('asked')) }, 'gray');
   expect([gray('gray'), gray('blue'), gray(undefined)]).toEqual([true, false, false]);
 });
@@ -19,7 +19,7 @@ test('base takes untagged messages, and those of lanes without a consumer', asyn
   expect([await base(undefined), await base('gray'), await base('blue')]).toEqual([true, false, true]);
 });
 
-test('an answer holds for a while, and is asked for once by all who wait', async () => {
+test('an answer is cached for a while, and concurrent waiters share one request', async () => {
   let asked = 0;
   let alive = true;
   const base = takes({ ask: () => (asked++, Promise.resolve(alive)) });
@@ -31,7 +31,7 @@ test('an answer holds for a while, and is asked for once by all who wait', async
   expect([await base('gray'), asked]).toEqual([true, 2]);
 });
 
-test('a lane that has just come is left alone with its messages only after a while', async () => {
+test('base leaves messages to a new lane only after a while', async () => {
   let alive = true;
   const base = takes({ ask: () => Promise.resolve(alive), settles: 150 });
   expect(await base('gray')).toBe(true);
@@ -47,14 +47,14 @@ test('a lane that has just come is left alone with its messages only after a whi
   expect(await base('gray')).toBe(true);
 });
 
-test('who cannot ask takes the message, and says so', async () => {
+test('a consumer that cannot ask takes the message, and logs that', async () => {
   told.length = 0;
   const base = takes({ ask: () => Promise.reject(new Error('no connection')) });
   expect(await base('gray')).toBe(true);
   expect(told).toEqual([['presence a broker', 'warn', expect.stringContaining('base takes their messages'), { error: 'no connection' }]]);
 });
 
-test('made-up tags do not fill the memory', async () => {
+test('made-up tags do not exhaust memory', async () => {
   let asked = 0;
   const base = takes({ ask: () => (asked++, Promise.resolve(false)) });
   for (let i = 0; i < 300; i++) await base(`made-up-${i}`);

@@ -1,7 +1,7 @@
 /**
- * LANE_MESSAGES=isolate: whose messages a consumer takes. One of a lane takes those of its lane; one of base takes untagged ones,
- * and those of lanes that have no consumer alive. How that is found out, and how a message gets to where it belongs, is the
- * matter of each broker.
+ * LANE_MESSAGES=isolate: whose messages a consumer takes. A lane's consumer takes those of its lane; base's takes untagged ones,
+ * and those of lanes without a live consumer. Each broker's file knows how to find that out, and how a message gets to its
+ * lane.
  */
 import type { Tag } from '@lane/core/model';
 import type { Messaging } from '../messaging.js';
@@ -11,25 +11,25 @@ const MAX_LANES = 256;
 /** Whether a message with this tag is for this consumer. */
 export type Takes = (tag: Tag | undefined) => boolean | Promise<boolean>;
 
-/** How a broker is asked. */
+/** How to ask a broker. */
 export interface Presence {
-  /** Whether the lane has a consumer alive; where it rejects, the message is taken: rather twice than not at all. */
+  /** Whether the lane has a live consumer; if it rejects, the message is taken: better twice than not at all. */
   readonly ask: (tag: Tag) => Promise<boolean>;
-  /** How long an answer holds, milliseconds. */
+  /** How long an answer is valid, in milliseconds. */
   readonly holds: number;
-  /** How long a lane must have been seen alive before messages are left to it, milliseconds: what comes meanwhile is handled twice, not lost. */
+  /** How long a lane must have been seen alive before messages are left to it, in milliseconds: until then they are handled twice, not lost. */
   readonly settles?: number;
-  /** Told when a lane has no consumer any more; for that, one that has is asked for again and again. */
+  /** Called when a lane loses its last consumer; lanes with one are polled for that. */
   readonly onGone?: (tag: Tag) => void;
 }
 
 /**
- * Where a handler's throw goes that comes after the library has called: `awaited`, to the library, which awaits what its handler gives;
- * else to a function, which does what the library does with a throw where it calls the handler itself.
+ * Where an error of a handler goes after the library's call has returned. `awaited`: to the library, which awaits the handler's result.
+ * Otherwise to a function that does what the library does if the handler throws.
  */
 export type LateThrow = 'awaited' | ((error: unknown) => unknown);
 
-/** Handles a message if it is for this consumer, and leaves it out otherwise: at once where that is known, else later. */
+/** Handles a message if it is for this consumer, and skips it otherwise: at once if that is known, else later. */
 export function handleTaken(taken: ReturnType<Takes>, handle: () => unknown, leaveOut: () => unknown, thrown: LateThrow): unknown {
   if (taken === true) return handle();
   if (taken === false) return leaveOut();
@@ -44,12 +44,12 @@ export function handleTaken(taken: ReturnType<Takes>, handle: () => unknown, lea
   });
 }
 
-/** What a queue or a group of consumers is called in a lane. */
+/** The name of a queue or a group of consumers in a lane. */
 export function nameInLane(name: string, tag: Tag): string {
   return `${name}.lane.${tag}`;
 }
 
-/** Decides by the tag of this instance, and in base by asking for the consumers of lanes. */
+/** Decides by this instance's tag; base also asks for the consumers of lanes. */
 export function createTakes(
   { options, log }: Pick<Messaging, 'options' | 'log'>,
   what: string,

@@ -28,7 +28,7 @@ interface RunConfig {
 interface Consumer {
   seek(to: { topic: string; partition: number; offset: string }): void;
 }
-/** Under LANE_MESSAGES=isolate: the group that a consumer belongs to, and the configuration with it. */
+/** Under LANE_MESSAGES=isolate: a consumer's group, and the configuration with it. */
 export function isolateConfig(
   kafka: Kafka,
   config: ConsumerConfig = {},
@@ -41,7 +41,7 @@ export function isolateConfig(
     runtime.log.once(
       'kafka isolate',
       'warn',
-      'LANE_MESSAGES=isolate has no effect on a consumer of Kafka that is made without the id of its group: name it where the consumer is made',
+      'LANE_MESSAGES=isolate has no effect on a Kafka consumer without a group id: pass groupId to consumer()',
     );
     return undefined;
   }
@@ -92,7 +92,7 @@ function batchOfLane(handler: EachBatch, group: IsolatedGroup, tagOf: TagOf): Ea
     const messages: Message[] = [];
     for (const message of batch.messages)
       if (await group.takes({ topic, partition, offset: message.offset, tag: tagOf(message) })) messages.push(message);
-    // Its offsets, which are counted by the whole batch, are still those of the broker.
+    // Its offsets, counted for the whole batch, are still the broker's.
     const own = Object.create(batch, { messages: { value: messages, enumerable: true } }) as Batch;
     if (messages.length > 0) await handler({ ...payload, batch: own });
     const last = batch.messages.at(-1);
@@ -100,7 +100,7 @@ function batchOfLane(handler: EachBatch, group: IsolatedGroup, tagOf: TagOf): Ea
   };
 }
 
-/** Keeps what a group knows of its consumer true. */
+/** Keeps the group informed about its consumer. */
 function follow(consumer: Consumer, group: IsolatedGroup): void {
   const { seek } = consumer;
   group.consumer = { seek: (to) => seek.call(consumer, to) };

@@ -1,17 +1,17 @@
-/** The two libraries that have KafkaJS' interface differ in how a consumer is configured, and in how it tells of its partitions. */
+/** The two libraries with KafkaJS' interface differ in how a consumer is configured, and in how it reports its partitions. */
 import type { IsolatedGroup } from '../isolation/kafka.js';
 import { wrap } from '../../patching/wrap.js';
 
-/** What a consumer is made of. */
+/** A consumer's configuration. */
 export type ConsumerConfig = Readonly<Record<string, unknown>>;
 
-/** What isolation needs of a consumer, beyond what both have. */
+/** What isolation needs of a consumer, beyond the common interface. */
 export interface Dialect {
-  /** undefined: the configuration does not say. */
+  /** undefined: not in the configuration. */
   groupIdOf(config: ConsumerConfig): string | undefined;
   /** The configuration of a consumer in that group. */
   within(config: ConsumerConfig, group: IsolatedGroup): ConsumerConfig;
-  /** Follows the consumer that was made of it. */
+  /** Follows the consumer created from it. */
   follow(consumer: object, group: IsolatedGroup): void;
 }
 

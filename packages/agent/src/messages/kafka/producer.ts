@@ -1,5 +1,6 @@
 import { withLane, type MessageHeaders } from '../messages.js';
 import type { Messaging } from '../messaging.js';
+import { copyWith } from '../../patching/copy-with.js';
 import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
 
@@ -11,23 +12,25 @@ interface Batch {
   topicMessages?: unknown;
 }
 
-/** What is none is for the library to refuse. */
+/** The library refuses what is not a message. */
 function isObject<T extends object>(value: unknown): value is T {
   return typeof value === 'object' && value !== null;
 }
 
-/** Makes a producer, or a transaction of one, write the lane into the headers of what it sends. */
+/** Makes a producer, or its transaction, write the lane into the headers of what it sends. */
 export const changeSender = safely('kafkajs', (sender: object, runtime: Messaging): void => {
-  const inMessage = (message: unknown): unknown =>
-    isObject<Message>(message) ? { ...message, headers: withLane(message.headers, runtime) } : message;
-  const inBatch = (batch: unknown): unknown =>
-    isObject<Batch>(batch)
-      ? {
-          ...batch,
-          ...(Array.isArray(batch.messages) ? { messages: batch.messages.map(inMessage) } : {}),
-          ...(Array.isArray(batch.topicMessages) ? { topicMessages: batch.topicMessages.map(inBatch) } : {}),
-        }
-      : batch;
+  const inMessage = (message: unknown): unknown => {
+    if (!isObject<Message>(message)) return message;
+    const headers = withLane(message.headers, runtime);
+    return headers === message.headers ? message : copyWith(message, 'headers', headers);
+  };
+  const inBatch = (batch: unknown): unknown => {
+    if (!isObject<Batch>(batch)) return batch;
+    const copy = { ...batch };
+    if (Array.isArray(batch.messages)) copy.messages = batch.messages.map(inMessage);
+    if (Array.isArray(batch.topicMessages)) copy.topicMessages = batch.topicMessages.map(inBatch);
+    return copy;
+  };
   const withLanes = safely('kafkajs', inBatch);
   for (const method of ['send', 'sendBatch']) {
     wrap(sender, method, (original) => {

@@ -1,10 +1,11 @@
 /**
- * The admin port: an HTTP server in the app's process that is none of the app's. It never keeps the process alive, its requests
+ * The admin port: an HTTP server in the app's process, separate from the app. It never keeps the process alive. Its requests
  * have no tag and are not counted, and no other agent sees them: its `emit` is Node's own, whatever has been patched.
  */
 import { EventEmitter } from 'node:events';
 import http from 'node:http';
 import { isIP, type AddressInfo, type Socket } from 'node:net';
+import { safely } from '../../patching/safely.js';
 
 /** Answers one request. */
 export type Handler = (request: http.IncomingMessage, response: http.ServerResponse, query: URLSearchParams) => void;
@@ -12,7 +13,7 @@ export type Handler = (request: http.IncomingMessage, response: http.ServerRespo
 /** Handlers by method and path, `GET /metrics`. */
 export type Routes = Readonly<Record<string, Handler>>;
 
-/** What is told of a server that listens. */
+/** A listening server. */
 export interface Listening {
   readonly port: number;
   close(): void;
@@ -20,15 +21,19 @@ export interface Listening {
 
 const MAX_URL_LENGTH = 2000;
 
-/** Listens; rejects where it can't. Each process has a port of its own, also the workers of a cluster. */
+/** Listens; rejects if it can't. Each process has its own port, also the workers of a cluster. */
 export function listenForAdmins(host: string, port: number, routes: Routes): Promise<Listening> {
-  const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+  // What a listener throws would end the host.
+  const answer = safely('LANE_ADMIN_PORT', (request: http.IncomingMessage, response: http.ServerResponse): true => {
     const refused = refusal(request, host);
-    if (refused !== undefined) {
-      answerText(response, 403, refused);
-      return;
-    }
-    dispatch(routes, request, response);
+    if (refused === undefined) dispatch(routes, request, response);
+    else answerText(response, 403, refused);
+    return true;
+  });
+  const server = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+    if (answer(request, response) === true) return;
+    if (response.headersSent) response.destroy();
+    else answerText(response, 500, "The agent failed to answer; the app's log has the reason.");
   });
   Object.defineProperty(server, 'emit', { value: EventEmitter.prototype.emit });
   server.on('connection', (socket: Socket) => socket.unref());
@@ -36,7 +41,7 @@ export function listenForAdmins(host: string, port: number, routes: Routes): Pro
     server.once('error', reject);
     server.listen({ host, port, exclusive: true }, () => {
       server.off('error', reject);
-      // What goes wrong later is nothing that the app could do anything about.
+      // The app could do nothing about later errors.
       server.on('error', () => {});
       resolve({
         port: (server.address() as AddressInfo).port,
@@ -61,7 +66,7 @@ function dispatch(routes: Routes, request: http.IncomingMessage, response: http.
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
   const handler = Object.hasOwn(routes, `${method} ${path}`) ? routes[`${method} ${path}`] : undefined;
   if (handler !== undefined) {
-    // One whose body is none of our business.
+    // Ignore its body.
     request.resume();
     handler(request, response, new URLSearchParams(at === -1 ? '' : url.slice(at + 1)));
     return;
@@ -75,7 +80,7 @@ function dispatch(routes: Routes, request: http.IncomingMessage, response: http.
   } else answerText(response, 404, `There is ${Object.keys(routes).join(', ')}.`);
 }
 
-/** Why a request is refused: pages of a browser must not get here, by whatever name they call a loopback address. */
+/** Why a request is refused: browser pages must not get here, under any name for a loopback address. */
 function refusal(request: http.IncomingMessage, listening: string): string | undefined {
   if (request.headers.origin !== undefined || isFromOtherSite(request.headers['sec-fetch-site'])) return 'Not for pages of other origins.';
   const host = hostOf(request.headers.host);
@@ -85,8 +90,8 @@ function refusal(request: http.IncomingMessage, listening: string): string | und
 }
 
 /**
- * Whether nobody else can have a name lead here (DNS rebinding). On loopback that is `localhost`. Beyond, where a scraper may know the
- * instance by a name: one without a dot, or below a domain that is never public (RFC 6761, RFC 6762, ICANN's `internal`, Kubernetes' `svc`).
+ * Whether outsiders cannot make a name resolve here (DNS rebinding). On loopback that is only `localhost`. Beyond it, a scraper may use
+ * a name without a dot, or below a domain that is never public (RFC 6761, RFC 6762, ICANN's `internal`, Kubernetes' `svc`).
  */
 function isPrivateName(host: string, onLoopback: boolean): boolean {
   if (host === 'localhost') return true;
@@ -104,7 +109,7 @@ function hostOf(header: string | undefined): string {
   return colon === -1 ? host : host.slice(0, colon);
 }
 
-/** Whether an address is of this machine's loopback. */
+/** Whether an address is on this machine's loopback. */
 export function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (address === '::1' || /^(?:::ffff:)?127\./.test(address));
 }

@@ -1,57 +1,58 @@
 /**
- * Takes this instance out of service without losing a request: it says that it leaves, is taken out of the registry, goes on serving until
- * peers have heard of it and nothing comes any more, and waits for what is in flight. Asked again, the same drain is told of.
+ * Takes this instance out of service without losing a request: it announces that it leaves, deregisters, keeps serving until
+ * peers have heard and no requests arrive, and waits for requests in flight. A second request reports the same drain.
  *
- * It says so first because a last instance of its lane that is simply gone may have been forgotten, and stays in use with its peers.
+ * It announces this first because peers keep using a last instance of a lane that just disappears: the registry may have forgotten it.
  *
- * Peers have heard after a time that is given, or by measure. Clients of Nacos hear of it by a push within a second, or at their next look,
- * which is every 10 seconds: hence the default of the former. By measure the agent observes the service itself: from when it is told that the
- * instance is gone, twice the time that this took has to pass without a request, two seconds at least, and ten at most. Time in which this
- * process itself was held up does not count: requests may have come meanwhile that it has not read.
+ * Whether peers have heard is decided by a given time, or by measurement. Nacos clients hear by a push within a second, or at their next poll,
+ * every 10 seconds: hence the default of the former. To measure, the agent observes the service itself: once it is told that the
+ * instance is gone, twice the time that this took must pass without a request, two seconds at least, ten at most. Time in which this
+ * process was blocked does not count: requests may have arrived meanwhile that it has not read.
  */
 import type { DrainReport, DrainState } from '@lane/core/agent';
+import { messageOf } from '@lane/core/model';
 import type { AppRegistration } from '@lane/nacos-registry';
 import { CallersView, type Observe } from '../../lossless/callers-view.js';
 import type { Observers } from '../observers.js';
 
 /** How long it may take, in seconds. */
 export interface DrainLimits {
-  /** Peers are given so long at least to hear of it; `measured`: until the registry has told the agent itself. */
+  /** The least time that peers get to hear of it; `measured`: until the registry has told the agent itself. */
   readonly settleSeconds: number | 'measured';
-  /** It ends then, whatever is in flight. */
+  /** It ends after this time, whatever is in flight. */
   readonly deadlineSeconds: number;
 }
 
-/** As often as clients of Nacos look by themselves: nobody hears later. */
+/** The poll interval of Nacos clients: nobody hears later. */
 const DEFAULT_SETTLE_SECONDS = 10;
 /** Within a Kubernetes pod's usual 30 seconds. */
 export const DEFAULT_DRAIN_LIMITS: DrainLimits = { settleSeconds: DEFAULT_SETTLE_SECONDS, deadlineSeconds: 25 };
 
-/** No request in so long: peers have heard. */
+/** After this long without a request, peers have heard. */
 const QUIET_MS = 1_000;
 const LOOK_MS = 100;
-/** Peers that are pushed to know in this time that an instance leaves. */
+/** How long a push takes to tell peers that an instance leaves. */
 const ANNOUNCED_MS = 2_000;
-/** In this time the registry tells what it has now. */
+/** How long the registry takes to report its current state. */
 const TOLD_MS = 1_000;
 const MAX_QUIET_MS = DEFAULT_SETTLE_SECONDS * 1_000;
-/** So long at least, by measure: a push takes milliseconds, but a caller may be held up that has it. */
+/** Least measured wait: a push takes milliseconds, but a caller that gets it may be blocked. */
 const MIN_HEARD_QUIET_MS = 2_000;
-/** A beat that registers an instance anew is answered no more often. */
+/** How often an instance re-registered by a beat is deregistered again, at most. */
 const TAKEN_OUT_AGAIN_MS = 500;
 
-/** What is drained. */
+/** The instances to drain. */
 export interface DrainParts {
   /** What the app has registered, by service and address. */
   readonly registrations: ReadonlyMap<string, AppRegistration>;
-  /** Gets what has been taken out of the registry, by service and address. */
+  /** Gets what has been deregistered, by service and address. */
   readonly withdrawn: Set<string>;
   readonly observers: Observers;
-  /** As a caller would. */
+  /** Observes as a caller would. */
   readonly observe: Observe;
 }
 
-/** The drain of a process; there is one at most. */
+/** The drain of a process; there is at most one. */
 export class Drain {
   readonly #parts: DrainParts;
   readonly #limits: DrainLimits;
@@ -66,10 +67,14 @@ export class Drain {
     this.#limits = limits;
     this.#deadline = this.#startedAt + limits.deadlineSeconds * 1000;
     if (parts.observers.traffic !== undefined) parts.observers.traffic.isDraining = true;
-    this.#ended = this.#run();
+    this.#ended = this.#run().catch((error: unknown) => {
+      // A defect of ours: whoever waits for the end must not wait for the deadline, nor the process end of it.
+      this.#problems.push(`the drain failed: ${messageOf(error)}`);
+      this.#state = 'deadline';
+    });
   }
 
-  /** Resolves with its end; never rejects. */
+  /** Resolves when it ends; never rejects. */
   get ended(): Promise<void> {
     return this.#ended;
   }
@@ -100,14 +105,14 @@ export class Drain {
     }
   }
 
-  /** Peers have heard after so many seconds. */
+  /** Peers have heard after that many seconds. */
   async #settleIn(seconds: number): Promise<void> {
     const settled = this.#startedAt + seconds * 1000;
     await this.#all((registration) => this.#announce(registration));
     await pause(Math.min(ANNOUNCED_MS, (settled - performance.now()) / 2));
     await this.#all((registration) => this.#withdraw(registration));
     this.#state = 'settling';
-    // A beat under way registers an instance anew that it overtakes: the SDK waits for none.
+    // A beat in flight can re-register an instance: the SDK does not wait for it.
     let isTakenOutAgain = false;
     for (;;) {
       const now = performance.now();
@@ -121,9 +126,9 @@ export class Drain {
     }
   }
 
-  /** Peers have heard as soon after the agent itself as they can have; where it is told nothing, as after the default time. */
+  /** Peers have heard a measured time after the agent itself; if the agent hears nothing, after the default time. */
   async #settleAsHeard(view: CallersView): Promise<void> {
-    // What has been told before the instance leaves is no word about that.
+    // Earlier reports say nothing about its leaving.
     await until(view, () => view.isTold, this.#atMost(TOLD_MS));
     if (!view.isTold) return this.#settleIn(DEFAULT_SETTLE_SECONDS);
     const announcedAt = performance.now();
@@ -147,19 +152,19 @@ export class Drain {
         quietMs = Math.min(Math.max(2 * (now - withdrawnAt), MIN_HEARD_QUIET_MS), MAX_QUIET_MS);
       }
       if (quietMs !== undefined && !view.isGone && now - takenOutAt >= TAKEN_OUT_AGAIN_MS) {
-        // A beat under way has registered it anew.
+        // A beat in flight has re-registered it.
         takenOutAt = now;
         quietMs = undefined;
         await this.#all((registration) => registration.withdraw().catch(() => {}));
         continue;
       }
-      // Where nothing could be taken out peers won't hear, however long.
+      // If nothing could be deregistered, peers never hear.
       const isSettled = !isHeard || (quietMs !== undefined && view.isGone && quiet.ms >= quietMs);
       if (!isSettled && now >= this.#deadline)
         this.#problems.push(
           view.isGone
-            ? `requests still come at the deadline of ${this.#limits.deadlineSeconds} s: somebody calls this instance past the registry`
-            : 'the registry has not told in time that the instance is gone',
+            ? `requests still arrive at the deadline of ${this.#limits.deadlineSeconds} s: a caller reaches this instance without the registry`
+            : 'the registry did not report in time that the instance is gone',
         );
       if (this.#hasEnded(now, isSettled ? 0 : Infinity)) return;
       await view.next(Math.min(LOOK_MS, this.#deadline - now));
@@ -174,7 +179,7 @@ export class Drain {
     return within(Promise.all(Array.from(this.#parts.registrations.values(), act)), this.#atMost(Infinity));
   }
 
-  /** Whether nothing is in flight and nothing has come for so long (Infinity: more is waited for); or it is time. */
+  /** Whether nothing is in flight and no request has arrived for that long (Infinity: more is awaited), or time is up. */
   #hasEnded(now: number, quietMs: number): boolean {
     const { inFlight = 0, lastRequestAt = 0 } = this.#parts.observers.traffic ?? {};
     if (inFlight === 0 && now - lastRequestAt >= quietMs) {
@@ -186,7 +191,7 @@ export class Drain {
     const option = settleSeconds === 'measured' ? 'LANE_LOSSLESS' : 'deadlineSeconds';
     if (inFlight > 0)
       this.#problems.push(
-        `${inFlight} requests are in flight at the deadline of ${deadlineSeconds} s: give it longer, by ${option} and the pod's terminationGracePeriodSeconds`,
+        `${inFlight} requests are in flight at the deadline of ${deadlineSeconds} s: raise ${option} and the pod's terminationGracePeriodSeconds`,
       );
     this.#state = 'deadline';
     return true;
@@ -196,7 +201,7 @@ export class Drain {
     try {
       await announceLeave();
     } catch {
-      // What keeps it from that keeps it from being taken out, too, which is told.
+      // The same problem prevents deregistration, which is reported.
     }
   }
 
@@ -206,13 +211,13 @@ export class Drain {
       this.#parts.withdrawn.add(`${service} ${address}`);
     } catch (error) {
       this.#problems.push(
-        `${service} at ${address} could not be taken out of the registry (${error instanceof Error ? error.message : String(error)}): peers go on calling it until the registry misses it`,
+        `${service} at ${address} could not be taken out of the registry (${error instanceof Error ? error.message : String(error)}): peers keep calling it until the registry drops it`,
       );
     }
   }
 }
 
-/** How long nothing has come, while this process could have heard of it. */
+/** How long no request has arrived, counting only time in which this process could have noticed. */
 class Quiet {
   ms = 0;
   #lookedAt: number;
@@ -222,26 +227,26 @@ class Quiet {
     this.#lookedAt = now;
   }
 
-  /** Begins anew. */
+  /** Restarts the count. */
   begin(): void {
     this.ms = 0;
   }
 
   look(now: number, lastRequestAt: number): void {
-    // Looks are at most so far apart, or the process was held up.
+    // A longer gap between looks means that the process was blocked.
     this.ms = lastRequestAt === this.#lastRequestAt ? this.ms + Math.min(now - this.#lookedAt, LOOK_MS) : 0;
     this.#lookedAt = now;
     this.#lastRequestAt = lastRequestAt;
   }
 }
 
-/** Waits for a word of the registry that makes it so, at most so many milliseconds. */
+/** Waits until the registry reports it, at most that many milliseconds. */
 async function until(view: CallersView, isSo: () => boolean, ms: number): Promise<void> {
   const end = performance.now() + ms;
   for (let now = performance.now(); !isSo() && now < end; now = performance.now()) await view.next(end - now);
 }
 
-/** Waits for work at most so many milliseconds, and leaves no timer behind. */
+/** Waits for work at most that many milliseconds, and leaves no timer behind. */
 function within(work: Promise<unknown>, ms: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, Math.max(0, ms));
@@ -249,7 +254,7 @@ function within(work: Promise<unknown>, ms: number): Promise<unknown> {
   });
 }
 
-/** Keeps the process alive, for as long as somebody waits for it to end well. */
+/** Keeps the process alive while somebody waits for the drain. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 }

@@ -27,7 +27,7 @@ function text(): string {
   return metricsText(status, { counters, inFlight: 0 } as unknown as TrafficRecorder);
 }
 
-test('docs/reference/metrics.md is what the agent tells', async () => {
+test('docs/reference/metrics.md matches the metrics of the agent', async () => {
   const answer = text();
   const rows = [...answer.matchAll(/^# HELP (\w+) (.+)\n# TYPE \1 (\w+)$/gm)].map(([, name, help, type]) => {
     const samples = [...answer.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{(.*)\\} `, 'gm'))];

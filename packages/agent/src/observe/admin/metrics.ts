@@ -4,10 +4,10 @@ import type { Tag } from '@lane/core/model';
 import type { TrafficRecorder } from '../traffic/recorder.js';
 import { PrometheusText } from './prometheus-text.js';
 
-/** Untagged requests, in labels: an empty one would be none. */
+/** Untagged requests, in labels: an empty label equals a missing one. */
 const BASE = 'base';
 
-/** All figures in Prometheus' text format. */
+/** All metrics in Prometheus' text format. */
 export function metricsText(status: StatusReport, { counters, inFlight }: TrafficRecorder): string {
   const text = new PrometheusText({ service: status.service });
   const laneOf = (tag: Tag | null): string => tag ?? BASE;
@@ -30,27 +30,27 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
     text.sample('lane_request_duration_seconds_sum', { tag: laneOf(tag) }, sumSeconds);
     text.sample('lane_request_duration_seconds_count', { tag: laneOf(tag) }, count);
   }
-  text.metric('lane_requests_in_flight', 'gauge', 'Requests that have come and not ended.');
+  text.metric('lane_requests_in_flight', 'gauge', 'Requests in flight.');
   text.sample('lane_requests_in_flight', {}, inFlight);
 
-  text.metric('lane_calls_total', 'counter', 'Calls made, by peer, tag, and how they came to their destination.');
+  text.metric('lane_calls_total', 'counter', 'Calls made, by peer, tag and route.');
   for (const { peer, tag, route, count } of counters.callFigures()) text.sample('lane_calls_total', { peer, tag: laneOf(tag), route }, count);
   text.metric('lane_call_errors_total', 'counter', 'Calls that got no answer, or a 5xx.');
   for (const { peer, tag, route, errors } of counters.callFigures()) text.sample('lane_call_errors_total', { peer, tag: laneOf(tag), route }, errors);
 
-  text.metric('lane_overflow_total', 'counter', 'Requests and calls counted as (other), since there were too many tags or peers.');
+  text.metric('lane_overflow_total', 'counter', 'Requests and calls counted as (other) because there were too many tags or peers.');
   text.sample('lane_overflow_total', { kind: 'requests' }, counters.overflow.requests);
   text.sample('lane_overflow_total', { kind: 'calls' }, counters.overflow.calls);
-  text.metric('lane_malformed_tags_total', 'counter', 'Values of requests that are no tags, and were ignored.');
+  text.metric('lane_malformed_tags_total', 'counter', 'Malformed tags in requests, which were ignored.');
   text.sample('lane_malformed_tags_total', {}, status.tags.malformed);
-  text.metric('lane_disagreeing_tags_total', 'counter', 'Requests in which two formats told different tags; the first counted.');
+  text.metric('lane_disagreeing_tags_total', 'counter', 'Requests in which two formats had different tags; the first counted.');
   text.sample('lane_disagreeing_tags_total', {}, status.tags.disagreeing);
 
-  text.metric('lane_draining', 'gauge', '1 from the begin of a drain on, else 0.');
+  text.metric('lane_draining', 'gauge', '1 from the start of a drain on, else 0.');
   text.sample('lane_draining', {}, status.ready ? 0 : 1);
   text.metric('lane_groups', 'gauge', 'Lane groups in force.');
   text.sample('lane_groups', {}, status.laneGroups.groups);
-  text.metric('lane_groups_problems', 'gauge', 'Problems of the newest lane group document; above 0 it was refused.');
+  text.metric('lane_groups_problems', 'gauge', 'Problems of the newest lane-group document; above 0 it was refused.');
   text.sample('lane_groups_problems', {}, status.laneGroups.problems.length);
   if (status.registry !== null) {
     text.metric('lane_registry_reachable', 'gauge', '1 while the registry answers the agent, else 0.');
@@ -59,16 +59,16 @@ export function metricsText(status: StatusReport, { counters, inFlight }: Traffi
   text.metric('lane_instances_in_use', 'gauge', 'Instances that calls to a peer may go to, whatever their lane.');
   for (const { service: peer, instances } of status.services)
     text.sample('lane_instances_in_use', { peer }, instances.filter(({ usable }) => usable).length);
-  text.metric('lane_instances_in_doubt', 'gauge', 'Of those: instances that the registry would take away, and may have forgotten.');
+  text.metric('lane_instances_in_doubt', 'gauge', 'Of those: instances that the registry no longer lists but may have lost.');
   for (const { service: peer, instances } of status.services)
     text.sample('lane_instances_in_doubt', { peer }, instances.filter(({ doubt, usable }) => doubt !== null && usable).length);
-  text.metric('lane_instances_left_alone', 'gauge', 'Instances that are left alone for a while, as they refused connections.');
+  text.metric('lane_instances_left_alone', 'gauge', 'Instances that get no calls for a while because they refused connections.');
   for (const { service: peer, instances } of status.services)
     text.sample('lane_instances_left_alone', { peer }, instances.filter(({ leftAloneSeconds }) => leftAloneSeconds !== null).length);
-  text.metric('lane_instances_ejected', 'gauge', 'Instances that get no calls for a while, as they answered server errors.');
+  text.metric('lane_instances_ejected', 'gauge', 'Instances that get no calls for a while because they answered server errors.');
   for (const { service: peer, instances } of status.services)
     text.sample('lane_instances_ejected', { peer }, instances.filter(({ ejectedSeconds }) => typeof ejectedSeconds === 'number').length);
-  text.metric('lane_instrumentation_failures_total', 'counter', 'Defects of the agent that were caught, by instrumentation.');
+  text.metric('lane_instrumentation_failures_total', 'counter', 'Bugs in the agent that were caught, by instrumentation.');
   for (const { name, failures, state } of status.instrumentations) {
     if (state === 'on' || failures > 0) text.sample('lane_instrumentation_failures_total', { instrumentation: name }, failures);
   }

@@ -1,4 +1,4 @@
-/** Prometheus' text format, version 0.0.4. A library for it (prom-client) has registries and types that our counters have no use for. */
+/** Prometheus' text format, version 0.0.4. A library (prom-client) brings registries and types that our counters do not need. */
 
 /** The content type of the format. */
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -6,7 +6,7 @@ export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8
 /** Labels of a sample, in order. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Writes metrics; each metric's samples stand together. */
+/** Writes metrics, grouping each metric's samples. */
 export class PrometheusText {
   readonly #common: Labels;
   #text = '';
@@ -16,7 +16,7 @@ export class PrometheusText {
     this.#common = common;
   }
 
-  /** Begins a metric. Samples of it follow. */
+  /** Starts a metric. Its samples follow. */
   metric(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): void {
     this.#text += `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`;
   }
@@ -29,7 +29,7 @@ export class PrometheusText {
     this.#text += `${name}${text === '' ? '' : `{${text}}`} ${value}\n`;
   }
 
-  /** What has been written. */
+  /** The text so far. */
   toString(): string {
     return this.#text;
   }

@@ -1,10 +1,11 @@
-/** LANE_ADMIN_PORT: counts traffic, and tells of it. Nothing of it is loaded without. */
+/** LANE_ADMIN_PORT: counts traffic and serves it. Loaded only with that option. */
 import cluster from 'node:cluster';
 import type http from 'node:http';
 import { isMainThread } from 'node:worker_threads';
 import { ADMIN_METADATA_KEY, type TrafficReport } from '@lane/core/agent';
 import { runInLane } from '@lane/core/model';
 import type { RunningAgent } from '../../boot/start.js';
+import { safely } from '../../patching/safely.js';
 import { TrafficRecorder } from '../traffic/recorder.js';
 import { answerJson, answerText, isLoopback, listenForAdmins, type Listening, type Routes } from './admin-server.js';
 import { DEFAULT_DRAIN_LIMITS, Drain } from './drain.js';
@@ -16,10 +17,10 @@ const DEFAULT_DECISIONS = 100;
 const REPORT_MS = 1_000;
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '[::]']);
 
-/** Listens, and has instances announce where. The app starts all the same where that fails. */
+/** Listens, and has instances announce the port. If that fails, the app still starts. */
 export function startAdmin(agent: RunningAgent, port: number): void {
   const { runtime } = agent;
-  // Worker threads have no servers of their own to speak of; the process has one port.
+  // One port per process: worker threads rarely have servers.
   if (!isMainThread) return;
   const traffic = (runtime.observers.traffic ??= new TrafficRecorder(runtime));
   const host = runtime.options.adminHost;
@@ -56,7 +57,7 @@ async function listen({ runtime: { log } }: RunningAgent, host: string, port: nu
     }
     log.error(
       code === 'EADDRINUSE'
-        ? `LANE_ADMIN_PORT=${port} of ${host} is taken by somebody else: choose another, or 0 for a free one. The app runs without its admin port.`
+        ? `LANE_ADMIN_PORT=${port} of ${host} is already in use: choose another, or 0 for a free one. The app runs without an admin port.`
         : `LANE_ADMIN_PORT=${port} of LANE_ADMIN_HOST=${host} can't be listened on (${code}). The app runs without its admin port.`,
     );
     return undefined;
@@ -91,14 +92,15 @@ function routesOf(agent: RunningAgent, traffic: TrafficRecorder): Routes {
 function tellDrain(drain: Drain, isRepeated: boolean, response: http.ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   const line = (): string => `${JSON.stringify(isRepeated ? { ...drain.report, isRepeated } : drain.report)}\n`;
-  const tell = (): boolean => response.write(line());
+  const tell = safely('LANE_ADMIN_PORT drain', (): boolean => response.write(line()));
   tell();
   const timer = setInterval(tell, REPORT_MS);
   response.once('close', () => clearInterval(timer));
-  void drain.ended.then(() => {
+  const end = safely('LANE_ADMIN_PORT drain', () => {
     clearInterval(timer);
     if (!response.destroyed) response.end(line());
   });
+  void drain.ended.then(end, end);
 }
 
 function trafficReport({ runtime }: RunningAgent, { counters, since, inFlight }: TrafficRecorder): TrafficReport {
@@ -119,7 +121,7 @@ function countIn(query: URLSearchParams, name: string): number | undefined {
   return text !== null && /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : undefined;
 }
 
-/** On this machine, by loopback or by the very address that is listened on. */
+/** From this machine: over loopback, or over the address that it listens on. */
 function isFromHere({ socket }: http.IncomingMessage): boolean {
   return isLoopback(socket.remoteAddress) || (socket.remoteAddress !== undefined && socket.remoteAddress === socket.localAddress);
 }

@@ -2,9 +2,9 @@
 import { failuresOf, isOff } from '../../patching/safely.js';
 import type { RunningAgent } from '../../boot/start.js';
 import { shownOptions, type DrainReport, type KnownServiceReport, type StatusReport } from '@lane/core/agent';
-import { isUsable, type ServiceTables } from '@lane/core/model';
+import { isUsable, type RememberedInstance, type ServiceTables } from '@lane/core/model';
 
-/** What is known of this process. */
+/** What is known about this process. */
 export function statusReport({ version, runtime, instrumentations }: RunningAgent, drain: DrainReport | null): StatusReport {
   const { options, codec, laneGroups, registryState: registry, tables } = runtime;
   return {
@@ -44,16 +44,20 @@ export function statusReport({ version, runtime, instrumentations }: RunningAgen
   };
 }
 
-/** Instances told of one service, those in doubt first: a console reads no more than 2 MB from an instance. */
+/** Instances told of one service, first those that are in doubt or get no calls: a console reads no more than 2 MB from an instance. */
 const MAX_INSTANCES_TOLD = 100;
+
+function isNotable({ doubt, refusedUntilMs, ejectedUntilMs }: RememberedInstance): boolean {
+  return doubt !== undefined || refusedUntilMs !== undefined || ejectedUntilMs !== undefined;
+}
 
 function servicesIn(tables: ServiceTables): KnownServiceReport[] {
   const seconds = (ms: number): number => Math.round(ms / 1_000);
   return tables.memories().map(({ key, instances, nowMs }) => {
-    const { tags, far } = tables.get(key)?.index ?? {};
+    const { far } = tables.get(key)?.index ?? {};
     const passedOver = new Set<string>();
     for (const { decision } of far?.values() ?? []) for (const { ip, port } of decision.instances) passedOver.add(`${ip}:${port}`);
-    const told = instances.toSorted((a, b) => Number(b.doubt !== undefined) - Number(a.doubt !== undefined)).slice(0, MAX_INSTANCES_TOLD);
+    const told = instances.toSorted((a, b) => Number(isNotable(b)) - Number(isNotable(a))).slice(0, MAX_INSTANCES_TOLD);
     return {
       service: key.name,
       group: key.group,
@@ -61,7 +65,7 @@ function servicesIn(tables: ServiceTables): KnownServiceReport[] {
       ports: [...(tables.get(key)?.ports ?? [])].sort((a, b) => a - b),
       instances: told.map(({ address, instance, source, listedAtMs, doubt, doubtedSinceMs, refusedUntilMs, ejectedUntilMs }) => ({
         address,
-        tag: (instance === undefined ? undefined : tags?.get(instance)) ?? null,
+        tag: (instance === undefined ? undefined : tables.tagOf(key.name, instance)) ?? null,
         usable: instance !== undefined && isUsable(instance) && refusedUntilMs === undefined && ejectedUntilMs === undefined,
         source,
         listedSecondsAgo: seconds(nowMs - listedAtMs),

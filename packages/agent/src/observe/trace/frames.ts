@@ -1,4 +1,4 @@
-/** Where in libraries and in the app something happens, told by stacks. */
+/** Finds where in libraries and in the app something happens, by stack traces. */
 import { relative, sep } from 'node:path';
 import type { TraceFrame } from '@lane/core/agent';
 import { manifestIn, type Manifest } from '../../patching/package-files.js';
@@ -10,14 +10,14 @@ export interface Owner {
   /** The folder of its package.json, with `/` at the end. */
   readonly root: string;
   readonly manifest: Manifest;
-  /** Of the app, not installed in node_modules. */
+  /** Part of the app, not installed in node_modules. */
   readonly isOwn: boolean;
 }
 
 const FOLDER = `${sep}node_modules${sep}`;
 const owners = new Map<string, Owner | undefined>();
 
-/** Whose file it is; undefined: nobody's with a name. */
+/** The owner of a file; undefined: no named package. */
 export function ownerOf(filename: string): Owner | undefined {
   const folder = filename.slice(0, filename.lastIndexOf(sep));
   if (!owners.has(folder)) owners.set(folder, findOwner(folder));
@@ -28,22 +28,22 @@ function findOwner(folder: string): Owner | undefined {
   for (let root = folder; root.includes(sep); root = root.slice(0, root.lastIndexOf(sep))) {
     if (root.endsWith(`${sep}node_modules`)) return undefined;
     const manifest = manifestIn(root);
-    // Packages mark folders of theirs by a package.json with a type only.
+    // Packages mark folders with a package.json that has only a type.
     if (manifest?.name !== undefined)
       return { name: manifest.name, version: manifest.version, root: root + sep, manifest, isOwn: !`${root}${sep}`.includes(FOLDER) };
   }
   return undefined;
 }
 
-/** What `captureStackTrace` has filled in. */
+/** An object filled in by `captureStackTrace`. */
 export interface Stack {
   readonly stack?: string;
 }
 
-/** How far a stack is looked at. */
+/** Depth of a stack trace. */
 const FRAMES = 40;
 
-/** A stack of where we are, which costs little until it is read. */
+/** The current stack, which costs little until it is read. */
 export function stackHere(): Stack {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = FRAMES;
@@ -64,9 +64,15 @@ function framesOf(stack: string | undefined): Frame[] {
     const match = /^\s+at (?:async )?(?:(.+) \()?(?:file:\/\/)?(\/.+|[A-Za-z]:\\.+?):(\d+):\d+\)?$/.exec(line);
     if (match === null) continue;
     const [, name, file = '', row] = match;
-    if (!file.startsWith(__dirname)) frames.push({ file, at: `${shown(file)}:${row}${name === undefined ? '' : ` (${name})`}` });
+    if (!file.startsWith(ours())) frames.push({ file, at: `${shown(file)}:${row}${name === undefined ? '' : ` (${name})`}` });
   }
   return frames;
+}
+
+let own: string | undefined;
+/** The folder of the agent, whose frames do not count. */
+function ours(): string {
+  return (own ??= ownerOf(__filename)?.root ?? __dirname);
 }
 
 function shown(file: string): string {
@@ -83,7 +89,7 @@ export function libraryFrame({ stack }: Stack): TraceFrame | null {
   return null;
 }
 
-/** The nearest frame at all: of a file that is not Node's. */
+/** The nearest frame of any file that is not Node's. */
 export function nearestFrame({ stack }: Stack): string | undefined {
   return framesOf(stack)[0]?.at;
 }

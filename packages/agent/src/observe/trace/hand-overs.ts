@@ -1,9 +1,9 @@
 /**
- * Watches functions that requests hand to libraries, and which of them come to run in the context of another request, or of none: what a queue
- * does that keeps callbacks and calls them from wherever it is by then. AsyncLocalStorage can't tell, as it is what such a queue misleads;
- * the function itself can. What is exported is watched for that, in packages and in the app's own files.
+ * Watches functions that requests hand to libraries, and reports those that run in the context of another request, or of none, as in a queue
+ * that keeps callbacks and calls them later. AsyncLocalStorage can't tell, because such a queue misleads it;
+ * the function itself can. So we watch the exports of packages and of the app's own files.
  *
- * Not seen: functions in properties of arguments, what a package of ES modules exports, and data that is handed over without a function.
+ * Not seen: functions in properties of arguments, exports of ES module packages, and data that is handed over without a function.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TraceHandOver, TraceRequestId } from '@lane/core/agent';
@@ -17,30 +17,30 @@ interface Site {
   readonly path: string;
 }
 
-/** Methods that know a function again by its identity: what is taken out must be what was put in. */
+/** Methods that compare functions by identity: what is removed must be what was added. */
 const BY_IDENTITY = new Set(
   'on,once,off,addListener,removeListener,prependListener,prependOnceListener,removeAllListeners,addEventListener,removeEventListener,subscribe,unsubscribe,constructor'.split(
     ',',
   ),
 );
 
-/** Tools that load the app, and what watches it as we do. */
+/** Tools that load the app, and other watchers. */
 const LEFT_ALONE = /^(?:@lane\/|@opentelemetry\/|typescript$|ts-node$|tsx$|esbuild$|@swc\/|source-map|newrelic$|dd-trace$|nock$|sinon$|jest|vitest$)/;
 
 const MAX_DEPTH = 3;
 
-/** The functions handed over in one process. */
+/** Functions handed over in one process. */
 export class HandOvers {
   readonly #store = new AsyncLocalStorage<TraceHandOver>();
   readonly #contextRequest: () => TraceRequestId | undefined;
   readonly #seen = new WeakSet<object>();
 
-  /** `contextRequest` gives the request in whose lane context we are. */
+  /** `contextRequest` returns the request of the current lane context. */
   constructor(contextRequest: () => TraceRequestId | undefined) {
     this.#contextRequest = contextRequest;
   }
 
-  /** The hand-over that has led here; undefined: none that changed anything. */
+  /** The hand-over that led here; undefined: none that matters. */
   get current(): TraceHandOver | undefined {
     return this.#store.getStore();
   }
@@ -91,7 +91,7 @@ export class HandOvers {
     wrap(target, name, (original: Method) => this.#watched(original, site), Symbol('lane.trace'));
   }
 
-  /** A Proxy, since what the app or the library sets on a function must be there for both. */
+  /** A Proxy, because properties that the app or the library sets on a function must be visible to both. */
   #watched(original: Method, site: Site): Method {
     return new Proxy(original, {
       apply: (target, self, args: unknown[]) => this.#given(Reflect.apply(target, self, this.#handing(args, site)), site),
@@ -131,11 +131,11 @@ export class HandOvers {
     return new Proxy(given, { apply: (target, self, args: unknown[]) => run(target, self, args) });
   }
 
-  /** What a factory gives has the methods that matter. */
+  /** The result of a factory has the methods that matter. */
   #given(given: unknown, site: Site): unknown {
     if (!isObject(given) || this.#seen.has(given) || site.path.endsWith('()') || typeof (given as { then?: unknown }).then === 'function')
       return given;
-    // Made within a request, it is of that request more often than a queue for all.
+    // Created within a request, it usually belongs to that request, and is not a shared queue.
     if (this.#effective() !== undefined || isClass(given)) return given;
     this.#seen.add(given);
     const within = { ...site, path: `${site.path}()` };
@@ -149,7 +149,7 @@ export class HandOvers {
     return given;
   }
 
-  /** The request that we act for, as far as hand-overs tell. */
+  /** The request that we run for, as far as hand-overs show. */
   #effective(): TraceRequestId | undefined {
     return this.#store.getStore()?.request ?? this.#contextRequest();
   }
@@ -170,7 +170,7 @@ function isClass(value: object): value is { readonly prototype: unknown } & obje
   return typeof prototype === 'object' && prototype !== null && (Object.getOwnPropertyNames(prototype).length > 1 || /^class\b/.test(String(value)));
 }
 
-/** What compilers make of `export`: reading it does nothing. */
+/** A compiled `export` getter, which has no side effects. */
 function isReference(getter: () => unknown): boolean {
   return /^(?:\(\)\s*=>\s*[\w$]+|function\s*\(\)\s*\{\s*return [\w$]+(?:\.[\w$]+|\[\w+\])?;?\s*\})$/.test(String(getter));
 }

@@ -1,4 +1,4 @@
-/** By which library the async resource was made that something runs in: a timer, a socket, a promise. Costs much; only for `lane doctor --trace`. */
+/** Finds the library that created the current async resource: a timer, a socket, a promise. Expensive; only for `lane doctor --trace`. */
 import { createHook, executionAsyncId } from 'node:async_hooks';
 import type { TraceCall } from '@lane/core/agent';
 import { libraryFrame, stackHere, type Stack } from './frames.js';
@@ -11,12 +11,12 @@ interface Origin {
 
 /** Resources remembered: the newest. */
 const MAX_ORIGINS = 20_000;
-/** How far back from resource to what made it. */
+/** How many steps back from a resource to its creator. */
 const MAX_STEPS = 16;
 
 const origins = new Map<number, Origin>();
 
-/** Begins to remember. */
+/** Starts remembering. */
 export function watchResources(): void {
   createHook({
     init(id, type, trigger) {
@@ -26,7 +26,7 @@ export function watchResources(): void {
   }).enable();
 }
 
-/** The resource that we run in, or what made that, up to the first that a library has made; null: none of those remembered. */
+/** The current resource or its creators, up to the first that a library created; null: none remembered. */
 export function resourceHere(): TraceCall['resource'] {
   let id = executionAsyncId();
   for (let step = 0; step < MAX_STEPS; step++) {

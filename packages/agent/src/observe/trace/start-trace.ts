@@ -1,9 +1,9 @@
 /**
- * LANE_DOCTOR_TRACE: tells `lane doctor --trace` of requests and calls, as they were on the wire and in whose context they were made. Loaded in
- * this mode only, since it costs much and gives each request of the command a context of its own.
+ * LANE_DOCTOR_TRACE: reports requests and calls to `lane doctor --trace`, as they were on the wire, and the context they were made in. Loaded only in
+ * this mode, because it is expensive and gives each request of the command its own context.
  *
- * Who a call is for is told by evidence that does not go by AsyncLocalStorage, wherever there is some: an id in what is sent, a function that
- * was handed over, or that only one request is under way. The command judges; nothing is judged here.
+ * The request behind a call is found by evidence other than AsyncLocalStorage, if there is any: an id in what is sent, a function that
+ * was handed over, or that only one request is in flight. The command judges; this file only reports.
  */
 import diagnostics from 'node:diagnostics_channel';
 import { appendFileSync } from 'node:fs';
@@ -24,23 +24,28 @@ import { libraryFrame, ownFrame, stackHere } from './frames.js';
 import { HandOvers } from './hand-overs.js';
 import { resourceHere, watchResources } from './resource-origins.js';
 
-/** In whose context a call was made, and where: taken as it is made, since its headers may be written elsewhere. */
+/** Context and place of a call, recorded as it is made, because its headers may be written elsewhere. */
 type Made = Pick<TraceCall, 'context' | 'alone' | 'handOver' | 'nearest' | 'resource' | 'calledAt'>;
 
-/** What a client tells of a call, its headers as they went out: name, value, name, value. */
+/** A client's record of a call, with its headers as sent: name, value, name, value. */
 type Sent = Pick<TraceCall, 'client' | 'method' | 'path'> & { readonly host: string; readonly rawHeaders: readonly string[]; readonly made: Made };
 
-/** A party of its own: what the agent has wrapped is wrapped once more. */
+/** A separate party: it wraps again what the agent has wrapped. */
 const PARTY = Symbol.for('lane.doctor-trace.v1');
-/** Headers in which a tag would be there by chance. */
+/** Headers that may contain a tag by chance. */
 const NOT_COPIED = new Set(['content-length', 'host', 'connection', 'date', 'user-agent']);
 
-/** Starts telling, in a file of `folder`. */
+/** Starts reporting, to a file in `folder`. */
 export function startTrace({ version, runtime }: RunningAgent, folder: string): void {
   const file = join(folder, `${process.pid}-${threadId}.jsonl`);
-  // At once, as the process may be ended by whoever reads.
+  // At once, because the reader may end the process.
   const tell = (record: TraceRecord): void => appendFileSync(file, `${JSON.stringify(record)}\n`);
-  tell({ kind: 'agent', pid: process.pid, agent: version, node: process.version });
+  try {
+    tell({ kind: 'agent', pid: process.pid, agent: version, node: process.version });
+  } catch (error) {
+    runtime.log.error(`LANE_DOCTOR_TRACE=${folder} can't be written to: ${(error as Error).message}. No calls are reported.`);
+    return;
+  }
 
   const requestOf = new WeakMap<LaneContext, TraceRequestId>();
   const tags = new Set<string>();
@@ -57,7 +62,7 @@ export function startTrace({ version, runtime }: RunningAgent, folder: string): 
   onEachFile(watchFile);
   watchResources();
 
-  // Contexts are shared by all requests of a lane: here each request of the command has its own, and that is how calls tell whose they are.
+  // All requests of a lane share a context. Here each request of the command has its own, so that calls show theirs.
   wrap(
     runtime.requests,
     'contextOf',
@@ -100,7 +105,7 @@ export function startTrace({ version, runtime }: RunningAgent, folder: string): 
 
   const sent = safely('trace of a call', ({ client, method, host, path, rawHeaders, made: by }: Sent) => {
     const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-    // The agent's own calls are nobody's.
+    // The agent's own calls belong to no request.
     if (runtime.isRegistry(name, Number(/:(\d+)$/.exec(host)?.[1] ?? 80))) return;
     const ownHeaders = new Set(['baggage', ...codec.ownHeaders, TRACE_HEADER]);
     const copiedIn: string[] = [];
@@ -141,7 +146,7 @@ function valueOf(rawHeaders: readonly string[], name: string): string | undefine
   return undefined;
 }
 
-/** Header lines as they are on the wire. */
+/** Header lines as on the wire. */
 function linesToRaw(text: string): string[] {
   const raw: string[] = [];
   for (const line of text.split('\r\n').slice(1)) {
@@ -172,7 +177,7 @@ function watchHttp(made: () => Made, sent: (call: Sent) => void): void {
       made: by.get(request) ?? made(),
     });
   });
-  // Those with an agent that is Node's; Node 20 does not tell of the others until they are sent.
+  // Those with Node's own agent; Node 20 reports the others only when they are sent.
   wrap(
     http.Agent.prototype,
     'addRequest',
@@ -225,7 +230,7 @@ function watchHttp2(made: () => Made, sent: (call: Sent) => void): void {
       function request(this: unknown, ...args: unknown[]): Stream {
         const by = made();
         const stream = Reflect.apply(original, this, args);
-        // On a session that is connected its headers are on their way; 'ready' has been then.
+        // On a connected session its headers are already sent; 'ready' has passed.
         if (stream.pending) stream.once('ready', () => tellOf(stream, by));
         else tellOf(stream, by);
         return stream;

@@ -1,15 +1,15 @@
 import type { DecisionReport, TrafficRoute } from '@lane/core/agent';
 import type { Tag } from '@lane/core/model';
 
-/** Kept at once; the oldest go first. */
+/** How many are kept; the oldest go first. */
 const MAX_KEPT = 500;
-/** Kept a second at most. Those that went out of the ordinary have a share of their own, or they would drown under load. */
+/** How many are kept per second. Unusual ones have their own share; otherwise they would drown under load. */
 const ORDINARY_PER_SECOND = 10;
 const NOTABLE_PER_SECOND = 20;
 
 type Kept = Omit<DecisionReport, 'at' | 'caller' | 'tag'> & { readonly atMs: number; readonly tag: Tag | undefined };
 
-/** The latest decisions: under load a sample, so that a decision that is not kept costs one comparison. */
+/** The latest decisions; under load a sample, so that a dropped decision costs one comparison. */
 export class Decisions {
   readonly #kept: Kept[] = [];
   #next = 0;
@@ -41,7 +41,7 @@ export class Decisions {
     }, 1000).unref();
   }
 
-  /** The newest first. */
+  /** Newest first. */
   latest(limit: number, caller: string): DecisionReport[] {
     const found: DecisionReport[] = [];
     for (let i = 1; i <= this.#kept.length && found.length < limit; i++) {

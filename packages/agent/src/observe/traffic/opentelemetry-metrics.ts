@@ -1,6 +1,6 @@
 /**
- * Figures for OpenTelemetry, where the app has a meter provider: observable counters that read ours when the SDK collects, so that
- * nothing is done on the request path. The provider is found where the API keeps it, at globalThis under a symbol of its major version;
+ * Metrics for OpenTelemetry, if the app has a meter provider: observable counters read ours when the SDK collects, so that
+ * the request path does nothing. The provider is found where the API keeps it, at globalThis under a symbol of its major version;
  * nothing of it is loaded.
  */
 import type { Tag } from '@lane/core/model';
@@ -16,12 +16,12 @@ interface Instrument {
 interface Meter {
   createObservableCounter(name: string, options: { readonly description: string; readonly unit: string }): Instrument;
 }
-/** As much of a meter provider as is used. */
+/** The part of a meter provider that we use. */
 export interface MeterProvider {
   getMeter(name: string, version: string): Meter;
 }
 
-/** Has the provider's SDK read the counters. */
+/** Lets the provider's SDK read the counters. */
 export function observeTraffic(provider: MeterProvider, version: string, { counters }: TrafficRecorder): void {
   const meter = provider.getMeter('lane', version);
   const counter = (name: string, description: string, unit: string, read: (result: Result) => void): void =>

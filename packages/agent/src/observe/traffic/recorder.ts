@@ -1,21 +1,21 @@
 /**
- * Counts what comes in and what goes out. There only where somebody asks for figures: at the admin port, or through OpenTelemetry.
+ * Counts requests and calls. Exists only if metrics are on: at the admin port, or through OpenTelemetry.
  *
- * Requests are counted as they end, which `close` of their response tells in any case. So are failures of calls; no listener for
- * `error` or `response` is added, since both change what Node does.
+ * Requests are counted as they end, which `close` of their response always signals. So are failures of calls; we add no listener for
+ * `error` or `response`, because both change what Node does.
  */
 import type http from 'node:http';
 import type http2 from 'node:http2';
 import { channel } from 'node:diagnostics_channel';
 import { TrafficCounters, trafficRouteOf, type AgentOptions, type Series } from '@lane/core/agent';
-import { NO_TAG, REQUEST_MARK, type RequestTag, type ServiceTables, type SettledVerdict, type Tag } from '@lane/core/model';
+import { httpStatusOfGrpc, NO_TAG, REQUEST_MARK, type RequestTag, type ServiceTables, type SettledVerdict, type Tag } from '@lane/core/model';
 import { isInternalHost } from '../../outbound/propagation.js';
 import { safely } from '../../patching/safely.js';
 import { Decisions } from './decisions.js';
 
-/** When a request came, on its response or stream. */
+/** Arrival time of a request, on its response or stream. */
 const STARTED: unique symbol = Symbol('lane.traffic.started');
-/** Where the outcome of a call is counted, on the call. */
+/** The series of a call's outcome, on the call. */
 const SERIES: unique symbol = Symbol('lane.traffic.series');
 
 type Response = http.ServerResponse & { [STARTED]?: number };
@@ -26,10 +26,8 @@ type CallStream = http2.ClientHttp2Stream & { [SERIES]?: Series | undefined };
 const MAX_REMEMBERED_HOSTS = 1000;
 /** NGHTTP2_CANCEL. */
 const CANCEL = 8;
-/** Of gRPC: what its own convention for traces counts as a failure of the server. */
-const FAILED_GRPC_CODES: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15]);
 
-/** What figures are told apart by. */
+/** The dimensions of metrics. */
 export interface TrafficSources {
   readonly options: Pick<AgentOptions, 'tag'> & Partial<Pick<AgentOptions, 'readyPath'>>;
   readonly tables: ServiceTables;
@@ -42,11 +40,11 @@ export class TrafficRecorder {
   readonly decisions = new Decisions();
   readonly since = new Date();
   inFlight = 0;
-  /** When the last request came; `performance.now()`. */
+  /** When the last request arrived; `performance.now()`. */
   lastRequestAt = 0;
-  /** Connections are closed after the request at hand. */
+  /** Whether connections close after the current request. */
   isDraining = false;
-  /** Where a request of undici that is being made counts its outcome. */
+  /** The series for the undici request that is being created. */
   dispatching: Series | undefined;
 
   readonly #sources: TrafficSources;
@@ -60,43 +58,43 @@ export class TrafficRecorder {
     const end = safely('traffic', this.#end.bind(this));
     // One function each for all of them.
     this.#responseClosed = function closed(this: Response): void {
-      // A stream of events that its reader leaves has not failed, nor what its client gave up.
+      // An event stream that its reader leaves has not failed, nor has a request that its client abandoned.
       const failed = this.headersSent ? this.statusCode >= 500 : !hasLeft(this.req);
       end((this.req as { [REQUEST_MARK]?: RequestTag })[REQUEST_MARK], failed, this[STARTED]);
     };
     this.#streamClosed = function closed(this: InboundStream): void {
-      // A stream that its client gave up is reset with CANCEL, as are all of a connection that is gone.
+      // A stream that its client abandoned is reset with CANCEL, as are all streams of a lost connection.
       const status = this.headersSent ? Number(this.sentHeaders?.[':status']) : this.rstCode === CANCEL ? 0 : 500;
       const code = Number(this.sentTrailers?.['grpc-status'] ?? this.sentHeaders?.['grpc-status'] ?? 0);
-      end(this[REQUEST_MARK], status >= 500 || FAILED_GRPC_CODES.has(code), this[STARTED]);
+      end(this[REQUEST_MARK], status >= 500 || isFailedGrpcCode(code), this[STARTED]);
     };
     this.#followUndici();
   }
 
-  /** A request of HTTP/1 has come. Its tag has been decided. */
+  /** An HTTP/1 request has arrived. Its tag has been decided. */
   requestCame(response: Response): void {
-    // Node tells of one that expects 100-continue twice.
+    // Node reports one that expects 100-continue twice.
     if (response[STARTED] !== undefined) return;
     response[STARTED] = this.#came(this.isDraining && isProbe(response.req, this.#sources.options.readyPath));
     if (this.isDraining) response.shouldKeepAlive = false;
     response.on('close', this.#responseClosed);
   }
 
-  /** A request of HTTP/2 has come. */
+  /** An HTTP/2 request has arrived. */
   streamCame(stream: InboundStream): void {
     if (stream[STARTED] !== undefined) return;
     stream[STARTED] = this.#came(false);
     stream.on('close', this.#streamClosed);
   }
 
-  /** A connection is made something else, such as a WebSocket. */
+  /** A connection is upgraded, such as to a WebSocket. */
   upgradeCame(mark: RequestTag | undefined): void {
     this.lastRequestAt = performance.now();
     const { tag, source } = mark ?? NO_TAG;
     this.counters.request(tag, source, false, undefined);
   }
 
-  /** A call is made; undefined: it is of no interest, as to the registry. On the request path, change with care. */
+  /** A call is made; undefined: it does not count, such as one to the registry. On the request path, change with care. */
   call(host: string, port: number, tag: Tag | undefined, verdict: SettledVerdict): Series | undefined {
     const route = trafficRouteOf(verdict);
     if (verdict.kind === 'unknown') {
@@ -122,7 +120,7 @@ export class TrafficRecorder {
     stream.on('close', streamEnded);
   }
 
-  /** Probes come as long as the process is there: they are no sign of a caller that has not heard. */
+  /** Probes arrive as long as the process lives: they do not mean that a caller has not heard. */
   #came(isProbe: boolean): number {
     this.inFlight++;
     const now = performance.now();
@@ -145,7 +143,7 @@ export class TrafficRecorder {
     return known;
   }
 
-  /** undici tells of its requests on channels, all copies of it on the same ones. */
+  /** undici reports its requests on channels, which all its copies share. */
   #followUndici(): void {
     const on = (name: string, hear: (message: { request: { [SERIES]?: Series | undefined }; response?: { statusCode: number } }) => void): void =>
       channel(name).subscribe(safely('traffic of undici', hear as (message: unknown) => void));
@@ -167,19 +165,19 @@ export class TrafficRecorder {
   }
 }
 
-/** Whether a request asks how this instance does: Kubernetes', by its user agent, or one for LANE_READY_PATH. */
+/** Whether a request is a health check: Kubernetes', by its user agent, or one for LANE_READY_PATH. */
 function isProbe({ url, headers }: http.IncomingMessage, readyPath: string | undefined): boolean {
   return url === readyPath || headers['user-agent']?.startsWith('kube-probe/') === true;
 }
 
-/** Whether the client has closed its connection, or lost it: where the server itself destroys it, neither has happened. */
+/** Whether the client has closed or lost its connection, as opposed to the server destroying it. */
 function hasLeft({ socket }: http.IncomingMessage): boolean {
   return socket.readableEnded || socket.errored !== null;
 }
 
-/** Whether a call of gRPC that ended with this code has failed. */
+/** Whether a gRPC call that ended with this code has failed: a server failure by its convention for traces. */
 export function isFailedGrpcCode(code: unknown): boolean {
-  return FAILED_GRPC_CODES.has(Number(code));
+  return httpStatusOfGrpc(Number(code)) >= 500;
 }
 
 function callClosed(this: Call): void {
@@ -198,7 +196,7 @@ function streamEnded(this: CallStream): void {
   if (this[SERIES] !== undefined) this[SERIES].errors++;
 }
 
-/** Whether lane groups, or instances that are there, know a tag. */
+/** Whether lane groups or existing instances know a tag. */
 function isKnownTag({ options, tables }: TrafficSources, tag: Tag): boolean {
   if (tag === options.tag || tables.rules?.groupOf(tag) !== undefined) return true;
   for (const { index } of tables.all()) if (index.byTag.get(tag)?.reason === 'in-lane') return true;

@@ -37,6 +37,8 @@ function worldOf(instances: readonly Instance[], fallback: 'base' | 'none' = 'ba
     tables,
     createLog('info', false, (line) => lines.push(line)),
     () => clock.nowMs(),
+    { corrects: 'all', outlier },
+    { watch: () => {} },
   );
   const begin = (tag?: Tag): Attempt | undefined => {
     const verdict = router.judge('stock', 80, tag);
@@ -65,7 +67,7 @@ beforeEach(() => {
 
 const list = (tag: string | undefined, ports: readonly number[]): Instance[] => ports.map((port) => instanceAt(port, tag));
 
-test('where a request names a tag for each service, it stays in that of the service while it is tried elsewhere', () => {
+test('a request that names a tag per service stays in the lane of the service during retries', () => {
   const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3]), ...list('blue', [4, 5])]);
   const context = laneContext('gray', { header: 'n-d-version', value: '{"stock":"blue"}', tags: new Map([['stock', 'blue']]) });
   // What refuses is heard outside of the request.
@@ -75,7 +77,7 @@ test('where a request names a tag for each service, it stays in that of the serv
   expect(tried[2]).toBe(1);
 });
 
-test('each of the lane once, three at most; then of base, where the lane falls back to it; another lane never', () => {
+test('tries each instance of the lane once, at most three; then base, if the lane falls back to it; never another lane', () => {
   const ports = (from: number, max: number): fc.Arbitrary<number[]> =>
     fc.uniqueArray(fc.integer({ min: from, max: from + 99 }), { minLength: 1, maxLength: max });
   fc.assert(
@@ -93,7 +95,7 @@ test('each of the lane once, three at most; then of base, where the lane falls b
   );
 });
 
-test('the calls that follow go to who has not refused; who takes a connection again is one of them', () => {
+test('later calls go to instances that have not refused, including those that accept connections again', () => {
   const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3])]);
   const refused = world.begin('gray')?.instance as Instance;
   world.connecting.refused(STOCK, refused, new Error('connect ECONNREFUSED'));
@@ -104,7 +106,7 @@ test('the calls that follow go to who has not refused; who takes a connection ag
   expect(world.connecting.isRefused(refused)).toBe(false);
 });
 
-test('a lane of which all have refused is served by base, and by the lane again after a while', () => {
+test('base serves a lane whose instances have all refused, and the lane itself again after a while', () => {
   const world = worldOf([...list(undefined, [1]), ...list('gray', [2])]);
   expect(triedBy(world, 'gray')).toEqual([2, 1]);
   expect(world.begin('gray')?.instance.port).toBe(1);
@@ -112,19 +114,19 @@ test('a lane of which all have refused is served by base, and by the lane again 
   expect(world.begin('gray')?.instance.port).toBe(2);
 });
 
-test('a lane without a fallback is asked by each call, whoever has refused before', () => {
+test('each call tries a lane without a fallback, whoever has refused before', () => {
   const world = worldOf([...list(undefined, [1]), ...list('gray', [2, 3])], 'none');
   for (let i = 0; i < 3; i++) expect(new Set(triedBy(world, 'gray'))).toEqual(new Set([2, 3]));
 });
 
-test('base that refuses is still asked, but not in vain for ever', () => {
+test('base that refuses is still tried, but not in vain forever', () => {
   const world = worldOf(list(undefined, [1, 2]));
   const tried = Array.from({ length: 1_000 }, () => triedBy(world).length);
   expect(tried.every((count) => count >= 1)).toBe(true);
   expect(tried.reduce((sum, count) => sum + count - 1, 0)).toBe(ALWAYS_ALLOWED + 1_000 * 0.2);
 });
 
-test('who refuses is said once', () => {
+test('a refusing instance is logged once', () => {
   const world = worldOf([...list(undefined, [1]), ...list('gray', [2])]);
   for (let i = 0; i < 3; i++) {
     triedBy(world, 'gray');
@@ -145,9 +147,17 @@ describe('answers', () => {
     for (const status of statuses) if (connecting.minds(status)) connecting.responded('10.0.0.1', port, status);
   }
 
-  test('that come late, of calls begun before the ejection, do not keep an instance on probation for ever', () => {
+  /** One answers so, while another one answers well. */
+  function answerAlone(world: World, port: number, other: number, ...statuses: number[]): void {
+    for (const status of statuses) {
+      answer(world, port, status);
+      for (let i = 0; i < 20; i++) answer(world, other, 200);
+    }
+  }
+
+  test('that are late, to calls from before the ejection, do not keep an instance on probation forever', () => {
     const world = worldOf(list('gray', [1, 2]));
-    answer(world, 1, 500, 500, 500, 500, 500, 200, 200);
+    answerAlone(world, 1, 2, 500, 500, 500, 500, 500, 200, 200);
     expect(served(world)).toBe('2');
     clock.pass(30_000);
     expect(served(world)).toBe('1 probed, 2');
@@ -155,25 +165,28 @@ describe('answers', () => {
     expect(served(world)).toBe('1, 2');
   });
 
-  test('that announce another one count for nothing: neither as a failure, nor as one that is over', () => {
+  test('that are interim do not count, neither as failures nor as completed', () => {
     const world = worldOf(list('gray', [1, 2]));
-    for (let i = 0; i < 5; i++) answer(world, 1, 103, 500);
+    for (let i = 0; i < 5; i++) answerAlone(world, 1, 2, 103, 500);
     expect(served(world)).toBe('2');
     clock.pass(30_000);
     answer(world, 1, 103);
     expect(served(world)).toBe('1 probed, 2');
   });
 
-  test.each([1, 2, 3])('a lane whose others can not be connected to asks who was ejected before base, however many connects (%i) tell', (connect) => {
-    const gray = worldOf([...list('gray', [1, 2]), ...list('blue', [3]), ...list(undefined, [4])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
-    answer(gray, 1, 500, 500, 500, 500, 500);
-    expect(triedBy(gray, 'gray')).toEqual([2, 1, 4]);
-    const base = worldOf([...list('gray', [1]), ...list(undefined, [2, 3])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
-    answer(base, 2, 500, 500, 500, 500, 500);
-    expect(triedBy(base)).toEqual([3, 2]);
-  });
+  test.each([1, 2, 3])(
+    'a lane whose other instances are unreachable tries ejected ones before base, after any number of connects (%i)',
+    (connect) => {
+      const gray = worldOf([...list('gray', [1, 2]), ...list('blue', [3]), ...list(undefined, [4])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
+      answerAlone(gray, 1, 2, 500, 500, 500, 500, 500);
+      expect(triedBy(gray, 'gray')).toEqual([2, 1, 4]);
+      const base = worldOf([...list('gray', [1]), ...list(undefined, [2, 3])], 'base', { ...DEFAULT_OUTLIER_POLICY, connect });
+      answerAlone(base, 2, 3, 500, 500, 500, 500, 500);
+      expect(triedBy(base)).toEqual([3, 2]);
+    },
+  );
 
-  test('whatever comes, and when: a lane is served by its own, and by all of them alike once they answer well', () => {
+  test('in any order, a lane is served by its own instances, and evenly by all of them once they answer well', () => {
     const step = fc.record({
       port: fc.integer({ min: 1, max: 4 }),
       status: fc.constantFrom(500, 500, 500, 503, 501, 404, 200, 103),
@@ -205,7 +218,7 @@ describe('answers', () => {
     );
   });
 
-  test('of any number of instances are kept in mind until they are well; of those that are gone, not for ever', () => {
+  test('of any number of instances are remembered until they recover; of gone ones, not forever', () => {
     const world = worldOf(list('gray', [1, 2]));
     const services = Array.from({ length: 12 }, (_, i) => ({ name: `service-${i}`, group: 'DEFAULT_GROUP' }));
     const portsOf = services.map((_, i) => Array.from({ length: 100 }, (_unused, nth) => 1_000 + i * 100 + nth));
@@ -224,7 +237,7 @@ describe('answers', () => {
     expect(world.connecting.minds(200)).toBe(false);
   });
 
-  test('of an instance that answers well are looked at no longer than it takes', () => {
+  test('of a healthy instance are watched no longer than necessary', () => {
     const world = worldOf(list('gray', [1, 2]));
     expect(world.connecting.minds(200)).toBe(false);
     answer(world, 1, 500);

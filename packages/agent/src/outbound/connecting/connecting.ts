@@ -1,17 +1,20 @@
 /**
- * Calls whose destination the agent has chosen, until they are connected. A connection that comes about nowhere has carried nothing, so the
- * call is tried on the next instance of its lane, and then on base where the lane's fallback allows it, before its caller gets the error.
+ * Calls whose destination the agent has chosen, until they are connected. A failed connection has carried nothing, so the
+ * call is tried on the next instance of its lane, and then on base if the lane's fallback allows it, before its caller gets the error.
  * Sockets (routed-sockets.ts), dispatches of undici and channels of gRPC each ask an {@link Attempt} where to go next; nobody else decides it.
  */
-import { isServerError } from '@lane/core/model';
+import type { AgentOptions } from '@lane/core/agent';
+import { laneOfAddress } from '@lane/core/model';
 import type { Instance, Reason, Redirect, Router, ServiceKey, ServiceTables } from '@lane/core/model';
 import type { AgentLog } from '../../boot/log.js';
 import { hearUndiciAnswers } from './answers.js';
+import { LaneProbes } from './lane-probes.js';
 import { TryBudget } from './try-budget.js';
+import { followUndiciSockets } from './undici-sockets.js';
 
-/** Instances of a lane that one call is tried on, and then as many of base. */
+/** How many instances of a lane one call tries, and then as many of base. */
 export const MAX_TRIES = 3;
-/** More addresses that refused are not kept in mind: the oldest goes. Of so many that failed, those that are gone do. */
+/** How many refusing addresses are remembered: beyond that, the oldest goes. Of that many that failed, gone ones go. */
 const MAX_REFUSED = 1_000;
 
 /** Where an instance listens. */
@@ -20,10 +23,10 @@ export interface Address {
   readonly port: number;
 }
 
-/** What is known of instances, and remembered of them as they are connected to. */
-export type Known = Pick<ServiceTables, 'isEmpty' | 'findByAddress' | 'refused' | 'answered' | 'responded'>;
+/** What is known about instances, and learnt as calls connect to them. */
+export type Known = Pick<ServiceTables, 'isEmpty' | 'findByAddress' | 'get' | 'refused' | 'answered' | 'hasSuspects' | 'responded'>;
 
-/** Connecting of all calls of this process. */
+/** Connects all calls of this process. */
 export class Connecting {
   readonly #router: Router;
   readonly #tables: Known;
@@ -31,30 +34,41 @@ export class Connecting {
   readonly #now: () => number;
   readonly #budgets = new Map<string, TryBudget>();
   readonly #refused = new Set<string>();
-  /** Addresses that have answered server errors, until a good answer changes nothing any more: only theirs have to be looked at when all is well. */
-  readonly #failing = new Set<string>();
-
-  /** Whether anybody is ejected for what is answered. */
+  /** Whether answers can eject instances. */
   readonly judgesAnswers: boolean;
+  readonly #correctsAll: boolean;
+  readonly #probes: Pick<LaneProbes, 'watch'>;
+  /** Whether node:http2 sessions to addresses that the app chose try other instances; nobody else depends on where they are. */
+  movesSessions = true;
   #hearsUndici = false;
 
   /** `now`: milliseconds of a monotonic clock. */
-  constructor(router: Router, tables: Known, log: AgentLog, now: () => number, judgesAnswers = false) {
-    this.judgesAnswers = judgesAnswers;
+  constructor(
+    router: Router,
+    tables: Known,
+    log: AgentLog,
+    now: () => number,
+    options: Pick<AgentOptions, 'corrects' | 'outlier'>,
+    probes: Pick<LaneProbes, 'watch'> = new LaneProbes(tables),
+  ) {
+    this.judgesAnswers = options.outlier.serverErrors > 0;
+    this.#correctsAll = options.corrects === 'all';
+    this.#probes = probes;
     this.#router = router;
     this.#tables = tables;
     this.#log = log;
     this.#now = now;
   }
 
-  /** Once, whatever copies of undici come: they share their channels. */
+  /** Once for all copies of undici: they share their channels. */
   hearUndici(): void {
-    if (this.#hearsUndici || !this.judgesAnswers) return;
+    if (this.#hearsUndici) return;
     this.#hearsUndici = true;
-    hearUndiciAnswers(this);
+    if (this.judgesAnswers) hearUndiciAnswers(this);
+    if (this.#correctsAll) followUndiciSockets();
   }
 
-  /** A call goes to the instance of a verdict. */
+  /** Starts a call to the instance of a verdict. */
   begin(verdict: Redirect): Attempt {
     const { name } = verdict.service;
     let budget = this.#budgets.get(name);
@@ -63,65 +77,69 @@ export class Connecting {
     return new Attempt(this.#router, budget, this.#now, verdict);
   }
 
-  /** The service that has an instance at this address, if exactly one has. */
+  /**
+   * Starts a call to an instance whose address the app chose, in the right lane; undefined: it stays there. The caller is in
+   * the instance's lane, because other calls have been redirected before. That does not hold for an address whose instance is long gone.
+   */
+  beginAt(host: string, port: number): Attempt | undefined {
+    const known = this.#correctsAll ? this.#tables.findByAddress(host, port) : undefined;
+    if (known === undefined || known.gone?.isRecent === false) return undefined;
+    const tag = laneOfAddress(known);
+    const reason = tag === undefined ? 'base' : 'in-lane';
+    return this.begin({ kind: 'redirect', service: known.table.key, reason, instance: known.instance, tag, byName: false });
+  }
+
+  /** The service with an instance at this address, or with the last one there, if it is exactly one. */
   serviceAt(host: string, port: number): ServiceKey | undefined {
     return this.#tables.isEmpty ? undefined : this.#tables.findByAddress(host, port)?.table.key;
   }
 
-  /** A connection was refused: nobody listens there, or no way leads there. Said once an address. */
-  refused(service: ServiceKey, { ip, port }: Address, error: Error): void {
+  /** A connection was refused: nobody listens there, or there is no route. Logged once per address. `isKept`: the app has kept the address. */
+  refused(service: ServiceKey, { ip, port }: Address, error: Error, isKept = false): void {
     const key = `${ip}:${port}`;
     this.#refused.add(key);
     if (this.#refused.size > MAX_REFUSED) this.#refused.delete(this.#refused.values().next().value as string);
     this.#tables.refused(service, ip, port);
-    this.#log.once(
-      `refused ${key}`,
-      'warn',
-      `${service.name} at ${key} is registered, but can't be connected to: it is passed over for a while where there are others`,
-      { error: error.message },
-    );
+    this.#probes.watch(service);
+    const told = `refused ${key}`;
+    const why = { error: error.message };
+    if (this.#tables.findByAddress(ip, port)?.gone === undefined)
+      this.#log.once(
+        told,
+        'warn',
+        `${service.name} at ${key} is registered but can't be connected to: other instances are preferred for a while`,
+        why,
+      );
+    else if (isKept)
+      this.#log.once(
+        told,
+        'warn',
+        `${service.name} at ${key} left the registry but is still called: list instances before each call, or call by name`,
+        why,
+      );
   }
 
-  /** A connection came about. */
+  /** A connection succeeded. */
   answered(service: ServiceKey, { ip, port }: Address): void {
     if (this.#refused.size > 0) this.#refused.delete(`${ip}:${port}`);
     this.#tables.answered(service, ip, port);
   }
 
   /**
-   * Whether an answer of this status can change anything: on the request path, change with care. 1xx announce an answer, and are none; undici tells
-   * of them, too (`undici:request:headers`, 6 and 7).
+   * Whether an answer with this status can matter. On the request path, change with care. 1xx are not final answers, except 101, though undici
+   * reports them, too (`undici:request:headers`, 6 and 7).
    */
   minds(status: number): boolean {
-    return status >= 500 || (this.#failing.size > 0 && status >= 200);
+    return status >= 500 || ((status >= 200 || status === 101) && this.#tables.hasSuspects);
   }
 
-  /** Whoever listens at an address answered a call with this status. */
+  /** An address answered a call with this status. */
   responded(host: string, port: number, status: number): void {
-    const key = `${host}:${port}`;
-    if (isServerError(status)) {
-      const service = this.serviceAt(host, port);
-      if (service === undefined) return;
-      if (!this.#failing.has(key)) this.#keepInMind(key);
-      this.#tables.responded(service, host, port, status);
-    } else if (this.#failing.has(key)) {
-      const service = this.serviceAt(host, port);
-      // While it is ejected, answers to calls of before still come; the one that ends its probation is yet to come.
-      if (service === undefined || !this.#tables.responded(service, host, port, status)) this.#failing.delete(key);
-    }
+    const service = this.serviceAt(host, port);
+    if (service !== undefined) this.#tables.responded(service, host, port, status);
   }
 
-  /** As many as there are instances; those that are gone are forgotten once they are many. */
-  #keepInMind(address: string): void {
-    if (this.#failing.size >= MAX_REFUSED)
-      for (const one of this.#failing) {
-        const colon = one.lastIndexOf(':');
-        if (this.serviceAt(one.slice(0, colon), Number(one.slice(colon + 1))) === undefined) this.#failing.delete(one);
-      }
-    this.#failing.add(address);
-  }
-
-  /** Whether a refusal is the last that is known of an address. */
+  /** Whether the last known event of an address is a refusal. */
   isRefused({ ip, port }: Address): boolean {
     return this.#refused.has(`${ip}:${port}`);
   }
@@ -132,7 +150,7 @@ export class Attempt {
   readonly service: ServiceKey;
   /** See {@link Redirect}. */
   readonly byName: boolean;
-  /** The instance that is tried now. */
+  /** The instance being tried. */
   instance: Instance;
   readonly #router: Router;
   readonly #budget: TryBudget;
@@ -155,8 +173,8 @@ export class Attempt {
   }
 
   /**
-   * For a connection: this one the first time, then a new one from the same instance on. An agent of node:http makes the sockets of requests that
-   * have waited for one with the options of the socket before (`removeSocket` of lib/_http_agent.js).
+   * The attempt for a connection: this one the first time, then a new one that starts at the same instance. An agent of node:http makes the sockets
+   * of requests that have waited for one with the options of the socket before (`removeSocket` of lib/_http_agent.js).
    */
   take(): Attempt {
     if (this.#isTaken) return new Attempt(this.#router, this.#budget, this.#now, this.#verdict).take();
@@ -165,8 +183,8 @@ export class Attempt {
   }
 
   /**
-   * The instance could not be connected to: gives the next one, which has not been tried for this call. undefined: there is none, or the service
-   * has had its extra tries.
+   * The connection to the instance failed: returns the next one not yet tried for this call. undefined: there is none, or the service
+   * has used up its extra tries.
    */
   next(): Instance | undefined {
     this.#tried.push(this.instance);

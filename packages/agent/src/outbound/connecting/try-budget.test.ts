@@ -4,7 +4,7 @@ import { ALWAYS_ALLOWED, EXTRA_SHARE, TryBudget } from './try-budget.js';
 
 const WINDOW_MS = 10_000;
 
-test('a service that is gone is not asked more than a fifth as often again, beyond the few that are always allowed', () => {
+test('retries of a dead service add at most a fifth of its calls, beyond the few that are always allowed', () => {
   const budget = new TryBudget();
   let taken = 0;
   for (let call = 0; call < 10_000; call++) {
@@ -14,7 +14,7 @@ test('a service that is gone is not asked more than a fifth as often again, beyo
   expect(taken).toBe(ALWAYS_ALLOWED + 10_000 * EXTRA_SHARE);
 });
 
-test('what is ten seconds old counts no more, neither tries nor calls', () => {
+test('neither retries nor calls count after ten seconds', () => {
   const budget = new TryBudget();
   const take = (now: number): number => {
     let taken = 0;
@@ -29,7 +29,7 @@ test('what is ten seconds old counts no more, neither tries nor calls', () => {
   expect(take(10_000 + 3_600_000)).toBe(ALWAYS_ALLOWED);
 });
 
-test('in no window more is given than its calls and the floor allow, nor anything refused that they do', () => {
+test('each window grants exactly as many retries as its calls and the floor allow', () => {
   const step = fc.record({ pass: fc.nat(2_500), calls: fc.nat(30), tries: fc.nat(60) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {

@@ -1,6 +1,6 @@
 /**
- * How many connects beyond the first of each call are allowed, so that a service which is gone is not asked twice as often: a share of the
- * calls of the last ten seconds, and some besides. Numbers and window are those of Finagle's RetryBudget
+ * How many connects beyond the first of each call are allowed, so that calls to a dead service do not double: a share of the
+ * calls of the last ten seconds, plus a constant. Numbers and window are those of Finagle's RetryBudget
  * (https://twitter.github.io/finagle/guide/Clients.html#retries): 20 %, and 10 a second, over 10 s.
  */
 

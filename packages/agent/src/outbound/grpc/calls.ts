@@ -1,4 +1,4 @@
-/** Calls of @grpc/grpc-js that are not there yet, or never will be. */
+/** Calls of @grpc/grpc-js that wait for their channel, or fail without one. */
 
 export interface Metadata {
   clone(): Metadata;
@@ -21,12 +21,15 @@ export interface Status {
 type Listener = { onReceiveStatus(status: object): void };
 
 const DEADLINE_EXCEEDED = 4;
+/** gRPC's code for a peer that cannot be reached. */
+export const UNAVAILABLE = 14;
 
 /**
- * A call that passes on what it is told once it has come about: when `coming` has settled it is made by what that gives. Until then it ends
- * as calls do: by its deadline (a date, or milliseconds of the wall clock), by being cancelled, or with the error that making it throws.
+ * A call that replays its operations once the real call exists, created by the function that `coming` resolves to. Until then it ends
+ * as calls do: by its deadline (a date, or milliseconds of the wall clock), by being cancelled, or with an error of creating it. `waiting`
+ * holds the functions that end it when its channel closes.
  */
-export function deferredCall(coming: Promise<() => Call>, deadline: Date | number): Call {
+export function deferredCall(coming: Promise<() => Call>, deadline: Date | number, waiting: Set<() => void>): Call {
   let call: Call | undefined;
   let ended: Status | undefined;
   let started: { readonly metadata: Metadata; readonly listener: Listener } | undefined;
@@ -34,6 +37,8 @@ export function deferredCall(coming: Promise<() => Call>, deadline: Date | numbe
   const end = (status: Status): void => {
     if (call !== undefined || ended !== undefined) return;
     ended = status;
+    clearTimeout(timer);
+    waiting.delete(close);
     tell();
   };
   const tell = (): void => {
@@ -41,7 +46,10 @@ export function deferredCall(coming: Promise<() => Call>, deadline: Date | numbe
     if (status !== undefined && started !== undefined) endCall(started.metadata, started.listener, status);
   };
   const remaining = Number(deadline) - Date.now();
-  const timer = remaining <= MAX_TIMER_MS ? setTimeout(end, Math.max(0, remaining), DEADLINE) : undefined;
+  // Holds the process, as grpc-js does for its own calls (callRefTimer of lib/internal-channel.js): a channel that no call is on does not.
+  const timer = remaining <= MAX_TIMER_MS ? setTimeout(end, Math.max(0, remaining), DEADLINE) : setInterval(() => {}, MAX_TIMER_MS);
+  const close = (): void => end(CLOSED);
+  waiting.add(close);
   const fail = (error: Error): void => end({ code: UNAVAILABLE, details: error.message });
   void coming
     .then((make) => {
@@ -50,6 +58,7 @@ export function deferredCall(coming: Promise<() => Call>, deadline: Date | numbe
     .catch(fail)
     .then(() => {
       clearTimeout(timer);
+      waiting.delete(close);
       if (ended === undefined) for (const [method, args] of told) call?.[method]?.(...args);
     });
   return new Proxy({} as Call, {
@@ -75,16 +84,14 @@ export function deferredCall(coming: Promise<() => Call>, deadline: Date | numbe
 }
 
 const DEADLINE: Status = { code: DEADLINE_EXCEEDED, details: 'Deadline exceeded while the instance was looked for' };
-/** Longer ones Node's timers can't do, and takes for none. */
+const CLOSED: Status = { code: UNAVAILABLE, details: 'Channel closed while the instance was looked for' };
+/** Node's timers treat longer ones as 1 ms. */
 const MAX_TIMER_MS = 0x7fffffff;
 
 function endCall(metadata: Metadata, listener: Listener, { code, details }: Status): void {
   const trailers = new (metadata.constructor as new () => Metadata)();
   process.nextTick(() => listener.onReceiveStatus({ code, details, metadata: trailers }));
 }
-
-/** gRPC's code for a peer that cannot be reached. */
-export const UNAVAILABLE = 14;
 
 /** A call that ends with UNAVAILABLE as soon as it is started. */
 export function failedCall(error: Error): Call {

@@ -1,5 +1,5 @@
 /**
- * A channel that is connected: a call goes to a channel only once it is there, so that nothing of the call has been sent where it is not, and
+ * Connected channels: a call goes to a channel only once it is connected. If it does not connect, nothing of the call has been sent, and
  * another one can be tried.
  */
 import type { Attempt, Connecting } from '../connecting/connecting.js';
@@ -12,14 +12,19 @@ const CONNECTING = 1;
 export const READY = 2;
 const TRANSIENT_FAILURE = 3;
 
-/** Whether calls on the channel are sent at once; if not, it begins to connect. */
+/** Whether calls on the channel are sent at once; if not, it starts connecting. */
 export function isReady(channel: Channel): boolean {
   return channel.getConnectivityState(true) === READY;
 }
 
+/** Whether the channel failed to connect, and waits before it tries again. */
+export function hasFailed(channel: Channel): boolean {
+  return channel.getConnectivityState(false) === TRANSIENT_FAILURE;
+}
+
 /**
- * Resolves with the channel to make the call on: to an instance that took the connection, or where none did, the last one tried, whose error
- * the call then gets. `channelTo` gives the channel to the attempt's instance. Never rejects.
+ * Resolves with the channel for the call: to an instance that accepted the connection, or if none did, the last one tried, whose error
+ * the call then gets. `channelTo` returns the channel to the attempt's instance. Never rejects.
  */
 export function connectedChannel(connecting: Connecting, attempt: Attempt, deadline: Date | number, channelTo: () => Channel): Promise<Channel> {
   return new Promise((resolve) => {
@@ -28,11 +33,11 @@ export function connectedChannel(connecting: Connecting, attempt: Attempt, deadl
       try {
         const state = channel.getConnectivityState(true);
         if (state === IDLE || state === CONNECTING) {
-          // After the deadline there is no call any more.
+          // After the deadline the call is over.
           channel.watchConnectivityState(state, deadline, (error) => (error === undefined ? look() : resolve(channel)));
           return;
         }
-        // A failure of TLS, or of time, is none of the address.
+        // A TLS failure or a timeout does not count against the address.
         if (state === TRANSIENT_FAILURE && connecting.isRefused(attempt.instance) && attempt.next() !== undefined) {
           channel = channelTo();
           look();

@@ -1,7 +1,7 @@
 import type { Reach } from '../carry-lane.js';
 import type { Address } from '../connecting/connecting.js';
 
-/** As much of a channel as the agent deals with. */
+/** The part of a channel that the agent uses. */
 export interface Channel {
   getTarget(): string;
   close(): void;
@@ -22,7 +22,7 @@ interface Target {
 
 const targets = new WeakMap<Channel, Target | null>();
 
-/** What a channel goes to, as `dns:host:port` or the like; undefined where that is no address, as of a Unix socket. Parsed once a channel. */
+/** A channel's target, such as `dns:host:port`; undefined if it is not an address, such as a Unix socket. Parsed once per channel. */
 export function targetOf(channel: Channel): Target | undefined {
   let target = targets.get(channel);
   if (target === undefined) targets.set(channel, (target = parseTarget(channel) ?? null));
@@ -37,8 +37,8 @@ function parseTarget(channel: Channel): Target | undefined {
 const reaches = new WeakMap<Channel, { readonly reach: Reach | undefined }>();
 
 /**
- * Where calls of a channel may end up: with several addresses at any of them. The schemes are those of gRPC's name resolution
- * (https://github.com/grpc/grpc/blob/master/doc/naming.md); any other is of a resolver that the app has registered. Parsed once a channel.
+ * Where calls of a channel may end up: with several addresses, at any of them. The schemes are those of gRPC's name resolution
+ * (https://github.com/grpc/grpc/blob/master/doc/naming.md); any other belongs to a resolver that the app has registered. Parsed once per channel.
  */
 export function reachOf(channel: Channel): Reach | undefined {
   let found = reaches.get(channel);
@@ -70,12 +70,12 @@ function withoutPort(address: string): string {
   return colon === -1 || address.indexOf(':', colon + 1) !== -1 ? address : address.slice(0, colon);
 }
 
-/** Instances come and go; channels to those that are gone need not stay. */
+/** Idle time after which a channel to an instance is closed: the instance may be gone. */
 const MAX_SIBLINGS = 64;
 
-/** Until when a channel connects again at the latest: grpc-js would let two minutes pass, in which a lane that is back stays empty. */
+/** Longest wait before a channel reconnects: grpc-js would wait two minutes, in which a lane that is back stays empty. */
 const MAX_BACKOFF = 'grpc.max_reconnect_backoff_ms';
-/** As long as an instance is left alone that has refused once. */
+/** How long an instance is left alone after its first refusal. */
 const MAX_BACKOFF_MS = 5_000;
 
 function backoffOf(options: Readonly<Record<string, unknown>>): number {
@@ -83,7 +83,7 @@ function backoffOf(options: Readonly<Record<string, unknown>>): number {
   return typeof asked === 'number' ? Math.min(asked, MAX_BACKOFF_MS) : MAX_BACKOFF_MS;
 }
 
-/** Keeps channels of our own beside an app's, one for each instance. */
+/** Keeps our own channels beside an app's, one per instance. */
 export function createSiblings(channelClass: ChannelClass): {
   /** `byName`: the channel is to a service's name, which stays the authority and is what TLS is verified against. */
   of(channel: Channel, address: Address, byName: boolean): Channel;

@@ -4,7 +4,7 @@ import type { Attempt } from '../connecting/connecting.js';
 import { Learning, ROUTE, type Route } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
 
-/** What `createConnection` is given. */
+/** Arguments of `createConnection`. */
 export interface ConnectOptions {
   host?: string;
   port?: number | string;
@@ -14,10 +14,10 @@ export interface ConnectOptions {
 type Connected = (error: Error | null, socket?: unknown) => void;
 export type CreateConnection = (this: unknown, options: ConnectOptions, connected: Connected) => unknown;
 
-/** Told where a connection goes, once that is known. */
+/** Called with where a connection goes, once that is known. */
 export type OnChosen = (options: ConnectOptions, tag: Tag | undefined, verdict: SettledVerdict) => void;
 
-/** A `createConnection` that connects to the right instance for the lane at hand. */
+/** A `createConnection` that connects to the right instance for the current lane. */
 export function toRightInstance(
   original: CreateConnection,
   tls: boolean,
@@ -33,7 +33,7 @@ export function toRightInstance(
     if (options?.[ROUTE] !== undefined) return original.call(this, options, connected);
     const verdict = judge(options, false);
     if (verdict?.kind === 'wait') {
-      // The app makes its socket at once, which then waits for the registry as it would for DNS.
+      // The app creates its socket at once, which then waits for the registry as it would for DNS.
       const settle = (): Attempt | LaneUnavailableError | undefined => {
         const later = settled(judge(options, true));
         onChosen(options, tag, later);

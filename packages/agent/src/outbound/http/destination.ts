@@ -10,10 +10,10 @@ import { LANE, rememberLane, type Request } from './request-lane.js';
 
 type RequestOptions = { host?: string; port?: number | string; socketPath?: string; servername?: string; [ROUTE]?: Route };
 
-/** Two more parameters, port and local address, are from Node 0.10; who passes them still gets them through. */
+/** Two more parameters, port and local address, are from Node 0.10, and are still passed through. */
 export type AddRequest = (this: http.Agent, request: Request, options: RequestOptions, port?: unknown, localAddress?: unknown) => void;
 
-/** An agent is asked for a socket to the right instance. `last`: what the original calls in the end, which may copy options, see {@link copiesOptions}. */
+/** Asks an agent for a socket to the right instance. `last`: what the original finally calls, which may copy options, see {@link copiesOptions}. */
 export function addRequestToRightInstance(original: AddRequest, last: AddRequest, { router, connecting, observers }: Outbound): AddRequest {
   const judge = safely('http-client destination', (request: Request, options: RequestOptions, waited: boolean): Verdict =>
     router.judge(options.host as string, Number(options.port), request[LANE]?.tag, waited),
@@ -23,7 +23,7 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
   );
   let isCopying: boolean | undefined;
   const readdress = safely('http-client address', (request: Request, options: RequestOptions, to: Redirect): RequestOptions => {
-    // Asked for once, and not at start: Node gives out the source of a function of its own after a while only.
+    // Read once, and not at start: Node provides the source of its functions only after a while.
     isCopying ??= copiesOptions(last);
     const changed = isCopying && Object.isExtensible(options) ? options : { ...options };
     changed[ROUTE] = connecting.begin(to);
@@ -58,7 +58,7 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
     try {
       original.call(agent, request, changed ?? options, port, localAddress);
     } finally {
-      // What the caller gave is what the caller has.
+      // The caller's options stay unchanged.
       if (changed === options) {
         options.host = host as string;
         options.port = ownPort as string;
@@ -68,7 +68,7 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
     }
   }
 
-  /** The options for a socket that finds its destination once that is known. */
+  /** The options for a socket whose destination is not known yet. */
   const learning = safely('http-client wait', (request: Request, options: RequestOptions, { until }: Wait): RequestOptions => {
     keepPoolsOfLanesApart();
     const settle = (): Attempt | LaneUnavailableError | undefined => {
@@ -111,14 +111,14 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
   };
 }
 
-/** Whether the agent's sockets are those of its `createConnection`, made at once: others may lead to a proxy, which must be told an address. */
+/** Whether the agent's `createConnection` creates its sockets synchronously: others may lead to a proxy, which needs an address. */
 function makesSocketsAsNode(agent: http.Agent): boolean {
   return (agent as { createSocket?: unknown }).createSocket === (http.Agent.prototype as { createSocket?: unknown }).createSocket;
 }
 
 /**
- * Whether options can be lent to an `addRequest`: Node's own copies them before anything else, as its source shows, and copying so many costs
- * what all the rest of a call to another instance does. Who else has put one there may keep what it is given.
+ * Whether options can be lent to an `addRequest`. Node's own copies them first, as its source shows, and a copy costs
+ * as much as the rest of a redirected call. Anybody else's may keep its arguments.
  */
 function copiesOptions(addRequest: AddRequest): boolean {
   return /options = \{ __proto__: null, \.\.\.options, \.\.\.this\.options \};/.test(Function.prototype.toString.call(addRequest));

@@ -9,7 +9,7 @@ import { LANE, type Request } from './request-lane.js';
 /** `ClientRequest.prototype._storeHeader`. */
 export type StoreHeader = (this: Request, firstLine: string, headers: unknown) => void;
 
-/** Headers are stored with the lane in them. */
+/** Stores headers with the lane in them. */
 export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbound, 'codec' | 'propagation'>): StoreHeader {
   const withLane = safely('http-client headers', headersWithLane);
   return function _storeHeader(this: Request, firstLine: string, headers: unknown): void {
@@ -23,7 +23,7 @@ export function storeHeaderWithLane(original: StoreHeader, outbound: Pick<Outbou
   };
 }
 
-/** The headers to store. Object headers are the request's own and changed in place; arrays are the app's and copied. */
+/** The headers to store. Object headers belong to the request and are changed in place; arrays belong to the app and are copied. */
 function headersWithLane(
   request: Request,
   headers: unknown,

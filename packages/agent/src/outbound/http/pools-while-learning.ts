@@ -1,6 +1,6 @@
 /**
- * Pools of http.Agent are found by a name made of host and port, which all lanes share while a service called by name is being learnt. Until its
- * instances are known each lane has pools of its own. From then on pools are named by addresses of instances.
+ * An http.Agent finds its pools by a name of host and port, which all lanes share while a service called by name is being learnt. Until its
+ * instances are known, each lane has its own pools. From then on pools are named by addresses of instances.
  */
 import http from 'node:http';
 import { wrap } from '../../patching/wrap.js';
@@ -10,7 +10,7 @@ type GetName = (this: http.Agent, options?: { [ROUTE]?: Route }) => string;
 
 let isDone = false;
 
-/** From the first time on that a request waits; before that names cost nothing. */
+/** On from the first request that waits; before that, names cost nothing. */
 export function keepPoolsOfLanesApart(): void {
   if (isDone) return;
   isDone = true;

@@ -4,10 +4,10 @@ import { currentContext, hasEnteredLane, type LaneContext } from '@lane/core/mod
 /** The lane in which a request was made, on the request. */
 export const LANE: unique symbol = Symbol('lane.context');
 
-/** null: made outside any lane, and so it stays. */
+/** null: made outside any lane, and stays there. */
 export type Request = http.ClientRequest & { [LANE]?: LaneContext | null; onSocket(socket: unknown, error?: Error): void };
 
-/** Remembers the lane at hand as that of the request. */
+/** Remembers the current lane as that of the request. */
 export function rememberLane(request: Request): void {
   const context = currentContext();
   if (context !== undefined) request[LANE] = context;

@@ -4,19 +4,20 @@ import { beforeSocketConnects } from '../../patching/socket-hook.js';
 import type { Address, Attempt } from '../connecting/connecting.js';
 import { Learning, ROUTE, takeOver, type RoutedOptions } from '../connecting/routed-sockets.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
+import { offersHttp2, sessionOn } from './sessions.js';
 
 const GOAL = Symbol('lane.goal');
 
-/** Where a socket that was given a service name goes. */
+/** Where a socket to a service name goes. */
 export interface Goal {
   readonly tag: Tag | undefined;
   /** Whether the service is being learnt. */
   isPending: boolean;
-  /** Absent while it is not known where the socket goes. */
+  /** Absent while the destination is unknown. */
   attempt: Attempt | undefined;
 }
 
-/** The goal of a socket, if it was given a service name. */
+/** The goal of a socket, if it connects to a service name. */
 export function goalOf(socket: object | undefined): Goal | undefined {
   return (socket as { [GOAL]?: Goal } | undefined)?.[GOAL];
 }
@@ -31,22 +32,9 @@ export function addressOfGoal({ attempt }: Goal): Address | undefined {
   return attempt?.instance;
 }
 
-const ofSessions = new WeakSet<object>();
-
-/** A session has been made on this socket. */
-export function noteSessionOn(socket: object): void {
-  ofSessions.add(socket);
-}
-
-/** What of a TLS socket's options tells that it may become http2's: whoever asks a server for its protocol has no session yet. */
-function offersHttp2(options: object): boolean {
-  const { ALPNProtocols: offered } = options as { ALPNProtocols?: unknown };
-  return Array.isArray(offered) ? offered.includes('h2') : Buffer.isBuffer(offered) && offered.includes('h2');
-}
-
 /**
- * From now on sockets of http2 that are to connect to a service name connect to an instance of the lane at hand. http2 makes the session after its
- * socket, in the same turn: so what else connects to the name, in whatever protocol, is told apart when the name is looked up.
+ * From now on, http2 sockets to a service name connect to an instance of the current lane. http2 creates the session after its
+ * socket, in the same turn, so the name's look-up can tell them from other connections to the name, in any protocol.
  */
 export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'router' | 'connecting'>): void {
   beforeSocketConnects((socket: net.Socket, options: RoutedOptions | undefined) => {
@@ -54,14 +42,14 @@ export function resolveServiceNames({ router, connecting }: Pick<Outbound, 'rout
     const { host, port } = options;
     const tag = currentContext()?.tag;
     const offered = offersHttp2(options);
-    // undici connects to a proxy under the name of what it asks the proxy for, and an app's database may be called like a service.
+    // undici connects to a proxy under the target's name, and an app's database may have the name of a service.
     const verdict = router.judge(host, Number(port), tag, false, offered);
-    // A given address is left alone here: it is corrected request by request.
+    // An address is left alone here: it is corrected request by request.
     if (verdict.kind === 'unknown' || verdict.kind === 'as-is' || (verdict.kind === 'redirect' && !verdict.byName)) return undefined;
     const attempt = verdict.kind === 'redirect' ? connecting.begin(verdict) : undefined;
     const goal: Goal = { tag, isPending: verdict.kind === 'wait', attempt };
     withGoal(socket, goal);
-    const isHttp2 = (): boolean => offered || ofSessions.has(socket);
+    const isHttp2 = (): boolean => offered || sessionOn(socket) !== undefined;
     const settle = (): Attempt | LaneUnavailableError | undefined => {
       if (!isHttp2()) return undefined;
       if (attempt !== undefined) return attempt;

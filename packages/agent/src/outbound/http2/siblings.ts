@@ -1,4 +1,4 @@
-/** Sessions of our own beside an app's, for requests that may not go where the app's goes. */
+/** Our own sessions beside an app's, for requests that may not go where the app's goes. */
 import type http2 from 'node:http2';
 import net from 'node:net';
 import type tls from 'node:tls';
@@ -22,7 +22,7 @@ interface Authority {
 
 const authorities = new WeakMap<Session, Authority>();
 
-/** The name or address that the app has given. Parsed once a session. */
+/** The name or address that the app passed. Parsed once per session. */
 export function authorityOf(session: Session): Authority {
   let authority = authorities.get(session);
   if (authority === undefined) authorities.set(session, (authority = parseAuthority(session)));
@@ -37,22 +37,22 @@ function parseAuthority(session: Session): Authority {
 }
 
 /**
- * Gives a session to a service name the origin that was called. Its first one is made of the server name and the port that the socket has led to
- * (RFC 8336, 2.3, as http2 has it), and pools find sessions by it, as http2-wrapper does. http2 makes it once, when it is first asked for.
+ * Gives a session to a service name the origin that was called. http2 builds its first origin from the server name and the socket's actual
+ * port (RFC 8336, 2.3), and pools such as http2-wrapper's find sessions by it. http2 builds it once, when it is first read.
  */
 export function keepCalledOrigin(session: Session): void {
   const socket = socketOf(session);
   if (socket === undefined || session.encrypted !== true) return;
   Object.defineProperty(socket, 'remotePort', { value: authorityOf(session).port, configurable: true });
   try {
-    // Reading it makes it.
+    // Reading it creates it.
     void session.originSet;
   } finally {
     Reflect.deleteProperty(socket, 'remotePort');
   }
 }
 
-/** Where a session goes; undefined: not known yet, and what it becomes will be right for this tag. */
+/** Where a session goes; undefined: not known yet, but it will be right for this tag. */
 export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip: string; readonly port: number } | undefined {
   const socket = socketOf(session);
   if (socket?.remoteAddress !== undefined) return { ip: socket.remoteAddress.replace(/^::ffff:/, ''), port: socket.remotePort as number };
@@ -63,14 +63,14 @@ export function remoteOf(session: Session, tag: Tag | undefined): { readonly ip:
   return goal?.isPending === true && goal.tag === tag ? undefined : { ip: host, port };
 }
 
-/** Whether a session will go where another tag's requests may go: its service is being learnt. */
+/** Whether a session, whose service is being learnt, will go where another tag's requests may go. */
 function isForAnother(session: Session, tag: Tag | undefined): boolean {
   const goal = goalOf(socketOf(session));
   return goal?.isPending === true && goal.tag !== tag;
 }
 
 /**
- * A session for requests that `session` itself is wrong for, kept as long as it is; undefined: `session` will do. `begin`: the verdict names an
+ * A session for requests for which `session` is wrong, kept as long as that; undefined: `session` is right. `begin`: the verdict names an
  * instance to connect to.
  */
 export function siblingOf(session: Session, tag: Tag | undefined, begin: (() => Attempt) | undefined, test: Test): Session | undefined {
@@ -86,10 +86,10 @@ export function siblingOf(session: Session, tag: Tag | undefined, begin: (() => 
     own.add(made);
     const set = own;
     made.on('close', () => set.delete(made));
-    // Requests on it tell their own errors.
+    // Requests on it report their own errors.
     made.on('error', () => set.delete(made));
     made.on('stream', (...args: unknown[]) => session.emit('stream', ...args));
-    // It is the app's session that keeps the process alive, or does not.
+    // Whether the process stays alive is up to the app's session.
     made.unref();
   }
   return made;
@@ -109,7 +109,7 @@ function keepSiblings(session: Session): Set<Session> {
 function connectBeside(session: Session, tag: Tag | undefined, attempt: Attempt | undefined): Session | undefined {
   const { connect } = require('node:http2') as typeof http2;
   const { url, host } = authorityOf(session);
-  // Its service is being learnt: so will this one's be, for the lane at hand.
+  // Its service is being learnt, and so is this one's, for the current lane.
   if (attempt === undefined) return connect(url, tlsOptionsOf(session) ?? {});
   const { ip, port } = attempt.instance;
   const byName = net.isIP(host) === 0;

@@ -1,7 +1,7 @@
 /**
- * The last place before the socket: other agents add their headers to a request of undici when it is created. We are the last to hear of
- * that, whoever subscribed when. Several lines of `baggage`, of which some servers look at one only, become one, in which our entry is
- * what it was; and where a tag may not go, what others have written of it is taken out again.
+ * The last place before the socket: other agents add their headers to an undici request when it is created. We run last,
+ * whenever they subscribed. Several lines of `baggage`, of which some servers read only one, become one with our entry
+ * unchanged. If a tag may not go there, what others have written of it is removed again.
  */
 import { channel } from 'node:diagnostics_channel';
 import { BAGGAGE_HEADER, hasEnteredLane, removeTag, writeTag, type TagCodec } from '@lane/core/model';
@@ -12,7 +12,7 @@ import { safely } from '../../patching/safely.js';
 import { wrap } from '../../patching/wrap.js';
 import { originOf } from './target.js';
 
-/** A request of undici, as others are told of it. */
+/** A request of undici, as its channels report it. */
 interface CreatedRequest {
   readonly origin?: string | URL;
   readonly path?: string;
@@ -20,15 +20,15 @@ interface CreatedRequest {
   headers?: unknown;
 }
 
-/** Channels are kept only as long as somebody has them. */
+/** Channels live only as long as somebody holds them. */
 const created = channel('undici:request:create');
 let done = false;
 
-/** Has the last word on the headers of all requests that copies of undici make. */
+/** Has the last word on the headers of all requests of all copies of undici. */
 export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'codec' | 'propagation'>): void {
   if (done) return;
   done = true;
-  // undici publishes only where somebody listens.
+  // undici publishes only if somebody listens.
   if (propagation.strips !== undefined) created.subscribe(() => {});
   const check = safely('undici baggage', (request: CreatedRequest | undefined) => {
     if (request === undefined || (typeof request.headers !== 'string' && !Array.isArray(request.headers))) return;
@@ -57,7 +57,7 @@ export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'cod
       request.headers = typeof request.headers === 'string' ? textOf(left) : left;
     } else if (Array.isArray(request.headers)) joinLines(request.headers, codec);
   });
-  // Its class changes with the first subscriber; what is inherited then is called.
+  // Its class changes with the first subscriber; call the method inherited then.
   wrap(created, 'publish', (original) => {
     return function publish(this: unknown, ...args: unknown[]): void {
       Reflect.apply(original, this, args);
@@ -66,7 +66,7 @@ export function checkCreatedRequests({ codec, propagation }: Pick<Outbound, 'cod
   });
 }
 
-/** undici 5 has them in one text, and adds lines to it that can't be told apart safely: there they stay. */
+/** undici 5 keeps them in one string, to which it adds lines that can't be separated safely: there they stay. */
 function joinLines(headers: unknown[], codec: TagCodec): void {
   const at: number[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) if (String(headers[i]).toLowerCase() === BAGGAGE_HEADER) at.push(i);

@@ -5,18 +5,30 @@ import { copyHeaders, type CopiedHeaders } from '../header-forms.js';
 import { settled, unavailableError, type Outbound } from '../outbound.js';
 import type { Observers } from '../../observe/observers.js';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
+import { copyWith } from '../../patching/copy-with.js';
 import { safely } from '../../patching/safely.js';
-import { handlerInLane, handlerUntilConnected } from './handler.js';
+import { handlerHearingUpgrade, handlerInLane, handlerUntilConnected } from './handler.js';
 import { checkCreatedRequests } from './created-request.js';
+import { leadsInside } from '../calls-inside.js';
+import { directOf } from './proxies.js';
 import { createSubstitutes, type Substitutes } from './substitutes.js';
 import { createTargetReader, leadsElsewhere, originOf, type Target } from './target.js';
-import { MARK, type Mark, type AgentClass, type Dispatch, type Dispatcher, type DispatchHandler, type DispatchOptions } from './types.js';
+import {
+  MARK,
+  type Mark,
+  type AgentClass,
+  type Dispatch,
+  type Dispatcher,
+  type DispatchHandler,
+  type DispatchOptions,
+  type Origin,
+} from './types.js';
 import { createWaitingDispatches, type WaitingDispatch, type WaitingDispatches } from './waiting.js';
 import { wrap } from '../../patching/wrap.js';
 
 const patched = new WeakSet<object>();
 
-/** Whether what a dispatcher of undici sends has been decided upon here. */
+/** Whether this file has decided about what an undici dispatcher sends. */
 export function isPatchedDispatcher(dispatcher: object): boolean {
   for (let at = Object.getPrototypeOf(dispatcher) as object | null; at !== null; at = Object.getPrototypeOf(at) as object | null)
     if (patched.has(at)) return true;
@@ -31,7 +43,7 @@ export function patchDispatcherBase(prototype: object, outbound: Outbound, agent
   const substitutes = createSubstitutes(agentClass);
   const waiting = createWaitingDispatches();
   wrap(prototype, 'dispatch', (original: Dispatch) => dispatchInLane(original, outbound, substitutes, waiting));
-  // Both, called without a callback, call themselves with one.
+  // Without a callback, both call themselves with one.
   wrap(prototype, 'close', (original) => {
     return function close(this: Dispatcher, ...args: unknown[]): unknown {
       if (typeof args[0] !== 'function') return Reflect.apply(original, this, args);
@@ -39,7 +51,7 @@ export function patchDispatcherBase(prototype: object, outbound: Outbound, agent
         substitutes.end(this, 'close');
         return Reflect.apply(original, this, args);
       };
-      // It waits for what was asked for before, and so for what waits.
+      // It waits for earlier requests, and so for waiting ones.
       const settledFirst = waiting.settled(this);
       if (settledFirst === undefined) return proceed();
       void settledFirst.then(proceed);
@@ -70,6 +82,15 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
   const inLane = safely('undici handler', handlerInLane);
   const substitute = safely('undici substitute', substitutes.of);
   const begin = safely('undici tries', connecting.begin.bind(connecting));
+  const hearUpgrade = safely('undici upgrades', ({ host, port }: Origin, status: number) => {
+    if (connecting.minds(status)) connecting.responded(host, port, status);
+  });
+  /** The dispatcher for a call that must bypass the proxy which the given one may choose. */
+  const beside = safely('undici proxy', (dispatcher: Dispatcher, { origin }: DispatchOptions): Dispatcher | undefined => {
+    const direct = directOf(dispatcher) as Dispatcher | undefined;
+    const parsed = direct === undefined ? undefined : originOf(origin);
+    return parsed !== undefined && leadsInside(router, parsed.host, parsed.port) ? direct : undefined;
+  });
 
   function proceed(dispatcher: Dispatcher, options: DispatchOptions, handler: DispatchHandler, target: Target, verdict: SettledVerdict): boolean {
     const series = observers.traffic === undefined ? undefined : (options[MARK]?.series ?? count(observers.traffic, target, verdict));
@@ -104,11 +125,16 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     const redirect = verdict.kind === 'redirect' ? verdict : undefined;
     const chosen = redirect !== undefined && target.fixed ? substitute(dispatcher) : dispatcher;
     const prepared = prepare(options, target, chosen === undefined ? undefined : redirect, series, outbound);
-    // Unprepared, a call has no origin for a substitute, and no mark that keeps the substitute from having one, too, and so on for ever.
+    // An unprepared call has no origin for a substitute, and no mark that stops the substitute from getting another, and so on forever.
     const through = prepared === undefined ? dispatcher : (chosen ?? dispatcher);
-    const dispatched = (): boolean => dispatchCounting(original, through, prepared ?? options, handler, series, observers);
+    const destination = prepared?.[MARK]?.destination;
+    const told =
+      connecting.judgesAnswers && destination !== undefined && isSet(options.upgrade)
+        ? handlerHearingUpgrade(handler, (status) => hearUpgrade(destination, status))
+        : handler;
+    const dispatched = (): boolean => dispatchCounting(original, through, prepared ?? options, told, series, observers);
     const writable = observers.verdicts === undefined ? dispatched() : observers.verdicts.during(verdict, dispatched);
-    // Who is told to wait waits for `drain` of the dispatcher that was asked, and a substitute's does not reach there.
+    // A caller told to wait waits for `drain` of its own dispatcher, which a substitute does not emit.
     return writable || through !== dispatcher;
   }
 
@@ -116,7 +142,7 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
     !hasEnteredLane() && currentContext() === undefined && router.isEmpty && observers.traffic === undefined && observers.verdicts === undefined;
 
   return function dispatch(this: Dispatcher, options: DispatchOptions, handler: DispatchHandler): boolean {
-    // Been here, unless a redirect has since given it another origin, or whoever passed it on has not looked at the origin.
+    // Already decided, unless a redirect has since changed the origin, or the caller ignores the origin.
     const mark = options?.[MARK];
     if (
       mark?.destination !== undefined &&
@@ -124,10 +150,12 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
       isElsewhere(this, mark.destination) !== true
     )
       return dispatchCounting(original, this, options, handler, mark.series, observers);
-    // Nobody is in a lane, and no destination is known: a mark that says so is all that whoever drains the queue must find.
+    // No lane and no known destination: whoever drains the queue only needs a mark that says so.
     if (isQuiet() && options !== null && typeof options === 'object') {
-      return Reflect.apply(original, this, [mark === QUIET ? options : { ...options, [MARK]: QUIET }, handler]);
+      return Reflect.apply(original, this, [mark === QUIET ? options : copyWith(options, MARK, QUIET), handler]);
     }
+    const direct = router.isEmpty ? undefined : beside(this, options);
+    if (direct !== undefined) return direct.dispatch(options, handler);
     const target = targetOf(this, options);
     if (target === undefined) return Reflect.apply(original, this, [options, handler]);
     const verdict = judge(target, false);
@@ -139,7 +167,9 @@ function dispatchInLane(original: Dispatch, outbound: Outbound, substitutes: Sub
   };
 }
 
-/** Waits, unless the dispatcher is destroyed meanwhile. What is thrown then is told to the handler: nobody else is left to catch it. */
+const isSet = (option: unknown): boolean => option !== undefined && option !== null && option !== false;
+
+/** Waits, unless the dispatcher is destroyed meanwhile. Errors after that go to the handler, because nobody else can catch them. */
 function waitAndGoOn(
   waiting: WaitingDispatches,
   dispatcher: Dispatcher,
@@ -173,10 +203,10 @@ function fail(handler: DispatchHandler, error: Error): void {
   else handler.onResponseError?.(null, error);
 }
 
-/** Made where there was no lane. Not decided: a destination may be known by the time it leaves its queue. */
+/** Made outside any lane. Not decided: a destination may be known by the time it leaves its queue. */
 const QUIET: Mark = Object.freeze({ origin: undefined, context: undefined, destination: undefined, addedHost: false, series: undefined });
 
-/** The request that undici makes meanwhile, or from its queue, counts its outcome on `series`. */
+/** A request that undici creates meanwhile, or from its queue, counts its outcome on `series`. */
 function dispatchCounting(
   original: Dispatch,
   dispatcher: Dispatcher,
@@ -203,10 +233,11 @@ function prepareOptions(
   outbound: Outbound,
 ): DispatchOptions {
   const { context, origin } = target;
-  const prepared: DispatchOptions = { ...options };
+  // Until its own mark is made.
+  const prepared: DispatchOptions = copyWith(options, MARK, QUIET);
   let headers: CopiedHeaders | undefined;
   let addedHost = false;
-  // It was for where the request turned out not to go.
+  // It named a destination that the request does not have.
   if (options[MARK]?.addedHost === true) (headers = copyHeaders(prepared.headers)).remove('host');
   if (redirect !== undefined && origin !== undefined) {
     const { ip, port } = redirect.instance;
@@ -217,10 +248,10 @@ function prepareOptions(
       if (addedHost) headers.set('host', origin.authority);
     }
   } else if (target.fixed && origin !== undefined && options.origin !== undefined) {
-    // Where it really goes: undici 5 and 6 tell others of the origin in the options.
+    // The real destination: undici 5 and 6 report the origin in the options.
     prepared.origin = `${origin.protocol}//${origin.authority}`;
   }
-  // Where nobody knows yet where it goes, whoever does will write.
+  // If the destination is still unknown, whoever learns it will write.
   if (context !== undefined && (context.tag === undefined || origin !== undefined)) {
     headers ??= copyHeaders(prepared.headers);
     carryLane(context, outbound, headers, origin?.host, options.path);

@@ -4,11 +4,11 @@ import { isRefusal } from '../connecting/routed-sockets.js';
 import type { DispatchHandler } from './types.js';
 
 /**
- * A handler that is called in the lane of its request, whoever calls it: the answer comes from the socket, in the lane that
+ * A handler that always runs in the lane of its request: the answer comes from the socket, in the lane that
  * opened it, and retries, redirects and an app's own handlers may dispatch again from there.
  */
 export function handlerInLane(handler: DispatchHandler, context: LaneContext = laneContext(undefined)): DispatchHandler {
-  // Those of undici's request, stream and pipeline see to it themselves; that of fetch, a literal, settles a promise.
+  // The handlers of undici's request, stream and pipeline restore the context themselves; that of fetch, a literal, settles a promise.
   if (!hasEnteredLane() || handler instanceof AsyncResource || (Object.hasOwn(handler, 'abort') && Object.hasOwn(handler, 'body'))) return handler;
   return standIn(
     handler,
@@ -18,12 +18,12 @@ export function handlerInLane(handler: DispatchHandler, context: LaneContext = l
   );
 }
 
-/** Hands the request on elsewhere, and says whether it has; if not, its own handler is told. */
+/** Sends the request elsewhere, and returns whether it did; if not, its own handler gets the error. */
 export type Refused = (error: Error) => boolean;
 
 /**
- * A handler of a request that may be handed on as long as nothing of it has been sent: undici tells a request that it starts as it is written,
- * and of a connection that does not come about before that.
+ * A handler of a request that can be sent elsewhere as long as nothing of it has been sent: undici announces the start of a request as it is written,
+ * and reports a failed connection before that.
  */
 export function handlerUntilConnected(handler: DispatchHandler, refused: Refused): DispatchHandler {
   let hasStarted = false;
@@ -42,9 +42,22 @@ export function handlerUntilConnected(handler: DispatchHandler, refused: Refused
   });
 }
 
+/** A handler of a request for an upgrade: undici's channels tell of none that came about. `upgraded` is given its status. */
+export function handlerHearingUpgrade(handler: DispatchHandler, upgraded: (status: number) => void): DispatchHandler {
+  return standIn(handler, (name, method) => {
+    // Before 7 the status comes first, then a controller does.
+    const at = name === 'onUpgrade' ? 0 : name === 'onRequestUpgrade' ? 1 : undefined;
+    if (at === undefined) return undefined;
+    return (...args) => {
+      upgraded(Number(args[at]));
+      return Reflect.apply(method, handler, args);
+    };
+  });
+}
+
 type AnyMethod = (...args: unknown[]) => unknown;
 
-/** Somebody who is as a handler, whose methods are called as `call` has it; undefined: as they are. */
+/** A copy of a handler whose methods run through `call`; undefined: unchanged. */
 function standIn(handler: DispatchHandler, call: (name: PropertyKey, method: AnyMethod) => AnyMethod | undefined): DispatchHandler {
   return new Proxy({} as DispatchHandler, {
     get(_, name) {

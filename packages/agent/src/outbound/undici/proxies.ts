@@ -1,6 +1,7 @@
 /**
- * Dispatchers that send requests by a forward proxy. Whether a call goes by one is decided by what the app has called (NO_PROXY has names), and
- * the proxy is told that, too: an instance's address may be out of its reach, and what is to be asked directly would be asked by the proxy.
+ * Dispatchers that send requests through a forward proxy. The host that the app called decides whether a call uses one (NO_PROXY has names), and
+ * the proxy gets that host, too: it may not reach an instance's address, and direct calls would go through it.
+ * If the dispatcher chooses by the environment, a call to an internal instance goes directly.
  */
 import { symbolNamed } from '../../patching/symbol-named.js';
 
@@ -15,7 +16,7 @@ export function noteProxyAgent(proxyAgent: object): void {
   if (isObject(agent)) ways.set(agent, 'proxy');
 }
 
-/** The way that a dispatcher of undici sends its requests. */
+/** How an undici dispatcher sends its requests. */
 export function wayOf(dispatcher: object): Way {
   let way = ways.get(dispatcher);
   if (way === undefined) {
@@ -25,12 +26,19 @@ export function wayOf(dispatcher: object): Way {
   return way;
 }
 
-/** By what undici 6 to 8 keep in their lib/dispatcher/env-http-proxy-agent.js and socks5-proxy-agent.js. */
+/** Recognized by fields that undici 6 to 8 keep in their lib/dispatcher/env-http-proxy-agent.js and socks5-proxy-agent.js. */
 function look(dispatcher: object): Way {
   const proxyAgents = ['http proxy agent', 'https proxy agent'].map((description) => symbolNamed(dispatcher, description)).filter(isObject);
   proxyAgents.forEach(noteProxyAgent);
   if (proxyAgents.length > 0) return 'chooses';
   return symbolNamed(dispatcher, 'proxy url') === undefined ? 'direct' : 'proxy';
+}
+
+/** The direct dispatcher of one that chooses; undefined: it does not choose, or has none. */
+export function directOf(dispatcher: object): object | undefined {
+  if (wayOf(dispatcher) !== 'chooses') return undefined;
+  const found = symbolNamed(dispatcher, 'no proxy agent');
+  return isObject(found) ? found : undefined;
 }
 
 function isObject(value: unknown): value is object {

@@ -1,13 +1,13 @@
 /**
- * Substitutes for a Pool or Client, whose origin is fixed, where a request of theirs has to go to another instance: an Agent
- * for each, that connects the way they do, with their TLS settings and limits.
+ * Substitutes for a Pool or Client, whose origin is fixed, when its request has to go to another instance: an Agent
+ * for each, which connects the same way, with the same TLS settings and limits.
  */
 import { symbolNamed } from '../../patching/symbol-named.js';
 import type { AgentClass, Dispatcher } from './types.js';
 
 export interface Substitutes {
   of(dispatcher: Dispatcher): Dispatcher;
-  /** Ends a dispatcher's substitute as the dispatcher itself is ended. */
+  /** Ends a dispatcher's substitute together with the dispatcher. */
   end(dispatcher: Dispatcher, how: 'close' | 'destroy'): void;
 }
 
@@ -23,14 +23,14 @@ export function createSubstitutes(agentClass: () => AgentClass): Substitutes {
       const agent = agents.get(dispatcher);
       if (agent === undefined) return;
       agents.delete(dispatcher);
-      // It rejects where it is closed already; either way it is gone.
+      // It rejects if it is closed already; either way it is gone.
       void Promise.resolve(agent[how]()).catch(() => {});
     },
   };
 }
 
 function optionsOf(dispatcher: Dispatcher): object {
-  // A Pool has kept its options, connector included, and the limit beside them; null: none.
+  // A Pool keeps its options, connector included, and the limit separately; null: none.
   const options = symbolNamed(dispatcher, 'options') as { connect?: unknown } | undefined;
   if (options !== undefined) {
     // Those of an Agent that the app has made it with mean nothing to a Pool, and something else to ours: kept as JSON, no limit is null, which an Agent refuses.

@@ -1,4 +1,4 @@
-/** Where a dispatch goes as the app has it. */
+/** Where the app sends a dispatch. */
 import { currentContext, type LaneContext } from '@lane/core/model';
 import { symbolNamed } from '../../patching/symbol-named.js';
 import { wayOf } from './proxies.js';
@@ -6,15 +6,15 @@ import { MARK, type Dispatcher, type DispatchOptions, type Origin } from './type
 
 export interface Target {
   readonly context: LaneContext | undefined;
-  /** The dispatcher is a Pool or Client: its origin can't be changed, only another dispatcher taken. */
+  /** The dispatcher is a Pool or Client: its origin can't be changed, only the dispatcher replaced. */
   readonly fixed: boolean;
-  /** undefined: nobody knows yet, or whoever it is passed on to decides. */
+  /** undefined: not known yet, or a later dispatcher decides. */
   readonly origin: Origin | undefined;
-  /** A forward proxy leads it there. */
+  /** It goes through a forward proxy. */
   readonly byProxy: boolean;
 }
 
-/** Tells the target of a dispatch; origins are parsed only once. */
+/** Returns the target of a dispatch; parses origins only once. */
 export function createTargetReader(): (dispatcher: Dispatcher, options: DispatchOptions) => Target | undefined {
   return (dispatcher, options) => {
     if (options === null || typeof options !== 'object') return undefined;
@@ -31,8 +31,8 @@ export function createTargetReader(): (dispatcher: Dispatcher, options: Dispatch
 }
 
 /**
- * Whether a dispatcher that a dispatch has been passed on to goes elsewhere than was decided: what passed it on does not look at the
- * origin (BalancedPool, a Pool or an Agent with a `factory`, a dispatcher of the app's own).
+ * Whether a later dispatcher of a dispatch goes elsewhere than decided, because the one before ignores the
+ * origin (BalancedPool, a Pool or an Agent with a `factory`, the app's own dispatcher).
  */
 export function leadsElsewhere(dispatcher: Dispatcher, decided: Origin): boolean {
   const fixed = fixedOrigin(dispatcher);
@@ -42,7 +42,7 @@ export function leadsElsewhere(dispatcher: Dispatcher, decided: Origin): boolean
 const MAX_REMEMBERED_ORIGINS = 500;
 const remembered = new Map<string, Origin>();
 
-/** Parses an origin; undefined where there is none. Throws where it is no URL. */
+/** Parses an origin; undefined if there is none. Throws if it is not a URL. */
 export function originOf(origin: string | URL | undefined): Origin | undefined {
   if (origin === undefined || origin === null) return undefined;
   const text = typeof origin === 'string' ? origin : origin.origin;
@@ -59,7 +59,7 @@ export function originOf(origin: string | URL | undefined): Origin | undefined {
 
 const fixedOrigins = new WeakMap<object, Origin | null>();
 
-/** The origin of a Pool or Client, or whoever else has a single one; undefined for an Agent. */
+/** The origin of a Pool, a Client or another dispatcher with a single one; undefined for an Agent. */
 function fixedOrigin(dispatcher: object): Origin | undefined {
   let origin = fixedOrigins.get(dispatcher);
   if (origin === undefined) {

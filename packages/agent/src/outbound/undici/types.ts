@@ -1,4 +1,4 @@
-/** As much of undici as the agent deals with, in any version. */
+/** The part of undici that the agent uses, in any version. */
 import type { LaneContext } from '@lane/core/model';
 import type { Series } from '@lane/core/agent';
 
@@ -10,19 +10,19 @@ export interface Origin {
   readonly protocol: string;
   readonly host: string;
   readonly port: number;
-  /** As it stands in a Host header. */
+  /** As in a Host header. */
   readonly authority: string;
 }
 
 export interface Mark {
-  /** As it stood in the options; undefined: where their Pool or Client goes. */
+  /** As in the original options; undefined: the destination of their Pool or Client. */
   readonly origin: string | URL | undefined;
   readonly context: LaneContext | undefined;
-  /** Where they go by what has been decided; undefined: nothing has, and whoever has a fixed origin will decide. */
+  /** The decided destination; undefined: none yet, and a dispatcher with a fixed origin will decide. */
   readonly destination: Origin | undefined;
-  /** Whether the name in `host` is of our making. */
+  /** Whether we wrote the name in `host`. */
   readonly addedHost: boolean;
-  /** Where its outcome is counted. */
+  /** The series that counts its outcome. */
   readonly series: Series | undefined;
 }
 
@@ -30,6 +30,8 @@ export interface DispatchOptions {
   origin?: string | URL;
   path?: string;
   headers?: unknown;
+  /** The protocol that the connection is to speak from then on. */
+  upgrade?: unknown;
   [MARK]?: Mark;
 }
 

@@ -1,11 +1,11 @@
-/** Dispatches that wait for a service to be learnt, by the dispatcher that they were given to: it may be ended meanwhile. */
+/** Dispatches that wait for a service to be learnt, by their dispatcher, which may be ended meanwhile. */
 import type { Dispatcher } from './types.js';
 
-/** One that waits. */
+/** A waiting dispatch. */
 export interface WaitingDispatch {
-  /** Goes on now, since the dispatcher has been destroyed: it says so itself, unless with an error of the app's. */
+  /** Continues now, because the dispatcher has been destroyed: it reports that itself, unless the app passed an error. */
   abandon(error: Error | undefined): void;
-  /** Settles when it has gone on. Never rejects. */
+  /** Settles when it has continued. Never rejects. */
   readonly until: Promise<void>;
 }
 
@@ -13,7 +13,7 @@ export interface WaitingDispatch {
 export interface WaitingDispatches {
   add(dispatcher: Dispatcher, waiting: WaitingDispatch): void;
   remove(dispatcher: Dispatcher, waiting: WaitingDispatch): void;
-  /** Settles when those that wait now have gone on; undefined: none waits. */
+  /** Settles when those waiting now have continued; undefined: none waits. */
   settled(dispatcher: Dispatcher): Promise<unknown> | undefined;
   /** The dispatcher has been destroyed. */
   abandon(dispatcher: Dispatcher, error: Error | undefined): void;

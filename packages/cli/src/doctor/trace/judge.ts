@@ -1,10 +1,10 @@
-/** What the records of an app come to: a pure function, which says of nothing that it is right unless it was seen. */
+/** Judges the records of an app. Pure; calls right only what it has seen. */
 import type { TraceCall, TraceFrame, TraceHandOver, TraceRecord, TraceRequestId } from '@lane/core/agent';
 
-/** What became of the lane of a call. */
+/** What happened to the lane of a call. */
 export type Verdict = 'right' | 'lost' | 'mixed' | 'leaked' | 'unknown' | 'background';
 
-/** How it is known which request a call was for. */
+/** How we know for which request a call was made. */
 export type Evidence = 'id' | 'hand-over' | 'context' | 'alone';
 
 /** Calls of one kind to one place that went wrong in the same way. */
@@ -13,16 +13,16 @@ export interface TraceProblem {
   /** Such as `GET stock:8080/items/{n}`. */
   readonly call: string;
   readonly client: TraceCall['client'];
-  /** How many calls, and of how many to that place. */
+  /** Number of calls, and of all calls to that place. */
   readonly count: number;
   readonly of: number;
   /** What happened, in words. */
   readonly message: string;
-  /** How it is known; undefined: by the number of calls alone. */
+  /** The evidence; undefined: only the number of calls. */
   readonly evidence: Evidence | undefined;
   readonly library: string | undefined;
   readonly version: string | undefined;
-  /** Where: `what` is said before `at`. */
+  /** The place: `what` comes before `at`. */
   readonly where: ReadonlyArray<{ readonly what: string; readonly at: string }>;
   readonly remedy: string;
 }
@@ -35,15 +35,15 @@ export interface TracePlace {
   readonly evidence: Readonly<Record<Evidence, number>>;
 }
 
-/** What is told of an app. */
+/** The verdict on an app. */
 export interface TraceJudgement {
-  /** Calls of the app's requests were seen, and each was right. */
+  /** Calls for the app's requests were seen, and all were right. */
   readonly ok: boolean;
   /** Requests of the command that were seen in the app. */
   readonly requests: number;
   readonly places: readonly TracePlace[];
   readonly problems: readonly TraceProblem[];
-  /** What could not be seen. */
+  /** What was not seen, or is uncertain. */
   readonly notes: readonly string[];
 }
 
@@ -54,7 +54,7 @@ interface Judged {
   readonly evidence: Evidence | undefined;
   /** The request it was for; undefined: not known. */
   readonly request: TraceRequestId | undefined;
-  /** Others that it was for as well, of other lanes. */
+  /** Requests of other lanes that it was also for. */
   readonly others: readonly TraceRequestId[];
   readonly handOver: TraceHandOver | undefined;
 }
@@ -75,7 +75,7 @@ export function judge(records: readonly TraceRecord[]): TraceJudgement {
   return { ok: problems.length === 0 && seen > 0, requests: tagOf.size, places, problems, notes: notesOf(judged, places, tagOf, seen, problems) };
 }
 
-/** Requests that have handed something to each method: what only one has, such as a handler made at first use, is no callback of a request. */
+/** The requests that handed something to each method: if only one did, such as a handler created at first use, it is not a request's callback. */
 function requestsBySite(calls: readonly TraceCall[]): Map<string, Set<TraceRequestId>> {
   const sites = new Map<string, Set<TraceRequestId>>();
   for (const { handOver } of calls) {
@@ -84,12 +84,12 @@ function requestsBySite(calls: readonly TraceCall[]): Map<string, Set<TraceReque
   return sites;
 }
 
-/** Places that a process calls before it has had a request: those calls are not the requests'. */
+/** Places that a process calls before its first request: those calls are not for requests. */
 function backgroundPlaces(records: readonly TraceRecord[]): Set<string> {
   const places = new Set<string>();
   let hasRequests = false;
   for (const record of records) {
-    // Each file begins so.
+    // Each file starts with this.
     if (record.kind === 'agent') hasRequests = false;
     else if (record.kind === 'request') hasRequests = true;
     else if (record.kind === 'call' && !hasRequests) places.add(placeOf(record));
@@ -97,7 +97,7 @@ function backgroundPlaces(records: readonly TraceRecord[]): Set<string> {
   return places;
 }
 
-/** Places that are called outside of its context while a request is the only one, and by most requests: a timer fires now and then. */
+/** Places that most requests, while alone, call outside of their context. Most, because a timer may fire at any time. */
 function placesMadeAlone(calls: readonly TraceCall[], tagOf: ReadonlyMap<TraceRequestId, string | null>): Set<string> {
   const solo = [...tagOf.keys()].filter(isSolo).length;
   const outside = calls.filter(({ alone, context }) => alone !== null && alone !== context);
@@ -105,7 +105,7 @@ function placesMadeAlone(calls: readonly TraceCall[], tagOf: ReadonlyMap<TraceRe
   return new Set(groups.map(([first]) => placeOf(first as TraceCall)));
 }
 
-/** What calls are judged by. */
+/** The basis for judging calls. */
 interface Known {
   readonly tagOf: ReadonlyMap<TraceRequestId, string | null>;
   readonly perRequest: ReadonlyMap<string, ReadonlySet<TraceRequestId>>;
@@ -128,7 +128,7 @@ function judgeCall(call: TraceCall, { tagOf, perRequest, isBackground, isMadeAlo
   return { ...base, others, verdict };
 }
 
-/** Evidence in the order of its weight. Several ids: of those, the request in whose context the call was made, as it is for all of them. */
+/** Tries evidence by weight. A call with several ids is for all of them: prefer the request in whose context it was made. */
 function whose(
   call: TraceCall,
   ids: readonly TraceRequestId[],
@@ -142,7 +142,7 @@ function whose(
   return [undefined, undefined];
 }
 
-/** Where a call goes, without what differs from request to request. */
+/** The destination of a call, without the parts that differ between requests. */
 function placeOf({ method, host, path }: TraceCall): string {
   const [plain = ''] = path.split('?');
   const short = plain
@@ -183,7 +183,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
 function problemsOf(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId, string | null>): TraceProblem[] {
   const wrong = judged.filter(({ verdict }) => verdict === 'lost' || verdict === 'mixed' || verdict === 'leaked');
   const keyOf = (one: Judged): string => {
-    // A queue that loses some and mixes others is one fault.
+    // A queue that loses some lanes and mixes others is one fault.
     const kind = one.verdict === 'leaked' ? `leaked ${one.call.tag !== null} ${one.call.copiedIn.join()}` : one.others.length > 0 ? 'several' : 'one';
     return [one.place, kind, one.verdict === 'leaked' ? '' : (one.handOver?.binding ?? nearest(one.call)?.library ?? '')].join('\n');
   };
@@ -207,14 +207,14 @@ function leak({ call }: Judged): Told {
   if (call.tag !== null) {
     return {
       ...about,
-      message: `the lane goes to ${host}, which does not look internal`,
-      remedy: 'leave LANE_PROPAGATE_TO=all out, or name the hosts that are yours: LANE_PROPAGATE_TO=*.corp.example',
+      message: `the tag is sent to ${host}, which does not look internal`,
+      remedy: 'remove LANE_PROPAGATE_TO=all, or list your own hosts: LANE_PROPAGATE_TO=*.corp.example',
     };
   }
   return {
     ...about,
-    message: `the tag of the lane goes to ${host}, which does not look internal, in ${call.copiedIn.join(', ')}: the app has copied it there`,
-    remedy: `leave that out in calls to ${host}; if the host is yours, LANE_PROPAGATE_TO=${host}`,
+    message: `the app copies the tag into ${call.copiedIn.join(', ')} of calls to ${host}, which does not look internal`,
+    remedy: `don't copy it there; if the host is yours, set LANE_PROPAGATE_TO=${host}`,
   };
 }
 
@@ -223,7 +223,7 @@ function severalRequests(group: readonly Judged[]): Told {
   const frame = nearest(call);
   return {
     verdict: 'mixed',
-    message: 'one call is made for requests of several lanes, and goes in the lane of one of them',
+    message: 'one call is made for requests of several lanes, and carries the tag of one of them',
     library: frame?.library,
     version: frame?.version,
     where: callFrames(call),
@@ -231,7 +231,7 @@ function severalRequests(group: readonly Judged[]): Told {
   };
 }
 
-const SHARED_REMEDY = "keep one batch or cache a lane: one loader a request, or the lane in its key (currentLane() of '@lane/core')";
+const SHARED_REMEDY = "keep one batch or cache per lane: create a loader per request, or add the lane to its key (currentLane() of '@lane/core')";
 
 function lostOrMixed(group: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId, string | null>): Told {
   const { call, handOver } = group[0] as Judged;
@@ -252,7 +252,9 @@ function lostOrMixed(group: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId
         ...(handOver.runAt === undefined ? [] : [{ what: 'run at', at: handOver.runAt }]),
         ...(call.calledAt === null ? [] : [{ what: 'call made at', at: call.calledAt }]),
       ],
-      remedy: isOwn ? `AsyncResource.bind(...) of node:async_hooks around what is handed over, or LANE_BIND='${binding}'` : `LANE_BIND='${binding}'`,
+      remedy: isOwn
+        ? `wrap what is handed over in AsyncResource.bind(...) of node:async_hooks, or set LANE_BIND='${binding}'`
+        : `set LANE_BIND='${binding}'`,
     };
   }
   const frame = nearest(call);
@@ -265,12 +267,12 @@ function lostOrMixed(group: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId
     where: callFrames(call),
     remedy:
       frame === null
-        ? 'bind what makes the call to its request: AsyncResource.bind(...) of node:async_hooks'
-        : `LANE_BIND='${frame.library}:METHOD' with the method by which the work is handed to ${frame.library}, or AsyncResource.bind(...) of node:async_hooks around it`,
+        ? 'bind the function that makes the call to its request: AsyncResource.bind(...) of node:async_hooks'
+        : `set LANE_BIND='${frame.library}:METHOD', where METHOD hands the work to ${frame.library}, or wrap the work in AsyncResource.bind(...) of node:async_hooks`,
   };
 }
 
-/** The library that has most to do with it: in the stack of the call, or what made that which the call runs in. */
+/** The library closest to the call: in its stack, or else the creator of the async resource that it runs in. */
 function nearest(call: TraceCall): TraceFrame | null {
   return call.nearest ?? call.resource?.frame ?? null;
 }
@@ -278,12 +280,12 @@ function nearest(call: TraceCall): TraceFrame | null {
 function callFrames({ nearest: frame, resource, calledAt }: TraceCall): Array<{ what: string; at: string }> {
   return [
     ...(frame === null ? [] : [{ what: 'run at', at: frame.at }]),
-    ...(frame !== null || resource === null ? [] : [{ what: `run by the ${resource.type} made at`, at: resource.frame.at }]),
+    ...(frame !== null || resource === null ? [] : [{ what: `run by the ${resource.type} created at`, at: resource.frame.at }]),
     ...(calledAt === null ? [] : [{ what: 'call made at', at: calledAt }]),
   ];
 }
 
-/** How many calls to a place each request makes while it is alone; undefined: not all the same. */
+/** Calls to a place per request while it is alone; undefined: the number varies. */
 function perRequestAlone(judged: readonly Judged[], place: string, tagOf: ReadonlyMap<TraceRequestId, string | null>): number | undefined {
   const solo = [...tagOf.keys()].filter(isSolo);
   const counts = new Set(solo.map((id) => judged.filter((one) => one.place === place && one.request === id).length));
@@ -291,15 +293,15 @@ function perRequestAlone(judged: readonly Judged[], place: string, tagOf: Readon
 }
 
 /**
- * Fewer calls than requests, where each makes its own as long as it is alone: what one has asked for others are given, too. As many, but some
- * of them more than their own and others none: those of the others are made in their context, though nothing else tells.
+ * If concurrent requests make fewer calls than they do alone, some share another's result. If they make as many, but some requests too many and
+ * others none, calls are made in the context of another request, even without other evidence.
  */
 function sharedCalls(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestId, string | null>): TraceProblem[] {
   const many = [...tagOf.keys()].filter((id) => !isSolo(id));
   return groupBy(judged, ({ place }) => place).flatMap((group) => {
     const [first] = group as [Judged, ...Judged[]];
     const alone = perRequestAlone(judged, first.place, tagOf);
-    // Proved by ids, or known to be another fault.
+    // Already proved by ids, or another fault.
     if (alone === undefined || alone === 0 || many.length === 0 || group.some(({ verdict }) => verdict === 'mixed' || verdict === 'lost')) return [];
     const made = group.filter(({ request }) => request !== undefined && !isSolo(request));
     const without = many.filter((id) => !made.some(({ request }) => request === id));
@@ -316,7 +318,7 @@ function sharedCalls(judged: readonly Judged[], tagOf: ReadonlyMap<TraceRequestI
         client: first.call.client,
         count: made.length,
         of: group.length,
-        message: `${many.length} requests at once made ${made.length} calls, where each makes ${alone} of its own when it is alone: some were given what another has asked for, maybe in another lane`,
+        message: `${many.length} concurrent requests made ${made.length} calls, but each makes ${alone} when it is alone: some got what another had asked for, maybe in another lane`,
         evidence: undefined,
         library: frame?.library,
         version: frame?.version,
@@ -334,19 +336,19 @@ function strangersCalls(
 ): TraceProblem {
   const { call, place } = busy.at(-1) as Judged;
   const frame = nearest(call);
-  const bind = 'AsyncResource.bind(...) of node:async_hooks around what a request hands over';
+  const bind = 'wrap what a request hands over in AsyncResource.bind(...) of node:async_hooks';
   return {
     verdict: 'mixed',
     call: place,
     client: call.client,
     count: without * alone,
     of: group.length,
-    message: `each request makes ${alone} of these calls when it is alone; of ${many} at once ${without} made none, and others more than theirs: work of one request is done in the context of another`,
+    message: `each request makes ${alone} of these calls when it is alone; of ${many} concurrent ones, ${without} made none and others too many: work of one request runs in the context of another`,
     evidence: undefined,
     library: frame?.library,
     version: frame?.version,
     where: callFrames(call),
-    remedy: frame === null ? bind : `LANE_BIND='${frame.library}:METHOD' with the method by which the work is handed to ${frame.library}, or ${bind}`,
+    remedy: frame === null ? bind : `set LANE_BIND='${frame.library}:METHOD', where METHOD hands the work to ${frame.library}, or ${bind}`,
   };
 }
 
@@ -358,23 +360,22 @@ function notesOf(
   problems: readonly TraceProblem[],
 ): string[] {
   const notes: string[] = [];
-  if (tagOf.size === 0)
-    notes.push('none of the requests was seen in the app: does another process answer at that port, or does the agent not start?');
-  else if (seen === 0) notes.push('the requests made no call that was seen, so nothing is shown: choose a --path that calls others');
+  if (tagOf.size === 0) notes.push('no request was seen in the app: does another process answer at that port, or did the agent not start?');
+  else if (seen === 0) notes.push('no call of the requests was seen, so nothing is proved: choose a --path that calls other services');
   for (const { call, counts } of places) {
-    if (counts.unknown > 0) notes.push(`${call}: of ${counts.unknown} calls it is not known for which request they were`);
-    if (counts.background > 0) notes.push(`${call}: ${counts.background} calls are made without requests, and are taken for background work`);
+    if (counts.unknown > 0) notes.push(`${call}: ${counts.unknown} calls can't be assigned to a request`);
+    if (counts.background > 0) notes.push(`${call}: ${counts.background} calls are made without requests and count as background work`);
   }
   const weak = judged.filter(({ verdict, evidence }) => verdict === 'right' && evidence === 'context').length;
   if (weak > 0 && problems.length === 0) {
     notes.push(
-      `${weak} calls are known to be right by their context only: a queue of data would mislead that. Put {id} into --path or --data where the app passes it on in the URL or a header of its calls`,
+      `${weak} calls are known to be right by their context only, which a queue of data can falsify. If the app passes {id} on in the URL or a header of its calls, put it into --path or --data`,
     );
   }
   for (const { call } of places) {
     const alone = [...tagOf.keys()].filter(isSolo).map((id) => judged.filter((one) => one.place === call && one.request === id).length);
     if (alone.length > 1 && Math.max(...alone) > 0 && alone.includes(0))
-      notes.push(`${call}: not every request makes that call, alone neither: what comes from a cache is not looked into`);
+      notes.push(`${call}: not every request makes this call, even alone; answers from a cache are not checked`);
   }
   return notes;
 }

@@ -3,7 +3,7 @@ import { counted, styled } from '../../output.js';
 import type { TraceProblem } from './judge.js';
 import type { Trace } from './run-trace.js';
 
-/** Prints it. */
+/** Prints a trace. */
 export function printTrace(trace: Trace, command: readonly string[]): void {
   const answers = Object.entries(trace.answers)
     .map(([answer, count]) => `${count} × ${answer}`)
@@ -19,14 +19,14 @@ export function printTrace(trace: Trace, command: readonly string[]): void {
   for (const note of trace.notes) console.log(`${styled('cyan', 'note'.padEnd(6))}  ${note}`);
   const problems = counted(trace.problems.length, 'problem');
   if (trace.problems.length > 0) console.log(styled('red', problems));
-  else console.log(trace.ok ? styled('green', 'each call that was seen is in its lane') : styled('yellow', 'nothing is shown'));
+  else console.log(trace.ok ? styled('green', 'every call seen is in its lane') : styled('yellow', 'nothing is proved'));
 }
 
 const EVIDENCE = {
   id: "by the request's id in the call",
   'hand-over': 'by the function that the request handed over',
   context: 'by the context of the call',
-  alone: 'by the only request under way',
+  alone: 'by the only request in flight',
 } as const;
 
 function printProblem({ verdict, call, count, of, message, evidence, library, version, where, remedy }: TraceProblem): void {

@@ -1,4 +1,4 @@
-/** Starts an app with the agent telling of its calls, sends it requests of three kinds, and gives what came of it. */
+/** Starts an app whose agent reports its calls, sends it requests of three kinds, and judges the calls. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,12 +15,12 @@ import { findAgent, withAgent } from '../../node-options.js';
 import { optionsOf, ownEnvironment } from '../subject.js';
 import { judge, type TraceJudgement } from './judge.js';
 
-/** What is asked for. */
+/** The options of a trace. */
 export interface TraceOptions {
   readonly command: readonly string[];
   readonly path: string;
   readonly method: string;
-  /** Of each kind, at once. */
+  /** Concurrent requests of each kind. */
   readonly requests: number;
   readonly port: number | undefined;
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>;
@@ -28,28 +28,28 @@ export interface TraceOptions {
   readonly lanes: readonly [string, string];
 }
 
-/** What came of it. */
+/** The result. */
 export interface Trace extends TraceJudgement {
   readonly node: string;
   readonly agent: string;
   readonly port: number;
-  /** How the app has answered: by status, or by the code of an error. */
+  /** The app's answers, by status or error code. */
   readonly answers: Readonly<Record<string, number>>;
 }
 
-/** Requests of each kind that are sent one after the other. */
+/** Sequential requests of each kind. */
 const ALONE = 2;
 const START_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const NO_ANSWER = 'timeout';
 const LOOK_EVERY_MS = 25;
-/** How long there is nothing new before what an app does is taken to be done: after its start, after a request, and at the end. */
+/** Silence after which the app counts as done: after its start, after a request, and at the end. */
 const QUIET_MS = 200;
 const MAX_QUIET_MS = 1_500;
 const STOP_TIMEOUT_MS = 3_000;
 const REMEMBERED_OUTPUT = 4_000;
 
-/** Traces. Rejects with a CliError where the app does not run. */
+/** Runs a trace. Rejects with a CliError if the app does not run. */
 export async function runTrace(options: TraceOptions): Promise<Trace> {
   const folder = mkdtempSync(join(tmpdir(), 'lane-doctor-'));
   const app = startApp(options.command, folder);
@@ -76,7 +76,7 @@ async function trace(options: TraceOptions, app: App, folder: string): Promise<T
     answers[answer] = (answers[answer] ?? 0) + 1;
     return answer;
   };
-  // What the app does of itself, first.
+  // First, record the app's own calls.
   await quiet(folder);
   for (let i = 0; i < ALONE; i++) {
     for (const kind of kinds) {
@@ -102,13 +102,13 @@ async function trace(options: TraceOptions, app: App, folder: string): Promise<T
   if (failed.length > 0) {
     const told = failed.map(([answer, count]) => `${count} with ${answer}`).join(', ');
     notes.push(
-      `requests failed, ${told}: what the app would have called then is not seen. Are --path, --method, --header and --data what it expects?`,
+      `requests failed, ${told}: calls that the app would otherwise have made were not seen. Are --path, --method, --header and --data what it expects?`,
     );
   }
   const disbelieved = records.filter((record) => record.kind === 'request').filter(({ id, tag }) => tag !== (kindOf.get(id) ?? null)).length;
   if (disbelieved > 0) {
     notes.push(
-      `${disbelieved} requests are in another lane in the app than they were sent in: LANE_TRUST, LANE_FORMATS_IN, LANE_STAMP or an entry rule says so, and calls are judged by what the app made of them`,
+      `${disbelieved} requests have another lane in the app than they were sent in, by LANE_TRUST, LANE_FORMATS_IN, LANE_STAMP or an entry rule; their calls are judged by the lane in the app`,
     );
   }
   return { ...judgement, notes: [...notes, ...judgement.notes], node: agent?.node ?? '', agent: agent?.agent ?? '', port, answers };
@@ -135,7 +135,7 @@ interface Sending {
   readonly headers: ReadonlyArray<readonly [string, string]>;
 }
 
-/** Sends one; gives the status, or the code of the error. */
+/** Sends one; returns the status, or the code of the error. */
 function request({ options, port, isTls, id, headers }: Sending): Promise<string> {
   const { method, path, data } = options;
   const filled = (text: string): string => text.replaceAll('{id}', id);
@@ -178,13 +178,13 @@ async function listeningPort({ port }: TraceOptions, app: App, folder: string): 
       const all = new Map(readRecords(folder).flatMap((record) => (record.kind === 'listening' ? [[record.port, record.isTls] as const] : [])));
       const [first, ...more] = all;
       if (more.length === 0 && first !== undefined) return { port: first[0], isTls: first[1] };
-      throw new CliError(`the app listens on ${[...all.keys()].join(', ')}: say which is meant by --port`, 'ELANE_TRACE', EXIT.usage);
+      throw new CliError(`the app listens on ${[...all.keys()].join(', ')}: choose one with --port`, 'ELANE_TRACE', EXIT.usage);
     }
     if (Date.now() > deadline) {
       const isLoaded = readRecords(folder).length > 0;
       throw new CliError(
         isLoaded
-          ? `the app listens on no port of HTTP${port === undefined ? '' : ` ${port}`} after ${START_TIMEOUT_MS / 1_000} s${app.output()}`
+          ? `the app listens on no HTTP port${port === undefined ? '' : ` ${port}`} after ${START_TIMEOUT_MS / 1_000} s${app.output()}`
           : `the agent is not loaded in the app after ${START_TIMEOUT_MS / 1_000} s: does the command drop NODE_OPTIONS?${app.output()}`,
         'ELANE_TRACE',
       );
@@ -193,7 +193,7 @@ async function listeningPort({ port }: TraceOptions, app: App, folder: string): 
   }
 }
 
-/** Waits until the app tells nothing new. */
+/** Waits until the app reports nothing new. */
 async function quiet(folder: string): Promise<void> {
   const end = Date.now() + MAX_QUIET_MS;
   let since = Date.now();
@@ -210,16 +210,16 @@ function readRecords(folder: string): TraceRecord[] {
   return readdirSync(folder).flatMap((file) =>
     readFileSync(join(folder, file), 'utf8')
       .split('\n')
-      // The last line may be on its way.
+      // The last line may be incomplete.
       .slice(0, -1)
       .map((line) => JSON.parse(line) as TraceRecord),
   );
 }
 
 interface App {
-  /** What it has printed last, to be appended to a message. */
+  /** Its latest output, to append to a message. */
   output(): string;
-  /** Throws where it has ended. */
+  /** Throws if it has ended. */
   expectRunning(): void;
   stop(): Promise<void>;
 }
@@ -227,13 +227,13 @@ interface App {
 function startApp([command = '', ...args]: readonly string[], folder: string): App {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: what a package manager has started ends with it.
+    // Its own process group, so that children of a package manager end with it.
     detached: process.platform !== 'win32',
     env: {
       ...process.env,
       NODE_OPTIONS: withAgent(process.env['NODE_OPTIONS'], findAgent(process.cwd())),
       LANE_DOCTOR_TRACE: folder,
-      // A port of its own is none of the app's.
+      // Keep the agent's admin port from counting as the app's.
       LANE_ADMIN_PORT: '',
     },
   });
@@ -249,7 +249,7 @@ function startApp([command = '', ...args]: readonly string[], folder: string): A
       resolve();
     });
     child.once('close', (code, signal) => {
-      ended ??= `the app ended by itself (${signal ?? `exit code ${code}`})`;
+      ended ??= `the app exited by itself (${signal ?? `exit code ${code}`})`;
       resolve();
     });
   });

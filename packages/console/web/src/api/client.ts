@@ -1,12 +1,12 @@
-/** The console's API, as the pages use it. */
+/** Client of the console's API. */
 import type { Problem } from '@lane/core/rules';
 
-/** An answer that is no success. */
+/** An error response. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly problems: readonly Problem[];
-  /** With ELANE_CONFLICT: what is there now, its ETag, and who made it so. */
+  /** With ELANE_CONFLICT: the current state, its ETag, and who changed it. */
   readonly current: unknown;
   readonly etag: string | undefined;
   readonly changedBy: string | undefined;
@@ -23,19 +23,19 @@ export class ApiError extends Error {
   }
 }
 
-/** What a request is made of. */
+/** The parts of a request. */
 export interface ApiRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly body?: unknown;
-  /** ETag of what the change was made on; `none`: there must be none of this name. */
+  /** ETag of what the change is based on; `none`: nothing may have this name yet. */
   readonly ifMatch?: string | undefined;
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** Asks the API. Rejects with an ApiError. */
+/** Sends a request to the API. Rejects with an ApiError. */
 export async function api<T>(path: string, { method = 'GET', body, ifMatch, dryRun, signal }: ApiRequest = {}): Promise<T> {
-  // The header that pages of other origins can't send.
+  // Pages of other origins can't send this header.
   const headers: Record<string, string> = { 'x-lane-console': '1' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (ifMatch === 'none') headers['if-none-match'] = '*';
@@ -59,7 +59,7 @@ export async function api<T>(path: string, { method = 'GET', body, ifMatch, dryR
   return answer as T;
 }
 
-/** A path whose parts may have any character. */
+/** A path of parts that may contain any character. */
 export function pathOf(...parts: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join('');
 }

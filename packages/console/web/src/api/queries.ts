@@ -1,4 +1,4 @@
-/** What the pages ask for, and how often. */
+/** The pages' queries, and their intervals. */
 import type {
   AuditAnswer,
   ExplanationAnswer,
@@ -38,7 +38,7 @@ export const servicesQuery = queryOptions({
   refetchInterval: 5_000,
   meta: LIVE,
 });
-/** Traffic of the last `seconds`, or since the processes began; with `until`, as it was then, which ages no more. */
+/** Traffic of the last `seconds`, or since the processes started. With `until`, traffic up to then, which never changes. */
 export const trafficQuery = (seconds: number | undefined, until: string | undefined) =>
   queryOptions({
     queryKey: ['traffic', seconds, until],
@@ -87,7 +87,7 @@ export function useUser(): { readonly name: string; readonly isEditor: boolean }
   return data?.user === null || data === undefined ? undefined : { name: data.user.name, isEditor: data.user.role === 'editor' };
 }
 
-/** Asks again for all that a change may have touched. */
+/** Refetches everything that a change may affect. */
 export function useRefresh(): () => Promise<void> {
   const client = useQueryClient();
   return async () => {

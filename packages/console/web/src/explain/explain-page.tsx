@@ -8,7 +8,7 @@ import { groupsQuery, type ExplanationAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';
 import type { Text as Messages } from '../language/en.js';
 import { Failure } from '../parts/failure.js';
-import { LaneBadge } from '../parts/lane-badge.js';
+import { LaneBadge, LaneColors } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { Hop } from './hop.js';
 import { matcherInWords } from '../rules/in-words.js';
@@ -139,7 +139,9 @@ export function ExplainPage() {
           <Title order={2} id="result" tabIndex={-1} ref={result} mb="sm" style={{ outline: 'none' }}>
             {t.explain.result}
           </Title>
-          <Outcome explanation={explain.data} />
+          <LaneColors tags={tagsOf(explain.data)}>
+            <Outcome explanation={explain.data} />
+          </LaneColors>
         </section>
       )}
     </>
@@ -163,6 +165,12 @@ function requestOf(asked: Asked, group: string): Record<string, unknown> {
     ...(asked.clientIp.trim() === '' ? {} : { clientIp: asked.clientIp.trim() }),
     ...(asked.tag.trim() === '' ? {} : { tag: asked.tag.trim() }),
   };
+}
+
+function tagsOf({ entry, tag, hops }: ExplanationAnswer): string[] {
+  const trials = entry?.trials.map((trial) => trial.tag) ?? [];
+  const instances = hops.flatMap((hop) => hop.instances.map((one) => one.tag));
+  return [tag, ...trials, ...instances].filter((one) => one !== undefined);
 }
 
 function Outcome({ explanation }: { readonly explanation: ExplanationAnswer }) {

@@ -1,11 +1,15 @@
 import { Group, Text } from '@mantine/core';
-import type { ExplainedInstance, HopExplanation } from '@lane/core/model';
+import type { ExplainedInstance } from '@lane/core/model';
+import type { HopAnswer } from '../api/queries.js';
 import { useText } from '../language/index.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 
+type ConsoleHop = HopAnswer['hop'];
+
 /** Which instances of a service serve a request, and why. */
-export function Hop({ hop }: { readonly hop: HopExplanation }) {
+export function Hop({ hop }: { readonly hop: ConsoleHop }) {
   const t = useText();
+  const words = new Map(hop.agents.map((one) => [one.address, one]));
   return (
     <div className="card" style={{ padding: '0.9rem 1.1rem' }}>
       <Group gap="sm" mb="xs">
@@ -32,14 +36,14 @@ export function Hop({ hop }: { readonly hop: HopExplanation }) {
         }}
       >
         {hop.instances.map((one) => (
-          <InstanceLine key={`${one.instance.ip}:${one.instance.port}`} one={one} />
+          <InstanceLine key={`${one.instance.ip}:${one.instance.port}`} one={one} word={words.get(`${one.instance.ip}:${one.instance.port}`)} />
         ))}
       </ul>
     </div>
   );
 }
 
-function InstanceLine({ one }: { readonly one: ExplainedInstance }) {
+function InstanceLine({ one, word }: { readonly one: ExplainedInstance; readonly word: ConsoleHop['agents'][number] | undefined }) {
   const t = useText();
   const serves = one.role === 'serves';
   return (
@@ -56,6 +60,15 @@ function InstanceLine({ one }: { readonly one: ExplainedInstance }) {
           ? t.explain.percent((one.share * 100).toLocaleString(t.locale, { maximumFractionDigits: 1 }))
           : (t.explain.instanceRoles[one.role] ?? one.role)}
       </span>
+      {word !== undefined && (
+        <span style={{ color: 'var(--warn)' }}>
+          {[
+            ...(word.ejectedBy > 0 ? [t.explain.ejectedBy(word.ejectedBy, word.agents)] : []),
+            ...(word.leftAloneBy > 0 ? [t.explain.leftAloneBy(word.leftAloneBy, word.agents)] : []),
+            ...(word.doubtedBy > 0 ? [t.explain.doubtedBy(word.doubtedBy, word.agents)] : []),
+          ].join(' · ')}
+        </span>
+      )}
     </li>
   );
 }

@@ -9,7 +9,7 @@ import { groupsQuery, servicesQuery, useRefresh, type GroupAnswer, type ServiceA
 import { useText } from '../language/index.js';
 import { ConflictDialog } from '../parts/conflict-dialog.js';
 import { Failure } from '../parts/failure.js';
-import { LaneBadge } from '../parts/lane-badge.js';
+import { LaneBadge, LaneColors } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { fieldId, ProblemsProvider, ProblemSummary, useProblem } from '../parts/problems.js';
 import { sayDone } from '../parts/say.js';
@@ -22,11 +22,11 @@ interface Draft {
   readonly entries: readonly string[];
 }
 
-/** Creates a lane group, or edits the one of that name. */
+/** Creates a lane group, or edits an existing one. */
 export function GroupFormPage({ name }: { readonly name?: string }) {
   const t = useText();
   const { data, error, refetch } = useQuery(groupsQuery);
-  // Taken once: what others publish meanwhile must not change what somebody types.
+  // Read once: changes that others publish must not overwrite the form.
   const [start, setStart] = useState<GroupAnswer>();
   if (name === undefined) return <GroupForm />;
   const found = start ?? data?.groups.find(({ group }) => group.name === name);
@@ -52,7 +52,7 @@ function GroupForm({ start }: { readonly start?: GroupAnswer }) {
   const [draft, setDraft] = useState<Draft>(first);
   const isNew = start === undefined;
   const body = { services: draft.services, ...(draft.entries.length === 0 ? {} : { entry: { services: draft.entries } }) };
-  // A name that is none yet has no address: another word stands for it in the check.
+  // An empty name has no URL: check with a space instead.
   const form = useDraft({ path: pathOf('groups', draft.name === '' ? ' ' : draft.name), etag: start?.etag ?? 'none' }, body);
   const guard = useLeaveGuard(JSON.stringify(draft) !== JSON.stringify(first));
 
@@ -183,27 +183,29 @@ function ServiceChoice(props: {
         />
       )}
       <Stack gap={8} mt="xs" mb={error === undefined ? 0 : 6} style={{ maxHeight: 420, overflowY: 'auto', padding: 2 }}>
-        {shown.map(({ name, base, tags }) => (
-          <label key={name} className="choice">
-            <Checkbox value={name} mt={2} aria-label={name} />
-            <span style={{ flex: 1, minWidth: 0 }}>
-              <span style={{ display: 'block', fontWeight: 600 }} className="break">
-                {name}
+        <LaneColors tags={(known ?? []).flatMap(({ tags }) => tags.map(({ tag }) => tag))}>
+          {shown.map(({ name, base, tags }) => (
+            <label key={name} className="choice">
+              <Checkbox value={name} mt={2} aria-label={name} />
+              <span style={{ flex: 1, minWidth: 0 }}>
+                <span style={{ display: 'block', fontWeight: 600 }} className="break">
+                  {name}
+                </span>
+                <span style={{ display: 'flex', flexWrap: 'wrap', gap: 6, marginTop: 4 }}>
+                  <LaneBadge tag={undefined} name={`${t.base} ${base.usable}`} />
+                  {tags.map(({ tag, usable }) => (
+                    <LaneBadge key={tag} tag={tag} name={`${tag} ${usable}`} />
+                  ))}
+                  {groupsOf(name).length > 0 && (
+                    <Text component="span" size="sm" c="dimmed">
+                      {t.groupForm.alsoIn} {groupsOf(name).join(', ')}
+                    </Text>
+                  )}
+                </span>
               </span>
-              <span style={{ display: 'flex', flexWrap: 'wrap', gap: 6, marginTop: 4 }}>
-                <LaneBadge tag={undefined} name={`${t.base} ${base.usable}`} />
-                {tags.map(({ tag, usable }) => (
-                  <LaneBadge key={tag} tag={tag} name={`${tag} ${usable}`} />
-                ))}
-                {groupsOf(name).length > 0 && (
-                  <Text component="span" size="sm" c="dimmed">
-                    {t.groupForm.alsoIn} {groupsOf(name).join(', ')}
-                  </Text>
-                )}
-              </span>
-            </span>
-          </label>
-        ))}
+            </label>
+          ))}
+        </LaneColors>
         {known !== undefined && known.length > 0 && shown.length === 0 && <Text c="dimmed">{t.groupForm.noneFound}</Text>}
       </Stack>
     </Checkbox.Group>

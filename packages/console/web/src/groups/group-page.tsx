@@ -9,7 +9,7 @@ import { groupsQuery, useRefresh, useUser, type GroupAnswer, type GroupsAnswer }
 import { useText } from '../language/index.js';
 import { Confirm } from '../parts/confirm.js';
 import { Failure, messageOf } from '../parts/failure.js';
-import { LaneBadge } from '../parts/lane-badge.js';
+import { LaneBadge, LaneColors } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { sayDone, sayFailed } from '../parts/say.js';
 import { ruleInWords } from '../rules/in-words.js';
@@ -22,7 +22,12 @@ export function GroupPage({ name }: { readonly name: string }) {
   const t = useText();
   const { data, error, refetch } = useQuery(groupsQuery);
   const found = data?.groups.find(({ group }) => group.name === name);
-  if (found !== undefined) return <GroupDetails {...found} statusProblem={data?.statusProblem} taking={data?.taking ?? []} />;
+  if (found !== undefined)
+    return (
+      <LaneColors tags={found.group.lanes.map(({ tag }) => tag)}>
+        <GroupDetails {...found} statusProblem={data?.statusProblem} taking={data?.taking ?? []} />
+      </LaneColors>
+    );
   return (
     <>
       <PageHead title={name} />
@@ -84,7 +89,7 @@ function GroupDetails({ group, status, laneEtags, statusProblem, taking }: Group
             {t.group.matrixLead}
           </Text>
         </div>
-        {status === undefined ? statusProblem !== undefined && <Text p="md">{statusProblem}</Text> : <Matrix status={status} />}
+        {status === undefined ? statusProblem !== undefined && <Text p="md">{t.problem(statusProblem)}</Text> : <Matrix status={status} />}
       </section>
 
       {unassigned.length > 0 && (
@@ -140,7 +145,7 @@ function GroupDetails({ group, status, laneEtags, statusProblem, taking }: Group
   );
 }
 
-/** More lanes than these are shown folded. */
+/** With more lanes than this, they are folded. */
 const SHOWN_OPEN = 4;
 
 function LaneCard({
@@ -155,7 +160,7 @@ function LaneCard({
   readonly lane: Lane;
   readonly isEditor: boolean;
   readonly etag: string;
-  /** What it serves now; undefined: the registry does not answer. */
+  /** What the lane serves now; undefined: the registry does not answer. */
   readonly reach: { readonly services: number; readonly instances: number } | undefined;
   readonly isFolded: boolean;
 }) {
@@ -178,7 +183,7 @@ function LaneCard({
         run: () => void toggle(!enabled),
       });
     } catch (error) {
-      sayFailed(t.failed, messageOf(error, t.unreachable));
+      sayFailed(t.failed, messageOf(error, t));
     }
     await refresh();
     setSwitching(false);
@@ -278,7 +283,7 @@ function LaneCard({
   );
 }
 
-/** Asks, then deletes. */
+/** Deletes after confirmation. */
 function useRemoval(onDone: () => void = () => {}) {
   const t = useText();
   const refresh = useRefresh();
@@ -296,7 +301,7 @@ function useRemoval(onDone: () => void = () => {}) {
         sayDone(t.group.deleted(name));
         onDone();
       } catch (error) {
-        sayFailed(t.failed, messageOf(error, t.unreachable));
+        sayFailed(t.failed, messageOf(error, t));
       }
       await refresh();
       setBusy(false);

@@ -31,6 +31,7 @@ export function GroupsPage() {
         </Text>
       )}
       {error !== null && <Failure error={error} retry={() => void refetch()} />}
+      {data === undefined && error === null && <Text>{t.loading}</Text>}
       {data !== undefined && data.problems.length > 0 && (
         <Alert color="red" variant="outline" icon={<IconAlertTriangle aria-hidden />} bg="var(--surface)" mb="md">
           {t.groups.invalid} <Link to="/document">{t.groups.mend}</Link>
@@ -58,7 +59,7 @@ export function GroupsPage() {
   );
 }
 
-/** Further names are counted. */
+/** More names than this are only counted. */
 const SHOWN_SERVICES = 6;
 const SHOWN_LANES = 6;
 

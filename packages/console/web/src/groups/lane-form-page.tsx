@@ -9,7 +9,7 @@ import { groupsQuery, servicesQuery, useRefresh, useUser, type GroupAnswer } fro
 import { useText } from '../language/index.js';
 import { ConflictDialog } from '../parts/conflict-dialog.js';
 import { Failure } from '../parts/failure.js';
-import { LaneBadge } from '../parts/lane-badge.js';
+import { LaneBadge, LaneColors } from '../parts/lane-badge.js';
 import { useLeaveGuard } from '../parts/leave-guard.js';
 import { PageHead } from '../parts/page-head.js';
 import { fieldId, ProblemsProvider, ProblemSummary, useProblem } from '../parts/problems.js';
@@ -18,12 +18,12 @@ import { useDraft } from '../parts/use-draft.js';
 import { NEW_MATCHER } from '../rules/matcher-editor.js';
 import { RuleEditor } from '../rules/rule-editor.js';
 
-/** Creates a lane in a group, or edits the one of that name. */
+/** Creates a lane in a group, or edits an existing one. */
 export function LaneFormPage({ groupName, laneName }: { readonly groupName: string; readonly laneName?: string }) {
   const t = useText();
   const isEditor = useUser()?.isEditor === true;
   const { data, error, refetch } = useQuery(groupsQuery);
-  // Taken once: what others publish meanwhile must not change what somebody types.
+  // Read once: changes that others publish must not overwrite the form.
   const [start, setStart] = useState<GroupAnswer>();
   const found = start ?? data?.groups.find(({ group }) => group.name === groupName);
   const lane = found?.group.lanes.find(({ name }) => name === laneName);
@@ -40,7 +40,7 @@ export function LaneFormPage({ groupName, laneName }: { readonly groupName: stri
   return <LaneForm of={found} lane={lane} />;
 }
 
-/** A lane in the order in which its fields are shown; nothing in it that says only what is so anyway. */
+/** A new lane, with its fields in the order of the form. */
 const NEW_LANE: Lane = { name: '', tag: '', enabled: true, fallback: 'base' };
 
 function LaneForm({ of, lane }: { readonly of: GroupAnswer; readonly lane: Lane | undefined }) {
@@ -199,7 +199,7 @@ function laneOf(text: string, name: string | undefined): Lane | undefined {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    // The name is the lane's address, which does not change.
+    // The name is part of the lane's URL, so it can't change.
     return { ...(value as Lane), name: name ?? String((value as Partial<Lane>).name ?? '') };
   } catch {
     return undefined;
@@ -224,7 +224,7 @@ function TagChoice(props: { readonly group: GroupAnswer; readonly draft: Lane; r
   const found = useMemo(() => tagsOf(group, data?.services ?? []), [group, data]);
   const taken = new Map(group.group.lanes.filter(({ tag }) => tag !== ownTag).map(({ name, tag }) => [tag, name]));
   const [wantsOther, setWantsOther] = useState(false);
-  // A tag that nobody carries can still be that of a lane.
+  // A lane's tag may be one that no instance carries.
   const other = data !== undefined && (wantsOther || found.length === 0 || (draft.tag !== '' && !found.some(({ tag }) => tag === draft.tag)));
   return (
     <Radio.Group
@@ -241,17 +241,19 @@ function TagChoice(props: { readonly group: GroupAnswer; readonly draft: Lane; r
       }}
     >
       <Stack gap={8} mt="xs" mb={error === undefined ? 0 : 6}>
-        {found.map(({ tag, services }) => (
-          <label key={tag} className="choice">
-            <Radio value={tag} disabled={taken.has(tag)} mt={2} aria-label={tag} />
-            <span style={{ flex: 1, minWidth: 0 }}>
-              <LaneBadge tag={tag} />
-              <Text component="span" size="sm" c="dimmed" display="block" mt={4} className="break">
-                {taken.has(tag) ? `${t.laneForm.taken}: ${taken.get(tag)}` : services.map(({ name, usable }) => `${name} ${usable}`).join(' · ')}
-              </Text>
-            </span>
-          </label>
-        ))}
+        <LaneColors tags={found.map(({ tag }) => tag)}>
+          {found.map(({ tag, services }) => (
+            <label key={tag} className="choice">
+              <Radio value={tag} disabled={taken.has(tag)} mt={2} aria-label={tag} />
+              <span style={{ flex: 1, minWidth: 0 }}>
+                <LaneBadge tag={tag} />
+                <Text component="span" size="sm" c="dimmed" display="block" mt={4} className="break">
+                  {taken.has(tag) ? `${t.laneForm.taken}: ${taken.get(tag)}` : services.map(({ name, usable }) => `${name} ${usable}`).join(' · ')}
+                </Text>
+              </span>
+            </label>
+          ))}
+        </LaneColors>
         {found.length > 0 && <Radio value={'\0'} label={t.laneForm.otherTag} mt={4} />}
         {other && (
           <TextInput

@@ -9,11 +9,11 @@ import { useText } from '../language/index.js';
 import { LaneBadge } from '../parts/lane-badge.js';
 import { hasInstancesInLanes, hasTrouble } from './trouble.js';
 
-/** Rows are as high as this, which styles.css says as well: so only those in sight need to be there. */
+/** Fixed row height, the same as in styles.css, so that only visible rows are rendered. */
 const ROW_PX = 58;
-/** Rows above and below those in sight. */
+/** Rows rendered above and below the visible ones. */
 const OVERSCAN = 6;
-/** From so many services on there is something to search among. */
+/** Number of services from which the search is shown. */
 const SEARCHED_FROM = 8;
 const TYPING_MS = 120;
 
@@ -79,7 +79,7 @@ function Rows({ status, shown, offLanes }: RowsProps) {
     estimateSize: () => ROW_PX,
     getItemKey: (index) => shown[index]?.service ?? index,
     overscan: OVERSCAN,
-    // What is drawn before the region has been measured.
+    // Rows to render before the region has been measured.
     initialRect: { width: 1_000, height: 700 },
   });
   const inSight = rows.getVirtualItems();
@@ -120,10 +120,10 @@ function Rows({ status, shown, offLanes }: RowsProps) {
   );
 }
 
-/** Tooltips are for those who come by keyboard or finger, too. */
+/** Tooltips also open by keyboard and touch. */
 const ALL_EVENTS = { hover: true, focus: true, touch: true } as const;
 
-/** Stands for the rows out of sight. */
+/** A placeholder for rows out of view. */
 function Spacer({ height, columns }: { readonly height: number; readonly columns: number }) {
   if (height <= 0) return null;
   return (
@@ -181,7 +181,7 @@ function Cell({ cell, isOff }: { readonly cell: LaneCell; readonly isOff: boolea
   );
 }
 
-/** A dot for each instance, filled where it is healthy, as long as they can be counted at a glance. */
+/** A dot per instance, filled if healthy, as long as they can be counted at a glance. */
 function Count({ usable, total, isDim = false }: { readonly usable: number; readonly total: number; readonly isDim?: boolean }) {
   const t = useText();
   if (total === 0) return <span style={{ color: 'var(--mantine-color-dimmed)' }}>{t.group.none}</span>;

@@ -5,7 +5,7 @@ import { useText } from '../language/index.js';
 
 const laneOf = (rule: string): string => rule.slice(0, rule.lastIndexOf('/'));
 
-/** Rules that take requests of others, with the remedy. Without `group` of all groups. */
+/** Rules that take requests of others, with the remedy. Without `group`, those of all groups. */
 export function TakingRules({ taking, group }: { readonly taking: GroupsAnswer['taking']; readonly group?: string }) {
   const t = useText();
   const told = taking.filter(({ taker, robbed }) => group === undefined || [taker, robbed].some((rule) => rule.startsWith(`${group}/`)));

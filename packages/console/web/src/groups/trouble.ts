@@ -1,4 +1,4 @@
-/** What of a group needs somebody to look at it. */
+/** Finds what needs attention in a group. */
 import type { GroupStatus, ServiceStatus } from '@lane/core/model';
 
 /** Whether any lane has instances of a service. */
@@ -6,7 +6,7 @@ export function hasInstancesInLanes({ lanes }: ServiceStatus): boolean {
   return lanes.some(({ total }) => total > 0);
 }
 
-/** Whether instances can't serve, or nothing serves. That base serves a lane is no trouble: a lane need not have every service. */
+/** Whether instances can't serve, or nothing serves. Falling back to base is no trouble: a lane need not have every service. */
 export function hasTrouble({ base, lanes }: ServiceStatus, offLanes: ReadonlySet<string>): boolean {
   return (
     base.usable < base.total ||

@@ -11,7 +11,7 @@ import { ProblemSummary } from '../parts/problems.js';
 import { sayDone } from '../parts/say.js';
 import { useDraft } from '../parts/use-draft.js';
 
-/** The whole document as JSON: whatever the forms can't say, and what has been broken by others. */
+/** The whole document as JSON, to edit what the forms can't express, and to repair an invalid document. */
 export function DocumentPage() {
   const t = useText();
   const { data, error, refetch } = useQuery(groupsQuery);

@@ -11,7 +11,7 @@ import { Failure, messageOf } from '../parts/failure.js';
 import { PageHead } from '../parts/page-head.js';
 import { sayDone, sayFailed } from '../parts/say.js';
 
-/** All changes: what each changed, who made it, and the way back. */
+/** All changes: what each changed, who made it, and rollback. */
 export function HistoryPage() {
   const t = useText();
   const history = useQuery(historyQuery);
@@ -24,6 +24,7 @@ export function HistoryPage() {
     <>
       <PageHead title={t.history.title} lead={t.history.lead} />
       {history.error !== null && <Failure error={history.error} retry={() => void history.refetch()} />}
+      {history.data === undefined && history.error === null && <Text>{t.loading}</Text>}
       {history.data !== undefined && versions.length === 0 && <Text>{t.history.none}</Text>}
       {versions.length > 0 && (
         <div className="history">
@@ -83,7 +84,7 @@ function Change({ version }: { readonly version: Version }) {
       await api(`/history${pathOf(version.version)}/rollback`, { method: 'POST' });
       sayDone(t.history.rolledBack);
     } catch (problem) {
-      sayFailed(t.failed, messageOf(problem, t.unreachable));
+      sayFailed(t.failed, messageOf(problem, t));
     }
     await refresh();
     setBusy(false);

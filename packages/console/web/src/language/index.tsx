@@ -3,7 +3,7 @@ import { createContext, useContext, useEffect, useMemo, useState, type ReactNode
 import { en, type Text } from './en.js';
 import { zh } from './zh.js';
 
-/** The languages there are. */
+/** The available languages. */
 export const LANGUAGES = { en, zh } as const;
 export type Language = keyof typeof LANGUAGES;
 
@@ -32,7 +32,7 @@ export function LanguageProvider({ children }: { readonly children: ReactNode })
         try {
           localStorage.setItem(KEY, next);
         } catch {
-          // A browser that keeps nothing.
+          // The browser has no storage.
         }
       },
     }),
@@ -48,7 +48,7 @@ export function useLanguage(): Chosen {
   return chosen;
 }
 
-/** All that the pages say, in the chosen language. */
+/** All texts of the pages, in the chosen language. */
 export function useText(): Text {
   return useLanguage().text;
 }
@@ -62,10 +62,10 @@ function firstLanguage(): Language {
   try {
     chosen = localStorage.getItem(KEY);
   } catch {
-    // A browser that keeps nothing.
+    // The browser has no storage.
   }
   if (isLanguage(chosen)) return chosen;
-  // The console has read Accept-Language.
+  // The console has set it by Accept-Language.
   const asked = document.documentElement.lang.split('-')[0];
   return isLanguage(asked) ? asked : 'en';
 }

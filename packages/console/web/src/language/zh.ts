@@ -1,5 +1,6 @@
-/** All that the pages say, in Chinese. */
+/** All texts of the pages, in Chinese. */
 import type { Text } from './en.js';
+import { problemInChinese } from './zh-problems.js';
 
 export const zh: Text = {
   name: '中文',
@@ -76,7 +77,7 @@ export const zh: Text = {
     service: '服务',
     entry: '入口',
     total: '共 {total}',
-    fallsBack: '回退到基线',
+    fallsBack: '回落到基线',
     nothing: '无实例可服务',
     laneOff: '泳道已关闭',
     healthy: (usable, total) => (usable === total ? `${usable} 个实例` : `${usable} / ${total} 个实例`),
@@ -254,7 +255,7 @@ export const zh: Text = {
     outcomes: {
       lane: '在其泳道内',
       base: '基线：没有标签',
-      fallback: '回退到基线',
+      fallback: '回落到基线',
       corrected: '已转到正确的实例',
       none: '无实例可服务',
       outside: '不是已知服务',
@@ -329,7 +330,7 @@ export const zh: Text = {
     reasons: {
       'in-lane': '由其泳道服务',
       base: '由基线服务',
-      'fell-back-to-base': '回退到基线：泳道在这里没有健康实例',
+      'fell-back-to-base': '回落到基线：泳道在这里没有健康实例',
       'lane-not-here': '由基线服务：这里没有该标签的泳道',
       none: '无实例可服务：调用方得到 ELANE_UNAVAILABLE',
     },
@@ -344,6 +345,9 @@ export const zh: Text = {
     },
     noInstances: 'Nacos 中没有实例',
     percent: (share) => `${share}%`,
+    ejectedBy: (count, of) => `${of} 个进程中有 ${count} 个暂不调用它：服务端错误`,
+    leftAloneBy: (count, of) => `${of} 个进程中有 ${count} 个暂不调用它：拒绝连接`,
+    doubtedBy: (count, of) => `${of} 个进程中有 ${count} 个仍在使用它，与注册中心所述不符`,
   },
   history: {
     title: '历史',
@@ -397,34 +401,5 @@ export const zh: Text = {
   unsaved: '离开此页？这里的修改尚未保存。',
   stay: '留下',
   leave: '离开',
-  problem: (message) => {
-    for (const [pattern, chinese] of PROBLEMS) {
-      const match = pattern.exec(message);
-      if (match !== null) return chinese.replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? '');
-    }
-    return message;
-  },
+  problem: problemInChinese,
 };
-
-/** What parseLaneGroups says, which serves terminals and logs too and is English there. What is missing here stays English. */
-const PROBLEMS: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^must not be empty: no request has an empty/, '不能为空：没有这样的请求'],
-  [/^must not be empty: it would match everything$/, '不能为空：否则会匹配一切'],
-  [/^must not be empty$/, '不能为空'],
-  [/^must have (\d+) characters at most$/, '最多 $1 个字符'],
-  [/^(.+) can't be a tag: accepted is/, '$1 不能作为标签:只接受 1 到 64 个字母、数字和 . _ -'],
-  [/^(.+) is the (name|tag) of the .+ already: it must be unique$/, '$1 已被使用，必须唯一'],
-  [/^(.+) is there twice$/, '$1 重复'],
-  [/^needs "match", "percent" or both/, '需要条件、百分比或两者'],
-  [/^must be a number from 0 to 100/, '必须是 0 到 100 的数字'],
-  [/^must be told in steps of 0\.01/, '最小步长为 0.01'],
-  [/^(.+) is no network: accepted is/, '$1 不是网段：接受地址或 CIDR，例如 10.0.0.0/8'],
-  [/^(.+) is no regular expression of RE2 syntax .*?: (.+)$/, '$1 不是 RE2 正则表达式（不支持环视与反向引用）：$2'],
-  [/^is not JSON: at line (\d+), column (\d+) (.+)$/, '不是 JSON：第 $1 行第 $2 列 $3'],
-  [/^is not JSON/, '不是 JSON'],
-  [/^lacks (.+)$/, '缺少 $1'],
-  [/^is no known field/, '未知字段'],
-  [/^must have exactly one/, '必须恰好选择一个'],
-  [/^is nested deeper than (\d+) levels$/, '嵌套超过 $1 层'],
-  [/^must be (.+), not (.+)$/, '必须是 $1，而不是 $2'],
-];

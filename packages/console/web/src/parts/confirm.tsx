@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Text } from '@mantine/core';
 import { useText } from '../language/index.js';
 
-/** Asks before something is done that is not easily undone. */
+/** Asks before an action that is hard to undo. */
 export function Confirm(props: {
   readonly opened: boolean;
   readonly question: string;

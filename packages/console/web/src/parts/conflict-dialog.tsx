@@ -3,11 +3,11 @@ import { useText } from '../language/index.js';
 import { DiffView } from './diff-view.js';
 import type { Conflict } from './use-draft.js';
 
-/** Somebody else was faster: shows both, and lets one choose. */
+/** Shows both versions after a conflicting change, and lets the user choose. */
 export function ConflictDialog(props: {
   readonly conflict: Conflict | undefined;
   readonly mine: string;
-  /** What is there now, as text to compare. */
+  /** The current state, as text to compare. */
   readonly theirs: string;
   readonly isBusy: boolean;
   onOverwrite(): void;

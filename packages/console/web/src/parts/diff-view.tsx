@@ -8,7 +8,7 @@ interface Line {
   readonly text: string;
 }
 
-/** What differs between two texts, line by line. What is the same far from any change is left out. */
+/** The differences between two texts, line by line. Leaves out equal lines that are far from a change. */
 export function DiffView({ before, after, label }: { readonly before: string; readonly after: string; readonly label: string }) {
   const t = useText();
   const lines = diffLines(before, after).flatMap(({ value, added, removed }): Line[] =>

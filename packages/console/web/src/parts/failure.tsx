@@ -1,9 +1,10 @@
 import { Alert, Button } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { ApiError } from '../api/client.js';
+import type { Text } from '../language/en.js';
 import { useText } from '../language/index.js';
 
-/** What could not be loaded or done, and why. */
+/** Shows a failed query or action, and why it failed. */
 export function Failure({ error, retry }: { readonly error: Error; readonly retry?: (() => void) | undefined }) {
   const t = useText();
   return (
@@ -17,7 +18,7 @@ export function Failure({ error, retry }: { readonly error: Error; readonly retr
       bg="var(--surface)"
       styles={{ title: { color: 'var(--mantine-color-error)' } }}
     >
-      <p style={{ margin: '0 0 0.6rem' }}>{messageOf(error, t.unreachable)}</p>
+      <p style={{ margin: '0 0 0.6rem' }}>{messageOf(error, t)}</p>
       {retry !== undefined && (
         <Button size="xs" variant="default" onClick={retry}>
           {t.retry}
@@ -27,8 +28,8 @@ export function Failure({ error, retry }: { readonly error: Error; readonly retr
   );
 }
 
-/** The message of an error, for people. */
-export function messageOf(error: unknown, unreachable: string): string {
-  if (error instanceof ApiError && error.status === 0) return unreachable;
-  return error instanceof Error ? error.message : String(error);
+/** The message of an error to show, in the language of the pages. */
+export function messageOf(error: unknown, t: Text): string {
+  if (error instanceof ApiError && error.status === 0) return t.unreachable;
+  return t.problem(error instanceof Error ? error.message : String(error));
 }

@@ -1,28 +1,28 @@
-/** How old what is shown is. What live pages show is asked for every few seconds; once no answer comes, they must not look healthy. */
+/** The age of what live pages show. They poll every few seconds; without answers they must not look healthy. */
 import { useQueryClient, type Query } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 
-/** Older than this, what is shown is called old: three of the slower queries' answers have not come. */
+/** Data older than this counts as stale: three answers of the slower queries are missing. */
 const STALE_MS = 12_000;
 const TICK_MS = 1_000;
 
-/** The age of the oldest answer that a page in sight shows. */
+/** The age of the oldest answer on the visible page. */
 export interface Freshness {
-  /** Whether it is too old to be taken for what is now. */
+  /** Whether it is too old to count as current. */
   readonly isStale: boolean;
-  /** Since when nothing newer has come, in milliseconds of `Date.now()`; undefined: nothing is shown that ages. */
+  /** The time of that answer, in milliseconds of `Date.now()`; undefined: the page shows no live data. */
   readonly since: number | undefined;
   readonly ageMs: number;
   readonly problem: Error | undefined;
 }
 
-/** Set in the `meta` of queries whose answers age. */
+/** For the `meta` of live queries. */
 export const LIVE = { live: true } as const;
 
-/** Follows all live queries that pages in sight use, so that no page can forget to. */
+/** Follows all live queries of the visible page, so that no page can forget to. */
 export function useFreshness(): Freshness {
   const cache = useQueryClient().getQueryCache();
-  // A number that differs whenever an answer has come, or a failure.
+  // Changes with each answer and each failure.
   useSyncExternalStore(
     (changed) => cache.subscribe(changed),
     () => liveQueries(cache.getAll()).reduce((sum, { state }) => sum + state.dataUpdatedAt + state.errorUpdateCount + state.fetchFailureCount, 0),
@@ -39,11 +39,11 @@ export function useFreshness(): Freshness {
   const since = knownAt(oldest);
   const ageMs = Math.max(0, now - since);
   const problem = (error ?? fetchFailureReason ?? undefined) as Error | undefined;
-  // What has failed is old as soon as the failure is known.
+  // A failed query is stale at once.
   return { isStale: error !== null || ageMs > STALE_MS, since, ageMs, problem };
 }
 
-/** When the console knew what it answered with: it may have asked the registry a while before. */
+/** When the data was current: the console may have queried the registry a while before it answered. */
 function knownAt({ state }: Query): number {
   return state.dataUpdatedAt - ((state.data as { readonly statusAgeMs?: number } | undefined)?.statusAgeMs ?? 0);
 }

@@ -1,21 +1,28 @@
+import { createContext, useContext, useMemo, type ReactNode } from 'react';
 import { useText } from '../language/index.js';
+import { colorOfName, colorsOf } from './lane-colors.js';
 
-const COLORS = 7;
+const Colors = createContext<ReadonlyMap<string, number>>(new Map());
 
-/** The class that has the colours of a tag; the same tag has the same everywhere. */
-export function laneClass(tag: string | undefined): string {
-  if (tag === undefined) return 'lane-base';
-  // FNV-1a: any hash that spreads short texts.
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < tag.length; i++) hash = Math.imul(hash ^ tag.charCodeAt(i), 0x01000193);
-  return `lane-${(hash >>> 0) % COLORS}`;
+/** Gives tags that are shown together different colours. Nested, it keeps the outer one's colours as long as they differ. */
+export function LaneColors({ tags, children }: { readonly tags: readonly string[]; readonly children: ReactNode }) {
+  const around = useContext(Colors);
+  const key = JSON.stringify([...new Set(tags)].toSorted());
+  const colors = useMemo(() => new Map([...around, ...colorsOf(JSON.parse(key) as string[], around)]), [key, around]);
+  return <Colors.Provider value={colors}>{children}</Colors.Provider>;
 }
 
-/** A tag in its colour; base where there is none. */
+/** The CSS class with the colours of a tag. */
+export function useLaneClass(tag: string | undefined): string {
+  const colors = useContext(Colors);
+  return tag === undefined ? 'lane-base' : `lane-${colors.get(tag) ?? colorOfName(tag)}`;
+}
+
+/** A tag in its colour; without a tag, base. */
 export function LaneBadge({ tag, name, off = false }: { readonly tag: string | undefined; readonly name?: string; readonly off?: boolean }) {
   const t = useText();
   return (
-    <span className={`lane-badge ${laneClass(tag)}`} data-off={off || undefined}>
+    <span className={`lane-badge ${useLaneClass(tag)}`} data-off={off || undefined}>
       {name ?? tag ?? t.base}
     </span>
   );

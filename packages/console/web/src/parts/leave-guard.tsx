@@ -3,7 +3,7 @@ import { useRef } from 'react';
 import { Button, Group, Modal, Text } from '@mantine/core';
 import { useText } from '../language/index.js';
 
-/** Asks before a page with unsaved changes is left; `release` lets go. */
+/** Asks before leaving a page with unsaved changes; `release` turns that off. */
 export function useLeaveGuard(isDirty: boolean) {
   const t = useText();
   const isReleased = useRef(false);

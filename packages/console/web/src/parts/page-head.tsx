@@ -2,7 +2,7 @@ import { Group, Text, Title } from '@mantine/core';
 import { useEffect, type ReactNode } from 'react';
 import { useText } from '../language/index.js';
 
-/** The heading of a page, which is its title in the browser, too. */
+/** The heading of a page, which is also its title in the browser. */
 export function PageHead({ title, lead, children }: { readonly title: string; readonly lead?: ReactNode; readonly children?: ReactNode }) {
   const t = useText();
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** What is wrong in what somebody edits, told at the field it is about. Paths are JSON pointers into what is edited. */
+/** Shows problems of a form at their fields. Paths are JSON pointers into the edited value. */
 import { Alert } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { Problem } from '@lane/core/rules';
@@ -6,18 +6,18 @@ import { createContext, useContext, useMemo, type ReactNode } from 'react';
 import { useText } from '../language/index.js';
 
 interface Problems {
-  /** The message for a field, if it may be told yet. `deep`: or for anything in it. */
+  /** The message for a field, if it may be shown yet. `deep`: or for anything in it. */
   at(path: string, deep?: boolean): string | undefined;
 }
 
 const ProblemsContext = createContext<Problems>({ at: () => undefined });
 
-/** The field of a path, as an element's id. */
+/** The element id of the field of a path. */
 export function fieldId(path: string): string {
   return `field${path.replaceAll('/', '-')}`;
 }
 
-/** Gives the fields within their problems; `isTold` says of which path they may be told, for nobody likes to be scolded while typing. */
+/** Provides problems to the fields inside. `isTold` says which paths may show theirs, so that nobody is interrupted while typing. */
 export function ProblemsProvider(props: { readonly problems: readonly Problem[]; isTold(path: string): boolean; readonly children: ReactNode }) {
   const t = useText();
   const { problems, isTold, children } = props;
@@ -38,7 +38,7 @@ export function useProblem(path: string, deep = false): string | undefined {
   return useContext(ProblemsContext).at(path, deep);
 }
 
-/** All problems in one place, each leading to its field. */
+/** Lists all problems, each with a link to its field. */
 export function ProblemSummary({
   title,
   problems,
@@ -86,7 +86,7 @@ export function ProblemSummary({
   );
 }
 
-/** Brings somebody to the field of a path, or to the nearest around it. */
+/** Focuses the field of a path, or its nearest ancestor. */
 function focusField(path: string): void {
   for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
     const field = document.getElementById(fieldId(at));

@@ -1,4 +1,4 @@
-/** What is told after something was done: one notice at a time, in the header, where it covers nothing (shell/notice-bar.tsx). */
+/** Notices of finished actions: one at a time, in the header, where it covers nothing (shell/notice-bar.tsx). */
 
 /** A notice. */
 export interface Notice {
@@ -6,7 +6,7 @@ export interface Notice {
   readonly kind: 'done' | 'failed';
   readonly title?: string;
   readonly message: string;
-  /** What takes back what was done. */
+  /** Undoes the action. */
   readonly undo?: { readonly label: string; run(): void };
 }
 
@@ -19,17 +19,17 @@ function tell(notice: Omit<Notice, 'id'> | undefined): void {
   for (const listener of listeners) listener();
 }
 
-/** Tells that something is done. With `undo` it stays for longer. */
+/** Reports a finished action. With `undo`, the notice stays longer. */
 export function sayDone(message: string, undo?: Notice['undo']): void {
   tell({ kind: 'done', message, ...(undo === undefined ? {} : { undo }) });
 }
 
-/** Tells that something could not be done. It stays until it is closed. */
+/** Reports a failed action. The notice stays until closed. */
 export function sayFailed(title: string, message: string): void {
   tell({ kind: 'failed', title, message });
 }
 
-/** Takes a notice away, if it is still the latest. */
+/** Removes a notice if it is still the latest. */
 export function dismiss(id: number): void {
   if (latest?.id === id) tell(undefined);
 }

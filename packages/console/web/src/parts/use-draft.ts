@@ -1,27 +1,27 @@
-/** Something under edit: checked by the console as it changes, and published on top of what it was made from. */
+/** A draft: the console checks it as it changes, and publishes it only if its base is still current. */
 import type { Problem } from '@lane/core/rules';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useCallback, useEffect, useRef, useState, type FocusEvent } from 'react';
 import { api, ApiError } from '../api/client.js';
 
-/** What somebody else has made of it meanwhile. */
+/** The state that somebody else has published in the meantime. */
 export interface Conflict {
   readonly current: unknown;
   readonly etag: string | undefined;
   readonly changedBy: string | undefined;
 }
 
-/** How a draft is sent. */
+/** Where to send a draft. */
 export interface DraftTarget {
   readonly path: string;
   readonly method?: 'PUT';
-  /** ETag of what it was made from; `none` for a new one. */
+  /** ETag of what the draft is based on; `none` for a new one. */
   readonly etag: string;
 }
 
 const CHECK_AFTER_MS = 250;
 
-/** Checks a draft as it changes, tells problems of fields that were left, and publishes it. */
+/** Checks a draft as it changes, shows problems of fields that lost the focus, and publishes it. */
 export function useDraft(target: DraftTarget | undefined, body: unknown) {
   const [problems, setProblems] = useState<readonly Problem[]>([]);
   const [told, setTold] = useState<ReadonlySet<string>>(new Set());
@@ -30,7 +30,7 @@ export function useDraft(target: DraftTarget | undefined, body: unknown) {
   const [failure, setFailure] = useState<ApiError>();
   const [isBusy, setBusy] = useState(false);
   const latest = useRef(0);
-  /** Fields that were left; they are told of once the check knows what was typed, and never in the middle of a click elsewhere. */
+  /** Fields that lost the focus. Their problems show only after the next check: showing them at once would move what is being clicked. */
   const left = useRef(new Set<string>());
 
   const check = useDebouncedCallback(async () => {
@@ -42,7 +42,7 @@ export function useDraft(target: DraftTarget | undefined, body: unknown) {
       setProblems(found);
       setTold((before) => (left.current.size === before.size ? before : new Set(left.current)));
     } catch (error) {
-      // Whoever publishes is told.
+      // Publishing will report it.
       if (!(error instanceof ApiError)) throw error;
     }
   }, CHECK_AFTER_MS);
@@ -75,7 +75,7 @@ export function useDraft(target: DraftTarget | undefined, body: unknown) {
   };
 
   const isTold = useCallback((at: string) => isSubmitted || told.has(at), [isSubmitted, told]);
-  /** For the form: a field that was left may be told of. */
+  /** For the form: a field that lost the focus may show its problems. */
   const onBlur = (event: FocusEvent): void => {
     const field = (event.target as HTMLElement).closest<HTMLElement>('[data-path]')?.dataset['path'];
     if (field === undefined || left.current.has(field)) return;

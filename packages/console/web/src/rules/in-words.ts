@@ -2,7 +2,7 @@
 import type { EntryRule, Matcher, RequestKey, StringMatch } from '@lane/core/rules';
 import type { Text } from '../language/en.js';
 
-/** What a rule says. */
+/** A rule as a sentence. */
 export function ruleInWords(rule: EntryRule, t: Text): string {
   const { words } = t.rule;
   const parts = [rule.match === undefined ? words.every : matcherInWords(rule.match, t)];
@@ -20,7 +20,7 @@ function keyInWords({ header, cookie, query }: RequestKey, t: Text): string {
   return query === undefined ? kinds.clientIp : `${kinds.query} ${query}`;
 }
 
-/** What a condition says. */
+/** A condition as a sentence. */
 export function matcherInWords(matcher: Matcher, t: Text): string {
   const { words, kinds } = t.rule;
   if ('all' in matcher) return matcher.all.map((part) => grouped(part, t)).join(words.and);

@@ -1,4 +1,4 @@
-/** Conditions in a form. What is edited is the condition itself, as it is in the document. */
+/** Edits conditions in a form. It edits the condition itself, as it is in the document. */
 import { ActionIcon, Button, Group, Select, Stack, TagsInput, TextInput } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import type { Matcher, StringMatch } from '@lane/core/rules';
@@ -13,7 +13,7 @@ type Operator = (typeof OPERATORS)[number];
 /** The condition that a new rule begins with. */
 export const NEW_MATCHER: Matcher = { host: { exact: '' } };
 
-/** One condition, and those in it. */
+/** One condition, with the nested ones. */
 export function MatcherEditor(props: {
   readonly matcher: Matcher;
   readonly path: string;
@@ -90,7 +90,7 @@ function Parts(props: { readonly kind: 'all' | 'any'; readonly parts: readonly M
   return (
     <Stack className="nested" gap="sm">
       {parts.map((part, i) => (
-        // What stands at a place is its only identity: conditions have no names.
+        // Conditions have no names, so their position identifies them.
         <MatcherEditor
           key={i}
           matcher={part}
@@ -219,11 +219,11 @@ function Networks(props: { readonly networks: readonly string[]; readonly path: 
 }
 
 function kindOf(matcher: Matcher): Kind {
-  // `not` beside a name is a comparison turned round.
+  // `not` with a name negates the comparison.
   return KINDS.find((kind) => Object.hasOwn(matcher, kind)) ?? 'host';
 }
 
-/** The same condition as another kind: what can be kept is. */
+/** Converts a condition to another kind, and keeps what fits. */
 function asKind(matcher: Matcher, kind: Kind): Matcher {
   if (kind === kindOf(matcher)) return matcher;
   if (kind === 'all' || kind === 'any') {

@@ -1,4 +1,4 @@
-/** The header's second row: that what is shown is old, and what was just done. It takes room of its own, so that it covers nothing. */
+/** The header's second row, for stale data and finished actions. It has its own space, so it covers nothing. */
 import { ActionIcon, Button, Group, Text } from '@mantine/core';
 import { IconAlertTriangle, IconCheck, IconCloudOff, IconX } from '@tabler/icons-react';
 import { useEffect, useSyncExternalStore } from 'react';
@@ -8,7 +8,7 @@ import type { Freshness } from '../parts/freshness.js';
 import { dismiss, notices, type Notice } from '../parts/say.js';
 
 const DONE_MS = 6_000;
-/** Time to read what was done, and to reach the button by keyboard. */
+/** Time to read the notice, and to reach its button by keyboard. */
 const UNDO_MS = 20_000;
 
 /** The latest notice, until its time is over. */
@@ -22,7 +22,7 @@ export function useNotice(): Notice | undefined {
   return notice;
 }
 
-/** That nothing newer than what is shown has come. */
+/** Warns that the data on the page is stale. */
 export function StaleBanner({ freshness }: { readonly freshness: Freshness }) {
   const t = useText();
   const { since = 0, ageMs, problem } = freshness;
@@ -30,14 +30,14 @@ export function StaleBanner({ freshness }: { readonly freshness: Freshness }) {
     <div className="notice" data-kind="stale" role="alert">
       <IconCloudOff size={18} aria-hidden />
       <Text size="sm" component="div" className="break">
-        <strong>{t.stale.title(new Date(since).toLocaleTimeString(t.locale))}</strong> {/* Read once, not every second. */}
-        <span aria-hidden>{t.stale.age(Math.round(ageMs / 1_000))}</span> {problem !== undefined && messageOf(problem, t.unreachable)}
+        <strong>{t.stale.title(new Date(since).toLocaleTimeString(t.locale))}</strong> {/* Screen readers read this once, not every second. */}
+        <span aria-hidden>{t.stale.age(Math.round(ageMs / 1_000))}</span> {problem !== undefined && messageOf(problem, t)}
       </Text>
     </div>
   );
 }
 
-/** What was just done, or could not be. */
+/** The action that just finished or failed. */
 export function NoticeBar({ notice }: { readonly notice: Notice }) {
   const t = useText();
   const Icon = notice.kind === 'done' ? IconCheck : IconAlertTriangle;

@@ -1,4 +1,4 @@
-/** What is around each page: the name, the way to the other pages, language, appearance, and who is signed in. */
+/** The frame of each page: name, navigation, language, appearance, and the user. */
 import {
   ActionIcon,
   AppShell,
@@ -29,12 +29,13 @@ import {
 } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, type ReactNode } from 'react';
 import { api, ApiError } from '../api/client.js';
-import { sessionQuery } from '../api/queries.js';
+import { groupsQuery, sessionQuery, type GroupsAnswer } from '../api/queries.js';
 import { LANGUAGES, useLanguage, useText, type Language } from '../language/index.js';
 import { Failure } from '../parts/failure.js';
 import { useFreshness } from '../parts/freshness.js';
+import { LaneColors } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { NoticeBar, StaleBanner, useNotice } from './notice-bar.js';
 import { SignIn } from './sign-in.js';
@@ -49,7 +50,7 @@ const PAGES = [
   { to: '/document', key: 'document', Icon: IconBraces },
 ] as const;
 
-/** The frame of all pages; asks for a token first, where one is needed. */
+/** The frame of all pages; asks for a token first if one is required. */
 export function Shell() {
   const t = useText();
   const session = useQuery(sessionQuery);
@@ -60,7 +61,7 @@ export function Shell() {
   const notice = useNotice();
   const { ref: secondRow, height: secondRowPx } = useElementSize();
   const isWide = useMediaQuery('(min-width: 64em)', undefined, { getInitialValueInEffect: false }) === true;
-  /** What is done is told where there is room already; what needs more room gets a row of its own. */
+  /** Short notices go into the first row if it has room; others get their own row. */
   const isBeside = isWide && notice?.kind === 'done';
 
   if (session.data === undefined) {
@@ -85,7 +86,7 @@ export function Shell() {
         {t.skip}
       </a>
       <AppShell.Header style={{ background: 'var(--surface)', borderColor: 'var(--line)' }}>
-        <Group h={HEADER_PX} px="md" justify="space-between" wrap="nowrap" gap="xs">
+        <Group className="header-row" h={HEADER_PX} justify="space-between" wrap="nowrap" gap="xs">
           <Group gap="sm" wrap="nowrap">
             <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t.menu} aria-expanded={isOpen} />
             <Link to="/" style={{ color: 'inherit', textDecoration: 'none', display: 'flex', alignItems: 'center', gap: '0.6rem' }}>
@@ -141,20 +142,36 @@ export function Shell() {
         )}
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1} style={{ outline: 'none' }}>
-        <div style={{ maxWidth: 1120, margin: '0 auto' }}>
-          <Outlet />
+        <div className="page">
+          <div style={{ maxWidth: 1120, margin: '0 auto' }}>
+            <ColorsOfLanes>
+              <Outlet />
+            </ColorsOfLanes>
+          </div>
         </div>
       </AppShell.Main>
     </AppShell>
   );
 }
 
-/** Whether a page is that of a link, or one beneath it: groups have no address of their own before theirs. */
+const tagsOfLanes = ({ groups }: GroupsAnswer): string[] => groups.flatMap(({ group }) => group.lanes.map(({ tag }) => tag));
+const NONE: readonly string[] = [];
+
+/** Keeps the colours of all groups' lanes the same on all pages, even on those that also show other lanes. */
+function ColorsOfLanes({ children }: { readonly children: ReactNode }) {
+  const client = useQueryClient();
+  useEffect(() => void client.prefetchQuery({ ...groupsQuery, staleTime: Infinity }), [client]);
+  // Sends no queries: only follows those of the pages.
+  const { data: tags = NONE } = useQuery({ ...groupsQuery, enabled: false, select: tagsOfLanes });
+  return <LaneColors tags={tags}>{children}</LaneColors>;
+}
+
+/** Whether a page belongs to a link. The pages of groups belong to /, which is not a prefix of their own. */
 function isIn(path: string, to: string): boolean {
   return to === '/' ? path === '/' || path === '/new-group' || path.startsWith('/groups/') : path === to;
 }
 
-/** A new page is announced to those who can't see it: its heading gets the focus. */
+/** Focuses the heading of a new page, so that screen readers announce it. */
 function useMovedFocus(onMove: () => void): void {
   const path = useRouterState({ select: ({ resolvedLocation }) => resolvedLocation?.pathname });
   const before = useRef(path);
@@ -258,12 +275,12 @@ function SchemeMenu() {
   );
 }
 
-/** A tick before what is chosen; as wide where it is not, so that nothing moves. */
+/** A tick before the chosen item; others get a space of the same width, so that nothing moves. */
 function Chosen({ isChosen }: { readonly isChosen: boolean }) {
   return <IconCheck size={16} aria-hidden visibility={isChosen ? 'visible' : 'hidden'} />;
 }
 
-/** For addresses that lead nowhere. */
+/** The page for unknown URLs. */
 export function NotFound() {
   const t = useText();
   return (

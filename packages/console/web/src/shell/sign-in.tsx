@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react';
 import { api, ApiError } from '../api/client.js';
 import { useText } from '../language/index.js';
 
-/** Asks for the token. It is exchanged for a session's cookie, which pages can't read, and is kept nowhere. */
+/** Asks for the token, and exchanges it for a session cookie that scripts can't read. The token is not stored. */
 export function SignIn() {
   const t = useText();
   const client = useQueryClient();
@@ -22,7 +22,9 @@ export function SignIn() {
       await client.resetQueries();
     } catch (error) {
       const { code, message } = error as ApiError;
-      setProblem(code === 'ELANE_UNAUTHENTICATED' ? t.signIn.wrong : error instanceof ApiError && error.status === 0 ? t.unreachable : message);
+      setProblem(
+        code === 'ELANE_UNAUTHENTICATED' ? t.signIn.wrong : error instanceof ApiError && error.status === 0 ? t.unreachable : t.problem(message),
+      );
     } finally {
       setBusy(false);
     }

@@ -1,15 +1,15 @@
 import type { Traffic } from '../api/queries.js';
 
-/** What of the traffic is shown. */
+/** Which traffic to show. */
 export interface TrafficFilter {
   /** Requests of this tag; empty: base; undefined: all. */
   readonly lane: string | undefined;
-  /** A part of a service's name: its calls, whoever made them. Empty: all. */
+  /** A part of a service's name: shows calls from and to it. Empty: all. */
   readonly service: string;
   readonly onlyErrors: boolean;
 }
 
-/** The calls that are asked for, and what is at their ends; without any filter also what calls nobody. */
+/** The matching calls with their ends, and matching nodes without calls. */
 export function filterTraffic(traffic: Traffic, { lane, service, onlyErrors }: TrafficFilter): Pick<Traffic, 'nodes' | 'edges' | 'decisions'> {
   const wanted = service.trim().toLowerCase();
   const isWanted = (name: string): boolean => name.toLowerCase().includes(wanted);

@@ -1,10 +1,11 @@
 /**
- * Orders services in columns and rows, beside the page: dagre takes a while for hundreds of services. It gets each service's busiest caller
- * only: with all of 1,000 calls it takes more than a minute, and the picture is no clearer.
+ * Orders services in columns and rows, in a worker because dagre takes a while for hundreds of services. It gets only one caller of each service
+ * (shortest-ways.ts): with all of 1,000 calls it takes more than a minute, and the graph is no clearer.
  */
 import { graphlib, layout } from '@dagrejs/dagre';
+import { seatsOf } from './layout.js';
 
-/** Services, and who calls whom mostly. */
+/** Services, and one caller of each. */
 export interface LayoutRequest {
   readonly id: number;
   readonly services: readonly string[];
@@ -24,7 +25,6 @@ addEventListener('message', ({ data }: MessageEvent<LayoutRequest>) => {
   for (const [from, to] of calls) graph.setEdge(from, to);
   layout(graph);
   const places = services.map((service) => [service, graph.node(service) as { readonly x: number; readonly y: number }] as const);
-  const columns = [...new Set(places.map(([, { x }]) => x))].toSorted((a, b) => a - b);
-  const answer: LayoutAnswer = { id, seats: places.map(([service, { x, y }]) => [service, { column: columns.indexOf(x), row: y }]) };
+  const answer: LayoutAnswer = { id, seats: [...seatsOf(places)] };
   postMessage(answer);
 });

@@ -1,10 +1,10 @@
-/** Where things are in the graph: a band for each lane; in it, services in columns and rows as a layout library has ordered them. */
-import type { Traffic } from '../api/queries.js';
+/** Lays out the graph: a band for each lane, with services in the columns and rows that a layout library has ordered. */
+import type { Traffic } from '@lane/console';
 
 type Node = Traffic['nodes'][number];
 type Edge = Traffic['edges'][number];
 
-/** The column and the row that a service has among all; from layout-worker.ts. */
+/** The column and row of each service; from layout-worker.ts. */
 export type Seats = ReadonlyMap<string, { readonly column: number; readonly row: number }>;
 
 /** A lane's band. */
@@ -21,7 +21,7 @@ export interface PlacedNode extends Node {
   readonly y: number;
 }
 
-/** Calls between two of them, in one lane. */
+/** Calls between two nodes, of one lane. */
 export interface PlacedEdge {
   readonly key: string;
   readonly from: string;
@@ -33,7 +33,9 @@ export interface PlacedEdge {
   readonly errors: number;
   readonly perSecond: number | undefined;
   readonly p95Ms: number | undefined;
-  /** The way and its head, as SVG writes them, and where its figures stand. */
+  /** Whether one end is in another lane: the calls come from there, or fall back. */
+  readonly isBetweenLanes: boolean;
+  /** The line and its arrowhead as SVG paths, and the place of its figures. */
   readonly path: string;
   readonly head: string;
   readonly labelX: number;
@@ -50,19 +52,43 @@ export interface Layout {
 
 export const NODE = { width: 168, height: 62 } as const;
 const LEFT = 96;
-const COLUMN = 300;
+/** Leaves room for figures between columns; three columns fit in the view. */
+const COLUMN = 364;
 const ROW = 92;
 const BAND_MARGIN = 33;
 const MARGIN = 90;
 const PARALLEL_GAP = 30;
 const HEAD = 9;
+const BOW = 58;
+
+/** Rows of a column before it continues in the next one, in a small graph. */
+const FEW_ROWS = 8;
+/** Width by height of a graph of many services, like a screen's. */
+const SHAPE = 1.6;
+
+/** Turns positions from the layout library into columns and rows. */
+export function seatsOf(places: ReadonlyArray<readonly [service: string, at: { readonly x: number; readonly y: number }]>): Seats {
+  const rows = Math.max(FEW_ROWS, Math.round(Math.sqrt((places.length * COLUMN) / (ROW * SHAPE))));
+  const columns = new Map<number, Array<(typeof places)[number]>>();
+  for (const place of places) columns.set(place[1].x, [...(columns.get(place[1].x) ?? []), place]);
+  const seats = new Map<string, { readonly column: number; readonly row: number }>();
+  let column = 0;
+  for (const [, inColumn] of [...columns].toSorted(([a], [b]) => a - b)) {
+    const ordered = inColumn.toSorted(([one, a], [other, b]) => a.y - b.y || (one < other ? -1 : 1));
+    const parts = Math.ceil(ordered.length / rows);
+    // Split long columns into parts of equal height.
+    for (const [i, [service, { y }]] of ordered.entries()) seats.set(service, { column: column + Math.floor((i * parts) / ordered.length), row: y });
+    column += parts;
+  }
+  return seats;
+}
 
 /** The key of a node. */
 export function nodeKey({ service, tag }: { readonly service: string; readonly tag?: string | undefined }): string {
   return JSON.stringify([service, tag ?? '']);
 }
 
-/** Lays out figures on seats. The same services always have the same places, so that nothing jumps. */
+/** Lays out traffic on seats. The same services always get the same places, so that nothing jumps. */
 export function layOut(traffic: Pick<Traffic, 'nodes' | 'edges'>, seats: Seats): Layout {
   const tags = [...new Set(traffic.nodes.map(({ tag }) => tag))].filter((tag) => tag !== undefined).toSorted();
   const placed = new Map<string, PlacedNode>();
@@ -119,6 +145,7 @@ function placeEdges(edges: readonly Edge[], placed: ReadonlyMap<string, PlacedNo
       errors: (known?.errors ?? 0) + edge.errors,
       perSecond: edge.perSecond === undefined ? known?.perSecond : (known?.perSecond ?? 0) + edge.perSecond,
       p95Ms: edge.p95Ms ?? known?.p95Ms,
+      isBetweenLanes: edge.from.tag !== edge.tag || edge.to.tag !== edge.tag,
     });
   }
   const total = new Map<string, number>();
@@ -136,7 +163,7 @@ function placeEdges(edges: readonly Edge[], placed: ReadonlyMap<string, PlacedNo
     });
 }
 
-/** To the right where the callee is further on; around the right side where it is not; above itself where a service calls itself. */
+/** Goes right if the callee is further right, else around the right side; a service that calls itself gets a loop above it. */
 function wayBetween(from: PlacedNode, to: PlacedNode, shift: number, n: number): Pick<PlacedEdge, 'path' | 'head' | 'labelX' | 'labelY'> {
   if (from.key === to.key) {
     const [left, right] = [from.x + NODE.width * 0.62, from.x + NODE.width * 0.86];
@@ -156,7 +183,9 @@ function wayBetween(from: PlacedNode, to: PlacedNode, shift: number, n: number):
   const side = goesBack ? 1 : -1;
   const endX = tipX + side * HEAD;
   const reach = goesBack ? 70 + Math.abs(shift) : (endX - startX) / 2;
-  const [c1x, c1y, c2x, c2y] = [startX + reach, startY + shift, endX + side * reach, tipY + shift];
+  // Bow around nodes between the two.
+  const bow = Math.abs(endX - startX) > COLUMN && Math.abs(tipY - startY) < NODE.height / 2 ? BOW : 0;
+  const [c1x, c1y, c2x, c2y] = [startX + reach, startY + shift + bow, endX + side * reach, tipY + shift + bow];
   const middle = (a: number, b: number, c: number, d: number): number => (a + 3 * b + 3 * c + d) / 8;
   return {
     path: `M${startX} ${startY} C${c1x} ${c1y} ${c2x} ${c2y} ${endX} ${tipY}`,

@@ -21,7 +21,7 @@ interface SidePanelProps {
   onClose(): void;
 }
 
-/** What was chosen in the graph: its figures, instances, calls and latest decisions, each of which can be explained. */
+/** Details of the selected node or call: figures, instances, calls, and latest decisions, each with a link to explain it. */
 export function SidePanel({ chosen, traffic, onChoose, onClose }: SidePanelProps) {
   const t = useText();
   const heading = useRef<HTMLHeadingElement>(null);

@@ -6,30 +6,30 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { trafficQuery, type Traffic } from '../api/queries.js';
 import { useText } from '../language/index.js';
 import { Failure } from '../parts/failure.js';
-import { LaneBadge } from '../parts/lane-badge.js';
+import { LaneBadge, LaneColors } from '../parts/lane-badge.js';
 import { PageHead } from '../parts/page-head.js';
 import { filterTraffic, tagsOf, type TrafficFilter } from './filter.js';
 import { SidePanel } from './side-panel.js';
 import { TrafficGraph, type Chosen } from './traffic-graph.js';
 
 const SHOWN_DECISIONS = 50;
-/** Of calls beyond these the table has the first, the filters lead to the others. */
+/** Limit of calls in the table; filters show the others. */
 const SHOWN_CALLS = 200;
 const WINDOWS = [60, 300, 900, 3_600] as const;
-/** The window that a moment of the replay shows where none is chosen. */
+/** The window of a replayed moment, if none is chosen. */
 const REPLAYED_SECONDS = 60;
 const PLAYED_MS = 700;
 
 const route = getRouteApi('/traffic');
 
-/** Who calls whom, now: a graph, a table with the same figures, and the latest decisions. */
+/** Live traffic: a graph, a table with the same figures, and the latest decisions. */
 export function TrafficPage() {
   const t = useText();
   const [isPaused, setPaused] = useState(false);
   const [seconds, setSeconds] = useState<number>();
-  /** The moment of the last hour that is shown once more; undefined: now. */
+  /** The replayed moment of the last hour; undefined: live. */
   const [until, setUntil] = useState<string>();
-  /** What the slider can reach, as it was when the replay began: it must not move under the finger. */
+  /** The slider's range, fixed when the replay starts: it must not move under the finger. */
   const [recorded, setRecorded] = useState<Traffic['recorded']>();
   const { data, error, refetch } = useQuery({
     ...trafficQuery(until === undefined ? seconds : (seconds ?? REPLAYED_SECONDS), until),
@@ -39,9 +39,9 @@ export function TrafficPage() {
     <>
       <PageHead title={t.traffic.title} lead={t.traffic.lead}>
         <Group gap="xs">
-          <span className="pulse" data-paused={isPaused || until !== undefined || undefined} aria-hidden />
+          <span className="pulse" data-paused={isPaused || until !== undefined || data === undefined || undefined} aria-hidden />
           <Text size="sm" c="dimmed">
-            {until !== undefined ? t.traffic.replayed : isPaused ? t.traffic.paused : t.traffic.live}
+            {until !== undefined ? t.traffic.replayed : isPaused ? t.traffic.paused : data === undefined ? t.loading : t.traffic.live}
           </Text>
         </Group>
         <Button
@@ -74,7 +74,9 @@ export function TrafficPage() {
         (data.sources.answered === 0 && data.nodes.length === 0 ? (
           <NoTraffic sources={data.sources} />
         ) : (
-          <Figures traffic={data} seconds={seconds} onSeconds={setSeconds} />
+          <LaneColors tags={tagsOf(data)}>
+            <Figures traffic={data} seconds={seconds} onSeconds={setSeconds} />
+          </LaneColors>
         ))}
     </>
   );
@@ -94,7 +96,7 @@ function NoTraffic({ sources }: { readonly sources: Traffic['sources'] }) {
   );
 }
 
-/** Instances whose figures are not among those shown, and why. */
+/** Instances without figures, and why. */
 function NotRead({ sources }: { readonly sources: Traffic['sources'] }) {
   const t = useText();
   const { problems, tooLarge, leftOut, elsewhere, silent } = sources;
@@ -197,7 +199,7 @@ function Figures({ traffic, seconds, onSeconds }: FiguresProps) {
 const ALL = 'all';
 const BASE = 'base';
 
-/** Shows the last hour once more, by hand or by itself. */
+/** Replays the last hour, by slider or automatically. */
 function Replay({
   recorded,
   until,
@@ -291,10 +293,12 @@ function Calls({ edges }: { readonly edges: Traffic['edges'] }) {
                 <td style={{ whiteSpace: 'nowrap' }}>
                   {edge.to.service} <LaneBadge tag={edge.to.tag} />
                 </td>
-                <td>
+                <td style={{ whiteSpace: 'nowrap' }}>
                   <LaneBadge tag={edge.tag} />
                 </td>
-                <td style={edge.route === 'fallback' ? { color: 'var(--warn)' } : {}}>{t.traffic.routes[edge.route]}</td>
+                <td style={{ whiteSpace: 'nowrap', ...(edge.route === 'fallback' ? { color: 'var(--warn)' } : {}) }}>
+                  {t.traffic.routes[edge.route]}
+                </td>
                 <td className="number">{edge.count.toLocaleString(t.locale)}</td>
                 <td className="number">
                   {edge.perSecond === undefined ? '–' : edge.perSecond.toLocaleString(t.locale, { maximumFractionDigits: 1 })}

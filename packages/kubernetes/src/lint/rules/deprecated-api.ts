@@ -1,7 +1,7 @@
 import type { LintRule } from '../lint-rule.js';
 
 /**
- * Versions of APIs that are gone, with the release of Kubernetes that has them no more and what to write instead.
+ * Removed API versions, with the release of Kubernetes that removed them and the replacement.
  * https://kubernetes.io/docs/reference/using-api/deprecation-guide/
  */
 const GONE: ReadonlyArray<readonly [apiVersion: string, kinds: string, since: string, instead: string]> = [
@@ -35,10 +35,10 @@ const GONE: ReadonlyArray<readonly [apiVersion: string, kinds: string, since: st
   ['flowcontrol.apiserver.k8s.io/v1beta3', '*', '1.32', 'flowcontrol.apiserver.k8s.io/v1'],
 ];
 
-/** A version of an API that current releases of Kubernetes do not have any more. */
+/** An API version that current releases of Kubernetes have removed. */
 export const deprecatedApi: LintRule = {
   severity: 'warning',
-  about: 'A resource is written for a version of the API that current releases of Kubernetes do not have any more.',
+  about: 'A resource uses an API version that current releases of Kubernetes have removed.',
   *find({ resources }) {
     for (const resource of resources) {
       const { apiVersion, kind } = resource;

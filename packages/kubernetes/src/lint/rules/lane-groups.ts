@@ -1,14 +1,14 @@
-/** Lane groups among the manifests: documents of their own, and in ConfigMaps, where a gateway or an agent reads them as a file. */
+/** Lane groups among the manifests: as separate documents, and in ConfigMaps that a gateway or an agent reads as a file. */
 import { parseLaneGroups, takingRules, tellTaking, type LaneGroupsDocument } from '@lane/core/rules';
 import type { Place } from '../finding.js';
 import type { LintRule } from '../lint-rule.js';
 import type { LaneGroupsText } from '../manifests.js';
 import type { Path } from '../source-text.js';
 
-/** Lane groups that nobody takes. */
+/** Invalid lane groups. */
 export const laneGroups: LintRule = {
   severity: 'error',
-  about: 'Lane groups are not valid: whoever reads them goes on with the last good ones, or without any.',
+  about: 'Lane groups are invalid: their readers keep the last valid ones, or have none.',
   *find({ laneGroups: texts }) {
     for (const text of texts) {
       const parsed = parseLaneGroups(text.value);
@@ -21,10 +21,10 @@ export const laneGroups: LintRule = {
   },
 };
 
-/** Entry rules whose requests another lane gets. */
+/** Entry rules whose requests go to another lane. */
 export const ruleOrder: LintRule = {
   severity: 'warning',
-  about: 'An entry rule comes after one of another lane that takes its requests, or a share of them.',
+  about: 'An earlier entry rule of another lane takes the requests of a rule, or a share of them.',
   *find({ laneGroups: texts }) {
     for (const text of texts) {
       const parsed = parseLaneGroups(text.value);
@@ -35,7 +35,7 @@ export const ruleOrder: LintRule = {
   },
 };
 
-/** Where a rule is that is told as `group/lane/rule`. */
+/** The place of the rule `group/lane/rule`. */
 function pathOf({ groups }: LaneGroupsDocument, name: string): Path {
   for (const [i, group] of groups.entries()) {
     for (const [j, lane] of group.lanes.entries()) {

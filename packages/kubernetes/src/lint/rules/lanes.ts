@@ -4,16 +4,16 @@ import type { Found } from '../finding.js';
 import type { LintRule } from '../lint-rule.js';
 import { at, isSameNamespace, selects, textOf, type Manifests, type Workload } from '../manifests.js';
 
-/** What may be another name is not called a mistake. */
+/** A name that may be right is not reported. */
 const SURELY = { surely: true };
 
 const STAMPING = new Set(['LANE_STAMP', 'profiler.micro.service.tag.trace.enable']);
-/** What the agent takes for yes. */
+/** Values that the agent reads as true. */
 const YES = /^(?:true|1|on|yes)$/i;
-/** Labels by which workloads are commonly told apart. */
+/** Labels that commonly identify a workload. */
 const NAME_LABELS = ['app', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'k8s-app', 'name'];
 
-/** All that its pods may be called, the surest first. */
+/** All possible service names of its pods, the most certain first. */
 function namesOf({ service, labels, resource }: Workload): string[] {
   return [
     ...(service === undefined ? [] : [service]),
@@ -22,17 +22,17 @@ function namesOf({ service, labels, resource }: Workload): string[] {
   ];
 }
 
-/** Whether pods without a tag may be the base of those with one. A service that is not named is known to the app alone: then names decide. */
+/** Whether pods without a tag can be the base of those with one. If only the app knows its service name, the names of the workloads decide. */
 function isBaseOf(base: Workload, tagged: Workload): boolean {
   const names = namesOf(base);
   if (tagged.service !== undefined && (base.service !== undefined || names.includes(tagged.service))) return names.includes(tagged.service);
   return namesOf(tagged).some((name) => names.some((other) => name === other || name.startsWith(`${other}-`) || other.startsWith(`${name}-`)));
 }
 
-/** A lane's instances without a base beside them: untagged requests find nobody. */
+/** A lane without a base: untagged requests find no instance. */
 export const tagWithoutBase: LintRule = {
   severity: 'warning',
-  about: 'Pods of a lane have no base beside them: untagged requests to the service, and those of other lanes, find nobody.',
+  about: 'A lane has pods but no base: untagged requests to the service, and those of other lanes, find no instance.',
   *find({ workloads }) {
     for (const workload of workloads) {
       const { resource, tag, tagPath, service } = workload;
@@ -51,14 +51,14 @@ export const tagWithoutBase: LintRule = {
         reference: name,
         ...(nearest === undefined ? {} : { nearest }),
         message:
-          `these pods are lane ${tag} of ${service === undefined ? name : `service ${name}`}, of which no manifest here has the base: ` +
+          `these pods are lane ${tag} of ${service === undefined ? name : `service ${name}`}, but no manifest here has its base: ` +
           (nearest === undefined ? 'add a workload of that service without the tag' : `did you mean service ${nearest}?`),
       };
     }
   },
 };
 
-/** Stamping belongs where traffic of a lane enters, and nowhere else. */
+/** Stamp only where the traffic of a lane enters. */
 export const stampingHarmful: LintRule = {
   severity: 'warning',
   about: 'Pods stamp untagged requests where that has no effect, or puts base traffic into a lane.',
@@ -81,17 +81,17 @@ function stampingProblem(
   { resources, workloads, services, backends }: Manifests,
 ): Pick<Found, 'message' | 'reference'> | undefined {
   if (workload.tag === undefined) {
-    return { message: `stamping has no effect on pods without a tag: take it away here, or give them a tag by the label ${MSE_TAG_LABEL}` };
+    return { message: `stamping has no effect on pods without a tag: remove it here, or tag them with the label ${MSE_TAG_LABEL}` };
   }
   const leading = services.filter((service) => selects(service, workload));
   const mixed = leading.find((service) => workloads.some((one) => one.tag === undefined && selects(service, one)));
   if (mixed !== undefined) {
     return {
       reference: mixed.resource.name,
-      message: `Service ${mixed.resource.name} leads to these pods and to base ones: what base gets through it is stamped ${workload.tag} at random. Give the lane a Service of its own, or stop stamping`,
+      message: `Service ${mixed.resource.name} selects both these pods and base pods, so base requests are stamped ${workload.tag} at random. Give the lane its own Service, or stop stamping`,
     };
   }
-  // Without an entry among the manifests, or with one that is not understood (Istio, a gateway of one's own), this may well be it.
+  // If the manifests have no entry, or one that we do not understand (Istio, a custom gateway), this may be the entry.
   if (backends.length === 0 || resources.some(({ kind }) => ['VirtualService', 'HTTPProxy', 'IngressRoute', 'ApisixRoute'].includes(kind)))
     return undefined;
   const isEntry = leading.some(
@@ -101,6 +101,6 @@ function stampingProblem(
   );
   if (isEntry) return undefined;
   return {
-    message: `no Ingress leads to these pods, and they stamp: an untagged request that strays here goes on in lane ${workload.tag}. Stamp at the entry only`,
+    message: `no Ingress leads to these pods, and they stamp: an untagged request that reaches them continues in lane ${workload.tag}. Stamp only at the entry`,
   };
 }

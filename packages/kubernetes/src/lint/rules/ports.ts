@@ -5,7 +5,7 @@ import type { Path } from '../source-text.js';
 
 const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as const;
 const HANDLERS = ['httpGet', 'tcpSocket', 'grpc'] as const;
-/** What the port is called at which an app does what it is for. */
+/** Usual names of an app's main port. */
 const MAIN_PORT = /^(?:https?|web|app|api|grpc|tcp|main|server|default)(?:\b|$)/;
 
 interface Probed {
@@ -16,13 +16,13 @@ interface Probed {
 }
 
 /**
- * A container says that it listens on one port, and all of its probes ask another that no container of the pod has; or a probe names a
- * port that its container has not. Kubernetes allows the first. What has several ports, or a single one for metrics or a webhook, has
- * said enough of what it does; one that is asked over HTTP may have a port for its health that it does not declare: a note.
+ * A container declares one port, but all of its probes use another that no container of the pod has; or a probe names a port that its
+ * container does not have. Kubernetes allows the first. Not reported: several ports, or a single one for metrics or a webhook. An HTTP
+ * probe may use a health port that is not declared, so it is a note.
  */
 export const probePort: LintRule = {
   severity: 'warning',
-  about: 'The probes of a container ask a port that is not the one it declares.',
+  about: 'The probes of a container use a port that it does not declare.',
   *find({ workloads }) {
     for (const workload of workloads) {
       if (workload.isPatch) continue;
@@ -45,13 +45,13 @@ function* inContainer({ resource, containers }: Workload, container: LintedConta
       ...resource.place(path),
       resource: resource.title,
       reference: port,
-      message: `${probe} of container ${container.name} asks port ${port}, and the container has no port of that name${names.length === 0 ? '' : `: it has ${names.join(', ')}`}`,
+      message: `${probe} of container ${container.name} uses port ${port}, but the container has no port of that name${names.length === 0 ? '' : `: it has ${names.join(', ')}`}`,
     };
   }
   const tcp = container.ports.filter(({ protocol }) => protocol === 'TCP');
   const [only] = tcp;
   if (tcp.length !== 1 || only?.port === undefined || (only.name !== undefined && !MAIN_PORT.test(only.name))) return;
-  // Containers of a pod share their ports: one may be asked for another.
+  // Containers of a pod share an address: a probe of one may use a port of another.
   const declared = new Set(containers.flatMap(({ ports }) => ports.map(({ port }) => port)));
   if (probed.some(({ port }) => declared.has(Number(port)) || port === only.name)) return;
   for (const { probe, handler, port, path } of probed) {
@@ -62,7 +62,7 @@ function* inContainer({ resource, containers }: Workload, container: LintedConta
       resource: resource.title,
       reference: String(port),
       nearest: String(only.port),
-      message: `${probe} of container ${container.name} asks port ${Number(port)}, and the only port it declares is containerPort ${only.port}: make them the same, or declare both`,
+      message: `${probe} of container ${container.name} uses port ${Number(port)}, but the container declares only containerPort ${only.port}: use the same port, or declare both`,
     };
   }
 }

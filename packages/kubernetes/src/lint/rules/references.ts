@@ -3,13 +3,13 @@ import type { LintRule } from '../lint-rule.js';
 import { isSameNamespace, selects, textOf } from '../manifests.js';
 import { REQUEST_OPTION } from '../source-text.js';
 
-/** What may be another name is not called a mistake. */
+/** A name that may be right is not reported. */
 const SURELY = { surely: true };
 
-/** An Ingress leads to a Service that is not there. Said only where one of a like name is: others may be in the cluster already. */
+/** An Ingress names a missing Service. Reported only if a Service has a similar name: others may already be in the cluster. */
 export const ingressBackend: LintRule = {
   severity: 'error',
-  about: 'An Ingress leads to a Service that does not exist, while one of nearly the same name does.',
+  about: 'An Ingress names a Service that does not exist, while one with a similar name does.',
   *find({ backends, services }) {
     for (const { resource, service, servicePath } of backends) {
       const known = services.filter((one) => isSameNamespace(one.resource, resource)).map((one) => one.resource.name);
@@ -27,14 +27,14 @@ export const ingressBackend: LintRule = {
   },
 };
 
-/** An Ingress asks for a port that its Service does not have. */
+/** An Ingress names a port that its Service does not have. */
 export const ingressPort: LintRule = {
   severity: 'error',
-  about: 'An Ingress leads to a port that its Service does not have.',
+  about: 'An Ingress names a port that its Service does not have.',
   *find({ backends, services }) {
     for (const { resource, service, port, portPath } of backends) {
       const target = services.find((one) => one.resource.name === service && isSameNamespace(one.resource, resource));
-      // `use-annotation`: the AWS load balancer reads what is meant elsewhere.
+      // `use-annotation`: the AWS load balancer takes the backend from an annotation.
       if (target === undefined || port === undefined || port === 'use-annotation' || target.ports.length === 0) continue;
       if (target.ports.some((one) => textOf(one.port) === textOf(port) || one.name === port)) continue;
       const known = target.ports.map((one) => (one.name === undefined ? String(one.port) : `${String(one.port)} (${one.name})`)).join(', ');
@@ -48,10 +48,10 @@ export const ingressPort: LintRule = {
   },
 };
 
-/** A Service selects no pods. Said only where a workload has the same label with nearly the same value. */
+/** A Service selects no pods. Reported only if a workload has the same label with a similar value. */
 export const serviceSelector: LintRule = {
   severity: 'error',
-  about: 'A Service selects no pods, while those of a workload have nearly the labels that it asks for.',
+  about: 'A Service selects no pods, while the pods of a workload have almost the labels that it selects.',
   *find({ services, workloads }) {
     for (const service of services) {
       const { resource, selector } = service;
@@ -74,8 +74,8 @@ export const serviceSelector: LintRule = {
 };
 
 /**
- * A request that is to be sent has a host that no Ingress rule has. That of a curl line with a host like none of them may be meant for
- * something else: a note.
+ * A planned request has a host that no Ingress rule has. A curl line whose host resembles none of them may be meant for something
+ * else, so it is a note.
  */
 export const requestHost: LintRule = {
   severity: 'error',
@@ -98,10 +98,10 @@ export const requestHost: LintRule = {
   },
 };
 
-/** Of the machine itself, or an address: asked of no Ingress. */
+/** Local names and addresses, which are not requested from an Ingress. */
 const NO_NAME = /^(?:localhost|[\d.]+)$/;
 
-/** The only host that has a word of its own in common with this one. */
+/** The only host that shares a distinctive word with this one. */
 function sharingWord(host: string, hosts: readonly string[]): string | undefined {
   const common = new Set(['www', 'com', 'cn', 'net', 'org', 'io', 'api', 'example']);
   const words = host.split('.').filter((word) => !common.has(word));

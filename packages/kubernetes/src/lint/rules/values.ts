@@ -3,28 +3,28 @@ import type { LintRule } from '../lint-rule.js';
 import type { Path, Resource } from '../source-text.js';
 
 /**
- * Plain scalars that are no text to the tools of Kubernetes, which read YAML 1.1 as go-yaml 2 does: `on` and `y` are booleans, `yEs` and
- * `1:30` are not. `test/interop/kubernetes` asks kubectl whether this is so.
+ * Plain scalars that Kubernetes' tools do not read as strings. They read YAML 1.1 as go-yaml 2 does: `on` and `y` are booleans, `yEs` and
+ * `1:30` are not. `test/interop/kubernetes` verifies this with kubectl.
  */
 const BOOLEAN = /^(?:y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF)$/;
 const NUMBER =
   /^[-+]?(?:0[xX][\da-fA-F][\da-fA-F_]*|0o?[0-7][0-7_]*|0b[01][01_]*|\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d+)?|\.\d[\d_]*(?:[eE][-+]?\d+)?|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$/;
 
-/** Maps of texts, wherever they are in what Kubernetes itself defines. */
+/** Maps of strings in Kubernetes' own kinds. */
 const TEXT_MAPS = new Set(['labels', 'annotations', 'matchLabels', 'nodeSelector', 'stringData', 'binaryData']);
-/** Lists of texts. */
+/** Lists of strings. */
 const TEXT_LISTS = new Set(['command', 'args']);
-/** Kinds of others have fields of these names that are something else. */
+/** In other kinds, fields of these names can be something else. */
 const OWN_GROUPS =
   /^(?:v1|apps\/.*|batch\/.*|autoscaling\/.*|policy\/.*|extensions\/.*|(?:networking|rbac\.authorization|storage|scheduling)\.k8s\.io\/.*)$/;
 
-/** What a plain scalar is to the tools of Kubernetes, if that is no text; null and nothing count as text, as they take them for an empty one. */
+/** The type of a plain scalar to Kubernetes' tools, unless it is a string; they read null and nothing as an empty string. */
 export function notText(source: string): 'a boolean' | 'a number' | undefined {
   if (BOOLEAN.test(source)) return 'a boolean';
   return NUMBER.test(source) ? 'a number' : undefined;
 }
 
-/** Where Kubernetes takes texts only. */
+/** Where Kubernetes accepts only strings. */
 function* texts(resource: Resource): Generator<readonly [path: Path, node: Node | undefined]> {
   if (OWN_GROUPS.test(resource.apiVersion)) {
     yield* textsBelow([]);
@@ -47,10 +47,10 @@ function* texts(resource: Resource): Generator<readonly [path: Path, node: Node 
   }
 }
 
-/** A label, annotation, variable or argument whose value is a boolean or a number to Kubernetes, which refuses it. */
+/** A label, annotation, variable or argument that Kubernetes reads as a boolean or a number, and rejects. */
 export const valueQuotes: LintRule = {
   severity: 'error',
-  about: 'A value that has to be text is a boolean or a number to YAML, and is refused by Kubernetes.',
+  about: 'YAML reads a value as a boolean or a number where Kubernetes requires a string.',
   *find({ resources }) {
     for (const resource of resources) {
       for (const [path, node] of texts(resource)) {
@@ -63,7 +63,7 @@ export const valueQuotes: LintRule = {
           resource: resource.title,
           reference: source,
           nearest: `"${source}"`,
-          message: `${nameOf(resource, path)} has to be text, and ${source} is ${what}: write "${source}"`,
+          message: `${nameOf(resource, path)} must be a string, and ${source} is ${what}: write "${source}"`,
         };
       }
     }

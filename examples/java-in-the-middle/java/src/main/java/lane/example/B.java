@@ -9,7 +9,7 @@ import org.springframework.cloud.openfeign.FeignClient;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 
-/** B, the commodity center: asks C through OpenFeign. */
+/** B, the commodity center: calls C through OpenFeign. */
 @SpringBootApplication
 @EnableFeignClients
 @RestController

@@ -13,7 +13,7 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import reactor.core.publisher.Flux;
 
-/** All that Java needs to choose as Lane does: the lane's instances of a service, or else its base ones. */
+/** Chooses instances as Lane does: those of the request's lane, or else base ones. */
 @Configuration
 @ConditionalOnProperty(name = "lane.choose", matchIfMissing = true)
 @LoadBalancerClients(defaultConfiguration = LaneLoadBalancer.Instances.class)
@@ -32,7 +32,7 @@ public class LaneLoadBalancer {
 
     @Override
     public Flux<List<ServiceInstance>> get(Request request) {
-      // Here, in the thread of the call: what follows may run in another.
+      // Read it here, in the thread of the call: the rest may run in another.
       String tag = Baggage.current().getEntryValue("lane");
       return delegate.get(request).map(all -> {
         List<ServiceInstance> lane = all.stream().filter(one -> tag != null && tag.equals(one.getMetadata().get("lane"))).toList();
