@@ -1,34 +1,36 @@
-/** The Nacos behind the rig: an embedded one, a real one, or a real cluster of three; each may be killed and started again. */
+/** The Nacos behind the rig: an embedded one, a real one, or a real cluster of three. The rig can kill and restart each. */
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
 import { startRealNacos } from '../servers/real-nacos.js';
 import { startNacosCluster, type NacosMember } from '../servers/real-nacos-cluster.js';
 
-/** Which Nacos is behind the rig. */
+/** The kind of Nacos behind the rig. */
 export type NacosKind = 'embedded' | '2.2.4' | 'cluster';
 
-/** User and password, where Nacos asks for them. */
+/** User and password, if Nacos requires them. */
 export const CREDENTIALS = { username: 'chaos', password: 'chaos-of-the-tests' };
 
 /** A Nacos as the rig sees it. */
 export interface NacosBehind {
-  /** `host:port` of each server, which changes with a wipe. */
+  /** `host:port` of each server; a wipe changes it. */
   readonly addresses: readonly string[];
-  /** Where servers reach clients. */
+  /** The address where servers reach clients. */
   readonly clientHost: string;
-  /** Members of a cluster; else none. */
+  /** The members of a cluster; otherwise empty. */
   readonly members: readonly NacosMember[];
-  /** Whether it asks for a password. */
+  /** Whether it requires a password. */
   readonly hasAuth: boolean;
-  /** Ends all as a crash would. */
+  /** Kills all servers, like a crash. */
   kill(): Promise<void>;
-  /** Starts it again; its documents are there, or nothing is. */
+  /** Starts it again, with its documents or with nothing. */
   start(documents: 'kept' | 'wiped'): Promise<void>;
+  /** Its current processes. */
+  readonly pids: readonly number[];
   signal(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
-/** A document of the configuration. */
+/** A configuration document. */
 export interface NacosDocument {
   readonly dataId: string;
   readonly group: string;
@@ -44,7 +46,7 @@ export async function startBehind(kind: NacosKind, documents: readonly NacosDocu
   return behind;
 }
 
-/** Publishes a document at the first server that takes it. */
+/** Publishes a document at the first server that accepts it. */
 export async function publish({ addresses, hasAuth }: NacosBehind, document: NacosDocument): Promise<void> {
   const body = new URLSearchParams({ ...document, ...(hasAuth ? CREDENTIALS : {}) });
   let said = '';
@@ -57,7 +59,7 @@ export async function publish({ addresses, hasAuth }: NacosBehind, document: Nac
       said = String(error);
     }
   }
-  throw new Error(`no server takes the document ${document.dataId}: ${said}`);
+  throw new Error(`no server accepted the document ${document.dataId}: ${said}`);
 }
 
 async function startEmbedded(documents: readonly NacosDocument[], hasAuth: boolean): Promise<NacosBehind> {
@@ -87,6 +89,9 @@ async function startEmbedded(documents: readonly NacosDocument[], hasAuth: boole
     async start(kept) {
       server = await start(kept === 'kept');
     },
+    get pids() {
+      return [server.pid];
+    },
     signal: (signal) => void process.kill(server.pid, signal),
     stop: () => server.kill(),
   };
@@ -108,6 +113,9 @@ async function startReal(hasAuth: boolean, log: (line: string) => void): Promise
       await server.stop();
       server = await startRealNacos(options);
     },
+    get pids() {
+      return [server.pid];
+    },
     signal: (signal) => void process.kill(server.pid, signal),
     stop: () => server.stop(),
   };
@@ -122,8 +130,11 @@ async function startCluster(log: (line: string) => void): Promise<NacosBehind> {
     hasAuth: false,
     kill: async () => void (await Promise.all(cluster.members.map((member) => member.kill()))),
     async start(documents) {
-      if (documents === 'wiped') throw new Error('a cluster that lost everything is a new one: this fault is for a single server');
+      if (documents === 'wiped') throw new Error('a cluster that lost all data is the same as a new one: this fault needs a single server');
       await Promise.all(cluster.members.map((member) => member.restart()));
+    },
+    get pids() {
+      return cluster.members.map(({ pid }) => pid);
     },
     signal: (signal) => cluster.members.forEach((member) => member.signal(signal)),
     stop: () => cluster.stop(),

@@ -1,17 +1,17 @@
 /**
- * A member of a real cluster of three goes, under load, and no request notices: killed as by a crash, or cut off from the other two while
- * its clients reach it. Beats and what Nacos makes of them are at their real speed.
+ * A member of a real cluster of three fails under load, and no request notices: it is killed, or cut off from the other two while
+ * clients still reach it. Heartbeats and what depends on them run at real speed.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nacosClusterAvailability } from '../servers/real-nacos-cluster.js';
 import { FAULTS } from './faults.js';
 import { Rig, type RigFault } from './rig.js';
 
-// Three JVMs and two minutes for each fault: on request. Without one it would be half of the time of all tests.
+// Three JVMs and two minutes for each fault, half the time of all tests: runs only on request.
 const isAsked = process.env['LANE_TEST_CLUSTER'] === '1';
 const { reason = 'it runs with LANE_TEST_CLUSTER=1' } = nacosClusterAvailability();
 
-describe.skipIf(!isAsked)(`a cluster of three Nacos${isAsked ? '' : ` (left out: ${reason})`}`, () => {
+describe.skipIf(!isAsked)(`a cluster of three Nacos${isAsked ? '' : ` (skipped: ${reason})`}`, () => {
   let rig: Rig;
   beforeAll(async () => {
     rig = await Rig.start({ nacos: 'cluster', rate: 15, speed: 3, beatSpeed: 1 });

@@ -1,12 +1,12 @@
-/** The faults that the rig carries out, by name. Seconds are those at speed 1; all but the instance faults leave every instance alive. */
+/** The faults that the rig can inject, by name. Seconds are at speed 1; all but the instance faults leave every instance alive. */
 import type { NacosMember } from '../servers/real-nacos-cluster.js';
 import type { Answer, Fault, ListedHost } from './faulty-nacos.js';
 import { freePort, pause, type Rig, type RigFault, type RigInstance, type RigOptions } from './rig.js';
 
-/** How the short form of the table is run: everything of Nacos ten times as fast, faults a tenth as long. */
+/** The short form of the table: everything in Nacos ten times as fast, faults a tenth as long. */
 export const QUICK: RigOptions = { rate: 45, speed: 10 };
 
-/** A fault of what Nacos answers or pushes, held for a while. */
+/** A fault in Nacos' answers or pushes, held for a while. */
 function answers(fault: Fault | ((rig: Rig) => Fault)): RigFault {
   return { seconds: 25, begin: (rig) => rig.nacos.set(typeof fault === 'function' ? fault(rig) : fault), end: (rig) => rig.nacos.clear() };
 }
@@ -77,13 +77,13 @@ function killed(seconds: number, documents: 'kept' | 'wiped' = 'kept'): RigFault
   };
 }
 
-/** A fault of one member of a cluster; it is the second, which is neither the first nor the last that clients are told. */
+/** A fault of one cluster member: the second, which is neither first nor last in the clients' list. */
 function member(seconds: number, fault: Omit<RigFault, 'needs' | 'seconds'>): RigFault {
   return { needs: 'a cluster', seconds, ...fault };
 }
 const second = (rig: Rig): NacosMember => rig.behind.members[1] as NacosMember;
 
-/** All of them. */
+/** All faults. */
 export const FAULTS: Readonly<Record<string, RigFault>> = {
   none: { seconds: 5, begin: () => {} },
 
@@ -124,7 +124,7 @@ export const FAULTS: Readonly<Record<string, RigFault>> = {
       await second(rig).shutDown();
       await rig.add('B', 'gray');
       await rig.publishDocument('alice', 'bob');
-      // What the old rules say of this one is base.
+      // The old rules put this one into base.
       await pause(10_000);
       rig.user = 'bob';
     },

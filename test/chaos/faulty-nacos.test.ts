@@ -1,4 +1,4 @@
-/** The instrument itself: each fault is what it says, to those who ask and those who are pushed to. */
+/** Tests the instrument itself: each fault does what it claims, to requests and to pushes. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -27,7 +27,7 @@ function call(path: string, init?: RequestInit): Promise<Response> {
 const hosts = async (): Promise<unknown[]> => ((await (await call('/ns/instance/list?serviceName=s')).json()) as { hosts: unknown[] }).hosts;
 
 describe('a faulty Nacos', () => {
-  test('passes what it is not told to spoil', async () => {
+  test('forwards everything else unchanged', async () => {
     expect(await hosts()).toMatchObject([{ ip: '1.1.1.1', metadata: { lane: 'gray' } }]);
     faulty.set({ calls: 'documents', answer: { how: 'status', status: 404, body: '' } });
     expect(await hosts()).toHaveLength(1);
@@ -52,14 +52,14 @@ describe('a faulty Nacos', () => {
       isAnswered = true;
       return list;
     });
-    // Another connection, answered by the server itself meanwhile.
+    // Another connection, which the server itself answers in the meantime.
     await fetch(`http://${nacos.address}/nacos/v1/ns/operator/metrics`);
     expect(isAnswered).toBe(false);
     faulty.clear();
     expect(await asked).toHaveLength(1);
   });
 
-  test('loses pushes, and edits those that pass', async () => {
+  test('drops pushes, and edits the others', async () => {
     const client = createSocket('udp4');
     client.bind(0, '127.0.0.1');
     await once(client, 'listening');
@@ -78,7 +78,7 @@ describe('a faulty Nacos', () => {
     client.close();
   });
 
-  test('refuses tokens that were given before they expired, and none that come later', async () => {
+  test('rejects the tokens issued before they were expired, and accepts later ones', async () => {
     const logIn = async (): Promise<string> => {
       const answer = await fetch(`http://${faulty.address}/nacos/v1/auth/login?username=u&password=p`, { method: 'POST' });
       return ((await answer.json()) as { accessToken: string }).accessToken;
@@ -92,12 +92,12 @@ describe('a faulty Nacos', () => {
     expect(await ask(await logIn())).toBe(200);
   });
 
-  test('is not there when it is down, and is again on the same port', async () => {
+  test('refuses connections while it is down, and comes back on the same port', async () => {
     await faulty.down();
-    // Not by fetch, whose pool may still hold a connection that was cut.
+    // Not with fetch, whose pool may still hold a cut connection.
     await expect(once(connect(faulty.port, '127.0.0.1'), 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await faulty.up();
-    // Nor here.
+    // Nor with fetch here.
     await eventually(async () => expect(await hosts()).toHaveLength(1));
   });
 });

@@ -1,7 +1,7 @@
 /**
- * A proxy between clients and a Nacos (HTTP API v1) that goes wrong when told to, and right again. Pushes, which a server sends to a
- * client's UDP port directly, pass through it, too: the port that a client names in its list queries is replaced by a relay's.
- * Limits: no gRPC; bodies are held whole.
+ * A proxy between clients and a Nacos (HTTP API v1) that misbehaves on command. Pushes, which a server sends directly to a
+ * client's UDP port, also pass through it: it replaces the port in a client's list queries by that of a relay.
+ * Limits: no gRPC; buffers whole bodies.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once, setMaxListeners } from 'node:events';
@@ -16,45 +16,45 @@ export interface ListedHost {
   metadata: Record<string, string>;
 }
 
-/** Which calls a fault is about: all; those that read; lists of instances; documents of the configuration. */
+/** Which calls a fault affects: all; those that read; lists of instances; configuration documents. */
 export type Calls = 'all' | 'reads' | 'lists' | 'documents';
 
-/** What a call that a fault is about comes to. */
+/** What happens to an affected call. */
 export type Answer =
-  /** Is kept until the fault is over, then goes on. */
+  /** Waits until the fault is over, then continues. */
   | { readonly how: 'hang' }
   | { readonly how: 'delay'; readonly ms: number }
   | { readonly how: 'status'; readonly status: number; readonly body: string }
   | { readonly how: 'reset' }
-  /** Half of the body, then the end of the connection. */
+  /** Sends half of the body, then ends the connection. */
   | { readonly how: 'truncated' }
-  /** The list as it is, but with these hosts; pushes likewise. */
+  /** Replaces the hosts in lists, and in pushes. */
   | { readonly how: 'hosts'; readonly edit: (hosts: ListedHost[]) => ListedHost[] };
 
 /** What goes wrong. */
 export interface Fault {
   readonly calls?: Calls;
   readonly answer?: Answer;
-  /** What becomes of pushes; default: they pass. */
+  /** What happens to pushes; default: they pass. */
   readonly pushes?: 'drop' | { readonly delayMs: number };
 }
 
-/** A running one. */
+/** A running proxy. */
 export interface FaultyNacos {
   readonly port: number;
   /** `host:port` for clients. */
   readonly address: string;
-  /** How many calls and pushes the fault has met: one that meets none shows nothing. */
+  /** How many calls and pushes the fault affected. A fault that affects none proves nothing. */
   readonly met: number;
-  /** Begins a fault, instead of the one before. */
+  /** Begins a fault, which replaces the previous one. */
   set(fault: Fault): void;
-  /** Ends the fault: calls that hang go on. */
+  /** Ends the fault: hanging calls continue. */
   clear(): void;
-  /** From now on access tokens handed out so far are refused, as expired ones are. */
+  /** From now on rejects the access tokens issued so far, as if they had expired. */
   expireTokens(): void;
-  /** Refuses connections, and cuts those that are open, as a process that was killed does. */
+  /** Refuses connections, and cuts the open ones, like a killed process. */
   down(): Promise<void>;
-  /** Takes connections again, on the same port; `upstream`: another server than before. */
+  /** Accepts connections again, on the same port; `upstream` replaces the server. */
   up(upstream?: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -71,8 +71,8 @@ function isAbout(calls: Calls, method: string, path: string): boolean {
 }
 
 /**
- * Starts one before `upstream` (`host:port`), on a free port of loopback. `cacheMillis`: how often clients are told to ask for lists,
- * instead of what the server says, in milliseconds. `clientHost`: the address of this machine by which the server reaches it.
+ * Starts a proxy in front of `upstream` (`host:port`), on a free loopback port. `cacheMillis`: how often clients should ask for lists, in
+ * milliseconds, instead of what the server says. `clientHost`: this machine's address as the server reaches it.
  */
 export async function startFaultyNacos(upstream: string, cacheMillis?: number, clientHost = '127.0.0.1'): Promise<FaultyNacos> {
   let server: Server;
@@ -107,7 +107,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number, c
     const { answer: wrong } = fault;
     if (wrong === undefined || !isAbout(fault.calls ?? 'all', request.method ?? 'GET', path)) return forward(request, response, url, body);
     met++;
-    // A server whose answers are others has changes to tell: those who wait for one are answered, and come back to ask.
+    // Changed answers are changes to report: answer the waiting clients, so that they ask again.
     if (isListener(path) && wrong.how === 'status' && fault.calls === 'documents') return listen(request, response, body);
     switch (wrong.how) {
       case 'hang':
@@ -131,7 +131,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number, c
     }
   }
 
-  /** Tells a client that knows a document that it has changed, once a fault; others wait until it is over. */
+  /** Tells a client that knows a document that it changed, once per fault; others wait until the fault is over. */
   async function listen(_request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
     const [first = ''] = (new URLSearchParams(body.toString()).get('Listening-Configs') ?? '').split('\x01');
     const [dataId, group, md5 = '', tenant] = first.split('\x02');
@@ -165,12 +165,12 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number, c
     );
     onward.on('error', () => request.socket.resetAndDestroy());
     response.on('close', () => onward.destroy());
-    // A wait that was begun before the fault must not outlast its beginning or end: the client asks again.
+    // A wait must not continue across the beginning or end of a fault: the client asks again.
     if (isListener(url.pathname)) over.signal.addEventListener('abort', () => answer(response, 200, ''), { once: true });
     onward.end(body);
   }
 
-  /** The socket that stands for a client's port: what comes from there are acknowledgements, all else are pushes. */
+  /** The socket that replaces a client's port. Packets from that port are acknowledgements, all others are pushes. */
   function relayOf(clientPort: number): Promise<UdpSocket> {
     let relay = relays.get(clientPort);
     if (relay === undefined) relays.set(clientPort, (relay = openRelay(clientPort)));
@@ -196,7 +196,7 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number, c
       if (pushes === undefined) pass();
       else setTimeout(pass, pushes.delayMs).unref();
     });
-    // Packets leave by the address that their way has: loopback to the client.
+    // Packets leave from the address of their route: loopback towards the client.
     socket.bind(0, clientHost === '127.0.0.1' ? clientHost : '0.0.0.0');
     await once(socket, 'listening');
     socket.unref();
@@ -256,14 +256,14 @@ export async function startFaultyNacos(upstream: string, cacheMillis?: number, c
   };
 }
 
-/** One before each server, which go wrong together; also one by one. */
+/** A proxy in front of each server. Faults affect all of them, or one. */
 export interface FaultyServers extends Omit<FaultyNacos, 'port' | 'up'> {
   readonly servers: readonly FaultyNacos[];
-  /** All take connections again, on the same ports, for these servers. */
+  /** All accept connections again, on the same ports, for these servers. */
   up(upstreams: readonly string[]): Promise<void>;
 }
 
-/** Starts one before each of `upstreams`; what else, as {@link startFaultyNacos} takes it. */
+/** Starts a proxy in front of each of `upstreams`; the other options are those of {@link startFaultyNacos}. */
 export async function startFaultyServers(upstreams: readonly string[], cacheMillis?: number, clientHost?: string): Promise<FaultyServers> {
   const servers: FaultyNacos[] = [];
   for (const upstream of upstreams) servers.push(await startFaultyNacos(upstream, cacheMillis, clientHost));

@@ -1,6 +1,6 @@
 /**
- * Lane groups that change under load: an entry by the agent (two processes), one by the gateway and one by the Express plugin, before
- * the services A and B in base and gray, all of them processes of their own with one Nacos.
+ * Changes lane groups under load: entries by the agent (two processes), the gateway and the Express plugin, in front of
+ * the services A and B in base and gray, all as separate processes with one Nacos.
  */
 import http from 'node:http';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '@lane/testing/eventually';
 
-/** Five times what the product promises, which a busy machine may not keep; how long it took is printed. */
+/** Five times what the product promises, because the machine may be busy. The tests print the actual time. */
 const GIVE_UP_MS = 10_000;
 const CHANGES = 100;
 const AGENT = require.resolve('@lane/agent');
@@ -141,14 +141,14 @@ function ask({ port }: Entry, headers: Record<string, string> = {}): Promise<Ans
   });
 }
 
-/** Waits until every entry answers so. */
+/** Waits until every entry answers like this. */
 async function everywhere(headers: Record<string, string>, body: string): Promise<void> {
   await Promise.all(
     entries.map((entry) => eventually(async () => expect([entry.name, (await ask(entry, headers)).body]).toEqual([entry.name, body]))),
   );
 }
 
-/** Asks until the answer is this one; gives how long that took. */
+/** Asks until the answer is this one; returns how long that took. */
 async function untilAnswer(entry: Entry, headers: Record<string, string>, body: string, since: number): Promise<number> {
   for (;;) {
     const answer = await ask(entry, headers);
@@ -159,7 +159,7 @@ async function untilAnswer(entry: Entry, headers: Record<string, string>, body: 
 }
 
 describe('lane groups', () => {
-  /** Changes the gray lane so many times while requests come at all entries, and waits each time until it is in force everywhere. */
+  /** Changes the gray lane repeatedly while all entries get requests, and waits each time until the change is in force everywhere. */
   async function changeUnderLoad(changes: number, prefix: string): Promise<{ wrong: string[]; sent: number; told: string }> {
     const wrong: string[] = [];
     let sent = 0;
@@ -195,7 +195,7 @@ describe('lane groups', () => {
     expect(sent).toBeGreaterThan(CHANGES);
   });
 
-  test('of a thousand lanes and five hundred services are in force as well, and cost no request', async () => {
+  test('with a thousand lanes and five hundred services come into force without failing a request', async () => {
     const big: LaneGroup = {
       name: 'big',
       services: ['service-a', 'service-b', ...Array.from({ length: 498 }, (_, i) => `big-${i}`)],
@@ -207,23 +207,23 @@ describe('lane groups', () => {
       })),
     };
     await store.change((document) => ({ ...document, groups: [...document.groups, big] }));
-    // The last rule of all: whoever has it has all of them. No instance has its tag.
+    // The last rule: an entry that has it has all rules. No instance has its tag.
     await everywhere({ 'x-user': 'user-999' }, 'A B');
     const { wrong, told } = await changeUnderLoad(10, 'big');
     console.log(`beside 1,000 lanes of 500 services ${told}`);
     expect(wrong).toEqual([]);
   });
 
-  test('a lane that is disabled has no requests, not even those that come with its tag, and has them again when enabled', async () => {
+  test('a disabled lane gets no requests, not even those with its tag, until it is enabled again', async () => {
     await store.change((document) => withLaneEnabled(document, 'chaos', 'gray', false));
     await everywhere({ 'x-always': '1' }, 'A B');
-    // The gateway believes nobody's tag; the others do, unless it counts as none.
+    // The gateway trusts no inbound tag; the other entries do, unless the lane is disabled.
     for (const entry of entries) expect((await ask(entry, { baggage: 'lane=gray' })).body).toBe('A B');
     await store.change((document) => withLaneEnabled(document, 'chaos', 'gray', true));
     await everywhere({ 'x-always': '1' }, 'Agray Bgray');
   });
 
-  test('each lane has its own fallback where it has no instance', async () => {
+  test('each lane uses its own fallback for services without an instance', async () => {
     const red = (fallback: 'base' | 'none'): Lane => ({
       name: 'red',
       tag: 'red',
@@ -245,7 +245,7 @@ describe('lane groups', () => {
     expect((await ask(entries[0] as Entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
   });
 
-  test('several groups share a service: a lane counts where one of its groups has the service, and nowhere else', async () => {
+  test('several groups share a service: a lane applies to the services of its own groups only', async () => {
     const other: LaneGroup = {
       name: 'other',
       services: ['service-b'],
@@ -253,12 +253,12 @@ describe('lane groups', () => {
       lanes: [{ name: 'red', tag: 'red', fallback: 'none', rules: [{ name: 'red', match: { header: 'x-red', present: true } }] }],
     };
     await store.change((document) => ({ ...document, groups: [...document.groups, other] }));
-    // service-a is in no group with this lane: base serves there whatever the fallback is, and the tag travels on.
+    // service-a is in no group with this lane: base serves it whatever the fallback, and the tag is forwarded.
     await everywhere({ 'x-red': '1' }, 'A Bred');
     for (const entry of entries) expect((await ask(entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
   });
 
-  test('a percentage has the same keys in agent, gateway and Express plugin, and in a process that has just started', async () => {
+  test('a percentage selects the same keys in agent, gateway and Express plugin, and in a new process', async () => {
     const rule: EntryRule = { name: 'share', percent: 30, by: { cookie: 'uid' } };
     await store.change((document) => withLane(document, 'chaos', { ...GRAY, rules: [rule, ALWAYS] }));
     const inside = Array.from({ length: 1_000 }, (_, i) => `u${i}`).find((key) => isKeyWithin(30, 'share', key)) as string;
@@ -277,14 +277,14 @@ describe('lane groups', () => {
     await restarted.child.stop();
   });
 
-  test('a document that is not valid is refused by who writes, and ignored by who reads', async () => {
+  test('writers reject an invalid document, and readers ignore it', async () => {
     const before = await store.read();
     const invalid = { ...DOCUMENT, groups: [{ ...GROUP, lanes: [{ ...GRAY, tag: 'no tag' }] }] };
     await expect(store.replace(invalid)).rejects.toMatchObject({ code: 'ELANE_INVALID_LANE_GROUPS' });
     expect((await store.read()).md5).toBe(before.md5);
 
     await connection.publish(LANE_GROUPS_DATA_ID, LANE_GROUPS_GROUP, JSON.stringify(invalid));
-    // What comes after it tells that it has been read.
+    // The next change shows that it has been read.
     for (const entry of entries) expect((await ask(entry, { 'x-always': '1' })).body).toBe('Agray Bgray');
     await expect(store.change((document) => withoutLane(document, 'chaos', 'gray'))).rejects.toMatchObject({ code: 'ELANE_INVALID_LANE_GROUPS' });
     await store.replace({

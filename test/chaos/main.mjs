@@ -1,6 +1,6 @@
 /**
- * `npm run chaos [-- --fault NAME …] [--seconds N] [--quick] [--rate N] [--nacos KIND]`: carries faults out and prints what became of the requests,
- * as Markdown; as JSON in .cache/chaos.json.
+ * `npm run chaos [-- --fault NAME …] [--seconds N] [--quick] [--rate N] [--hold SECONDS] [--nacos KIND]`: injects faults, and prints what happened to the requests
+ * as Markdown; writes it as JSON to .cache/chaos.json.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,20 +16,22 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     quick: { type: 'boolean' },
     rate: { type: 'string' },
+    hold: { type: 'string' },
     nacos: { type: 'string', default: 'embedded' },
     help: { type: 'boolean', short: 'h' },
   },
 });
 if (values.help) {
-  console.log(`Carries faults out on services A → B → C under load, and prints how many requests went astray or failed.
+  console.log(`Injects faults into services A → B → C under load, and prints how many requests went astray or failed.
 
 Usage: npm run chaos -- [options]
 
-  --fault NAME   only this fault; may be given several times. Default: all
-  --quick        Nacos' times and the faults' a tenth as long: some 12 s a fault instead of a minute or more
-  --seconds N    how long a fault is held
-  --nacos KIND   what is behind: embedded (default), 2.2.4 (a real one) or cluster (three real ones; Linux, root); both need a JDK
-  --rate N       requests a second. Default 90, with --quick 45
+  --fault NAME    run only this fault; may be repeated. Default: all
+  --quick         run Nacos' timeouts and the faults ten times as fast: about 12 s per fault instead of a minute or more
+  --seconds N     hold a fault for this many seconds
+  --nacos KIND    the Nacos to use: embedded (default), 2.2.4 (a real one) or cluster (three real ones; Linux, root); both real kinds need a JDK
+  --rate N        requests per second. Default: 90, with --quick 45
+  --hold SECONDS  LANE_REGISTRY_HOLD of the services and the gateway. Default: 40, as for Nacos
 
 Faults:
 ${Object.keys(FAULTS)
@@ -39,17 +41,24 @@ ${Object.keys(FAULTS)
 }
 const unknown = (values.fault ?? []).filter((name) => !Object.hasOwn(FAULTS, name));
 if (unknown.length > 0) {
-  console.error(`There is no fault ${unknown.join(', ')}. Faults: ${Object.keys(FAULTS).join('; ')}`);
+  console.error(`Unknown fault: ${unknown.join(', ')}. Faults: ${Object.keys(FAULTS).join('; ')}`);
   process.exit(2);
 }
 if (!['embedded', '2.2.4', 'cluster'].includes(values.nacos)) {
-  console.error(`There is no Nacos ${values.nacos}: embedded, 2.2.4 or cluster`);
+  console.error(`Unknown Nacos: ${values.nacos}. Use embedded, 2.2.4 or cluster`);
   process.exit(2);
 }
 const shape = values.quick ? QUICK : { rate: 90, speed: 1 };
 const names = values.fault ?? Object.keys(FAULTS);
 const ownClocks = names.some((name) => FAULTS[name].needs === 'clocks that can be set');
-const options = { ...shape, ownClocks, nacos: values.nacos, auth: values.nacos !== 'cluster', ...(values.rate && { rate: Number(values.rate) }) };
+const options = {
+  ...shape,
+  ownClocks,
+  nacos: values.nacos,
+  auth: values.nacos !== 'cluster',
+  ...(values.rate && { rate: Number(values.rate) }),
+  ...(values.hold && { holdS: Number(values.hold) }),
+};
 const rig = await Rig.start(options);
 const results = {};
 const out = join(here, '../../.cache');

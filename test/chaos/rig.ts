@@ -1,6 +1,6 @@
 /**
- * The rig of the faults: services A → B → C as processes of their own under the agent, base and gray, before one Nacos that goes wrong
- * when told to; requests come at a constant rate, whatever becomes of the ones before, and each answer's trail is checked.
+ * The rig for faults: services A → B → C as separate processes under the agent, base and gray, with one Nacos that misbehaves
+ * on command. Sends requests at a constant rate, whatever happens to earlier ones, and checks the trail of each answer.
  */
 import http from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
@@ -11,70 +11,72 @@ import { ManagedProcess } from '@lane/cli';
 import { CREDENTIALS, publish, startBehind, type NacosBehind, type NacosDocument, type NacosKind } from './behind.js';
 import { startFaultyServers, type FaultyServers } from './faulty-nacos.js';
 
-/** How the rig is set up. */
+/** Options of the rig. */
 export interface RigOptions {
-  /** Requests a second. */
+  /** Requests per second. */
   readonly rate: number;
-  /** Beats, and what depends on them, go this much faster than Nacos' 5, 15 and 30 s; so do faults that are held. */
+  /** How much faster than Nacos' 5, 15 and 30 s heartbeats, and what depends on them, run; also shortens faults. */
   readonly speed: number;
-  /** Beats instead go this much faster, where a busy machine must not make instances look dead. */
+  /** The speed of heartbeats instead, so that a busy machine does not make instances look dead. */
   readonly beatSpeed?: number;
-  /** The Nacos behind it. Default: embedded. */
+  /** LANE_REGISTRY_HOLD of all processes at speed 1, in seconds. Default: as for Nacos. */
+  readonly holdS?: number;
+  /** The kind of Nacos. Default: embedded. */
   readonly nacos?: NacosKind;
-  /** Whether Nacos asks for a password; a cluster never does. */
+  /** Whether Nacos requires a password; a cluster never does. */
   readonly auth?: boolean;
-  /** Whether the services and the gateway go by a clock that can be set; where libfaketime is installed. */
+  /** Whether the clock of the services and the gateway can be set; needs libfaketime. */
   readonly ownClocks?: boolean;
 }
 
-/** What became of the requests around a fault. */
+/** What happened to the requests around a fault. */
 export interface Measured {
   readonly requests: number;
   readonly wrong: number;
   readonly failed: number;
-  /** Seconds from the fault's beginning to the last answer that was wrong or failed; 0: there was none. */
+  /** Seconds from the start of the fault to the last wrong or failed answer; 0 if there was none. */
   readonly untilRightS: number;
-  /** Of these, by entry and way of discovery: answers that were wrong or failed. */
+  /** Wrong or failed answers by entry and way of discovery. */
   readonly by: Readonly<Record<string, number>>;
-  /** The same by what they said. */
+  /** The same by their text. */
   readonly said: Readonly<Record<string, number>>;
-  /** Calls to Nacos and pushes from it that the fault met; 0 for a fault of instances. */
+  /** Calls to Nacos and pushes from it that the fault affected; 0 for a fault of instances. */
   readonly met: number;
-  /** One answer that was not right. */
+  /** A wrong or failed answer. */
   readonly example: string | undefined;
 }
 
 type Outcomes = Omit<Measured, 'met'>;
 
-/** A fault as the rig carries it out. */
+/** A fault that the rig can inject. */
 export interface RigFault {
-  /** Services of which base may serve a tagged request meanwhile, having no gray instance left. */
+  /** Services whose base may serve a tagged request during the fault, because no gray instance is left. */
   readonly mayFallBack?: readonly string[];
-  /** How long it is held, in seconds at speed 1. */
+  /** How long it lasts, in seconds at speed 1. */
   readonly seconds: number;
-  /** What it needs of the Nacos behind the rig. Default: nothing. */
+  /** What it requires of the rig or its Nacos. Default: nothing. */
   readonly needs?: 'a cluster' | 'one server' | 'a password' | 'clocks that can be set';
   begin(rig: Rig, holdS: number): void | Promise<void>;
   end?(rig: Rig): void | Promise<void>;
-  /** Puts right what the fault has left, after it was measured. */
+  /** Undoes the effects of the fault after the measurement. */
   after?(rig: Rig): void | Promise<void>;
 }
 
 const AGENT = require.resolve('@lane/agent');
 const LANE = require.resolve('@lane/cli').replace(/index\.js$/, 'main.js');
 const app = (name: string): string => join(__dirname, 'apps', name);
-/** Where Debian and its like put libfaketime. Java goes past it, so that no real Nacos can have a clock of its own. */
+/** Where Debian and its derivatives install libfaketime. Java bypasses it, so we cannot set the clock of a real Nacos. */
 const FAKETIME = ['x86_64-linux-gnu/', 'aarch64-linux-gnu/', '']
   .map((one) => `/usr/lib/${one}faketime/libfaketimeMT.so.1`)
   .find((file) => existsSync(file));
 const WAYS = ['/select', '/cached', '/name'] as const;
 const TAGGED = { baggage: 'lane=gray' };
-/** So long nothing may be wrong before it counts as right again. */
+/** How long all answers must be right before the rig counts as right again. */
 const QUIET_S = 3;
 const REQUEST_TIMEOUT_MS = 7_000;
 
-/** The hold of Nacos' beats, as much faster as they are. */
-const hold = ({ speed, beatSpeed = speed }: RigOptions): string => `${Math.round(40_000 / beatSpeed)}ms`;
+/** The hold, sped up like the heartbeats. */
+const hold = ({ speed, beatSpeed = speed, holdS = 40 }: RigOptions): string => `${Math.round((holdS * 1_000) / beatSpeed)}ms`;
 
 function laneGroups(...users: readonly string[]): string {
   return JSON.stringify({
@@ -92,7 +94,7 @@ function laneGroups(...users: readonly string[]): string {
 
 const document = (...users: readonly string[]): NacosDocument => ({ dataId: 'lane-groups', group: 'LANE', content: laneGroups(...users) });
 
-/** An instance of a service, at an address that it keeps. */
+/** An instance of a service; it keeps its address. */
 export interface RigInstance {
   readonly letter: string;
   readonly lane: 'base' | 'gray';
@@ -113,7 +115,7 @@ export class Rig {
   readonly nacos: FaultyServers;
   /** The servers themselves. */
   readonly behind: NacosBehind;
-  /** Whom the rule of the lane is about. */
+  /** The users that the lane's rule matches. */
   user = 'alice';
   readonly #options: RigOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'lane-chaos-'));
@@ -140,17 +142,17 @@ export class Rig {
     return rig;
   }
 
-  /** How much faster than Nacos' own times everything goes. */
+  /** How much faster than Nacos' own times everything runs. */
   get speed(): number {
     return this.#options.speed;
   }
 
-  /** The instances of a service in a lane, in the order of their start. */
+  /** The instances of a service in a lane, in order of their start. */
   of(letter: string, lane: 'base' | 'gray'): RigInstance[] {
     return this.instances.filter((one) => one.letter === letter && one.lane === lane);
   }
 
-  /** Starts one instance more; resolves when it is registered. */
+  /** Starts another instance; resolves when it is registered. */
   async add(letter: string, lane: 'base' | 'gray', env: Record<string, string> = {}): Promise<void> {
     const port = await freePort();
     const instance = { letter, lane, port, process: this.#spawn(letter, lane, port, env) };
@@ -158,24 +160,24 @@ export class Rig {
     await instance.process.message();
   }
 
-  /** Ends the instance that was added last. */
+  /** Stops the instance that was added last. */
   async removeLast(): Promise<void> {
     await this.instances.pop()?.process.stop();
   }
 
-  /** Starts an instance at its address; resolves when it is registered. `as`: another service or lane than it was. */
+  /** Starts an instance at its address; resolves when it is registered. `as`: a new service or lane for it. */
   async startAt(instance: RigInstance, as: { letter?: string; lane?: 'base' | 'gray' } = {}, env: Record<string, string> = {}): Promise<void> {
     instance.process = this.#spawn(as.letter ?? instance.letter, as.lane ?? instance.lane, instance.port, env);
     await instance.process.message();
   }
 
-  /** Kills Nacos as a crash would; of a cluster, all members at once. */
+  /** Kills Nacos, like a crash; all members of a cluster at once. */
   async killNacos(): Promise<void> {
     await this.nacos.down();
     await this.behind.kill();
   }
 
-  /** Starts it again; its documents are there, or nothing is. Instances are never: Nacos keeps those in memory. */
+  /** Starts it again, with its documents or with nothing. Instances are lost either way: Nacos keeps them in memory. */
   async startNacos(documents: 'kept' | 'wiped' = 'kept'): Promise<void> {
     await this.behind.start(documents);
     await this.nacos.up(this.behind.addresses);
@@ -186,17 +188,17 @@ export class Rig {
     this.behind.signal(signal);
   }
 
-  /** Publishes the lane groups, as whoever owns them does after a loss; the lane is for these users. */
+  /** Publishes the lane groups, as their owner would after a loss; the lane is for these users. */
   async publishDocument(...users: readonly string[]): Promise<void> {
     await publish(this.behind, document(...(users.length === 0 ? ['alice'] : users)));
   }
 
-  /** Puts the clocks of the services and the gateway so many seconds ahead of the machine's, or behind; they notice within a second. */
+  /** Sets the clocks of the services and the gateway this many seconds ahead of the machine's, or behind; takes effect within a second. */
   setClocks(seconds: number): void {
     writeFileSync(join(this.#folder, 'clock'), `${seconds < 0 ? '' : '+'}${seconds}`);
   }
 
-  /** Whether a fault can be carried out here. */
+  /** Whether this rig can inject a fault. */
   canCarryOut({ needs }: RigFault): boolean {
     const isCluster = this.behind.members.length > 0;
     if (needs === 'a cluster') return isCluster;
@@ -204,7 +206,7 @@ export class Rig {
     return needs === 'one server' ? !isCluster : needs === undefined || this.behind.hasAuth;
   }
 
-  /** Waits, under load, until each entry and way has been right for a while. */
+  /** Waits, under load, until each entry and way of discovery has been right for a while. */
   async untilRight(timeoutS = 60): Promise<void> {
     const deadline = Date.now() + timeoutS * 1_000;
     for (let quiet = 0; quiet < QUIET_S;) {
@@ -214,7 +216,7 @@ export class Rig {
     }
   }
 
-  /** Carries a fault out under load, and measures. */
+  /** Injects a fault under load, and measures. */
   async measure(fault: RigFault, seconds = fault.seconds / this.#options.speed): Promise<Measured> {
     const load = new Load(this.#options.rate, (index) => this.#ask(index, fault.mayFallBack ?? []));
     const startedAt = performance.now();
@@ -222,7 +224,7 @@ export class Rig {
     await pause(Math.max(0, seconds * 1_000 - (performance.now() - startedAt)));
     const { met } = this.nacos;
     await fault.end?.(this);
-    // As long as Nacos takes to forget who does not beat, for what comes late; then until it is quiet.
+    // Wait for late effects, as long as Nacos takes to remove an instance without heartbeats; then until all is right.
     const endedAt = performance.now();
     const settleMs = (QUIET_S + 30 / this.#options.speed) * 1_000;
     const giveUpAt = endedAt + settleMs + (60 / this.#options.speed) * 1_000;
@@ -329,7 +331,7 @@ export class Rig {
       LD_PRELOAD: FAKETIME,
       FAKETIME_TIMESTAMP_FILE: join(this.#folder, 'clock'),
       FAKETIME_CACHE_DURATION: '1',
-      // The monotonic clock never goes back.
+      // The monotonic clock must not go back.
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     };
   }
@@ -385,7 +387,7 @@ interface Outcome {
   readonly said: string;
 }
 
-/** Requests at a constant rate: an open loop, which does not wait for answers. */
+/** Sends requests at a constant rate: an open loop, which does not wait for answers. */
 class Load {
   lastBadAt = 0;
   readonly #pending = new Set<Promise<void>>();
@@ -399,7 +401,7 @@ class Load {
   constructor(rate: number, ask: (index: number) => Promise<Outcome>) {
     const startedAt = performance.now();
     this.#timer = setInterval(() => {
-      // Timers come late on a busy machine; what was due is sent all the same.
+      // Timers are late on a busy machine; send everything that is due.
       for (const due = ((performance.now() - startedAt) / 1_000) * rate; this.#sent < due;) this.#send(ask(this.#sent++));
     }, 5);
   }
@@ -427,12 +429,12 @@ class Load {
   }
 }
 
-/** Resolves after so many milliseconds. */
+/** Resolves after this many milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** A port of loopback where nobody listens. */
+/** A loopback port where nothing listens. */
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {

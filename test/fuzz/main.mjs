@@ -1,4 +1,4 @@
-/** `npm run fuzz -- TARGET --seconds N`: drives a target by coverage, from the corpus that is kept, with Jazzer.js. */
+/** `npm run fuzz -- TARGET --seconds N`: coverage-guided fuzzing of a target with Jazzer.js, starting from the saved corpus. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { nativeEnvironment } from './native.mjs';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const cache = join(folder, '../../.cache/fuzz');
-/** By name: what it feeds. The first sentence of its comment. */
+/** The targets by name, each with the first sentence of its comment. */
 const targets = new Map(
   readdirSync(join(folder, 'corpus'))
     .sort()
@@ -114,7 +114,7 @@ for (const name of target === 'all' ? targets.keys() : [target]) {
   );
   if (status !== 0) {
     code = 1;
-    console.error(`--- ${name}: something was found, the input is in ${found}`);
+    console.error(`--- ${name}: failed, the input is in ${found}`);
   } else if (given.values.keep === true && existsSync(grown)) await run([corpus, grown], '-merge=1');
 }
 process.exit(code);

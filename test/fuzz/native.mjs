@@ -1,6 +1,6 @@
 /**
- * Where Jazzer.js' fuzzer can be loaded. It is built for glibc 2.38 (Debian 13, Ubuntu 24.04), of which it takes two functions; on an older one
- * these are given to it by a small library, made here by the C compiler, and the fuzzer is told to do with an older glibc.
+ * Makes Jazzer.js' fuzzer loadable. It is built for glibc 2.38 (Debian 13, Ubuntu 24.04), and uses two new functions of it. For an older glibc,
+ * a small library, compiled here, provides these, and a patched copy of the fuzzer accepts the older version.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -11,13 +11,13 @@ const SHIM = `
 #include <stdlib.h>
 long __isoc23_strtol(const char *s, char **e, int b) { return strtol(s, e, b); }
 unsigned long __isoc23_strtoul(const char *s, char **e, int b) { return strtoul(s, e, b); }
-/* Of libstdc++ 13: streams are made ready by older ones anyway. */
+/* From libstdc++ 13: older versions initialize the streams anyway. */
 void _ZSt21ios_base_library_initv(void) {}
 `;
-/** What is newer than Debian 12, and that the shim stands for. */
+/** Versions newer than Debian 12, which the shim replaces. */
 const NEWER = new Set(['GLIBC_2.38', 'GLIBCXX_3.4.32']);
 
-/** Variables for the environment of Jazzer.js, whose package is in `folder`; makes what is missing, in `cache`. */
+/** Environment variables for Jazzer.js, whose package is in `folder`; builds missing parts in `cache`. */
 export function nativeEnvironment(folder, cache) {
   const glibc = process.report.getReport().header.glibcVersionRuntime;
   if (glibc === undefined || Number(glibc.split('.')[1]) >= 38) return {};
@@ -39,14 +39,14 @@ export function nativeEnvironment(folder, cache) {
   const file = join(fuzzer, 'prebuilds', `fuzzer-linux-${process.arch}.node`);
   const bytes = readFileSync(file);
   if (weaken(bytes)) {
-    // In its place, not into it: the package manager's store may have the same file.
+    // Replace the file instead of writing into it: the package manager's store may share it.
     writeFileSync(`${file}.new`, bytes);
     renameSync(`${file}.new`, file);
   }
   return { LD_PRELOAD: library };
 }
 
-/** Marks the versions in question as weak (VER_FLG_WEAK) in the table of needed versions of an ELF file (64 bits, little endian): the loader then does without. */
+/** Marks these versions as weak (VER_FLG_WEAK) in the needed versions of an ELF file (64 bits, little endian), so that the loader does not require them. */
 function weaken(bytes) {
   const sections = Number(bytes.readBigUInt64LE(0x28));
   const size = bytes.readUInt16LE(0x3a);

@@ -1,4 +1,4 @@
-/** Programs from PyPI, each set in a virtual environment of its own under .cache. */
+/** Programs from PyPI, each set in its own virtual environment under .cache. */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The folder of programs of a virtual environment that has these requirements (`name==version`); made at first use, and anew when they change. */
+/** The folder of programs of a virtual environment with these requirements (`name==version`); created at first use, and again when they change. */
 export async function pythonPrograms(name: string, requirements: readonly string[]): Promise<string> {
   const folder = join(__dirname, '../../.cache/python', name);
   const stamp = join(folder, 'requirements');

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Run by `npm run interop`: what takes programs from elsewhere (browsers, proxies, Kubernetes, Java). No part of `npm test`. */
+/** Run by `npm run interop`: tests that need other programs (browsers, proxies, Kubernetes, Java). Not part of `npm test`. */
 export default defineConfig({
   test: {
     name: 'interop',

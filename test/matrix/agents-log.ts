@@ -1,4 +1,4 @@
-/** A line of the agent's log is true, or is not there: what it says in any program of the matrix, that program says of itself (`says`). */
+/** The agent must log nothing untrue: each of its lines in a program of the matrix must be among those that the program expects (`says`). */
 import { afterEach, expect } from 'vitest';
 import { unexpectedLines } from '../agent/run-app.js';
 

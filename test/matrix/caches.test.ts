@@ -1,4 +1,4 @@
-/** What one lane has been told, a cache in the app never tells another: one after the other, and at once. Untagged requests are cached as before. */
+/** A cache in the app never gives one lane's answers to another, with sequential and concurrent requests. Untagged requests are cached as before. */
 import http from 'node:http';
 import { listen } from '@lane/testing/ports';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ let asked: string[] = [];
 const peer = http.createServer((request, response) => {
   const lane = String(request.headers.baggage ?? 'none');
   asked.push(lane);
-  // Those that are asked at once are all under way.
+  // All concurrent requests are in flight.
   setTimeout(() => response.writeHead(200, { 'cache-control': 'max-age=60', 'content-type': 'text/plain' }).end(lane), DELAY_MS);
 });
 let port: number;
@@ -34,7 +34,7 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   });
 });
 
-test('without that instrumentation, each of them does', async () => {
+test('without that instrumentation, each of them mixes lanes', async () => {
   const node = nodeVersions().at(-1)?.path as string;
   const { caches, wrong } = await tryOut(node, KINDS, { LANE_DISABLE: 'caches' });
   expect(caches.filter((cache) => !wrong.some((line) => line.startsWith(`${cache},`)))).toEqual([]);
@@ -48,7 +48,7 @@ async function tryOut(node: string, kinds: Kinds, env: Record<string, string> = 
     for (const cache of caches) {
       const isKey = cache.includes('key');
       const check = (how: string, answers: readonly string[]): void => {
-        // Of a key: as many as there are lanes.
+        // Per key: as many as there are lanes.
         const got = isKey ? kinds.map((tag) => told([kinds[answers.indexOf(answers[kinds.indexOf(tag)] as string)]])[0]) : answers;
         if (JSON.stringify(got) !== JSON.stringify(told(kinds))) wrong.push(`${cache}, ${how}: ${answers.join()}`);
       };

@@ -1,10 +1,10 @@
 /**
- * Clients. An app is asked by 51 requests at once, of three kinds (two tags and none), their bodies late; it calls a peer in each
- * form that the library has, in two waves, so that the second finds kept-alive connections of other lanes. Of each call:
+ * Clients. An app gets 51 concurrent requests of three kinds (two tags and none), with late bodies. It calls a peer in each
+ * form that the library has, in two waves, so that the second finds kept-alive connections of other lanes. For each call:
  * - direct: the tag is written, the app's own baggage is kept, and there is exactly one line of it;
  * - name: a service name leads to an instance of the lane, and stays the name in `Host`;
  * - address: the address of an instance of the wrong lane leads to one of the right lane;
- * - redirect, retry: what the library does by itself, where it does.
+ * - redirect, retry: those that the library does by itself, if it does.
  * With TLS, the server name stays the service's.
  */
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -12,7 +12,7 @@ import type { NodeVersion } from '../agent/nodes.js';
 import type { Seen } from '../agent/peer.js';
 import { openRequest, send, startApp, type App } from '../agent/run-app.js';
 import { startInstances, type Instances, type Scheme, type Tag } from './instances.js';
-import { matrix, type NodeMajor, type Row } from './table.js';
+import { matrix, NODES, type NodeMajor, type Row } from './table.js';
 
 interface ClientRow extends Row {
   /** In apps/clients. */
@@ -55,6 +55,9 @@ const ROWS: readonly ClientRow[] = [
   { name: 'Apollo Client', dependency: '@apollo/client', app: 'apollo.mjs' },
   { name: 'openapi-fetch', dependency: 'openapi-fetch', app: 'openapi-fetch.mjs' },
   { name: 'ws, handshake', dependency: 'ws', app: 'ws.cjs' },
+  { name: 'faye-websocket', dependency: 'faye-websocket', app: 'faye-websocket.cjs', help: 'faye-websocket' },
+  { name: 'eventsource 4', dependency: 'eventsource', app: 'eventsource.mjs' },
+  { name: 'eventsource 2', dependency: 'eventsource2', app: 'eventsource2.cjs' },
   { name: 'node:http2', app: 'http2.cjs' },
   { name: '@grpc/grpc-js', dependency: '@grpc/grpc-js', app: 'grpc.cjs' },
 ];
@@ -68,7 +71,7 @@ let instances: Instances;
 beforeAll(async () => void (instances = await startInstances()));
 afterAll(() => instances?.close());
 
-/** What a form of a library can do. */
+/** The features of a form of a library. */
 interface Form {
   readonly schemes: readonly Scheme[];
   readonly scenarios: ReadonlyArray<'direct' | 'name' | 'address'>;
@@ -76,36 +79,53 @@ interface Form {
 }
 
 matrix('Clients', ROWS, async (row, node: NodeVersion) => {
+  const { wrong, stderr, forms } = await tryOutKnown(row, node);
+  wrong.push(...(await tryOutCold(row, node, forms)));
+  expect(wrong.slice(0, 20)).toEqual([]);
+  expect(stderr).toBe('');
+  const lowest = NODES.find((major) => row.not?.[major] === undefined);
+  if (row.help !== undefined && node.major === lowest) {
+    const without = await tryOutKnown(row, node, { LANE_DISABLE: row.help });
+    expect(without.wrong, `without ${row.help}`).not.toEqual([]);
+  }
+});
+
+type Forms = Readonly<Record<string, Form>>;
+
+/** Everything that a row can do, once its instances are known. */
+async function tryOutKnown(
+  row: ClientRow,
+  node: NodeVersion,
+  more: Record<string, string> = {},
+): Promise<{ readonly wrong: string[]; readonly stderr: string; readonly forms: Forms }> {
   const app = await startApp({
     node: node.path,
     script: '../../matrix/apps/client-host.cjs',
     args: [row.app],
     preload: ['known-instances.cjs'],
-    env: { ...instances.environment, NODE_EXTRA_CA_CERTS: instances.ca },
+    env: { ...instances.environment, NODE_EXTRA_CA_CERTS: instances.ca, ...more },
   });
   try {
-    const forms = JSON.parse((await send(app.port, '/forms')).body) as Record<string, Form>;
+    const forms = JSON.parse((await send(app.port, '/forms')).body) as Forms;
     await app.heard('request', 1);
     const wrong: string[] = [];
     for (const [form, { schemes, scenarios, does }] of Object.entries(forms)) {
       for (const scheme of schemes) {
         for (const scenario of [...scenarios, ...(scheme === schemes[0] ? does : [])]) {
           for (const wave of [0, 1]) wrong.push(...(await tryOut(app, form, scheme, scenario, wave)));
-          // What is wrong once is wrong many times over: no need to go on.
+          // A failure repeats many times: no need to continue.
           if (wrong.length > MANY) break;
         }
       }
     }
-    wrong.push(...(await tryOutCold(row, node, forms)));
-    expect(wrong.slice(0, 20)).toEqual([]);
-    expect(app.stderr()).toBe('');
+    return { wrong, stderr: app.stderr(), forms };
   } finally {
     await app.stop();
   }
-});
+}
 
-/** Over HTTP/2 requests share a connection: the very first ones, too, while the service is being learnt, each go into their own lane. */
-async function tryOutCold(row: ClientRow, node: NodeVersion, forms: Readonly<Record<string, Form>>): Promise<string[]> {
+/** Over HTTP/2 requests share a connection: even the very first ones, while the service is being learnt, go into their own lanes. */
+async function tryOutCold(row: ClientRow, node: NodeVersion, forms: Forms): Promise<string[]> {
   const wrong: string[] = [];
   for (const [form, { schemes, scenarios }] of Object.entries(forms)) {
     for (const scheme of schemes) {
@@ -133,15 +153,15 @@ interface Asked {
   readonly url: string;
   /** Who must answer. */
   readonly by: string;
-  /** What must be in `Host`. */
+  /** The expected `Host`. */
   readonly host?: string;
-  /** Whether an answer came before that led here. */
+  /** Whether an earlier answer led here, such as a redirect. */
   readonly again?: boolean;
 }
 
 let asked = 0;
 
-/** What is called for a request of this tag, and what must come of it. */
+/** What a request with this tag calls, and the expected result. */
 function ask(scheme: Scheme, scenario: 'direct' | 'name' | 'address' | 'redirect' | 'retry', tag: Tag): Asked {
   const { service, origins } = instances.of[scheme];
   const by = tag ?? 'base';
@@ -162,7 +182,7 @@ function ask(scheme: Scheme, scenario: 'direct' | 'name' | 'address' | 'redirect
   }
 }
 
-/** Asks the app many times at once, and tells what was wrong. */
+/** Sends many concurrent requests to the app; returns what was wrong. */
 async function tryOut(app: App, form: string, scheme: Scheme, scenario: Parameters<typeof ask>[1], wave: number): Promise<string[]> {
   const requests = Array.from({ length: REQUESTS }, (_, i) => {
     const tag = KINDS[(i + wave) % KINDS.length];
@@ -170,7 +190,7 @@ async function tryOut(app: App, form: string, scheme: Scheme, scenario: Paramete
     const path = `/?form=${encodeURIComponent(form)}&url=${encodeURIComponent(expected.url)}`;
     return { tag, expected, request: openRequest(app.port, path, tag === undefined ? {} : { baggage: `x=1,lane=${tag}` }) };
   });
-  // All headers are there before the first body is.
+  // All headers arrive before the first body.
   await app.heard('request', REQUESTS);
   const wrong: string[] = [];
   await Promise.all(
@@ -189,7 +209,7 @@ function faultIn(body: string, expected: Asked, tag: Tag, scheme: Scheme): strin
   const baggage = tag === undefined ? OWN : `lane=${tag},${OWN}`;
   if (seen.name !== expected.by) return `${expected.by} should have answered, not ${seen.name}`;
   if (seen.baggage.length !== 1 || seen.baggage[0] !== baggage) return `baggage ${JSON.stringify(seen.baggage)}`;
-  // Without an agent, Node adds the default port, too.
+  // Without an http.Agent, Node also adds the default port.
   if (expected.host !== undefined && seen.host?.replace(/:(80|443)$/, '') !== expected.host) return `host ${seen.host}`;
   if (expected.host !== undefined && instances.of[scheme].tls && seen.servername !== expected.host) return `TLS server name ${seen.servername}`;
   if (expected.again && seen.earlier?.join() !== baggage) return `the first time, baggage ${JSON.stringify(seen.earlier)}`;

@@ -1,4 +1,4 @@
-/** LANE_CONTEXT=cls: the tag is in the cls-hooked namespace `lane`, for apps that read it there, with 51 requests of three kinds at once. */
+/** LANE_CONTEXT=cls: the tag is in the cls-hooked namespace `lane`, for apps that read it there, with 51 concurrent requests of three kinds. */
 import { expect } from 'vitest';
 import { openRequest, startApp } from '../agent/run-app.js';
 import { matrix, type Row } from './table.js';

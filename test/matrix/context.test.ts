@@ -1,27 +1,31 @@
 /**
- * Context across queues and pools. 51 requests of three kinds (two tags and none) at once use pools and queues of two places, so
- * that most of them wait for others; wherever the library calls back, a call to the peer must carry the tag of its own request.
- * Servers are real ones.
+ * Context across queues and pools. 51 concurrent requests of three kinds (two tags and none) use pools and queues of size two, so
+ * that most wait for others; in each callback of the library, a call to the peer must carry the tag of its own request.
+ * Servers are real.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from '../agent/nodes.js';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { openRequest, runApp, send, startApp, type App } from '../agent/run-app.js';
 import { startMariadb } from './services/mariadb.js';
+import { startMemcached } from './services/memcached.js';
 import { startMongo, STAND_IN } from './services/mongo.js';
 import { startPostgres } from './services/postgres.js';
 import type { Service } from '../servers/process.js';
 import { startRedis } from './services/redis.js';
+import { SQL_SERVER_STAND_IN, startSqlServer } from './services/sql-server.js';
 import { matrix, type NodeMajor, type Row } from './table.js';
 
 interface ContextRow extends Row {
-  /** In apps/context, and what it is told. */
+  /** A program in apps/context, and its arguments. */
   readonly app: readonly [string, ...string[]];
 }
 
-const NO_HOOKS: Partial<Record<NodeMajor, string>> = { 20: 'an ES module whose queue only module.registerHooks (Node 22.15) can reach' };
+const NO_HOOKS: Partial<Record<NodeMajor, string>> = {
+  20: 'an ES module, whose queue the agent reaches only through module.registerHooks (Node 22.15)',
+};
 
-const CARGO = 'a cargo is worked on in the lane of its last task';
+const CARGO = 'a cargo runs in the lane of its last task';
 
 const ROWS: readonly ContextRow[] = [
   { name: 'pg', dependency: 'pg', app: ['pg.cjs'], help: 'pg' },
@@ -38,6 +42,10 @@ const ROWS: readonly ContextRow[] = [
   { name: 'mongoose 8', dependency: 'mongoose8', app: ['mongodb.cjs', 'mongoose8'], limits: STAND_IN },
   { name: 'sequelize', dependency: 'sequelize', app: ['sql-builders.cjs', 'sequelize'] },
   { name: 'knex', dependency: 'knex', app: ['sql-builders.cjs', 'knex'] },
+  { name: 'tedious', dependency: 'tedious', app: ['sql-server.cjs', 'tedious'], limits: SQL_SERVER_STAND_IN },
+  { name: 'mssql', dependency: 'mssql', app: ['sql-server.cjs', 'mssql'], limits: SQL_SERVER_STAND_IN },
+  { name: 'memcached', dependency: 'memcached', app: ['memcached.cjs', 'memcached'], help: 'memcached' },
+  { name: 'memjs', dependency: 'memjs', app: ['memcached.cjs', 'memjs'], help: 'memjs' },
   { name: 'generic-pool', dependency: 'generic-pool', app: ['queues.mjs', 'generic-pool'] },
   { name: 'bluebird', dependency: 'bluebird', app: ['promises.cjs', 'bluebird'], help: 'bluebird' },
   { name: 'q', dependency: 'q', app: ['promises.cjs', 'q'], help: 'q' },
@@ -49,7 +57,7 @@ const ROWS: readonly ContextRow[] = [
     dependency: 'async',
     app: ['async.cjs'],
     help: 'async',
-    limits: `${CARGO}; an \`import\` of async is its ES module, which is not reached`,
+    limits: `${CARGO}; an \`import\` of async loads its ES module, which the agent does not reach`,
   },
   ...(
     [
@@ -80,6 +88,15 @@ const ROWS: readonly ContextRow[] = [
       ['rwlock', 'rwlock', 'rwlock'],
       ['semaphore', 'semaphore', 'semaphore'],
       ['thunky', 'thunky', 'thunky'],
+      ['async-limiter', 'async-limiter', 'async-limiter'],
+      ['cwait', 'cwait', 'cwait'],
+      ['p-ratelimit', 'p-ratelimit', 'p-ratelimit'],
+      ['promise-pool-executor', 'promise-pool-executor', 'promise-pool-executor'],
+      ['promise-queue-plus', 'promise-queue-plus', 'promise-queue-plus'],
+      ['promise-semaphore', 'promise-semaphore', 'promise-semaphore'],
+      ['promise-throttle', 'promise-throttle', 'promise-throttle'],
+      ['queue-promise', 'queue-promise', 'queue-promise'],
+      ['smart-request-balancer', 'smart-request-balancer', 'smart-request-balancer'],
     ] as const
   ).map(([name, dependency, help]) => ({
     name,
@@ -95,23 +112,23 @@ const ROWS: readonly ContextRow[] = [
   { name: 'mongodb 3', dependency: 'mongodb3', app: ['mongodb3.cjs'], help: 'mongodb3', limits: STAND_IN },
   { name: 'request-promise', dependency: 'request-promise', app: ['promises.cjs', 'request-promise'], help: 'bluebird' },
   { name: 'p-queue 10', dependency: 'p-queue', app: ['queues.mjs', 'p-queue'] },
-  { name: 'p-queue 8', dependency: 'p-queue8', app: ['queues.mjs', 'p-queue8'], help: 'p-queue', not: NO_HOOKS },
+  { name: 'p-queue 8', dependency: 'p-queue8', app: ['queues.mjs', 'p-queue8'], help: 'p-queue' },
   { name: 'p-limit', dependency: 'p-limit', app: ['queues.mjs', 'p-limit'] },
   {
     name: 'dataloader',
     dependency: 'dataloader',
     app: ['queues.mjs', 'dataloader'],
-    limits: 'a batch is loaded once for all who asked, in the lane of the first; what they get, each gets in its own',
+    limits: 'a batch is loaded once, in the lane of the first caller; each caller gets its result in its own lane',
   },
-  { name: 'piscina', dependency: 'piscina', app: ['queues.mjs', 'piscina'], limits: 'the task runs in another thread, where no lane is known' },
+  { name: 'piscina', dependency: 'piscina', app: ['queues.mjs', 'piscina'], limits: 'the task runs in another thread, without a lane' },
   { name: 'bull', dependency: 'bull', app: ['job-queues.cjs', 'bull'] },
   { name: 'bullmq 6', dependency: 'bullmq', app: ['job-queues.cjs', 'bullmq'] },
   { name: 'bullmq 5', dependency: 'bullmq5', app: ['job-queues.cjs', 'bullmq5'] },
-  { name: 'rxjs', dependency: 'rxjs', app: ['core.cjs', 'rxjs'], limits: 'a Subject fired from elsewhere calls its observers there' },
+  { name: 'rxjs', dependency: 'rxjs', app: ['core.cjs', 'rxjs'], limits: 'a Subject calls its observers in the lane that fires it' },
   {
     name: 'event emitters',
     app: ['core.cjs', 'emitters'],
-    limits: 'a listener runs where the event is emitted, unless it is bound with `bindLane`',
+    limits: 'a listener runs in the lane that emits the event, unless `bindLane` binds it',
   },
   { name: 'streams', app: ['core.cjs', 'streams'] },
   { name: 'setInterval and other timers', app: ['core.cjs', 'timers'] },
@@ -125,15 +142,25 @@ let peer: Peer;
 let services: Service[] = [];
 let env: Record<string, string>;
 beforeAll(async () => {
-  const [started, redis, postgres, mariadb, mongo] = await Promise.all([startPeer(), startRedis(), startPostgres(), startMariadb(), startMongo()]);
+  const [started, redis, postgres, mariadb, mongo, memcached, sqlServer] = await Promise.all([
+    startPeer(),
+    startRedis(),
+    startPostgres(),
+    startMariadb(),
+    startMongo(),
+    startMemcached(),
+    startSqlServer(),
+  ]);
   peer = started;
-  services = [redis, postgres, mariadb, mongo];
+  services = [redis, postgres, mariadb, mongo, memcached, sqlServer];
   env = {
     PEER: `http://127.0.0.1:${peer.port}/`,
     REDIS: String(redis.port),
     POSTGRES: String(postgres.port),
     MARIADB: String(mariadb.port),
     MONGO: String(mongo.port),
+    MEMCACHED: String(memcached.port),
+    SQL_SERVER: String(sqlServer.port),
   };
 });
 afterAll(async () => {
@@ -148,7 +175,7 @@ matrix('Queues and pools', ROWS, async (row, node) => {
   }
 });
 
-describe.each(nodeVersions())('what base has handed in before the first tag, $name', ({ path: node }) => {
+describe.each(nodeVersions())('work that base has queued before the first tag, $name', ({ path: node }) => {
   test.each(['fastq', 'async', 'async2', 'neo-async', 'better-queue', 'queue6'])('%s', async (library) => {
     const { code, stdout, stderr } = await runApp({ node, script: '../../matrix/apps/handed-in-first.cjs', args: [library] });
     expect([code, stdout, stderr]).toEqual([0, 'base,base', '']);

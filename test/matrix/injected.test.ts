@@ -1,4 +1,4 @@
-/** Requests that no server emits, as tests, batches and functions make them: the lane is read there, too. */
+/** Requests that no server emits, as tests, batches and functions make them: the agent reads their lane too. */
 import { describe, expect, test } from 'vitest';
 import { nodeVersions } from '../agent/nodes.js';
 import { runApp } from '../agent/run-app.js';
@@ -16,7 +16,7 @@ const WAYS = [
 ];
 
 describe.each(nodeVersions())('$name', ({ path: node }) => {
-  test('its own tag, and without one that of the request within which it is made', async () => {
+  test('uses its own tag or, without one, that of the surrounding request', async () => {
     const { code, stdout, stderr } = await runApp({ node, script: '../../matrix/apps/injected.cjs' });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual(Object.fromEntries(WAYS.map((way) => [way, 'gray,none,blue,gray,green'])));

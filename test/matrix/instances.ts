@@ -1,4 +1,4 @@
-/** Peers that answer with what they saw: for each protocol an instance of each lane, and one that no registry knows. */
+/** Peers that answer with what they saw: for each protocol an instance of each lane, and one outside any registry. */
 import { join } from 'node:path';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { connectNacos } from '@lane/nacos-registry';
@@ -14,7 +14,7 @@ const LANES = ['base', 'gray', 'blue', 'outside'] as const;
 
 /** The instances of one protocol. */
 export interface Targets {
-  /** What its service is called. */
+  /** The name of its service. */
   readonly service: string;
   readonly origins: Readonly<Record<(typeof LANES)[number], string>>;
   readonly tls: boolean;
@@ -24,9 +24,9 @@ export interface Instances {
   readonly of: Readonly<Record<Scheme, Targets>>;
   /** For known-instances.cjs and the agent. */
   readonly environment: Readonly<Record<string, string>>;
-  /** For the agent, which then has to learn them. */
+  /** For the agent, which must then learn them. */
   readonly unknown: Readonly<Record<string, string>>;
-  /** How often the instances of a protocol over HTTP/2 have been connected to. */
+  /** How many connections the instances of an HTTP/2 protocol got. */
   connectionsTo(scheme: 'h2c' | 'h2'): number;
   /** The file of the certificate authority. */
   readonly ca: string;
@@ -72,7 +72,7 @@ export async function startInstances(): Promise<Instances> {
       await connection.register({ name, group: 'DEFAULT_GROUP' }, { ip: '127.0.0.1', port: (peers[i] as Peer).port, metadata });
     }
   }
-  // The certificate is for localhost, too: a second service behind TLS.
+  // The certificate is also for localhost: a second service behind TLS.
   const LANE_SERVICES = 'shop-a,shop-b,shop-h,localhost=shop-h2,shop-g';
   return {
     of,

@@ -1,7 +1,7 @@
 /**
- * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes what is gray, base the
- * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is left out. Brokers are real ones.
- * Where the agent can't read the tags of messages, for a defect of its own, each message is still taken by somebody.
+ * LANE_MESSAGES=isolate. An instance of base and one of gray consume the same queue or topic: gray takes gray messages, base the
+ * rest. When gray stops, base takes all; when gray is back, it takes its own again. No message is lost. Brokers are real.
+ * If a bug keeps the agent from reading the tags of messages, each message is still taken by somebody.
  */
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,15 +16,16 @@ import { startRocketmq } from './services/rocketmq.js';
 import { matrix, OTHER_ABI, type Row } from './table.js';
 
 interface IsolationRow extends Row {
-  /** In apps/isolation, and what it is told before the name of the queue. */
+  /** A program in apps/isolation, and its arguments before the name of the queue. */
   readonly app: readonly [string, ...string[]];
-  /** The handler runs in no lane of its own. */
+  /** The handler does not run in the message's lane. */
   readonly outsideLanes?: true;
-  /** What its agents say, and why that is true stands beside it. */
+  /** Expected log lines of its agents; a comment beside each says why they are true. */
   readonly says?: readonly RegExp[];
 }
 
-const AGAIN = 'at least once: base and gray both handle what comes while gray starts, and gray again what base had while it was away';
+const AGAIN =
+  'at least once: base and gray both handle messages that arrive while gray starts, and gray handles again what base handled while it was away';
 const ROWS: readonly IsolationRow[] = [
   { name: 'kafkajs, eachMessage', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachMessage'], limits: AGAIN },
   { name: 'kafkajs, eachBatch', dependency: 'kafkajs', app: ['kafkajs.cjs', 'eachBatch'], limits: AGAIN, outsideLanes: true },
@@ -50,13 +51,19 @@ const ROWS: readonly IsolationRow[] = [
     name: 'bullmq 6',
     dependency: 'bullmq',
     app: ['bullmq.cjs', 'bullmq'],
-    limits: 'a job that the wrong worker has taken is put back, and delayed by it',
+    limits: 'a job that the wrong worker takes is put back, which delays it',
   },
   {
     name: 'bullmq 5',
     dependency: 'bullmq5',
     app: ['bullmq.cjs', 'bullmq5'],
-    limits: 'a job that the wrong worker has taken is put back, and delayed by it',
+    limits: 'a job that the wrong worker takes is put back, which delays it',
+  },
+  {
+    name: 'bull',
+    dependency: 'bull',
+    app: ['bull.cjs'],
+    limits: 'a job that the wrong worker takes is put back, which delays it',
   },
   ...['nats', '@nats-io/transport-node'].flatMap((dependency): IsolationRow[] => [
     { name: `${dependency}, queue groups`, dependency, app: ['nats.cjs', dependency, 'callback'], limits: 'without JetStream' },
@@ -66,9 +73,9 @@ const ROWS: readonly IsolationRow[] = [
     name: 'rocketmq-client-nodejs',
     dependency: 'rocketmq-client-nodejs',
     app: ['rocketmq.cjs'],
-    limits: 'PushConsumer; the service has to be registered in Nacos, and what a lane has left unhandled waits for its return',
-    // Gray goes as a whole.
-    says: [/the registry takes away many instances at once: 1 of 2 of shop-/],
+    limits: 'PushConsumer; the service must be registered in Nacos, and messages that a lane leaves unhandled wait until it returns',
+    // All of gray stops.
+    says: [/the registry dropped many instances at once: 1 of 2 of shop-/],
   },
 ];
 
@@ -84,7 +91,7 @@ beforeAll(async () => {
   services = started;
   nacos = await startEmbeddedNacos({ port: 0 });
   env = {
-    // A lane that goes without a word is there for so long: who goes by the registry waits for it.
+    // A lane that vanishes silently stays registered this long: consumers that follow the registry wait for it.
     LANE_REGISTRY_HOLD: '2s',
     REDIS: String(redis.port),
     RABBITMQ: String(rabbitmq.port),
@@ -123,7 +130,7 @@ matrix('Message isolation', ROWS, async (row, node) => {
   } finally {
     await shared.end();
   }
-  // Of RocketMQ the app is up once a message of its lane has reached it, which none does here.
+  // With RocketMQ, the app is up once a message of its lane has reached it, which none does here.
   if (row.name.startsWith('rocketmq')) return;
   const broken = new Trial(row, node.path, `shop-${process.pid}-${trials++}`, 'isolate', 'message');
   try {
@@ -135,7 +142,7 @@ matrix('Message isolation', ROWS, async (row, node) => {
   }
 });
 
-test.each(nodeVersions())('a consumer of RabbitMQ that throws is told of it where it is without the agent, on $name', async ({ path: node }) => {
+test.each(nodeVersions())('an exception in a RabbitMQ consumer is reported as without the agent, on $name', async ({ path: node }) => {
   const run = (load: '--require' | 'none'): ReturnType<typeof runApp> =>
     runApp({ node, script: '../../matrix/apps/throwing-consumer.cjs', load, env: { ...env, LANE_MESSAGES: 'isolate' } });
   const without = await run('none');
@@ -168,7 +175,7 @@ interface Taken {
   readonly lane: string;
 }
 
-/** Two instances at one queue. */
+/** Two instances on one queue. */
 class Trial {
   readonly #apps = new Map<Instance, App>();
   readonly #taken = new Map<string, Taken[]>();
@@ -181,7 +188,7 @@ class Trial {
     private readonly node: string,
     private readonly queue: string,
     private readonly messages = 'isolate',
-    /** What of the agent's insides throws, as break-hooks.cjs calls it. */
+    /** Which internal of the agent throws, by its name in break-hooks.cjs. */
     private readonly defect?: string,
   ) {}
 
@@ -197,7 +204,7 @@ class Trial {
         ...(this.defect === undefined ? {} : { BREAK: this.defect }),
       },
       preload: this.defect === undefined ? [] : ['break-hooks.cjs'],
-      says: [...(this.row.says ?? []), ...(this.defect === undefined ? [] : [/a defect in the agent's \S+.* hook; the call went on without it/])],
+      says: [...(this.row.says ?? []), ...(this.defect === undefined ? [] : [/a bug in the agent's \S+.* hook; the call continued without it/])],
     });
     app.child.on('message', ({ took }: { took?: { id: string; lane: string } }) => {
       if (took === undefined) return;
@@ -205,7 +212,7 @@ class Trial {
       this.#taken.set(took.id, [...before, { by: name, lane: took.lane }]);
       this.#wake();
     });
-    // Not at its exit: what it said last may still be on its way.
+    // Not at its exit: its last output may still be in flight.
     app.child.once('close', () => {
       if (this.#apps.get(name) !== app) return;
       this.#failure = new Error(`${name} has ended: ${app.stderr()}`);
@@ -214,7 +221,7 @@ class Trial {
     this.#apps.set(name, app);
   }
 
-  /** Lets it finish, and waits for its end. */
+  /** Stops it cleanly, and waits for its end. */
   async stop(name: Instance): Promise<void> {
     const app = this.#apps.get(name) as App;
     this.#apps.delete(name);
@@ -229,7 +236,7 @@ class Trial {
     await Promise.all(apps.map((app) => app.stop()));
   }
 
-  /** Publishes gray messages one by one until they are taken by this one alone. */
+  /** Publishes gray messages one by one until only this instance takes them. */
   async settled(by: Instance): Promise<void> {
     for (let inRow = 0; inRow < 3;) {
       const id = await this.#publish('gray');
@@ -240,13 +247,13 @@ class Trial {
     }
   }
 
-  /** Publishes some of three kinds, and resolves when each was taken. */
+  /** Publishes some messages of three kinds; resolves once each was taken. */
   async taken(): Promise<void> {
     const ids = await Promise.all(KINDS.map((tag) => this.#publish(tag)));
     await this.#until(() => ids.every((id) => this.#taken.has(id)));
   }
 
-  /** Publishes many of three kinds; gives those that were not taken once, in their lane, by whom they should be. */
+  /** Publishes many messages of three kinds; returns those that were not taken exactly once, in their lane, by the right instance. */
   async wrong(grayGoesTo: Instance): Promise<string[]> {
     const published = await Promise.all(
       Array.from({ length: MESSAGES }, async (_, i) => {

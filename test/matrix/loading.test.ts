@@ -1,6 +1,6 @@
 /**
- * Ways of loading: the agent, and the app. Each app answers with what node:http and fetch have carried after a late body, asked by
- * 51 requests of three kinds at once. And package managers under the same NODE_OPTIONS say what they say without it.
+ * Ways of loading the agent and the app. Each app gets 51 concurrent requests of three kinds, and answers with what node:http and fetch
+ * carried after a late body. Package managers with the same NODE_OPTIONS print the same as without.
  */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,11 +16,11 @@ import { freePort } from '@lane/testing/ports';
 import { matrix, type Row } from './table.js';
 
 interface LoadingRow extends Row {
-  /** How the app is started. */
+  /** How to start the app. */
   readonly app?: () => Partial<AppOptions> | Promise<Partial<AppOptions>>;
-  /** Instead of an app: a package manager, and the arguments it is run with. */
+  /** Instead of an app: a package manager and its arguments. */
   readonly manager?: readonly string[];
-  /** Its instances have this tag and LANE_STAMP, by options that come with the app. */
+  /** Its instances have this tag and LANE_STAMP, from options that come with the app. */
   readonly stamp?: string;
 }
 
@@ -29,7 +29,7 @@ const app = (name: string): string => `../../matrix/apps/loading/${name}`;
 const folder = mkdtempSync(join(tmpdir(), 'lane loading-'));
 const agentFolder = dirname(dirname(AGENT));
 
-/** The agent in a folder whose path has a space. */
+/** The agent in a folder with a space in its path. */
 function spacedAgent(): string {
   const linked = join(folder, 'the agent');
   rmSync(linked, { force: true });
@@ -48,7 +48,7 @@ function copiedAgent(): string {
 
 const MODULE = join(__dirname, 'apps/loading/module.mjs');
 
-/** The app in one file of the bundler's. */
+/** The app bundled into one file. */
 async function bundled(bundler: 'esbuild' | 'webpack' | 'rollup'): Promise<Partial<AppOptions>> {
   const outfile = join(folder, `${bundler}.cjs`);
   if (bundler === 'esbuild') {
@@ -97,7 +97,7 @@ const ROWS: readonly LoadingRow[] = [
     dependency: '@swc-node/register',
     app: () => ({ script: app('typed.ts'), load: 'NODE_OPTIONS', nodeArgs: ['--require', load.resolve('@swc-node/register')] }),
   },
-  { name: "Node's own type stripping", app: () => ({ script: app('typed.cts') }), not: { 20: 'Node 20 strips no types' } },
+  { name: "Node's own type stripping", app: () => ({ script: app('typed.cts') }), not: { 20: 'Node 20 does not strip types' } },
   { name: 'bundled by esbuild', dependency: 'esbuild', app: () => bundled('esbuild') },
   { name: 'bundled by webpack', dependency: 'webpack', app: () => bundled('webpack') },
   { name: 'bundled by rollup', dependency: 'rollup', app: () => bundled('rollup') },
@@ -163,7 +163,7 @@ async function interleaved(to: App, stamp: string | undefined): Promise<string[]
   return wrong;
 }
 
-/** A script of a package is run, and says nothing but what it says without the agent. */
+/** Runs a package's script, which must print the same as without the agent. */
 async function saysTheSame([manager]: readonly string[], node: NodeVersion): Promise<void> {
   const place = join(folder, `managed by ${(manager as string).replaceAll('/', ' ')} ${node.major}`);
   mkdirSync(place, { recursive: true });
@@ -180,7 +180,7 @@ async function saysTheSame([manager]: readonly string[], node: NodeVersion): Pro
         npm_config_manage_package_manager_versions: 'false',
       },
     });
-    // How long it took.
+    // Remove the duration.
     return { stdout: stdout.replaceAll(/Done in .*/g, ''), stderr };
   };
   expect(await run(`--require ${JSON.stringify(AGENT)}`)).toEqual(await run(''));

@@ -1,18 +1,18 @@
 import { AREAS, labelOf, NODES, type Area, type Cell, type NodeMajor, type Row } from './table.js';
 
-/** A row, as tests report it. */
+/** A row as reported by the tests. */
 export interface ReportedRow {
   readonly area: Area;
   readonly row: Row & { readonly version?: string };
   readonly order: number;
 }
 
-/** A cell, and whether it was right. */
+/** A cell, and whether its test passed. */
 export interface Outcome extends Cell {
   readonly ok: boolean;
 }
 
-/** The matrix as Markdown: a table for each area, and under it the reasons of what is not applicable and the limits. */
+/** The matrix as Markdown: a table per area, followed by the reasons for cells that do not apply, and the limits. */
 export function markdown(rows: readonly ReportedRow[], outcomes: readonly Outcome[]): string {
   return AREAS.flatMap((area) => {
     const own = rows.filter((row) => row.area === area).sort((a, b) => a.order - b.order);

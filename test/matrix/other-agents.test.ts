@@ -1,7 +1,7 @@
 /**
- * Other agents, loaded before and after ours. 51 requests of three kinds (two tags and none) at once make the app call a peer by
- * axios and fetch: our tag is right and stands in the one line of baggage; the headers of the other agent, and its entries of
- * baggage, are those that the peer sees without us; each request has a trace of its own.
+ * Other agents, loaded before and after ours. 51 concurrent requests of three kinds (two tags and none) make the app call a peer with
+ * axios and fetch: our tag is right, in the single line of baggage; the peer sees the other agent's headers and baggage entries as
+ * without us; each request has its own trace.
  */
 import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer, type Seen } from '../agent/peer.js';
@@ -11,7 +11,7 @@ import { matrix, type Row } from './table.js';
 interface AgentRow extends Row {
   readonly preload: string;
   readonly order: 'theirs first' | 'ours first';
-  /** The header by which its traces are told apart. */
+  /** The header that identifies its traces. */
   readonly trace: string;
 }
 
@@ -50,7 +50,7 @@ matrix('Other agents', ROWS, async (row, node) => {
       : { node: node.path, script, load: 'none', nodeArgs: ['--require', appFile(theirs), '--require', AGENT], env },
   );
   try {
-    // The agents need a request to settle.
+    // The agents need one request to initialize.
     for (const app of [alone, both]) await ask(app);
     const [bare, answers] = [await ask(alone), await ask(both)];
     const wrong: string[] = [];

@@ -6,7 +6,7 @@ export const PAGE = join(__dirname, '../../docs/compatibility.md');
 export const BEGIN = '<!-- matrix: printed by `npm run matrix` -->';
 export const END = '<!-- end of matrix -->';
 
-/** The lines of an area's table on the page, without its head. */
+/** The lines of an area's table on the page, without its header. */
 function rowsOf(area: string): string[] {
   const page = readFileSync(PAGE, 'utf8');
   const matrix = page.slice(page.indexOf(BEGIN), page.indexOf(END));
@@ -18,7 +18,7 @@ function rowsOf(area: string): string[] {
     .filter((line) => line.startsWith('| ') && !line.startsWith('| |') && !line.startsWith('| ---'));
 }
 
-/** The cells of a row on the page, without their notes; undefined where it has no row of this name and version. */
+/** The cells of a row on the page, without notes; undefined if it has no row with this name and version. */
 export function shownCells(area: string, label: string): string[] | undefined {
   const line = rowsOf(area).find(
     (row) =>

@@ -1,4 +1,4 @@
-/** Prints the matrix as Markdown, and with MATRIX_WRITE puts it into docs/compatibility.md; says where that has another one. */
+/** Prints the matrix as Markdown; writes it to docs/compatibility.md with MATRIX_WRITE, and otherwise reports whether that differs. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { AREAS } from './table.js';
@@ -28,10 +28,10 @@ export default class MatrixReporter implements Reporter {
     if (from === -1 || to === -1) return;
     const shown = `${page.slice(0, from + BEGIN.length)}\n\n${table}\n${page.slice(to)}`;
     if (process.env['MATRIX_WRITE'] !== undefined) {
-      if (!all) throw new Error('part of the matrix was left out: docs/compatibility.md was not written');
+      if (!all) throw new Error('part of the matrix was skipped, so docs/compatibility.md was not written');
       writeFileSync(PAGE, shown);
     } else if (all && shown !== page) {
-      process.stderr.write('docs/compatibility.md shows another matrix than this run: `npm run matrix -- --write` puts this one there\n');
+      process.stderr.write('docs/compatibility.md differs from this run: `npm run matrix -- --write` updates it\n');
       process.exitCode = 1;
     }
   }

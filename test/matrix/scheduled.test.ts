@@ -1,4 +1,4 @@
-/** Scheduled work belongs to no request, also where a request has scheduled it: it runs where LANE_BACKGROUND says. */
+/** Scheduled work belongs to no request, even if a request scheduled it: it runs in the lane of LANE_BACKGROUND. */
 import { afterAll, beforeAll, expect } from 'vitest';
 import { startPeer, type Peer } from '../agent/peer.js';
 import { send, startApp } from '../agent/run-app.js';
@@ -14,7 +14,7 @@ const ROWS: readonly Row[] = [
   { name: 'node-cron 3', dependency: 'node-cron3', help: 'schedulers' },
   { name: '@nestjs/schedule', dependency: '@nestjs/schedule', help: 'schedulers' },
   { name: 'agenda 6', dependency: 'agenda', limits: STAND_IN },
-  { name: 'agenda 5', dependency: 'agenda5', help: 'schedulers', limits: STAND_IN },
+  { name: 'agenda 5', dependency: 'agenda5', help: 'agenda', limits: STAND_IN },
 ];
 
 let peer: Peer;
@@ -31,7 +31,7 @@ matrix('Scheduled work', ROWS, async (row, node) => {
   ]);
   expect({ own, base }).toEqual({ own: { boot: 'lane=green', late: 'lane=green' }, base: { boot: '', late: '' } });
   if (row.help === undefined || node.major !== 20) return;
-  // Agenda's timer may find the job before the request that has stored it runs it; the timer has no lane to leave behind.
+  // Agenda's timer may find the job before the request that stored it runs it; the timer has no lane to lose.
   const strays = async (): Promise<void> => expect((await results(row, node.path, { LANE_DISABLE: row.help as string }))['late']).toBe('lane=gray');
   await eventually(strays);
 });

@@ -1,6 +1,6 @@
 /**
- * Servers. 51 requests of three kinds (two tags and none) are open at once, and only then do their bodies come; each handler
- * answers with the lane it runs in and with what a call from there carried, both before and after it. Then the same once more
+ * Servers. Opens 51 requests of three kinds (two tags and none), and only then sends their bodies; each handler
+ * answers with the lane in which it runs and with what a call from there carried, both before and after the body. Then repeats this
  * over kept-alive connections that requests of all kinds share.
  */
 import { execFile } from 'node:child_process';
@@ -17,21 +17,21 @@ import { startPeer, TLS, type Peer } from '../agent/peer.js';
 import { openRequest, startApp, type App } from '../agent/run-app.js';
 import { matrix, type Row } from './table.js';
 
-/** Opens a request; `end` sends the body and gives the answer. */
+/** Opens a request; `end` sends the body and returns the answer. */
 interface Opened {
   end(): Promise<string>;
-  /** Rejects where there is no connection. */
+  /** Rejects if the connection fails. */
   readonly answered?: Promise<unknown>;
 }
 type Ask = (port: number, path: string, headers: Record<string, string>) => Promise<Opened> | Opened;
 
 interface ServerRow extends Row {
-  /** In apps/servers, and what it is told. */
+  /** A program in apps/servers, and its arguments. */
   readonly app: readonly [string, ...string[]];
-  /** What is asked for, with bodies of which type. */
+  /** The requested paths, and the type of the bodies. */
   readonly paths: readonly string[];
   readonly ask?: Ask;
-  /** Gives what the app is told in its environment. */
+  /** Returns the app's environment. */
   readonly build?: () => Promise<Record<string, string>>;
 }
 
@@ -115,7 +115,7 @@ const overGrpc: Ask = (port, path, headers) => {
 
 let built: Promise<Record<string, string>> | undefined;
 
-/** A production build with standalone output, made once. */
+/** A production build with standalone output, built once. */
 function buildNext(): Promise<Record<string, string>> {
   built ??= (async () => {
     const folder = join(__dirname, '.cache/next-app');
@@ -131,7 +131,7 @@ function buildNext(): Promise<Record<string, string>> {
   return built;
 }
 
-/** Next puts the app under its path from what it takes for the root of the repository. */
+/** Next puts the app under its path relative to what it considers the root of the repository. */
 function findServer(standalone: string): string {
   const found = readdirSync(standalone, { recursive: true, encoding: 'utf8' }).find(
     (file) => basename(file) === 'server.js' && !file.includes('node_modules'),
@@ -221,7 +221,7 @@ async function interleaved(app: App, row: ServerRow, path: string, wave: number)
     }),
   );
   const answered = opened.flatMap(({ request }) => request.answered ?? []);
-  // Without its body no request is answered; where one fails, there is nothing more to wait for.
+  // No request is answered without its body; if one fails, there is nothing more to wait for.
   if (path !== '/unary') await Promise.race([app.heard('request', REQUESTS), ...(answered.length === 0 ? [] : [Promise.all(answered)])]);
   const wrong: string[] = [];
   await Promise.all(
@@ -233,7 +233,7 @@ async function interleaved(app: App, row: ServerRow, path: string, wave: number)
   return wrong;
 }
 
-/** One after the other over one connection, by turns of all kinds. */
+/** Sequential requests over one connection, alternating between the kinds. */
 async function keptAlive(app: App, path: string): Promise<string[]> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const wrong: string[] = [];

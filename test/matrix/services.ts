@@ -1,2 +1,2 @@
-/** Starts what several rows share. */
+/** Starts services that several rows share. */
 export default function setup(): void {}

@@ -1,11 +1,11 @@
-/** The table of the matrix: rows are what people run, columns are versions of Node, a cell is what came out of trying it. */
+/** The table of the matrix: rows are libraries or ways of use, columns are versions of Node, cells are test results. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions, type NodeVersion } from '../agent/nodes.js';
 import { shownCells } from './page.js';
 
-/** The chapters of the table, in the order in which they are printed. */
+/** The chapters of the table, in order. */
 export const AREAS = [
   'Clients',
   'Servers',
@@ -25,28 +25,31 @@ export type NodeMajor = (typeof NODES)[number];
 
 /** One library in one version, or one way of doing something. */
 export interface Row {
-  /** As it is printed; its major version is part of it where there are several. */
+  /** As printed; includes the major version if there are several. */
   readonly name: string;
-  /** Its name among the dependencies; its version is printed. */
+  /** Its package among the dependencies, whose version is printed. */
   readonly dependency?: string;
-  /** The instrumentation without which the row fails, by its name in LANE_DISABLE; tried without it, too. */
+  /** The instrumentation without which the row must fail, by its name in LANE_DISABLE; the test checks that. */
   readonly help?: string;
-  /** Versions of Node that it can't be tried on, with the reason. */
+  /** Versions of Node on which it cannot be tested, with the reason. */
   readonly not?: Partial<Record<NodeMajor, string>>;
   /** What the row does not claim, and why. */
   readonly limits?: string;
-  /** What has to be built first: that takes minutes where others keep the machine busy, and no test has as long. */
+  /** Builds what the row needs: that may take minutes on a busy machine, longer than a test's timeout. */
   readonly build?: () => Promise<unknown>;
 }
 
 const BUILD_TIMEOUT_MS = 600_000;
 const INSTALLING = Number(process.versions.node.split('.')[0]);
-/** For what is compiled as it is installed. */
+/** For native addons, which are compiled on installation. */
 export const OTHER_ABI: NonNullable<Row['not']> = Object.fromEntries(
-  NODES.filter((major) => major !== INSTALLING).map((major) => [major, `its native part is built for the Node that installs it, ${INSTALLING} here`]),
+  NODES.filter((major) => major !== INSTALLING).map((major) => [
+    major,
+    `its native addon is built for the Node that installs it, ${INSTALLING} here`,
+  ]),
 );
 
-/** What a finished cell leaves for the report. */
+/** A finished cell, for the report. */
 export interface Cell {
   readonly area: Area;
   readonly row: string;
@@ -57,14 +60,14 @@ declare module 'vitest' {
   interface TaskMeta {
     /** Set on the test of a cell. */
     matrixCell?: Cell;
-    /** Set on the first test of a row: what is printed besides its cells. */
+    /** Set on the first test of a row: what to print besides its cells. */
     matrixRow?: { readonly area: Area; readonly row: Row & { readonly version?: string }; readonly order: number };
   }
 }
 
 let order = 0;
 
-/** Makes one test of each cell. `check` tries a row on a Node and throws where something is wrong. */
+/** Adds a test for each cell. `check` tests a row on a Node, and throws if something is wrong. */
 export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (row: R, node: NodeVersion) => Promise<void>): void {
   for (const row of rows) {
     const version = row.dependency === undefined ? undefined : versionOf(row.dependency);
@@ -87,9 +90,9 @@ export function matrix<R extends Row>(area: Area, rows: readonly R[], check: (ro
   }
 }
 
-/** docs/compatibility.md has the row in this version, and what can't be tried says so there, nothing else. */
+/** docs/compatibility.md has the row in this version, and marks exactly the cells that cannot be tested. */
 function expectOnPage(area: Area, row: Row, version: string | undefined): void {
-  // This run puts it there.
+  // This run writes it.
   if (process.env['MATRIX_WRITE'] !== undefined) return;
   const label = labelOf(row.name, version);
   const cells = shownCells(area, label);
@@ -102,7 +105,7 @@ export function labelOf(name: string, version: string | undefined): string {
   return version === undefined ? name : `${name} (${version})`;
 }
 
-/** Only what is printed: what a task leaves must be clonable, and rows have functions. */
+/** Only the printed fields: metadata of a task must be cloneable, and rows contain functions. */
 function printed({ name, help, not, limits }: Row, version: string | undefined): Row & { readonly version?: string } {
   return {
     name,
@@ -113,7 +116,7 @@ function printed({ name, help, not, limits }: Row, version: string | undefined):
   };
 }
 
-/** The version of a dependency of the matrix that is installed. */
+/** The installed version of a dependency of the matrix. */
 export function versionOf(dependency: string): string {
   const { version } = JSON.parse(readFileSync(join(__dirname, 'node_modules', dependency, 'package.json'), 'utf8')) as { version: string };
   return version;

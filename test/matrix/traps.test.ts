@@ -1,7 +1,7 @@
 /**
- * What was seen to go wrong with other tools, each a row. 51 requests of three kinds (two tags and none) are open at once before
- * their bodies come; each calls the peer in the way of the row, and what arrives must be one line: the app's own baggage, where it
- * sets some, and the tag of its own request.
+ * Failures that we saw in other tools, a row for each. Opens 51 requests of three kinds (two tags and none) before
+ * sending their bodies; each calls the peer in the way of the row. The peer must get a single line: the app's own baggage, if it
+ * sets some, and the tag of the call's own request.
  */
 import http2 from 'node:http2';
 import { join } from 'node:path';
@@ -12,11 +12,11 @@ import { startInstances, type Instances, type Tag } from './instances.js';
 import { matrix, type Row } from './table.js';
 
 interface TrapRow extends Row {
-  /** In apps/traps.cjs, unless it is the name of the row. */
+  /** The key in apps/traps.cjs, unless it is the name of the row. */
   readonly way?: string;
   /** The app writes `own=1` itself. */
   readonly own?: true;
-  /** What comes in; the tag is put in the place of TAG, and without a tag there is none of it. */
+  /** The inbound headers; TAG stands for the tag, and untagged requests have none of them. */
   readonly inbound?: string | readonly string[];
   readonly over?: 'http2';
 }
@@ -92,7 +92,7 @@ async function interleaved(row: TrapRow, app: App): Promise<string[]> {
 function headersOf({ inbound = 'lane=TAG' }: TrapRow, tag: string | undefined): Record<string, string> {
   if (tag === undefined) return {};
   const lines = [inbound].flat().map((line) => line.replace('TAG', tag));
-  // Of an array Node writes a line each, which its types of outbound headers know.
+  // Node writes a line for each element of an array, which its types of outbound headers allow.
   return { baggage: (lines.length === 1 ? lines[0] : lines) as string };
 }
 
@@ -109,11 +109,11 @@ function openStream(session: http2.ClientHttp2Session, headers: Record<string, s
 }
 
 interface BesideRow extends Row {
-  /** What it answers itself. */
+  /** Calls that it answers itself. */
   readonly mocks: readonly string[];
 }
 
-/** What stands between an app and its servers itself. */
+/** Libraries that stand between an app and its servers. */
 const BESIDE: readonly BesideRow[] = [
   { name: 'nock', dependency: 'nock', mocks: ['http://mocked.internal/mocked', 'http://shop-a/mocked'] },
   { name: 'msw', dependency: 'msw', mocks: ['http://mocked.internal/mocked', 'http://shop-a/mocked'] },
@@ -121,7 +121,7 @@ const BESIDE: readonly BesideRow[] = [
   { name: 'http-proxy', dependency: 'http-proxy', mocks: [] },
 ];
 
-/** What it answers is answered by it, also in the place of a service; all else goes to an instance of the lane, and the tag along, once. */
+/** It answers its own calls, even those to a service; all others go to an instance of the lane, with the tag exactly once. */
 matrix('Traps', BESIDE, async (row, node) => {
   const app = await startApp({
     node: node.path,
@@ -135,7 +135,7 @@ matrix('Traps', BESIDE, async (row, node) => {
     const { origins, service } = instances.of.http;
     const wrong: string[] = [];
     for (const way of ways) {
-      // fetch is answered by them in its own place, before anything of it is sent.
+      // They replace fetch, and answer before it sends anything.
       const isUnsent = way === 'fetch';
       for (const url of row.mocks) wrong.push(...(await askedOf(app, way, url, () => 'mock', isUnsent)));
       for (const url of [`http://${service}/x`, `${origins.base}/x`]) wrong.push(...(await askedOf(app, way, url, (tag) => tag ?? 'base')));
@@ -148,7 +148,7 @@ matrix('Traps', BESIDE, async (row, node) => {
   }
 });
 
-/** Asks the app many times at once to call a URL; tells which answers are not by who should have answered, or did not see the tag once. */
+/** Asks the app many times concurrently to call a URL; returns answers from the wrong server, or from one that did not see the tag exactly once. */
 async function askedOf(app: App, way: string, url: string, by: (tag: Tag) => string, isUnsent = false): Promise<string[]> {
   const requests = Array.from({ length: REQUESTS }, (_, i) => {
     const tag = KINDS[i % KINDS.length] as Tag;

@@ -1,4 +1,4 @@
-/** What comes over a connection after its upgrade is heard in the lane of its handshake, whoever speaks over it. */
+/** Messages over an upgraded connection are handled in the lane of its handshake, whatever library handles them. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { createRequire } from 'node:module';
@@ -16,7 +16,7 @@ afterAll(() => peer?.close());
 
 type Client = (port: number, tag: string | undefined) => Promise<string[]>;
 
-/** Sends two messages, the second when the first has been answered. */
+/** Sends two messages, the second once the first has been answered. */
 const overWebSocket =
   (path: string): Client =>
   async (port, tag) => {

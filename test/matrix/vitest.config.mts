@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Run by `npm run matrix`, after its libraries are installed; no part of `npm test`. */
+/** Run by `npm run matrix`, after its libraries are installed; not part of `npm test`. */
 export default defineConfig({
   test: {
     name: 'matrix',
@@ -8,7 +8,7 @@ export default defineConfig({
     globalSetup: ['test/matrix/services.ts'],
     setupFiles: ['test/matrix/agents-log.ts'],
     reporters: ['default', './test/matrix/reporter.mts'],
-    // Most of the time is spent waiting for brokers.
+    // The tests mostly wait for brokers.
     maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 120_000,

@@ -1,4 +1,4 @@
-/** A release: one command makes of the changesets a version of all packages, a section of the changelog, a commit and a tag. */
+/** A release: one command turns the changesets into a version of all packages, a changelog section, a commit and a tag. */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -18,11 +18,17 @@ interface Manifest {
   version: string;
   private?: boolean;
   dependencies?: Record<string, string>;
+  repository?: { url: string; directory: string };
+  homepage?: string;
+  bugs?: string;
 }
 const manifestOf = (folder: string): Manifest => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
 
-/** What a release looks at, in a repository of its own. */
-async function repository(files: Readonly<Record<string, string>>): Promise<{ root: string; git: (...args: string[]) => Promise<string> }> {
+/** Creates a repository with the files that a release uses. */
+async function repository(
+  files: Readonly<Record<string, string>>,
+  url: string | undefined = 'https://github.com/acme/lane',
+): Promise<{ root: string; git: (...args: string[]) => Promise<string> }> {
   const root = temporaryFolder();
   for (const name of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', '.changeset/config.json', '.changeset/README.md', 'scripts'])
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
@@ -37,6 +43,8 @@ async function repository(files: Readonly<Record<string, string>>): Promise<{ ro
     cpSync(join(ROOT, name, 'package.json'), join(root, name, 'package.json'));
   }
   for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), text);
+  const manifest = { ...manifestOf(root), repository: url === '' ? undefined : url };
+  writeFileSync(join(root, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   const git = async (...args: string[]): Promise<string> =>
     (await run('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...args], { cwd: root })).stdout.trim();
   await git('init', '--quiet', '--initial-branch=main');
@@ -69,6 +77,12 @@ describe.skipIf(node === undefined)('npm run release', () => {
     const { version } = manifestOf(root);
     expect(version).toBe(before.replace(/^(\d+)\.(\d+)\.\d+$/, (_, major, minor) => `${major}.${Number(minor) + 1}.0`));
     expect(published.filter((manifest) => manifest.version !== version)).toEqual([]);
+    // npm compares this with the provenance.
+    for (const { name, repository, homepage, bugs } of published) {
+      const directory = `packages/${name.replace('@lane/', '')}`;
+      expect(repository, name).toEqual({ type: 'git', url: 'git+https://github.com/acme/lane.git', directory });
+      expect([homepage, bugs], name).toEqual([`https://github.com/acme/lane/tree/main/${directory}#readme`, 'https://github.com/acme/lane/issues']);
+    }
     expect(
       published
         .flatMap(({ dependencies = {} }) => Object.entries(dependencies))
@@ -83,7 +97,16 @@ describe.skipIf(node === undefined)('npm run release', () => {
     expect(await git('status', '--porcelain')).toBe('');
   });
 
-  test('without a changeset, or with something uncommitted, says so and changes nothing', async () => {
+  test.each([
+    ['', /names no repository, .* run npm pkg set repository=https:\/\/github\.com\/OWNER\/NAME/],
+    ['https://git.example.com/lane.git', /must be https:\/\/github\.com\/OWNER\/NAME/],
+  ])('with repository %j in package.json, names the remedy and changes nothing', async (url, message) => {
+    const { root, git } = await repository({ 'CHANGELOG.md': CHANGELOG, '.changeset/new-option.md': CHANGESET }, url);
+    expect(await release(root)).toMatchObject({ code: 1, stderr: expect.stringMatching(message) });
+    expect([await git('tag'), await git('status', '--porcelain')]).toEqual(['', '']);
+  });
+
+  test('without a changeset, or with uncommitted changes, says so and changes nothing', async () => {
     const { root, git } = await repository({ 'CHANGELOG.md': CHANGELOG });
     expect(await release(root)).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing to release: npm run change') });
     writeFileSync(join(root, '.changeset/new-option.md'), CHANGESET);
@@ -102,7 +125,7 @@ test('every published package is released with the others', () => {
   expect(fixed).toEqual([published.sort()]);
 });
 
-describe('what runs at GitHub', () => {
+describe('the workflows on GitHub', () => {
   interface Job {
     readonly permissions?: Readonly<Record<string, string>>;
     readonly steps: ReadonlyArray<{ readonly uses?: string; readonly run?: string }>;
@@ -121,7 +144,7 @@ describe('what runs at GitHub', () => {
     }));
   });
 
-  test.each(jobs)('$name: actions of others are told by their commit, as tags can be moved', ({ steps }) => {
+  test.each(jobs)('$name: third-party actions are pinned to a commit, since tags can be moved', ({ steps }) => {
     const actions = steps.flatMap(({ uses }) => (uses === undefined ? [] : [uses]));
     expect(actions.filter((uses) => !/^[\w-]+\/[\w-]+@[\da-f]{40}$/.test(uses))).toEqual([]);
   });

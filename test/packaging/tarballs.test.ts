@@ -1,6 +1,6 @@
 /**
- * What a user installs: every package packed, installed from its tarball in an empty folder outside the workspace, and used
- * there from CommonJS, from an ES module, and through NODE_OPTIONS.
+ * What a user installs: packs every package, installs the tarballs in an empty folder outside the workspace, and uses them
+ * from CommonJS, from an ES module, and through NODE_OPTIONS.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,12 +14,12 @@ const run = promisify(execFile);
 const root = join(__dirname, '../..');
 
 let folder: string;
-/** What `npm run pack` says. */
+/** The output of `npm run pack`. */
 let told: string;
 const children = new Set<ChildProcess>();
 
 beforeAll(async () => {
-  // A space in the path: NODE_OPTIONS and resolution have to bear it.
+  // A space in the path: NODE_OPTIONS and resolution must support it.
   folder = await mkdtemp(join(tmpdir(), 'lane packed '));
   told = (await run(process.execPath, ['scripts/run.mjs', 'pack', folder], { cwd: root })).stdout;
   // @lane/testing is private.
@@ -81,7 +81,7 @@ describe.each([
   ['an app under NODE_OPTIONS', ['app.cjs'], { NODE_OPTIONS: '--require @lane/agent' }],
   ['an app under NODE_OPTIONS by path', ['app.mjs'], { NODE_OPTIONS: '--require "./node_modules/@lane/agent/dist/register.js"' }],
 ])('%s, from the packed packages', (_name, args, env) => {
-  test('carries the tag, and the app sees it in one copy of state', async () => {
+  test('carries the tag, and app and agent share their state', async () => {
     expect(await ask(args, env, 'gray')).toEqual({ lane: 'gray', seenByCommonJs: 'gray', heard: 'lane=gray' });
   });
   test('leaves an untagged request untagged', async () => {
@@ -89,7 +89,7 @@ describe.each([
   });
 });
 
-test('what packing says installs the agent alone, in an empty folder', async () => {
+test('the printed command installs the agent alone, in an empty folder', async () => {
   const [install = '', start = ''] = told.split('\n').flatMap((line) => (/^ {4}(?:npm install|node) /.test(line) ? [line.trim()] : []));
   const empty = await mkdtemp(join(tmpdir(), 'lane empty '));
   try {
@@ -105,14 +105,14 @@ test('what packing says installs the agent alone, in an empty folder', async () 
   }
 });
 
-test('the demo runs from them, outside of a clone', async () => {
+test('the demo runs from the tarballs, outside a clone', async () => {
   expect(told).toMatch(/^ {4}npx @lane\/cli demo$/m);
   const { stdout } = await run('npx', ['--no-install', '@lane/cli', 'demo', '--check', '--ports', 'auto', '--replicas', '1'], { cwd: folder });
   expect(stdout).toContain('installing express and nacos');
   expect(stdout).toMatch(/www\.aliyundoc\.com: 101 of 101 right\nwww\.example\.com: 101 of 101 right/);
 });
 
-test('the command is there and says what it can do', async () => {
+test('the command is installed and prints its help', async () => {
   const { stdout } = await run(join(folder, 'node_modules/.bin/lane'), ['--help'], { cwd: folder });
   expect(stdout).toMatch(/Usage: lane/);
 });

@@ -1,4 +1,4 @@
-/** What `scripts/third-party.mjs`, a part of `npm run check:packages`, lets through, and what it does not. */
+/** What `scripts/third-party.mjs`, part of `npm run check:packages`, accepts and what it rejects. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { temporaryFolder } from '@lane/testing/cleanup';
@@ -16,7 +16,7 @@ const load = (): Promise<Script> => import('../../scripts/third-party.mjs' as st
 
 const TABLE = { limits: { '@lane/ours': 2 }, reasons: { asked: 'for a reason' }, licences: ['MIT'], builtIn: [] };
 
-/** A workspace of one package that asks for another's, which asks for a third. */
+/** A workspace with a package that depends on another, which depends on a third. */
 function workspace(more: { ours?: object; asked?: object; further?: object; files?: Record<string, string> } = {}): string {
   const root = temporaryFolder();
   const write = (path: string, content: string): void => {
@@ -32,7 +32,7 @@ function workspace(more: { ours?: object; asked?: object; further?: object; file
   return root;
 }
 
-test('what is asked for is listed with its reason, and what that brings with whom it comes by', async () => {
+test('lists direct dependencies with their reason, and indirect ones with what brings them', async () => {
   const { survey } = await load();
   expect(survey(workspace(), TABLE)).toEqual({
     packages: [
@@ -50,46 +50,56 @@ test('what is asked for is listed with its reason, and what that brings with who
 });
 
 test.each<[what: string, more: Parameters<typeof workspace>[0], table: object, problem: string]>([
-  ['too many', {}, { limits: { '@lane/ours': 1 } }, '@lane/ours brings 2 packages of others, at most 1 are allowed'],
+  ['too many packages', {}, { limits: { '@lane/ours': 1 } }, '@lane/ours brings 2 third-party packages, more than its limit of 1'],
   ['a limit that nobody lowered', {}, { limits: { '@lane/ours': 3 } }, 'lower its limit of 3'],
   ['a package without a limit', {}, { limits: {} }, '@lane/ours has no limit'],
-  ['one without a reason', {}, { reasons: {} }, '@lane/ours asks for asked: say why'],
-  ['a reason without one', {}, { reasons: { asked: 'for a reason', gone: 'for another' } }, 'none of ours asks for gone any more'],
-  ['a licence that asks for more', { further: { license: 'AGPL-3.0' } }, {}, 'further@1.0.0 (by asked > further) has the licence AGPL-3.0'],
+  ['a dependency without a reason', {}, { reasons: {} }, '@lane/ours depends on asked: give the reason'],
+  ['a reason without a dependency', {}, { reasons: { asked: 'for a reason', gone: 'for another' } }, 'none of our packages depends on gone any more'],
+  ['a licence that is not allowed', { further: { license: 'AGPL-3.0' } }, {}, 'further@1.0.0 (by asked > further) has the licence AGPL-3.0'],
   [
-    'one of two licences, and another',
+    'a choice of licences beside one that is not allowed',
     { further: { license: '(MIT OR GPL-2.0) AND AGPL-3.0' } },
     {},
     'has the licence (MIT OR GPL-2.0) AND AGPL-3.0',
   ],
   ['a licence with an exception', { further: { license: 'MIT WITH Something' } }, {}, 'has the licence MIT WITH Something'],
-  ['a licence that is none', { further: { license: '(MIT' } }, {}, 'has the licence (MIT'],
-  ['one from git', { asked: { dependencies: { further: 'github:somebody/further' } } }, {}, 'asked asks for further from github:somebody/further'],
-  ['one from git, briefly', { asked: { dependencies: { further: 'somebody/further#v1' } } }, {}, 'asked asks for further from somebody/further#v1'],
+  ['a malformed licence', { further: { license: '(MIT' } }, {}, 'has the licence (MIT'],
   [
-    'one by a URL',
+    'a dependency from git',
+    { asked: { dependencies: { further: 'github:somebody/further' } } },
+    {},
+    'asked depends on further from github:somebody/further',
+  ],
+  [
+    'a dependency from git in short form',
+    { asked: { dependencies: { further: 'somebody/further#v1' } } },
+    {},
+    'asked depends on further from somebody/further#v1',
+  ],
+  [
+    'a dependency from a URL',
     { ours: { dependencies: { asked: 'https://a.example/asked.tgz' } } },
     {},
-    '@lane/ours asks for asked from https://a.example/asked.tgz',
+    '@lane/ours depends on asked from https://a.example/asked.tgz',
   ],
-  ['one under another name', { ours: { dependencies: { asked: 'npm:other@1' } } }, {}, '@lane/ours asks for asked from npm:other@1'],
+  ['a dependency under an alias', { ours: { dependencies: { asked: 'npm:other@1' } } }, {}, '@lane/ours depends on asked from npm:other@1'],
   ['no licence', { asked: { license: undefined } }, {}, 'asked@1.0.0'],
-  ['a script on installation', { further: { scripts: { postinstall: 'node x' } } }, {}, 'runs on installation: postinstall: node x'],
-  ['something to be compiled', { files: { 'node_modules/further/binding.gyp': '{}' } }, {}, 'runs on installation: node-gyp'],
-  ['a script of ours', { ours: { scripts: { install: 'node x' } } }, {}, '@lane/ours runs on installation: install: node x'],
-  ['a peer that npm would install', { asked: { peerDependencies: { absent: '1' } } }, {}, 'asked asks for absent, which is not installed'],
-])('%s: told, and the check fails', async (_what, more, table, problem) => {
+  ['an install script', { further: { scripts: { postinstall: 'node x' } } }, {}, 'runs on installation: postinstall: node x'],
+  ['a native addon to compile', { files: { 'node_modules/further/binding.gyp': '{}' } }, {}, 'runs on installation: node-gyp'],
+  ['an install script of ours', { ours: { scripts: { install: 'node x' } } }, {}, '@lane/ours runs on installation: install: node x'],
+  ['a peer that npm would install', { asked: { peerDependencies: { absent: '1' } } }, {}, 'asked depends on absent, which is not installed'],
+])('reports %s', async (_what, more, table, problem) => {
   const { survey } = await load();
   expect(survey(workspace(more), { ...TABLE, ...table }).problems).toEqual(expect.arrayContaining([expect.stringContaining(problem)]) as unknown);
 });
 
-test('one of two licences will do, and an optional peer is not installed', async () => {
+test('accepts one of two licences, and ignores an optional peer', async () => {
   const { survey } = await load();
   const further = { license: '(GPL-2.0 OR (MIT AND MIT))', peerDependencies: { absent: '1' }, peerDependenciesMeta: { absent: { optional: true } } };
   expect(survey(workspace({ further }), TABLE).problems).toEqual([]);
 });
 
-test('an SBOM that lacks one is told', async () => {
+test('reports a package that the SBOM lacks', async () => {
   const { survey, missingIn } = await load();
   const sboms = temporaryFolder();
   const components = [{ name: 'asked', version: '1.0.0' }];

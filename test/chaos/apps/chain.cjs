@@ -1,4 +1,4 @@
-// Answers with its name, and with what the next service has answered, which it calls by name: it knows nothing of lanes.
+// Calls the next service by name, and answers with its own name and that service's answer. It knows nothing of lanes.
 const http = require('node:http');
 
 const { NAME, NEXT } = process.env;

@@ -1,4 +1,4 @@
-// An entry by the Express plugin: the agent leaves inbound requests to it, and only carries the tag on.
+// An entry with the Express plugin: the agent leaves inbound requests to the plugin, and only forwards the tag.
 const http = require('node:http');
 const { lane } = require('@lane/express-plugin');
 const { connectNacos } = require('@lane/nacos-registry');

@@ -1,4 +1,4 @@
-// The embedded Nacos as a process that can be killed. DOCUMENTS stands for what a real one has on disk.
+// The embedded Nacos as a process that can be killed. DOCUMENTS replaces what a real one has on disk.
 const { startEmbeddedNacos } = require('@lane/embedded-nacos');
 
 const documents = JSON.parse(process.env.DOCUMENTS ?? '[]');

@@ -1,5 +1,5 @@
-// A service of a chain: registers by the SDK, answers with its name and lane, and asks the next service in the way that the path says:
-// /select (instances anew at each call), /cached (the list of the start), /name (by name). It knows nothing of lanes.
+// A service of a chain: registers with the SDK, answers with its name and lane, and calls the next service in the way that the path names:
+// /select (selects an instance at each call), /cached (uses the list from the start), /name (calls by name). It knows nothing of lanes.
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');
 
@@ -38,16 +38,26 @@ const server = http.createServer((request, response) => {
   );
 });
 
+/** Retries while the registry is in trouble or busy. */
+async function register(service, instance, tries = 5) {
+  try {
+    await naming.registerInstance(service, instance);
+  } catch (error) {
+    if (tries === 1) throw error;
+    await register(service, instance, tries - 1);
+  }
+}
+
 async function start() {
   await naming.ready();
-  // Requests come as soon as it is registered.
+  // Requests arrive as soon as it is registered.
   while (NEXT !== undefined && cached.length < Number(process.env.PEERS)) {
     cached = [...(await naming.getAllInstances(NEXT))];
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const instance = { ip: '127.0.0.1', port, metadata: JSON.parse(BEATS ?? '{}') };
-  for (const service of [SERVICE, ...(process.env.ALSO ?? '').split(',').filter(Boolean)]) await naming.registerInstance(service, instance);
-  // The SDK's first beat comes up to 10 s late, when instances whose beats go faster have been forgotten.
+  for (const service of [SERVICE, ...(process.env.ALSO ?? '').split(',').filter(Boolean)]) await register(service, instance);
+  // The SDK sends the first heartbeat up to 10 s late; by then Nacos has removed instances with faster heartbeats.
   const interval = Number(instance.metadata['preserved.heart.beat.interval']);
   if (interval > 0) {
     beating = setInterval(() => void naming.registerInstance(SERVICE, instance).catch(() => {}), interval);
@@ -55,19 +65,19 @@ async function start() {
   }
   process.send({ port });
 }
-// Deregisters, serves those who have not heard of it yet, then goes.
+// Deregisters, serves callers that have not heard of it yet, then exits.
 process.on('SIGTERM', async () => {
   clearInterval(beating);
   await naming.deregisterInstance(SERVICE, { ip: '127.0.0.1', port: port }).catch(() => {});
   setTimeout(() => process.exit(0), 3_000);
 });
-// The port closes, and opens again at the next signal; beats go on.
+// Closes the port, and opens it again at the next signal; heartbeats continue.
 process.on('SIGUSR2', () => {
   if (!server.listening) return void server.listen(port, '127.0.0.1');
   server.close();
   server.closeAllConnections();
 });
-// Connections are accepted and reset, until the next signal.
+// Accepts and resets connections, until the next signal.
 let resets = false;
 process.on('SIGHUP', () => {
   resets = !resets;
@@ -75,10 +85,10 @@ process.on('SIGHUP', () => {
 });
 server.prependListener('connection', (socket) => resets && socket.resetAndDestroy());
 
-// A connection that is closed for being idle just as it is used again would count as the fault's.
+// No keep-alive: a connection closed as idle just when it is reused would count as a failure of the fault.
 server.keepAliveTimeout = 0;
 
 const port = Number(PORT);
-// LISTEN_AFTER_MS: registered before it listens, as one whose start is slow.
+// LISTEN_AFTER_MS: registers before it listens, like an app that starts slowly.
 setTimeout(() => server.listen(port, '127.0.0.1'), Number(process.env.LISTEN_AFTER_MS ?? 0));
 void start();

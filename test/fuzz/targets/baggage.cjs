@@ -1,4 +1,4 @@
-/** The `baggage` header: our entry is found, taken out and put in, and what is not ours stays as it was. */
+/** The `baggage` header: our entry is found, removed and added, and other entries stay unchanged. */
 'use strict';
 const assert = require('node:assert');
 const { MAX_BAGGAGE_BYTES, MAX_BAGGAGE_ENTRIES, mergeBaggageEntry, parseBaggage, readBaggageEntry, removeBaggageEntry } = require('@lane/core/model');
@@ -8,7 +8,7 @@ const decoded = (text) => {
   const once = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
   return once === text ? text : decoded(once);
 };
-/** Members that are not ours, nor may become ours behind some peer: each as it is alone. What is ours has our key in it, decoded and without blanks. */
+/** Members that are not ours and cannot become ours behind some peer, each by itself. Ours contain our key, decoded and without blanks. */
 const others = (lines) =>
   parseBaggage(
     [lines ?? '']
@@ -16,11 +16,11 @@ const others = (lines) =>
       .flatMap((line) => line.split(','))
       .filter((member) => {
         const isTaken = member.trim() !== '' && removeBaggageEntry(member, KEY) === undefined;
-        // oxlint-disable-next-line no-control-regex -- those are meant
+        // oxlint-disable-next-line no-control-regex -- intended
         assert.ok(
           !isTaken ||
             decoded(member)
-              // oxlint-disable-next-line no-control-regex -- those are meant
+              // oxlint-disable-next-line no-control-regex -- intended
               .replaceAll(/[\x00-\x20+\x7f]/g, '')
               .includes(KEY),
           'what is taken out has not our key',
@@ -30,7 +30,7 @@ const others = (lines) =>
   );
 
 exports.fuzz = (data) => {
-  // One header line, or several.
+  // One or several header lines.
   const text = data.toString('latin1');
   const lines = text.includes('\n') ? text.split('\n') : text;
   const rest = removeBaggageEntry(lines, KEY);
@@ -42,7 +42,7 @@ exports.fuzz = (data) => {
   );
   const merged = mergeBaggageEntry(lines, KEY, 'lane=gray');
   assert.strictEqual(readBaggageEntry(merged, KEY), 'gray', 'an entry that was put in is not read');
-  // Beyond the limits of the W3C entries may be left out.
+  // Beyond W3C's limits entries may be dropped.
   if (data.length > MAX_BAGGAGE_BYTES - 16 || text.split(/[,\n]/).length >= MAX_BAGGAGE_ENTRIES) return;
   assert.deepStrictEqual(others(rest), others(lines), 'taking ours out changes others');
   assert.deepStrictEqual(others(merged), others(lines), 'putting ours in changes others');

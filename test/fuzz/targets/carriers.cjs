@@ -1,4 +1,4 @@
-/** All carriers of tags: header lines of a request, read in every format; what is read is a tag, what is taken away is gone, what is written is read. */
+/** All carriers of tags: header lines of a request, read in every format. What is read is a tag, what is removed is gone, what is written is read back. */
 'use strict';
 const assert = require('node:assert');
 const { createTagCodec, FORMAT_NAMES, isTag, removeTag, writeTag } = require('@lane/core/model');

@@ -1,6 +1,6 @@
 /**
- * The gateway's side of the clients: bytes on a connection, by HTTP/1 or, behind its preface, by HTTP/2. The instance never sees more requests
- * than the gateway has taken, none of them reads otherwise, and the next client is served.
+ * The gateway's side towards clients: bytes on a connection, as HTTP/1 or, after the preface, as HTTP/2. The instance never sees more requests
+ * than the gateway accepted, sees each as the gateway did, and the next client is served.
  */
 'use strict';
 const assert = require('node:assert');
@@ -13,11 +13,11 @@ const HTTP2 = Buffer.from('PRI * ');
 
 let ready;
 async function start() {
-  /** By what they are: sent on by the gateway, less seen by the instance. */
+  /** Requests by method: those that the gateway forwarded, minus those that the instance saw. */
   const balance = new Map();
   const count = (line, by) => balance.set(line, (balance.get(line) ?? 0) + by);
   const server = http.createServer((request, response) => {
-    // A body that breaks off leaves nothing behind.
+    // A truncated body leaves nothing behind.
     request.on('error', () => {});
     if (request.url === '/normal') {
       response.end('normal');
@@ -38,7 +38,7 @@ exports.fuzz = async (data) => {
   balance.clear();
   await new Promise((resolve) => {
     const socket = net.connect(gateway.port, gateway.host, () => {
-      // Nobody half-closes a connection of HTTP/2.
+      // Nobody half-closes an HTTP/2 connection.
       if (data.subarray(0, HTTP2.length).equals(HTTP2)) socket.write(data);
       else socket.end(data);
     });
@@ -49,7 +49,7 @@ exports.fuzz = async (data) => {
     socket.setTimeout(SILENCE_MS, () => socket.destroy());
   });
   await expectServed(gateway.port);
-  // What a client left is entered a moment later than it is seen.
+  // An aborted request is recorded a moment after it is seen.
   for (let i = 0; i < 2_000 && [...balance.values()].some((left) => left < 0); i++) await new Promise((resolve) => setTimeout(resolve, 5));
   for (const [method, left] of balance) assert.ok(left >= 0, `the instance saw ${-left} requests (${method}) that nobody sent`);
 };

@@ -1,4 +1,4 @@
-/** Lane-group documents, as they stand in Nacos (JSON) and in files (YAML): taken or refused with places, never thrown; what is taken decides. */
+/** Lane-group documents, as in Nacos (JSON) and in files (YAML): accepted or rejected with positions, never throws; accepted ones decide. */
 'use strict';
 const assert = require('node:assert');
 const { compileLaneGroups, laneGroupsToJson, parseLaneGroups, requestView } = require('@lane/core/rules');

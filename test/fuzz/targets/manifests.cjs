@@ -1,4 +1,4 @@
-/** Kubernetes manifests: routes and problems with their lines, never thrown; the routes can be compiled. */
+/** Kubernetes manifests: gives routes and problems with their lines, never throws; the routes compile. */
 'use strict';
 const assert = require('node:assert');
 const { ingressRoutes } = require('@lane/gateway');

@@ -1,4 +1,4 @@
-/** Lists of instances as Nacos answers: what is taken has an address, and tables are built of it. */
+/** Lists of instances in Nacos' answers: each accepted instance has an address, and tables can be built of them. */
 'use strict';
 const assert = require('node:assert');
 const { DEFAULT_FORMATS, pick, ServiceTables } = require('@lane/core/model');

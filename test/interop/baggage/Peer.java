@@ -17,7 +17,7 @@ import java.util.StringJoiner;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 
-/** Baggage as OpenTelemetry for Java reads it and writes it anew: one header in hexadecimal a line in, its answer a line out. */
+/** How OpenTelemetry for Java reads baggage and writes it again: a header in hexadecimal per input line, its result per output line. */
 class Peer {
   private static final HexFormat HEX = HexFormat.of();
 
@@ -45,7 +45,7 @@ class Peer {
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, UTF_8));
     StringBuilder out = new StringBuilder();
     for (String line = in.readLine(); line != null; line = in.readLine()) {
-      // Tomcat and Netty give a header's bytes as Latin-1.
+      // Tomcat and Netty decode a header's bytes as Latin-1.
       Context context = propagator.extract(Context.root(), new String(HEX.parseHex(line), ISO_8859_1), LINE);
       Map<String, String> written = new HashMap<>();
       propagator.inject(context, written, Map::put);

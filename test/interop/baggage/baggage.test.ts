@@ -1,7 +1,7 @@
 /**
- * Lane's reading and writing of `baggage` beside OpenTelemetry's in JavaScript, Java, Python and Go: thousands of headers through each, and
- * what each writes through all again. Peers differ in what they read; what is ours to any of them has to be ours to Lane, or a stranger's tag
- * would pass an entry unseen and come out of the next service. The rules stand in SECURITY.md, "Baggage between languages".
+ * Compares how Lane and OpenTelemetry in JavaScript, Java, Python and Go read and write `baggage`: thousands of headers through each, and
+ * what each writes through all again. Peers read differently. An entry that any of them takes for ours must be ours to Lane too, or a stranger's tag
+ * would pass an entry gateway unseen and appear behind the next service. SECURITY.md has the rules, "Baggage between languages".
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { isTag, MAX_BAGGAGE_BYTES, mergeBaggageEntry, readBaggageEntry, removeBa
 import { generatedHeaders, NASTY_HEADERS } from './headers.js';
 import { startPeers, type Peer, type Reading } from './peers.js';
 
-/** Another seed finds other headers. */
+/** Another seed generates other headers. */
 const SEED = Number(process.env['LANE_TEST_SEED'] ?? 20_261_128);
 const GENERATED = 8_000;
-/** Entries that OpenTelemetry reads in Java and Go. */
+/** How many entries OpenTelemetry reads in Java and Go. */
 const FEWEST_ENTRIES = 64;
-/** Characters that an entry may have in JavaScript and Python. */
+/** How many characters an entry may have in JavaScript and Python. */
 const LONGEST_ENTRY = 4096;
 
 /** The rows of the table in SECURITY.md: a header, and what each peer and Lane read. */
@@ -35,7 +35,7 @@ const withGray = (header: string): string => mergeBaggageEntry(header, 'lane', '
 let peers: ReadonlyMap<string, Peer>;
 const readings = new Map<string, Map<string, Reading>>();
 
-/** Lets all peers read what they have not read yet: one process for each, since starting Java takes longest. */
+/** Lets all peers read the headers that they have not read yet: one process per peer, because starting Java is slow. */
 function readAll(wanted: Iterable<string>): void {
   const list = [...new Set(wanted)];
   for (const [language, read] of peers) {
@@ -56,10 +56,10 @@ function reading(language: string, header: string): Reading {
 const writtenFor = (list: readonly string[]): string[] =>
   [...peers.keys()].flatMap((language) => list.map((header) => reading(language, header).written));
 
-/** Members of a header that are ours to Lane. */
+/** Members of a header that Lane takes for ours. */
 const oursIn = (header: string): string[] => header.split(',').filter((member) => readBaggageEntry(member, 'lane') !== undefined);
 
-/** Members that are taken out though Lane does not read them: they become ours behind peers that are not asked here (Rust, PHP, Ruby, Erlang, C++). */
+/** Members that Lane removes without reading them: they become ours behind peers that are not tested here (Rust, PHP, Ruby, Erlang, C++). */
 const takenOutIn = (header: string): string[] =>
   header.split(',').filter((member) => member.trim() !== '' && readBaggageEntry(member, 'lane') === undefined && without(member) === '');
 
@@ -71,10 +71,10 @@ const othersIn = (header: string): string =>
 
 const isPlain = (member: string): boolean => /^[ \t]*lane[ \t]*=/.test(member);
 
-/** The member of which Lane takes the value. */
+/** The member whose value Lane uses. */
 const chosenOf = (header: string): string => (oursIn(header).findLast(isPlain) ?? oursIn(header).at(-1)) as string;
 
-/** The key of a member as it is spelled, with a value that nobody refuses. */
+/** The key of a member as spelled, with a value that nobody rejects. */
 const spellingOf = (member: string): string => `${member.slice(0, member.indexOf('='))}=gray`;
 
 const spellings = [...new Set(headers.flatMap(oursIn).map(spellingOf))];
@@ -82,12 +82,12 @@ const spellings = [...new Set(headers.flatMap(oursIn).map(spellingOf))];
 beforeAll(async () => {
   peers = await startPeers();
   readAll([...headers, ...headers.map(without), ...headers.map(withGray), ...headers.map(othersIn), ...headers.flatMap(oursIn), ...spellings]);
-  // Services call services: what one has written the next one reads.
+  // Services call services: the next one reads what one has written.
   readAll(writtenFor([...headers.map(without), ...headers.map(withGray), ...spellings]));
   readAll(writtenFor(writtenFor([...headers.map(without), ...spellings])));
 });
 
-/** The first headers that a check says something of, peer by peer: a failing test prints them. */
+/** The first headers that fail a check, by peer: a failing test prints them. */
 function wrong(check: (header: string, language: string) => string | undefined): string[] {
   const found: string[] = [];
   for (const language of peers.keys()) {
@@ -100,7 +100,7 @@ function wrong(check: (header: string, language: string) => string | undefined):
   return found;
 }
 
-/** Whether some peer reads our key, or one to whom it sends what it has read, or one behind that. */
+/** Whether some peer reads our key, or a peer that gets its output, or one behind that. */
 function isReadByAny(header: string): boolean {
   let hops = [header];
   for (let hop = 0; hop < 3; hop++) {
@@ -110,11 +110,11 @@ function isReadByAny(header: string): boolean {
   return false;
 }
 
-/** What a peer has read besides ours, in order. */
+/** The other entries that a peer has read, in order. */
 const entriesOf = ({ entries }: Reading): string =>
   JSON.stringify([...entries].filter(([key]) => key !== 'lane').sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** A value less the properties that Python leaves in it. */
+/** A value without the properties that Python leaves in it. */
 const valueIn = ({ entries }: Reading): string | undefined => entries.get('lane')?.split(';')[0]?.trim();
 
 test('each peer answers, and reads the plain case', () => {
@@ -125,7 +125,7 @@ test('each peer answers, and reads the plain case', () => {
   }
 });
 
-test('the table in SECURITY.md is what each reads', () => {
+test('the table in SECURITY.md shows what each peer reads', () => {
   expect(table.length).toBeGreaterThan(10);
   for (const [header, told] of table) {
     const read = [...readings.keys()].map((language) => reading(language, header).entries.get('lane'));
@@ -134,7 +134,7 @@ test('the table in SECURITY.md is what each reads', () => {
 });
 
 describe('(a) what a peer reads as ours', () => {
-  test('Lane sees', () => {
+  test('is also read by Lane', () => {
     expect(
       wrong((header, language) =>
         reading(language, header).entries.has('lane') && readBaggageEntry(header, 'lane') === undefined ? 'unseen' : undefined,
@@ -142,18 +142,18 @@ describe('(a) what a peer reads as ours', () => {
     ).toEqual([]);
   });
 
-  test('is gone once Lane has taken it out, and comes up again in none of the next two services, whatever their languages', () => {
+  test('is gone once Lane has removed it, and reappears in none of the next two services, whatever their languages', () => {
     expect(headers.filter((header) => isReadByAny(without(header)))).toEqual([]);
   });
 
-  test('and nothing else: a spelling that Lane takes for ours is so to some peer or to one behind it, or our key among blanks of all kinds', () => {
+  test('is all that Lane reads: any spelling that it takes for ours is ours to some peer or to one behind it, or our key among blanks', () => {
     const bytesOf = (spelling: string): string => spelling.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
     const amongBlanks = (spelling: string): boolean => bytesOf(spelling).replaceAll(/[\0- ;+\x7f-\xff]/g, '') === 'lane=gray';
     expect(spellings.length).toBeGreaterThan(100);
     expect(spellings.filter((spelling) => !isReadByAny(spelling) && !amongBlanks(spelling))).toEqual([]);
   });
 
-  test('and nothing else is taken out: what is, is our key once it is decoded and without blanks, or stands behind a semicolon', () => {
+  test('is all that Lane removes: any removed member is our key once it is decoded and stripped of blanks, or follows a semicolon', () => {
     const decoded = (text: string): string => {
       const once = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
       return once === text ? text : decoded(once);
@@ -164,7 +164,7 @@ describe('(a) what a peer reads as ours', () => {
     expect(taken.filter((member) => !/^;*lane;*=/.test(bare(member)) && !/;.*,;*lane;*=/.test(bare(member)))).toEqual([]);
   });
 
-  test('is the same tag to Lane, unless the peer does not know the member that Lane takes, or knows other spellings besides a plain one', () => {
+  test('is the same tag to Lane, unless the peer does not read the member that Lane uses, or reads other spellings besides a plain one', () => {
     expect(
       wrong((header, language) => {
         const theirs = valueIn(reading(language, header));
@@ -174,7 +174,7 @@ describe('(a) what a peer reads as ours', () => {
         const chosen = chosenOf(header);
         if (reading(language, chosen).entries.get('lane') === undefined) return undefined;
         if (isPlain(chosen) && members.some((member) => !isPlain(member))) return undefined;
-        // Java leaves out an escape that is cut off.
+        // Java drops a truncated escape.
         if (language === 'Java' && /%[0-9A-Fa-f]?[ \t]*(?:;|$)/.test(chosen)) return undefined;
         if (header.length > LONGEST_ENTRY || header.split(',').length > FEWEST_ENTRIES) return undefined;
         return `${theirs}, not ${ours}`;
@@ -184,7 +184,7 @@ describe('(a) what a peer reads as ours', () => {
 });
 
 describe('(b) what Lane writes', () => {
-  test('each peer reads as Lane wrote it, however many others there are', () => {
+  test('is read by each peer as Lane wrote it, however many other entries there are', () => {
     expect(
       wrong((header, language) => {
         const merged = withGray(header);
@@ -195,7 +195,7 @@ describe('(b) what Lane writes', () => {
     ).toEqual([]);
   });
 
-  test('leaves all other entries as each peer has read them', () => {
+  test('leaves all other entries as each peer read them', () => {
     expect(
       wrong((header, language) => {
         if (withGray(header).length > MAX_BAGGAGE_BYTES || header.split(',').length >= FEWEST_ENTRIES) return undefined;
@@ -216,8 +216,8 @@ describe('(b) what Lane writes', () => {
   });
 });
 
-describe('(c) what a peer writes anew', () => {
-  test('has the tag to Lane that the peer read, and none where it read none', () => {
+describe('(c) what a peer forwards', () => {
+  test('has the same tag for Lane as the peer read, and none if the peer read none', () => {
     expect(
       wrong((header, language) => {
         const read = reading(language, header);

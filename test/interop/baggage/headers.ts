@@ -1,14 +1,14 @@
-/** Headers that peers may read in different ways, one character a byte, as Node gives and takes them. */
+/** Headers that peers may read differently, one character per byte, as in Node. */
 import fc from 'fast-check';
 
 const many = (count: number, valueLength = 1): string[] => Array.from({ length: count }, (_, i) => `key${i}=${'v'.repeat(valueLength)}`);
-/** Other members of so many characters together. */
+/** Other members with this many characters in total. */
 const ofLength = (length: number): string => {
   const members = many(Math.floor(length / 110), 100).join(',');
   return `${members},last=${'x'.repeat(length - members.length - ',last='.length)}`;
 };
 
-/** Written by hand: each kind of thing that is known to divide peers, and what they are likely to take for granted. */
+/** Written by hand: everything known to divide peers, and their likely assumptions. */
 export const NASTY_HEADERS: readonly string[] = [
   'lane=gray',
   'user=42,lane=gray',
@@ -49,7 +49,7 @@ export const NASTY_HEADERS: readonly string[] = [
     ].map((value) => `lane=${value}`),
   )
   .concat([
-    // Duplicates, of which the last may be one that a peer does not take.
+    // Duplicates, of which a peer may reject the last.
     ...['lane=gray,lane=blue', 'lane=gray,lane=', 'lane=gray,lane', 'lane=gray,lane=%zz', 'lane=gray,lane="blue"', 'lane=gray,lane=blue;p=\u00e4'],
     ...[
       'lane=gray,%6cane=blue',
@@ -60,7 +60,7 @@ export const NASTY_HEADERS: readonly string[] = [
       'lane=gray,LANE=blue',
     ],
     ...['lane=gray,lane=\u00e4', `lane=gray,lane=${'b'.repeat(4100)}`, 'lane=gray,lane=blue green', 'lane;p=1,lane=gray', 'lane=gray,lane;=blue'],
-    // Members that are none.
+    // Malformed members.
     ...[',', ',,lane=gray', 'lane=gray,', ' , \t,lane=gray', 'bad', '=gray', '=,lane=gray', ';', ';,lane=gray', ';=', 'a;b;c', '%', '"a,lane=gray"'],
     ...['a="b,lane=gray"', 'a=b\\,lane=gray', 'a=(b,lane=gray)', "a='b,lane=gray'", 'a=b;p="x,lane=gray"', 'a=b;p="x;lane=gray"', 'a=b%2Clane=gray'],
     ...[
@@ -164,7 +164,7 @@ const whole = fc.oneof(
   { arbitrary: fc.tuple(fc.nat(190), member).map(([count, ours]) => [...many(count), ours].join(',')), weight: 1 },
 );
 
-/** Made up, the same ones for the same seed. */
+/** Random headers, the same for the same seed. */
 export function generatedHeaders(count: number, seed: number): string[] {
   return fc.sample(whole, { numRuns: count, seed });
 }

@@ -15,7 +15,7 @@ def text(value):
 
 
 for line in sys.stdin:
-    # WSGI and ASGI servers give a header's bytes as Latin-1.
+    # WSGI and ASGI servers decode a header's bytes as Latin-1.
     context = propagator.extract({"baggage": [bytes.fromhex(line.strip()).decode("latin-1")]}, Context())
     written = {}
     propagator.inject(written, context)

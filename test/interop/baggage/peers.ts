@@ -1,4 +1,4 @@
-/** OpenTelemetry's baggage in four languages: what each reads in headers, and writes anew. */
+/** OpenTelemetry's baggage in four languages: what each reads in headers, and forwards. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,18 +10,18 @@ import { pythonPrograms } from '../python.js';
 const OPENTELEMETRY_JAVA = '1.68.0';
 const OPENTELEMETRY_PYTHON = '1.45.2';
 
-/** What a peer makes of one header. */
+/** How a peer reads a header. */
 export interface Reading {
-  /** Value by key. Python alone leaves the properties in the value. */
+  /** Values by key. Only Python leaves the properties in the value. */
   readonly entries: ReadonlyMap<string, string>;
-  /** The header that it sends on, one character a byte; empty if none. */
+  /** The header that it forwards, one character per byte; empty if none. */
   readonly written: string;
 }
 
-/** Reads headers, one character a byte, in one go. */
+/** Reads headers, one character per byte, in one batch. */
 export type Peer = (headers: readonly string[]) => readonly Reading[];
 
-/** Installs and builds what is needed; gives the peers by language. */
+/** Installs and builds the peers; returns them by language. */
 export async function startPeers(): Promise<ReadonlyMap<string, Peer>> {
   const jars = await fetchJars(`opentelemetry-java-${OPENTELEMETRY_JAVA}`, [`io.opentelemetry:opentelemetry-api:${OPENTELEMETRY_JAVA}`]);
   const python = await pythonPrograms('baggage', [`opentelemetry-api==${OPENTELEMETRY_PYTHON}`]);
@@ -50,7 +50,7 @@ function buildGo(): string {
       encoding: 'utf8',
     });
   } catch (error) {
-    throw new Error(`the Go peer could not be built; it takes Go and a module proxy. ${(error as Error).message}`);
+    throw new Error(`could not build the Go peer; this needs Go and a module proxy. ${(error as Error).message}`);
   }
   return program;
 }
@@ -65,11 +65,11 @@ function readInProcess(header: string): Reading {
   return { entries: new Map(entries.map(([key, { value }]) => [key, value])), written: written.baggage ?? '' };
 }
 
-/** One process: headers in hexadecimal in, a line of `key=value …⇥written` in hexadecimal out for each. */
+/** Runs one process: headers in hexadecimal in, a line `key=value …⇥written` in hexadecimal out for each. */
 function readBy(program: string, args: readonly string[], headers: readonly string[]): readonly Reading[] {
   const input = headers.map((header) => `${Buffer.from(header, 'latin1').toString('hex')}\n`).join('');
   const { stdout, stderr, status, error } = spawnSync(program, args, { input, encoding: 'utf8', maxBuffer: 1 << 30 });
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${error?.message ?? stderr}`);
+  if (status !== 0) throw new Error(`${program} exited with code ${status}: ${error?.message ?? stderr}`);
   const lines = stdout.split('\n').slice(0, -1);
   if (lines.length !== headers.length) throw new Error(`${program} answered ${lines.length} of ${headers.length} headers: ${stderr}`);
   return lines.map((line) => {

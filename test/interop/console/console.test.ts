@@ -1,6 +1,6 @@
 /**
- * The console in a real Chromium, against the running demo: the scenario's third step by hand, and what both requests are answered with
- * then; what somebody who can't see, has no mouse, a phone, or no right to change anything meets.
+ * The console in a real Chromium, against the running demo: the scenario's third step by hand, and the answers to both requests
+ * afterwards; what users meet who cannot see, have no mouse, use a phone, or may not change anything.
  */
 import { readFileSync } from 'node:fs';
 import { startConsole, parseAccounts, type RunningConsole, type Traffic } from '@lane/console';
@@ -24,7 +24,7 @@ const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const ALICE = 'alice-has-a-token-of-her-own';
 const VERA = 'vera-only-looks-at-things-here';
 
-describe.skipIf(missing !== undefined)(`the console in Chromium${missing === undefined ? '' : ` (left out: ${missing})`}`, () => {
+describe.skipIf(missing !== undefined)(`the console in Chromium${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   let browser: Browser;
   let demo: Demo;
   let connection: NacosConnection;
@@ -53,7 +53,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     return { page, problems };
   }
 
-  /** What both requests of the scenario are answered with, as soon as it is that. */
+  /** Waits until both requests of the scenario get these answers. */
   const expectAnswers = (base: RegExp, gray: RegExp, of: Demo = demo): Promise<void> =>
     eventually(async () => {
       for (let i = 0; i < 6; i++) {
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     });
   };
 
-  test.sequential('step 3: a group by choosing its services, a lane by choosing its tag, and requests go there; switched off, they do not', async () => {
+  test.sequential('step 3: creates a group by choosing services and a lane by choosing its tag; requests go there, and no more once it is off', async () => {
     await expectAnswers(BASE_ANSWER, BASE_ANSWER);
     const { page, problems } = await open('/');
 
@@ -122,7 +122,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     expect(problems).toEqual([]);
   });
 
-  test.sequential('a rule is explained, and history leads back', async () => {
+  test.sequential('explains a rule, and rolls back from the history', async () => {
     const { page } = await open('/explain');
     await page.getByRole('textbox', { name: 'Host' }).fill(GRAY_HOST);
     await page.getByRole('button', { name: 'Explain', exact: true }).click();
@@ -138,12 +138,12 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await page.goto(`${demo.consoleUrl}/history`);
     await page.getByRole('button', { name: /deleted lane shop\/gray by local/ }).waitFor();
     await page.getByRole('button', { name: /switched on lane shop\/gray/ }).click();
-    await page.getByRole('button', { name: 'Go back to this version' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Go back to this version' }).click();
+    await page.getByRole('button', { name: 'Restore this version' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Restore this version' }).click();
     await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
   });
 
-  test.sequential('errors are told at their fields, in the language of the pages', async () => {
+  test.sequential("shows errors at their fields, in the pages' language", async () => {
     await publishShop();
     const { page } = await open('/groups/shop/new-lane', { locale: 'zh-CN' });
     await page.getByRole('radio', { name: '其他标签' }).check();
@@ -162,13 +162,13 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
       );
       expect(described.join()).toMatch(name === '值' ? /不是 RE2 正则表达式/ : /不能作为标签/);
     }
-    // Each in the summary leads to its field.
+    // Each entry of the summary leads to its field.
     await page.getByRole('link', { name: '/rules/0/match/host/regex' }).click();
     expect(await page.getByRole('textbox', { name: '值', exact: true }).evaluate((element) => element === document.activeElement)).toBe(true);
     expect((await store.read()).document.groups[0]?.lanes).toHaveLength(1);
   });
 
-  test.sequential('what somebody else has changed meanwhile is shown, and nothing is lost', async () => {
+  test.sequential('shows concurrent changes by others, and loses nothing', async () => {
     await publishShop();
     const { page } = await open('/groups/shop/lanes/gray');
     await page.getByRole('radio', { name: /Nothing serves/ }).check();
@@ -183,8 +183,8 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     const dialog = page.getByRole('dialog', { name: 'Somebody else has changed this' });
     await dialog.getByText('"theirs"').waitFor();
     expect((await store.read()).document.groups[0]?.lanes[0]).toMatchObject({ fallback: 'base', rules: [{ name: 'theirs' }] });
-    await dialog.getByRole('button', { name: 'Go on editing' }).click();
-    // Mine is still there.
+    await dialog.getByRole('button', { name: 'Keep editing' }).click();
+    // My change is still there.
     expect(await page.getByRole('radio', { name: /Nothing serves/ }).isChecked()).toBe(true);
     await page.getByRole('button', { name: 'Save' }).click();
     await dialog.getByRole('button', { name: 'Publish mine' }).click();
@@ -192,7 +192,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     expect((await store.read()).document.groups[0]?.lanes[0]).toMatchObject({ fallback: 'none', rules: [{ name: 'by-domain' }, {}, {}] });
   });
 
-  test.sequential('a percentage is set by the keyboard, on a slider', async () => {
+  test.sequential('a percentage can be set on a slider by keyboard', async () => {
     await publishShop();
     const { page } = await open('/groups/shop/lanes/gray');
     const slider = page.getByRole('slider', { name: 'Percentage' });
@@ -203,9 +203,9 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     expect((await store.read()).document.groups[0]?.lanes[0]?.rules?.[2]).toEqual({ name: 'five-percent', percent: 8, by: { cookie: 'uid' } });
   });
 
-  test.sequential('live traffic: who calls whom in each lane, counts and errors, and the latest decisions with their reasons', async () => {
+  test.sequential('live traffic shows who calls whom in each lane, counts and errors, and the latest decisions with their reasons', async () => {
     await publishShop();
-    // No share of requests, so that counts can be foretold.
+    // No percentage, so that the counts are predictable.
     await store.change((document) => {
       const [shop] = document.groups;
       const [lane] = shop?.lanes ?? [];
@@ -214,16 +214,26 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     });
     await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
     const told = async (): Promise<Traffic> => (await fetch(`${demo.consoleUrl}/api/traffic`)).json() as Promise<Traffic>;
-    /** How many calls of a lane there have been between two services, and how many of them failed. */
+    /** How many calls of a lane its own instances made to another service, and how many of those failed. */
     const callsIn = ({ edges }: Traffic, from: string, to: string, tag: string | undefined): readonly [number, number] => {
-      const some = edges.filter((edge) => edge.from.service === from && edge.to.service === to && edge.tag === tag);
+      // Calls without a tag may come from a canary: of a request whose lane is off, or that had none. These are others, in the table and in the graph.
+      const some = edges.filter((edge) => edge.from.service === from && edge.from.tag === tag && edge.to.service === to && edge.tag === tag);
       return [some.reduce((sum, { count }) => sum + count, 0), some.reduce((sum, { errors }) => sum + errors, 0)];
     };
     const CHAIN = [
       ['spring-cloud-a', 'spring-cloud-b'],
       ['spring-cloud-b', 'spring-cloud-c'],
     ] as const;
-    const before = await told();
+    /** The figures of a look that began after this call: the console caches each for a second. */
+    const toldAnew = async (): Promise<Traffic> => {
+      const { at } = await told();
+      return eventually(async () => {
+        const next = await told();
+        expect(next.at).not.toBe(at);
+        return next;
+      });
+    };
+    const before = await toldAnew();
     expect(before.sources).toMatchObject({ answered: 12, silent: 0, problems: [] });
     const stopped = demo.services.filter(
       ({ service, lane }) => (service === 'spring-cloud-c' && lane === 'base') || (service === 'spring-cloud-b' && lane === 'gray'),
@@ -237,16 +247,24 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
           expect(callsIn(await told(), from, to, 'gray')[0]).toBe(callsIn(before, from, to, 'gray')[0] + 5);
         }
       });
-      // C's base and B's canary go, in good order: B has nobody to ask for base, and falls in for its lane.
+      // Past the gateway, to a canary: its calls for an untagged request have no tag, as if the gateway had not yet noticed that the lane is off.
+      const canary = demo.services.find(({ service, lane }) => service === 'spring-cloud-a' && lane === 'gray');
+      const straight = await fetch(`http://${canary?.address}/a`);
+      expect(await straight.text()).toMatch(ONLY_A_GRAY);
+      // C's base and B's canary shut down cleanly: B has no base instance of C to call, and base B serves the lane.
       await Promise.all(stopped.map((service) => service.kill('SIGTERM')));
       await demo.waitForInstances('spring-cloud-c', 'base', 0);
       await demo.waitForInstances('spring-cloud-b', 'gray', 0);
       await eventually(async () => expect((await demo.request(BASE_HOST)).status).toBe(502));
-      await eventually(async () => expect((await demo.request(GRAY_HOST)).body).toMatch(/^Agray\[[\d.:]+\] -> B\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/));
+      // The call that finds B's canary gone was meant for it; the next one is meant for base.
+      await eventually(async () => {
+        expect((await demo.request(GRAY_HOST)).body).toMatch(/^Agray\[[\d.:]+\] -> B\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/);
+        expect((await told()).edges.filter(({ from, route }) => from.service === 'spring-cloud-a' && route === 'fallback')).not.toEqual([]);
+      });
 
       const { page, problems } = await open('/traffic');
       const calls = page.getByRole('region', { name: 'Calls' }).getByRole('row');
-      // Others may have fallen back in the moment in which the lane was deleted, as each learns of that by itself.
+      // Others may have fallen back while the lane was being deleted, because each learns of that by itself.
       const fallenBack = calls
         .filter({ hasText: 'base (fallback)', has: page.getByRole('rowheader', { name: /^spring-cloud-a\s*gray$/ }) })
         .filter({ has: page.getByRole('cell', { name: /^spring-cloud-b\s*base$/ }) });
@@ -261,14 +279,14 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
         expect.stringMatching(/^[\d.]+ ms$/),
       ]);
       const failing = calls.filter({ has: page.getByRole('rowheader', { name: /spring-cloud-a\s*base/ }) }).getByRole('cell');
-      // The page asks every two seconds, and may be behind.
+      // The page polls every two seconds, and may be behind.
       const [count, errors] = await eventually(async () => {
         const figures = callsIn(await told(), 'spring-cloud-a', 'spring-cloud-b', undefined);
         expect([await failing.nth(3).textContent(), await failing.nth(5).textContent()]).toEqual(figures.map(String));
         return figures;
       });
       expect(errors).toBeGreaterThan(0);
-      // The graph has a seat for each service in each lane, and figures on each way.
+      // The graph has a node for each service in each lane, and figures on each edge.
       const graph = page.getByRole('group', { name: /^Graph of 3 services/ });
       expect(await graph.locator('.node text').getByText('spring-cloud-a').count()).toBe(2);
       await graph
@@ -284,7 +302,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
         ['spring-cloud-b', 'base: no tag', 'base'],
         ['spring-cloud-b', 'fell back to base', 'base'],
       ] as const) {
-        // The cell of whom was called: that of who called has a lane, too.
+        // The callee's cell: the caller's also has a lane.
         const peer = page.getByRole('cell', { name: called, exact: true });
         const instance = decisions.filter({ has: peer }).filter({ hasText: reason }).first().getByRole('cell').last();
         expect(addresses(called, lane)).toContain(await instance.textContent());
@@ -298,10 +316,10 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await expectAnswers(BASE_ANSWER, GRAY_ANSWER);
   });
 
-  test.sequential('all of step 3 works without a mouse', async () => {
+  test.sequential('the whole of step 3 works without a mouse', async () => {
     await store.replace({ version: 1, groups: [] });
     const { page } = await open('/');
-    /** As somebody does who has only a keyboard: Tab, until what is wanted has the focus. */
+    /** Like a keyboard user: presses Tab until the element has the focus. */
     const tabTo = async (name: RegExp): Promise<void> => {
       for (let i = 0; i < 60; i++) {
         await page.keyboard.press('Tab');
@@ -319,7 +337,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await tabTo(/^Create lane group$/);
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Create lane group' }).waitFor();
-    // The new page's heading has the focus, so that it is read.
+    // The new page's heading has the focus, so that screen readers read it.
     await eventually(async () => expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1'));
     await tabTo(/^Name/);
     await page.keyboard.type('keys');
@@ -376,7 +394,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     expect(problems).toEqual([]);
   });
 
-  test.sequential('axe finds nothing serious on what a page shows only now and then: dialogs, menus, results, errors', async () => {
+  test.sequential('axe finds nothing serious in transient parts of pages: dialogs, menus, results, errors', async () => {
     await publishShop();
     const { page } = await open('/groups/shop');
     await page.getByRole('button', { name: 'Delete: gray' }).click();
@@ -411,7 +429,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     await page.getByRole('heading', { level: 1, name: 'History' }).waitFor();
   });
 
-  test.sequential('language and appearance are switched, and stay so', async () => {
+  test.sequential('language and appearance can be switched, and are remembered', async () => {
     const { page } = await open('/');
     await page.getByRole('button', { name: /^Language/ }).click();
     await page.getByRole('menuitem', { name: '中文' }).click();
@@ -425,7 +443,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
     expect(red).toBeLessThan(60);
   });
 
-  test.sequential('the Chinese pages have characters, not boxes', () => {
+  test.sequential('the Chinese pages show characters, not boxes', () => {
     expect(hasChineseFont(), 'fonts-wqy-zenhei is not installed').toBe(true);
   });
 
@@ -444,13 +462,13 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
       return page;
     };
 
-    test.sequential('a wrong token is told, and the form can be used by all', async () => {
+    test.sequential('reports a wrong token, and the form is accessible', async () => {
       const page = await signIn('not-the-token-of-anybody');
       await page.getByRole('alert').getByText('No account has this token').waitFor();
       expect(await axe(page)).toEqual([]);
     });
 
-    test.sequential('a viewer sees all pages, no way to change anything, and the API refuses', async () => {
+    test.sequential('a viewer sees all pages and no way to change anything, and the API refuses changes', async () => {
       const page = await signIn(VERA);
       await page.getByRole('heading', { level: 1, name: 'Lane groups' }).waitFor();
       for (const path of ['/', '/groups/shop', '/history', '/document', '/groups/shop/lanes/gray', '/groups/shop/new-lane']) {
@@ -486,7 +504,7 @@ describe.skipIf(missing !== undefined)(`the console in Chromium${missing === und
   });
 });
 
-describe.skipIf(missing !== undefined)('where the entry’s routes choose the lane, as in the scenario', () => {
+describe.skipIf(missing !== undefined)('if the entry’s routes choose the lane, as in the scenario', () => {
   let browser: Browser;
   let demo: Demo;
   beforeAll(async () => {
@@ -497,7 +515,7 @@ describe.skipIf(missing !== undefined)('where the entry’s routes choose the la
     await demo?.stop();
   });
 
-  test('step 3 gives what it says; a lane that is switched off ends behind A', async () => {
+  test('step 3 has the described result; a disabled lane ends behind A', async () => {
     const { page } = await openWindow(browser);
     await page.goto(`${demo.consoleUrl}/new-group`);
     await page.getByRole('textbox', { name: 'Name' }).fill('shop');
@@ -520,15 +538,15 @@ describe.skipIf(missing !== undefined)('where the entry’s routes choose the la
   });
 });
 
-/** Switches lane gray off, as a group's page does it. */
+/** Switches lane gray off, as the group's page does. */
 async function switchOff(page: Page): Promise<void> {
   await page.getByRole('switch', { name: 'Lane gray enabled' }).press(' ');
   await page.getByRole('dialog', { name: 'Switch lane gray off?' }).getByRole('button', { name: 'Switch off' }).click();
 }
 
-/** What axe-core finds that is serious or critical; nothing has to be. */
+/** Serious and critical findings of axe-core; there must be none. */
 async function axe(page: Page): Promise<string[]> {
-  // Playwright evaluates past the page's policy, as a browser's own tools do.
+  // Playwright's evaluate bypasses the page's policy, like a browser's own tools.
   await page.evaluate(AXE);
   return page.evaluate(async () => {
     const { axe: loaded } = globalThis as unknown as {

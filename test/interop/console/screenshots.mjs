@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the console that the documents show, of the running demo: `npm run screenshots`. With a folder as argument all
- * pages in all looks go there instead, for whoever changes how they look.
+ * `npm run screenshots`: takes the documents' pictures of the console from the running demo. With a folder as argument, puts
+ * all pages in all looks there instead, to review changes of their look.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ try {
   await put('/groups/shop', { services: ['spring-cloud-a', 'spring-cloud-b', 'spring-cloud-c'], entry: { services: ['lane-gateway'] } });
   await put('/groups/shop/lanes/gray', { tag: 'gray', enabled: true, fallback: 'base', rules: RULES.slice(0, 1) });
   await put('/groups/shop/lanes/gray', { tag: 'gray', enabled: true, fallback: 'base', rules: RULES });
-  // Until the gateway goes by it.
+  // Wait until it is in force in the gateway.
   for (let i = 0; i < 100 && !(await demo.request('www.example.com')).body.startsWith('Agray'); i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   let running = true;

@@ -12,7 +12,7 @@ const MODULES = ['ndk_http_module.so', 'ngx_http_lua_module.so'].map((name) =>
   programOf('libnginx-mod-http-lua', [`/usr/lib/nginx/modules/${name}`]),
 );
 
-/** The functions of the first route, which is of the lane gray, and of the last, which is of base. */
+/** The functions of the first route, for lane gray, and of the last, for base. */
 function functionsOf(text: string): { gray: string; base: string } {
   const all = [...text.matchAll(/^ +functions:\n +- \|\n((?:(?: {12}.*)?\n)+)/gm)].map(([, code]) => code as string);
   return { gray: all[0] as string, base: all.at(-1) as string };
@@ -33,7 +33,7 @@ async function startLua(formats: readonly FormatName[]): Promise<Proxy> {
 }
 
 describe('the Lua of the export for APISIX', () => {
-  test('writes the tag, keeps the client’s other baggage, in however many lines, and takes its lane away', async () => {
+  test('writes the tag, keeps the client’s other baggage in any number of lines, and removes its lane', async () => {
     const nginx = await startLua(['baggage']);
     const baggage = async (path: string, sent: string | string[] | undefined): Promise<unknown> =>
       ((await ask(nginx.port, { path, headers: sent === undefined ? {} : { baggage: sent } })) as Got).headers.baggage;
@@ -50,7 +50,7 @@ describe('the Lua of the export for APISIX', () => {
     }
   });
 
-  test('writes the headers of other formats, and takes those of clients away', async () => {
+  test('writes the headers of other formats, and removes those of clients', async () => {
     const nginx = await startLua(['mse', 'polaris']);
     const forged = { 'x-mse-tag': 'blue', 'service-lane': 'shop/blue', 'dubbo.tag': 'blue', 'n-d-version': 'blue' };
     try {

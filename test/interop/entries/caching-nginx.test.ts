@@ -1,6 +1,6 @@
 /**
- * nginx with a cache in front of the gateway. It keeps answers by URL and by what their `Vary` names: none may give one lane what another has
- * been told, and what can be kept is kept.
+ * nginx with a cache in front of the gateway. It caches answers by URL and by the headers in `Vary`: no lane may get another lane's
+ * answer, and cacheable answers are cached.
  */
 import { createServer, get, type IncomingHttpHeaders, type Server } from 'node:http';
 import { freePort, listen } from '@lane/testing/ports';
@@ -10,6 +10,8 @@ import type { EntryRule, Lane } from '@lane/core/rules';
 import { startGateway, type GatewayOptions } from '@lane/gateway';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startNginx } from './nginx.js';
+
+const { registryOf } = require('../../servers/fixed-registry.cjs') as { registryOf(service: string, instances: readonly Instance[]): Registry };
 
 const SERVICE = 'web';
 const GATEWAY = 'lane-gateway';
@@ -38,17 +40,7 @@ beforeEach(() => void (asked = []));
 
 /** A cache in front of a gateway. */
 async function startCache(lane: Partial<Lane>, more: Partial<GatewayOptions> = {}, known = instances): Promise<number> {
-  const registry: Registry = {
-    state: undefined,
-    defaultGroup: 'DEFAULT_GROUP',
-    observe: (_key, listener) => {
-      listener(known);
-      return () => {};
-    },
-    list: async () => known,
-    services: async () => [SERVICE],
-    close: async () => {},
-  };
+  const registry = registryOf(SERVICE, known);
   const rules = rulesOf(shopGroup([SERVICE], GATEWAY, [{ name: 'gray', tag: 'gray', ...lane }]));
   const gateway = await startGateway({
     port: 0,
@@ -91,7 +83,7 @@ const CASES: ReadonlyArray<[how: string, lane: Partial<Lane>, gray: Record<strin
   ['the tag of a trusted peer', {}, { baggage: 'lane=gray' }, { trust: 'all' }],
 ];
 
-test.each(CASES)('by %s: each lane has what it has been told, from the cache at the second time', async (_, lane, gray, more) => {
+test.each(CASES)('by %s: each lane gets its own answer, the second time from the cache', async (_, lane, gray, more) => {
   const port = await startCache(lane, more);
   const answers: string[] = [];
   for (const headers of [gray, {}, gray, {}]) answers.push((await ask(port, headers)).body);
@@ -99,13 +91,13 @@ test.each(CASES)('by %s: each lane has what it has been told, from the cache at 
   expect(asked).toEqual(['gray /page', 'base /page']);
 });
 
-test('by a share that no header tells of: nothing is kept', async () => {
+test('by a percentage without a header: nothing is cached', async () => {
   const port = await startCache({ rules: [{ name: 'half', percent: 50 }] });
   for (let i = 0; i < 4; i++) expect((await ask(port)).headers['x-cache']).toBe('MISS');
   expect(asked).toHaveLength(4);
 });
 
-test('a refusal of a lane without instances is none of base', async () => {
+test('base does not get the cached error of a lane without instances', async () => {
   const port = await startCache({ fallback: 'none', rules: [rule({ header: 'x-user', exact: 'a' })] }, {}, instances.slice(0, 1));
   expect((await ask(port, { 'x-user': 'a' })).status).toBe(503);
   expect(await ask(port)).toMatchObject({ status: 200, body: 'base' });

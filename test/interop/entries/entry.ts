@@ -1,4 +1,4 @@
-/** What the tests of entry gateways share: instances that tell what they get, and the scenario's lane group. */
+/** Shared by the tests of entry gateways: instances that report what they get, and the scenario's lane group. */
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import type { Instance } from '@lane/core/model';
 import type { LaneGroupsDocument } from '@lane/core/rules';
 import type { ExportSource } from '@lane/gateway';
 
-/** What an instance got. */
+/** What an instance received. */
 export interface Got {
   readonly name: string;
   readonly url: string;
@@ -44,7 +44,7 @@ export async function startInstances(tags: readonly string[]): Promise<Instances
   };
 }
 
-/** Asks a gateway, and gives what the instance got, or the status it was refused with. */
+/** Sends a request to a gateway; returns what the instance received, or the status of the refusal. */
 export function ask(
   port: number,
   {
@@ -68,7 +68,7 @@ export function ask(
   });
 }
 
-/** The scenario: the lane gray by host, header and cookie, and half of the requests of a fourth host. */
+/** The scenario: lane gray by host, header and cookie, and half of the requests for a fourth host. */
 export const SHOP: LaneGroupsDocument = {
   version: 1,
   groups: [
@@ -92,7 +92,7 @@ export const SHOP: LaneGroupsDocument = {
   ],
 };
 
-/** The source of an export in front of these instances. */
+/** The source of an export for these instances. */
 export function sourceOf({ instances }: Instances, document: LaneGroupsDocument, port: number): ExportSource {
   return {
     document,

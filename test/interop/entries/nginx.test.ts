@@ -1,4 +1,4 @@
-/** Real nginx, with what `lane gateway export nginx` has written. */
+/** Real nginx, with the output of `lane gateway export nginx`. */
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '@lane/testing/ports';
@@ -28,7 +28,7 @@ describe('the scenario through nginx', () => {
 });
 
 describe('routes in nginx', () => {
-  test('go by host and path as Kubernetes Ingress has them, and by lane', async () => {
+  test('match host and path like a Kubernetes Ingress, and the lane', async () => {
     const port = await freePort();
     const service = 'spring-cloud-a';
     const source = sourceOf(instances, SHOP, port);
@@ -65,7 +65,7 @@ describe('routes in nginx', () => {
 });
 
 describe('formats in nginx', () => {
-  test('are those asked for; what a client says in any is taken away', async () => {
+  test('are the requested ones; those of a client are removed in any format', async () => {
     const port = await freePort();
     const { text } = exportRules('nginx', { ...sourceOf(instances, SHOP, port), formats: ['mse', 'polaris'] });
     const nginx = await startNginx(text, port);

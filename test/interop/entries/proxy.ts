@@ -5,11 +5,11 @@ import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { eventually } from '@lane/testing/eventually';
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface Proxy {
   readonly port: number;
   readonly pid: number;
-  /** Where its configuration is. */
+  /** The folder of its configuration. */
   readonly folder: string;
   stop(): Promise<void>;
 }
@@ -17,11 +17,11 @@ export interface Proxy {
 /** Options of {@link startProxy}. */
 export interface ProxyOptions {
   readonly timeoutMs?: number;
-  /** What it prints once it serves, where it listens before that. */
+  /** What it prints once it serves, if it listens before that. */
   readonly ready?: RegExp;
 }
 
-/** Starts a program that listens on `port`; `folder` goes away with it. */
+/** Starts a program that listens on `port`; `folder` is removed with it. */
 export async function startProxy(
   command: string,
   args: readonly string[],

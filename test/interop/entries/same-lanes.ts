@@ -1,4 +1,4 @@
-/** Random entry rules and requests: a gateway, configured by an export, has to put each request into the lane that Lane itself does. */
+/** Random entry rules and requests: a gateway configured by an export must put each request into the same lane as Lane itself. */
 import { compileLaneGroups, requestView, type LaneGroupsDocument, type Matcher } from '@lane/core/rules';
 import { exportRules } from '@lane/gateway';
 import fc from 'fast-check';
@@ -65,21 +65,21 @@ const request = fc.record({
   cookie: optional(fc.constantFrom('a=a', 'a=ab; b.c=b', 'b.c=a-b;a=A', 'a="a"', 'a=', 'aa=a', 'a=b; a=a', 'x=1;  a = a ; y=2', 'bXc=a', 'A=a')),
 });
 
-/** Whether a request names a cookie or a query parameter twice. */
+/** Whether a request repeats a cookie or a query parameter. */
 function hasTwo(path: string, cookie: string | undefined): boolean {
   return path.endsWith('a=b&a=a') || cookie === 'a=b; a=a';
 }
 
 const REQUESTS = 60;
-/** The same ones in each run; others by LANE_TEST_SEED. */
+/** The same in each run; LANE_TEST_SEED gives others. */
 const SEED = Number(process.env['LANE_TEST_SEED'] ?? 1);
 
 /** Options of {@link sameLanes}. */
 export interface SameLanesOptions {
   readonly documents: number;
-  /** Whether the target can't say all conditions: lane groups with one that it can't, told as a gap, are passed over. */
+  /** Whether the target cannot express all conditions: skips lane groups for which the export reports a gap. */
   readonly hasGaps?: boolean;
-  /** Whether of two cookies or query parameters of one name either counts, not only the first. */
+  /** Whether any of several cookies or query parameters with one name counts, not only the first. */
   readonly eitherOfTwo?: boolean;
 }
 
@@ -141,7 +141,7 @@ export function sameLanes(
       await all.stop();
     }
     expect(tagged + untagged).toBe(documents * REQUESTS);
-    // Both sides were met.
+    // Requests matched, and others did not.
     expect(tagged).toBeGreaterThan(0);
     expect(untagged).toBeGreaterThan(0);
   });

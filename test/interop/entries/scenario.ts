@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { eventually } from '@lane/testing/eventually';
 import { ask, type Got } from './entry.js';
 
-/** What differs between gateways, said by them in their export. */
+/** Differences between gateways, which their exports report. */
 export interface Abilities {
   /** Whether the client's other baggage stays beside ours. Default true. */
   readonly mergesBaggage?: boolean;
@@ -20,7 +20,7 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     expect(got).toBeTypeOf('object');
     return got as Got;
   };
-  /** Entries of the baggage header, as a set: order is not kept by everybody. */
+  /** Entries of the baggage header, as a set: not every gateway keeps their order. */
   const baggageOf = ({ headers }: Got): string[] =>
     (headers.baggage === undefined ? [] : String(headers.baggage).split(','))
       .map((entry) => entry.trim())
@@ -43,14 +43,14 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     expect(got.url).toBe(asked.path ?? '/a');
   });
 
-  test('half of the requests of a host, in one lane or the other, each tagged as it is served', async () => {
+  test('half of the requests for a host enter the lane, and each has the tag of the lane that serves it', async () => {
     let gray = 0;
     for (let i = 0; i < 200; i++) {
       const got = await served({ host: 'half.example.com' });
       expect(baggageOf(got)).toEqual(got.name === 'gray' ? ['lane=gray'] : []);
       if (got.name === 'gray') gray++;
     }
-    // 100 to be expected; these limits are more than 5 standard deviations off.
+    // Expect 100; these limits are more than 5 standard deviations away.
     expect(gray).toBeGreaterThan(60);
     expect(gray).toBeLessThan(140);
   });
@@ -60,17 +60,17 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     ['lane=gray,user=42', ['user=42']],
     ['user=42, lane = gray;p=1 ,x-mse-gray-tag=gray,city=x', ['city=x', 'user=42']],
     ['lane=gray,lane=gray,lane=gray,lane=gray,lane=gray,lane=gray', []],
-    // Services would read these as our key: they decode and trim keys, each in its own way.
+    // Services would read these as our key: each decodes and trims keys in its own way.
     ['user=42,l%61ne=gray', ['user=42']],
     [';lane=gray, lane ;=gray,user=4%32', ['user=4%32']],
     ['+lane=gray,user=42,lane%20=gray', ['user=42']],
     ['\u00a0lane=gray,user=42', ['user=42']],
-    // Behind services in Ruby, Rust, Erlang and C++ these become, or let go, a member with our key.
+    // Services in Ruby, Rust, Erlang and C++ turn these into a member with our key, or release one.
     ['la ne=gray,user=42', ['user=42']],
     ['user=42,x=1;p%2Clane%3Dgray, y = a%3bp%2Clane%3Dgray', ['user=42']],
     ['x=1;q;p%%32Clane=gray,y=%253B,z=%%33b,user=4%32;p=1', ['user=4%32;p=1']],
     ['airplane=gray', ['airplane=gray']],
-  ])('a client that makes up its lane (%s) stays in base, and the lane does not get through', async (baggage, rest) => {
+  ])('a client that forges its lane (%s) stays in base, and the lane does not get through', async (baggage, rest) => {
     const got = await served({ host: 'www.aliyundoc.com', headers: { baggage, 'x-mse-tag': 'gray', 'x-asm-prefer-tag': 'gray' } });
     expect(got.name).toBe('base');
     expect(baggageOf(got)).toEqual(mergesBaggage ? rest : []);
@@ -78,12 +78,12 @@ export function scenario(port: () => number, { mergesBaggage = true }: Abilities
     expect(got.headers).not.toHaveProperty('x-asm-prefer-tag');
   });
 
-  test('a lane that a client makes up in a second line of baggage does not get through either', async () => {
+  test('a lane that a client forges in a second line of baggage does not get through either', async () => {
     const got = await served({ host: 'www.aliyundoc.com', headers: { baggage: ['user=42', 'lane=gray'] } });
     expect([got.name, baggageOf(got)]).toEqual(['base', mergesBaggage ? ['user=42'] : []]);
   });
 
-  test('the client’s other baggage stays beside the tag, its own lane does not', async () => {
+  test('the client’s other baggage is kept beside the tag, its own lane is not', async () => {
     const got = await served({ headers: { baggage: 'user=42,lane=blue' } });
     expect(baggageOf(got)).toEqual(mergesBaggage ? ['lane=gray', 'user=42'] : ['lane=gray']);
   });

@@ -1,4 +1,4 @@
-/** Real Spring Cloud Gateway 2023.0.5 (Maven Central), with what `lane gateway export spring-cloud-gateway` has written. */
+/** Real Spring Cloud Gateway 2023.0.5 (Maven Central), with the output of `lane gateway export spring-cloud-gateway`. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

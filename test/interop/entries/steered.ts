@@ -1,4 +1,4 @@
-/** A Nacos with lane groups and instances that come and go, for gateways that are steered live. */
+/** A Nacos with lane groups and instances that come and go, for gateways that are controlled live. */
 import { once } from 'node:events';
 import http from 'node:http';
 import type { LaneGroupsDocument } from '@lane/core/rules';
@@ -11,19 +11,19 @@ import { expect } from 'vitest';
 import type { Got } from './entry.js';
 
 const SERVICE = { name: 'spring-cloud-a', group: 'DEFAULT_GROUP' };
-/** Longer than what `lane drain` waits for peers to hear of it. */
+/** Longer than `lane drain` waits for peers to hear of it. */
 const HEARD_MS = 2_500;
 
-/** An instance that is registered. */
+/** A registered instance. */
 export interface Steered {
   readonly registration: Registration;
   readonly served: () => number;
-  /** Leaves Nacos, serves those who have not heard, and ends. */
+  /** Leaves Nacos, serves callers that have not heard of it yet, and ends. */
   leave(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Lane groups: gray by the host `www.example.com`, by `turn.example.com` where `turned` says so, and by a header; blue by its host. */
+/** Lane groups: gray by the host `www.example.com`, by `turn.example.com` if `turned`, and by a header; blue by its host. */
 export function turnedTo(turned: boolean, who = 'nobody'): LaneGroupsDocument {
   const rules = [
     { name: 'by-domain', match: { host: { exact: 'www.example.com' } } },
@@ -46,7 +46,7 @@ export function turnedTo(turned: boolean, who = 'nobody'): LaneGroupsDocument {
   };
 }
 
-/** Nacos, and what is registered there. */
+/** Nacos and its registrations. */
 export class Registry {
   readonly #instances: Steered[] = [];
 
@@ -64,7 +64,7 @@ export class Registry {
     return publishLaneGroups(this.connection, document);
   }
 
-  /** An instance of base and the only one of lane blue come, serve, and leave. `inForce` waits until `blue.example.com` is served by a name. */
+  /** An instance of base and the only one of lane blue come, serve, and leave. `inForce` waits until the named instance serves `blue.example.com`. */
   async comeAndGo(inForce: (asked: { readonly host: string }, name: string) => Promise<unknown>): Promise<void> {
     const host = 'blue.example.com';
     const base = await this.add();
@@ -106,7 +106,7 @@ export class Registry {
     return steered;
   }
 
-  /** Ends Nacos, and starts it anew with nothing in it, where it was: without instances until they {@link comeBack}. */
+  /** Stops Nacos, and starts it again at the same address, empty: without instances until they {@link comeBack}. */
   async forget(): Promise<void> {
     const { port } = this.nacos;
     await this.nacos.close();

@@ -1,4 +1,4 @@
-/** A share that sticks to a cookie, through a gateway that can say it. */
+/** A percentage that sticks to a cookie, in a gateway that supports it. */
 import { exportRules } from '@lane/gateway';
 import { expect, test } from 'vitest';
 import { freePort } from '@lane/testing/ports';
@@ -9,7 +9,7 @@ const USERS = 150;
 
 /** Adds the test. */
 export function stickyShare(target: string, start: (configuration: string, port: number) => Promise<Proxy>): void {
-  test('a share of users: each stays in the lane that it was in first, whatever the rest of its requests', async () => {
+  test('a percentage of users: each stays in its first lane, whatever else its requests contain', async () => {
     const [group] = SHOP.groups;
     const [lane] = group?.lanes ?? [];
     if (group === undefined || lane === undefined) throw new Error('the shop has no lane');
@@ -27,7 +27,7 @@ export function stickyShare(target: string, start: (configuration: string, port:
         expect([...names], `user ${user}`).toHaveLength(1);
         if (names.has('gray')) gray++;
       }
-      // 45 to be expected; these limits are more than 4 standard deviations off.
+      // Expect 45; these limits are more than 4 standard deviations away.
       expect(gray).toBeGreaterThan(20);
       expect(gray).toBeLessThan(70);
     } finally {

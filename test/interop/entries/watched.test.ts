@@ -1,4 +1,4 @@
-/** Real nginx and HAProxy, whose file `lane gateway export --watch` writes anew, and which it has read it again, while they are asked. */
+/** Real nginx and HAProxy under load, whose file `lane gateway export --watch` rewrites, and which it reloads. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { startNginx } from './nginx.js';
 import type { Proxy } from './proxy.js';
 import { Registry, turnedTo } from './steered.js';
 
-/** A gateway that is reloaded. */
+/** A gateway that can be reloaded. */
 interface Reloaded {
   readonly target: string;
   readonly file: string;
@@ -56,14 +56,14 @@ describe.each<Reloaded>([
     const given = ['gateway', 'export', target, '--nacos', registry.nacos.address, '--listen', String(port)];
     proxy = await start((await runLane(given)).stdout, port);
     path = join(proxy.folder, file);
-    // What stands for a file that the gateway does not accept: no rule is left out that it does not.
+    // Simulates a file that the gateway rejects: no rule produces one, because the export drops such rules.
     const checked = `! grep -q nobody-likes-it "$LANE_FILE" && ${check(proxy)}`;
     child = spawn(process.execPath, [LANE, ...given, '--watch', '--output', path, '--check', checked, '--reload', reload(proxy)], {
       env: CLEAN,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    await eventually(() => expect(said).toContain('right as it is'));
+    await eventually(() => expect(said).toContain('up to date'));
   });
 
   afterAll(async () => {
@@ -89,39 +89,39 @@ describe.each<Reloaded>([
     expect(outcome.sent).toBeGreaterThan(500);
   });
 
-  test('it says what has changed', () => {
-    expect(said).toMatch(/lane\.conf|haproxy\.cfg: written, and read by the gateway after \d+ ms\n/);
+  test('it reports what has changed', () => {
+    expect(said).toMatch(/lane\.conf|haproxy\.cfg: written, and loaded by the gateway after \d+ ms\n/);
     expect(said).toMatch(/ {2}rule shop\/gray\/turned added\n/);
     expect(said).toMatch(/ {2}rule shop\/gray\/who changed\n/);
     expect(said).toMatch(/ {2}upstream spring-cloud-a--blue: 0 → 1 instances \(\+127\.0\.0\.1:\d+\)\n/);
     expect(said).toMatch(/ {2}\*\/ in lane blue: spring-cloud-a--blue → spring-cloud-a\n/);
   });
 
-  test('a file that is not accepted gives way to the old one, which says so, and requests are served as before', async () => {
+  test('a rejected file is replaced by the old one, which records the reason, and requests are served as before', async () => {
     const before = readFileSync(path, 'utf8');
     const load = new Load([proxy.port], EXPECTED, false);
     await registry.publish(turnedTo(false, 'nobody-likes-it'));
-    await eventually(() => expect(said).toMatch(/the new one is not accepted, and the old one is back in its place\. `.*` failed \(1\)/));
+    await eventually(() => expect(said).toMatch(/the new file is rejected, and the old one restored\. `.*` failed \(1\)/));
     expect(readFileSync(path, 'utf8')).toBe(before);
     await registry.publish(turnedTo(true, 'mended'));
     await inForce({ host: 'www.aliyundoc.com', headers: { 'x-who': 'mended' } }, 'gray');
     expect(await load.end()).toMatchObject({ failed: [], wrong: [] });
   });
 
-  test('a Nacos that was started anew, empty, changes nothing', async () => {
+  test('an empty restarted Nacos changes nothing', async () => {
     const before = readFileSync(path, 'utf8');
     const load = new Load([proxy.port], EXPECTED, false);
     await registry.forget();
     await eventually(() => expect(said).toContain('The lane groups stay in force for'), { timeoutMs: 60_000 });
     expect(readFileSync(path, 'utf8')).toBe(before);
-    await eventually(() => expect(said).toContain('the registry takes away 3 of 3 instances of spring-cloud-a at once'), { timeoutMs: 60_000 });
+    await eventually(() => expect(said).toContain('the registry dropped 3 of 3 instances of spring-cloud-a at once'), { timeoutMs: 60_000 });
     await registry.comeBack();
     await registry.publish(turnedTo(true, 'back'));
     await inForce({ host: 'www.aliyundoc.com', headers: { 'x-who': 'back' } }, 'gray');
     expect(await load.end()).toMatchObject({ failed: [], wrong: [] });
   });
 
-  test('asked to stop it leaves the file as it is', async () => {
+  test('on SIGTERM it keeps the file unchanged', async () => {
     const before = readFileSync(path, 'utf8');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);

@@ -1,18 +1,18 @@
-/** Which services a request goes through, and how each hop asks the next: a random tree, most often a chain. */
+/** The services that a request passes, and how each hop calls the next: a random tree, most often a chain. */
 import fc from 'fast-check';
 import type { Topology } from './topology.js';
 
-/** How a hop finds an instance; the agent has to lead each of them to the same lane. Envoy has one way only. */
+/** How a hop finds an instance; with the agent each way must lead to the same lane. Envoy has only one way. */
 export const WAYS = ['by service name', 'selectInstances', 'getAllInstances', 'remembered address'] as const;
 
-/** A call of one service, and what that service calls in turn, at once where it is several. */
+/** A call of a service, and the calls that it makes in turn, concurrently if there are several. */
 export interface Call {
   readonly service: string;
   readonly way: (typeof WAYS)[number];
   readonly client: 'http' | 'fetch';
-  /** The hop copies the baggage that it was sent into this call by itself, as a careless proxy does. */
+  /** The hop itself copies its inbound baggage into this call, like a careless proxy. */
   readonly copies: boolean;
-  /** Which of the service's instances is remembered, as a share of their number. */
+  /** Which of the service's instances the hop remembers, as a fraction of their number. */
   readonly remembers: number;
   readonly calls: readonly Call[];
 }
@@ -29,7 +29,7 @@ export function calls({ services }: Topology): fc.Arbitrary<Call> {
             client: fc.constantFrom('http' as const, 'fetch' as const),
             copies: fc.boolean(),
             remembers: fc.integer({ min: 0, max: 99 }).map((percent) => percent / 100),
-            // The one before it most of the time, which makes a chain.
+            // Usually the previous one, which makes a chain.
             parent: fc.oneof(
               { weight: 4, arbitrary: fc.constant(index - 1) },
               { weight: 1, arbitrary: fc.integer({ min: 0, max: Math.max(0, index - 1) }) },
@@ -46,12 +46,12 @@ export function calls({ services }: Topology): fc.Arbitrary<Call> {
   );
 }
 
-/** Who served a call: the service, the tag of the instance (null: base) or that there was none, and who served what it called. */
+/** Who served a call: the service, the tag of the instance (null: base) or that there was none, and who served its own calls. */
 export type Trail =
   | { readonly service: string; readonly tag: string | null; readonly calls: readonly Trail[] }
   | { readonly service: string; readonly unavailable: true };
 
-/** A trail in one line. */
+/** A trail on one line. */
 export function describeTrail(trail: Trail): string {
   if ('unavailable' in trail) return `${trail.service}[unavailable]`;
   const below = trail.calls.map(describeTrail);

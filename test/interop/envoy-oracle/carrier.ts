@@ -1,5 +1,5 @@
 /**
- * Random `baggage` headers: several lines, duplicates, properties, white space, entries of others, junk.
+ * Random `baggage` headers: several lines, duplicates, properties, white space, other entries, junk.
  *
  * Not made, since Envoy reads headers by a regular expression, which can't say it:
  * - Percent-encoding in the value of `lane`. The contract decodes it, as W3C asks; a regular expression can't. No encoder touches the
@@ -8,14 +8,14 @@
  */
 import fc from 'fast-check';
 
-/** The lines of a `baggage` header, in the order in which they are sent; empty: there is no such header. */
+/** The lines of a `baggage` header, in the order in which they are sent; empty if there is no such header. */
 export type Carrier = readonly string[];
 
 const blank = fc.constantFrom('', '', '', ' ', '\t', '  ');
 
 const properties = fc.constantFrom('', '', '', ';p=1', ' ; p', ';lane=gray', ';ttl=1;x="a b"');
 
-/** What is no tag, and so counts as none. */
+/** Invalid tags, which count as none. */
 const malformed = fc.constantFrom('', 'b@d', 'gray x', 'gray/1', '=gray', '"gray"', 'x'.repeat(65), 'gray=1', '{}');
 
 /** Tags that no instance has; `base` is the word that Envoy's subsets use. */
@@ -41,7 +41,7 @@ const junk = fc.oneof(
   fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => (code === 0x2c ? '-' : String.fromCharCode(code))), maxLength: 12 }),
 );
 
-/** Headers for a topology that has these lanes. */
+/** Headers for a topology with these lanes. */
 export function carrier(tags: readonly string[]): fc.Arbitrary<Carrier> {
   const value = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...tags) }, { weight: 1, arbitrary: unknown }, { weight: 1, arbitrary: malformed });
   const ours = fc

@@ -1,6 +1,6 @@
 /**
- * Envoy's subset load balancing has the contract's rules, and nothing of ours in it: requests of all kinds go through random topologies
- * under our agent and through the same topologies behind Envoy, and must be served by instances of the same tags all the way down.
+ * Envoy's subset load balancing follows the contract's rules without any code of ours. Sends requests of all kinds through random topologies
+ * under our agent and through the same topologies behind Envoy. Instances of the same tags must serve them all the way down.
  *
  * A failure prints the smallest case that fails, and the seed: `LANE_ORACLE_SEED=… npm run interop -- envoy-oracle` runs it again.
  * LANE_ORACLE_CASES multiplies the number of cases.
@@ -47,7 +47,7 @@ test(`at least 2,000 cases, of every kind`, () => {
   for (const kind of ['in its lane', 'fell back to base', 'base', 'unavailable'] as const) expect(met[kind]).toBeGreaterThan(100);
 });
 
-/** What kinds of hops were met. A base instance below one of a lane is a fallback. */
+/** The kinds of hops that occurred. A base instance below one of a lane is a fallback. */
 function count(trail: Trail, above: string | undefined): void {
   met.hops++;
   if ('unavailable' in trail) met.unavailable++;

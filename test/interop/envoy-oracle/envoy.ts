@@ -1,4 +1,4 @@
-/** Envoy 1.40 from PyPI: one cluster a service, whose subsets are the lanes, and the tag read from `baggage` by header_to_metadata. */
+/** Envoy 1.40 from PyPI: one cluster per service, with lanes as subsets; header_to_metadata reads the tag from `baggage`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataFolder, startService, type Service } from '../../servers/process.js';
@@ -10,8 +10,11 @@ export interface Endpoint {
   readonly tag: string | undefined;
 }
 
-/** The last `lane` entry's value up to its properties. A comma is always a separator: baggage has no quoting. */
-const LANE_ENTRY = '^(?:.*,)?[ \\t]*lane[ \\t]*=[ \\t]*([^,;]*?)[ \\t]*(?:[,;].*)?$';
+/**
+ * The last `lane` entry's value up to its properties. A comma is always a separator: baggage has no quoting.
+ * Any other header also matches, and gives an empty value: Envoy would take a header that does not match, such as `gray`, for the lane.
+ */
+const LANE_ENTRY = '^(?:(?:.*,)?[ \\t]*lane[ \\t]*=[ \\t]*([^,;]*?)[ \\t]*(?:[,;].*)?|.*)$';
 
 const typed = (type: string, value: object): object => ({ '@type': `type.googleapis.com/${type}`, ...value });
 
@@ -82,7 +85,7 @@ function bootstrap(services: ReadonlyMap<string, readonly Endpoint[]>): object {
   };
 }
 
-/** Starts Envoy before these services. */
+/** Starts Envoy in front of these services. */
 export async function startEnvoy(services: ReadonlyMap<string, readonly Endpoint[]>): Promise<Service> {
   const folder = dataFolder('envoy');
   const config = join(folder, 'envoy.json');

@@ -9,11 +9,11 @@ import type { Carrier } from './carrier.js';
 import { startEnvoy, type Endpoint } from './envoy.js';
 import { TAGS, type Topology, type TopologyInstance } from './topology.js';
 
-/** All that runs. */
+/** The running fleet. */
 export interface Fleet {
-  /** Sends a request into the instances under the agent. */
+  /** Sends a request to the instances under the agent. */
   throughAgents(call: Call, carrier: Carrier): Promise<Trail>;
-  /** Sends the same into those behind Envoy. */
+  /** Sends the same request to those behind Envoy. */
   throughEnvoy(call: Call, carrier: Carrier): Promise<Trail>;
   stop(): Promise<void>;
 }
@@ -22,7 +22,7 @@ interface Placed extends TopologyInstance {
   readonly service: string;
 }
 
-/** Starts a process for each lane, whose instances are those of all services in that lane, one for those behind Envoy, Envoy, and Nacos. */
+/** Starts Nacos, Envoy, a process per lane with the instances of all services in that lane, and a process for those behind Envoy. */
 export async function startFleet(topologies: readonly Topology[]): Promise<Fleet> {
   const placed = topologies.flatMap(({ services }) =>
     services.flatMap(({ name, instances }) => instances.map((instance) => ({ ...instance, service: name }))),
@@ -54,7 +54,7 @@ export async function startFleet(topologies: readonly Topology[]): Promise<Fleet
 
   const behind = startHop('envoy-hop.cjs', [], {});
   children.push(behind);
-  // What feeds Envoy leaves out instances that may not serve; its subsets know no weight of 0.
+  // A control plane omits instances that may not serve: Envoy's subsets have no weight of 0.
   const serving = placed.filter(({ state }) => state === 'in');
   const ports = await listen(behind, serving);
   const endpoints = new Map<string, Endpoint[]>(names.map((name) => [name, []]));
@@ -62,7 +62,7 @@ export async function startFleet(topologies: readonly Topology[]): Promise<Fleet
   const envoy = await startEnvoy(endpoints);
   const [envoyEntry = 0] = await listen(behind, [{}], { envoyUrl: `http://127.0.0.1:${envoy.port}/` });
 
-  /** The addresses under the agent that a call remembers, put in; where a service has none, it is called by name. */
+  /** Fills in the addresses that calls under the agent remember; a service without one is called by name. */
   const withAddresses = (call: Call): object => {
     const known = addresses.get(call.service) ?? [];
     const remembered = call.way === 'remembered address' ? known[Math.floor(call.remembers * known.length)] : undefined;
@@ -104,7 +104,7 @@ async function listen(child: ChildProcess, instances: ReadonlyArray<Partial<Plac
   child.send({ instances, ...more });
   try {
     const [message] = (await Promise.race([listening, gone])) as [{ ports: number[] } | number | null];
-    if (message === null || typeof message === 'number') throw new Error(`a hop ended with ${message}; what it printed stands above`);
+    if (message === null || typeof message === 'number') throw new Error(`a hop exited with ${message}; its output is above`);
     return message.ports;
   } finally {
     ended.abort();

@@ -2,15 +2,15 @@
 import fc from 'fast-check';
 
 /**
- * The tags of all lanes. One is the beginning of another, one differs from its neighbour by case alone, one is as long as tags may be:
- * whoever compares by anything but the whole string strays.
+ * The tags of all lanes. One is a prefix of another, one differs only in case, one has the maximum length: comparing anything but the
+ * whole string fails.
  */
 export const TAGS = ['gray', 'Gray', 'gray2', 'v1.2_x-y', 'x'.repeat(64)] as const;
 
 /** One instance of a service in a topology; without a tag it is base. */
 export interface TopologyInstance {
   readonly tag: string | undefined;
-  /** `out`: of weight 0; `off`: disabled. Neither may serve, so that a lane that has only such is a hole. */
+  /** `out`: weight 0; `off`: disabled. Neither may serve, so a lane with only such instances is a hole. */
   readonly state: 'in' | 'out' | 'off';
 }
 
@@ -23,7 +23,7 @@ export interface TopologyService {
 /** Services that call each other. */
 export interface Topology {
   readonly name: string;
-  /** The lanes that some service may have, 1 to 5. */
+  /** The lanes that services may have, 1 to 5. */
   readonly tags: readonly string[];
   readonly services: readonly TopologyService[];
 }
@@ -41,7 +41,7 @@ const count = (holes: number): fc.Arbitrary<number> =>
 const instancesOf = (tag: string | undefined, holes: number): fc.Arbitrary<TopologyInstance[]> =>
   count(holes).chain((length) => fc.array(fc.record({ tag: fc.constant(tag), state }), { minLength: length, maxLength: length }));
 
-/** Topologies of 2 to 6 services and 1 to 5 lanes. `number` makes their names differ. */
+/** Topologies of 2 to 6 services and 1 to 5 lanes. `number` makes their names unique. */
 const topology = (number: number): fc.Arbitrary<Topology> =>
   fc.shuffledSubarray([...TAGS], { minLength: 1 }).chain((tags) =>
     fc
@@ -59,12 +59,12 @@ const topology = (number: number): fc.Arbitrary<Topology> =>
       })),
   );
 
-/** As many topologies as asked for, the same ones for the same seed. */
+/** This many topologies, the same for the same seed. */
 export function topologies(seed: number, length: number): Topology[] {
   return Array.from({ length }, (_, number) => fc.sample(topology(number), { seed: seed + number, numRuns: 1 })[0] as Topology);
 }
 
-/** A topology in words, for whoever has to look at a failure. */
+/** A topology in words, to debug a failure. */
 export function describeTopology({ services }: Topology): string {
   const instance = ({ tag, state }: TopologyInstance): string => `${tag ?? 'base'}${state === 'in' ? '' : ` (${state})`}`;
   return services.map(({ name, instances }) => `  ${name}: ${instances.map(instance).join(', ') || 'no instance'}`).join('\n');

@@ -1,4 +1,4 @@
-/** Every example, started and checked by its one command. */
+/** Starts and checks every example with its single command. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { checkExample } from './run-example.js';
 
 const EXAMPLES = join(__dirname, '../../../examples');
 const names = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'example.mjs')));
-/** An example may have to install what it is made of. */
+/** An example may have to install its dependencies. */
 const TIMEOUT_MS = 480_000;
 const ANSWERS = /^(\d+) of \1 right$/m;
 
@@ -18,13 +18,13 @@ describe('npm run example', () => {
     expect(code).toBe(0);
   });
 
-  test.for(names)('%s has a README that shows its command and what it prints', (name) => {
+  test.for(names)('%s has a README that shows its command and output', (name) => {
     const readme = readFileSync(join(EXAMPLES, name, 'README.md'), 'utf8');
     expect(readme).toContain(`npm run example -- ${name}`);
     expect(readme).toMatch(/\d+ of \d+ right/);
   });
 
-  test('an example that is not there is told, with those that are', async () => {
+  test('an unknown example is reported, with the list of examples', async () => {
     const { code, output } = await checkExample('nonsense');
     expect(code).toBe(2);
     for (const name of names) expect(output).toContain(name);
@@ -35,7 +35,7 @@ function needsRealNacos(name: string): boolean {
   return /nacos: 'real'/.test(readFileSync(join(EXAMPLES, name, 'example.mjs'), 'utf8'));
 }
 
-/** The one that the tests of this run share; without Java and Maven the example itself says what it misses. */
+/** The server that the tests of this run share; without Java and Maven the example itself reports what is missing. */
 async function realNacos(): Promise<string> {
   const server = nacosServers().find(({ name }) => name === 'Nacos 2.2.4');
   if (server === undefined) throw new Error('a real Nacos is needed: install Java 17 and Maven (Debian: openjdk-17-jdk-headless, maven)');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const ROOT = join(__dirname, '../../..');
 
-/** Runs an example with `--check`, as `npm run example` does; gives its exit code and all that it printed. */
+/** Runs an example with `--check`, as `npm run example` does; returns its exit code and output. */
 export async function checkExample(name: string, args: readonly string[] = []): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [join(ROOT, 'examples/run.mjs'), name, '--check', ...args], {
     env: { ...process.env, NODE_OPTIONS: '' },

@@ -1,6 +1,6 @@
 /**
- * The framing cases of test/security/gateway, put to nginx, HAProxy and Envoy as well, each in front of a recorder of its own. Servers differ
- * in what they refuse; what all three refuse the gateway must not take. The table is printed.
+ * Sends the framing cases of test/security/gateway also to nginx, HAProxy and Envoy, each in front of its own recorder. Servers differ
+ * in what they refuse; the gateway must not accept what all three refuse. Prints a table.
  */
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
@@ -11,7 +11,7 @@ import { startNginx } from '../entries/nginx.js';
 import { FRAMING_CASES, type FramingCase } from '../../security/gateway/framing-cases.js';
 import { gatewayTo, startRecorder } from '../../security/gateway/support.js';
 
-/** Something that listens on a port, in front of a recorder on another one. */
+/** A server that listens on a port, in front of a recorder on another port. */
 type Start = (backend: number) => Promise<{ readonly port: number; stop(): Promise<void> }>;
 
 const PROXIES: Readonly<Record<string, Start>> = {
@@ -59,7 +59,7 @@ const PROXIES: Readonly<Record<string, Start>> = {
   },
 };
 
-/** What became of a case: the status of the first answer, and whether the recorder got the request, a part of it, or another one. */
+/** The result of a case: the status of the first answer, and whether the recorder got the request, part of it, or another one. */
 interface Outcome {
   readonly status: string;
   readonly seen: readonly string[];
@@ -87,7 +87,7 @@ async function outcomesOf(start: Start): Promise<Outcome[]> {
   return outcomes;
 }
 
-/** All that comes back, until the connection ends or is silent for a second: some wait for more of what will not come. */
+/** Everything that comes back, until the connection ends or is silent for a second: some servers wait for more data. */
 function answerTo(port: number, text: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1').setEncoding('latin1');
@@ -104,7 +104,7 @@ function wordOf(outcome: Outcome): string {
   return `${outcome.status}${isSmuggled(outcome) ? ' SMUGGLED' : isTaken(outcome) ? ' taken' : outcome.seen.length > 0 ? ' in part' : ''}`;
 }
 
-test('what nginx, HAProxy and Envoy all refuse, the gateway does not take, and nothing is smuggled through it', async () => {
+test('the gateway refuses what nginx, HAProxy and Envoy all refuse, and nothing is smuggled through it', async () => {
   const names = Object.keys(PROXIES);
   const outcomes = await Promise.all(Object.values(PROXIES).map(outcomesOf));
   const rows = FRAMING_CASES.map(([what], i) => [what, ...outcomes.map((of) => wordOf(of[i] as Outcome))]);
@@ -119,6 +119,6 @@ test('what nginx, HAProxy and Envoy all refuse, the gateway does not take, and n
   const alone = FRAMING_CASES.filter((_one: FramingCase, i) => isTaken(ours[i] as Outcome) && !others.some((of) => isTaken(of[i] as Outcome)));
   expect(alone.map(([what]) => what)).toEqual([]);
   expect(FRAMING_CASES.filter((_one, i) => isSmuggled(ours[i] as Outcome)).map(([what]) => what)).toEqual([]);
-  // All four are asked the same, and can answer: an ordinary request is taken by each.
+  // All four work: each accepts an ordinary request.
   expect(outcomes.map((of) => isTaken(of[0] as Outcome))).toEqual([true, true, true, true]);
 });

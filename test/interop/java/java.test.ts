@@ -1,6 +1,6 @@
 /**
- * What a Java hop does with a tag, with OpenTelemetry's agent alone and with the load balancer of examples/java-in-the-middle. The whole
- * chain of that example, base and gray, is checked by test/interop/examples.
+ * What a Java hop does with a tag, with OpenTelemetry's agent alone and with the load balancer of examples/java-in-the-middle.
+ * test/interop/examples checks the whole chain of that example, base and gray.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,7 +29,7 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring C
     const built = buildJava('java-b', join(__dirname, '../../../examples/java-in-the-middle/java'));
     await Promise.all([startC('C', {}), startC('Cgray', { LANE_TAG: 'gray' })]);
     [choosing, plain] = (await Promise.all([startB(built, 'choosing', true), startB(built, 'plain', false)])) as [number, number];
-    // The first answers of Nacos may come before all have registered.
+    // Nacos may give its first answers before all have registered.
     await eventually(async () => {
       expect(await ask(choosing, 'lane=gray')).toContain('Cgray');
       expect(await ask(choosing)).not.toContain('Cgray');
@@ -76,7 +76,7 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring C
 
   const asks = (port: number, baggage?: string): Promise<string[]> => Promise.all(Array.from({ length: TIMES }, () => ask(port, baggage)));
 
-  test('carries the tag beside the baggage of others through OpenFeign', async () => {
+  test('carries the tag beside other baggage through OpenFeign', async () => {
     for (const answer of await asks(plain, 'user=42,lane=gray')) {
       expect(answer.split(' with ')[1]?.split(',').sort()).toEqual(['lane=gray', 'user=42']);
     }

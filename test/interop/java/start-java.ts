@@ -6,7 +6,7 @@ import { dataFolder, startService, type Service } from '../../servers/process.js
 
 const CACHE = join(__dirname, '../../../.cache/java');
 
-/** Builds a Maven project unless that was done for the same sources; gives the folder of what it made. */
+/** Builds a Maven project unless that was done for the same sources; returns the output folder. */
 export function buildJava(name: string, project: string): string {
   const built = join(CACHE, name);
   const stamp = join(CACHE, `${name}.sources`);
@@ -22,12 +22,12 @@ export function buildJava(name: string, project: string): string {
     ['-B', '-q', '--no-transfer-progress', '-f', join(project, 'pom.xml'), `-Dlane.build=${built}`, 'package'],
     { encoding: 'utf8' },
   );
-  if (status !== 0) throw new Error(`${name} could not be built; it takes Java 17 and Maven: ${error?.message ?? `${stdout}\n${stderr}`}`);
+  if (status !== 0) throw new Error(`could not build ${name}; this needs Java 17 and Maven: ${error?.message ?? `${stdout}\n${stderr}`}`);
   writeFileSync(stamp, sources);
   return built;
 }
 
-/** Starts a Spring Boot jar with a folder of its own for what it writes; resolves with its port when it serves. */
+/** Starts a Spring Boot jar with its own folder for output; resolves with its port once it serves. */
 export async function startSpringBoot(
   jvmArgs: readonly string[],
   jar: string,

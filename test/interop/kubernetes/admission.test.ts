@@ -1,4 +1,4 @@
-/** Pods are admitted by a real API server, which asks `lane injector` by the Service of its manifests, over TLS with certificates that it has made itself. */
+/** A real API server admits pods: it calls `lane injector` through the Service of its manifests, over TLS with certificates that the injector made. */
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
@@ -56,12 +56,12 @@ afterAll(async () => {
   await kubernetes?.stop();
 });
 
-/** Pods are refused before their namespace has its service account. */
+/** Pods are rejected until their namespace has its service account. */
 const untilReady = (name: string): Promise<Output> => eventually(() => kubernetes.kubectl(['get', 'serviceaccount', 'default', '-n', name]));
 
 let count = 0;
 
-/** Creates a pod, and gives it as it is stored, with what the API server had to say. */
+/** Creates a pod; returns it as stored, with the API server's warnings. */
 async function create(
   where: string,
   spec: object = {},
@@ -104,7 +104,7 @@ describe('who is injected', () => {
     ["it refuses in our words and asks in MSE's", 'not-asked', { msePilotAutoEnable: 'on', 'lane.dev/inject': 'false' }, node, false],
     ['it runs Java', 'asked', {}, { image: 'mse-governance-demo/spring-cloud-a:3.0.1', env: [{ name: 'JAVA_HOME', value: '/usr/lib/jvm' }] }, false],
     ['it runs nginx', 'asked', { 'lane.dev/inject': 'true' }, { image: 'nginx:1.27' }, false],
-    ['it is of the system', 'kube-system', { 'lane.dev/inject': 'true' }, node, false],
+    ['it is in a system namespace', 'kube-system', { 'lane.dev/inject': 'true' }, node, false],
   ])('a pod: %s', async (_, where, labels, container, expected) => {
     const { pod, env } = await create(where, { containers: [{ name: 'app', ...container }] }, { labels });
     expect(isInjected(pod)).toBe(expected);
@@ -112,7 +112,7 @@ describe('who is injected', () => {
     expect(agentOf(pod) !== undefined).toBe(expected);
   });
 
-  test('pods of Deployments, base and gray, which the labels of the scenario name and tag', async () => {
+  test('pods of Deployments, base and gray, get name and tag from the labels of the scenario', async () => {
     const deployment = (name: string, labels: Record<string, string>): object => ({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -143,7 +143,7 @@ describe('who is injected', () => {
 });
 
 describe('what is stored', () => {
-  test('an init container that brings the agent, its volume, the labels of the pod, and a drain before the stop', async () => {
+  test('an init container with the agent, its volume, the labels of the pod, and a preStop hook that drains', async () => {
     const { pod, app } = await create('asked');
     expect(agentOf(pod)).toMatchObject({
       image: 'registry.example/lane-agent:0.1.0',
@@ -168,7 +168,7 @@ describe('what is stored', () => {
     expect(pod.metadata.annotations?.['lane.dev/status']).toBe('injected: app: image node (its namespace asks for it)');
   });
 
-  test('NODE_OPTIONS of the app, wherever it comes from, with ours behind', async () => {
+  test('the app’s NODE_OPTIONS, wherever they come from, followed by ours', async () => {
     const value = await create('asked', {
       containers: [{ name: 'app', image: 'node:22', env: [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=512' }] }],
     });
@@ -184,7 +184,7 @@ describe('what is stored', () => {
     expect(missing.env).toMatchObject({ LANE_APP_NODE_OPTIONS: optional, NODE_OPTIONS: `$(LANE_APP_NODE_OPTIONS) ${REQUIRE}` });
   });
 
-  test('of several containers those that run Node, or those that the annotation names: init containers and native sidecars, too', async () => {
+  test('changes to the containers that run Node, or that the annotation names, including init containers and native sidecars', async () => {
     const containers = [
       { name: 'app', image: 'node:22' },
       { name: 'proxy', image: 'envoyproxy/envoy:v1.32' },
@@ -204,7 +204,7 @@ describe('what is stored', () => {
     expect(named(chosen.pod, 'worker').lifecycle?.preStop).toBeDefined();
   });
 
-  test('what restricted Pod Security takes, with a read-only root and a user that is not root', async () => {
+  test('a pod that restricted Pod Security accepts, with a read-only root and a non-root user', async () => {
     const securityContext = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
     const spec = {
       securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
@@ -216,7 +216,7 @@ describe('what is stored', () => {
     expect(app.securityContext).toEqual(securityContext);
   });
 
-  test('by dry run as for real, and nothing of it', async () => {
+  test('nothing in a dry run, which still shows the injected pod', async () => {
     const { pod } = await create('asked', {}, { name: 'tried' }, '?dryRun=All');
     expect(isInjected(pod)).toBe(true);
     expect((await api.request({ path: '/api/v1/namespaces/asked/pods/tried' })).status).toBe(404);
@@ -229,13 +229,13 @@ describe('what is stored', () => {
     expect((await kubernetes.apply(manifest, 'create', '--dry-run=server', '-o', 'yaml')).stdout).toContain(`value: ${REQUIRE}`);
   });
 
-  test('what can not be meant, as a warning to whoever creates the pod', async () => {
+  test('pods with contradictory labels, with a warning to their creator', async () => {
     const { said, env } = await create('asked', {}, { labels: { 'lane.dev/tag': 'blue', 'alicloud.service.tag': 'gray' } });
     expect(said).toEqual(['lane: labels lane.dev/tag: blue and alicloud.service.tag: gray differ: the first counts']);
     expect(env['LANE_TAG']).toBe('blue');
   });
 
-  test('the same again where an injected pod is created from itself', async () => {
+  test('the same result if a pod is created from an injected one', async () => {
     const first = await create('asked', {}, { labels: { 'lane.dev/tag': 'gray' } });
     const { pod: second } = await create('asked', first.pod.spec, { annotations: first.pod.metadata.annotations, labels: first.pod.metadata.labels });
     expect(second.spec).toEqual(first.pod.spec);
@@ -249,7 +249,7 @@ describe('beside other webhooks', () => {
     other?.close();
   });
 
-  test('a container that one adds after us is injected, too, since we are asked again; the agent comes in once', async () => {
+  test('a container that one adds after us is also injected, because we are called again; the agent is added once', async () => {
     const { serving, trusted } = await nextState(undefined, ['127.0.0.1'], Date.now());
     other = createTlsServer({ cert: serving.certificate, key: serving.key }, (request, response) => {
       const chunks: Buffer[] = [];
@@ -267,7 +267,7 @@ describe('beside other webhooks', () => {
     await kubernetes.apply({
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'MutatingWebhookConfiguration',
-      // They are asked in the order of their names.
+      // They are called in the order of their names.
       metadata: { name: 'zz-sidecar' },
       webhooks: [
         {
@@ -295,9 +295,9 @@ describe('beside other webhooks', () => {
   });
 });
 
-describe('another injector in its place', () => {
-  test('brings the agent by an image volume where it is told so, in a restricted namespace as well', async () => {
-    // The API server keeps its connection for as long as the old one answers.
+describe('another injector that replaces it', () => {
+  test('brings the agent in an image volume if configured, even in a restricted namespace', async () => {
+    // The API server keeps its connection as long as the old injector answers.
     await injector.stop();
     injector = await startInjectorProcess(kubernetes, ['--delivery', 'image', '--image', 'registry.example/lane-agent-volume:0.1.0']);
     await serveAt(kubernetes, [injector.port]);
@@ -315,20 +315,20 @@ describe('another injector in its place', () => {
   });
 });
 
-describe('pods are created all the same', () => {
-  test('where nobody listens', async () => {
+describe('pods are still created', () => {
+  test('if nothing listens', async () => {
     await injector.stop('SIGKILL');
     expect(isInjected((await create('asked')).pod)).toBe(false);
   });
 
-  test('where nobody answers', async () => {
+  test('if nothing answers', async () => {
     let connections = 0;
     const silent = createTcpServer(() => void connections++).listen(0);
     await once(silent, 'listening');
     const shorter = [0, 1, 2, 3].map((index) => ({ op: 'replace', path: `/webhooks/${index}/timeoutSeconds`, value: 1 }));
     await kubernetes.kubectl(['patch', 'mutatingwebhookconfiguration', INJECTOR, '--type=json', '-p', JSON.stringify(shorter)]);
     await serveAt(kubernetes, [(silent.address() as AddressInfo).port]);
-    // It may take a moment until the API server has heard of the other port.
+    // The API server may need a moment to learn the other port.
     await eventually(async () => {
       expect(isInjected((await create('asked')).pod)).toBe(false);
       expect(connections).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-/** Certificates that the injector makes, trusted by a real API server, through their rotation; and the rights that this takes, none of them too many. */
+/** A real API server trusts the injector's own certificates, through their rotation; and the injector has exactly the rights that this needs. */
 import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -45,7 +45,7 @@ beforeAll(async () => {
   kubernetes = await startKubernetes();
   admin = kubernetes.api();
 }, 600_000);
-/** Each starts as after an installation. */
+/** Resets everything to the state after an installation. */
 const install = async (): Promise<void> => {
   await kubernetes.apply(injectorManifests());
   account ??= await kubernetes.serviceAccount(NAMESPACE, INJECTOR);
@@ -67,7 +67,7 @@ function keeper(times?: CertificateTimes): CertificateKeeper {
   return new CertificateKeeper({ api, ...names, log: SILENT_LOG, ...(times === undefined ? {} : { times }) });
 }
 
-/** An injector in this process, which looks after its certificate all the time. */
+/** An injector in this process, which keeps checking its certificate. */
 async function start(keepCertificate: InjectorOptions['keepCertificate']): Promise<InjectorServer> {
   const inject = { ...INJECT_DEFAULTS, image: 'lane-agent:1' };
   const server = await startInjector({ host: '0.0.0.0', port: 0, metricsPort: 0, inject, keepCertificate, intervalMs: 100, log: SILENT_LOG });
@@ -96,15 +96,15 @@ async function injects(): Promise<boolean> {
   return JSON.stringify(pod).includes('lane-agent');
 }
 
-describe('certificates of its own', () => {
-  test('are agreed on by replicas that start at once, kept in the Secret, and trusted by every webhook', async () => {
+describe('its own certificates', () => {
+  test('are the same for replicas that start together, stored in the Secret, and trusted by every webhook', async () => {
     await install();
     const served = await Promise.all(Array.from({ length: 5 }, () => keeper().keep()));
     expect(new Set(served.map(({ certificate }) => certificate)).size).toBe(1);
     const [bundle, ...others] = await bundles();
     expect(others).toEqual([bundle, bundle, bundle]);
     expect(new X509Certificate(served[0]?.certificate as string).verify(new X509Certificate(bundle as string).publicKey)).toBe(true);
-    // Put right where somebody has applied the manifests anew.
+    // Restored after somebody has applied the manifests again.
     await kubernetes.kubectl([
       'patch',
       'mutatingwebhookconfiguration',
@@ -117,9 +117,9 @@ describe('certificates of its own', () => {
     expect((await bundles())[2]).toBe(bundle);
   });
 
-  test('are replaced, authority and all, while pods are created: each of them is injected', async () => {
+  test('are replaced, including the authority, while pods are created, and each pod is injected', async () => {
     await install();
-    // Dated back by five minutes, and replaced at two thirds of their time: two seconds from now.
+    // Backdated by five minutes, and replaced after two thirds of their lifetime: two seconds from now.
     const times = { authorityMs: 153_000, servingMs: 151_500, settleMs: 2_000 };
     const replica = (): Promise<InjectorServer> => {
       const own = keeper(times);
@@ -138,7 +138,7 @@ describe('certificates of its own', () => {
     }
   });
 
-  test('are made anew where the Secret has been deleted', async () => {
+  test('are recreated after the Secret was deleted', async () => {
     await install();
     await keeper().keep();
     await kubernetes.kubectl(['delete', 'secret', SECRET, '-n', NAMESPACE]);
@@ -148,8 +148,8 @@ describe('certificates of its own', () => {
   });
 });
 
-describe('certificates of others', () => {
-  test('are served from files as they are replaced, such as those of cert-manager, without any right in the cluster', async () => {
+describe('external certificates', () => {
+  test('are served from files and reloaded, such as those of cert-manager, without any right in the cluster', async () => {
     await install();
     await kubernetes.kubectl(['delete', 'role,rolebinding', INJECTOR, '-n', NAMESPACE]);
     const folder = dataFolder('cert-manager');
@@ -211,7 +211,7 @@ describe('the rights of the injector', () => {
     );
     const can = async (expected: 'yes' | 'no'): Promise<void> => {
       const name = `${resource}/${kind === 'Role' ? SECRET : INJECTOR}`;
-      // It ends with 1 where it says no.
+      // It exits with code 1 if the answer is no.
       const { stdout } = await kubernetes
         .kubectl(['auth', 'can-i', verb, name, '-n', NAMESPACE], { user: account })
         .catch((error: { stdout: string }) => error);
@@ -224,7 +224,7 @@ describe('the rights of the injector', () => {
     await keeper().keep();
   });
 
-  test('are these, and what everybody may who is known', async () => {
+  test('are these, and those of every authenticated user', async () => {
     await install();
     const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace: NAMESPACE } };
     const api = kubernetes.api(account);

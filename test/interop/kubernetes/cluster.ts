@@ -1,6 +1,6 @@
 /**
- * What controllers and kubelets make of an app, written by the API: pods, and EndpointSlices that lead to processes of this machine.
- * Endpoints may be no loopback addresses: processes listen on the machine's own, each on a port of its own, and each in a slice of its own.
+ * Writes through the API what controllers and kubelets would: pods, and EndpointSlices that lead to processes on this machine.
+ * Endpoints cannot be loopback addresses: processes listen on the machine's own address, each on its own port and in its own slice.
  */
 import type { KubernetesApi } from '@lane/kubernetes-registry';
 import { reachableAddress } from './injector.js';
@@ -23,12 +23,12 @@ export class ClusterWriter {
     this.#namespace = namespace;
   }
 
-  /** A Service of pods that are labelled `app: NAME`. Its ports are called as they are given. */
+  /** A Service for pods with the label `app: NAME`, with these named ports. */
   async service(name: string, spec: object = { ports: [{ name: 'http', port: 80, targetPort: 8080 }] }): Promise<void> {
     await this.#create('api/v1', 'services', { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector: { app: name }, ...spec } });
   }
 
-  /** A pod; gives its uid. */
+  /** Creates a pod; returns its uid. */
   async pod(name: string, app: string, labels: Record<string, string> = {}): Promise<string> {
     const made = await this.#create('api/v1', 'pods', {
       apiVersion: 'v1',
@@ -47,7 +47,7 @@ export class ClusterWriter {
     await this.#send('DELETE', `api/v1/namespaces/${this.#namespace}/pods/${name}?gracePeriodSeconds=0`);
   }
 
-  /** Has the Service lead to a process. */
+  /** Makes the Service lead to a process. */
   async endpoint({ service, pod, port, conditions = { ready: true } }: Endpoint, uid?: string): Promise<void> {
     await this.#create('apis/discovery.k8s.io/v1', 'endpointslices', {
       apiVersion: 'discovery.k8s.io/v1',

@@ -1,4 +1,4 @@
-/** The injector in a cluster: what its manifests make, and `lane injector` as a process, at an address that the API server reaches. */
+/** The injector in a cluster: the resources of its manifests, and `lane injector` as a process, at an address that the API server can reach. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -8,12 +8,12 @@ import { eventually } from '@lane/testing/eventually';
 import type { KubernetesUser, RunningKubernetes } from '../../servers/kubernetes/index.js';
 import { dataFolder } from '../../servers/process.js';
 
-/** Names that `lane injector` takes by default. */
+/** Default names of `lane injector`. */
 export const NAMESPACE = 'lane-system';
 export const INJECTOR = 'lane-injector';
 export const SECRET = 'lane-injector-certificates';
 
-/** All that an injector with certificates of its own may do. */
+/** The rights of an injector with its own certificates. */
 export const SECRET_RULE = { apiGroups: [''], resources: ['secrets'], resourceNames: [SECRET], verbs: ['get', 'update'] };
 export const WEBHOOK_RULE = {
   apiGroups: ['admissionregistration.k8s.io'],
@@ -27,7 +27,7 @@ const NOT_OURS = { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values
 const ON = ['true', 'enabled', 'on'];
 const OFF = ['false', 'disabled', 'off'];
 
-/** One webhook for each way to ask: a namespace in our words, one in MSE's, and a pod itself. */
+/** A webhook for each way to ask for injection: a namespace with our label, one with MSE's, and the pod itself. */
 export function webhookConfiguration(): object {
   const common = {
     admissionReviewVersions: ['v1'],
@@ -62,7 +62,7 @@ export function webhookConfiguration(): object {
   };
 }
 
-/** Everything but the injector itself. */
+/** Everything except the injector itself. */
 export function injectorManifests(): object[] {
   const metadata = { name: INJECTOR, namespace: NAMESPACE };
   const subjects = [{ kind: 'ServiceAccount', ...metadata }];
@@ -82,7 +82,7 @@ export function injectorManifests(): object[] {
   ];
 }
 
-/** A folder as pods have one at /var/run/secrets/kubernetes.io/serviceaccount. */
+/** A folder like /var/run/secrets/kubernetes.io/serviceaccount in pods. */
 export function accountFolder(kubernetes: RunningKubernetes, user: KubernetesUser, namespace: string): string {
   const folder = dataFolder('account');
   mkdirSync(folder, { recursive: true });
@@ -92,7 +92,7 @@ export function accountFolder(kubernetes: RunningKubernetes, user: KubernetesUse
   return folder;
 }
 
-/** The environment by which pods find the API server, and where tests keep what else is mounted. */
+/** The environment with which pods find the API server, and where tests keep other mounted files. */
 export function podEnvironment(kubernetes: RunningKubernetes, user: KubernetesUser, namespace: string): Record<string, string> {
   const { hostname, port } = new URL(kubernetes.server);
   return { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port, LANE_KUBERNETES_ACCOUNT: accountFolder(kubernetes, user, namespace) };
@@ -103,7 +103,7 @@ export interface InjectorProcess {
   readonly port: number;
   readonly child: ChildProcess;
   output(): string;
-  /** Ends it as Kubernetes does, or at once. */
+  /** Stops it as Kubernetes does, or kills it. */
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
 
@@ -142,11 +142,11 @@ export function reachableAddress(): string {
   const found = Object.values(networkInterfaces())
     .flat()
     .find((one) => one?.family === 'IPv4' && !one.internal);
-  if (found === undefined) throw new Error('this machine has no address but loopback: the API server takes none of those for a Service');
+  if (found === undefined) throw new Error('this machine has only loopback addresses, which the API server rejects as endpoints of a Service');
   return found.address;
 }
 
-/** Has the Service lead to these ports, as it would to the injector's pods; resolves once a pod that asks for it is injected. */
+/** Makes the Service lead to these ports, as to the injector's pods; resolves once a pod that asks for it is injected. */
 export async function serveAt(kubernetes: RunningKubernetes, ports: readonly number[]): Promise<void> {
   await kubernetes.apply(
     ports.map((port, index) => ({
@@ -160,12 +160,12 @@ export async function serveAt(kubernetes: RunningKubernetes, ports: readonly num
   );
 }
 
-/** Resolves once the API server asks the injector: it hears of webhooks and endpoints a moment after they are made. */
+/** Resolves once the API server calls the injector: it learns of webhooks and endpoints a moment after they are created. */
 export async function untilInjecting(kubernetes: RunningKubernetes): Promise<void> {
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'probe', namespace: 'default', labels: { 'lane.dev/inject': 'true' } } };
   await eventually(async () => {
     const spec = { containers: [{ name: 'app', image: 'node:22' }] };
     const { stdout } = await kubernetes.apply({ ...pod, spec }, 'create', '--dry-run=server', '-o', 'json');
-    if (!stdout.includes('lane-agent')) throw new Error('the injector is not asked');
+    if (!stdout.includes('lane-agent')) throw new Error('the API server does not call the injector');
   });
 }

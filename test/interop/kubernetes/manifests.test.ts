@@ -1,4 +1,4 @@
-/** The chart, the kustomize base and the example: taken by a real API server, and with rights that suffice and no more. */
+/** A real API server accepts the chart, the kustomize base and the example, and their rights suffice exactly. */
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -70,7 +70,7 @@ beforeAll(async () => {
   admin = kubernetes.api();
   helmProgram = await kubernetesProgram('helm');
   kustomizeProgram = await kubernetesProgram('kustomize');
-  // What does not fit restricted Pod Security would be warned of.
+  // The API server warns of violations of restricted Pod Security.
   await kubernetes.apply({
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -86,7 +86,7 @@ afterAll(async () => {
 });
 
 async function helm(...args: string[]): Promise<string> {
-  // It takes no settings and plugins of whoever runs the tests.
+  // Without the user's settings and plugins.
   const home = dataFolder('helm');
   const { stdout } = await run(helmProgram, args, {
     env: { ...process.env, HOME: home, HELM_CONFIG_HOME: home, HELM_CACHE_HOME: home, HELM_DATA_HOME: home },
@@ -96,19 +96,19 @@ async function helm(...args: string[]): Promise<string> {
 const render = (...args: string[]): Promise<string> => helm('template', 'lane', CHART, '--namespace', NAMESPACE, '--kube-version', '1.34.0', ...args);
 const build = async (folder: string): Promise<string> => (await run(kustomizeProgram, ['build', folder])).stdout;
 
-/** The resources of a manifest, as kubectl reads them. */
+/** The resources of a manifest, parsed by kubectl. */
 async function parsed(manifest: string): Promise<Resource[]> {
   const { stdout } = await kubernetes.kubectl(['create', '--dry-run=client', '--validate=false', '-o', 'json', '-f', '-'], { input: manifest });
-  // Several are printed one after the other.
+  // kubectl prints several one after the other.
   const objects = JSON.parse(`[${stdout.replace(/^\}\n\{/gm, '},{')}]`) as Array<Resource & { items?: Resource[] }>;
   return objects.flatMap((object) => object.items ?? [object]);
 }
 
-describe('the API server takes, without a warning,', () => {
+describe('the API server accepts, without a warning,', () => {
   test.each([
     ['the chart', () => render()],
     [
-      'the chart with all that it has',
+      'the chart with all features',
       () =>
         render(
           ...WITH_GATEWAY,
@@ -136,7 +136,7 @@ describe('the API server takes, without a warning,', () => {
     ).toBe(true);
   });
 
-  test('and refuses the Ingress for Kubernetes before 1.19, as lint says', async () => {
+  test('and rejects the Ingress for Kubernetes before 1.19, as lint says', async () => {
     const text = readFileSync(join(EXAMPLE, 'ingress-before-1.19.yaml'), 'utf8');
     await expect(kubernetes.apply(text, 'apply', '--dry-run=server')).rejects.toThrow(
       /no matches for kind "Ingress" in version "networking.k8s.io\/v1beta1"/,
@@ -152,9 +152,9 @@ describe('the chart', () => {
 
   test.each([
     ['a gateway without routes', ['--set', 'gateway.enabled=true'], /routes/],
-    ['a value that there is not', ['--set', 'injector.replica=3'], /replica/],
-    ['a tag that is none', ['--set', 'gateway.routes={www.example.com=a:g!}'], /routes/],
-  ])('refuses %s', async (_, args, said) => {
+    ['an unknown value', ['--set', 'injector.replica=3'], /replica/],
+    ['an invalid tag', ['--set', 'gateway.routes={www.example.com=a:g!}'], /routes/],
+  ])('rejects %s', async (_, args, said) => {
     await expect(render(...args)).rejects.toThrow(said);
   });
 
@@ -163,12 +163,12 @@ describe('the chart', () => {
     ['console.yaml', 'base', []],
     ['gateway.yaml', 'gateway', WITH_GATEWAY],
     ['registry.yaml', 'registry', WITH_REGISTRY],
-  ])('renders to %s of the kustomize base (else: render it anew)', async (file, folder, args) => {
+  ])('renders to %s of the kustomize base (if not, render that again)', async (file, folder, args) => {
     const rendered = await render('-s', `templates/${file}`, ...args);
     expect(readFileSync(join(KUSTOMIZE, folder, file), 'utf8')).toBe(rendered.replace(/^# Source: .*\n/gm, '').replace(/^---\n/, ''));
   });
 
-  test('asks the injector by the webhooks that are tried in the other tests', async () => {
+  test('has the webhooks that the other tests use', async () => {
     const webhooks = (await parsed(await render())).find(({ kind }) => kind === 'MutatingWebhookConfiguration');
     expect(webhooks?.webhooks).toEqual((webhookConfiguration() as Resource).webhooks);
   });
@@ -177,7 +177,7 @@ describe('the chart', () => {
     ['lane-console', 'http://localhost', '/', 200],
     ['lane-gateway', 'http://www.example.com', '/-/lane/health', 200],
     ['lane-gateway', 'http://www.example.com', '/a', 503],
-  ] as const)('starts %s with options that it has: %s%s is answered with %i', async (name, origin, path, status) => {
+  ] as const)('starts %s with valid options: %s%s answers %i', async (name, origin, path, status) => {
     const nacos = await startEmbeddedNacos({ port: 0 });
     onTestFinished(() => nacos.close());
     const tokens = join(dataFolder('tokens'), 'tokens');
@@ -195,7 +195,7 @@ describe('the chart', () => {
     expect(response.statusCode).toBe(status);
   });
 
-  test('has the gateway find pods by the API server, with the rights of its account, and without Nacos', async () => {
+  test('lets the gateway find pods through the API server, with the rights of its account, and without Nacos', async () => {
     const routes = 'gateway.enabled=true,gateway.routes={www.example.com=shop},gateway.rulesConfigMap=lane-groups';
     const manifest = await render('-s', 'templates/gateway.yaml', '-s', 'templates/registry.yaml', ...WITH_REGISTRY, '--set', routes);
     await kubernetes.apply(manifest);
@@ -225,7 +225,7 @@ describe('the chart', () => {
     expect([response.statusCode, String((await response.toArray())[0])]).toEqual([200, 'a pod']);
   });
 
-  test('has the injector tell pods where services are found, unless it is told otherwise, and gives rights only where that takes them', async () => {
+  test('lets the injector tell pods where to find services, unless configured otherwise, and grants only the rights that this needs', async () => {
     const argsOf = async (...values: string[]): Promise<readonly string[] | undefined> =>
       (await parsed(await render('-s', 'templates/injector.yaml', ...values))).find(({ kind }) => kind === 'Deployment')?.spec?.template?.spec
         .containers[0]?.args;
@@ -305,7 +305,7 @@ describe('the rights of the chart', () => {
 
   const OF_WEBHOOK = [`get mutatingwebhookconfigurations ${INJECTOR}`, `patch mutatingwebhookconfigurations ${INJECTOR}`];
 
-  test('of the injector are those four, in its namespace and elsewhere', async () => {
+  test('of the injector are these four, in its namespace and elsewhere', async () => {
     expect(await allowed(INJECTOR, NAMESPACE)).toEqual([`get secrets ${SECRET}`, `update secrets ${SECRET}`, ...OF_WEBHOOK]);
     expect(await allowed(INJECTOR, 'default')).toEqual(OF_WEBHOOK);
     expect(await allowed(INJECTOR, 'kube-system')).toEqual(OF_WEBHOOK);
@@ -327,7 +327,7 @@ describe('the rights of the chart', () => {
     });
     afterAll(() => injector?.stop());
 
-    /** The pods of the example, one for each Deployment, as the API server would store them. */
+    /** The pods of the example, one per Deployment, as the API server would store them. */
     async function pods(): Promise<Pod[]> {
       const deployments = (await parsed(await build(EXAMPLE))).filter(({ kind }) => kind === 'Deployment');
       return Promise.all(
@@ -338,7 +338,7 @@ describe('the rights of the chart', () => {
       );
     }
 
-    test('for pods of the example to get the agent, and Nacos not', async () => {
+    test('for pods of the example, except Nacos, to get the agent', async () => {
       expect(
         (await pods()).map((pod) => [pod.metadata.name, variable(pod, 'NODE_OPTIONS'), variable(pod, 'LANE_SERVICE'), variable(pod, 'LANE_TAG')]),
       ).toEqual([
@@ -350,7 +350,7 @@ describe('the rights of the chart', () => {
       ]);
     });
 
-    test('for an upgrade to leave the certificates and what is trusted alone', async () => {
+    test('for an upgrade to keep the certificates and the trusted authorities', async () => {
       const certificates = async (): Promise<unknown[]> => {
         const secret = (await admin.request({ path: `/api/v1/namespaces/${NAMESPACE}/secrets/${SECRET}` })).body as { data?: object };
         const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${INJECTOR}`;
@@ -364,7 +364,7 @@ describe('the rights of the chart', () => {
       expect(await certificates()).toEqual(before);
     });
 
-    test('for the example to work: what its containers run, with what they are given, keeps base and gray apart', async () => {
+    test('for the example to work: its containers’ commands, with their environment, keep base and gray apart', async () => {
       const nacos = await startEmbeddedNacos({ port: 0 });
       onTestFinished(() => nacos.close());
       const connection = connectNacos({ server: nacos.address });
@@ -374,7 +374,7 @@ describe('the rights of the chart', () => {
         const [container] = pod.spec.containers;
         const [program = '', ...args] = container?.command ?? [];
         expect(program).toBe('node');
-        // Of what is set only what pods have of their own on one machine: address, ports, and where the agent is.
+        // Set only what pods would have of their own: address, ports, and the path of the agent.
         const here = {
           HOST: '127.0.0.1',
           PORT: '0',

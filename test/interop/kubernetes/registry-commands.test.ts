@@ -1,4 +1,4 @@
-/** Kubernetes behind the interface of registries, and the commands that go by it: `lane gateway`, `status` and `explain`, without any Nacos. */
+/** Kubernetes as a registry, and the commands that use it: `lane gateway`, `status` and `explain`, without any Nacos. */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
@@ -18,7 +18,7 @@ import { grantRegistry } from './registry-rights.js';
 
 const LANE = join(__dirname, '../../../packages/cli/dist/main.js');
 const HOP = join(__dirname, 'apps/hop.cjs');
-/** New pods and labels are in force this soon. */
+/** How soon new pods and labels are in force. */
 const SOON = { timeoutMs: 2000, intervalMs: 20 };
 const GRAY = { 'lane.dev/tag': 'gray' };
 const GROUPS = {
@@ -66,14 +66,14 @@ afterEach(async () => {
   apps = [];
 });
 
-/** A pod of a Service, with a process that answers with the name of the pod. */
+/** A pod of a Service, with a process that answers with the pod's name. */
 async function add(pod: string, service: string, labels: Record<string, string> = {}): Promise<void> {
   const app = await startApp({ script: HOP, args: [pod, reachableAddress()], load: 'none' });
   apps.push(app);
   await write.endpoint({ service, pod, port: app.port }, await write.pod(pod, service, labels));
 }
 
-/** What `lane` prints. Rejects, with what it said, where it fails. */
+/** The output of `lane`. Rejects with its output if it fails. */
 async function lane(...args: string[]): Promise<string> {
   return (await promisify(execFile)(process.execPath, [LANE, ...args], { env: { ...process.env, ...env } })).stdout;
 }
@@ -97,7 +97,7 @@ function fileOf(document: object): string {
   return file;
 }
 
-test('a registry as Nacos is one: services, their instances with tags, and each change', async () => {
+test('a registry like Nacos: lists services and their instances with tags, and reports each change', async () => {
   const registry = new KubernetesRegistry({ access: { server: kubernetes.server, ca: kubernetes.ca, token: kubernetes.admin.token }, namespace });
   onTestFinished(() => registry.close());
   await write.service('b');
@@ -124,7 +124,7 @@ test('a registry as Nacos is one: services, their instances with tags, and each 
   unsubscribe();
 });
 
-test('one who may not look is told so, with the name of the role', async () => {
+test('a user without the rights is told so, with the name of the role', async () => {
   await write.service('b');
   await kubernetes.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'nobody', namespace: 'default' } });
   const { token } = await kubernetes.serviceAccount('default', 'nobody');
@@ -132,7 +132,7 @@ test('one who may not look is told so, with the name of the role', async () => {
   const log = { error: () => {}, warn: (message: string) => void warned.push(message), info: () => {}, debug: () => {} };
   const registry = new KubernetesRegistry({ access: { server: kubernetes.server, ca: kubernetes.ca, token }, log });
   onTestFinished(() => registry.close());
-  const refused = { code: 'ELANE_KUBERNETES', status: 403, message: expect.stringContaining('give the service account the role') as string };
+  const refused = { code: 'ELANE_KUBERNETES', status: 403, message: expect.stringContaining('grant the service account the role') as string };
   await expect(registry.list(serviceKeyOf('b', namespace))).rejects.toMatchObject(refused);
   await expect(registry.services(namespace)).rejects.toMatchObject(refused);
   let known: readonly Instance[] | undefined | 'untold' = 'untold';
@@ -141,7 +141,7 @@ test('one who may not look is told so, with the name of the role', async () => {
   expect(warned).toEqual([expect.stringContaining(`--namespace ${namespace} --clusterrole lane-registry --serviceaccount default:nobody`)]);
 });
 
-test('the gateway sends hosts into lanes, to pods as they come and go, also to a Service that is made later', async () => {
+test('the gateway routes hosts into lanes, to pods as they come and go, even to a Service that is created later', async () => {
   await write.service('a');
   await add('a-base', 'a');
   await add('a-gray', 'a', GRAY);
@@ -150,7 +150,7 @@ test('the gateway sends hosts into lanes, to pods as they come and go, also to a
   expect(await ask(gateway, 'www.example.com')).toBe('a-base(www.example.com)');
   expect(await ask(gateway, 'gray.example.com')).toBe('a-gray(gray.example.com)');
   expect(await ask(gateway, 'late.example.com')).toMatch(/^503 /);
-  expect(gateway.stderr()).toBe(`warning: there is no Service late of namespace ${namespace}. It is looked for again\n`);
+  expect(gateway.stderr()).toBe(`warning: there is no Service late of namespace ${namespace}. Retrying until it exists\n`);
 
   await write.label('a-gray', { 'lane.dev/tag': null });
   await write.label('a-base', GRAY);
@@ -162,7 +162,7 @@ test('the gateway sends hosts into lanes, to pods as they come and go, also to a
   await eventually(async () => expect(await ask(gateway, 'late.example.com')).toMatch(/^late/), { timeoutMs: 20_000, intervalMs: 100 });
 }, 60_000);
 
-test('the gateway goes by the lane groups of a file, which may change', async () => {
+test('the gateway follows the lane groups of a file and its changes', async () => {
   await write.service('a');
   await add('a-base', 'a');
   await add('a-gray', 'a', GRAY);
@@ -176,7 +176,7 @@ test('the gateway goes by the lane groups of a file, which may change', async ()
   expect(gateway.stderr()).toBe('');
 });
 
-test('status and explain tell of pods, with no more rights than an app has', async () => {
+test('status and explain show pods, with only the rights of an app', async () => {
   for (const service of ['a', 'b']) {
     await write.service(service);
     await add(`${service}-base`, service);

@@ -6,7 +6,7 @@ import { dataFolder } from '../../servers/process.js';
 
 const CHART = join(__dirname, '../../../packages/kubernetes/chart');
 
-/** Gives service accounts of a namespace what the chart gives them with registry.kind=kubernetes; `lane-registry` has it in any case. */
+/** Grants service accounts of a namespace the rights that the chart grants with registry.kind=kubernetes; `lane-registry` always gets them. */
 export async function grantRegistry(kubernetes: RunningKubernetes, namespace: string, accounts: readonly string[] = ['app']): Promise<void> {
   const home = dataFolder('helm');
   const values = `registry.kind=kubernetes,registry.namespaces={${namespace}}${accounts.length === 0 ? '' : `,registry.serviceAccounts={${accounts.join()}}`}`;

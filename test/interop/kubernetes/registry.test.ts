@@ -1,4 +1,4 @@
-/** LANE_REGISTRY=kubernetes: apps that know nothing of lanes, under the agent, find each other by a real API server. */
+/** LANE_REGISTRY=kubernetes: apps under the agent that know nothing of lanes find each other through a real API server. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { podEnvironment, reachableAddress } from './injector.js';
 import { grantRegistry } from './registry-rights.js';
 
 const HOP = join(__dirname, 'apps/hop.cjs');
-/** New pods and labels are in force this soon. */
+/** How soon new pods and labels are in force. */
 const SOON = { timeoutMs: 2000, intervalMs: 20 };
 const GRAY = { 'lane.dev/tag': 'gray' };
 
@@ -38,7 +38,7 @@ afterEach(async () => {
   apps = [];
 });
 
-/** A namespace whose service account `app` has what the chart gives; with `rights` false, nothing. */
+/** A namespace whose service account `app` has the rights that the chart grants; with `rights` false, none. */
 async function namespace(rights = true): Promise<{ name: string; user: KubernetesUser; write: ClusterWriter }> {
   const name = `shop-${++count}`;
   await kubernetes.apply([
@@ -49,7 +49,7 @@ async function namespace(rights = true): Promise<{ name: string; user: Kubernete
   return { name, user: await kubernetes.serviceAccount(name, 'app'), write: new ClusterWriter(admin, name) };
 }
 
-/** Starts a process as a pod of this namespace would be. */
+/** Starts a process with the environment of a pod of this namespace. */
 async function startHop(where: { name: string; user: KubernetesUser }, args: readonly string[], env: Record<string, string> = {}): Promise<App> {
   const app = await startApp({
     script: HOP,
@@ -87,7 +87,7 @@ async function call(app: App, tag?: string, query = ''): Promise<string> {
   return response.text();
 }
 
-test('a tagged request stays in its lane, falls back to base where there is none, and an untagged one never meets it', async () => {
+test('a tagged request stays in its lane and falls back to base where the lane has no instance; an untagged one never enters it', async () => {
   const { a, add } = await shop();
   await add('b-base', 'b', {}, `http://c.shop-${count}.svc.cluster.local/`);
   await add('b-gray', 'b', GRAY, `http://c.shop-${count}/`);
@@ -102,7 +102,7 @@ test('a tagged request stays in its lane, falls back to base where there is none
   expect(a.stderr()).toBe('');
 });
 
-test('an address of a pod in the wrong lane is corrected, as those are that apps have cached', async () => {
+test('the address of a pod in the wrong lane is corrected, as for addresses that apps have cached', async () => {
   const { a, add, where } = await shop();
   await add('b-base', 'b');
   const gray = await add('b-gray', 'b', GRAY);
@@ -113,14 +113,14 @@ test('an address of a pod in the wrong lane is corrected, as those are that apps
   expect(await call(a, 'gray', direct)).toMatch(/^a -> b-gray/);
 });
 
-/** Within two seconds, and not by chance. */
+/** Within two seconds, and repeatedly, so not by chance. */
 function soonAlways(app: App, tag: string | undefined, expected: RegExp): Promise<void> {
   return eventually(async () => {
     for (let i = 0; i < 10; i++) expect(await call(app, tag), app.stderr()).toMatch(expected);
   }, SOON);
 }
 
-test('labels that change, pods that are not ready, and pods that go are in force at once', async () => {
+test('changed labels, pods that are not ready, and deleted pods take effect at once', async () => {
   const { a, add, where } = await shop();
   await add('b-1', 'b');
   await add('b-2', 'b');
@@ -128,14 +128,14 @@ test('labels that change, pods that are not ready, and pods that go are in force
   await where.write.label('b-2', { 'alicloud.service.tag': 'gray' });
   await soonAlways(a, 'gray', /b-2/);
   await soonAlways(a, undefined, /b-1/);
-  // Ours counts before MSE's, as for the injector.
+  // Ours takes precedence over MSE's, as for the injector.
   await where.write.label('b-2', { 'lane.dev/tag': 'blue' });
   await soonAlways(a, 'blue', /b-2/);
   expect(await call(a, 'gray')).toMatch(/b-1/);
   await where.write.deleteEndpoint('b', 'b-2');
   await where.write.endpoint({ service: 'b', pod: 'b-2', port: 1, conditions: { ready: false } });
   await soonAlways(a, 'blue', /b-1/);
-  // The pod goes before its endpoint does: nobody knows any more what it is.
+  // The pod disappears before its endpoint: nobody knows its labels any more.
   await where.write.deleteEndpoint('b', 'b-2');
   const third = await add('b-3', 'b', { 'lane.dev/tag': 'blue' });
   await soonAlways(a, 'blue', /b-3/);
@@ -145,14 +145,14 @@ test('labels that change, pods that are not ready, and pods that go are in force
   expect(third.child.exitCode).toBeNull();
 });
 
-/** Runs the command that the log tells, which has to bind just this. */
+/** Runs the command from the log, which must bind exactly this. */
 async function followRemedy({ stderr }: App, binding: string): Promise<void> {
   const [, command = ''] = /: kubectl (create rolebinding \S+ [^.]*)\. Calls to it/.exec(stderr()) ?? [];
   expect(command.slice(command.indexOf('--'))).toBe(binding);
   await kubernetes.kubectl(command.split(' '));
 }
 
-test('another namespace is called by its name, with the rights for it, and the tag goes there', async () => {
+test('another namespace can be called by its name, given the rights, and the tag is forwarded', async () => {
   const there = await shop();
   await there.add('b-base', 'b');
   await there.add('b-gray', 'b', GRAY);
@@ -161,31 +161,31 @@ test('another namespace is called by its name, with the rights for it, and the t
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
   await followRemedy(a, `--namespace ${there.where.name} --clusterrole lane-registry --serviceaccount ${here.name}:app`);
   await eventually(async () => expect(await call(a, 'gray')).toBe(`a -> b-gray(b.${there.where.name}.svc lane=gray)`));
-  // Now that the namespace is known, a short name in it is no public host.
+  // Now that the namespace is known, a short name in it is not a public host.
   const short = `?by=fetch&url=${encodeURIComponent(`http://b.${there.where.name}/`)}`;
   expect(await call(a, 'gray', short)).toBe(`a -> b-gray(b.${there.where.name} lane=gray)`);
 });
 
-test('where the lane is strict and the Service has none of it, the caller is told', async () => {
+test('if the lane is strict and the Service has no instance of it, the caller gets an error', async () => {
   const { a, add } = await shop({ LANE_FALLBACK: 'none' });
   await add('b-base', 'b');
   await eventually(async () => expect(await call(a)).toMatch(/b-base/), SOON);
   expect(await call(a, 'gray')).toBe('a -> ELANE_UNAVAILABLE');
 });
 
-test('a Service that selects other pods than before is followed', async () => {
+test('follows a Service that now selects other pods', async () => {
   const { a, add, where } = await shop();
   await add('b-base', 'b');
   await eventually(async () => expect(await call(a)).toMatch(/b-base/), SOON);
   const uid = await where.write.pod('b-other', 'other', GRAY);
   const other = await startHop(where, ['b-other'], { LANE_TAG: 'gray' });
   await where.write.endpoint({ service: 'b', pod: 'b-other', port: other.port }, uid);
-  // Until its pod is known it takes no calls at all.
+  // Until its pod is known it gets no calls at all.
   for (let i = 0; i < 10; i++) expect(await call(a)).toMatch(/b-base/);
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-other/));
 });
 
-test('names that are no Service, and ports that it does not have, go the way they would without the agent, and are told of once', async () => {
+test('names without a Service, and ports that it does not have, go where they would without the agent, and are reported once', async () => {
   const { a, add } = await shop();
   await add('b-base', 'b');
   const to = (url: string): Promise<string> => call(a, undefined, `?url=${encodeURIComponent(url)}`);
@@ -193,12 +193,12 @@ test('names that are no Service, and ports that it does not have, go the way the
   expect(await to('http://b:8080/')).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
   expect(a.stderr().match(/there is no Service nobody of namespace shop-\d+\. Calls to it go the way they would without the agent/g)).toHaveLength(1);
   expect(a.stderr()).toMatch(/Service b of namespace shop-\d+ has no port 8080/);
-  // What may be a public host is no matter for a warning.
+  // A name that may be a public host causes no warning.
   expect(await to('http://lane.invalid/')).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
   expect(a.stderr()).not.toMatch(/invalid/);
 });
 
-test('without the rights, calls go as they are written, the log names the role, and it is in force once it is granted', async () => {
+test('without the rights, calls go unchanged, and the log names the role, which takes effect once it is granted', async () => {
   const where = await namespace(false);
   await where.write.service('b');
   const uid = await where.write.pod('b-base', 'b');
@@ -208,10 +208,10 @@ test('without the rights, calls go as they are written, the log names the role, 
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
   expect(a.stderr()).toMatch(
     new RegExp(
-      `refuses to tell of Service b of namespace ${where.name}: .*get of services, list and watch of endpointslices.*` + 'kubectl create rolebinding',
+      `denies access to Service b of namespace ${where.name}: .*get of services, list and watch of endpointslices.*` + 'kubectl create rolebinding',
     ),
   );
-  // The chart's binding of other accounts is not in the way.
+  // The chart's binding of other accounts does not interfere.
   await grantRegistry(kubernetes, where.name, []);
   await followRemedy(a, `--namespace ${where.name} --clusterrole lane-registry --serviceaccount ${where.name}:app`);
   await eventually(async () => expect(await call(a)).toMatch(/^a -> b-base/));
@@ -222,7 +222,7 @@ const RULES = [
   { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
   { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
 ];
-test.each([0, 1, 2])('none of the rights can be left out: %i', async (left) => {
+test.each([0, 1, 2])('each of the rights is necessary: %i', async (left) => {
   const where = await namespace(false);
   const metadata = { name: 'less', namespace: where.name };
   const rbac = 'rbac.authorization.k8s.io';
@@ -242,10 +242,10 @@ test.each([0, 1, 2])('none of the rights can be left out: %i', async (left) => {
   await where.write.endpoint({ service: 'b', pod: 'b-base', port: b.port }, uid);
   const a = await startHop(where, ['a', 'http://b/']);
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
-  expect(a.stderr()).toMatch(/refuses to tell of Service b/);
+  expect(a.stderr()).toMatch(/denies access to Service b/);
 });
 
-test('the chart gives just these rights, in the namespace of the account alone', async () => {
+test("the chart grants exactly these rights, in the account's namespace only", async () => {
   const where = await namespace();
   const rightsIn = async (name: string): Promise<unknown[]> => {
     const api = kubernetes.api(where.user);
@@ -254,7 +254,7 @@ test('the chart gives just these rights, in the namespace of the account alone',
     api.close();
     const { resourceRules } = (answer.body as { status: { resourceRules: Array<{ verbs: string[]; apiGroups: string[]; resources: string[] }> } })
       .status;
-    // What everybody may: ask who he is, and what he may.
+    // Everybody may ask who they are and what they may do.
     const own = resourceRules.filter(({ apiGroups }) => !['authorization.k8s.io', 'authentication.k8s.io'].includes(apiGroups[0] as string));
     return own.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs }));
   };
@@ -263,7 +263,7 @@ test('the chart gives just these rights, in the namespace of the account alone',
   expect(await rightsIn('default')).toEqual([]);
 });
 
-test('while the API server is away, what is known stays in force; afterwards, what has changed is', async () => {
+test('while the API server is down, the known state stays in force; afterwards, changes take effect', async () => {
   const { add, where } = await shop();
   await add('b-base', 'b');
   await add('b-gray', 'b', GRAY);
@@ -271,7 +271,7 @@ test('while the API server is away, what is known stays in force; afterwards, wh
   const a = await startHop(where, ['a', 'http://b/'], { LANE_KUBERNETES_SERVER: `https://127.0.0.1:${way.port}`, LANE_LOG: 'info' });
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
   await way.cut();
-  await eventually(() => expect(a.stderr()).toMatch(/can't be reached: .*What is known of services stays in force/));
+  await eventually(() => expect(a.stderr()).toMatch(/can't be reached: .*Known instances stay in use/));
   for (let i = 0; i < 5; i++) {
     expect(await call(a, 'gray')).toMatch(/b-gray/);
     expect(await call(a)).toMatch(/b-base/);
@@ -301,20 +301,20 @@ test('the API server itself may crash and come back', async () => {
   expect(a.stderr()).toMatch(/answers again/);
 });
 
-test('a process that starts while the API server is away calls as it would without the agent, until it answers', async () => {
+test('a process that starts while the API server is down calls as without the agent, until the server answers', async () => {
   const { add, where } = await shop();
   await add('b-base', 'b');
   const way = await startWay(new URL(kubernetes.server));
   await way.cut();
   const a = await startHop(where, ['a', 'http://b/'], { LANE_KUBERNETES_SERVER: `https://127.0.0.1:${way.port}` });
   expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
-  expect(a.stderr()).toMatch(/kubernetes did not tell of it in 3000 ms: such calls go the way they would without the agent until it does/);
+  expect(a.stderr()).toMatch(/kubernetes did not answer within 3000 ms: until it does, such calls go where they would without the agent/);
   await way.mend();
   await eventually(async () => expect(await call(a)).toMatch(/b-base/));
   await way.cut();
 });
 
-test('other hosts lead to a Service by LANE_SERVICES', async () => {
+test('LANE_SERVICES maps other hosts to a Service', async () => {
   const { a, add } = await shop({ LANE_SERVICES: 'pay.corp.example=b' });
   await add('b-base', 'b');
   await add('b-gray', 'b', GRAY);
@@ -324,7 +324,7 @@ test('other hosts lead to a Service by LANE_SERVICES', async () => {
   expect(await call(a, undefined, query)).toBe('a -> b-base(pay.corp.example)');
 });
 
-test('lane groups from the folder of a ConfigMap, as the kubelet changes it', async () => {
+test('reads lane groups from the folder of a ConfigMap, and follows the kubelet’s changes', async () => {
   const folder = dataFolder('config-map');
   const document = (enabled: boolean): string =>
     JSON.stringify({
@@ -332,7 +332,7 @@ test('lane groups from the folder of a ConfigMap, as the kubelet changes it', as
       groups: [{ name: 'shop', services: ['a', 'b'], entry: { services: ['a'] }, lanes: [{ name: 'gray', tag: 'gray', enabled, rules: [] }] }],
     });
   let version = 0;
-  // A new folder, and the link `..data` moved to it in one step.
+  // A new folder, to which the link `..data` switches atomically.
   const publish = (enabled: boolean): void => {
     const name = `..${++version}`;
     mkdirSync(join(folder, name), { recursive: true });
@@ -353,7 +353,7 @@ test('lane groups from the folder of a ConfigMap, as the kubelet changes it', as
   await eventually(async () => expect(await call(a, 'gray')).toMatch(/b-gray/), SOON);
 });
 
-test('outside of pods, kubectl proxy is the way to the API server', async () => {
+test('outside pods, kubectl proxy leads to the API server', async () => {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'b', namespace: 'default' }, spec: { ports: [{ name: 'http', port: 80 }] } };
   await kubernetes.apply(service);
   const write = new ClusterWriter(admin, 'default');
@@ -387,7 +387,7 @@ test.each([
     { LANE_KUBERNETES_ACCOUNT: '/nowhere' },
     /no service account to ask Kubernetes with, .* Is automountServiceAccountToken false\?/,
   ],
-])('%s, the app runs, calls go as they are written, and the log says what to do', async (_, env, said) => {
+])('%s, the app runs, calls go unchanged, and the log names the remedy', async (_, env, said) => {
   const where = await namespace();
   const a = await startHop(where, ['a', 'http://b/'], env);
   for (let i = 0; i < 2; i++) expect(await call(a)).toMatch(/^a -> E(NOTFOUND|AI_AGAIN)$/);
@@ -395,7 +395,7 @@ test.each([
   expect(a.stderr().trim().split('\n')).toHaveLength(1);
 });
 
-test('nothing of it is loaded before the first call by name, and nothing ever without the option', async () => {
+test('loads nothing before the first call by name, and nothing ever without the option', async () => {
   const { user, name } = await namespace();
   const look = 'process.stdout.write(String(Object.keys(require.cache).some((file) => file.includes("kubernetes-registry"))))';
   const call = 'require("node:http").get("http://nobody/").on("error", () => {})';
@@ -408,7 +408,7 @@ test('nothing of it is loaded before the first call by name, and nothing ever wi
   expect(await loaded({}, call, look)).toBe('false');
 });
 
-/** A way to the API server that can be cut. */
+/** A proxy to the API server that can be cut. */
 async function startWay(to: URL): Promise<{ port: number; cut(): Promise<void>; mend(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {

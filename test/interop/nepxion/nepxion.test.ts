@@ -38,7 +38,7 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('Nepxion Di
     services.push(base, gray);
     a = atA;
     b = base.port;
-    // The first answers of Nacos may come before all have registered.
+    // Nacos may give its first answers before all have registered.
     await eventually(async () => {
       expect(await ask(a, 'gray')).toBe('A -> Bgray -> Cgray(gray)');
       expect(await ask(a)).toBe('A -> B -> C()');
@@ -84,7 +84,7 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('Nepxion Di
     expect(await asks(a)).toEqual(['A -> B -> C()']);
   });
 
-  test('each falls back to base where there is no such version, and sends it on', async () => {
+  test('each falls back to base if there is no such version, and forwards it', async () => {
     expect(await asks(a, 'blue')).toEqual(['A -> B -> C(blue)']);
   });
 

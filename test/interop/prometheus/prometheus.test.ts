@@ -1,4 +1,4 @@
-/** Real Prometheus scrapes services under the agent; every query of the dashboard gives figures, and promtool accepts the alerts. */
+/** Real Prometheus scrapes services under the agent; every query of the dashboard returns figures, and promtool accepts the alerts. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,7 +60,7 @@ afterAll(async () => {
   await Promise.all([app?.stop(), prometheus?.stop(), ...(peers ?? []).map((peer) => peer.close())]);
 });
 
-describe('each query of the dashboard gives figures', () => {
+describe('each query of the dashboard returns figures', () => {
   test.each(queries)('%s: %s', async (_, expression) => {
     const query = expression.replaceAll('$service', 'shop-a').replaceAll('$tag', '.*').replaceAll('$__rate_interval', '10s');
     await eventually(async () => {
@@ -73,12 +73,26 @@ describe('each query of the dashboard gives figures', () => {
   });
 });
 
+test("promtool accepts the guide's scrape configurations", () => {
+  const guide = readFileSync(join(__dirname, '../../../docs/guides/monitoring.md'), 'utf8');
+  const shown = [...guide.matchAll(/^```yaml\n([^]*?)^```/gm)].map(([, text]) => text as string);
+  expect(shown).toHaveLength(2);
+  for (const [index, text] of shown.entries()) {
+    const file = join(dataFolder('scraping'), `prometheus-${index}.yml`);
+    // Debian's Prometheus is built without Kubernetes.
+    writeFileSync(file, text.replace(/kubernetes_sd_configs:\n *- role: pod/, "static_configs: [{ targets: ['127.0.0.1:1'] }]"));
+    expect(execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['check', 'config', file]).toString()).toContain(
+      'is valid prometheus config',
+    );
+  }
+});
+
 test('promtool accepts the alerts', () => {
   const output = execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['check', 'rules', join(DASHBOARDS, 'alerts.yaml')]).toString();
   expect(output).toMatch(/6 rules found/);
 });
 
-test('promtool: a lane that has lost its instances falls back with an alert, one that is partial by intention without', () => {
+test('promtool: a lane that has lost its instances raises an alert when it falls back, an intentionally partial one does not', () => {
   const file = join(dataFolder('fallback'), 'alerts.test.yaml');
   const calls = (route: string, values: string): object => ({
     series: `lane_calls_total{service="shop",peer="stock",tag="gray",route="${route}"}`,
@@ -91,7 +105,7 @@ test('promtool: a lane that has lost its instances falls back with an alert, one
   });
   const fires = {
     exp_labels: { service: 'shop', peer: 'stock', tag: 'gray', severity: 'warning' },
-    exp_annotations: { summary: 'Calls of lane gray to stock go to base: the lane has lost its instances there' },
+    exp_annotations: { summary: 'Calls of lane gray to stock fall back to base: the lane has no instances left there' },
   };
   const tests = [
     test([calls('lane', '0+60x10 600x40'), calls('fallback', '0x10 0+60x40')], [fires]),
@@ -102,7 +116,7 @@ test('promtool: a lane that has lost its instances falls back with an alert, one
   expect(execFileSync(programOf('prometheus', ['/usr/bin/promtool']), ['test', 'rules', file]).toString()).toMatch(/SUCCESS/);
 });
 
-test('promtool: a registry that forgets, and instances that refuse, ring their alerts', () => {
+test('promtool: a forgetful registry, and instances that refuse connections, raise their alerts', () => {
   const file = join(dataFolder('alerts'), 'alerts.test.yaml');
   const alertAt = (alertname: string, exp_alerts: object[]): object => ({ eval_time: '5m', alertname, exp_alerts });
   const firing = (summary: string): object => ({ exp_labels: { peer: 'stock', severity: 'warning' }, exp_annotations: { summary } });
@@ -119,8 +133,8 @@ test('promtool: a registry that forgets, and instances that refuse, ring their a
   const tests = [
     test(
       '0 2x40',
-      [firing('The registry takes away instances of stock that it may have forgotten; they stay in use for now')],
-      [firing('Instances of stock refuse connections, and are still registered')],
+      [firing('The registry dropped instances of stock in bulk and may have lost them; they stay in use for now')],
+      [firing('Instances of stock refuse connections but are still registered')],
     ),
     test('0x40', [], []),
   ];

@@ -1,4 +1,4 @@
-/** Real Zipkin holds the spans of a gray request through a chain of three, and finds them by `lane.tag`. */
+/** Real Zipkin stores the spans of a gray request through a chain of three, and finds them by `lane.tag`. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '@lane/testing/eventually';
 import type { Service } from '../../servers/process.js';
@@ -45,9 +45,9 @@ afterAll(async () => {
   await zipkin?.stop();
 });
 
-test('the trace of a gray request is found by lane.tag, whole, with the way of each call', async () => {
+test('finds the complete trace of a gray request by lane.tag, with the route of each call', async () => {
   await send(a.port, '/?ways=http', { baggage: 'lane=gray' });
-  // Untagged: answered, and found by no lane.
+  // Untagged: answered, and not found by any lane.
   await send(a.port, '/?ways=http');
   const search = async (query: string): Promise<ReadonlyArray<readonly Span[]>> =>
     (await (await fetch(`http://127.0.0.1:${zipkin.port}/api/v2/traces?annotationQuery=${encodeURIComponent(query)}&limit=10`)).json()) as Span[][];

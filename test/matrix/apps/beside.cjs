@@ -1,13 +1,13 @@
 'use strict';
-// A library that answers calls in the place of their servers, or passes requests on, beside the agent: each request's body is awaited, where it is not
-// passed on, and the URL that is asked for is called in the form that is asked for.
+// A library beside the agent that answers calls instead of their servers, or forwards requests. Awaits each request's body, unless it is
+// forwarded, and calls the requested URL in the requested form.
 
 const http = require('node:http');
 
-/** What a mock has seen. */
+/** The request that a mock has seen. */
 const seen = (headers) => JSON.stringify({ name: 'mock', baggage: headers.baggage === undefined ? [] : [headers.baggage].flat() });
 
-/** Ordinary calls, which what is started here takes from the network. */
+/** Ordinary calls, which the libraries started here intercept. */
 const calls = {
   http: (url) =>
     new Promise((resolve, reject) => {
@@ -26,7 +26,7 @@ const LIBRARIES = {
   nock: () => {
     const nock = require('nock');
     for (const origin of ['http://mocked.internal', 'http://shop-a']) {
-      // Else it refuses what it has no answer for.
+      // Otherwise it rejects calls without a prepared answer.
       nock(origin, { allowUnmocked: true })
         .persist()
         .get('/mocked')
@@ -70,7 +70,7 @@ const server = http.createServer(async (request, response) => {
   if (pathname === '/ways') return void response.end(JSON.stringify(Object.keys(ways)));
   process.send({ kind: 'request' });
   const way = ways[searchParams.get('way')];
-  // What is passed on is passed on as it comes.
+  // Forwarded bodies are streamed.
   if (way.length === 3) return void way(searchParams.get('url'), request, response);
   for await (const chunk of request) void chunk;
   try {

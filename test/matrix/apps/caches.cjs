@@ -1,5 +1,5 @@
 'use strict';
-// Each request asks the peer through a cache; answers what it was told, which is the baggage that the peer saw.
+// Each request calls the peer through a cache; answers with the baggage that the peer saw.
 const { mkdtempSync, rmSync } = require('node:fs');
 const http = require('node:http');
 const { tmpdir } = require('node:os');
@@ -10,7 +10,7 @@ const { origin } = new URL(PEER);
 
 const caches = {};
 for (const version of ['undici7', 'undici8']) {
-  // Not of this Node.
+  // Not in this Node.
   if (version === 'undici8' && Number(process.versions.node.split('.')[0]) < 22) continue;
   const { Agent, interceptors, request } = require(version);
   const through = (interceptor, path) => {
@@ -28,7 +28,7 @@ caches['axios-cache-interceptor'] = async () => String((await axios.get(`${origi
 const { IncrementalCache } = require('next/dist/server/lib/incremental-cache');
 caches["Next's key of a fetch"] = () => IncrementalCache.prototype.generateCacheKey.call({}, `${origin}/next`, { headers: {} });
 
-// What got 11 has: by itself, since got 11 never ends a first answer that is kept (Node 20 and later, without the agent too).
+// The cache of got 11, used alone, because got 11 never ends a first answer that is cached (Node 20 and later, without the agent too).
 const CacheableRequest = require(require.resolve('cacheable-request', { paths: [require.resolve('got11')] }));
 const cacheable = new CacheableRequest(http.request, new Map());
 const text = (asked) =>
@@ -54,7 +54,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const fetchHappening = require('make-fetch-happen').defaults({ cachePath: folder });
 caches['make-fetch-happen'] = async () => (await fetchHappening(`${origin}/make-fetch-happen`)).text();
 
-/** ES modules, which only module.registerHooks (Node 22.15) can reach. */
+/** ES modules, which the agent reaches only by module.registerHooks (Node 22.15). */
 async function addModules() {
   if (typeof require('node:module').registerHooks !== 'function') return;
   const imported = (await import('axios-cache-interceptor')).setupCache((await import('axios')).default.create());
@@ -66,7 +66,7 @@ async function addModules() {
   }
 }
 
-/** What Nest keeps of its own answers. */
+/** Nest's cache of its own answers. */
 async function addNest() {
   require('reflect-metadata');
   const { Controller, Get, Module, UseInterceptors } = require('@nestjs/common');

@@ -1,5 +1,5 @@
 'use strict';
-// An app between a caller and a peer: each request's body is awaited, then the peer is called in the form that is asked for.
+// An app between a caller and a peer: awaits each request's body, then calls the peer in the requested form.
 
 const http = require('node:http');
 const { join } = require('node:path');
@@ -8,7 +8,7 @@ const { pathToFileURL } = require('node:url');
 
 const HANGING_MS = 10_000;
 
-/** So that a call that hangs is told by name. */
+/** So that a hanging call is reported by name. */
 async function unanswered() {
   await setTimeout(HANGING_MS, undefined, { ref: false });
   throw new Error(`no answer in ${HANGING_MS} ms`);

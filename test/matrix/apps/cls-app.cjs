@@ -1,5 +1,5 @@
 'use strict';
-// An app that reads the tag from cls-hooked's namespace, wherever a late body lets it.
+// An app that reads the tag from cls-hooked's namespace, after a late body.
 const { createServer } = require('node:http');
 const { getNamespace } = require('cls-hooked');
 

@@ -1,6 +1,6 @@
 'use strict';
-// Each request runs a form of a library; wherever the library calls back, `see` calls the peer, which tells what lane that was in. What
-// belongs to nobody's request a form looks at itself, by `seen`.
+// Each request runs a form of a library; in each of the library's callbacks, `see` calls the peer, which reports the lane. Forms check
+// callbacks that belong to no request themselves, with `seen`.
 
 const http = require('node:http');
 const { join } = require('node:path');

@@ -1,6 +1,6 @@
 'use strict';
-// Before the first tag, base hands two tasks to a queue that runs one at a time; then a lane hands in an urgent one, which the second task
-// of base comes after. Tells in which lane that ran and was called back.
+// Before the first tag, base adds two tasks to a queue that runs one at a time; then a lane adds an urgent one, which runs before base's second
+// task. Reports the lane in which that second task ran and was called back.
 const { currentLane, runInLane } = require('@lane/core');
 
 const LONG_MS = 20;

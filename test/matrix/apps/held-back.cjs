@@ -1,5 +1,5 @@
 'use strict';
-// Each request calls out in one way to hosts where a tag may not go; public names lead to this machine here. Answers the headers that
+// Each request calls hosts where a tag may not go, in one way; public names lead to this machine here. Answers with the headers that
 // the peer saw, of each hop.
 const dns = require('node:dns');
 const http = require('node:http');
@@ -19,7 +19,7 @@ const { PORT, GRPC_PORT } = process.env;
 const OUTSIDE = `http://api.example.com:${PORT}`;
 const INSIDE = `http://127.0.0.1:${PORT}`;
 const REDIRECT = `/redirect?to=${encodeURIComponent(`${OUTSIDE}/`)}`;
-// What is not ours stays as it is.
+// Other entries stay unchanged.
 const baggage = 'user=42 ;p=1,x=%2C';
 
 const text = async (response) => {
@@ -60,7 +60,7 @@ const ways = {
 };
 
 for (const version of ['undici5', 'undici6', 'undici7', 'undici8']) {
-  // Not of this Node.
+  // Not in this Node.
   if (version === 'undici8' && Number(process.versions.node.split('.')[0]) < 22) continue;
   const undici = require(version);
   const request = async (origin, path, dispatcher, more) => {
@@ -113,7 +113,7 @@ const call = (target) =>
       else resolve(answer.headers);
     });
   });
-// It leads here, whatever the name says.
+// It leads here, whatever the name.
 const { registerResolver } = require('@grpc/grpc-js/build/src/resolver');
 class OwnResolver {
   constructor(_, listener) {
@@ -133,7 +133,7 @@ registerResolver('own', OwnResolver);
 ways['grpc, several addresses'] = () => call(`ipv4:127.0.0.1:${GRPC_PORT},8.8.8.8:1`);
 ways["grpc, a resolver of the app's own"] = () => call('own:///pay');
 
-// Where a tag may go, in the same ways.
+// The same ways, to hosts where a tag may go.
 const allowed = {
   http: () => get({ host: '127.0.0.1', port: PORT, headers: { baggage } }),
   'http, a URL to a forward proxy': () => get({ host: '127.0.0.1', port: PORT, path: 'http://pay/', headers: { baggage } }),

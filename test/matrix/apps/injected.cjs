@@ -1,5 +1,5 @@
 'use strict';
-// Handlers that no server calls; tells in which lane each has run, for each tag, and for a request within a tagged one.
+// Handlers that no server calls; reports the lane in which each has run, for each tag, and for a request within a tagged one.
 const { currentLane, runInLane } = require('@lane/core');
 const express = require('express');
 const fastify = require('fastify');
@@ -11,7 +11,7 @@ app.get('/', async () => ({ lane: currentLane() ?? 'none' }));
 app.post('/', async (request) => ({ lane: currentLane() ?? 'none', body: request.body }));
 const appOf = (library) => library().get('/', (request, response) => response.json({ lane: currentLane() ?? 'none' }));
 const expressApp = appOf(express);
-// Another copy: light-my-request changes the classes of the one that it is given.
+// A separate copy: light-my-request changes the classes of the one that it gets.
 const handler = serverless(appOf(require('express4')));
 
 const hapi = require('@hapi/hapi').server();

@@ -1,5 +1,5 @@
 'use strict';
-// Publishes a message in each request, and consumes: tells which messages it has taken, and in which lane their handlers ran.
+// Publishes a message in each request, and consumes: reports which messages it took, and the lanes of their handlers.
 
 const http = require('node:http');
 const { join } = require('node:path');

@@ -1,5 +1,5 @@
 'use strict';
-// Publishes a message in each request, and handles messages: whose handler calls the peer, which tells what lane that was in.
+// Publishes a message in each request, and handles messages: the handler calls the peer, which reports the lane.
 
 const http = require('node:http');
 const { join } = require('node:path');
@@ -20,7 +20,7 @@ function heard() {
   });
 }
 
-/** The handler of a message; `own` is a header that the app has set. */
+/** The handler of a message; `own` is a header that the app set. */
 async function handle(id, own) {
   const before = await heard();
   await setTimeout(1);
@@ -35,7 +35,7 @@ async function main() {
   const server = http.createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://host');
     if (pathname === '/forms') return void response.end(JSON.stringify(Object.keys(publishers)));
-    // Of the agent whose hooks can be made to fail, and of what these use.
+    // Globals of the agent whose hooks can be made to fail.
     if (pathname === '/hooks') return void response.end(JSON.stringify([...globalThis.laneHooks]));
     if (pathname === '/fault') {
       globalThis.laneFault = Object.fromEntries(searchParams);

@@ -1,12 +1,12 @@
 'use strict';
-// A server of a framework. Its handlers answer with the lane they run in, and the baggage that a call from there carried.
+// A server of a framework. Its handlers answer with the lane in which they run, and the baggage that a call from there carried.
 
 const http = require('node:http');
 const { join } = require('node:path');
 const { subscribe } = require('node:diagnostics_channel');
 const { currentLane } = require('@lane/core');
 
-/** What a handler answers with. */
+/** A handler's answer. */
 globalThis.heard = async () => {
   const lane = currentLane() ?? 'none';
   const baggage = await new Promise((resolve, reject) => {
@@ -21,7 +21,7 @@ globalThis.heard = async () => {
   return `${lane} ${baggage} ${currentLane() ?? 'none'}`;
 };
 
-// A request is there before its body is, and before any framework hands it on.
+// A request arrives before its body, and before any framework passes it on.
 subscribe('http.server.request.start', () => process.send({ kind: 'request' }));
 globalThis.requestIsThere = () => process.send({ kind: 'request' });
 

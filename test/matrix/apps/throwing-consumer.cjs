@@ -1,5 +1,5 @@
 'use strict';
-// A consumer that throws at a message of lane gray; tells what its process and its connection hear of it.
+// A consumer that throws at a message of lane gray; reports the events of its process and its connection.
 
 const { runInLane } = require('@lane/core');
 const { connect } = require('amqplib');

@@ -1,5 +1,5 @@
 'use strict';
-// A callback of a NATS subscription that throws at a message of lane gray; tells what its process hears of it, and whether the connection is still read.
+// A NATS subscription callback that throws at a message of lane gray; reports the events of its process, and whether the connection is still read.
 
 const { runInLane } = require('@lane/core');
 const { connect } = require(process.argv[2]);
@@ -8,7 +8,7 @@ process.on('uncaughtException', (error, origin) => console.log(origin, error.mes
 const { log } = console;
 console.log = (first, ...rest) => {
   log(first, ...rest.map((value) => value?.message ?? value));
-  // The client's own word for the end of its reader.
+  // The client's own message at the end of its reader.
   if (first === 'reader closed') setImmediate(() => process.exit(0));
 };
 async function main() {

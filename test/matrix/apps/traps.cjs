@@ -1,5 +1,5 @@
 'use strict';
-// One way into each trap that others have fallen into: a handler reads its late body by events, then calls the peer in that way.
+// One way into each trap that caught other tools: a handler reads its late body with events, then calls the peer in that way.
 
 const http = require('node:http');
 const http2 = require('node:http2');
@@ -9,7 +9,7 @@ const PEER = process.env.PEER;
 const { hostname: host, port } = new URL(PEER);
 const OWN = 'own=1';
 
-/** The baggage that a request has carried, each line; what is to be done with the request before it is ended, may be told. */
+/** All lines of baggage that a request carried, as the peer saw them. */
 function lines(request) {
   return new Promise((resolve, reject) => {
     request.on('error', reject);
@@ -26,7 +26,7 @@ function ended(request) {
   return answered;
 }
 
-/** Resolves once so many have come here. */
+/** Resolves once this many calls have arrived. */
 function gathering(count) {
   const here = [];
   let open;
@@ -67,7 +67,7 @@ const WAYS = {
     const request = http.request(PEER);
     const answered = lines(request);
     const { index, here } = await gather(request);
-    // Of who came after us, whose lane is another.
+    // Those of a later request, in another lane.
     here[(index + 1) % here.length].end();
     return answered;
   },
@@ -124,7 +124,7 @@ const server = http.createServer((request, response) => {
   process.send({ kind: 'request' });
   serve(request, response, way);
 });
-// The same by streams of http2, on a port of their own.
+// The same with http2 streams, on their own port.
 const second = http2.createServer();
 second.on('stream', (stream) => {
   process.send({ kind: 'request' });

@@ -1,5 +1,5 @@
 'use strict';
-// What comes over a connection after its upgrade calls the peer; answers the baggage that the peer saw.
+// Each message over an upgraded connection calls the peer, and is answered with the baggage that the peer saw.
 const http = require('node:http');
 
 const seen = () =>

@@ -1,4 +1,4 @@
-/** A peer that speaks gRPC: one service with a call of each kind, which answers with what it saw. */
+/** A gRPC peer: one service with a call of each kind, which answers with what it saw. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as Grpc from '@grpc/grpc-js';

@@ -1,11 +1,11 @@
-/** A peer that speaks HTTP/2, with prior knowledge or TLS. */
+/** An HTTP/2 peer, with prior knowledge or TLS. */
 import http2 from 'node:http2';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { TLS, type Peer, type Seen } from '../../agent/peer.js';
 
-/** It tells how often it has been connected to. */
+/** Counts its connections. */
 export interface Http2Peer extends Peer {
   readonly connections: number;
 }

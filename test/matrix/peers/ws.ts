@@ -9,10 +9,10 @@ interface WebSocketServer {
   handleUpgrade(request: http.IncomingMessage, socket: unknown, head: Buffer, done: (webSocket: { send(text: string): void }) => void): void;
 }
 
-// The matrix's own dependency, which the tests around it don't have.
+// A dependency of the matrix, which the other tests do not have.
 const { WebSocketServer } = createRequire(join(__dirname, 'ws.ts'))('ws') as { WebSocketServer: new (options: object) => WebSocketServer };
 
-/** Adds that to a peer. */
+/** Adds WebSocket to a peer. */
 export function upgradable(peer: Peer, name: string): Peer {
   const sockets = new WebSocketServer({ noServer: true });
   peer.server?.on('upgrade', (request: http.IncomingMessage, socket: unknown, head: Buffer) => {

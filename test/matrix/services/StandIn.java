@@ -3,7 +3,7 @@ import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import java.util.List;
 
-/** mongo-java-server in memory, on the port that it is told; it calls itself 4.4, the least that the driver takes. */
+/** mongo-java-server in memory, on the given port; it reports version 4.4, the oldest that the driver accepts. */
 public class StandIn {
   public static void main(String[] args) {
     MongoVersion version = new MongoVersion() {

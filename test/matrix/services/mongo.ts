@@ -3,8 +3,8 @@ import { fetchJars } from '../../servers/maven.js';
 import { freePort } from '@lane/testing/ports';
 import { dataFolder, startService, type Service } from '../../servers/process.js';
 
-/** What rows say that were tried against it. */
-export const STAND_IN = 'against mongo-java-server: MongoDB itself cannot be had from Debian, npm or Maven Central';
+/** The note of rows that were tested against it. */
+export const STAND_IN = 'tested with mongo-java-server: MongoDB itself is not in Debian, npm or Maven Central';
 
 /** Starts mongo-java-server, which speaks the protocol of MongoDB and keeps its data in memory. */
 export async function startMongo(): Promise<Service> {

@@ -6,7 +6,7 @@ import { asUser, dataFolder, programOf, startService, type Service } from '../..
 
 const VERSIONS = '/usr/lib/postgresql';
 
-/** Starts PostgreSQL; whoever asks from this machine is user and database `postgres`. */
+/** Starts PostgreSQL; clients on this machine use user and database `postgres`. */
 export async function startPostgres(): Promise<Service> {
   const versions = ((): string[] => {
     try {

@@ -23,7 +23,7 @@ export async function startRabbitmq(): Promise<Service> {
     port,
     async stop() {
       await service.stop();
-      // The daemon of names outlives its broker.
+      // The name daemon (epmd) outlives its broker.
       execFileSync('epmd', ['-kill'], { env: { ...process.env, ...env }, stdio: 'ignore' });
     },
   };

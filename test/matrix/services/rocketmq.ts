@@ -13,10 +13,10 @@ const START_TIMEOUT_MS = 60_000;
 const MAX_TRIES = 3;
 const ARTIFACTS = ['namesrv', 'proxy', 'tools'].map((part) => `org.apache.rocketmq:rocketmq-${part}:${VERSION}` as const);
 
-/** Starts a name server, and a broker with its proxy, from Maven Central; there is a topic `shop`. The port is that of the proxy, gRPC. */
+/** Starts a name server, and a broker with its proxy, from Maven Central, with a topic `shop`. The port is the proxy's, for gRPC. */
 export async function startRocketmq(): Promise<Service> {
   const jars = await fetchJars(`rocketmq-${VERSION}`, ARTIFACTS);
-  // A port may be somebody else's by the time that Java binds it, or the one that a broker takes besides, which is two below its own.
+  // Another process may take a port before Java binds it, or the additional port of a broker, which is two below its own.
   for (let tries = 1; ; tries++) {
     try {
       return await startOnFreePorts(jars);
@@ -89,10 +89,10 @@ maxMessageSize=1048576
     );
     return stdout;
   };
-  // The broker may not have told the name server of itself yet, and the command succeeds without having done anything.
+  // If the broker has not registered with the name server yet, the command succeeds without doing anything.
   await eventually(
     async () => {
-      // Without a type of messages the Node client refuses it.
+      // Without a message type the Node client rejects it.
       const created = await admin('updateTopic', '-c', cluster, '-t', TOPIC, '-a', '+message.type=NORMAL', '-r', '2', '-w', '2');
       const route = await admin('topicRoute', '-t', TOPIC);
       if (!route.includes('brokerDatas')) throw new Error(`RocketMQ has no topic ${TOPIC}: ${created}${route}`);

@@ -1,4 +1,4 @@
-// Baggage as OpenTelemetry for Go reads it and writes it anew: one header in hexadecimal a line in, its answer a line out.
+// How OpenTelemetry for Go reads baggage and writes it again: a header in hexadecimal per input line, its result per output line.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 		if err != nil {
 			panic(err)
 		}
-		// net/http gives a header's bytes as they are.
+		// net/http leaves a header's bytes unchanged.
 		came := http.Header{"Baggage": {string(header)}}
 		ctx := propagation.Baggage{}.Extract(context.Background(), propagation.HeaderCarrier(came))
 		written := http.Header{}

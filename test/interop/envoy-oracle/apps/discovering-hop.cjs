@@ -16,7 +16,7 @@ const ways = {
   'by service name': ({ service }) => service,
   selectInstances: async ({ service }) => addressOf(oneOf(await naming.selectInstances(service))),
   getAllInstances: async ({ service }) => addressOf(oneOf((await naming.getAllInstances(service)).filter(mayServe))),
-  // An address that this app has from somewhere, whatever its lane; the agent knows whose it is once the app has asked for the service.
+  // An address that this app got from somewhere, of any lane; the agent knows its instance once the app has asked for the service.
   'remembered address': async ({ service, address }) => naming.getAllInstances(service).then(() => address),
 };
 
@@ -48,10 +48,10 @@ listenAsTold(async ({ service, tag, state }) => {
     await naming.registerInstance(service, {
       ip: '127.0.0.1',
       port,
-      // nacos 2.6.3 takes the number 0 for none, and makes it 1.
+      // nacos 2.6.3 treats the number 0 as missing, and makes it 1.
       weight: state === 'out' ? '0' : 1,
       enabled: state !== 'off',
-      // Hundreds of them would beat every 5 s.
+      // Hundreds of them would send heartbeats every 5 s.
       metadata: { 'preserved.heart.beat.interval': '60000', 'preserved.heart.beat.timeout': '600000', 'preserved.ip.delete.timeout': '600000' },
     });
   }

@@ -1,5 +1,5 @@
 'use strict';
-// Instances behind Envoy, without the agent: each passes on the baggage that it was sent, byte for byte, and asks Envoy for all it calls.
+// Instances behind Envoy, without the agent: each forwards its baggage byte by byte, and sends all calls through Envoy.
 
 const http = require('node:http');
 const { serve, requestByHttp, listenAsTold } = require('./hop.cjs');

@@ -1,15 +1,15 @@
 'use strict';
-// What both kinds of hop have in common: servers, one an instance, that make the calls that they are told to, and answer who served.
+// Shared by both kinds of hop: a server per instance, which makes the calls of the plan, and answers who served them.
 
 const http = require('node:http');
 
-/** All lines of the baggage that a request came with. */
+/** All lines of a request's baggage. */
 function baggageOf(rawHeaders) {
   return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1].toLowerCase() === 'baggage');
 }
 
 /**
- * Listens for an instance and gives its port. `call` makes a call of the plan and gives its trail. An instance without a service
+ * Starts a server for an instance and returns its port. `call` makes a call of the plan and returns its trail. An instance without a service
  * is the entry: it answers with the trail of the first call.
  */
 function serve({ service, tag }, call) {
@@ -39,7 +39,7 @@ function requestByHttp(url, options) {
   });
 }
 
-/** Listens for the instances that the test sends, and tells it their ports. */
+/** Starts servers for the instances that the test sends, and reports their ports. */
 function listenAsTold(start) {
   process.on('message', async ({ instances }) => process.send({ ports: await Promise.all(instances.map(start)) }));
   process.on('disconnect', () => process.exit());

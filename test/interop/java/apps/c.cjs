@@ -1,5 +1,5 @@
 'use strict';
-// C, which tells what baggage it was sent. Knows nothing of lanes.
+// C, which reports its inbound baggage. Knows nothing of lanes.
 
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');

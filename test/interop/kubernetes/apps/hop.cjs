@@ -1,4 +1,4 @@
-/** A hop of a call chain that knows nothing of lanes: `node hop.cjs NAME HOST [URL]` tells its name, and what the next one has answered. */
+/** A hop of a call chain that knows nothing of lanes: `node hop.cjs NAME HOST [URL]` answers with its name and the next hop's answer. */
 const http = require('node:http');
 
 const [name, host, next] = process.argv.slice(2);

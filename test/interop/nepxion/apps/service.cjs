@@ -1,5 +1,5 @@
 'use strict';
-// An instance of SERVICE, which asks NEXT if there is one. Knows nothing of lanes.
+// An instance of SERVICE, which calls NEXT if that is set. Knows nothing of lanes.
 
 const http = require('node:http');
 const { NacosNamingClient } = require('nacos');

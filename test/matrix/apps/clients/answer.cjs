@@ -1,5 +1,5 @@
 'use strict';
-/** The body of what answers to a request of node:http. */
+/** The body of the answer to a node:http request. */
 exports.answerTo = (send) =>
   new Promise((resolve, reject) => {
     const sent = send((response) => {

@@ -1,7 +1,7 @@
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 
 const schemes = ['http', 'https'];
-// The peer answers with what it saw; wrapped up as an answer to the query.
+// Wraps the peer's answer as an answer to the query.
 const asGraphql = async (url, options) => {
   const response = await fetch(url, options);
   return new Response(JSON.stringify({ data: { seen: await response.text() } }), { headers: { 'content-type': 'application/json' } });

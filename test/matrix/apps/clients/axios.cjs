@@ -6,7 +6,7 @@ const schemes = ['http', 'https'];
 const text = { responseType: 'text', transformResponse: (body) => body };
 const client = axios.create({ ...text, httpAgent: new http.Agent({ keepAlive: true, maxSockets: 2 }) });
 const retrying = axios.create(text);
-// The usual way, that of axios-retry: the same configuration again.
+// As axios-retry does: the same configuration again.
 retrying.interceptors.response.use(undefined, (error) => (error.response?.status === 503 ? retrying.request(error.config) : Promise.reject(error)));
 
 module.exports = {

@@ -1,7 +1,7 @@
 import { GraphQLClient } from 'graphql-request';
 
 const schemes = ['http', 'https'];
-// The peer answers with what it saw, which is no GraphQL.
+// The peer's answer is not GraphQL.
 const asGraphql = async (url, options) => {
   const response = await fetch(url, options);
   return new Response(JSON.stringify({ data: { seen: await response.text() } }), { headers: { 'content-type': 'application/json' } });

@@ -2,7 +2,7 @@
 const http2 = require('http2-wrapper');
 
 const schemes = ['h2'];
-// From Node 26 on it has no way to an address: it gives that as the server name (without the agent, too).
+// From Node 26 on it cannot call an address: it uses that as the TLS server name (without the agent too).
 const scenarios = Number(process.versions.node.split('.')[0]) < 26 ? ['direct', 'name', 'address'] : ['name'];
 const read = (response, resolve) => {
   let body = '';
@@ -31,7 +31,7 @@ module.exports = {
         http2.auto(url, { headers }, (response) => read(response, resolve)).then((request) => request.on('error', reject).end(), reject);
       }),
   },
-  // What hears the answer calls again: in the lane of its own request.
+  // The listener for the answer calls again, in the lane of its own request.
   'a call from an answer': {
     schemes,
     scenarios,

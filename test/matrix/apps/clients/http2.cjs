@@ -31,7 +31,7 @@ function ask(session, url, headers, body) {
 module.exports = {
   'one session for all': { schemes, call: (url, headers) => ask(sessionOf(url), url, headers) },
   'a body': { schemes, call: (url, headers) => ask(sessionOf(url), url, headers, 'body') },
-  // What hears the answer calls again: in the lane of its own request.
+  // The listener for the answer calls again, in the lane of its own request.
   'a call from an answer': {
     schemes,
     call: (url, headers) =>

@@ -23,7 +23,7 @@ module.exports = function formsOf(undici) {
       return body.text();
     },
   });
-  /** The dispatcher is passed to a request, which has an origin of its own. */
+  /** Passes the dispatcher to a request, which has its own origin. */
   const given = (kind, make, origin) => ({
     schemes,
     async call(url, headers) {
@@ -43,7 +43,7 @@ module.exports = function formsOf(undici) {
   }
   const agent = new undici.Agent({ connections: 1 });
 
-  /** A forward proxy: tunnels, and passes on what undici 8 asks of it without a tunnel. */
+  /** A forward proxy: tunnels, and forwards what undici 8 sends it without a tunnel. */
   const proxy = http.createServer((request, response) => {
     const passed = http.request(request.url, { method: request.method, headers: request.headers }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
@@ -68,7 +68,7 @@ module.exports = function formsOf(undici) {
       proxy.unref();
     }));
 
-  /** What the mock of an app's test is given, told as a peer would. */
+  /** What the mock of an app's test receives, reported as by a peer. */
   async function mocked(url, headers) {
     const mock = new undici.MockAgent();
     mock.disableNetConnect();
@@ -119,7 +119,7 @@ module.exports = function formsOf(undici) {
     Client: through('Client', (origin) => new undici.Client(origin)),
     'Client, pipelining': through('pipelining', (origin) => new undici.Client(origin, { pipelining: 10 })),
     BalancedPool: through('Balanced', (origin) => new undici.BalancedPool([origin])),
-    // Dispatchers that are given an origin, and go where they go.
+    // Dispatchers with a fixed origin, which is where they connect.
     'BalancedPool, given the origin': given('Balanced', (origin) => new undici.BalancedPool([origin])),
     'BalancedPool, given another origin': given('Balanced', (origin) => new undici.BalancedPool([origin]), 'http://127.0.0.1:1'),
     ...(undici.RoundRobinPool === undefined ? {} : { RoundRobinPool: given('RoundRobin', (origin) => new undici.RoundRobinPool(origin)) }),
@@ -155,7 +155,7 @@ module.exports = function formsOf(undici) {
         return (await undici.request(url, { headers, dispatcher })).body.text();
       },
     },
-    // A proxy is told the app's own address: that is not for us to change.
+    // A proxy gets the app's own address, which we must not change.
     ProxyAgent: {
       schemes,
       scenarios: ['direct'],

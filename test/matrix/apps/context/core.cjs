@@ -29,7 +29,7 @@ const rxjs = {
 };
 
 const emitters = () => {
-  // Fired from one place, for listeners of all requests.
+  // Emitted from one place, for listeners of all requests.
   const shared = new EventEmitter().setMaxListeners(0);
   setInterval(() => shared.emit('tick'), 5);
   return {

@@ -38,7 +38,7 @@ async function withDriver({ MongoClient }) {
 async function withMongoose(mongoose) {
   await mongoose.connect(URL, { maxPoolSize: 2 });
   const schema = new mongoose.Schema({ a: Number });
-  // Hooks are called for whoever saves or finds.
+  // Hooks run for the request that saves or finds.
   schema.pre('save', function () {
     this.$locals.see?.('pre save');
   });

@@ -1,5 +1,5 @@
 'use strict';
-// Queues of the callback years, each by its name among the dependencies.
+// Callback-style queues, by the names of their packages.
 const { calledBack } = require('./called-back.cjs');
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -13,7 +13,7 @@ const callingBack = (see) => (done) => {
   setTimeout(() => done(), 1);
 };
 
-/** The forms of a queue of async's kind. */
+/** The forms of a queue like async's. */
 function asyncForms(async) {
   const worker = (see, done) => callingBack(see)(() => done());
   const queue = async.queue(worker, 2);
@@ -30,10 +30,10 @@ function asyncForms(async) {
   };
 }
 
-/** Who asks for what somebody else is fetching is called back with them. */
+/** A request for something that another is fetching is called back together with it. */
 const asked = (ask) => (see) => calledBack((done) => ask((error) => (see('callback'), done(error))));
 const fetching = (...args) => setTimeout(() => args.at(-1)(null, 1), 1);
-/** A lock, or a semaphore: `take(taken)`, where `taken` is given what lets go. */
+/** A lock or a semaphore: `take(taken)` passes the release function to `taken`. */
 const taking = (take) => (see) => calledBack((done) => take((release) => callingBack(see)(() => (release(), done()))));
 
 const LIBRARIES = {
@@ -102,9 +102,50 @@ const LIBRARIES = {
     return { take: taking((taken) => two.take(() => taken(() => two.leave()))) };
   },
   thunky: (thunky) => {
-    // What fails is asked for again.
+    // A failed fetch is repeated.
     const open = thunky((done) => setTimeout(() => done(new Error('again')), 1));
     return { open: asked((done) => open(() => done(null))) };
+  },
+  'async-limiter': (Limiter) => {
+    const queue = new Limiter({ concurrency: 2 });
+    return { push: (see) => calledBack((done) => queue.push((next) => callingBack(see)(() => (next(), done())))) };
+  },
+  cwait: ({ TaskQueue }) => {
+    const queue = new TaskQueue(Promise, 2);
+    const wrapped = queue.wrap((see) => work(see)());
+    return { add: (see) => queue.add(work(see)), wrap: (see) => wrapped(see) };
+  },
+  'p-ratelimit': ({ pRateLimit }) => {
+    const limit = pRateLimit({ interval: 20, rate: 5, concurrency: 2 });
+    return { limit: (see) => limit(work(see)) };
+  },
+  'promise-pool-executor': ({ PromisePoolExecutor }) => {
+    const pool = new PromisePoolExecutor({ concurrencyLimit: 2 });
+    return {
+      addSingleTask: (see) => pool.addSingleTask({ generator: work(see) }).promise(),
+      addEachTask: (see) => pool.addEachTask({ data: [1, 2], generator: work(see) }).promise(),
+    };
+  },
+  'promise-queue-plus': (createQueue) => {
+    const queue = createQueue(2);
+    return { go: (see) => queue.go(work(see)) };
+  },
+  'promise-semaphore': (Semaphore) => {
+    const two = new Semaphore({ rooms: 2 });
+    return { add: (see) => two.add(work(see)) };
+  },
+  'promise-throttle': (Throttle) => {
+    const throttle = new Throttle({ requestsPerSecond: 300, promiseImplementation: Promise });
+    return { add: (see) => throttle.add(work(see)), addAll: (see) => throttle.addAll([work(see), work(see)]) };
+  },
+  'queue-promise': (Queue) => {
+    const queue = new Queue({ concurrent: 2, interval: 1 });
+    const worked = (see, add) => new Promise((resolve) => add(() => work(see)().then(resolve)));
+    return { enqueue: (see) => worked(see, (task) => queue.enqueue(task)), 'add, several': (see) => worked(see, (task) => queue.add([task])) };
+  },
+  'smart-request-balancer': (Balancer) => {
+    const queue = new Balancer({ rules: { common: { rate: 500, limit: 1, priority: 1 } }, overall: { rate: 500, limit: 1 } });
+    return { request: (see) => queue.request(work(see), 'key', 'common') };
   },
   'async-lock': (Lock) => {
     const lock = new Lock();

@@ -2,7 +2,7 @@
 const { Client, Pool, Query } = require('pg');
 const { calledBack } = require('./called-back.cjs');
 
-/** Rows of a query as they come, two at a time. */
+/** Streams the rows of a query, two at a time. */
 const ROWS = 'select generate_series(1, 5)';
 
 const cursors = (pool) => {

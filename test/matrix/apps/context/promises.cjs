@@ -5,7 +5,7 @@ module.exports = async (name, how) => {
   const later = (done) => void setTimeout(() => done(), 1);
   if (name === 'q') {
     const q = require('q');
-    // One promise for all: its handlers are called when the first of its requests settles it.
+    // A promise shared by all requests: its handlers run when the first request settles it.
     let shared;
     const settled = () => (shared ??= q.delay(5).then(() => (shared = undefined)));
     return {
@@ -75,7 +75,7 @@ const aHandler = (settled) => (see) =>
       .then(() => done(), done),
   );
 
-/** What the promises of libraries have in common. */
+/** Common to all promise libraries. */
 function formsOf(Class) {
   let shared;
   const settled = () =>
@@ -114,7 +114,7 @@ function formsOf(Class) {
   };
 }
 
-/** Tasks of many requests are run in one go: each request lets the others in before. */
+/** Runs the tasks of many requests in one batch: each request first lets the others add theirs. */
 function asapForms() {
   const waiting = [];
   const together = (queue) => {

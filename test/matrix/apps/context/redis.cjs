@@ -7,7 +7,7 @@ module.exports = async (name) => {
     const Redis = loaded.Redis ?? loaded;
     const options = { port: Number(process.env.REDIS) };
     const client = new Redis(options);
-    // A connection that a request opens is used by others, and by nobody's.
+    // A connection that a request opens is also used by other requests, and outside any request.
     let lazy;
     let uses = 0;
     const lazily = () => {
@@ -46,7 +46,7 @@ module.exports = async (name) => {
         await subscriber.subscribe('news');
         const baggage = await message;
         subscriber.quit();
-        if (baggage !== '') throw new Error(`a message of nobody's is in the lane of ${baggage}`);
+        if (baggage !== '') throw new Error(`a message outside any request is in the lane of ${baggage}`);
       },
       promise: async (see) => {
         await client.get('key');

@@ -11,7 +11,7 @@ module.exports = async (took, name, form, subject) => {
     })();
   } else connection.subscribe(subject, { queue: 'workers', callback: (_, message) => read(message) });
   await connection.flush();
-  // What the agent does beside it comes a moment later.
+  // The agent's part happens a moment later.
   await new Promise(setImmediate);
   await connection.flush();
   return { publish: async (id) => connection.publish(subject, id), stop: () => connection.drain() };

@@ -9,7 +9,7 @@ module.exports = async (took, queue) => {
   const options = { endpoints: `127.0.0.1:${process.env.ROCKETMQ}`, namespace: '', logger: SILENT };
   const producer = new Producer(options);
   await producer.startup();
-  // The topic is everybody's.
+  // All tests share the topic.
   const send = (id) => producer.send({ topic: 'shop', body: Buffer.from(`${queue} ${id}`) });
   let isReady;
   const ready = new Promise((resolve) => (isReady = resolve));
@@ -27,7 +27,7 @@ module.exports = async (took, queue) => {
     },
   });
   await consumer.startup();
-  // It looks for its queues now and then; what is sent before is not for it.
+  // It polls for its queues; earlier messages are not for it.
   const probes = setInterval(() => runInLane(process.env.LANE_TAG, () => void send('ready').catch(() => {})), 200);
   await ready;
   clearInterval(probes);

@@ -10,7 +10,7 @@ const ask = () =>
     }).on('error', reject);
   });
 
-/** Answers with what node:http and fetch have carried, after the late body. */
+/** Answers with the headers that node:http and fetch carried, after the late body. */
 exports.answer = async (request, response) => {
   process.send?.({ kind: 'request' });
   for await (const chunk of request) void chunk;

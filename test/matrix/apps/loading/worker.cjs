@@ -1,5 +1,5 @@
 'use strict';
-// The server is in a worker, from a file or from text.
+// The server runs in a worker, from a file or from text.
 const { Worker } = require('node:worker_threads');
 const { join } = require('node:path');
 

@@ -1,8 +1,8 @@
 'use strict';
-// Messages are handed in while the channel waits for its setup, and published in one go.
+// Messages are submitted while the channel waits for its setup, and published in one batch.
 const { connect } = require('amqp-connection-manager');
 
-/** So many share a channel, and are kept until the last of them is there. Few where hooks fail: they would take themselves out. */
+/** This many share a channel, and are held until the last one has arrived. Few if hooks fail, because failing hooks disable themselves. */
 const TOGETHER = globalThis.laneHooks === undefined ? 17 : 3;
 
 module.exports = async (handle) => {

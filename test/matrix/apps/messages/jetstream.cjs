@@ -1,6 +1,6 @@
 'use strict';
 
-/** JetStream of nats, which has it inside, or of @nats-io/transport-node, where it is a package of its own. */
+/** JetStream of nats, which includes it, or of @nats-io/transport-node, where it is a separate package. */
 module.exports = async (handle, name) => {
   const { connect, headers } = require(name);
   const connection = await connect({ servers: `127.0.0.1:${process.env.NATS}` });
@@ -8,7 +8,7 @@ module.exports = async (handle, name) => {
     name === 'nats'
       ? { jetstream: () => connection.jetstream(), jetstreamManager: () => connection.jetstreamManager() }
       : require('@nats-io/jetstream');
-  // Each app has its own: several share the server.
+  // Each app has its own, because several share the server.
   const stream = `shop-${process.pid}`;
   const manager = await jetstreamManager(connection);
   await manager.streams.add({ name: stream, subjects: [stream], storage: 'memory' });

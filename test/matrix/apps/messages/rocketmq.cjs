@@ -5,7 +5,7 @@ module.exports = async (handle) => {
   const options = { endpoints: `127.0.0.1:${process.env.ROCKETMQ}`, namespace: '', logger: new Proxy({}, { get: () => () => {} }) };
   const producer = new Producer(options);
   await producer.startup();
-  // The topic is everybody's.
+  // All tests share the topic.
   const mine = `${process.pid} `;
   const send = (id) => producer.send({ topic: 'shop', body: Buffer.from(mine + id), properties: new Map([['own', 'kept']]) });
   let isReady;
@@ -24,7 +24,7 @@ module.exports = async (handle) => {
     },
   });
   await consumer.startup();
-  // It looks for its queues now and then; what is sent before is not for it.
+  // It polls for its queues; earlier messages are not for it.
   const probes = setInterval(() => void send('ready').catch(() => {}), 200);
   await ready;
   clearInterval(probes);

@@ -1,5 +1,5 @@
 'use strict';
-// An app of Express that asks a peer by axios and by fetch, and tells what the peer saw of both.
+// An Express app that calls a peer with axios and with fetch, and reports what the peer saw of both.
 
 const express = require('express');
 const axios = require('axios');

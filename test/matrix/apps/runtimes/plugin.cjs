@@ -1,5 +1,5 @@
 'use strict';
-// Express with the plugin, no agent: each request calls the peer with its lane, after a while. Ends by what came out.
+// Express with the plugin, without the agent: each request calls the peer with its lane, after a while. Prints the result and exits.
 
 const http = require('node:http');
 const express = require('express');

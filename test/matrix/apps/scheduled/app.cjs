@@ -1,5 +1,5 @@
 'use strict';
-// Schedules a job at start, and another one when it is asked to; each run calls the peer.
+// Schedules a job at start, and another one on request; each run calls the peer.
 
 const http = require('node:http');
 
@@ -52,12 +52,12 @@ const LIBRARIES = {
   },
 };
 
-/** Its jobs are looked for now and then; how often is told here. */
+/** It polls for jobs; this is how often. */
 async function withAgenda(Agenda, options) {
   const agenda = new Agenda({ processEvery: 200, ...options });
   for (const name of ['boot', 'late']) agenda.define(name, async () => run(name));
   await agenda.start();
-  return (name) => agenda.now(name);
+  return (name) => agenda.every('1 second', name);
 }
 
 async function main() {

@@ -5,7 +5,7 @@ const { tmpdir } = require('node:os');
 const { dirname, join } = require('node:path');
 const { listen } = require('./listen.cjs');
 
-// Egg writes logs beside the app: it is put where that does no harm.
+// Egg writes logs beside the app, so use a folder where that does no harm.
 exports.start = async () => {
   const baseDir = mkdtempSync(join(tmpdir(), 'lane-egg-'));
   const files = {

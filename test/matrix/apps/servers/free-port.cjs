@@ -1,6 +1,6 @@
 'use strict';
 const { createServer } = require('node:net');
-/** For frameworks that take no port 0: one that was free a moment ago. */
+/** A port that was free a moment ago, for frameworks that do not accept port 0. */
 exports.freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {

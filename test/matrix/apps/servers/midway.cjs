@@ -5,7 +5,7 @@ const { Configuration, Controller, MidwayFrameworkService, Post } = require('@mi
 const koa = require('@midwayjs/koa');
 const { freePort } = require('./free-port.cjs');
 
-// Decorators, applied by hand: this file is not compiled.
+// Applies decorators by hand, because this file is not compiled.
 class HomeController {
   any() {
     return heard();
@@ -30,7 +30,7 @@ exports.start = async () => {
       midwayLogger: { default: { transports: { file: false, error: false, console: false } } },
     },
   }).run();
-  // `run` does not wait for it.
+  // `run` does not await it.
   const frameworks = await Bootstrap.getApplicationContext().getAsync(MidwayFrameworkService);
   const server = frameworks.getMainFramework().getServer();
   if (!server.listening) await once(server, 'listening');

@@ -3,7 +3,7 @@ require('reflect-metadata');
 const { Controller, Injectable, Module, Post } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 
-// Decorators, applied by hand: this file is not compiled.
+// Applies decorators by hand, because this file is not compiled.
 class Listener {
   heard() {
     return heard();

@@ -5,7 +5,7 @@ const { listen } = require('./listen.cjs');
 
 exports.start = (how) => {
   const server = http.createServer();
-  // All connections share a queue of what is to be inflated.
+  // All connections share a queue of data to inflate.
   const perMessageDeflate = how === 'compressed' && { threshold: 0, concurrencyLimit: 1 };
   const sockets = new WebSocketServer({ server, perMessageDeflate });
   sockets.on('connection', (socket) => {

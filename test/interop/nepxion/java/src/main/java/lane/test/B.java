@@ -9,7 +9,7 @@ import org.springframework.cloud.openfeign.FeignClient;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 
-/** Asks C through OpenFeign; which instance of C, is Nepxion's choice. */
+/** Calls C through OpenFeign; Nepxion chooses the instance of C. */
 @SpringBootApplication
 @EnableDiscoveryClient
 @EnableFeignClients
