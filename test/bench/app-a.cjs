@@ -29,7 +29,7 @@ function textOf(path) {
 
 const WORKLOADS = {
   http: (request, response) => pipe(response),
-  /** What a handler of today does besides: some awaits, some JSON. */
+  /** What a typical handler also does: some awaits, some JSON. */
   async awaits(request, response) {
     for (let i = 0; i < 60; i++) await null;
     const answer = JSON.parse(JSON.stringify({ b: await textOf('/b'), items: ITEMS }));
@@ -51,11 +51,16 @@ const WORKLOADS = {
 };
 const ITEMS = Array.from({ length: 20 }, (_, id) => ({ id, name: `item ${id}`, price: id * 1.5, tags: ['a', 'b'] }));
 
-const workload = process.env.WORKLOAD;
-const handler = workload === 'undici' ? WORKLOADS.undici() : WORKLOADS[workload];
-const server = http.createServer(handler);
-server.keepAliveTimeout = 60_000;
-server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+async function start() {
+  const workload = process.env.WORKLOAD;
+  let server;
+  if (WORKLOADS[workload] === undefined) server = await require('./others/workloads.cjs').WORKLOADS[workload]();
+  else server = http.createServer(workload === 'undici' ? WORKLOADS.undici() : WORKLOADS[workload]);
+  server.keepAliveTimeout = 60_000;
+  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+}
+
+void start();
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send({ cpu: user + system });

@@ -1,19 +1,19 @@
 /**
- * What reading and writing a member of W3C baggage costs, beside the propagator of @opentelemetry/core, which has the same to do: find the
- * member of an inbound header, and give an outbound header with that member set and all others kept.
+ * Measures reading and writing a member of W3C baggage, compared with the propagator of @opentelemetry/core. Both have the same task: find the
+ * member in an inbound header, and make an outbound header that sets it and keeps all others.
  *
  *   npm run bench -- baggage [--rounds 9] [--milliseconds 60] [--quick] [--node /path/to/node]
  *
- * Each round is a process of its own that measures every size in turns. The answers of both are compared before anything is measured.
+ * Each round is a separate process that measures all sizes in turn. Compares the results of both before it measures anything.
  */
 import { measureInProcesses, publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'baggage',
-  purpose: 'Measures what reading and writing a member of baggage costs, beside @opentelemetry/core.',
+  purpose: 'Measures the cost of reading and writing a baggage member, compared with @opentelemetry/core.',
   numbers: {
-    rounds: { what: 'processes that measure every size', usual: 9, brief: 5, quick: 2 },
-    milliseconds: { what: 'time of each measurement', usual: 60, quick: 30 },
+    rounds: { what: 'processes, each of which measures every size', usual: 9, brief: 5, quick: 2 },
+    milliseconds: { what: 'duration of each measurement in ms', usual: 60, quick: 30 },
   },
 });
 
@@ -26,8 +26,8 @@ publish({
   how: `medians and quartiles of ${options.rounds} processes`,
   tables: [
     {
-      title: 'A header read and one written, in µs; "again" is the null control.',
-      columns: ['members', 'lane', 'lane, again', '@opentelemetry/core', 'times as fast'],
+      title: 'Reading one header and writing one, in µs; "again" is the null control.',
+      columns: ['members', 'lane', 'lane, again', '@opentelemetry/core', 'speed-up'],
       rows: rounds[0].map(({ members }, row) => [
         String(members),
         cell(row, ({ ours }) => ours / 1e3),

@@ -1,30 +1,30 @@
 /**
- * What an entry gateway costs per request, in CPU time of its process, as ratios in one interleaved run: ours beside other engines, each as
- * plain as it can be (one instance, no route but one), so that the difference is what forwarding takes.
+ * Measures the CPU time per request of entry gateways, ours and other engines, as ratios in one interleaved run. Each is as plain
+ * as possible (one instance, one route), so that the difference is the cost of forwarding.
  *
  *   npm run bench -- gateway [--rounds 9] [--slices 20] [--requests 300] [--body 0] [--quick] [--node /path/to/node]
  *
- * Each round starts every engine anew, in a process of its own, before one backend, and lets them serve slices of requests in turns. Printed
- * are the median of the rounds and the quartiles, over a bare pipe of node:http, which has no rules at all. Two of these show the noise.
+ * Each round starts every engine in a fresh process, in front of one backend, and sends slices of requests to each in turn. Prints the median
+ * and quartiles of the rounds, relative to a bare pipe of node:http, which has no rules. Two of these show the noise.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { cpuOf, publish, readOptions, shuffled, spread } from './lib/bench.mjs';
+import { cpuOf, publish, readOptions, shuffled, spread, warmUp } from './lib/bench.mjs';
 
 const BASE = 'a pipe of node:http';
 const ENGINES = [BASE, `${BASE}, again`, 'lane', 'undici', '@fastify/reply-from', 'httpxy'];
 
 const options = readOptions({
   name: 'gateway',
-  purpose: `Measures what an entry gateway costs per request, in CPU time, as ratios to ${BASE}.`,
+  purpose: `Measures CPU time per request of entry gateways, relative to ${BASE}.`,
   numbers: {
-    rounds: { what: 'times that all engines are started anew', usual: 9, brief: 5, quick: 2 },
-    slices: { what: 'turns of each engine in a round', usual: 20, brief: 10, quick: 2 },
-    requests: { what: 'requests in a slice', usual: 300, quick: 50 },
-    warmup: { what: 'requests that each serves first, until the compiler is done', usual: 5_000, quick: 100 },
-    body: { what: "bytes of each request's body", usual: 0, quick: 0 },
+    rounds: { what: 'rounds, each with fresh engines', usual: 9, brief: 5, quick: 2 },
+    slices: { what: 'turns of each engine per round', usual: 20, brief: 10, quick: 2 },
+    requests: { what: 'requests per slice', usual: 300, quick: 50 },
+    warmup: { what: 'warm-up requests per engine, until the JIT is done', usual: 5_000, quick: 100 },
+    body: { what: 'bytes of each request body', usual: 0, quick: 0 },
   },
 });
 const { rounds, slices, requests, warmup, body: bodyBytes } = options;
@@ -66,9 +66,9 @@ const ratios = new Map(ENGINES.map((name) => [name, []]));
 try {
   for (let round = 0; round < rounds; round++) {
     const running = new Map();
-    for (const name of ENGINES) running.set(name, await start(name, backend.address().port));
+    for (const name of shuffled(ENGINES)) running.set(name, await start(name, backend.address().port));
     const spent = new Map(ENGINES.map((name) => [name, 0]));
-    for (const engine of running.values()) await askMany(engine, warmup);
+    await warmUp([...running.values()], warmup, askMany);
     for (let slice = 0; slice < slices; slice++) {
       for (const [name, engine] of shuffled([...running])) {
         const before = await cpuOf(engine);
@@ -89,8 +89,8 @@ try {
     how: `${rounds} rounds of ${slices} × ${requests} requests${bodyBytes > 0 ? ` with ${bodyBytes} bytes each` : ''}; medians and quartiles`,
     tables: [
       {
-        title: 'An entry gateway before one instance',
-        columns: ['engine', `CPU against ${BASE}`],
+        title: 'An entry gateway in front of one instance',
+        columns: ['engine', `CPU relative to ${BASE}`],
         rows: ENGINES.map((name) => [name, spread(ratios.get(name))]),
         digits: 3,
       },

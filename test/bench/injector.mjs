@@ -1,17 +1,17 @@
 /**
- * What the injector costs: reviews under load, a pod's creation at a real API server, and a pod's start.
+ * Measures what the injector costs: reviews under load, a pod's creation at a real API server, and a pod's start.
  *
  *   npm run bench -- injector [--only load,cluster,start] [--rounds 3] [--seconds 30] [--rate 200] [--pods 300] [--runs 40] [--node /path/to/node]
  *
- * load: `lane injector` as a process, over TLS and kept connections as the API server has them, asked about pods of several kinds at a
- * mean rate, independent of its answers; beside it a webhook that does nothing, so that the difference is the injector's. Times count
- * from when a review was due. Each round starts fresh processes; printed are medians over the rounds, and the lowest and highest.
+ * load: sends reviews of several kinds of pods to a `lane injector` process, over TLS and kept connections as the API server does, at a mean
+ * rate that does not depend on its answers. A webhook that does nothing gets the same, so the difference is the injector's share. Times count
+ * from when a review was due. Each round starts fresh processes; prints the median, lowest and highest of the rounds.
  *
- * cluster: pods created one after the other at kube-apiserver and etcd, without a webhook, with one that does nothing, and with the
- * injector, in turns. Needs etcd-server, and the API server of test/servers/kubernetes.
+ * cluster: creates pods one after the other at kube-apiserver and etcd, in turn without a webhook, with one that does nothing, and with the
+ * injector. Needs etcd-server, and the API server of test/servers/kubernetes.
  *
- * start: install.sh of the init container into an empty volume, and `node -e 0` with the agent from there. Without what a cluster adds:
- * an image to pull, a container to make.
+ * start: runs the init container's install.sh into an empty volume, and `node -e 0` with the agent from there. Leaves out what a cluster adds:
+ * pulling the image, and creating the container.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -60,7 +60,7 @@ if (parts.includes('load')) {
   result.load.difference = Object.fromEntries(
     Object.keys(FIGURES).map((figure) => [figure, range(rows.map((row) => row.injector[figure] - row['do-nothing'][figure]))]),
   );
-  print(`\n${rate} reviews a second, ${rounds} rounds of ${seconds} s each: median of the rounds (lowest – highest)`);
+  print(`\n${rate} reviews per second, ${rounds} rounds of ${seconds} s each: median of the rounds (lowest – highest)`);
   print(
     `| webhook | ${Object.values(FIGURES)
       .map(([title]) => title)
@@ -87,7 +87,7 @@ if (parts.includes('cluster')) {
       addedMs: spread(times.map((time, i) => time - variants[0].times[i])),
     })),
   };
-  print(`\n${pods} pods of each created at a real API server, one after the other`);
+  print(`\n${pods} pods of each variant, created one after the other at a real API server`);
   print('| | created in, ms (median) | added, ms (median) | quartiles |\n| --- | --- | --- | --- |');
   for (const { name, createMs, addedMs } of result.cluster.rows)
     print(`| ${name} | ${createMs.median.toFixed(2)} | ${addedMs.median.toFixed(2)} | ${addedMs.lower.toFixed(2)} – ${addedMs.upper.toFixed(2)} |`);
@@ -97,7 +97,7 @@ if (parts.includes('start')) {
   const { files, bytes, ...times } = measureStart({ runs, node });
   result.start = { runs, files, bytes, ...Object.fromEntries(Object.entries(times).map(([name, list]) => [`${name}Ms`, spread(list)])) };
   const NAMES = { install: 'install.sh', shell: 'sh alone', bare: 'node -e 0', added: '--require register.cjs adds' };
-  print(`\n${files} files, ${(bytes / 1e6).toFixed(2)} MB brought into a pod; ${runs} starts each`);
+  print(`\n${files} files, ${(bytes / 1e6).toFixed(2)} MB copied into a pod; ${runs} starts each`);
   print('| | ms (median) | quartiles |\n| --- | --- | --- |');
   for (const [name, title] of Object.entries(NAMES)) {
     const { median, lower, upper } = result.start[`${name}Ms`];

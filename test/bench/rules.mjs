@@ -1,25 +1,25 @@
 /**
- * What entry rules cost a request at most: an entry of a thousand rules of a kind with the request that makes the most of them, and a match of a
- * regular expression, in CPU time, beside what core's rules/cost.ts bounds it by. "Of the bound" has to be below 1
- * for all of them, or a document is accepted whose rules cost a request more than they may. A step is an instruction of the program that is looked
- * at, at a place of the value: `NS_PER_STEP` has to be no less than the most that one takes.
+ * Measures the highest CPU time that entry rules can cost a request: a thousand rules of one kind with the most expensive request for them, and a match of a
+ * regular expression; compares both with the bounds of core's rules/cost.ts. The share of the bound must be below 1 everywhere, or we accept documents
+ * whose rules cost a request more than allowed. A step is one instruction of the program, examined at one position of the value: `NS_PER_STEP` must
+ * not be below the longest step.
  *
  *   npm run bench -- rules [--rounds 9] [--slices 20] [--calls 40] [--requests 20] [--quick] [--node /path/to/node]
  *
- * Each round is a process of its own, in which each expression meets a value that keeps many of its states alive, in slices, in turns. Printed are
- * the median of the rounds, the quartiles and the most. Two controls show the noise: the first program once more, and a value that is refused
+ * Each round is a separate process, which matches each expression with a value that keeps many of its states alive, in slices, in turn. Prints
+ * the median, quartiles and highest of the rounds. Two controls show the noise: the first program again, and a value that is rejected
  * for its length before any step.
  */
 import { measureInProcesses, publish, readOptions, spread } from './lib/bench.mjs';
 
 const options = readOptions({
   name: 'rules',
-  purpose: 'Measures what entry rules and regular expressions cost at most, in CPU time, and what they are bounded by.',
+  purpose: 'Measures the highest CPU time of entry rules and regular expressions, and compares it with their bounds.',
   numbers: {
-    rounds: { what: 'processes that measure all programs', usual: 9, brief: 5, quick: 2 },
-    slices: { what: 'turns of each program in a round', usual: 20, brief: 10, quick: 3 },
-    calls: { what: 'matches in a slice', usual: 40, quick: 5 },
-    requests: { what: 'requests to an entry in a slice', usual: 20, quick: 3 },
+    rounds: { what: 'processes, each of which measures all programs', usual: 9, brief: 5, quick: 2 },
+    slices: { what: 'turns of each program per round', usual: 20, brief: 10, quick: 3 },
+    calls: { what: 'matches per slice', usual: 40, quick: 5 },
+    requests: { what: 'requests to an entry per slice', usual: 20, quick: 3 },
   },
 });
 const { rounds, slices, calls, requests } = options;
@@ -33,7 +33,7 @@ publish({
   tables: [
     {
       title: 'A request to an entry, in µs of CPU time',
-      columns: ['rules', 'number', 'µs a request', 'most', 'bound', 'of the bound'],
+      columns: ['rules', 'number', 'µs per request', 'highest', 'bound', 'share of the bound'],
       rows: results[0].entries.map(({ name, rules, boundNs }, i) => {
         const figures = results.map(({ entries }) => entries[i].ns / 1000);
         const most = Math.max(...figures);
@@ -42,7 +42,7 @@ publish({
     },
     {
       title: 'A match, in ns of CPU time',
-      columns: ['program', 'steps', 'scans', 'ns a match', 'most', 'ns a step', 'of the bound'],
+      columns: ['program', 'steps', 'scans', 'ns per match', 'highest', 'ns per step', 'share of the bound'],
       rows: results[0].programs.map(({ name, steps, scans, boundNs }, i) => {
         const figures = results.map(({ programs }) => programs[i].ns);
         const most = Math.max(...figures);

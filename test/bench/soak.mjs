@@ -1,6 +1,6 @@
 /**
- * A soak: mixed traffic, while instances, lanes and connections come and go; what is alive in the app is counted between the cycles, when
- * all is as it was at the start. Fails on growth of what is counted, never on time or memory.
+ * Soak test: mixed traffic while instances, lanes and connections come and go. Counts live objects in the app between the cycles, when
+ * everything is as it was at the start. Fails if a count grows, never because of time or memory.
  *
  *   npm run bench -- soak [--minutes 30] [--save] [--node /path/to/node]
  */
@@ -21,19 +21,19 @@ import { drawLines } from './soak/draw.mjs';
 const options = readOptions({
   name: 'soak',
   purpose:
-    'Runs mixed traffic while lanes, instances and connections come and go, and fails on what grows (objects, listeners, handles, entries of maps) and on answers of another lane.',
+    'Runs mixed traffic while lanes, instances and connections come and go. Fails if objects, listeners, handles or map entries grow, or if another lane answers.',
   numbers: {
     minutes: { what: 'minutes of traffic', usual: 30, brief: 3, quick: 1 },
-    rate: { what: 'requests a second', usual: 80, quick: 80 },
+    rate: { what: 'requests per second', usual: 80, quick: 80 },
   },
 });
 const CYCLE_MS = 8_000;
-/** What an instance answers that got a request of another lane. */
+/** An instance's answer to a request of another lane. */
 const WRONG = 409;
 const KEY = { name: 'b', group: 'DEFAULT_GROUP' };
-/** What fills the bounded memories of the agent at the start: tags and hosts that clients make up. */
+/** Tags and hosts that clients make up, to fill the agent's bounded caches at the start. */
 const MADE_UP = 1_500;
-/** Grown is what is more in each of the last looks than in any of the first ones, by more than that. */
+/** A count has grown if each of the last samples exceeds all of the first ones by more than this. */
 const TOLERANCE = { share: 0.005, least: 8 };
 const COUNTED = ['listeners', 'handles', 'emitters', 'maps', 'entries of maps', 'sets', 'entries of sets', 'arrays', 'promises'];
 
@@ -87,8 +87,8 @@ publish({
   how: `${options.minutes} minutes at ${options.rate} requests a second, ${cycles} cycles of coming and going; ${answers.right} right, ${answers['given up']} given up, ${answers.failed} failed, ${answers.wrong} in another lane`,
   tables: [
     {
-      title: 'Alive between cycles, after a collection',
-      columns: ['', 'most in the first third', 'least in the last third', 'grows'],
+      title: 'Alive between cycles, after a garbage collection',
+      columns: ['', 'maximum in the first third', 'minimum in the last third', 'grows'],
       rows: rows.map(({ name, first, last, hasGrown }) => [
         ['heap', 'rss'].includes(name) ? `${name}, MiB` : name,
         first,
@@ -107,13 +107,13 @@ if (options.save) {
 for (const [what, count] of failures) console.error(`${count} × ${what}`);
 const grown = rows.filter(({ hasGrown }) => hasGrown).map(({ name }) => name);
 if (grown.length > 0) console.error(`grows: ${grown.join(', ')}`);
-// An instance that goes takes with it what it was answering.
+// Failures do not count: an instance that goes takes its requests in flight with it.
 if (grown.length > 0 || answers.wrong > 0 || answers.right === 0) process.exitCode = 1;
 
 async function startInstance(tag) {
   const server = http.createServer((request, response) => {
     const [, lane] = /\blane=([\w-]+)/.exec(request.headers.baggage ?? '') ?? [];
-    // Base stands in for lanes without an instance here.
+    // Lanes without an instance fall back to base.
     const isRight = lane === tag || tag === 'base';
     const answer = () => response.writeHead(isRight ? 200 : WRONG).end(tag);
     if (request.url === '/slow') setTimeout(answer, 200);
@@ -159,7 +159,7 @@ async function startApp() {
   return { child, port, ways };
 }
 
-/** Requests at the rate for so long, until all have been answered. */
+/** Sends requests at the rate for that long, and waits until all are answered. */
 async function traffic(ms) {
   const pending = [];
   const until = Date.now() + ms;
@@ -195,7 +195,7 @@ function ask(way, tag, agent, isGivenUp = false) {
   });
 }
 
-/** One of each kind of instance goes and comes back, and the lane groups change, for as long as there is traffic. */
+/** During the traffic, one instance of each kind goes and comes back, and the lane groups change. */
 async function changes() {
   const [, base, , gray, blue] = instances;
   const pause = () => new Promise((resolve) => setTimeout(resolve, 500));

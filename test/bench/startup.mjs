@@ -1,11 +1,11 @@
 /**
- * What `--require @lane/agent` adds to the start of a process: wall time and memory with and without, in turns, of nothing at all and of apps
- * of 1,000 modules.
+ * Measures what `--require @lane/agent` adds to the start of a process: wall time and memory with and without it, in turn, for an empty program, a server
+ * until its first answer, and apps of 1,000 modules; and the size of what npm installs.
  *
- *   npm run bench -- startup [--runs 40] [--modules 1000] [--quick] [--node /path/to/node]
+ *   npm run bench -- startup [--beside lane|others] [--runs 40] [--modules 1000] [--quick] [--node /path/to/node]
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,27 +14,46 @@ import { publish, quantile, readOptions, shuffled, spread } from './lib/bench.mj
 
 const options = readOptions({
   name: 'startup',
-  purpose: 'Measures what the agent adds to the start of a process, in time and memory.',
+  purpose: 'Measures the time and memory that the agent adds to the start of a process.',
   numbers: {
-    runs: { what: 'starts of each variant and app', usual: 40, brief: 12, quick: 3 },
-    modules: { what: 'modules of each app', usual: 1_000, quick: 100 },
+    runs: { what: 'starts per variant and app', usual: 40, brief: 12, quick: 3 },
+    modules: { what: 'modules per app', usual: 1_000, quick: 100 },
   },
+  choices: { beside: { what: 'what to measure: Lane, or Lane and other agents', of: ['lane', 'others'] } },
 });
+const BESIDE = options.beside ?? 'lane';
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const require = createRequire(import.meta.url);
+const LANE = ['--require', require.resolve('@lane/agent')];
+const other = (name) => ['--require', file(`others/preload/${name}.cjs`)];
+const manyInstances = ['--require', file('startup/many-instances.cjs')];
+const OF_LANE = [
+  { name: 'an app that has 10,000 instances, without an agent', args: manyInstances },
+  { name: 'lane, which knows 10,000 instances', args: [...LANE, ...manyInstances] },
+  { name: '@opentelemetry/instrumentation-http', args: ['--require', file('preload/instrumentation-http.cjs')] },
+];
+const OF_OTHERS = [
+  { name: '@opentelemetry/auto-instrumentations-node, exporters off', args: other('opentelemetry') },
+  { name: 'elastic-apm-node, contextPropagationOnly', args: other('elastic') },
+  { name: '@sentry/node, traces dropped', args: other('sentry') },
+  { name: 'dd-trace', args: other('dd-trace') },
+];
 const VARIANTS = [
   { name: 'no agent', args: [] },
   { name: 'no agent, again', args: [] },
-  { name: 'node:http alone', args: ['--require', 'http'] },
-  { name: 'lane', args: ['--require', createRequire(import.meta.url).resolve('@lane/agent')] },
-  { name: '@opentelemetry/instrumentation-http', args: ['--require', file('preload/instrumentation-http.cjs')] },
+  { name: 'node:http and node:https alone', args: ['--require', 'http', '--require', 'https'] },
+  { name: 'lane', args: LANE },
+  ...(BESIDE === 'lane' ? OF_LANE : OF_OTHERS),
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'lane-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-// Memory is told by the process itself, when its modules are loaded.
+// The process itself reports its memory, once its modules are loaded.
 const TELL = 'process.stdout.write(String(process.memoryUsage.rss()));';
 const APPS = [
   { name: 'nothing', args: ['-e', TELL] },
+  // Includes the work that the agent defers at start.
+  { name: 'a server, until it has answered its first request, which is tagged,', args: [file('startup/first-answer.cjs')] },
   {
     name: `${options.modules} CommonJS modules`,
     args: [
@@ -76,7 +95,7 @@ for (let run = -2; run < options.runs; run++) {
       const started = process.hrtime.bigint();
       const { status, stdout, stderr } = spawnSync(options.node, [...variant.args, ...args], { env });
       const elapsedMs = Number(process.hrtime.bigint() - started) / 1e6;
-      if (status !== 0) throw new Error(`${variant.name} with ${APPS[a].name} ended with ${status}: ${stderr}`);
+      if (status !== 0) throw new Error(`${variant.name} with ${APPS[a].name} exited with code ${status}: ${stderr}`);
       if (run < 0) continue;
       times[a][v].push(elapsedMs);
       sizes[a][v].push(Number(stdout) / 2 ** 20);
@@ -87,11 +106,46 @@ for (let run = -2; run < options.runs; run++) {
 
 /** Paired with the start of "no agent" in the same turn: the machine's speed drifts less within a turn. */
 const added = (list, v) => spread(list[v].map((value, run) => value - list[0][run]));
+
+/** Bytes of the files in a folder and its subfolders, without nested packages. */
+function sizeOf(folder) {
+  const files = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => name !== 'node_modules');
+  return files.reduce((sum, each) => sum + (each.isDirectory() ? sizeOf(join(folder, each.name)) : statSync(join(folder, each.name)).size), 0);
+}
+
+/** What `npm install @lane/agent` puts on the disk: bytes by package, ours as packed. */
+function installed(name, from, found = new Map()) {
+  const folder = join(from.paths(name).find((each) => exists(join(each, name))) ?? '', name);
+  if (found.has(name)) return found;
+  const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const isOurs = name.startsWith('@lane/');
+  const pack = () => spawnSync('npm', ['pack', '--dry-run', '--json'], { cwd: folder, shell: process.platform === 'win32' });
+  found.set(name, isOurs ? JSON.parse(pack().stdout)[0].unpackedSize : sizeOf(folder));
+  for (const each of Object.keys(dependencies)) installed(each, createRequire(realpathSync(join(folder, 'package.json'))).resolve, found);
+  return found;
+}
+
+const exists = (path) => statSync(path, { throwIfNoEntry: false }) !== undefined;
+
+function weightTable() {
+  const sizes = [...installed('@lane/agent', require.resolve)];
+  const megabytes = (bytes) => bytes / 1e6;
+  return {
+    title: 'Installed with @lane/agent, in MB, without its optional parts',
+    columns: ['package', 'MB'],
+    rows: [...sizes.map(([name, bytes]) => [name, megabytes(bytes)]), ['all', megabytes(sizes.reduce((sum, [, bytes]) => sum + bytes, 0))]],
+  };
+}
+
 publish({
-  name: 'startup',
+  name: BESIDE === 'lane' ? 'startup' : 'startup-others',
   options,
   how: `${options.runs} starts each, medians and quartiles of what a start adds to that of "no agent" in its turn`,
-  tables: APPS.map(({ name }, a) => ({
+  tables: [...APPS.map(tableOf), ...(BESIDE === 'lane' ? [weightTable()] : [])],
+});
+
+function tableOf({ name }, a) {
+  return {
     title: `An app of ${name}`,
     columns: ['variant', 'start, ms', 'added, ms', 'memory, MiB', 'added, MiB'],
     rows: VARIANTS.map((variant, v) => [
@@ -102,5 +156,5 @@ publish({
       added(sizes[a], v),
     ]),
     digits: 1,
-  })),
-});
+  };
+}

@@ -1,5 +1,5 @@
 'use strict';
-// One round of `bench -- baggage`, in a process of its own.
+// One round of `bench -- baggage`, in its own process.
 const assert = require('node:assert/strict');
 const { createTagCodec, writeTag } = require('@lane/core/model');
 const { defaultTextMapGetter, defaultTextMapSetter, propagation, ROOT_CONTEXT } = require('@opentelemetry/api');
@@ -54,13 +54,13 @@ const membersOf = (header) =>
     .map((member) => member.trim())
     .sort();
 
-/** CPU time of this process so far, in ns: others on the machine are none of our business. */
+/** CPU time of this process so far, in ns, which does not count other processes. */
 const cpu = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1e3;
 };
 
-/** Keeps the compiler from leaving out what nobody needs. */
+/** Keeps the compiler from removing unused results. */
 const sink = { last: undefined };
 function time(call, header) {
   for (let i = 0; i < 3_000; i++) sink.last = call(header);
@@ -79,10 +79,10 @@ for (const header of headers) {
   const [mine, other] = [ours(header), theirs(header)];
   assert.equal(mine.tag, 'gray');
   assert.equal(other.tag, 'gray');
-  // Past 64 members each keeps 64 and may choose which, as the specification says no more.
+  // Of more than 64 members each side keeps 64. The specification does not say which.
   if (header.split(',').length <= 64) assert.deepEqual(membersOf(mine.header), membersOf(other.header));
 }
-// Until the compiler is done with all sizes: it would otherwise be at it while the first of them is measured.
+// Warm up with all sizes: else the compiler would still work while the first is measured.
 for (let i = 0; i < 5_000; i++)
   for (const header of headers.slice(0, 5)) {
     sink.last = ours(header);

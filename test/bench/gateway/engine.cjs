@@ -1,11 +1,12 @@
-/** An entry in front of one backend, by the engine that is named: tells its port, and its CPU time when asked. */
+/** An entry in front of one backend, with the named engine. Reports its port, and on request its CPU time. */
 'use strict';
 const http = require('node:http');
 
-const [, , engine, backendText] = process.argv;
+const [, , engine, backendText, portText = '0'] = process.argv;
 const backend = Number(backendText);
+const ownPort = Number(portText);
 
-/** Headers of the connection are left out, as little as one has to do. */
+/** Drops the connection's headers: the minimum that a proxy must do. */
 function headersOf(headers) {
   const { connection: _connection, 'keep-alive': _keepAlive, 'transfer-encoding': _coding, ...rest } = headers;
   return rest;
@@ -38,7 +39,7 @@ const ENGINES = {
   '@fastify/reply-from': async () => {
     const fastify = require('fastify')();
     fastify.register(require('@fastify/reply-from'), { base: `http://127.0.0.1:${backend}` });
-    // As they come: a body is passed on, not parsed.
+    // Forwards bodies without parsing them.
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
     fastify.all('/*', (_request, reply) => reply.from());
@@ -56,11 +57,11 @@ async function main() {
   let port;
   if (engine === 'lane') {
     const { startGateway } = require('@lane/gateway');
-    const { registryOfOne } = require('../../servers/one-instance.cjs');
+    const { registryOfOne } = require('../../servers/fixed-registry.cjs');
     const registry = registryOfOne(backend);
     ({ port } = await startGateway({ port: 0, registry, entry: 'hosts', routes: [{ host: '*', service: 'web' }] }));
   } else {
-    const server = (await ENGINES[engine]()).listen(0, '127.0.0.1');
+    const server = (await ENGINES[engine]()).listen(ownPort, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     ({ port } = server.address());
   }

@@ -1,4 +1,4 @@
-/** What a webhook adds to the creation of a pod, as a client of a real API server sees it: with and without, in turns. */
+/** Measures what a webhook adds to the creation of a pod, as seen by a client of a real API server: with and without, in turn. */
 import { fileURLToPath } from 'node:url';
 import { PODS } from './pods.mjs';
 import { load } from './typescript.mjs';
@@ -7,7 +7,7 @@ import { makeCertificate, startDoNothing } from './webhooks.mjs';
 const WARM_UP = 50;
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** No webhook's selector matches the first; by the labels alone, so that all pods are as large. */
+/** No webhook selects the first. Variants differ only in labels, so that all pods are equally large. */
 const VARIANTS = [
   { name: 'no webhook', labels: { 'lane.dev/inject': 'false', 'bench/nothing': 'false' } },
   { name: 'no webhook, again', labels: { 'lane.dev/inject': 'false', 'bench/nothing': 'false' } },
@@ -15,7 +15,7 @@ const VARIANTS = [
   { name: 'injector', labels: { 'lane.dev/inject': 'true', 'bench/nothing': 'false' } },
 ];
 
-/** Times of creations, in milliseconds: one list a variant, in the order of the pods. */
+/** Times of creation in ms: a list per variant, in the order of the pods. */
 export async function measureCluster({ pods, onReady }) {
   const { startKubernetes } = load(file('../../servers/kubernetes/index.ts'));
   const { injectorManifests, serveAt, startInjectorProcess, untilInjecting } = load(file('../../interop/kubernetes/injector.ts'));
@@ -40,7 +40,7 @@ export async function measureCluster({ pods, onReady }) {
     stops.push(() => api.close());
     const times = VARIANTS.map(() => []);
     for (let count = -WARM_UP; count < pods; count++) {
-      // In another order each time, so that none always follows the same neighbour.
+      // In a different order each time, so that none always follows the same neighbour.
       const order = VARIANTS.map((_, i) => ({ i, key: Math.random() })).toSorted((a, b) => a.key - b.key);
       for (const { i } of order) {
         const body = podOf(count + WARM_UP, VARIANTS[i].labels);
@@ -59,12 +59,12 @@ export async function measureCluster({ pods, onReady }) {
   }
 }
 
-/** What a client sends: the mix, without what the API server adds; not the one that is injected already. */
+/** What a client sends: the mix without the API server's additions, and without the pod that is already injected. */
 function podOf(count, labels) {
   const { pod } = PODS[count % (PODS.length - 1)];
   const { managedFields: _, ownerReferences: __, labels: own, ...metadata } = pod.metadata;
   const { msePilotAutoEnable: ___, ...kept } = own;
-  // No controller has an account and a priority for it here.
+  // No controller provides a service account and a priority here.
   const { priority: ____, preemptionPolicy: _____, ...spec } = pod.spec;
   return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, labels: { ...kept, ...labels } }, spec };
 }

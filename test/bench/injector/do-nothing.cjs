@@ -1,4 +1,4 @@
-/* A webhook that reads a review and allows it at once: what any webhook costs. */
+/* A webhook that reads a review and allows it at once: the cost of any webhook. */
 'use strict';
 const { readFileSync } = require('node:fs');
 const { createServer } = require('node:https');
@@ -8,7 +8,7 @@ const server = createServer({ cert: readFileSync(certificate), key: readFileSync
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {
-    // The least that an answer takes; the review is not parsed.
+    // The minimum for an answer; does not parse the review.
     const [, uid] = /"uid":"([^"]+)"/.exec(Buffer.concat(chunks).toString('latin1')) ?? [];
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid, allowed: true } }));

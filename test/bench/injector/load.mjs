@@ -1,24 +1,24 @@
 /**
- * An open-loop load of reviews: they are sent when they are due, whether the ones before have been answered or not, and the time of
- * each counts from when it was due. So a server that stands still for a moment pays for all who had to wait.
+ * An open-loop load of reviews: each is sent when it is due, whether or not earlier ones are answered, and its time counts from
+ * when it was due. So a server that stalls pays for all that had to wait.
  */
 import https from 'node:https';
 import { PODS, reviewOf } from './pods.mjs';
 import { makeCertificate, startDoNothing, startInjector } from './webhooks.mjs';
 
 /**
- * The API server speaks HTTP/1.1 to webhooks, and keeps as many idle connections (client-go). It opens more when they are busy, but takes
- * one that comes free meanwhile. Node's client would wait for its own: after a moment of standstill it would make ever more of them.
+ * The API server speaks HTTP/1.1 to webhooks, and keeps this many idle connections (client-go). When they are busy it opens another, but uses
+ * one that becomes free in the meantime. Node's client waits for the new one: after a stall it would open more and more.
  */
 const CONNECTIONS = 25;
-/** Timers are up to a millisecond late or more; what is left is waited for by turns of the event loop. */
+/** Timers may be a millisecond or more late, so the last bit is spent in turns of the event loop. */
 const SPIN_MS = 2;
 const WARM_UP_SECONDS = 10;
 const SLICE_SECONDS = 5;
 
 const exponential = (mean) => -Math.log(1 - Math.random()) * mean;
 
-/** Both webhooks in turns, fresh ones each round: figures of each, a row a round. */
+/** Measures both webhooks in turn, with fresh processes each round; returns a row of figures per round. */
 export async function measureLoad({ rounds, seconds, rate, node, onRound }) {
   const { files, ca, remove } = await makeCertificate();
   const rows = [];
@@ -74,10 +74,10 @@ export async function measureLoad({ rounds, seconds, rate, node, onRound }) {
 
 let count = 0;
 
-/** Sends for so long, at a mean rate, as independent clients would; resolves with the times of all, in milliseconds. */
+/** Sends for that long at a mean rate, as independent clients would; resolves with all times in ms. */
 async function send({ name, server, agent }, rate, seconds) {
   const times = [];
-  // What this process was late by itself: the machine's part, and in the times all the same.
+  // How late this process itself was: the machine's share, which the times include.
   const late = [];
   const answers = [];
   const start = performance.now();
@@ -86,7 +86,7 @@ async function send({ name, server, agent }, rate, seconds) {
     due += exponential(1000 / rate);
     if (due - start >= seconds * 1000) break;
     const { pod, isPatched } = PODS[count % PODS.length];
-    // Made before it is due, as is everything that is not the webhook's.
+    // Made before it is due, like everything that is not the webhook's work.
     const uid = `705ab4f5-6393-11e8-b7cc-${String(count++).padStart(12, '0')}`;
     const body = Buffer.from(reviewOf(pod, uid));
     await until(due);

@@ -1,8 +1,8 @@
-/** Pods of a cluster as its API server asks about them: with its defaults, what a ReplicaSet writes, and a service account's token. */
+/** Pods as an API server sends them for review: with its defaults, a ReplicaSet's fields, and a service account's token. */
 import { INJECT_DEFAULTS, injectPod } from '@lane/kubernetes/injector';
 import jsonPatch from 'fast-json-patch';
 
-/** What the injector is started with. */
+/** The injector's options. */
 export const IMAGE = 'registry.example.com/lane-agent:0.1.0';
 export const NACOS = 'nacos-server.default.svc:8848';
 
@@ -132,11 +132,11 @@ const java = pod('stock', {
     container('stock', 'registry.example.com/shop/stock-java:3', { env: [{ name: 'JAVA_HOME', value: '/usr/lib/jvm' }, ...variables(12)] }),
   ],
 });
-/** As on reinvocation, or where a pod is made from one that was injected. */
+/** As on reinvocation, or for a pod made from an injected one. */
 const { patch } = injectPod(plain, { 'lane.dev/injection': 'enabled' }, { ...INJECT_DEFAULTS, image: IMAGE, env: { LANE_NACOS_SERVER: NACOS } });
 const injected = jsonPatch.applyPatch(structuredClone(plain), patch).newDocument;
 
-/** The mix: which pods, and whether the answer has a patch. */
+/** The mix of pods, and whether the answer has a patch. */
 export const PODS = [
   { name: 'Node', pod: plain, isPatched: true },
   { name: 'NODE_OPTIONS from a ConfigMap', pod: fromSecret, isPatched: true },
@@ -146,7 +146,7 @@ export const PODS = [
   { name: 'injected already', pod: injected, isPatched: false },
 ];
 
-/** The review of a pod's creation, as the API server writes it. */
+/** The review of a pod's creation, as the API server sends it. */
 export function reviewOf(object, uid) {
   return JSON.stringify({
     kind: 'AdmissionReview',

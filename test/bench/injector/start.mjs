@@ -1,4 +1,4 @@
-/** What a pod's start is longer by: install.sh, which the init container runs, and register.cjs before the app. */
+/** Measures what is added to a pod's start: install.sh in the init container, and register.cjs before the app. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
 const PACKAGES = fileURLToPath(new URL('../../../packages', import.meta.url));
-/** What the Dockerfile's `pnpm deploy` brings: the agent with what it depends on. */
+/** The result of the Dockerfile's `pnpm deploy`: the agent with its dependencies. */
 const DEPLOYED = ['core', 'nacos-registry', 'kubernetes-registry'];
 
-/** Times of each in milliseconds, and how much is copied. */
+/** The times of each in ms, and the amount copied. */
 export function measureStart({ runs, node }) {
   const folder = mkdtempSync(join(tmpdir(), 'lane-bench-'));
   try {
@@ -48,7 +48,7 @@ function assemble(image) {
   for (const name of [...DEPLOYED, 'agent']) {
     const target = join(image, 'node_modules/@lane/agent', name === 'agent' ? '' : `node_modules/@lane/${name}`);
     const from = join(PACKAGES, name);
-    // What is published, as its package.json says; maps and types are among it.
+    // The published files, as package.json lists them, maps and types included.
     const { files = [] } = require(join(from, 'package.json'));
     for (const part of ['package.json', ...files.filter((pattern) => !pattern.startsWith('!'))]) {
       cpSync(join(from, part), join(target, part), { recursive: true, filter: (path) => !path.endsWith('.tsbuildinfo') });
@@ -66,6 +66,6 @@ function timed(command, args) {
   const started = performance.now();
   const { status, stderr } = spawnSync(command, args, { env: { ...process.env, NODE_OPTIONS: '' } });
   const elapsedMs = performance.now() - started;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${String(stderr)}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} exited with code ${status}: ${String(stderr)}`);
   return elapsedMs;
 }

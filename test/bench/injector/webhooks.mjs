@@ -1,4 +1,4 @@
-/** The injector as a process of its own, and a webhook that does nothing, with the same certificate. */
+/** Starts the injector as a separate process, and a webhook that does nothing, with the same certificate. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const LANE = join(require.resolve('@lane/cli/package.json'), '../dist/main.js');
 const children = new Set();
 process.on('exit', () => children.forEach((child) => child.kill('SIGKILL')));
 
-/** A certificate for this machine, in files; `ca` is to be trusted. */
+/** A certificate for this machine, in files; clients must trust `ca`. */
 export async function makeCertificate() {
   const { serving, trusted } = await nextState(undefined, ['127.0.0.1'], Date.now());
   const folder = mkdtempSync(join(tmpdir(), 'lane-bench-'));
@@ -33,7 +33,7 @@ export function startInjector([certificate, key], node) {
   return start(LANE, ['injector', '--host', '127.0.0.1', '--port', '0', '--metrics-port', '0', ...options, ...tls], node);
 }
 
-/** Its match. */
+/** The webhook that does nothing. */
 export function startDoNothing(files, node) {
   return start(file('do-nothing.cjs'), files, node);
 }
@@ -47,7 +47,7 @@ async function start(script, args, node = process.execPath) {
   });
   children.add(child);
   const told = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => undefined)]);
-  if (told === undefined) throw new Error(`${script} ended before it listened`);
+  if (told === undefined) throw new Error(`${script} exited before it listened`);
   return {
     port: told[0].port,
     async usage() {
@@ -57,7 +57,7 @@ async function start(script, args, node = process.execPath) {
     async stop() {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
-      // It listens for us, which would keep it.
+      // Its channel to us would keep it running.
       child.disconnect();
       await ended;
       children.delete(child);

@@ -1,4 +1,4 @@
-/** What all benchmarks share: options and their help, quantiles, tables, and where results are kept. */
+/** Shared by all benchmarks: options and their help, quantiles, tables, and saved results. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 /**
- * Reads the command line of a benchmark; `--help` prints what there is and ends the process.
+ * Reads the command line of a benchmark; `--help` prints the options and ends the process.
  *
  * @param {{ name: string, purpose: string, numbers: Record<string, { what: string, usual: number, brief?: number, quick: number }>,
- *   choices?: Record<string, { what: string, of: readonly string[] }> }} bench `purpose`: what it measures, a sentence; `brief`: what
- *   `npm run bench` alone takes, by default the usual
+ *   choices?: Record<string, { what: string, of: readonly string[] }> }} bench `purpose`: a sentence on what it measures; `brief`: the value
+ *   for `npm run bench` without a name, by default `usual`
  * @returns its numbers and choices (undefined: all) by name, and `node`, `json`, `save`, `quick`
  */
 export function readOptions({ name, purpose, numbers, choices = {} }) {
@@ -35,10 +35,10 @@ export function readOptions({ name, purpose, numbers, choices = {} }) {
       ...Object.entries(choices).map(([option, { what, of }]) => [`--${option} <name>`, `${what}: ${of.join(', ')} (default: all)`]),
       ['--brief', 'fewer rounds, as `npm run bench` alone does'],
       ['--quick', 'few and short rounds, to see that it runs: its figures mean little'],
-      ['--node <path>', 'the Node.js that is measured (default: this one)'],
+      ['--node <path>', 'the Node.js to measure (default: this one)'],
       ['--json', 'print the result as JSON'],
-      ['--save', `keep the result in test/bench/results/${name}.json`],
-      ['--help', 'this'],
+      ['--save', `write the result to test/bench/results/${name}.json`],
+      ['--help', 'print this help'],
     ];
     const width = Math.max(...lines.map(([option]) => option.length));
     console.log(`Usage: npm run bench -- ${name} [options]\n\n${purpose}\n`);
@@ -72,7 +72,7 @@ export function spread(list) {
   return { median: quantile(list, 0.5), lower: quantile(list, 0.25), upper: quantile(list, 0.75) };
 }
 
-/** In another order each time, so that none always follows the same neighbour. */
+/** In a different order each time, so that none always follows the same neighbour. */
 export function shuffled(list) {
   return list
     .map((item) => ({ item, key: Math.random() }))
@@ -80,12 +80,30 @@ export function shuffled(list) {
     .map(({ item }) => item);
 }
 
+const WARMUP_TURNS = 6;
+
 /**
- * Measures by a script so many times, each in a process of its own, whose compiler and heap see nothing else; gives what each has sent.
+ * Warms processes up until their compilers are done, a part of the requests at a time and in a different order each time. V8 discards compiled code of a
+ * process that waits while all the others warm up, so the first one would be slower (fetch took twice the time).
+ *
+ * @template T
+ * @param {readonly T[]} running
+ * @param {number} count requests, messages or the like, for each
+ * @param {(one: T, count: number) => Promise<unknown>} send
+ */
+export async function warmUp(running, count, send) {
+  const each = Math.ceil(count / WARMUP_TURNS);
+  for (let sent = 0; sent < count; sent += each) {
+    for (const one of shuffled(running)) await send(one, each);
+  }
+}
+
+/**
+ * Runs a measuring script `rounds` times, each in a separate process, so that compiler and heap see nothing else. Returns the message of each.
  *
  * @param {{ node: string, rounds: number }} options
  * @param {URL} script sends one message
- * @param {readonly number[]} args what it is told
+ * @param {readonly number[]} args its arguments
  * @param {readonly string[]} execArgv of Node.js
  */
 export async function measureInProcesses({ node, rounds }, script, args, execArgv = []) {
@@ -99,14 +117,14 @@ export async function measureInProcesses({ node, rounds }, script, args, execArg
   return measured;
 }
 
-/** CPU time that a process has used so far, in µs, which it tells when it is sent `cpu`. */
+/** CPU time that a process has used so far, in µs; it answers the message `cpu` with it. */
 export async function cpuOf({ child }) {
   child.send('cpu');
   const [{ cpu }] = await once(child, 'message');
   return cpu;
 }
 
-/** The machine and the Node.js that figures were taken on. */
+/** The machine and Node.js of the measurement. */
 export function machine(node) {
   const version = spawnSync(node, ['--version'], { env: { ...process.env, NODE_OPTIONS: '' } })
     .stdout.toString()
@@ -121,7 +139,7 @@ export function machine(node) {
 }
 
 /**
- * Prints tables as Markdown, or all as JSON, and keeps the result where `--save` asks for it.
+ * Prints the tables as Markdown, or the result as JSON; `--save` also writes it to a file.
  *
  * @param {{ name: string, options: { node: string, json: boolean, save: boolean }, how: string,
  *   tables: { title: string, columns: string[], rows: (string | number | { median: number, lower: number, upper: number })[][], digits?: number }[] }} result
@@ -137,14 +155,21 @@ export function publish({ name, options, how, tables }) {
     console.log(JSON.stringify(result, null, 2));
     return;
   }
-  console.log(`Node ${result.node}, ${result.cores} cores; ${how}`);
-  for (const { title, columns, rows, digits = 2 } of tables) {
-    const text = (cell) => {
-      if (typeof cell === 'number') return cell.toFixed(digits);
-      if (typeof cell === 'string') return cell.replaceAll('|', '\\|');
-      return `${cell.median.toFixed(digits)} (${cell.lower.toFixed(digits)} – ${cell.upper.toFixed(digits)})`;
-    };
-    console.log(`\n${title}\n`);
-    for (const row of [columns, columns.map(() => '---'), ...rows]) console.log(`| ${row.map(text).join(' | ')} |`);
-  }
+  console.log(`Node ${result.node}, ${result.cores} cores; ${how}\n\n${tables.map((table) => markdownOf(table)).join('\n')}`);
+}
+
+/**
+ * A table as Markdown, ending in a line break.
+ *
+ * @param {{ title: string, columns: readonly string[],
+ *   rows: readonly (readonly (string | number | { median: number, lower: number, upper: number })[])[], digits?: number }} table
+ */
+export function markdownOf({ title, columns, rows, digits = 2 }) {
+  const text = (cell) => {
+    if (typeof cell === 'number') return cell.toFixed(digits);
+    if (typeof cell === 'string') return cell.replaceAll('|', '\\|');
+    return `${cell.median.toFixed(digits)} (${cell.lower.toFixed(digits)} – ${cell.upper.toFixed(digits)})`;
+  };
+  const lines = [columns, columns.map(() => '---'), ...rows].map((row) => `| ${row.map(text).join(' | ')} |`);
+  return `${title}\n\n${lines.join('\n')}\n`;
 }

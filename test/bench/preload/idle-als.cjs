@@ -1,4 +1,4 @@
 'use strict';
-// The floor for anything that carries a context: one AsyncLocalStorage, entered once, then left alone.
+// The floor for anything that carries a context: one AsyncLocalStorage, entered once and then not used.
 const { AsyncLocalStorage } = require('node:async_hooks');
 new AsyncLocalStorage().run({}, () => {});

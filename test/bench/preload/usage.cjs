@@ -1,4 +1,4 @@
-/* What the process has used so far, told to whoever started it. */
+/* Reports the process's usage so far to its parent. */
 process.on('message', (message) => {
   if (message !== 'usage') return;
   const { user, system } = process.cpuUsage();

@@ -1,8 +1,8 @@
-/** One round of bench/rules.mjs: each expression and each entry in slices, in turns; tells the ns a match of each. */
+/** One round of bench/rules.mjs: measures each expression and each entry in slices, in turn; reports ns per match. */
 'use strict';
 const { dirname, join } = require('node:path');
 
-// Not exported: the model that is measured, and the matching that it is of.
+// Not exported: the cost model under test, and the matching that it models.
 const rules = dirname(require.resolve('@lane/core/rules'));
 const { Cost, costOfRegex, costOfRule } = require(join(rules, 'cost.js'));
 const { compileLaneGroups } = require(join(rules, 'compile.js'));
@@ -13,14 +13,14 @@ const { compileRegex, MAX_REGEX_INPUT } = require(join(rules, 'matchers.js'));
 const [, , slicesText, callsText, requestsText] = process.argv;
 const [slices, calls, requests] = [slicesText, callsText, requestsText].map(Number);
 
-/** As long as values may be, and none that ends a search early. */
+/** Values of the maximum length that never end a search early. */
 const filled = (text, last = '') => text.repeat(MAX_REGEX_INPUT).slice(0, MAX_REGEX_INPUT - last.length) + last;
 
-/** Texts of two letters, and each of them somewhere in a value, but not in their order. */
+/** Texts of two letters that all occur in a value, but not in order. */
 const pairs = Array.from({ length: 32 }, (_, i) => `${String.fromCharCode(97 + (i % 26))}${String.fromCharCode(65 + i)}`);
 const lettersOf = (i) => pairs[i].replace(/[^a-z0-9]/gi, (character) => `\\${character}`);
 
-/** Each keeps as many states as it can alive at each character, or is what people write; they differ in what a step looks at. */
+/** Each keeps as many states alive per character as it can, or is a typical expression. They differ in what a step examines. */
 const PROGRAMS = [
   ['(a?){50}a{50}$', filled('a', 'b')],
   ['(a?){200}a{200}$', filled('a', 'b')],
@@ -48,7 +48,7 @@ const PROGRAMS = [
   ['^Bearer [A-Za-z0-9_-]+$', `Bearer ${filled('a', '.').slice(7)}`],
   ['^(?:alice|bob)@www\\.example\\.com$', 'alice@www.example.com.'],
   ['^a', filled('b')],
-  // Little to do for the automaton, but all texts that a match has to hold are looked for in the whole value first.
+  // Little work for the automaton, but first all texts that a match must contain are searched for in the whole value.
   [`^${pairs.map((_, i) => `(?:${lettersOf(i)}|0${lettersOf(i)})`).join('')}`, filled('z', pairs.toReversed().join(''))],
   [`^${pairs.map((_, i) => `${lettersOf(i)}.`).join('')}`, filled('z', pairs.toReversed().join(''))],
 ];
@@ -62,7 +62,7 @@ const programs = [
   { name: 'a value that is too long', source: PROGRAMS[0][0], value: `${PROGRAMS[0][1]}x` },
 ].map((program) => ({ ...program, test: compileRegex(program.source), spent: 0 }));
 
-/** As much as a head holds by default. */
+/** The default limit of a request's header block. */
 const HEAD = 16_000;
 const full = 'x'.repeat(HEAD);
 const RULES = 1_000;
@@ -74,7 +74,7 @@ const repeated = (separator, textOf) => {
 };
 const uuid = '0b5c7cb0-1f2e-4d6e-9a57-6c2b6ed5e4a1';
 
-/** Entries whose rules all are tried, and the request that makes the most of them. */
+/** Entries where all rules are tried, and the most expensive request for them. */
 const ENTRIES = [
   ['shares by a short cookie', many(() => ({ percent: 0.01, by: { cookie: 'u' } })), { headers: { cookie: `u=${uuid}` } }],
   ['shares by a key of 64', many(() => ({ percent: 0.01, by: { header: 'u' } })), { headers: { u: full.slice(0, 64) } }],
@@ -119,9 +119,9 @@ const ENTRIES = [
   const groups = [{ name: 'g', services: ['a'], entry: { services: ['a'] }, lanes }];
   const entry = compileLaneGroups({ version: 1, groups }).entryOf('a');
   const like = { method: 'GET', url: '/', headers: {}, clientIp: undefined, ...request };
-  // Of a request everything is read anew.
+  // A fresh request, so that nothing is cached.
   const match = () => entry.match(requestView(like), () => 0.999_99);
-  if (match() !== undefined) throw new Error(`${name}: not all rules are tried`);
+  if (match() !== undefined) throw new Error(`${name}: not all rules were tried`);
   const cost = new Cost();
   for (const rule of ofLane) cost.add(costOfRule(rule));
   return { name, rules: ofLane.length, boundNs: cost.ns, match, spent: 0 };
@@ -150,7 +150,7 @@ function spend(one, work) {
   one.spent += cpu() - before;
 }
 
-// Until the compiler is done, with all programs: in an entry many run through the same code.
+// Warm up with all programs: in an entry, many run through the same code.
 for (let i = 0; i < 3; i++) {
   for (const program of programs) run(program);
   for (const entry of ENTRIES) enter(entry);

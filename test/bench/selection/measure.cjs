@@ -1,9 +1,10 @@
 'use strict';
-// One round of `bench -- selection`, in a process of its own: its compiler and its heap see nothing but this.
-const { pick, ServiceTables } = require('@lane/core/model');
+// One round of `bench -- selection`, in its own process, so that compiler and heap see nothing else.
+const { chance, pick, ServiceTables } = require('@lane/core/model');
+const { instancesOf } = require('./instances.cjs');
 
 const milliseconds = Number(process.argv[2]);
-const random = Math.random;
+const random = chance;
 const SHAPES = [
   [10, 1],
   [10, 10],
@@ -17,33 +18,21 @@ const SHAPES = [
 ];
 const KEY = { name: 'stock', group: 'DEFAULT_GROUP' };
 
-/** Half of the instances are base, the others shared out among the lanes; weights from 1 to 10. */
-function instancesOf(count, lanes) {
-  return Array.from({ length: count }, (_, i) => ({
-    ip: `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`,
-    port: 8080,
-    weight: 1 + (i % 10),
-    healthy: true,
-    enabled: true,
-    metadata: i % 2 === 0 ? { version: '1.0', zone: 'a' } : { version: '1.1', zone: 'b', lane: `lane-${(i >> 1) % lanes}` },
-  }));
-}
-
 const tablesOf = (list) => {
   const tables = new ServiceTables({ formats: ['baggage'] });
   tables.update(KEY, list);
   return tables;
 };
 
-/** CPU time of this process so far, in ns: others on the machine are none of our business. */
+/** CPU time of this process so far, in ns, which does not count other processes. */
 const cpu = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) * 1e3;
 };
 
-/** Keeps the compiler from leaving out what nobody needs. */
+/** Keeps the compiler from removing unused results. */
 const sink = { last: undefined };
-/** ns a call, once the compiler is done. */
+/** ns per call, once the compiler is done. */
 function time(call) {
   for (let i = 0; i < 20_000; i++) sink.last = call(i);
   let calls = 0;
@@ -55,7 +44,7 @@ function time(call) {
   return (cpu() - from) / calls;
 }
 
-/** Of calls that are few since each takes long. */
+/** ns per call, for slow calls of which there are few. */
 function timeSlow(call) {
   let calls = 0;
   const from = cpu();
@@ -91,25 +80,80 @@ const choices = SHAPES.map(([count, lanes]) => {
   return { labels: [String(count), String(lanes)], figures };
 });
 
-const pushes = [100, 1_000, 10_000, 100_000].map((count) => {
-  const first = instancesOf(count, 10);
-  const again = instancesOf(count, 10);
-  const more = [...instancesOf(count, 10), { ...first[0], ip: '192.0.2.1' }];
-  const ms = (work) => {
+/**
+ * The longest time that the event loop was held, and the time until `isOver`, in ms. A turn counts as the smaller of its duration and the CPU time
+ * that it used, because other processes can delay it longer than the measured work does.
+ */
+function watch(begin, isOver) {
+  return new Promise((resolve) => {
     const from = performance.now();
-    work();
-    return performance.now() - from;
+    let [last, lastWorked] = [from, cpu()];
+    let longest = 0;
+    const look = () => {
+      const now = performance.now();
+      longest = Math.max(longest, Math.min(now - last, (cpu() - lastWorked) / 1e6));
+      if (isOver(now - from)) {
+        resolve({ longest, total: now - from });
+        return;
+      }
+      [last, lastWorked] = [performance.now(), cpu()];
+      setImmediate(look);
+    };
+    begin();
+    setImmediate(look);
+  });
+}
+
+/** A push as the agent handles it: it keeps instances that a registry may omit by mistake. */
+async function measurePush(count) {
+  const { DEFAULT_OUTLIER_POLICY } = require('@lane/core/model');
+  const tables = new ServiceTables({
+    formats: ['baggage'],
+    holdMs: () => 40_000,
+    outlier: DEFAULT_OUTLIER_POLICY,
+    remembersGone: true,
+  });
+  const push = (list) => {
+    let isTaken = false;
+    return watch(
+      () => tables.push(KEY, list, 'registry', () => (isTaken = true)),
+      () => isTaken,
+    );
   };
-  const tables = new ServiceTables({ formats: ['baggage'], holdMs: () => 30_000 });
+  const settle = async () => {
+    globalThis.gc();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const first = instancesOf(count, 10);
+  await settle();
+  const cold = await push(first);
+  const text = JSON.stringify(first);
+  await settle();
+  const parsed = await watch(
+    () => (sink.last = JSON.parse(text)),
+    () => true,
+  );
+  const again = instancesOf(count, 10);
+  await settle();
+  const same = await push(again);
+  const changed = instancesOf(count, 10);
+  changed[count >> 1] = { ...changed[count >> 1], weight: 20 };
+  await settle();
+  const one = await push(changed);
+  const others = instancesOf(count, 10, 1_000_000);
+  await settle();
+  const all = await push(others);
+  await settle();
+  const nothing = await watch(
+    () => {},
+    (ms) => ms >= all.total,
+  );
   return {
     labels: [String(count)],
-    figures: [
-      ms(() => tables.update(KEY, first)),
-      ms(() => tables.update(KEY, more)),
-      (tables.update(KEY, first), ms(() => tables.update(KEY, again))),
-    ],
+    figures: [cold.longest, all.longest, one.longest, same.longest, nothing.longest, cold.total, all.total, one.total, same.total],
+    parse: [text.length / 2 ** 20, parsed.longest],
   };
-});
+}
 
 const weights = [3, 10, 100].map((count) => {
   const list = instancesOf(count * 2, 1).filter((_, i) => i % 2 === 1);
@@ -118,7 +162,7 @@ const weights = [3, 10, 100].map((count) => {
   const draws = 10_000 * count;
   const counts = new Map();
   for (let i = 0; i < draws; i++) {
-    // Evenly spread over [0, 1), so that what is seen is the table's error and not chance (the golden ratio's additive recurrence).
+    // Evenly spread over [0, 1) by the additive recurrence of the golden ratio, so that the result shows the table's error, not chance.
     const instance = pick(decision, () => (i * 0.6180339887498949) % 1);
     counts.set(instance, (counts.get(instance) ?? 0) + 1);
   }
@@ -127,5 +171,12 @@ const weights = [3, 10, 100].map((count) => {
   return { labels: [String(count), String(draws)], figures: [Math.max(...off) * 100] };
 });
 
-process.send({ choices, pushes, weights });
-process.disconnect();
+async function main() {
+  const pushes = [];
+  for (const count of [100, 1_000, 10_000, 100_000]) pushes.push(await measurePush(count));
+  const parses = pushes.map(({ labels, parse }) => ({ labels, figures: parse }));
+  process.send({ choices, pushes, parses, weights });
+  process.disconnect();
+}
+
+void main();

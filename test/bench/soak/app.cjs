@@ -1,6 +1,6 @@
 'use strict';
-// The app of the soak: answers each request by calling B, in the way that its path names. Told `quiet` it lets go of its connections and
-// says what is alive.
+// The soak's app: answers each request by calling B in the way that the path names. On `quiet` it closes its connections and
+// reports what is alive.
 
 const http = require('node:http');
 const { Agent, request: undiciRequest } = require('undici');
@@ -12,7 +12,7 @@ const naming = new NacosNamingClient({ logger: SILENT, serverList: process.env.L
 let keepAlive = new http.Agent({ keepAlive: true, maxSockets: 16 });
 let dispatcher = new Agent({ connections: 8 });
 
-/** Its answer's status. */
+/** The status of its answer. */
 function get(options) {
   return new Promise((resolve, reject) => {
     http
@@ -42,7 +42,7 @@ const WAYS = {
     const [{ ip, port }] = await naming.selectInstances('b');
     return get({ host: ip, port, path: '/', agent: keepAlive });
   },
-  /** Given up as soon as it is under way. */
+  /** Aborted once it is under way. */
   'given up': () =>
     new Promise((resolve) => {
       const call = http.get({ host: 'b', path: '/slow', agent: keepAlive }, () => {});
@@ -72,7 +72,7 @@ process.on('message', async () => {
   await dispatcher.close();
   dispatcher = new Agent({ connections: 8 });
   server.closeIdleConnections();
-  // What a moment leaves behind, a beat to the registry or a closing socket, is not there in each of several looks.
+  // Transient objects, such as a heartbeat or a closing socket, do not appear in every one of several samples.
   const looks = [];
   for (let look = 0; look < 5; look++) {
     await new Promise((resolve) => setTimeout(resolve, 300));

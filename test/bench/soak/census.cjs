@@ -1,15 +1,15 @@
 'use strict';
-// Counts what is alive in this process, by the inspector: it finds objects by their prototype after a full collection.
+// Counts live objects in this process with the inspector, which finds them by prototype after a full garbage collection.
 
 const inspector = require('node:inspector');
 
-/** Runs over an array of all objects, in the process, as text: it knows nothing of this file. */
+/** Called in the process with an array of all objects. Passed as text, so it cannot use anything of this file. */
 function count() {
   const EventEmitter = process.getBuiltinModule?.('node:events') ?? process.mainModule.require('node:events');
   const figures = { listeners: 0, emitters: 0, maps: 0, 'entries of maps': 0, sets: 0, 'entries of sets': 0, arrays: 0, promises: 0 };
   for (const one of this) {
     try {
-      // Prototypes are found, too, and throw.
+      // Prototypes themselves are also found, and throw.
       if (one instanceof Map) {
         figures['entries of maps'] += one.size;
         figures.maps++;
@@ -31,7 +31,7 @@ function count() {
 exports.takeCensus = function takeCensus() {
   const session = new inspector.Session();
   session.connect();
-  // Each is answered before `post` returns.
+  // `post` calls back before it returns.
   const post = (method, params) => {
     let answer;
     session.post(method, params, (error, result) => {

@@ -1,4 +1,4 @@
-/** Draws figures over time: one panel each, from 0 up, so that flat looks flat. */
+/** Draws figures over time, a panel for each; axes start at 0, so that flat looks flat. */
 
 const WIDTH = 720;
 const PANEL = { height: 110, left: 120, right: 70, top: 14 };
@@ -6,7 +6,7 @@ const PANEL = { height: 110, left: 120, right: 70, top: 14 };
 /**
  * An SVG with a line for each name.
  *
- * @param {{ minute: number, figures: Record<string, number> }[]} looks in the order of time
+ * @param {{ minute: number, figures: Record<string, number> }[]} looks in chronological order
  * @param {string[]} names
  */
 export function drawLines(looks, names) {

@@ -1,0 +1,104 @@
+/**
+ * Instructions that the processor carries out for a request, counted by Valgrind: a guard against slow drift that no clock and no neighbour disturbs. Node compiles as it
+ * does in production, but on its one thread (--predictable), and collects no garbage while it is counted. Two runs agree to two in a thousand. The figures are no times:
+ * what the kernel does is not counted, and one instruction takes longer than another.
+ *
+ *   npm run bench -- instructions [--save]
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { machine, publish, readOptions, spread } from './lib/bench.mjs';
+
+const options = readOptions({
+  name: 'instructions',
+  purpose: 'Counts the instructions of a request with Valgrind (callgrind) and compares them with those recorded by --save. Linux; needs valgrind.',
+  numbers: {
+    before: { what: 'requests before those that are counted, until the code is compiled', usual: 8_000, quick: 100 },
+    requests: { what: 'requests to count', usual: 500, quick: 20 },
+    times: { what: 'counts per variant', usual: 1, quick: 1 },
+  },
+  choices: { workload: { what: 'what A does, with --quick http alone', of: ['http', 'fetch'] } },
+});
+const agent = createRequire(import.meta.url).resolve('@lane/agent');
+const file = (name) => fileURLToPath(new URL(name, import.meta.url));
+const script = file('instructions/requests.cjs');
+const kept = file('results/instructions.json');
+
+const WORKLOADS = { http: 'node:http with a keep-alive agent', fetch: 'fetch' };
+const VARIANTS = [
+  { name: 'no agent', preload: [], args: ['tagged', 'unknown'] },
+  { name: 'no agent, again', preload: [], args: ['tagged', 'unknown'] },
+  { name: 'an idle AsyncLocalStorage', preload: [file('preload/idle-als.cjs')], args: ['tagged', 'unknown'] },
+  { name: 'ten lines that carry a header', preload: [file('others/preload/ten-lines.cjs')], args: ['tagged', 'unknown'] },
+  { name: 'Lane, untagged', preload: [agent], args: ['untagged', 'unknown'] },
+  { name: 'Lane, untagged, to a known instance', preload: [agent], args: ['untagged', 'known'] },
+  { name: 'Lane, tagged', preload: [agent], args: ['tagged', 'unknown'] },
+  { name: 'Lane, tagged and corrected', preload: [agent], args: ['tagged', 'known'] },
+];
+
+/** Thousands of instructions of a request. */
+function count({ preload, args }, workload) {
+  const node = [
+    '--predictable',
+    '--single-threaded',
+    // No collection meanwhile: whether one falls into what is counted is chance.
+    '--min-semi-space-size=1024',
+    '--max-semi-space-size=1024',
+    '--hash-seed=1',
+    '--random-seed=1',
+    ...preload.flatMap((path) => ['--require', path]),
+    script,
+    ...[options.before, options.requests, ...args, workload].map(String),
+  ];
+  const { stderr, status, error } = spawnSync(
+    'valgrind',
+    ['--tool=callgrind', '--instr-atstart=no', '--callgrind-out-file=/dev/null', options.node, ...node],
+    {
+      env: { ...process.env, NODE_OPTIONS: '' },
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
+  const found = /refs:\s+([\d,]+)/.exec(String(stderr))?.[1];
+  if (error?.code === 'ENOENT') {
+    console.error('Valgrind is not installed: apt-get install valgrind');
+    process.exit(1);
+  }
+  if (status !== 0 || found === undefined) throw error ?? new Error(String(stderr));
+  return Number(found.replaceAll(',', '')) / options.requests / 1_000;
+}
+
+const recorded = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : undefined;
+/** Another Node compiles otherwise. */
+const before = recorded?.node === machine(options.node).node ? recorded : undefined;
+const chosen = options.workload ?? (options.quick ? 'http' : undefined);
+const workloads = Object.entries(WORKLOADS).filter(([workload]) => chosen === undefined || workload === chosen);
+const tables = workloads.map(([workload, title]) => {
+  const figures = VARIANTS.map((variant) => {
+    const each = [];
+    for (let i = 0; i < options.times; i++) each.push(count(variant, workload));
+    console.error(`${title}: ${variant.name}: ${spread(each).median.toFixed(0)} thousand a request`);
+    return spread(each);
+  });
+  const [none] = figures;
+  const earlier = before?.tables.find((table) => table.title === title);
+  return {
+    title,
+    columns: ['variant', 'thousands', 'added to no agent', 'of no agent', before === undefined ? 'recorded: none' : `recorded ${before.measuredAt}`],
+    rows: VARIANTS.map(({ name }, i) => [
+      name,
+      figures[i].median,
+      (figures[i].median - none.median).toFixed(0),
+      (figures[i].median / none.median).toFixed(3),
+      earlier?.rows.find(([same]) => same === name)?.[2] ?? '',
+    ]),
+    digits: 0,
+  };
+});
+publish({
+  name: 'instructions',
+  options,
+  how: `${options.requests} requests after ${options.before}; medians of ${options.times}, in thousands. User code of client and both services, in one process`,
+  tables,
+});
