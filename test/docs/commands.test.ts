@@ -1,4 +1,4 @@
-/** What the documents tell people to type is there: commands with their options, npm scripts, variables. */
+/** Commands with their options, npm scripts and variables in the documents exist. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,13 +6,13 @@ import { AGENT_VARIABLES } from '@lane/core/agent';
 import { documents, pieces, ROOT, textOf } from '../../docs/site/documents.cjs';
 
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-/** Written from the help of the commands, which a test of theirs holds true. */
+/** Generated from the help of the commands; a test keeps it up to date. */
 const page = textOf('docs/reference/cli.md');
 const sections = new Map(page.split(/^## /m).map((section) => [section.slice(0, section.indexOf('\n')), section] as const));
 const paths = [...sections.keys()].filter((title) => title.startsWith('lane '));
 const flagsOf = (text: string): string[] => [...text.matchAll(/(?<![\w-])--?[a-z][\w-]*/g)].map(([flag]) => flag);
 
-// Of plans and of the past.
+// These are about plans and the past.
 const CHECKED = documents().filter((path) => path !== 'CHANGELOG.md' && path !== 'docs/reference/cli.md');
 
 interface Shown {
@@ -20,7 +20,7 @@ interface Shown {
   readonly isInline: boolean;
 }
 
-/** Lines of blocks, and inline code. */
+/** Lines of code blocks, and inline code. */
 function* shownIn(path: string): Generator<Shown> {
   for (const { kind, text } of pieces(textOf(path))) {
     if (kind === 'inline') yield { line: text.replaceAll('`', '').replaceAll('\n', ' ').trim(), isInline: true };
@@ -29,9 +29,9 @@ function* shownIn(path: string): Generator<Shown> {
   }
 }
 
-/** The words of a `lane` command in a line; undefined where the line is none. */
+/** The words of a `lane` command in a line; undefined if the line is not one. */
 function laneCommand({ line, isInline }: Shown): string[] | undefined {
-  // Variables and npx before it; what the shell does behind it.
+  // Skip variables and npx before it, and shell syntax after it.
   const match = /^(?:[A-Z_]+=(?:'[^']*'|\S*) )*(?:npx )?lane ((?!warn|error|info)[a-z].*)$/.exec(line);
   if (match === null) return undefined;
   const words = (match[1] as string).split(/ (?:[|&>#]|-- ).*| [|&>]$/)[0]?.split(/\s+/) ?? [];
@@ -39,7 +39,7 @@ function laneCommand({ line, isInline }: Shown): string[] | undefined {
   return isInline && words.length > 1 && paths.every((path) => path.split(' ')[1] !== words[0]) ? undefined : words;
 }
 
-/** What is wrong with a command; undefined: nothing. */
+/** The problem of a command; undefined if there is none. */
 function problemOf(words: readonly string[]): string | undefined {
   if (words[0]?.startsWith('-') === true || words[0] === 'help') return undefined;
   const path = paths.filter((one) => `lane ${words.join(' ')} `.startsWith(`${one} `)).sort((a, b) => b.length - a.length)[0];
@@ -60,7 +60,7 @@ test.each(CHECKED)('commands in %s', (path) => {
   expect(problems).toEqual([]);
 });
 
-test('there are many, and a wrong one is found', () => {
+test('finds many commands, and detects a wrong one', () => {
   const all = CHECKED.flatMap((path) => [...shownIn(path)].flatMap((shown) => laneCommand(shown) ?? []));
   expect(all.length).toBeGreaterThan(150);
   const wrong = (line: string): string | undefined => problemOf(laneCommand({ line, isInline: false }) ?? []);
@@ -71,15 +71,15 @@ test('there are many, and a wrong one is found', () => {
 
 test.each(CHECKED)('npm scripts in %s', (path) => {
   const named = [...shownIn(path)].flatMap(({ line }) => [...line.matchAll(/\bnpm run (?:--silent )?([\w:-]+)/g)].map(([, name]) => name as string));
-  // Those of an example's own package.
+  // Scripts of an example's own package.
   const others = path.startsWith('examples/') ? ['build', 'start', 'dev'] : [];
   expect(named.filter((name) => scripts[name] === undefined && !others.includes(name))).toEqual([]);
 });
 
-/** Variables beside those of the agent. */
+/** Variables other than the agent's. */
 const OTHER_VARIABLES = new Set([
   ...[...page.matchAll(/variable `(LANE_\w+)`/g)].map(([, name]) => name as string),
-  // What the commands of `lane gateway export --reload` are given, and where the injector keeps what the app had.
+  // Passed to the commands of `lane gateway export --reload`; and where the injector keeps the app's own value.
   'LANE_FILE',
   'LANE_APP_NODE_OPTIONS',
   // Misspelt on purpose.

@@ -1,4 +1,4 @@
-/** The demo prints what the documents show of it. */
+/** The documents show the demo's actual output. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -9,12 +9,12 @@ import { pieces, ROOT, textOf } from '../../docs/site/documents.cjs';
 
 const LANE = join(ROOT, 'packages/cli/dist/main.js');
 
-/** Ports and counts are others each time; how often it tells of its progress, too. */
+/** Ports, counts and the number of progress lines differ each time. */
 const comparable = (lines: readonly string[]): string[] =>
   lines
     .map((line) => line.trim().replace(/\d+/g, 'N'))
     .filter((line) => line !== '' && !/^N of N registered$/.test(line) && !line.startsWith('$ npm'))
-    // Another count of processes than that of the documents takes less memory.
+    // With fewer processes than in the documents it uses less memory.
     .map((line) => line.replace(/^starting N processes .*/, 'starting'));
 
 function shownIn(path: string): string[] {
@@ -23,7 +23,7 @@ function shownIn(path: string): string[] {
   return comparable(lines.slice(0, lines.findIndex((line) => line.includes('Ctrl-C ends everything.')) + 1));
 }
 
-test('README, its Chinese sister and the page of the demo show what it prints', { timeout: 120_000 }, async () => {
+test('README, its translation and the page of the demo show what the demo prints', { timeout: 120_000 }, async () => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LANE_')));
   const demo = spawn(process.execPath, [LANE, 'demo', '--ports', 'auto', '--replicas', '1'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(demo, 'exit');

@@ -1,10 +1,10 @@
-/** The page of error codes has each code that the sources have, and no other. */
+/** The page of error codes lists exactly the codes in the sources. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT, textOf } from '../../docs/site/documents.cjs';
 
-/** Codes in the sources of the packages, without their tests. */
+/** Codes in the packages' sources, without tests. */
 function codesInSources(): string[] {
   const packages = join(ROOT, 'packages');
   const files = readdirSync(packages).flatMap((name) =>
@@ -14,7 +14,7 @@ function codesInSources(): string[] {
   return texts.flatMap((text) => [...text.matchAll(/\bELANE_[A-Z0-9_]*[A-Z0-9]\b/g)].map(([code]) => code));
 }
 
-test('docs/reference/errors.md has every code once, and none that is not there', () => {
+test('docs/reference/errors.md lists every code exactly once, and no other', () => {
   const rows = [...textOf('docs/reference/errors.md').matchAll(/^\| `(ELANE_\w+)` \|/gm)].map(([, code]) => code as string);
   expect(rows.toSorted()).toEqual([...new Set(codesInSources())].toSorted());
 });

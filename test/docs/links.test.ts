@@ -1,8 +1,8 @@
-/** Links and pictures of all documents lead somewhere, to headings too; README stays a front page. */
+/** Links in all documents, to pictures and headings too, have a target; README stays a front page. */
 import { describe, expect, test } from 'vitest';
 import { anchorOf, anchorsOf, deadLinks, documents, linksOf, pieces, resolveLink, textOf } from '../../docs/site/documents.cjs';
 
-test('there are the documents that there should be', () => {
+test('finds the documents', () => {
   expect(documents()).toEqual(
     expect.arrayContaining(['README.md', 'README.zh-CN.md', 'SECURITY.md', 'docs/index.md', 'packages/agent/README.md', 'examples/shop/README.md']),
   );
@@ -12,11 +12,11 @@ test.each(documents())('%s has no dead link', (path) => {
   expect(deadLinks(path)).toEqual([]);
 });
 
-test.each(['README.md', 'README.zh-CN.md'])('%s has 200 lines at most', (path) => {
+test.each(['README.md', 'README.zh-CN.md'])('%s has at most 200 lines', (path) => {
   expect(textOf(path).split('\n').length).toBeLessThanOrEqual(200);
 });
 
-test('every document of docs/ can be reached from docs/index.md', () => {
+test('docs/index.md leads to every document in docs/', () => {
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;
@@ -30,7 +30,7 @@ test('every document of docs/ can be reached from docs/index.md', () => {
   expect(documents().filter((path) => path.startsWith('docs/') && !reached.has(path))).toEqual([]);
 });
 
-describe('what is looked for', () => {
+describe('the checker finds', () => {
   test.each([
     ['[a](no.md)', ['no.md']],
     ['[a `b](no)` c](d) and `[e](f)`', ['d']],
@@ -59,7 +59,7 @@ describe('what is looked for', () => {
     expect(anchorOf(heading.replaceAll('`', ''))).toBe(anchor);
   });
 
-  test('a dead link and a dead anchor are told', () => {
+  test('a dead link and a dead anchor', () => {
     const text = '[a](no.md) [b](concepts.md#no-such) [c](concepts.md#concepts) [d](#here) [e](#there) [f](../../x.md)\n\n# Here\n';
     const dead = deadLinks('docs/demo.md', text);
     expect(dead.map((line) => line.split(': ')[1])).toEqual(['no.md', 'concepts.md#no-such', '#there', '../../x.md']);
