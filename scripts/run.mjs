@@ -294,10 +294,11 @@ async function prepare({ tests, pages = tests }) {
   const built = stampOf('built');
   const sources = newestOf(
     readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name, 'src')),
-    [join(root, 'tsconfig.base.json'), join(root, 'packages/agent/build.mjs')],
+    ['tsconfig.base.json', 'packages/core/build.mjs', 'packages/agent/build.mjs', 'scripts/bundle-library.mjs'].map((file) => join(root, file)),
   );
   if (built.read() !== sources || !existsSync(join(root, 'packages/agent/dist/register.js'))) {
     await step('building the packages', process.execPath, [bin('typescript', 'tsc'), '-b']);
+    await step('bundling libraries', process.execPath, [join(root, 'packages/core/build.mjs')]);
     await step('bundling the agent', process.execPath, [join(root, 'packages/agent/build.mjs')]);
     built.write(sources);
   }

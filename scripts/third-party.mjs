@@ -1,9 +1,10 @@
 /**
  * Lists the third-party packages that come with each published package: `node scripts/third-party.mjs`, part of `npm run check:packages`. It fails
  * if a package brings more of them than its limit, depends on one without a reason below, brings one with a licence that is not listed below or with an install
- * script, or takes one from outside the registry. It follows what npm installs: dependencies, optional dependencies, and peers that are not optional.
+ * script, or takes one from outside the registry. It follows what npm installs, which is dependencies, optional dependencies, and peers that are not
+ * optional, and what is bundled. `--sbom FOLDER` adds the latter to the SBOMs in a folder, and fails if these lack anything else.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -51,6 +52,9 @@ const REASONS = {
 /** Bundled into one of our packages, so its dependencies ship unseen. */
 const BUILT_IN = ['packages/console/web'];
 
+/** Dev dependencies that a file of ours contains (`bundle-library.mjs`): npm does not know of them, so they reach users with our releases alone. */
+const BUNDLED = { '@lane/agent': ['yaml'], '@lane/core': ['re2js'] };
+
 /** Licences that ask only for attribution. */
 const LICENCES = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT', 'Python-2.0', 'Unlicense'];
 
@@ -59,9 +63,9 @@ const RUN_ON_INSTALL = ['preinstall', 'install', 'postinstall'];
 
 /**
  * Examines the packages in `packages/` of `root`. Returns them with the third-party packages that each brings, and the problems found.
- * @returns {{packages: Array<{name: string, limit: number | undefined, thirdParty: Array<{name: string, version: string, licence: string, why: string}>}>, problems: string[]}}
+ * @returns {{packages: Array<{name: string, limit: number | undefined, thirdParty: Array<{name: string, version: string, licence: string, why: string, isBundled: boolean}>}>, problems: string[]}}
  */
-export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LICENCES, builtIn = BUILT_IN } = {}) {
+export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LICENCES, builtIn = BUILT_IN, bundled = BUNDLED } = {}) {
   const problems = new Set();
   const used = new Set();
   const packages = [];
@@ -84,7 +88,7 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
       problems.add(`${own.name} brings ${thirdParty.length} third-party packages: lower its limit of ${limit} in scripts/third-party.mjs`);
 
     function visit(from, manifest, by) {
-      for (const [name, isOptional, source] of asked(manifest)) {
+      for (const [name, isOptional, source, isBundled = false] of [...asked(manifest), ...bundledIn(manifest)]) {
         if (!isOfRegistry(source, name)) problems.add(`${manifest.name} depends on ${name} from ${source}: take it from the registry`);
         const at = resolve(from, name);
         if (at === undefined) {
@@ -103,12 +107,19 @@ export function survey(root, { limits = LIMITS, reasons = REASONS, licences = LI
         const trail = [...by, installed.name];
         if (!isOurs) {
           const licence = licenceOf(installed);
-          found.set(id, { name: installed.name, version: installed.version, licence, why: whyOf(reasons, trail, isBuiltIn) });
+          found.set(id, { name: installed.name, version: installed.version, licence, why: whyOf(reasons, trail, isBuiltIn), isBundled });
           if (!allows(licence, licences)) problems.add(`${id} (by ${trail.join(' > ')}) has the licence ${licence}; allowed: ${licences.join(', ')}`);
           runsOnInstall(at, installed).forEach((what) => problems.add(`${id} (by ${trail.join(' > ')}) runs on installation: ${what}`));
         }
         visit(at, installed, trail);
       }
+    }
+    function bundledIn({ name: ours, devDependencies = {} }) {
+      return (bundled[ours] ?? []).flatMap((name) => {
+        if (devDependencies[name] !== undefined) return [[name, false, devDependencies[name], true]];
+        problems.add(`${ours} bundles ${name}, which is not among its devDependencies`);
+        return [];
+      });
     }
     runsOnInstall(path, own).forEach((what) => problems.add(`${own.name} runs on installation: ${what}`));
   }
@@ -200,6 +211,24 @@ function runsOnInstall(folder, { scripts = {} }) {
   return existsSync(join(folder, 'binding.gyp')) ? [...found, 'node-gyp'] : found;
 }
 
+/** Adds what is bundled to a folder of SBOMs (CycloneDX), which another tool made from what npm installs. */
+export function addBundled(sboms, packages) {
+  for (const file of readdirSync(sboms)) {
+    const path = join(sboms, file);
+    const sbom = JSON.parse(readFileSync(path, 'utf8'));
+    const ours = packages.find(({ name }) => name === nameOf(sbom.metadata.component));
+    for (const { name, version, licence } of ours?.thirdParty.filter(({ isBundled }) => isBundled) ?? []) {
+      const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+      if (sbom.components?.some((component) => component.purl === purl)) continue;
+      (sbom.components ??= []).push({ type: 'library', 'bom-ref': purl, name, version, purl, licenses: [{ expression: licence }] });
+      (sbom.dependencies ??= []).push({ ref: purl, dependsOn: [] });
+      const root = sbom.dependencies.find(({ ref }) => ref === sbom.metadata.component['bom-ref']);
+      (root.dependsOn ??= []).push(purl);
+    }
+    writeFileSync(path, `${JSON.stringify(sbom, undefined, 2)}\n`);
+  }
+}
+
 /** What of `packages` is missing from a folder of SBOMs (CycloneDX), which another tool made. */
 export function missingIn(sboms, packages) {
   const listed = new Map(
@@ -225,10 +254,13 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathS
   const { packages, problems } = survey(join(dirname(fileURLToPath(import.meta.url)), '..'));
   for (const { name, limit, thirdParty } of packages) {
     console.log(`${name}: ${thirdParty.length} third-party packages, ${limit === undefined ? 'built into the pages' : `limit ${limit}`}`);
-    for (const one of thirdParty) console.log(`  ${one.name} ${one.version} (${one.licence}): ${one.why}`);
+    for (const one of thirdParty) console.log(`  ${one.name} ${one.version} (${one.licence}${one.isBundled ? ', bundled' : ''}): ${one.why}`);
   }
   const at = process.argv.indexOf('--sbom');
-  if (at !== -1) problems.push(...missingIn(process.argv[at + 1], packages));
+  if (at !== -1) {
+    addBundled(process.argv[at + 1], packages);
+    problems.push(...missingIn(process.argv[at + 1], packages));
+  }
   for (const problem of problems) console.error(`third party: ${problem}`);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

@@ -6,12 +6,15 @@
  * - `runtime.js`: what comes with the first server, socket or call, or after the app's own start.
  * - `later/*.js`: whatever else the sources load by `require('./…')` where it is needed, a file each, and what several of these share.
  *
+ * - `yaml.js`: that library, for LANE_CONFIG.
+ *
  * Each module is in one of them, and the others take it from there. The Nacos side stays packages of its own.
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
+import { bundleLibrary } from '../../scripts/bundle-library.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, 'dist');
@@ -30,7 +33,7 @@ const COMMON = {
   platform: 'node',
   target: 'node20.19',
   minifyWhitespace: true,
-  external: ['@lane/core/rules', '@lane/nacos-registry', '@lane/kubernetes-registry', '@lane/storage', '@lane/traces', 'yaml'],
+  external: ['@lane/core/rules', '@lane/nacos-registry', '@lane/kubernetes-registry', '@lane/storage', '@lane/traces', '#yaml'],
   logLevel: 'warning',
   legalComments: 'none',
 };
@@ -163,6 +166,7 @@ for (const [file, text] of Object.entries(written)) {
   }
 }
 mkdirSync(join(dist, 'later'), { recursive: true });
+written['yaml.js'] = await bundleLibrary(build, 'yaml', ['parse'], here);
 for (const [file, text] of Object.entries(written)) writeFileSync(join(dist, file), text);
 // What an earlier build has left.
 for (const file of readdirSync(dist, { recursive: true })) if (file.endsWith('js') && !(file in written)) rmSync(join(dist, file));

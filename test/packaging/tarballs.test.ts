@@ -4,7 +4,7 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -89,7 +89,7 @@ describe.each([
   });
 });
 
-test('the printed command installs the agent alone, in an empty folder', async () => {
+test('the printed command installs the agent alone, in an empty folder, in less than 2 MB', async () => {
   const [install = '', start = ''] = told.split('\n').flatMap((line) => (/^ {4}(?:npm install|node) /.test(line) ? [line.trim()] : []));
   const empty = await mkdtemp(join(tmpdir(), 'lane empty '));
   try {
@@ -100,6 +100,14 @@ test('the printed command installs the agent alone, in an empty folder', async (
       stdout: 'gray\n',
       stderr: '',
     });
+    await writeFile(join(empty, 'lane.yaml'), 'tag: blue\n');
+    expect(await run(`${start}`, { cwd: empty, shell: true, env: { ...process.env, NODE_OPTIONS: '', LANE_CONFIG: 'lane.yaml' } })).toMatchObject({
+      stdout: 'blue\n',
+      stderr: '',
+    });
+    const files = await readdir(join(empty, 'node_modules'), { recursive: true });
+    const sizes = await Promise.all(files.map((file) => stat(join(empty, 'node_modules', file))));
+    expect(sizes.reduce((sum, each) => sum + (each.isFile() ? each.size : 0), 0)).toBeLessThan(2_000_000);
   } finally {
     await rm(empty, { recursive: true, force: true });
   }

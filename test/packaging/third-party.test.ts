@@ -1,20 +1,24 @@
 /** What `scripts/third-party.mjs`, part of `npm run check:packages`, accepts and what it rejects. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { temporaryFolder } from '@lane/testing/cleanup';
 import { expect, test } from 'vitest';
 
 interface Survey {
-  readonly packages: ReadonlyArray<{ readonly name: string; readonly thirdParty: ReadonlyArray<{ readonly name: string; readonly why: string }> }>;
+  readonly packages: ReadonlyArray<{
+    readonly name: string;
+    readonly thirdParty: ReadonlyArray<{ readonly name: string; readonly why: string; readonly isBundled: boolean }>;
+  }>;
   readonly problems: readonly string[];
 }
 interface Script {
   survey(root: string, options?: object): Survey;
+  addBundled(sboms: string, packages: Survey['packages']): void;
   missingIn(sboms: string, packages: Survey['packages']): string[];
 }
 const load = (): Promise<Script> => import('../../scripts/third-party.mjs' as string) as Promise<Script>;
 
-const TABLE = { limits: { '@lane/ours': 2 }, reasons: { asked: 'for a reason' }, licences: ['MIT'], builtIn: [] };
+const TABLE = { limits: { '@lane/ours': 2 }, reasons: { asked: 'for a reason' }, licences: ['MIT'], builtIn: [], bundled: {} };
 
 /** A workspace with a package that depends on another, which depends on a third. */
 function workspace(more: { ours?: object; asked?: object; further?: object; files?: Record<string, string> } = {}): string {
@@ -40,8 +44,8 @@ test('lists direct dependencies with their reason, and indirect ones with what b
         name: '@lane/ours',
         limit: 2,
         thirdParty: [
-          { name: 'asked', version: '1.0.0', licence: 'MIT', why: 'for a reason' },
-          { name: 'further', version: '1.0.0', licence: 'MIT', why: 'by asked' },
+          { name: 'asked', version: '1.0.0', licence: 'MIT', why: 'for a reason', isBundled: false },
+          { name: 'further', version: '1.0.0', licence: 'MIT', why: 'by asked', isBundled: false },
         ],
       },
     ],
@@ -105,6 +109,38 @@ test('reports a package that the SBOM lacks', async () => {
   const components = [{ name: 'asked', version: '1.0.0' }];
   writeFileSync(join(sboms, 'ours.cdx.json'), JSON.stringify({ metadata: { component: { group: '@lane', name: 'ours' } }, components }));
   expect(missingIn(sboms, survey(workspace(), TABLE).packages)).toEqual(['the SBOM of @lane/ours does not list further@1.0.0']);
+});
+
+test('lists what a file of ours contains, and adds it to the SBOM', async () => {
+  const { survey, addBundled, missingIn } = await load();
+  const root = workspace({ ours: { dependencies: {}, devDependencies: { asked: '1', further: '1' } } });
+  const table = { ...TABLE, limits: { '@lane/ours': 2 }, bundled: { '@lane/ours': ['asked'] } };
+  const { packages, problems } = survey(root, table);
+  expect(problems).toEqual([]);
+  expect(packages[0]?.thirdParty.map(({ name, isBundled }) => [name, isBundled])).toEqual([
+    ['asked', true],
+    ['further', false],
+  ]);
+
+  const sboms = temporaryFolder();
+  const file = join(sboms, 'ours.cdx.json');
+  const component = { group: '@lane', name: 'ours', 'bom-ref': 'us' };
+  writeFileSync(
+    file,
+    JSON.stringify({ metadata: { component }, components: [{ name: 'further', version: '1.0.0' }], dependencies: [{ ref: 'us' }] }),
+  );
+  addBundled(sboms, packages);
+  expect(missingIn(sboms, packages)).toEqual([]);
+  const sbom = JSON.parse(readFileSync(file, 'utf8')) as { components: unknown[]; dependencies: unknown[] };
+  expect(sbom.components).toContainEqual(expect.objectContaining({ name: 'asked', purl: 'pkg:npm/asked@1.0.0', licenses: [{ expression: 'MIT' }] }));
+  expect(sbom.dependencies).toContainEqual({ ref: 'us', dependsOn: ['pkg:npm/asked@1.0.0'] });
+});
+
+test('reports a bundled package that is not among the dev dependencies', async () => {
+  const { survey } = await load();
+  expect(survey(workspace(), { ...TABLE, bundled: { '@lane/ours': ['gone'] } }).problems).toEqual([
+    '@lane/ours bundles gone, which is not among its devDependencies',
+  ]);
 });
 
 test('the packages of this repository pass', async () => {

@@ -81,7 +81,7 @@ function readConfigFile(path: string | undefined): OptionSources['file'] {
   try {
     const raw = readFileSync(path, 'utf8');
     // Loaded only where a YAML file is used: it costs more than all the rest of the start.
-    return { path, content: path.endsWith('.json') ? JSON.parse(raw) : (require('yaml') as typeof import('yaml')).parse(raw) };
+    return { path, content: path.endsWith('.json') ? JSON.parse(raw) : (require('#yaml') as typeof import('yaml')).parse(raw) };
   } catch (error) {
     return { path, unreadable: (error as Error).message.split('\n')[0] as string };
   }

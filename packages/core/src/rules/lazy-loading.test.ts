@@ -13,7 +13,7 @@ function loadedWith(match: Matcher): string[] {
   });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   compileLaneGroups(parsed.document);
-  const loaded = Object.keys(cache).map((file) => /[\\/]node_modules[\\/](ajv|ipaddr\.js|re2js)[\\/]/.exec(file)?.[1]);
+  const loaded = Object.keys(cache).map((file) => /[\\/](ajv|ipaddr\.js|re2js)(?:[\\/]|\.js$)/.exec(file)?.[1]);
   return [...new Set(loaded.filter((name) => name !== undefined))].toSorted();
 }
 

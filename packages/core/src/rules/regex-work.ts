@@ -38,13 +38,12 @@ export interface RegexWork {
  * Throws like `compileRegex`.
  */
 export function regexWork(source: string, ignoreCase: boolean, mostSteps: number): RegexWork {
-  // Internals of re2js, which is why package.json pins its version.
   const { prog, cond, dfa, prefilter, prefixComplete, numSubexp } = compileRe2(source, ignoreCase).re2();
   // A text alone is searched for as one.
   if (prefixComplete && numSubexp === 0) return { steps: 0, scans: 1 };
   const { inst: instructions, start } = prog as { inst: Instruction[]; start: number };
   // Tried only at the start.
-  const isAnchored = ((cond as number) & BEGINNING) !== 0;
+  const isAnchored = (cond & BEGINNING) !== 0;
   const scans = (prefilter as { cost: number } | null)?.cost ?? 0;
   const all = { steps: instructions.length * (MAX_REGEX_INPUT + 1), scans };
   const classes = takersOf(instructions, [0, ...dfa.classBounds]);
