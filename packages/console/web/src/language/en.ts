@@ -215,6 +215,10 @@ export const en = {
       present: (subject: string) => `${subject} is present`,
       absent: (subject: string) => `${subject} is absent`,
       not: (what: string) => `not (${what})`,
+      /** Between the parts of a rule. */
+      comma: ', ',
+      /** Between values. */
+      between: ', ',
       and: ' and ',
       or: ' or ',
       every: 'every request',

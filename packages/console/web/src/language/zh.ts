@@ -205,6 +205,8 @@ export const zh: Text = {
       present: (subject) => `${subject}存在`,
       absent: (subject) => `${subject}不存在`,
       not: (what) => `非（${what}）`,
+      comma: '，',
+      between: '、',
       and: ' 且 ',
       or: ' 或 ',
       every: '所有请求',

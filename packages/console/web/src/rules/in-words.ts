@@ -10,7 +10,7 @@ export function ruleInWords(rule: EntryRule, t: Text): string {
     parts.push(words.percent(words.percentOf(rule.percent)));
     if (rule.by !== undefined) parts.push(words.stickyBy(keyInWords(rule.by, t)));
   }
-  return parts.join(t.locale === 'en' ? ', ' : ',');
+  return parts.join(words.comma);
 }
 
 function keyInWords({ header, cookie, query }: RequestKey, t: Text): string {
@@ -31,7 +31,7 @@ export function matcherInWords(matcher: Matcher, t: Text): string {
   if ('host' in matcher) return compared(kinds.host, matcher.host, t);
   if ('path' in matcher) return compared(kinds.path, matcher.path, t);
   if ('method' in matcher) return compared(kinds.method, matcher.method, t);
-  if ('clientIp' in matcher) return words.in(kinds.clientIp, matcher.clientIp.in.join(', '));
+  if ('clientIp' in matcher) return words.in(kinds.clientIp, matcher.clientIp.in.join(words.between));
   return words.not(matcherInWords(matcher.not, t));
 }
 
@@ -47,7 +47,7 @@ function compared(subject: string, match: StringMatch, t: Text): string {
   if (match.prefix !== undefined) return words.prefix(what, match.prefix);
   if (match.suffix !== undefined) return words.suffix(what, match.suffix);
   if (match.regex !== undefined) return words.regex(what, match.regex);
-  if (match.in !== undefined) return words.in(what, match.in.join(', '));
+  if (match.in !== undefined) return words.in(what, match.in.join(words.between));
   if (match.present !== undefined) return match.present ? words.present(what) : words.absent(what);
   return match.not === undefined ? what : words.not(compared(subject, match.not, t));
 }
