@@ -1,4 +1,5 @@
 /** Commands with their options, npm scripts and variables in the documents exist. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -50,6 +51,23 @@ function problemOf(words: readonly string[]): string | undefined {
   const missing = unknown.filter((flag) => !known.has(flag.replace(/[^\w-]+$/, '')));
   return missing.length === 0 ? undefined : `${path} has no ${missing.join(', ')}`;
 }
+
+test('help that a document quotes is what the command prints', () => {
+  const quoted = documents().flatMap((path) =>
+    [...pieces(textOf(path))].flatMap(({ kind, text }) => {
+      const [, words, help] = (kind === 'block' && /^\s*\$ lane ([a-z ]+ --help)\n([\s\S]+)$/.exec(text)) || [];
+      return words === undefined || help === undefined ? [] : [{ path, words, help: plain(help) }];
+    }),
+  );
+  expect(quoted.map(({ path }) => path)).toContain('packages/kubernetes/README.md');
+  for (const { path, words, help } of quoted) {
+    const printed = execFileSync(process.execPath, [join(ROOT, 'packages/cli/dist/main.js'), ...words.split(' ')], { encoding: 'utf8' });
+    expect([path, plain(printed)]).toEqual([path, expect.stringContaining(help)]);
+  }
+});
+
+/** Without indentation and empty lines at either end. */
+const plain = (text: string): string => text.replaceAll(/^[ \t]+|[ \t]+$/gm, '').trim();
 
 test.each(CHECKED)('commands in %s', (path) => {
   const problems = [...shownIn(path)].flatMap((shown) => {

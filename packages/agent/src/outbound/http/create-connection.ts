@@ -1,4 +1,5 @@
 import { currentContext, type LaneUnavailableError, type Redirect, type SettledVerdict, type Tag, type Verdict } from '@lane/core/model';
+import { copyWith } from '../../patching/copy-with.js';
 import { safely } from '../../patching/safely.js';
 import type { Attempt } from '../connecting/connecting.js';
 import { Learning, ROUTE, type Route } from '../connecting/routed-sockets.js';
@@ -41,7 +42,7 @@ export function toRightInstance(
         return later.kind === 'redirect' ? connecting.begin(later) : undefined;
       };
       const route = new Learning(options.host as string, Number(options.port), tag, verdict.until, settle);
-      return original.call(this, { ...options, [ROUTE]: route }, connected);
+      return original.call(this, copyWith(options, ROUTE, route), connected);
     }
     const now = settled(verdict);
     onChosen(options, tag, now);

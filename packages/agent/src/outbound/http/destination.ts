@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { LaneUnavailableError, Redirect, SettledVerdict, Verdict, Wait } from '@lane/core/model';
 import type { TrafficRecorder } from '../../observe/traffic/recorder.js';
+import { copyWith } from '../../patching/copy-with.js';
 import { safely } from '../../patching/safely.js';
 import type { Attempt } from '../connecting/connecting.js';
 import { Learning, ROUTE, type Route } from '../connecting/routed-sockets.js';
@@ -77,7 +78,7 @@ export function addRequestToRightInstance(original: AddRequest, last: AddRequest
       if (verdict.kind === 'unavailable') return unavailableError(verdict);
       return verdict.kind === 'redirect' ? connecting.begin(verdict) : undefined;
     };
-    return { ...options, [ROUTE]: new Learning(options.host as string, Number(options.port), request[LANE]?.tag, until, settle) };
+    return copyWith(options, ROUTE, new Learning(options.host as string, Number(options.port), request[LANE]?.tag, until, settle));
   });
 
   // On the request path, change with care: without a lane and without a known service this is two reads.
