@@ -1,6 +1,7 @@
 /** The Nacos behind the rig: an embedded one, a real one, or a real cluster of three. The rig can kill and restart each. */
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
+import { freePort } from '@lane/testing/ports';
 import { startRealNacos } from '../servers/real-nacos.js';
 import { startNacosCluster, type NacosMember } from '../servers/real-nacos-cluster.js';
 
@@ -63,7 +64,8 @@ export async function publish({ addresses, hasAuth }: NacosBehind, document: Nac
 }
 
 async function startEmbedded(documents: readonly NacosDocument[], hasAuth: boolean): Promise<NacosBehind> {
-  let port = 0;
+  // Nobody may take its ports, the second for gRPC, while it restarts.
+  const port = await freePort(1_000);
   const start = async (withDocuments: boolean): Promise<ManagedProcess> => {
     const server = new ManagedProcess({
       name: 'nacos',
@@ -74,14 +76,12 @@ async function startEmbedded(documents: readonly NacosDocument[], hasAuth: boole
         ...(hasAuth ? { AUTH: JSON.stringify(CREDENTIALS) } : {}),
       },
     });
-    ({ port } = await server.message<{ port: number }>());
+    await server.message();
     return server;
   };
   let server = await start(true);
   return {
-    get addresses() {
-      return [`127.0.0.1:${port}`];
-    },
+    addresses: [`127.0.0.1:${port}`],
     clientHost: '127.0.0.1',
     members: [],
     hasAuth,

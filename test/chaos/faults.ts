@@ -1,7 +1,8 @@
 /** The faults that the rig can inject, by name. Seconds are at speed 1; all but the instance faults leave every instance alive. */
 import type { NacosMember } from '../servers/real-nacos-cluster.js';
+import { freePort } from '@lane/testing/ports';
 import type { Answer, Fault, ListedHost } from './faulty-nacos.js';
-import { freePort, pause, type Rig, type RigFault, type RigInstance, type RigOptions } from './rig.js';
+import { pause, type Rig, type RigFault, type RigInstance, type RigOptions } from './rig.js';
 
 /** The short form of the table: everything in Nacos ten times as fast, faults a tenth as long. */
 export const QUICK: RigOptions = { rate: 45, speed: 10 };

@@ -3,11 +3,11 @@
  * on command. Sends requests at a constant rate, whatever happens to earlier ones, and checks the trail of each answer.
  */
 import http from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManagedProcess } from '@lane/cli';
+import { freePort } from '@lane/testing/ports';
 import { CREDENTIALS, publish, startBehind, type NacosBehind, type NacosDocument, type NacosKind } from './behind.js';
 import { startFaultyServers, type FaultyServers } from './faulty-nacos.js';
 
@@ -432,14 +432,4 @@ class Load {
 /** Resolves after this many milliseconds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** A loopback port where nothing listens. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -7,6 +7,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { EmbeddedNacosOptions } from '@lane/embedded-nacos';
+import { freePort } from '@lane/testing/ports';
 import { expect, inject, test } from 'vitest';
 import type {} from './global-setup.js';
 import { nacos3Version, type RealNacosVersion, realNacosAvailability, realNacosVersions, startRealNacos } from './real-nacos.js';
@@ -76,10 +77,11 @@ const embedded: NacosServer = {
   kind: 'embedded',
   grpc: true,
   start: () => startEmbedded(),
-  startOwn: (options) => startEmbedded(options),
+  // Nobody may take its ports, the second for gRPC, while it restarts.
+  startOwn: async (options) => startEmbedded({ port: await freePort(1_000), ...options }),
 };
 
-async function startEmbedded(options: { auth?: Credentials } = {}): Promise<OwnNacos> {
+async function startEmbedded(options: { port?: number; auth?: Credentials } = {}): Promise<OwnNacos> {
   const host = '127.0.0.1';
   let { child, port } = await forkEmbedded({ port: 0, ...options });
   return {
@@ -92,7 +94,7 @@ async function startEmbedded(options: { auth?: Credentials } = {}): Promise<OwnN
     stop: () => endOf(child),
     async restart() {
       await endOf(child);
-      ({ child, port } = await forkEmbedded({ port, ...options }));
+      ({ child, port } = await forkEmbedded({ ...options, port }));
     },
   };
 }
