@@ -18,7 +18,8 @@ async function startRecorder(
   const server = http.createServer((request, response) => {
     requests.push(`${request.method} ${request.url} ${request.headers.baggage ?? 'no baggage'}`);
     wake();
-    const passed = http.request({ host, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
+    // On a connection of its own: Nacos may close a kept one just as it is used.
+    const passed = http.request({ host, port, method: request.method, path: request.url, headers: request.headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });

@@ -80,6 +80,8 @@ export async function startPeer(name = 'peer', tls = false): Promise<Peer> {
     });
   };
   const server = tls ? https.createServer(TLS, answer) : http.createServer(answer);
+  // A connection that it closes as idle just as a client reuses it would fail that call.
+  server.keepAliveTimeout = 600_000;
   return {
     port: await listen(server),
     server,

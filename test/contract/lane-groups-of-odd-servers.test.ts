@@ -40,7 +40,8 @@ async function startOdd(history: number | undefined): Promise<Odd> {
       }
     }
     const { method, headers } = asked;
-    const on = request({ host, port, method, path: url, headers: { ...headers, host: nacos.address } }, (answered) => {
+    // On a connection of its own: Nacos may close a kept one just as it is used.
+    const on = request({ host, port, method, path: url, headers: { ...headers, host: nacos.address }, agent: false }, (answered) => {
       answer.writeHead(answered.statusCode ?? 500, answered.headers);
       answered.pipe(answer);
     });

@@ -177,4 +177,6 @@ const server = http.createServer(async (request, response) => {
   });
   response.end(answer);
 });
+// A connection that it closes as idle just as the test reuses it would fail that request.
+server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

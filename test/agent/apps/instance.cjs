@@ -35,7 +35,7 @@ const answer = (request, response) => {
     } else end();
   });
 };
-const plain = http.createServer({ keepAliveTimeout: 60_000 }, answer);
+const plain = http.createServer(answer);
 // Opens a WebSocket, and closes it at once with the instance's name (RFC 6455); or refuses it with the status.
 plain.on('upgrade', (request, socket) => {
   socket.on('error', () => {});
@@ -47,6 +47,8 @@ plain.on('upgrade', (request, socket) => {
 });
 const pem = (file) => fs.readFileSync(`${__dirname}/../tls/${file}.pem`);
 const secure = http2.createSecureServer({ key: pem('key'), cert: pem('cert'), allowHTTP1: true }, answer);
+// A connection closed as idle just as it is reused would look like a failure of the instance.
+for (const server of [plain, secure]) server.keepAliveTimeout = 600_000;
 const multiplexed = http2.createServer();
 multiplexed.on('stream', (stream) => {
   stream.respond({ ':status': status });

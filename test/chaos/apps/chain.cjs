@@ -23,4 +23,6 @@ const server = http.createServer((_request, response) => {
     (error) => response.writeHead(502).end(`${NAME} ${error.code}`),
   );
 });
+// A connection that it closes as idle just as a client reuses it would count as a failure of the change.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

@@ -16,3 +16,5 @@ app.get('/', (_request, response) => {
     .on('error', (error) => response.status(502).send(error.code));
 });
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+// A connection that it closes as idle just as a client reuses it would count as a failure of the change.
+server.keepAliveTimeout = 0;
