@@ -38,8 +38,8 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** Longer than any test, to end what an aborted test left. */
-const HARD_LIMIT_MS = 300_000;
+/** Longer than all tests of a file, which may share an app; to end what an aborted test left. */
+const HARD_LIMIT_MS = 1_800_000;
 const running = new Set<ChildProcess>();
 const logs: Array<() => string[]> = [];
 

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '@lane/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPeer, type Peer, type Seen } from './peer.js';
 import { appFile, send, startApp, type App } from './run-app.js';
@@ -224,7 +225,9 @@ describe('unusable settings', () => {
   ] as Array<[Record<string, string>, string | RegExp]>)('%j: one clear line, and the app serves', async (env, line) => {
     await withApp(env, async (app) => {
       expect(wrote(await echo(app, { baggage: 'lane=blue' }))).toBe('lane=blue');
-      expect(app.stderr()).toMatch(line instanceof RegExp ? line : new RegExp(`^${line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`));
+      const told = line instanceof RegExp ? line : new RegExp(`^${line.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
+      // A file is read beside the requests.
+      await eventually(() => expect(app.stderr()).toMatch(told));
     });
   });
 

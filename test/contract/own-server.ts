@@ -10,7 +10,7 @@ const auth = { username: 'lane', password: 'right' };
 
 /** Tests that need their own server: authentication, and a restart. One server suffices for both, in this order. */
 export function describeOwnNacos(server: NacosServer, drivers: NacosDriver[]): void {
-  describe.concurrent(`${server.name} with authentication, restarted`, { timeout: 120_000 }, () => {
+  describe.concurrent(`${server.name} with authentication, restarted`, { timeout: 300_000 }, () => {
     let running: OwnNacos;
     let connection: Connection;
     const opened: { close(): Promise<void> }[] = [];
