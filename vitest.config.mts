@@ -57,7 +57,7 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       { test: { name: 'unit', exclude, include: ['packages/*/{src,web/src}/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 30_000 } },
-      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'] } },
+      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'agent', exclude, include: ['test/agent/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000 } },
       { test: { name: 'security', include: ['test/security/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'packaging', include: ['test/packaging/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },

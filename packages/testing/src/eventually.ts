@@ -5,12 +5,12 @@ export interface EventuallyOptions {
 }
 
 /**
- * Calls `attempt` until it neither throws nor rejects, and returns its value. After `timeoutMs` (20 s) it fails with the last error,
+ * Calls `attempt` until it neither throws nor rejects, and returns its value. After `timeoutMs` (45 s) it fails with the last error,
  * so assertions inside `attempt` report what was still wrong at the end.
  */
 export async function eventually<Value>(
   attempt: () => Value | Promise<Value>,
-  { timeoutMs = 20_000, intervalMs = 50 }: EventuallyOptions = {},
+  { timeoutMs = 45_000, intervalMs = 50 }: EventuallyOptions = {},
 ): Promise<Value> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
