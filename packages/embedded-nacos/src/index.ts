@@ -104,6 +104,9 @@ export async function startEmbeddedNacos(options: EmbeddedNacosOptions = {}): Pr
       await new Promise((resolve) => server.close(resolve));
       await listen(server, port, host);
     }
+    const missing = (server.address() as AddressInfo).port + GRPC_PORT_OFFSET;
+    if (grpc === undefined && grpcPort === undefined && missing <= MAX_PORT)
+      log?.(`port ${missing} of ${host}, where clients look for gRPC, is in use: the embedded Nacos speaks HTTP only`);
   } catch (error) {
     server.close();
     push.close();
@@ -157,7 +160,6 @@ async function openGrpc(asked: number | false | undefined, port: number, host: s
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     if (asked !== undefined) throw portInUse(grpcPort, host);
-    options.log(`port ${grpcPort} of ${host}, where clients look for gRPC, is in use: the embedded Nacos speaks HTTP only`);
     return undefined;
   }
 }

@@ -1,17 +1,26 @@
 /** The gRPC side of the server: where it listens, and that no client can crash it. The contract suite tests its answers with two SDKs. */
 import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, Server, type AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { frameOf } from '../../dist/grpc/payload.js';
 import { startEmbeddedNacos, type EmbeddedNacos } from '../../dist/index.js';
 
 function closing(nacos: EmbeddedNacos): EmbeddedNacos {
   onTestFinished(() => nacos.close());
   return nacos;
+}
+
+/** A port that is in use. */
+async function takePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
 }
 
 describe('the port', () => {
@@ -28,11 +37,7 @@ describe('the port', () => {
     let nacos: EmbeddedNacos | undefined;
     let grpcPort = 0;
     while (nacos === undefined) {
-      const taken = createServer();
-      taken.listen(0, '127.0.0.1');
-      await once(taken, 'listening');
-      onTestFinished(() => void taken.close());
-      grpcPort = (taken.address() as AddressInfo).port;
+      grpcPort = await takePort();
       // The port below may be taken: try another pair.
       nacos = await startEmbeddedNacos({ port: grpcPort - 1000, log: (line) => lines.push(line) }).catch(() => undefined);
     }
@@ -40,6 +45,27 @@ describe('the port', () => {
     expect(nacos.grpcPort).toBeUndefined();
     expect(lines).toEqual([expect.stringContaining(`port ${grpcPort} of 127.0.0.1, where clients look for gRPC, is in use`)]);
     await expect(startEmbeddedNacos({ port: 0, grpcPort })).rejects.toMatchObject({ code: 'ELANE_PORT_IN_USE' });
+  });
+
+  test('if in use above a port that was any free one, is that of another, without a word', async () => {
+    const lines: string[] = [];
+    const listen = vi.spyOn(Server.prototype, 'listen');
+    onTestFinished(() => listen.mockRestore());
+    let nacos: EmbeddedNacos | undefined;
+    let unlucky = 0;
+    while (nacos === undefined) {
+      unlucky = (await takePort()) - 1000;
+      // What the system gives at first.
+      listen.mockImplementationOnce(function (this: Server, ...[, host]: unknown[]) {
+        return this.listen(unlucky, host as string);
+      } as Server['listen']);
+      nacos = await startEmbeddedNacos({ port: 0, log: (line) => lines.push(line) }).catch(() => undefined);
+    }
+    closing(nacos);
+    expect(listen.mock.calls.map(([port]) => port)).toContain(unlucky);
+    expect(nacos.port).not.toBe(unlucky);
+    expect(nacos.grpcPort).toBe(nacos.port + 1000);
+    expect(lines).toEqual([]);
   });
 });
 
