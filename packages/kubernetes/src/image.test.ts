@@ -71,7 +71,7 @@ test('the init container fails if even the file in NODE_OPTIONS could not be cop
 
 test('the pre-stop hook drains the app within the given time, and does not start its own agent', async () => {
   const app = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); process.send("up")'], {
-    env: { PATH: process.env['PATH'], NODE_OPTIONS: `--require ${volume}/register.cjs`, LANE_ADMIN_PORT: String(await freePort()), LANE_LOG: 'info' },
+    env: { PATH: process.env['PATH'], NODE_OPTIONS: `--require ${volume}/register.cjs`, LANE_ADMIN_PORT: '0', LANE_LOG: 'info' },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   try {

@@ -1,11 +1,10 @@
 /** `transport: auto`: what the server speaks is spoken. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { ConfigDocument, Instance } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacosOptions } from '@lane/embedded-nacos';
 import { LaneGroupsStore } from '@lane/storage';
-import { closing, Received, RecordingLog } from '@lane/testing';
+import { closing, freePort, Received, RecordingLog } from '@lane/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectNacos, type NacosConnection, type NacosOptions } from '../dist/index.js';
 
@@ -29,9 +28,9 @@ async function startWithoutHttpV1(auth?: EmbeddedNacosOptions['auth']): Promise<
       void passedOn.then(async (login) => answer.writeHead(login.status).end(await login.text()));
     });
   });
-  front.listen(0, '127.0.0.1');
+  const port = await freePort();
+  front.listen(port, '127.0.0.1');
   await once(front, 'listening');
-  const { port } = front.address() as AddressInfo;
   const nacos = closing(await startEmbeddedNacos({ port: 0, grpcPort: port + 1000, ...(auth === undefined ? {} : { auth }) }));
   onTestFinished(() => {
     front.closeAllConnections();
@@ -70,7 +69,7 @@ test('uses gRPC for everything if there is no HTTP v1, with the log-in of Nacos 
 });
 
 test('waits for a server that is down at the start, with two log lines', async () => {
-  const own = await startEmbeddedNacos({ port: 0 });
+  const own = await startEmbeddedNacos({ port: await freePort() });
   await own.close();
   const log = new RecordingLog();
   const connection = connect({ server: own.address, log });
@@ -90,7 +89,7 @@ test('waits for a server that is down at the start, with two log lines', async (
 });
 
 test('reports a server that speaks neither, with the remedy', async () => {
-  const nacos = await startEmbeddedNacos({ port: 0, grpcPort: false });
+  const nacos = await startEmbeddedNacos({ port: await freePort(), grpcPort: false });
   await nacos.close();
   expect(await connect({ server: nacos.address }).check()).toMatchObject({ ok: false, problem: expect.stringContaining('is Nacos running there?') });
 });

@@ -12,7 +12,7 @@ import {
   type LaneNamingOptions,
   type NacosConnection,
 } from '../../dist/index.js';
-import { closing, eventually, ManualClock, Received, temporaryFolder } from '@lane/testing';
+import { closing, eventually, freePort, ManualClock, Received, temporaryFolder } from '@lane/testing';
 import { createSnapshotStore } from '@lane/storage';
 
 /** The SDK's client, with the parts of it that its types leave out. */
@@ -360,7 +360,7 @@ describe('subscriptions', () => {
 describe('while Nacos is down', () => {
   /** A Nacos that is down, and a store that remembers a service of it. */
   async function lost(): Promise<{ address: string; port: number; service: string; snapshots: () => ReturnType<typeof createSnapshotStore> }> {
-    const own = await startEmbeddedNacos({ port: 0 });
+    const own = await startEmbeddedNacos({ port: await freePort() });
     const options = { directory: temporaryFolder(), namespace: 'public' };
     const service = newService();
     const provider = provide(own.address);
@@ -412,7 +412,7 @@ describe('while Nacos is down', () => {
   });
 
   test('when it comes back still empty, the known instances stay', async () => {
-    const own = await startEmbeddedNacos({ port: 0 });
+    const own = await startEmbeddedNacos({ port: await freePort() });
     const service = newService();
     const provider = provide(own.address);
     await provider.register({ group: GROUP, name: service }, at(1));
