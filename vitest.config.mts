@@ -49,6 +49,12 @@ class LongestFirst extends BaseSequencer {
 const isQuick = process.env['TEST_LEAVE_OUT'] === 'long';
 const exclude = [...configDefaults.exclude, ...(isQuick ? LONG : [])];
 
+/**
+ * Long, because they matter only to tests that fail: on a slow machine under load, the slowest tests take a minute, and a second, the default of
+ * expect.poll(), is not enough to start a program.
+ */
+const patience = { testTimeout: 180_000, hookTimeout: 180_000, expect: { poll: { timeout: 30_000 } } };
+
 /** One project per kind of test, to run one kind alone: `npm test -- --project unit`. */
 export default defineConfig({
   test: {
@@ -56,11 +62,11 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()) + (isQuick ? 3 : 0),
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: 'unit', exclude, include: ['packages/*/{src,web/src}/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 30_000 } },
-      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'agent', exclude, include: ['test/agent/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000 } },
-      { test: { name: 'security', include: ['test/security/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'packaging', include: ['test/packaging/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 300_000 } },
+      { test: { name: 'unit', exclude, include: ['packages/*/{src,web/src}/**/*.test.ts'], ...patience } },
+      { test: { name: 'docs', include: ['test/docs/**/*.test.ts'], ...patience } },
+      { test: { name: 'agent', exclude, include: ['test/agent/**/*.test.ts'], ...patience } },
+      { test: { name: 'security', include: ['test/security/**/*.test.ts'], ...patience } },
+      { test: { name: 'packaging', include: ['test/packaging/**/*.test.ts'], ...patience, testTimeout: 300_000, hookTimeout: 300_000 } },
       {
         test: {
           name: 'contract',
@@ -68,19 +74,17 @@ export default defineConfig({
           include: ['test/contract/**/*.test.ts'],
           globalSetup: ['test/servers/global-setup.ts'],
           setupFiles: ['test/contract/home.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 180_000,
+          ...patience,
         },
       },
-      { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false } },
+      { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...patience, fileParallelism: false } },
       {
         test: {
           name: 'e2e',
           exclude,
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/servers/global-setup.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          ...patience,
           // Without the long files, these start no more programs than other tests do.
           fileParallelism: isQuick,
         },
