@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { SILENT_LOG } from '@lane/core/model';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { nextState } from './certificates.js';
 import { INJECT_DEFAULTS } from './inject-pod.js';
 import { startInjectorServer, type InjectorServer, type ServingCertificate } from './server.js';
@@ -109,10 +109,14 @@ test('metrics: results for pods, durations, and expiry of the certificate', asyn
 test('on shutdown it is no longer ready, keeps answering while others may not have noticed, and then ends', async () => {
   const server = await start();
   expect((await get(server, '/readyz')).status).toBe(200);
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
   const closing = server.close(2_000);
+  vi.advanceTimersByTime(1_999);
   expect((await get(server, '/readyz')).status).toBe(503);
   expect((await get(server, '/healthz')).status).toBe(200);
   expect((await ask(server, '/inject/namespace', review(POD))).status).toBe(200);
+  vi.advanceTimersByTime(1);
   await closing;
   await expect(ask(server, '/inject/namespace', review(POD))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
 });

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { setTimeout } from 'node:timers/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { BodyReader, type Log } from '@lane/core/model';
 import { review, type AskedBy } from './admission.js';
@@ -123,7 +122,7 @@ export async function startInjectorServer(options: InjectorServerOptions): Promi
     },
     async close(lingerMs = 0) {
       isClosing = true;
-      if (lingerMs > 0) await setTimeout(lingerMs);
+      if (lingerMs > 0) await new Promise((resolve) => setTimeout(resolve, lingerMs));
       const closed = [webhook, status].map((server) => {
         const ended = once(server, 'close');
         server.close();
