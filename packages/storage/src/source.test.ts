@@ -85,6 +85,7 @@ describe('lane groups in Nacos', () => {
     const { told, onRules, log } = recording();
     const clock = new ManualClock();
     onTestFinished(watchLaneGroups(connection, { onRules, log, clock }));
+    await told.until(hasNone);
     await publishLaneGroups(connection, document('gray'));
     await told.until(hasLane('gray'));
     await connection.remove('lane-groups', 'LANE');

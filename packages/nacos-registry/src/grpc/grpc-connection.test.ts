@@ -5,7 +5,7 @@ import { connect as connectSocket, createServer, type AddressInfo, type Server, 
 import { join } from 'node:path';
 import { currentLane, runInLane, type ServiceKey } from '@lane/core/model';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
-import { closing, Received, RecordingLog } from '@lane/testing';
+import { closing, freePort, Received, RecordingLog } from '@lane/testing';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { connectNacos, type NacosConnection, type NacosOptions } from '../../dist/index.js';
@@ -123,7 +123,7 @@ describe('documents', () => {
 
 describe('an outage', () => {
   test('is survived: everything moves to the next connection, with two log lines', async () => {
-    const own = await startEmbeddedNacos({ port: 0 });
+    const own = await startEmbeddedNacos({ port: await freePort() });
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
     const trouble = new Received<boolean>();
@@ -183,7 +183,7 @@ describe('an outage', () => {
   });
 
   test('at the start is survived', async () => {
-    const own = await startEmbeddedNacos({ port: 0 });
+    const own = await startEmbeddedNacos({ port: await freePort() });
     await own.close();
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
@@ -425,7 +425,7 @@ describe('a process', () => {
       const key = { group: 'DEFAULT_GROUP', name: 'idle' };
       let left = 3;
       const one = () => --left === 0 && clearTimeout(busy);
-      const busy = setTimeout(() => process.exit(3), 10000);
+      const busy = setTimeout(() => process.exit(3), 150000);
       connection.observe(key, () => { one(); });
       connection.watch('idle', 'LANE', one);
       connection.list(key).then(one);
