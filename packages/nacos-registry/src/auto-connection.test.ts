@@ -28,7 +28,7 @@ async function startWithoutHttpV1(auth?: EmbeddedNacosOptions['auth']): Promise<
       void passedOn.then(async (login) => answer.writeHead(login.status).end(await login.text()));
     });
   });
-  const port = await freePort();
+  const port = await freePort(1_000);
   front.listen(port, '127.0.0.1');
   await once(front, 'listening');
   const nacos = closing(await startEmbeddedNacos({ port: 0, grpcPort: port + 1000, ...(auth === undefined ? {} : { auth }) }));
@@ -69,7 +69,7 @@ test('uses gRPC for everything if there is no HTTP v1, with the log-in of Nacos 
 });
 
 test('waits for a server that is down at the start, with two log lines', async () => {
-  const own = await startEmbeddedNacos({ port: await freePort() });
+  const own = await startEmbeddedNacos({ port: await freePort(1_000) });
   await own.close();
   const log = new RecordingLog();
   const connection = connect({ server: own.address, log });
@@ -89,7 +89,7 @@ test('waits for a server that is down at the start, with two log lines', async (
 });
 
 test('reports a server that speaks neither, with the remedy', async () => {
-  const nacos = await startEmbeddedNacos({ port: await freePort(), grpcPort: false });
+  const nacos = await startEmbeddedNacos({ port: await freePort(1_000), grpcPort: false });
   await nacos.close();
   expect(await connect({ server: nacos.address }).check()).toMatchObject({ ok: false, problem: expect.stringContaining('is Nacos running there?') });
 });

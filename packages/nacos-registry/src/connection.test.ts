@@ -191,7 +191,7 @@ describe('an outage', () => {
     // By chance, the list could be asked for before the first beat.
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.5);
     onTestFinished(() => random.mockRestore());
-    const own = await startEmbeddedNacos({ port: await freePort() });
+    const own = await startEmbeddedNacos({ port: await freePort(1_000) });
     const log = new RecordingLog();
     const reachable = new Received<boolean>();
     const connection = connect({ server: own.address, log });
@@ -239,7 +239,7 @@ describe('an outage', () => {
   });
 
   test('at the start is survived', async () => {
-    const own = await startEmbeddedNacos({ port: await freePort() });
+    const own = await startEmbeddedNacos({ port: await freePort(1_000) });
     await own.close();
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });

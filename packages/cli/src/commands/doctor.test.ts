@@ -475,7 +475,7 @@ describe('in the environment of an app', () => {
     const app = join(folder, 'app');
     mkdirSync(join(app, 'node_modules/nacos-sdk-rust-binding-node'), { recursive: true });
     writeFileSync(join(app, 'node_modules/nacos-sdk-rust-binding-node/package.json'), '{"name":"nacos-sdk-rust-binding-node"}');
-    const closed = closing(await startEmbeddedNacos({ port: await freePort(), grpcPort: false }));
+    const closed = closing(await startEmbeddedNacos({ port: await freePort(1_000), grpcPort: false }));
     const { code, stdout } = await runLane(['doctor', '--quiet', '--env', `LANE_NACOS_SERVER=${closed.address}`], { cwd: app });
     expect(code).toBe(1);
     const grpcPort = closed.port + 1000;

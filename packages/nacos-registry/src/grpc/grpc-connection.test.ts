@@ -123,7 +123,7 @@ describe('documents', () => {
 
 describe('an outage', () => {
   test('is survived: everything moves to the next connection, with two log lines', async () => {
-    const own = await startEmbeddedNacos({ port: await freePort() });
+    const own = await startEmbeddedNacos({ port: await freePort(1_000) });
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
     const trouble = new Received<boolean>();
@@ -183,7 +183,7 @@ describe('an outage', () => {
   });
 
   test('at the start is survived', async () => {
-    const own = await startEmbeddedNacos({ port: await freePort() });
+    const own = await startEmbeddedNacos({ port: await freePort(1_000) });
     await own.close();
     const log = new RecordingLog();
     const connection = connect({ server: own.address, log });
