@@ -1,7 +1,7 @@
 /** The `lane` command as people use it: what it says, where it listens, and how it ends. What goes wrong with Nacos is in test/e2e. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { connect as connectSocket, createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,9 +9,9 @@ import { createInterface } from 'node:readline';
 import { connectNacos, type NacosConnection } from '@lane/nacos-registry';
 import { publishLaneGroups } from '@lane/storage';
 import { startEmbeddedNacos, type EmbeddedNacos } from '@lane/embedded-nacos';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { version } from '../package.json';
-import { ask as send, CLEAN, listen, temporaryFolder, type Result } from '@lane/testing';
+import { ask as send, CLEAN, eventually, freePort, listen, temporaryFolder, type Result } from '@lane/testing';
 import { LANE, runLane } from '@lane/testing/programs';
 
 const lane = (args: readonly string[], env: Record<string, string> = {}): Promise<Result> => runLane(args, { env });
@@ -214,6 +214,16 @@ describe('ports', () => {
     }
   });
 
+  test('a signal that comes as soon as the first line is printed ends a server gracefully', async () => {
+    const impatient = join(temporaryFolder(), 'impatient.cjs');
+    writeFileSync(
+      impatient,
+      "const { write } = process.stdout; process.stdout.write = (...given) => (write.apply(process.stdout, given), process.kill(process.pid, 'SIGTERM'));",
+    );
+    const { code, stdout } = await lane(['nacos', '--port', '0'], { NODE_OPTIONS: `--require ${JSON.stringify(impatient)}` });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^embedded Nacos on /)]);
+  });
+
   test('of the demo that are in use: the error names the port, its use, and the remedies', async () => {
     await take(8848);
     expect(await lane(['demo'])).toEqual({
@@ -258,19 +268,24 @@ describe('lane gateway', () => {
     const file = join(temporaryFolder(), 'lane-groups.yaml');
     const group = (host: string): string =>
       `name: shop\nservices: [a]\nentry: { services: [lane-gateway] }\nlanes:\n  - { name: gray, tag: gray, rules: [{ name: r, match: { host: { exact: ${host} } } }] }\n`;
-    writeFileSync(file, group('one.example.com'));
+    // At once, so that nobody reads half of it.
+    const replace = (text: string): void => {
+      writeFileSync(`${file}.new`, text);
+      renameSync(`${file}.new`, file);
+    };
+    replace(group('one.example.com'));
     const args = ['gateway', '--port', '0', '--nacos', nacos.address, '--entry', 'rules', '--route', '*=a', '--rules', file];
     const { line, said } = await start(args);
     const url = urlIn(line);
     expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
-    writeFileSync(file, 'name: [');
+    replace('name: [');
     const refused = [
       expect.stringMatching(/^error: the file .*lane-groups\.yaml is invalid and ignored; the last valid one stays in force/) as string,
     ];
-    await vi.waitFor(() => expect(said).toEqual(refused), { timeout: 5_000 });
+    await eventually(() => expect(said).toEqual(refused));
     expect(await ask(url, 'one.example.com')).toBe('Agray lane=gray');
-    writeFileSync(file, group('two.example.com'));
-    await vi.waitFor(async () => expect(await ask(url, 'two.example.com')).toBe('Agray lane=gray'), { timeout: 5_000 });
+    replace(group('two.example.com'));
+    await eventually(async () => expect(await ask(url, 'two.example.com')).toBe('Agray lane=gray'));
     expect(await ask(url, 'one.example.com')).toBe('A -');
   });
 
@@ -285,7 +300,7 @@ describe('lane gateway', () => {
     await once(first, 'connect');
     const second = connectSocket(port, '127.0.0.1').on('error', () => {});
     await once(second, 'close');
-    expect(said).toEqual([expect.stringMatching(/^warning: 127\.0\.0\.1 has 1 connections open: .*add it to trust/)]);
+    await eventually(() => expect(said).toEqual([expect.stringMatching(/^warning: 127\.0\.0\.1 has 1 connections open: .*add it to trust/)]));
   });
 
   test.each([
@@ -343,12 +358,13 @@ describe('lane gateway', () => {
   });
 
   test('without a Nacos says so, and answers with 503', async () => {
-    const nacos = await startEmbeddedNacos({ port: 0 });
-    await nacos.close();
-    const { line, said } = await start(['gateway', '--port', '0', '--nacos', nacos.address, '--route', '*=a']);
+    const address = `127.0.0.1:${await freePort()}`;
+    const { line, said } = await start(['gateway', '--port', '0', '--nacos', address, '--route', '*=a']);
     expect(await ask(urlIn(line), 'www.example.com')).toMatch(/^503 .*service a /);
-    expect(said.join('\n')).toMatch(
-      new RegExp(`^lane gateway: Nacos at ${nacos.address} can't be reached .*; requests get 503 until this is fixed$`, 'm'),
+    await eventually(() =>
+      expect(said.join('\n')).toMatch(
+        new RegExp(`^lane gateway: Nacos at ${address} can't be reached .*; requests get 503 until this is fixed$`, 'm'),
+      ),
     );
   });
 });

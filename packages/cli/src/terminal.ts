@@ -12,10 +12,12 @@ function lineOf(level: string, message: string, fields: LogFields | undefined): 
   return onOneLine(`${level}: ${message}${fields === undefined ? '' : ` ${JSON.stringify(fields)}`}`);
 }
 
-/** Prints a line for people, and sends the port to the parent process. */
-export function announce(port: number, line: string): void {
+/** Prints a line for people, sends the port to the parent process, and resolves as {@link untilAskedToStop}. Who reads the line may ask at once. */
+export function announceUntilAskedToStop(port: number, line: string): Promise<void> {
+  const asked = untilAskedToStop();
   console.log(line);
   process.send?.({ port });
+  return asked;
 }
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */

@@ -4,7 +4,7 @@ import { parsePort } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { formatsOption, type FormatsArguments } from '../formats-option.js';
 import { connectAsAsked, expectNamespace, withNacosOptions, type NacosArguments } from '../nacos-options.js';
-import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+import { announceUntilAskedToStop, TERMINAL_LOG } from '../terminal.js';
 
 /** `lane console`. */
 export function consoleCommand(): Command {
@@ -79,11 +79,10 @@ async function console_(given: ConsoleArguments): Promise<void> {
       console.error('lane console: tokens are sent unencrypted: put a TLS proxy in front, or pass --tls-cert and --tls-key');
     }
     const { url, port } = running;
-    announce(
+    await announceUntilAskedToStop(
       port,
       given.json === true ? JSON.stringify({ url, port }) : `console on ${url}${accounts.length === 0 ? '' : ', with a token'}; Ctrl-C ends it`,
     );
-    await untilAskedToStop();
     await running.close();
   } finally {
     await connection.close();

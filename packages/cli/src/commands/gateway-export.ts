@@ -142,8 +142,10 @@ async function watchExport(target: ExportTarget, given: Given, command: Command,
       inForce = summary;
     });
   });
+  // Before the line: who reads it may ask at once.
+  const asked = untilAskedToStop();
   console.log(`watching rules and instances for ${target.title}; Ctrl-C ends it, and leaves ${path} as it is`);
-  await untilAskedToStop();
+  await asked;
   await source.close();
   await file.close();
 }

@@ -6,7 +6,7 @@ import { onOneLine } from '@lane/core/model';
 import { parsePort } from '../arguments.js';
 import { registryHoldOption } from '../gateway-arguments.js';
 import { sourceOfOptions, watchSource, withExportOptions, type ExportArguments } from '../export-arguments.js';
-import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+import { announceUntilAskedToStop, TERMINAL_LOG } from '../terminal.js';
 
 /** `lane gateway xds`. */
 export function gatewayXdsCommand(): Command {
@@ -82,13 +82,12 @@ async function serve(given: Given, command: Command): Promise<void> {
     remarked = remarks.join('\n');
   });
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
-  announce(
+  await announceUntilAskedToStop(
     server.port,
     json
       ? JSON.stringify({ url, port: server.port })
       : `xDS for Envoys on ${url}; \`lane gateway xds --bootstrap\` prints their bootstrap file; Ctrl-C ends this server, and they keep running`,
   );
-  await untilAskedToStop();
   await source.close();
   await server.close();
 }

@@ -11,7 +11,7 @@ import { gather, parseBaggageKey, parseNear, parseOutlier, parseRoute, registryH
 import { routesOfIngress } from '../ingress-files.js';
 import { parseLaneGroupsText, readLaneGroupsFile } from '../lane-groups-file.js';
 import { noLaneGroups, openRegistry, withRegistryOptions, type Opened, type RegistryArguments } from '../registry-options.js';
-import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+import { announceUntilAskedToStop, TERMINAL_LOG } from '../terminal.js';
 import { gatewayExportCommand } from './gateway-export.js';
 import { gatewayXdsCommand } from './gateway-xds.js';
 
@@ -193,11 +193,10 @@ async function gateway(given: GatewayArguments, command: Command): Promise<void>
   }
   const unwatch = given.entry === 'rules' ? await watchRules() : () => {};
   const { url, port } = running;
-  announce(
+  await announceUntilAskedToStop(
     port,
     given.json === true ? JSON.stringify({ url, port, entry: given.entry }) : `gateway on ${url}, entry by ${given.entry}; Ctrl-C ends it`,
   );
-  await untilAskedToStop();
   running.startDraining();
   if (given.drainDelay > 0) await new Promise((resolve) => setTimeout(resolve, given.drainDelay));
   await running.close(given.drainTimeout);

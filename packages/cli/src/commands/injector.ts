@@ -3,7 +3,7 @@ import type { KubernetesAccess, ServingCertificate } from '@lane/kubernetes/inje
 import { parsePort, parseSeconds } from '../arguments.js';
 import { CliError } from '../cli-error.js';
 import { EXIT } from '../exit-codes.js';
-import { announce, TERMINAL_LOG, untilAskedToStop } from '../terminal.js';
+import { announceUntilAskedToStop, TERMINAL_LOG } from '../terminal.js';
 
 /** `lane injector`. */
 export function injectorCommand(): Command {
@@ -80,8 +80,10 @@ async function injector(given: InjectorArguments): Promise<void> {
   });
   const { port, metricsPort } = running;
   const url = `https://${given.host.includes(':') ? `[${given.host}]` : given.host}:${port}`;
-  announce(port, given.json === true ? JSON.stringify({ url, port, metricsPort }) : `injector on ${url}, metrics on ${metricsPort}; Ctrl-C ends it`);
-  await untilAskedToStop();
+  await announceUntilAskedToStop(
+    port,
+    given.json === true ? JSON.stringify({ url, port, metricsPort }) : `injector on ${url}, metrics on ${metricsPort}; Ctrl-C ends it`,
+  );
   await running.close(given.linger * 1000);
 }
 

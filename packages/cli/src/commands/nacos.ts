@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { startEmbeddedNacos } from '@lane/embedded-nacos';
 import { parsePort } from '../arguments.js';
-import { announce, untilAskedToStop } from '../terminal.js';
+import { announceUntilAskedToStop } from '../terminal.js';
 
 /** `lane nacos`. */
 export function nacosCommand(): Command {
@@ -13,11 +13,10 @@ export function nacosCommand(): Command {
     .action(async ({ port, host, json }: { port: number; host: string; json?: boolean }) => {
       const nacos = await startEmbeddedNacos({ port, host, log: (line) => console.error(line) });
       const { address } = nacos;
-      announce(
+      await announceUntilAskedToStop(
         nacos.port,
         json === true ? JSON.stringify({ address, port: nacos.port }) : `embedded Nacos on ${address}, everything in memory; Ctrl-C ends it`,
       );
-      await untilAskedToStop();
       await nacos.close();
     });
 }
