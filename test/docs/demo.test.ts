@@ -23,7 +23,7 @@ function shownIn(path: string): string[] {
   return comparable(lines.slice(0, lines.findIndex((line) => line.includes('Ctrl-C ends everything.')) + 1));
 }
 
-test('README, its translation and the page of the demo show what the demo prints', { timeout: 120_000 }, async () => {
+test('README, its translation and the page of the demo show what the demo prints', async () => {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LANE_')));
   const demo = spawn(process.execPath, [LANE, 'demo', '--ports', 'auto', '--replicas', '1'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(demo, 'exit');

@@ -15,7 +15,7 @@ async function start(options: DemoOptions = {}): Promise<Demo> {
 }
 
 describe('the check', () => {
-  test('tells what is right, what is a failure, and what is no answer', { timeout: 60_000 }, async () => {
+  test('tells what is right, what is a failure, and what is no answer', async () => {
     const demo = await start();
     const right = await checkDemo(demo);
     expect(right).toEqual([
@@ -38,7 +38,7 @@ describe('the check', () => {
     for (const check of await checkDemo(demo)) expect(check).toMatchObject({ first: refused, sent: 101, right: 0, wrong: { [refused]: 101 } });
   });
 
-  test('expects the base of a service that has no canary, of that service only', { timeout: 60_000 }, async () => {
+  test('expects the base of a service that has no canary, of that service only', async () => {
     const demo = await start({ without: ['b'] });
     expect(demo.services.filter(({ lane }) => lane === 'gray').map(({ name }) => name)).toEqual(['A', 'C']);
     const expected = demo.expected(GRAY_HOST);
@@ -72,7 +72,7 @@ describe('lane demo --check', () => {
   const check = (args: string[], env: Record<string, string>): Promise<Result> =>
     runLane(['demo', '--check', '--ports', 'auto', '--replicas', '1', ...args], { env });
 
-  test('settings of the shell do not get into the demo', { timeout: 60_000 }, async () => {
+  test('settings of the shell do not get into the demo', async () => {
     const { code, stdout, stderr } = await check([], {
       // Of Lane: each option, its misspelling, and what else a tag is taken from.
       ...Object.fromEntries(AGENT_VARIABLES.flatMap((name) => [name, `${name}S`, name.toLowerCase()].map((each) => [each, 'garbage']))),
@@ -104,7 +104,7 @@ describe('lane demo --check', () => {
     expect(code).toBe(0);
   });
 
-  test('ends with 1 where requests leave their lane, and shows the wrong answers', { timeout: 60_000 }, async () => {
+  test('ends with 1 where requests leave their lane, and shows the wrong answers', async () => {
     const { code, stdout } = await check([], laneLess);
     expect(stdout).toMatch(new RegExp(`^Host: ${GRAY_HOST} +Agray\\[.+\\] -> B\\[.+\\] -> C\\[.+\\]$`, 'm'));
     expect(stdout).toMatch(
@@ -113,7 +113,7 @@ describe('lane demo --check', () => {
     expect(code).toBe(1);
   });
 
-  test('says the same in JSON, and nothing else on stdout', { timeout: 60_000 }, async () => {
+  test('says the same in JSON, and nothing else on stdout', async () => {
     const { code, stdout, stderr } = await check(['--json'], laneLess);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,

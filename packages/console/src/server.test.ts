@@ -46,7 +46,7 @@ describe('lane groups', () => {
     await started.register('spring-cloud-b', { ip: '10.0.0.3', port: 80 });
     await started.register('spring-cloud-b', { ip: '10.0.0.4', port: 80, metadata: { lane: 'blue' } });
     await expect
-      .poll(async () => (await groupsOf(started)).groups[0].status.services, { timeout: 10_000 })
+      .poll(async () => (await groupsOf(started)).groups[0].status.services)
       .toMatchObject([
         { service: 'spring-cloud-a', base: { usable: 1 }, lanes: [{ usable: 1, servedBy: 'lane' }] },
         { service: 'spring-cloud-b', base: { usable: 1 }, lanes: [{ usable: 0, servedBy: 'base' }], otherTags: [{ tag: 'blue', usable: 1 }] },
@@ -146,7 +146,7 @@ describe('somebody else was faster', () => {
     const statuses = await Promise.all(names.map(async (name) => (await started.ask('PUT', `/api/groups/shop/lanes/${name}`, { tag: name })).status));
     expect(statuses).toEqual(names.map(() => 200));
     expect((await groupsOf(started)).groups[0].group.lanes.map(({ name }: { name: string }) => name).sort()).toEqual(['gray', ...names].sort());
-  }, 30_000);
+  });
 
   test('with a lane of that name: a new one does not replace it', async () => {
     const started = await withShop();
@@ -214,7 +214,7 @@ describe('explanations', () => {
     const started = await withShop();
     await started.register('spring-cloud-a', { ip: '10.0.0.2', port: 80, metadata: { lane: 'gray' } });
     await started.register('spring-cloud-b', { ip: '10.0.0.3', port: 80 });
-    await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length).toBe(2);
     const gray = await started.ask('POST', '/api/explanations', { group: 'shop', host: 'www.example.com', path: '/a?x=1' });
     expect(gray.body).toMatchObject({
       entry: { match: { lane: 'gray', rule: 'by-domain' } },
@@ -255,7 +255,7 @@ test('explanations of a request and of a graph node show instances that agents l
     { ...word, address: '10.0.0.3:81', leftAloneBy: 1 },
   ];
   const explain = async (): Promise<unknown> => (await started.ask('POST', '/api/explanations', { group: 'shop' })).body.hops?.[1]?.agents;
-  await expect.poll(explain, { timeout: 10_000 }).toEqual(agents);
+  await expect.poll(explain).toEqual(agents);
   expect((await started.ask('GET', '/api/services/spring-cloud-b/hop')).body.hop).toMatchObject({ agents });
 });
 
@@ -290,9 +290,7 @@ describe('traffic', () => {
       await started.register('spring-cloud-a', { ip: '127.0.0.1', port: 9_000 + i, metadata: { lane: 'gray', 'lane.admin': `127.0.0.1:${admin}` } });
     }
     await started.register('spring-cloud-b', { ip: '127.0.0.1', port: 9_100 });
-    await expect
-      .poll(async () => (await started.ask('GET', '/api/traffic')).body.sources, { timeout: 10_000 })
-      .toMatchObject({ answered: 2, silent: 1 });
+    await expect.poll(async () => (await started.ask('GET', '/api/traffic')).body.sources).toMatchObject({ answered: 2, silent: 1 });
     const { body } = await started.ask('GET', '/api/traffic');
     expect(body.edges).toMatchObject([
       { from: { service: 'spring-cloud-a', tag: 'gray' }, to: { service: 'spring-cloud-b' }, tag: 'gray', route: 'fallback', count: 7, errors: 2 },
@@ -315,7 +313,7 @@ describe('traffic', () => {
     await started.register('path', { ip: '127.0.0.1', port: 81, metadata: { 'lane.admin': `127.0.0.1:${elsewhere}/x?` } });
     await started.register('down', { ip: '127.0.0.1', port: 82, metadata: { 'lane.admin': '127.0.0.1:1' } });
     await expect
-      .poll(async () => (await started.ask('GET', '/api/traffic')).body.sources, { timeout: 10_000 })
+      .poll(async () => (await started.ask('GET', '/api/traffic')).body.sources)
       .toMatchObject({ asked: 1, answered: 0, silent: 2, problems: [{ service: 'down' }] });
     expect(asked).toBe(0);
   });

@@ -39,7 +39,7 @@ async function sourcesOf(started: Started, answers: readonly http.RequestListene
     const port = await startInstance(answer);
     await started.register(serviceOf(i), { ip: '127.0.0.1', port: 9_000 + i, metadata: { 'lane.admin': `127.0.0.1:${port}` } });
   }
-  await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length, { timeout: 10_000 }).toBe(answers.length + others);
+  await expect.poll(async () => (await started.ask('GET', '/api/services')).body.services.length).toBe(answers.length + others);
   return (await started.ask('GET', '/api/traffic')).body;
 }
 
@@ -180,9 +180,7 @@ describe('an instance is asked at its own address only', () => {
     let asked = 0;
     const port = await startInstance((_, response) => void (asked++, response.end('{}')));
     await started.register('far', { ip: '10.0.0.1', port: 80, metadata: { 'lane.admin': `127.0.0.1:${port}` } });
-    await expect
-      .poll(async () => (await started.ask('GET', '/api/traffic')).body.sources, { timeout: 10_000 })
-      .toMatchObject({ asked: 0, elsewhere: 1 });
+    await expect.poll(async () => (await started.ask('GET', '/api/traffic')).body.sources).toMatchObject({ asked: 0, elsewhere: 1 });
     expect(asked).toBe(0);
   });
 });
@@ -258,9 +256,7 @@ describe('clients of the console', () => {
       const started = await start({ formats });
       await started.register('a', { ip: '10.0.0.1', port: 80, metadata: { version: 'gray' } });
       await expect
-        .poll(async () => (await started.ask('GET', '/api/services')).body.services[0]?.tags.map(({ tag }: { tag: string }) => tag), {
-          timeout: 10_000,
-        })
+        .poll(async () => (await started.ask('GET', '/api/services')).body.services[0]?.tags.map(({ tag }: { tag: string }) => tag))
         .toEqual(tags);
     }
   });
