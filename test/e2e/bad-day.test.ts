@@ -89,7 +89,8 @@ describe('Nacos', () => {
   });
 
   test('that is down when a service restarts: it still finds its peers', async () => {
-    const nacos = await startNacos();
+    // A port that nobody else gets once it is down.
+    const nacos = await startNacos({ port: await freePort() });
     const env = { NACOS_SERVER: nacos.address };
     const [b, c] = [startShop('b', env), startShop('c', env)];
     await Promise.all([b.port, c.port]);

@@ -189,7 +189,7 @@ describe('shutdown', () => {
     const connection = connectNacos({ server: demo.nacosAddress });
     onTestFinished(() => connection.close());
     await eventually(async () => expect(await connection.list({ name: 'slow', group: 'DEFAULT_GROUP' })).toHaveLength(1));
-    const options = ['--health-path', '/healthz', '--drain-delay', '2s', '--drain-timeout', '20s'];
+    const options = ['--health-path', '/healthz', '--drain-delay', '8s', '--drain-timeout', '20s'];
     const gateway = await startGateway(['--route', 'slow.test=slow', '--route', `${BASE_HOST}=spring-cloud-a`, ...options]);
     expect(await ask(gateway, 'any', '/healthz')).toBe('ok\n');
     const answer = ask(gateway, 'slow.test');

@@ -12,8 +12,11 @@ const BASE_ANSWER = /^A\[[\d.:]+\] -> B\[[\d.:]+\] -> C\[[\d.:]+\]$/;
 const GRAY_ANSWER = /^Agray\[[\d.:]+\] -> Bgray\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/;
 const GRAY_WITHOUT_B = /^Agray\[[\d.:]+\] -> B\[[\d.:]+\] -> Cgray\[[\d.:]+\]$/;
 
-/** The `nacos` package sends its first heartbeat up to 10 s after its start. Any timeout below that removes fresh instances. */
-const SOON = { BEAT_INTERVAL_MS: '1000', BEAT_TIMEOUT_MS: '12000', DELETE_TIMEOUT_MS: '14000' };
+/**
+ * The `nacos` package sends its first heartbeat up to 10 s after its start, and later where all these processes start at once. Any timeout below that
+ * removes fresh instances.
+ */
+const SOON = { BEAT_INTERVAL_MS: '1000', BEAT_TIMEOUT_MS: '25000', DELETE_TIMEOUT_MS: '27000' };
 /** The longest time until every process notices a crash, plus a margin for a busy machine. */
 const CRASH = { timeoutMs: 90_000, intervalMs: 200 };
 
