@@ -181,18 +181,23 @@ function* inTurn(services: readonly SurveyedService[]): Generator<readonly [serv
 }
 
 async function askAll(sources: readonly Source[], found: Found): Promise<void> {
-  const late = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+  const endMs = performance.now() + LOOK_TIMEOUT_MS;
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let source = sources[next++]; source !== undefined && !late.aborted; source = sources[next++]) await ask(source, found, late);
+    for (let source = sources[next++]; source !== undefined; source = sources[next++]) {
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) return;
+      await ask(source, found, Math.ceil(Math.min(SOURCE_TIMEOUT_MS, leftMs)));
+    }
   };
   await Promise.all(Array.from({ length: Math.min(CONCURRENCY, sources.length) }, worker));
 }
 
-async function ask({ admin, tellers }: Source, found: Found, late: AbortSignal): Promise<void> {
+async function ask({ admin, tellers }: Source, found: Found, timeoutMs: number): Promise<void> {
   found.asked += tellers.length;
   const { budget } = found;
-  const signal = AbortSignal.any([late, AbortSignal.timeout(SOURCE_TIMEOUT_MS)]);
+  // One signal: Node 20 forgets timeouts that only AbortSignal.any() refers to, at the next garbage collection.
+  const signal = AbortSignal.timeout(timeoutMs);
   try {
     const traffic = await readText(admin, '/traffic', { maxBytes: MAX_TRAFFIC_BYTES, budget, signal });
     const decisions = await readText(admin, '/decisions', { maxBytes: MAX_DECISIONS_BYTES, budget, signal });
