@@ -18,6 +18,9 @@ const run = promisify(execFile);
 const folder = dataFolder('exports');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The same lane groups in each run: a test fails by what has changed. */
+const SEED = 1;
+
 /** What an attacker would write as a name. */
 const HOSTILE = [
   '}',
@@ -198,7 +201,7 @@ describe.each(Object.entries(PARSERS))('%s', (target, { program, read }) => {
         const configuration = exported(target, given);
         expect(await read(configuration), configuration).toBe('');
       }),
-      { numRuns: target === 'envoy' ? 15 : 60, endOnFailure: true },
+      { numRuns: target === 'envoy' ? 15 : 60, endOnFailure: true, seed: SEED },
     );
   });
 });
@@ -213,7 +216,7 @@ test.skipIf(!existsSync('/usr/sbin/nginx'))('nginx gets exactly the servers and 
       expect(bare.match(/^server \{$/gm)).toHaveLength(2);
       expect(bare.replaceAll(/[\w\s.:;{}"$~*/^=%()-]/g, '')).toBe('');
     }),
-    { numRuns: 300 },
+    { numRuns: 300, seed: SEED },
   );
 });
 
@@ -236,7 +239,7 @@ describe.each(EXPORT_TARGETS.filter(({ name }) => !['nginx', 'haproxy'].includes
         if (target === 'higress') expect(new Set(kinds)).toEqual(new Set(['Ingress']));
         else expect(kinds).toEqual(wanted[target]);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, seed: SEED },
     );
   });
 });
@@ -256,6 +259,6 @@ test.skipIf(!existsSync('/usr/bin/luac5.1'))('all Lua is valid', async () => {
       writeFileSync(join(folder, 'all.lua'), texts.map((code) => `do local _ = function() ${code} end end`).join('\n'));
       expect(await asked('/usr/bin/luac5.1', ['-p', join(folder, 'all.lua')])).toBe('');
     }),
-    { numRuns: 25 },
+    { numRuns: 25, seed: SEED },
   );
 });

@@ -185,7 +185,8 @@ describe.each(EXPORT_TARGETS)('$name', ({ name: target, needsAddresses }) => {
           }
         },
       ),
-      { numRuns: 60 },
+      // The same in each run: a test fails by what has changed.
+      { numRuns: 60, seed: 1 },
     );
   });
 });

@@ -185,7 +185,8 @@ test('in any order of requests and answers, routes never lead to a missing clust
         routes: wanted.routes.version,
       });
     }),
-    { numRuns: 1_000 },
+    // The same in each run: a test fails by what has changed.
+    { numRuns: 1_000, seed: 1 },
   );
 });
 
