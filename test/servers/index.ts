@@ -5,7 +5,9 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { EmbeddedNacosOptions } from '@lane/embedded-nacos';
 import { freePort } from '@lane/testing/ports';
 import { expect, inject, test } from 'vitest';
@@ -125,9 +127,11 @@ function real(version: RealNacosVersion): NacosServer {
       if (url === undefined) {
         throw new Error(`${name}: no shared server; add test/servers/global-setup.ts to globalSetup in the vitest config`);
       }
-      const response = await fetch(`${url}/${version}`, { method: 'POST' });
-      if (!response.ok) throw new Error(await response.text());
-      const { host, port, address } = (await response.json()) as Pick<RunningNacos, 'host' | 'port' | 'address'>;
+      // Not fetch, which waits five minutes for an answer: the first one comes once Nacos has been fetched.
+      const [response] = (await once(request(`${url}/${version}`, { method: 'POST' }).end(), 'response')) as [IncomingMessage];
+      const body = await text(response);
+      if (response.statusCode !== 200) throw new Error(body);
+      const { host, port, address } = JSON.parse(body) as Pick<RunningNacos, 'host' | 'port' | 'address'>;
       return { name, host, port, address, grpc: true, stop: async () => {} };
     },
     async startOwn(options = {}) {

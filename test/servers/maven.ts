@@ -1,10 +1,11 @@
-/** Fetches servers from Maven Central. */
-import { execFile } from 'node:child_process';
+/** Fetches servers from Maven Central, one after the other: test files share .cache and Maven's own folder, and Maven locks neither. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { maven } from './downloads.js';
+import { lockFolder } from './lock.js';
 
-const run = promisify(execFile);
+/** Also that of the Nacos servers, so that no two Mavens run beside each other. */
+export const MAVEN_LOCK = join(__dirname, '../../.cache/maven');
 
 /** `group:artifact:version`. */
 export type Coordinates = `${string}:${string}:${string}`;
@@ -12,28 +13,21 @@ export type Coordinates = `${string}:${string}:${string}`;
 /** Fetches the jars of these artifacts and their dependencies, once; returns the folder. */
 export async function fetchJars(name: string, artifacts: readonly Coordinates[]): Promise<string> {
   const jars = join(__dirname, '../../.cache', name);
-  if (existsSync(jars)) return jars;
-  const folder = `${jars}.fetching`;
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const dependencies = artifacts.map((artifact) => {
-    const [group, id, version] = artifact.split(':');
-    return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`;
-  });
-  writeFileSync(
-    join(folder, 'pom.xml'),
-    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+  await once(name, jars, async (folder) => {
+    const dependencies = artifacts.map((artifact) => {
+      const [group, id, version] = artifact.split(':');
+      return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`;
+    });
+    writeFileSync(
+      join(folder, 'pom.xml'),
+      `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
   <groupId>lane</groupId><artifactId>${name}</artifactId><version>1</version>
   <dependencies>${dependencies.join('\n')}</dependencies>
 </project>`,
-  );
-  const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-  try {
-    await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), plugin, `-DoutputDirectory=${folder}`]);
-  } catch (error) {
-    throw new Error(`could not fetch ${name}; this needs Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
-  }
-  renameSync(folder, jars);
+    );
+    const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+    await maven(['-f', join(folder, 'pom.xml'), plugin, `-DoutputDirectory=${folder}`]);
+  });
   return jars;
 }
 
@@ -42,18 +36,27 @@ export async function fetchJar(artifact: Coordinates, classifier: string): Promi
   const [group, id, version] = artifact.split(':');
   const name = `${id}-${version}-${classifier}.jar`;
   const folder = join(__dirname, '../../.cache', `${id}-${version}`);
-  const jar = join(folder, name);
-  if (existsSync(jar)) return jar;
-  const fetching = `${folder}.fetching`;
-  mkdirSync(fetching, { recursive: true });
-  const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy';
+  await once(name, folder, async (fetching) => {
+    const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy';
+    await maven([plugin, `-Dartifact=${group}:${id}:${version}:jar:${classifier}`, `-DoutputDirectory=${fetching}`]);
+  });
+  return join(folder, name);
+}
+
+/** Fills a folder, unless it is there; it appears complete. */
+async function once(name: string, folder: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) return;
+  const unlock = await lockFolder(MAVEN_LOCK);
   try {
-    await run('mvn', ['-q', '-B', plugin, `-Dartifact=${group}:${id}:${version}:jar:${classifier}`, `-DoutputDirectory=${fetching}`]);
+    if (existsSync(folder)) return;
+    const fetching = `${folder}.fetching`;
+    rmSync(fetching, { recursive: true, force: true });
+    mkdirSync(fetching, { recursive: true });
+    await fill(fetching);
+    renameSync(fetching, folder);
   } catch (error) {
     throw new Error(`could not fetch ${name}; this needs Java 17 and a Maven that reaches Maven Central. ${(error as Error).message}`);
+  } finally {
+    unlock();
   }
-  mkdirSync(folder, { recursive: true });
-  renameSync(join(fetching, name), jar);
-  rmSync(fetching, { recursive: true, force: true });
-  return jar;
 }

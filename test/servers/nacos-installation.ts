@@ -2,14 +2,13 @@
  * Fetches and builds the official Nacos modules from Maven Central, once for all servers of a version (under a lock between processes),
  * and finds the Java that runs them.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
   cpSync,
   existsSync,
-  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,6 +18,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, delimiter, join, resolve } from 'node:path';
+import { maven, run } from './downloads.js';
+import { lockFolder } from './lock.js';
+import { MAVEN_LOCK } from './maven.js';
 
 /** The Nacos versions under test: 2.1.1 is the nearest to the scenario's 2.1.2 on Maven Central. */
 export const realNacosVersions = ['2.1.1', '2.2.4'] as const;
@@ -96,16 +98,19 @@ export function prepare(version: RealNacosVersion, log: (line: string) => void):
 
 async function prepareOnce(version: RealNacosVersion, log: (line: string) => void): Promise<string> {
   if (isPrepared(version)) return installationFolder(version);
-  const unlock = await lock(version, log);
+  const unlock = await lockFolder(MAVEN_LOCK, (holder) =>
+    log(`Nacos ${version}: waiting for process ${holder}, which is fetching from Maven Central`),
+  );
   try {
+    mkdirSync(cacheFolder, { recursive: true });
     if (isPrepared(version)) return installationFolder(version);
     log(`Nacos ${version}: fetching it from Maven Central (130 MB, done once)`);
     const startedAt = Date.now();
     const unfinished = mkdtempSync(join(cacheFolder, `${version}-unfinished-`));
     try {
       for (const file of recipeOf(version)) cpSync(file, join(unfinished, basename(file)));
-      await run('mvn', [
-        ...['-B', '-q', '--no-transfer-progress', '-f', join(unfinished, 'pom.xml')],
+      await maven([
+        ...['-f', join(unfinished, 'pom.xml')],
         `-Dnacos.version=${version}`,
         'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies',
         ...['-DincludeScope=runtime', `-DoutputDirectory=${join(unfinished, 'lib')}`],
@@ -157,52 +162,6 @@ export function classPath(installation: string): string {
   return [join(installation, 'classes'), join(jars, 'hessian-4.0.63.jar'), join(jars, '*')].join(delimiter);
 }
 
-/** Takes the lock for preparing; takes over a lock whose holder is gone. */
-async function lock(version: RealNacosVersion, log: (line: string) => void): Promise<() => void> {
-  mkdirSync(cacheFolder, { recursive: true });
-  const file = join(cacheFolder, 'preparing.pid');
-  const mine = `${file}-${process.pid}-${version}`;
-  writeFileSync(mine, String(process.pid));
-  try {
-    for (let told = false; ;) {
-      try {
-        // A link appears with its content; a file would first appear empty.
-        linkSync(mine, file);
-        return () => rmSync(file, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-      const holder = lockHolder(file) ?? process.pid;
-      if (!isRunning(holder)) rmSync(file, { force: true });
-      // If this process holds it for the other version, it has already logged that.
-      if (!told && holder !== process.pid) log(`waiting for process ${holder}, which is fetching Nacos`);
-      told = true;
-      await pause(200);
-    }
-  } finally {
-    rmSync(mine, { force: true });
-  }
-}
-
-function lockHolder(file: string): number | undefined {
-  try {
-    return Number(readFileSync(file, 'utf8'));
-  } catch {
-    // let go since
-    return undefined;
-  }
-}
-
-function run(command: string, parameters: string[]): Promise<void> {
-  return new Promise((done, fail) => {
-    execFile(command, parameters, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-      if (error === null) return done();
-      const said = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '');
-      fail(new Error(`${command} failed (${error.code ?? error.signal}):\n${said.slice(-15).join('\n')}`));
-    });
-  });
-}
-
 /** Java or its compiler, from JAVA_HOME or PATH; undefined if there is none. */
 export function javaTool(name: 'java' | 'javac'): string | undefined {
   const home = process.env['JAVA_HOME'];
@@ -222,19 +181,4 @@ export function executable(name: string, path = process.env['PATH'] ?? ''): stri
     }
   }
   return undefined;
-}
-
-/** Resolves after this many milliseconds. */
-export function pause(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
-}
-
-/** Whether a process with this id is running. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

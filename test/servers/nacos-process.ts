@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isNacos3, classPath, javaTool, pause, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
+import { pause } from './lock.js';
+import { isNacos3, classPath, javaTool, RealNacosError, type RealNacosVersion } from './nacos-installation.js';
 
 /** Options of a server. */
 export interface NacosProcessOptions {

@@ -5,7 +5,8 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
-import { executable, isRunning, pause, prepare, realNacosAvailability, RealNacosError, type RealNacosAvailability } from './nacos-installation.js';
+import { isRunning, pause } from './lock.js';
+import { executable, prepare, realNacosAvailability, RealNacosError, type RealNacosAvailability } from './nacos-installation.js';
 import { NacosProcess } from './nacos-process.js';
 
 /** A member of the cluster. */

@@ -1,9 +1,10 @@
 /** OpenTelemetry's baggage in four languages: what each reads in headers, and forwards. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultTextMapGetter, defaultTextMapSetter, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
 import { W3CBaggagePropagator } from '@opentelemetry/core';
+import { download } from '../../servers/downloads.js';
 import { fetchJars } from '../../servers/maven.js';
 import { pythonPrograms } from '../python.js';
 
@@ -25,30 +26,22 @@ export type Peer = (headers: readonly string[]) => readonly Reading[];
 export async function startPeers(): Promise<ReadonlyMap<string, Peer>> {
   const jars = await fetchJars(`opentelemetry-java-${OPENTELEMETRY_JAVA}`, [`io.opentelemetry:opentelemetry-api:${OPENTELEMETRY_JAVA}`]);
   const python = await pythonPrograms('baggage', [`opentelemetry-api==${OPENTELEMETRY_PYTHON}`]);
+  const go = await buildGo();
   return new Map<string, Peer>([
     ['JavaScript', (headers) => headers.map(readInProcess)],
     ['Java', (headers) => readBy('java', ['-cp', join(jars, '*'), join(__dirname, 'Peer.java')], headers)],
     ['Python', (headers) => readBy(join(python, 'python'), [join(__dirname, 'peer.py')], headers)],
-    [
-      'Go',
-      (
-        (program) => (headers: readonly string[]) =>
-          readBy(program, [], headers)
-      )(buildGo()),
-    ],
+    ['Go', (headers) => readBy(go, [], headers)],
   ]);
 }
 
-function buildGo(): string {
+async function buildGo(): Promise<string> {
   const folder = join(__dirname, '../../../.cache/baggage');
   const program = join(folder, process.platform === 'win32' ? 'peer.exe' : 'peer');
   mkdirSync(folder, { recursive: true });
   try {
-    execFileSync('go', ['build', '-o', program, '.'], {
-      cwd: join(__dirname, 'go'),
-      env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' },
-      encoding: 'utf8',
-    });
+    const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' };
+    await download('go', ['build', '-o', program, '.'], { cwd: join(__dirname, 'go'), env });
   } catch (error) {
     throw new Error(`could not build the Go peer; this needs Go and a module proxy. ${(error as Error).message}`);
   }

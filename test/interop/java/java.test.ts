@@ -26,14 +26,19 @@ describe.skipIf(!nacosServers().some(({ kind }) => kind === 'real'))('a Spring C
 
   beforeAll(async () => {
     nacos = await (nacosServers().find(({ name }) => name === 'Nacos 2.2.4') as { start(): Promise<RunningNacos> }).start();
-    const built = buildJava('java-b', join(__dirname, '../../../examples/java-in-the-middle/java'));
+    const built = await buildJava('java-b', join(__dirname, '../../../examples/java-in-the-middle/java'));
     await Promise.all([startC('C', {}), startC('Cgray', { LANE_TAG: 'gray' })]);
     [choosing, plain] = (await Promise.all([startB(built, 'choosing', true), startB(built, 'plain', false)])) as [number, number];
-    // Nacos may give its first answers before all have registered.
-    await eventually(async () => {
-      expect(await ask(choosing, 'lane=gray')).toContain('Cgray');
-      expect(await ask(choosing)).not.toContain('Cgray');
-    });
+    // Nacos may give its first answers before all have registered, and Spring's load balancer keeps an answer for 35 s.
+    await eventually(
+      async () => {
+        expect(await ask(choosing, 'lane=gray')).toContain('Cgray');
+        expect(await ask(choosing)).not.toContain('Cgray');
+        for (const lane of ['lane=gray', undefined])
+          expect(new Set((await asks(plain, lane)).map((answer) => answer.split(' ')[0]))).toEqual(new Set(['C', 'Cgray']));
+      },
+      { timeoutMs: 150_000 },
+    );
   });
   afterAll(async () => {
     await Promise.all(services.map((service) => service.stop()));

@@ -1,13 +1,15 @@
 /** Builds and starts the Java services of these tests. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { maven } from '../../servers/downloads.js';
+import { lockFolder } from '../../servers/lock.js';
+import { MAVEN_LOCK } from '../../servers/maven.js';
 import { dataFolder, startService, type Service } from '../../servers/process.js';
 
 const CACHE = join(__dirname, '../../../.cache/java');
 
 /** Builds a Maven project unless that was done for the same sources; returns the output folder. */
-export function buildJava(name: string, project: string): string {
+export async function buildJava(name: string, project: string): Promise<string> {
   const built = join(CACHE, name);
   const stamp = join(CACHE, `${name}.sources`);
   const sources = readdirSync(project, { recursive: true, encoding: 'utf8' })
@@ -17,12 +19,14 @@ export function buildJava(name: string, project: string): string {
     .join('\n');
   if (existsSync(built) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return built;
   mkdirSync(CACHE, { recursive: true });
-  const { status, error, stdout, stderr } = spawnSync(
-    'mvn',
-    ['-B', '-q', '--no-transfer-progress', '-f', join(project, 'pom.xml'), `-Dlane.build=${built}`, 'package'],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`could not build ${name}; this needs Java 17 and Maven: ${error?.message ?? `${stdout}\n${stderr}`}`);
+  const unlock = await lockFolder(MAVEN_LOCK);
+  try {
+    await maven(['-f', join(project, 'pom.xml'), `-Dlane.build=${built}`, 'package']);
+  } catch (error) {
+    throw new Error(`could not build ${name}; this needs Java 17 and Maven: ${(error as Error).message}`);
+  } finally {
+    unlock();
+  }
   writeFileSync(stamp, sources);
   return built;
 }

@@ -36,11 +36,15 @@ if (!isBuilt) {
   const building = `${bin}.building`;
   rmSync(building, { recursive: true, force: true });
   mkdirSync(building, { recursive: true });
-  const go = spawnSync('go', ['build', ...flags, '-o', building + '/', ...PACKAGES], {
-    cwd: here,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, CGO_ENABLED: '0' },
-  });
+  const build = () =>
+    spawnSync('go', ['build', ...flags, '-o', building + '/', ...PACKAGES], {
+      cwd: here,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, CGO_ENABLED: '0' },
+    });
+  let go = build();
+  // A module proxy may fail once; what has been built is not built again.
+  for (let tries = 1; go.status !== 0 && go.error === undefined && tries < 3; tries++) go = build();
   if (go.status !== 0) {
     console.error(
       `could not build the programs of Kubernetes: ${go.error?.message ?? `go ended with ${go.status}`}; this needs Go 1.24 or later and a Go module proxy`,
