@@ -11,6 +11,7 @@ export default defineConfig({
     // The tests mostly wait for brokers.
     maxWorkers: 2,
     testTimeout: 180_000,
-    hookTimeout: 120_000,
+    // Hooks fetch brokers from Maven Central and start several of them at once, beside another file: the first run of a clone takes minutes for that.
+    hookTimeout: 600_000,
   },
 });

@@ -2,7 +2,7 @@
 const urllib = require('urllib3');
 
 const schemes = ['http', 'https'];
-const client = new urllib.HttpClient({ connect: { timeout: 5000 } });
+const client = new urllib.HttpClient({ connect: { timeout: 30_000 } });
 const text = { dataType: 'text' };
 
 module.exports = {

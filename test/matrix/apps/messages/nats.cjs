@@ -17,6 +17,6 @@ module.exports = async (handle, name) => {
   };
   return {
     publish: async (id) => connection.publish('shop', id, { headers: own() }),
-    request: (id) => connection.request('shop', id, { headers: own(), timeout: 5000 }),
+    request: (id) => connection.request('shop', id, { headers: own(), timeout: 60_000 }),
   };
 };
