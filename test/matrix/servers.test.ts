@@ -58,7 +58,8 @@ const overHttp2 =
   (port, path, headers) => {
     const authority = `${protocol}://127.0.0.1:${port}`;
     let session = sessions.get(authority);
-    if (session === undefined) {
+    // A later app may get the port of one that has ended, and its session with it.
+    if (session === undefined || session.closed || session.destroyed) {
       session = http2.connect(authority, { ca: TLS.cert });
       session.on('error', () => {});
       sessions.set(authority, session);
