@@ -178,6 +178,8 @@ async function saysTheSame([manager]: readonly string[], node: NodeVersion): Pro
         NODE_OPTIONS: options,
         PATH: `${dirname(node.path)}:${process.env['PATH']}`,
         npm_config_manage_package_manager_versions: 'false',
+        // They tell of a new version of theirs in one run, and not in the next.
+        npm_config_update_notifier: 'false',
       },
     });
     // Remove the duration.

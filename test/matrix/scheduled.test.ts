@@ -33,7 +33,7 @@ matrix('Scheduled work', ROWS, async (row, node) => {
   if (row.help === undefined || node.major !== 20) return;
   // Agenda's timer may find the job before the request that stored it runs it; the timer has no lane to lose.
   const strays = async (): Promise<void> => expect((await results(row, node.path, { LANE_DISABLE: row.help as string }))['late']).toBe('lane=gray');
-  await eventually(strays);
+  await eventually(strays, { timeoutMs: 120_000 });
 });
 
 async function results(row: Row, node: string, env: Record<string, string>): Promise<Record<string, string>> {

@@ -35,8 +35,12 @@ const child = spawn(process.execPath, [require.resolve('pm2/bin/pm2-runtime'), i
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 let listening = 0;
-child.stdout.on('data', (chunk) => {
-  for (const line of chunk.toString().split('\n')) {
+let rest = '';
+child.stdout.setEncoding('utf8').on('data', (chunk) => {
+  // A chunk may end within a line.
+  const lines = (rest + chunk).split('\n');
+  rest = lines.pop();
+  for (const line of lines) {
     if (line.includes('listening') && ++listening === instances) process.send({ port: Number(process.env.PORT) });
     if (line.includes('a request has arrived')) process.send({ kind: 'request' });
   }
