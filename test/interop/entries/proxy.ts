@@ -27,7 +27,7 @@ export async function startProxy(
   args: readonly string[],
   port: number,
   folder: string,
-  { timeoutMs = 20_000, ready }: ProxyOptions = {},
+  { timeoutMs = 90_000, ready }: ProxyOptions = {},
 ): Promise<Proxy> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: folder });
   let said = '';

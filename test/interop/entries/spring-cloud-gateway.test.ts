@@ -35,7 +35,7 @@ beforeAll(async () => {
   const options = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Djava.io.tmpdir=${folder}`];
   const config = [`--spring.config.location=file:${folder}/application.yml`, '--server.address=127.0.0.1'];
   proxy = await startProxy('java', [...options, '-cp', `${classes}:${join(jars, '*')}`, 'lane.example.Entry', ...config], port, folder, {
-    timeoutMs: 90_000,
+    timeoutMs: 180_000,
     ready: /Started Entry in/,
   });
 });

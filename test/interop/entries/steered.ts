@@ -11,8 +11,8 @@ import { expect } from 'vitest';
 import type { Got } from './entry.js';
 
 const SERVICE = { name: 'spring-cloud-a', group: 'DEFAULT_GROUP' };
-/** Longer than `lane drain` waits for peers to hear of it. */
-const HEARD_MS = 2_500;
+/** How long nobody has called an instance that has left before it ends: longer than `lane drain` waits for peers to hear of it. */
+const QUIET_MS = 2_500;
 
 /** A registered instance. */
 export interface Steered {
@@ -97,7 +97,10 @@ export class Registry {
       stop,
       leave: async () => {
         await this.connection.deregister(SERVICE, registration);
-        await new Promise((resolve) => setTimeout(resolve, HEARD_MS));
+        for (let before = -1; before !== served;) {
+          before = served;
+          await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+        }
         this.#instances.splice(this.#instances.indexOf(steered), 1);
         await stop();
       },

@@ -2,8 +2,8 @@
  * Envoy's subset load balancing follows the contract's rules without any code of ours. Sends requests of all kinds through random topologies
  * under our agent and through the same topologies behind Envoy. Instances of the same tags must serve them all the way down.
  *
- * A failure prints the smallest case that fails, and the seed: `LANE_ORACLE_SEED=… npm run interop -- envoy-oracle` runs it again.
- * LANE_ORACLE_CASES multiplies the number of cases.
+ * The cases are the same in each run, which is to fail by what has changed: `LANE_ORACLE_SEED=… npm run interop -- envoy-oracle` makes others, and
+ * LANE_ORACLE_CASES more of them. A failure prints the smallest case that fails.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { carrier } from './carrier.js';
 import { startFleet, type Fleet } from './fleet.js';
 import { describeTopology, topologies } from './topology.js';
 
-const seed = Number(process.env['LANE_ORACLE_SEED'] ?? Math.floor(Math.random() * 1_000_000));
+const seed = Number(process.env['LANE_ORACLE_SEED'] ?? 1);
 const TOPOLOGIES = 48;
 const CASES_EACH = 45 * Number(process.env['LANE_ORACLE_CASES'] ?? 1);
 

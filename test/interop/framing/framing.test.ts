@@ -77,7 +77,9 @@ async function outcomesOf(start: Start): Promise<Outcome[]> {
       recorder.seen.length = 0;
       const answer = await answerTo(proxy.port, sent);
       outcomes.push({ status: /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1] ?? (answer === '' ? 'closed' : 'odd'), seen: [...recorder.seen] });
-      await expect.poll(() => answerTo(proxy.port, 'GET /normal HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+      await expect
+        .poll(() => answerTo(proxy.port, 'GET /normal HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), { timeout: 60_000 })
+        .toMatch(/^HTTP\/1\.1 200 /);
     }
   } finally {
     await proxy.stop();
