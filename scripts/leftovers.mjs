@@ -9,8 +9,8 @@ const KEPT =
   /^(?:[\w-]{21}|node-compile-cache|v8-compile-cache.*|esbuild.*|vite.*|vitest.*|node-jiti|lane-(?:\d+|user)|npm-.*|pnpm-.*|corepack.*|hsperfdata_.*)$/;
 /** Folders at home that other programs may write to at any time, above all package managers. */
 const CACHES = /^\.(?:npm|cache|config|local|m2|java|node_repl_history|bash_history|lesshst|viminfo|pnpm.*|vscode.*)$/;
-/** How long processes may take to end after they were told to, on a busy machine. */
-const PATIENCE_MS = 20_000;
+/** How long processes may take to end after they were told to, which a busy machine makes longer; only one that stays waits for all of it. */
+const PATIENCE_MS = 30_000;
 
 /** Gives the run its own temporary folder through TMPDIR. A process with that in its environment was started by the run. */
 export function watchLeftovers() {

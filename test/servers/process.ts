@@ -45,9 +45,13 @@ export async function startService(
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let output = '';
   await new Promise<void>((resolve, reject) => {
+    let isReady = false;
     const hear = (chunk: Buffer): void => {
+      // Some print a line for each command that they serve.
+      if (isReady) return;
       output += chunk.toString();
-      if (ready.test(output)) resolve();
+      isReady = ready.test(output);
+      if (isReady) resolve();
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
