@@ -10,7 +10,11 @@ const examples = join(root, 'examples');
 /** Installs the npm dependencies of an example, from the examples' own lockfile. */
 export function npm(example) {
   once(`npm-${example}`, readFileSync(join(examples, 'pnpm-lock.yaml'), 'utf8'), [join(examples, example, 'node_modules')], () =>
-    run('npx', ['-y', 'pnpm@12', '--dir', examples, '--filter', `./${example}`, 'install', '--frozen-lockfile'], 'installing dependencies from npm'),
+    download(
+      'npx',
+      ['-y', 'pnpm@12', '--dir', examples, '--filter', `./${example}`, 'install', '--frozen-lockfile'],
+      'installing dependencies from npm',
+    ),
   );
 }
 
@@ -33,7 +37,7 @@ export function python(example) {
   once(example, readFileSync(requirements, 'utf8'), [programs], () => {
     rmSync(folder, { recursive: true, force: true });
     run('python3', ['-m', 'venv', folder], 'creating a virtual environment (Debian: python3-venv)');
-    run(
+    download(
       join(programs, 'python'),
       ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements],
       'installing packages from PyPI',
@@ -47,7 +51,7 @@ export function maven(example, project) {
   const source = join(examples, example, project);
   const folder = join(root, '.cache/examples', example, project);
   once(`${example}-${project}`, contentOf(source), [folder], () =>
-    run(
+    download(
       'mvn',
       ['-B', '-q', '--no-transfer-progress', '-f', join(source, 'pom.xml'), `-Dlane.build=${folder}`, 'package'],
       'building the Java service with Maven',
@@ -61,7 +65,7 @@ export function go(example) {
   const source = join(examples, example);
   const program = join(root, '.cache/examples', example, process.platform === 'win32' ? 'b.exe' : 'b');
   once(example, contentOf(source, '.go'), [program], () =>
-    run('go', ['build', '-o', program, '.'], 'building the Go service', {
+    download('go', ['build', '-o', program, '.'], 'building the Go service', {
       cwd: source,
       env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' },
     }),
@@ -78,13 +82,26 @@ function once(name, key, makes, action) {
   writeFileSync(stamp, key);
 }
 
+/** The same, up to three times: a registry may fail for a moment. */
+function download(command, args, what, options) {
+  for (let tries = 1; tries < 3; tries++) {
+    try {
+      return run(command, args, what, options);
+    } catch (error) {
+      if (error.cause !== undefined) throw error;
+    }
+  }
+  return run(command, args, what, options);
+}
+
+/** Runs a program; the error has a cause if it cannot be run at all. */
 function run(command, args, what, options = {}) {
   process.stdout.write(`${what} … `);
   const started = Date.now();
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
   if (status !== 0) {
     process.stdout.write('failed\n');
-    throw new Error(`${command} ${error === undefined ? `failed:\n${stdout}${stderr}` : `cannot be run: ${error.message}`}`);
+    throw new Error(`${command} ${error === undefined ? `failed:\n${stdout}${stderr}` : `cannot be run: ${error.message}`}`, { cause: error });
   }
   process.stdout.write(`${((Date.now() - started) / 1000).toFixed(1)} s\n`);
 }

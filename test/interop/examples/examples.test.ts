@@ -7,8 +7,8 @@ import { checkExample } from './run-example.js';
 
 const EXAMPLES = join(__dirname, '../../../examples');
 const names = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'example.mjs')));
-/** An example may have to install its dependencies. */
-const TIMEOUT_MS = 480_000;
+/** An example may have to install its dependencies, and to compile them. */
+const TIMEOUT_MS = 900_000;
 const ANSWERS = /^(\d+) of \1 right$/m;
 
 describe('npm run example', () => {

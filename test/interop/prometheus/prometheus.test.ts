@@ -63,13 +63,16 @@ afterAll(async () => {
 describe('each query of the dashboard returns figures', () => {
   test.each(queries)('%s: %s', async (_, expression) => {
     const query = expression.replaceAll('$service', 'shop-a').replaceAll('$tag', '.*').replaceAll('$__rate_interval', '10s');
-    await eventually(async () => {
-      const response = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/query?query=${encodeURIComponent(query)}`);
-      const { status, data } = (await response.json()) as { status: string; data: { result: ReadonlyArray<{ value: [number, string] }> } };
-      expect(status).toBe('success');
-      expect(data.result.length).toBeGreaterThan(0);
-      for (const { value } of data.result) expect(Number(value[1])).not.toBeNaN();
-    });
+    await eventually(
+      async () => {
+        const response = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/query?query=${encodeURIComponent(query)}`);
+        const { status, data } = (await response.json()) as { status: string; data: { result: ReadonlyArray<{ value: [number, string] }> } };
+        expect(status).toBe('success');
+        expect(data.result.length).toBeGreaterThan(0);
+        for (const { value } of data.result) expect(Number(value[1])).not.toBeNaN();
+      },
+      { timeoutMs: 90_000 },
+    );
   });
 });
 
