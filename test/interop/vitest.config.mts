@@ -6,7 +6,8 @@ export default defineConfig({
     name: 'interop',
     include: ['test/interop/**/*.test.ts'],
     globalSetup: ['test/servers/global-setup.ts'],
-    testTimeout: 180_000,
+    // Some send requests through a hundred changes.
+    testTimeout: 600_000,
     hookTimeout: 600_000,
     fileParallelism: false,
   },

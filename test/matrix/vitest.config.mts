@@ -10,7 +10,8 @@ export default defineConfig({
     reporters: ['default', './test/matrix/reporter.mts'],
     // The tests mostly wait for brokers.
     maxWorkers: 2,
-    testTimeout: 180_000,
+    // A cell starts its app up to five times.
+    testTimeout: 300_000,
     // Hooks fetch brokers from Maven Central and start several of them at once, beside another file: the first run of a clone takes minutes for that.
     hookTimeout: 600_000,
   },

@@ -1,16 +1,16 @@
-/** How long and how often eventually() tries; the defaults suit a busy two-core machine. */
+/** How long and how often eventually() tries; the defaults suit a slow and busy machine of two cores. */
 export interface EventuallyOptions {
   timeoutMs?: number;
   intervalMs?: number;
 }
 
 /**
- * Calls `attempt` until it neither throws nor rejects, and returns its value. After `timeoutMs` (45 s) it fails with the last error,
+ * Calls `attempt` until it neither throws nor rejects, and returns its value. After `timeoutMs` (60 s) it fails with the last error,
  * so assertions inside `attempt` report what was still wrong at the end.
  */
 export async function eventually<Value>(
   attempt: () => Value | Promise<Value>,
-  { timeoutMs = 45_000, intervalMs = 50 }: EventuallyOptions = {},
+  { timeoutMs = 60_000, intervalMs = 50 }: EventuallyOptions = {},
 ): Promise<Value> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -397,7 +397,7 @@ describe('the rights of the chart', () => {
           expect(all.map(({ length }) => length)).toEqual([2, 2, 2]);
           return all[0] ?? [];
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 120_000 },
       );
       const ask = async (tag: string | undefined): Promise<string> => {
         const instance = instances.find(({ metadata }) => metadata?.['lane'] === tag);
