@@ -18,6 +18,8 @@ export function portOf(server: Server): number {
 /** Below the ports that systems hand out by themselves, and below those of real Nacos servers (test/servers/real-nacos.ts). */
 const FIRST = 10_000;
 const COUNT = 10_000;
+/** In that range, fetch and browsers refuse this port alone (WHATWG Fetch, "bad port"). */
+const REFUSED = 10_080;
 
 /** What keeps ports from other test processes: the UDP ports of the same numbers, for as long as this process lives. */
 const reservations = new Set<Socket>();
@@ -30,6 +32,7 @@ export async function freePort(...offsets: readonly number[]): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * COUNT);
     const taken: Socket[] = [];
+    if (port === REFUSED) continue;
     for (const offset of [0, ...offsets]) {
       const reservation = await reserve(port + offset);
       if (reservation === undefined) break;
