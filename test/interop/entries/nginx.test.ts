@@ -1,7 +1,11 @@
 /** Real nginx, with the output of `lane gateway export nginx`. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { exportRules } from '@lane/gateway';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '@lane/testing/ports';
+import { closing } from '@lane/testing/cleanup';
+import { freePort, listen } from '@lane/testing/ports';
 import type { Proxy } from './proxy.js';
 import { ask, SHOP, sourceOf, startInstances, type Got, type Instances } from './entry.js';
 import { startNginx } from './nginx.js';
@@ -58,6 +62,29 @@ describe('routes in nginx', () => {
       expect(await name('blue.test', '/')).toBe('base');
       expect(await name('none.test', '/')).toBe(503);
       expect(await name('elsewhere', '/')).toBe(404);
+    } finally {
+      await nginx.stop();
+    }
+  });
+});
+
+describe('connections from nginx', () => {
+  test('are closed while idle before a Node server closes them, which would lose the next request', async () => {
+    const sockets: Socket[] = [];
+    const server = closing(createServer({ keepAliveTimeout: 0 }, (_request, response) => response.end('{}')));
+    server.on('connection', (socket) => sockets.push(socket));
+    const instance = { ip: '127.0.0.1', port: await listen(server), weight: 1, healthy: true, enabled: true, metadata: {} };
+    const port = await freePort();
+    const nginx = await startNginx(exportRules('nginx', sourceOf({ ...instances, instances: [instance] }, SHOP, port)).text, port);
+    try {
+      for (let i = 0; i < 2; i++) await ask(port, {});
+      // Both went over one.
+      expect(sockets).toHaveLength(1);
+      const [socket] = sockets as [Socket];
+      const idleSinceMs = Date.now();
+      await once(socket, 'close');
+      // nginx alone would keep it for 60 s.
+      expect(Date.now() - idleSinceMs).toBeLessThan(30_000);
     } finally {
       await nginx.stop();
     }

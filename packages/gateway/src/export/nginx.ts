@@ -41,7 +41,8 @@ function exportNginx(plan: Plan): string {
 function upstreamBlock({ name, instances }: Upstream): string {
   const weights = wholeWeights(instances);
   const lines = instances.map((instance, i) => `server ${hostPort(instance)}${weights[i] === 1 ? '' : ` weight=${weights[i]}`}`);
-  return block(`upstream ${name}`, [...lines, 'keepalive 32']);
+  // It closes idle connections before Node's servers do (`keepAliveTimeout`, 5 s), which could lose the next request.
+  return block(`upstream ${name}`, [...lines, 'keepalive 32', 'keepalive_timeout 4s']);
 }
 
 function serverOf(plan: Plan, variables: Variables, host: string, baggage: string): string {
