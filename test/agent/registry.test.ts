@@ -77,6 +77,16 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
     expect(JSON.parse(stdout)).toMatchObject({ name: 'LANE_TAG' in env ? 'gray' : 'base' });
   });
 
+  test.each([
+    ['the lane groups', 'before', { LANE_SERVICES: '', LATER: '1', BLOCKED_BEFORE: '3500' }],
+    ['the lane groups', 'after', { LANE_SERVICES: '', BLOCKED_AFTER: '3500' }],
+    ['the service', 'after', { BLOCKED_AFTER: '3500' }],
+  ])('a call waits for %s even if the app blocks the process for longer %s it', async (_what, _when, env) => {
+    const { code, stdout, stderr } = await ask({ LANE_NACOS_SERVER: nacos.address, ...env });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'base' });
+  });
+
   test('a third-party registry is loaded from its package, and keeps lanes apart', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lane-third-party-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -24,6 +24,7 @@ export {
   parseFormatNames,
   type FormatName,
 } from './wire/formats.js';
+export { AwakeTimer } from './awake-timer.js';
 export { ByteCollector } from './byte-collector.js';
 export { BodyReader, type BodyLimits, type BodySource } from './body-reader.js';
 export { LANE_METADATA_KEY } from './names/metadata-key.js';

@@ -49,5 +49,15 @@ async function call() {
     }
   }
 }
-if (process.env.LATER === undefined) void call();
-else setTimeout(call, Number(process.env.LATER));
+
+/** As an app does that loads its modules. */
+const block = (ms = 0) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
+
+const { LATER, BLOCKED_BEFORE, BLOCKED_AFTER } = process.env;
+if (LATER === undefined) void call();
+else
+  setTimeout(() => {
+    block(BLOCKED_BEFORE);
+    void call();
+  }, Number(LATER));
+block(BLOCKED_AFTER);

@@ -1,3 +1,4 @@
+import { AwakeTimer } from '@lane/core/model';
 import type { LaneRules, Problem } from '@lane/core/rules';
 import type { LaneGroupsOptions } from '@lane/storage';
 import type { AgentLog } from '../boot/log.js';
@@ -14,8 +15,8 @@ export interface LaneGroupsState {
 export class LaneGroupsInForce {
   readonly #use: (rules: LaneRules | undefined) => void;
   #state: LaneGroupsState = { origin: null, md5: null, problems: [] };
-  #isExpected = false;
-  #expectedAtMs = 0;
+  /** Since they have been requested, until they arrive or the longest wait is over. */
+  #expected: AwakeTimer | undefined;
   #hasCome = false;
   #coming: { readonly until: Promise<void>; readonly settle: () => void } | undefined;
 
@@ -30,38 +31,31 @@ export class LaneGroupsInForce {
 
   /** Notes that they have been requested. */
   expect(): void {
-    if (this.#hasCome || this.#isExpected) return;
-    this.#isExpected = true;
-    this.#expectedAtMs = performance.now();
+    if (!this.#hasCome) this.#expected ??= new AwakeTimer(LEARN_TIMEOUT_MS, () => this.#come()).unref();
   }
 
   /** Whether they have been requested and have not arrived. */
   get isExpected(): boolean {
-    return this.#isExpected;
+    return this.#expected !== undefined;
   }
 
   /** Settles when they arrive, or after the longest wait; never rejects. undefined: there is nothing to wait for. */
   coming(): Promise<void> | undefined {
-    const leftMs = LEARN_TIMEOUT_MS - (performance.now() - this.#expectedAtMs);
-    if (leftMs <= 0) this.#isExpected = false;
-    if (!this.#isExpected) return undefined;
+    if (this.#expected === undefined) return undefined;
     if (this.#coming === undefined) {
-      let resolve!: () => void;
-      const until = new Promise<void>((settled) => (resolve = settled));
-      // Holds the process: a call of the app's waits that has no socket yet.
-      const impatient = setTimeout(() => this.#come(), leftMs);
-      const settle = (): void => {
-        clearTimeout(impatient);
-        resolve();
-      };
+      let settle!: () => void;
+      const until = new Promise<void>((resolve) => (settle = resolve));
       this.#coming = { until, settle };
+      // Holds the process: a call of the app's waits that has no socket yet.
+      this.#expected.ref();
     }
     return this.#coming.until;
   }
 
   #come(): void {
     this.#hasCome = true;
-    this.#isExpected = false;
+    this.#expected?.clear();
+    this.#expected = undefined;
     this.#coming?.settle();
     this.#coming = undefined;
   }

@@ -1,5 +1,5 @@
 /** Learns services at their first call, from any registry, and keeps observing them. */
-import { serviceIdOf, type Registry, type ServiceKey, type ServiceTables, type SnapshotStore, type Unsubscribe } from '@lane/core/model';
+import { AwakeTimer, serviceIdOf, type Registry, type ServiceKey, type ServiceTables, type SnapshotStore, type Unsubscribe } from '@lane/core/model';
 import type { AgentLog } from '../boot/log.js';
 import { safely } from '../patching/safely.js';
 
@@ -81,12 +81,12 @@ export class Learner {
     });
     learnt.pending = new Promise((resolve) => {
       // Holds the process: a call of the app's waits that has no socket yet.
-      const impatient = setTimeout(() => {
+      const impatient = new AwakeTimer(LEARN_TIMEOUT_MS, () => {
         giveUp();
         if (learnt.pending !== undefined) settle();
-      }, LEARN_TIMEOUT_MS);
+      });
       settle = () => {
-        clearTimeout(impatient);
+        impatient.clear();
         learnt.pending = undefined;
         resolve();
       };

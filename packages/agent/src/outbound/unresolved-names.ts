@@ -5,7 +5,7 @@
  */
 import type dns from 'node:dns';
 import { isIP } from 'node:net';
-import type { ServiceKey } from '@lane/core/model';
+import { AwakeTimer, type ServiceKey } from '@lane/core/model';
 import type { AgentLog } from '../boot/log.js';
 import type { ObservedRegistry } from '../discovery/learner.js';
 import { safely } from '../patching/safely.js';
@@ -61,9 +61,9 @@ export class UnresolvedNames {
   #ask(key: ServiceKey): Promise<string | undefined> {
     return new Promise((resolve) => {
       // Holds the process: nothing else does until the app gets its error.
-      const impatient = setTimeout(resolve, ASK_TIMEOUT_MS, undefined);
+      const impatient = new AwakeTimer(ASK_TIMEOUT_MS, () => resolve(undefined));
       const answer = (count: number): void => {
-        clearTimeout(impatient);
+        impatient.clear();
         resolve(count === 0 ? undefined : this.#tell(key));
       };
       const asked = (async () => this.#registry.list?.(key) ?? [])();

@@ -9,7 +9,7 @@
  * Every answer is bounded in size and time, and never throws. Nothing is compressed.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { ByteCollector } from '@lane/core/model';
+import { AwakeTimer, ByteCollector } from '@lane/core/model';
 import { untraced } from '../untraced.js';
 
 /** Where to connect to. */
@@ -60,17 +60,17 @@ export class GrpcChannel {
     return new Promise((resolve, reject) => {
       const session = untraced(() => connect(authority, { settings: { enablePush: false } }));
       session.unref();
-      const timer = setTimeout(() => session.destroy(new Error('no answer in time')), CONNECT_TIMEOUT_MS);
+      const timer = new AwakeTimer(CONNECT_TIMEOUT_MS, () => session.destroy(new Error('no answer in time')));
       if (!holdProcess) timer.unref();
       // Keep it: a session without an error listener throws into the process.
       session.on('error', reject);
       session.once('close', () => {
-        clearTimeout(timer);
+        timer.clear();
         reject(new Error('the connection was closed'));
       });
       // The server's settings come first, and prove that it speaks HTTP/2.
       session.once('remoteSettings', () => {
-        clearTimeout(timer);
+        timer.clear();
         if (session.destroyed) return;
         resolve(new GrpcChannel(session, holdProcess));
       });
@@ -91,12 +91,12 @@ export class GrpcChannel {
   call(path: string, message: Buffer, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const stream = this.#request(path);
-      const timer = setTimeout(() => stream.destroy(new Error('no answer in time')), timeoutMs);
+      const timer = new AwakeTimer(timeoutMs, () => stream.destroy(new Error('no answer in time')));
       if (!this.#holdProcess) timer.unref();
       let answer: Buffer | undefined;
       const settle = followStream(stream, (received) => (answer = received));
       stream.once('close', () => {
-        clearTimeout(timer);
+        timer.clear();
         const problem = settle();
         if (problem === undefined && answer !== undefined) resolve(answer);
         else reject(this.#ended ?? problem ?? new Error('an answer without a message'));

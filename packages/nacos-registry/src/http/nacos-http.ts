@@ -11,7 +11,7 @@
  * outside the caller's lane.
  */
 import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
-import { ByteCollector, runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
+import { AwakeTimer, ByteCollector, runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
 import { parseJson } from '../bounded-json.js';
@@ -349,10 +349,10 @@ export class NacosHttp {
     };
     return new Promise((resolve, reject) => {
       const request = openRequest(options);
-      const timer = setTimeout(() => giveUp(new Error('no answer in time')), call.timeoutMs ?? REQUEST_TIMEOUT_MS);
+      const timer = new AwakeTimer(call.timeoutMs ?? REQUEST_TIMEOUT_MS, () => giveUp(new Error('no answer in time')));
       if (!this.#options.holdProcess) timer.unref();
       const fail = (error: Error): void => {
-        clearTimeout(timer);
+        timer.clear();
         reject(error);
       };
       // Report the cause before destroying the request: afterwards Node reports only that it ended.
@@ -393,7 +393,7 @@ export class NacosHttp {
         });
         response.on('error', fail);
         response.on('end', () => {
-          clearTimeout(timer);
+          timer.clear();
           const body = bytes.text({ keepsMark: true });
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body, excerpt: () => excerptOf(body, call, credentials) });
         });
