@@ -10,7 +10,7 @@
  *
  * Each module is in one of them, and the others take it from there. The Nacos side stays packages of its own.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
@@ -45,6 +45,16 @@ const coreFromItsSources = {
       path: join(here, '../core/src', path.endsWith('/model') ? 'model.ts' : 'agent/index.ts'),
       sideEffects: false,
     })),
+};
+
+/** Of package.json no more than the version, which the agent tells. */
+const versionAlone = {
+  name: 'version-alone',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[/\\]package\.json$/ }, ({ path }) => {
+      const { version } = JSON.parse(readFileSync(path, 'utf8'));
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    }),
 };
 
 /** Files of the sources that are loaded where they are needed. */
@@ -96,6 +106,23 @@ function named(text, up) {
   });
 }
 
+/**
+ * Collects what others take from a module of this bundle when they take it. esbuild makes a closure and an accessor for each name as the bundle starts,
+ * a tenth of what a start allocates, and each use of the name asks the accessor.
+ */
+function exportedLate(text, file) {
+  const names = new Map();
+  const without = text.replaceAll(/var (\w+_exports\d*)=\{\};__export\(\1,(\{[^{}]*\})\);/g, (whole, module, body) => {
+    if (!text.includes(`:()=>${module},`) && !text.includes(`:()=>${module}}`)) return whole;
+    names.set(module, body.replaceAll(':()=>', ':'));
+    return `var ${module};`;
+  });
+  return without.replaceAll(/:\(\)=>(\w+_exports\d*)(?=[,}])/g, (whole, module) => {
+    if (!names.has(module)) throw new Error(`${file} exports ${module} in an unknown way`);
+    return `:()=>${module}??=${names.get(module)}`;
+  });
+}
+
 /** A bundle of one file, with what others take from it. */
 async function bundleOne(name, exported, within) {
   const lines = sorted(shared[name]).map((file) => `export * as ${exportOf(file)} from ${JSON.stringify(file)};`);
@@ -104,7 +131,7 @@ async function bundleOne(name, exported, within) {
     stdin: { contents: `${exported}\n${lines.join('\n')}`, resolveDir: here, sourcefile: name },
     outfile: join(dist, name),
     format: 'cjs',
-    plugins: [leftToOthers(within), coreFromItsSources],
+    plugins: [leftToOthers(within), coreFromItsSources, versionAlone],
   });
   const [{ inputs }] = Object.values(metafile.outputs);
   const modules = Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
@@ -149,8 +176,8 @@ const { outputFiles: register } = await build({
 const written = {
   'register.js': register[0].text,
   'register.d.ts': '/** Loading this starts the agent; it exports nothing. */\nexport {};\n',
-  'agent.js': named(agent.text, './'),
-  'runtime.js': named(runtime.text, './'),
+  'agent.js': named(exportedLate(agent.text, 'agent.js'), './'),
+  'runtime.js': named(exportedLate(runtime.text, 'runtime.js'), './'),
 };
 for (const { path, text } of rest) {
   const { code } = await transform(text, { format: 'cjs', platform: 'node', target: 'node20.19', minifyWhitespace: true });

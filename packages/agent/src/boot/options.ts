@@ -2,7 +2,7 @@
  * Reads the options of the agent from the environment, then from the file named by LANE_CONFIG; core has their meaning, for
  * the commands as well. The only place where the agent reads `process.env`.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import {
   AGENT_VARIABLES,
   CONFIG_VARIABLE,
@@ -89,7 +89,8 @@ function readConfigFile(path: string | undefined): OptionSources['file'] {
 
 function readLabels(path: string): OptionSources['labels'] {
   try {
-    return { path, text: readFileSync(path, 'utf8') };
+    // Usually there is none: an error would take longer than all of the environment.
+    return existsSync(path) ? { path, text: readFileSync(path, 'utf8') } : undefined;
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { bindingsOf } from '../instrumentations/bound.js';
 import { INSTRUMENTATIONS } from '../instrumentations/index.js';
 import { onListening } from '../inbound/server-events.js';
 import type { Instrumentation, LoadedFile } from '../patching/instrumentation.js';
-import { onModuleLoaded } from '../patching/es-module-hook.js';
+import { onModuleLoaded, seesModules } from '../patching/es-module-hook.js';
 import { isLaneCommand } from './lane-command.js';
 import { createLog, type AgentLog } from './log.js';
 import { whenMetered } from '../observe/meter-provider.js';
@@ -138,33 +138,31 @@ function installAll(table: Readonly<Record<string, Instrumentation>>, late: Late
   const { log, options } = late;
   for (const name in table) {
     const instrumentation = table[name] as Instrumentation;
-    const { install, files = [], modules = {}, patch } = instrumentation;
+    const { install, files = [] } = instrumentation;
     if (options.disable.includes(name)) {
       instrumentations.set(name, 'disabled');
       continue;
     }
     instrumentations.set(name, install === undefined ? 'waiting' : 'on');
     if (install !== undefined) safely(`installation of ${name}`, install)(late);
-    if (patch === undefined) continue;
-    // One that fails must not stop another one of the same file.
-    const patchSafely = safely(`installation of ${name}`, (file: LoadedFile, isLate = false) => {
-      if (!isSupported(file.file, file.filename, instrumentation, log)) return;
-      if (isLate) tellOfLateness(packageOf(file.file), log);
-      instrumentations.set(name, 'on');
-      patch(file);
-    });
-    for (const file of files) {
-      onFileLoaded(file, (holder, filename, isLate) => {
-        loaded.add(packageOf(file));
-        patchSafely(loadedFile(late, file, filename, holder), isLate);
+    if (instrumentation.patch === undefined) continue;
+    let patch: ((file: LoadedFile, isLate: boolean) => void) | undefined;
+    const tell = (holder: { exports: unknown }, filename: string, file: string, isLate: boolean): void => {
+      loaded.add(packageOf(file));
+      // Most libraries are never loaded. One that fails must not stop another one of the same file.
+      patch ??= safely(`installation of ${name}`, (each: LoadedFile, cameLate: boolean) => {
+        if (!isSupported(each.file, each.filename, instrumentation, log)) return;
+        if (cameLate) tellOfLateness(packageOf(each.file), log);
+        instrumentations.set(name, 'on');
+        instrumentation.patch?.(each);
       });
-    }
-    for (const file in modules) {
-      onModuleLoaded(file, modules[file] as readonly string[], (exports, filename) => {
-        loaded.add(packageOf(file));
-        patchSafely(loadedFile(late, file, filename, { exports }));
-      });
-    }
+      patch(loadedFile(late, file, filename, holder), isLate);
+    };
+    for (const file of files) onFileLoaded(file, tell);
+    if (!seesModules) continue;
+    const { modules = {} } = instrumentation;
+    for (const file in modules)
+      onModuleLoaded(file, modules[file] as readonly string[], (exports, filename) => tell({ exports }, filename, file, false));
   }
   tellOfLoadedFiles();
 }

@@ -4,6 +4,16 @@
  * (https://url.spec.whatwg.org/#host-parsing) does all this, without loading anything.
  */
 
+/** What IDNA may turn into a name or an address, beyond ASCII. Made when it is needed, as a literal with `\p{…}` costs each start 0.3 ms. */
+let international: RegExp | undefined;
+
+/** Whether a host has only characters of a name. No percent: only a URL decodes it. */
+function isNameLike(host: string): boolean {
+  if (/^[\w.-]+$/.test(host)) return true;
+  international ??= new RegExp('^[\\p{L}\\p{M}\\p{N}.\u3002\uff0e\uff61_-]+$', 'u');
+  return international.test(host);
+}
+
 /** Longest DNS name (RFC 1035, 2.3.4), with a final dot. */
 const MAX_HOST_LENGTH = 254;
 
@@ -19,8 +29,7 @@ export function normalizeHost(host: string): string | undefined {
     const address = bare.replace(/%[\w.-]+$/, '');
     return /^[\da-f:.]+$/i.test(address) ? parse(`[${address}]`)?.slice(1, -1) : undefined;
   }
-  // No percent: only a URL decodes it.
-  if (bare !== host || !/^[\p{L}\p{M}\p{N}.\u3002\uff0e\uff61_-]+$/u.test(bare)) return undefined;
+  if (bare !== host || !isNameLike(bare)) return undefined;
   const name = parse(bare);
   if (name === undefined) return undefined;
   const undotted = name.endsWith('.') ? name.slice(0, -1) : name;

@@ -25,40 +25,34 @@ type Setters = Readonly<Record<string, (value: unknown) => void>>;
 export type ModuleListener = (declared: Readonly<Record<string, unknown>>, url: string) => void;
 
 interface Listener {
-  readonly file: string;
   /** None: what it exports. */
   readonly names: readonly string[];
   readonly listener: ModuleListener;
 }
+
+/** Whether ES modules are seen at all. */
+export const seesModules = (module as unknown as { registerHooks?: RegisterHooks }).registerHooks !== undefined;
 
 const listeners = new PackageFiles<Listener>();
 let installed = false;
 
 /**
  * Calls `listener` with the declarations of those names when the module `package/path/within.js` has been loaded; without names, with its
- * exports, and of a package's name alone, with those of its entry.
+ * exports, and of a package's name alone, with those of its entry. The listener must not throw.
  */
 export function onModuleLoaded(file: string, names: readonly string[], listener: ModuleListener): void {
   const { registerHooks } = module as unknown as { registerHooks?: RegisterHooks };
   if (registerHooks === undefined) return;
-  listeners.add(file, { file, names, listener: safely('es-module', listener) });
+  listeners.add(file, { names, listener });
   if (installed) return;
   installed = true;
-  const replacing = safely('es-module', tellReplaceable);
-  Object.defineProperty(globalThis, TOLD, {
-    value: (url: string, declared: Record<string, unknown>, exported: Record<string, unknown> | undefined, setters: Setters) => {
-      for (const { names: wanted, listener: tell } of listeners.of(url)) {
-        if (wanted.length === 0) {
-          if (exported !== undefined) replacing(exported, setters, (replaceable) => tell(replaceable, url));
-        } else if (wanted.every((name) => declared[name] !== undefined)) tell(declared, url);
-      }
-    },
-  });
+  // The module's own code calls this.
+  Object.defineProperty(globalThis, TOLD, { value: safely('es-module', tell) });
   registerHooks({
     load(url, context, next) {
       const loaded = next(url, context);
       if (loaded.format !== 'module' || loaded.source === undefined || loaded.source === null) return loaded;
-      const known = listeners.of(url);
+      const known = listeners.of(url).map(({ value }) => value);
       if (known.length === 0) return loaded;
       const source = typeof loaded.source === 'string' ? loaded.source : new TextDecoder().decode(loaded.source as Uint8Array);
       const declared = [...new Set(known.flatMap(({ names }) => names))]
@@ -73,6 +67,15 @@ export function onModuleLoaded(file: string, names: readonly string[], listener:
       return { ...loaded, source: `${source}\n;${itself}${told}\n` };
     },
   });
+}
+
+function tell(url: string, declared: Record<string, unknown>, exported: Record<string, unknown> | undefined, setters: Setters): void {
+  for (const { value } of listeners.of(url)) {
+    const { names, listener } = value;
+    if (names.length === 0) {
+      if (exported !== undefined) tellReplaceable(exported, setters, (replaceable) => listener(replaceable, url));
+    } else if (names.every((name) => declared[name] !== undefined)) listener(declared, url);
+  }
 }
 
 /** Loaded with the first module that needs it. */

@@ -4,15 +4,15 @@
  * Not seen: packages that are ES modules only, and what a bundler has put into the app's own file.
  */
 import Module from 'node:module';
-import { PackageFiles } from './package-files.js';
+import { PackageFiles, type PackageFile } from './package-files.js';
 import { safely } from './safely.js';
 import { wrap } from './wrap.js';
 
-/** Called with a file's module, whose `exports` may be wrapped, its path, and whether it was loaded before anybody listened. */
-export type FileListener = (loaded: { exports: unknown }, filename: string, isLate: boolean) => void;
+/** Called with a file's module, whose `exports` may be wrapped, its path, its name as listened for, and whether it was loaded before anybody listened. */
+export type FileListener = (loaded: { exports: unknown }, filename: string, file: string, isLate: boolean) => void;
 
 const listeners = new PackageFiles<FileListener>();
-const added = new Set<FileListener>();
+let added: Array<PackageFile<FileListener>> = [];
 let installed = false;
 
 /**
@@ -20,8 +20,7 @@ let installed = false;
  * reports files loaded before.
  */
 export function onFileLoaded(file: string, listener: FileListener): void {
-  listeners.add(file, listener);
-  added.add(listener);
+  added.push(listeners.add(file, listener));
   if (!installed) install();
 }
 
@@ -29,10 +28,10 @@ export function onFileLoaded(file: string, listener: FileListener): void {
 export function tellOfLoadedFiles(): void {
   const loaded = Object.keys(require.cache).map((filename) => [filename, listeners.of(filename)] as const);
   // In the order of registration: a library's files need each other.
-  for (const listener of added) {
-    for (const [filename, known] of loaded) if (known.includes(listener)) listener(require.cache[filename] as NodeJS.Module, filename, true);
+  for (const each of added) {
+    for (const [filename, known] of loaded) if (known.includes(each)) each.value(require.cache[filename] as NodeJS.Module, filename, each.file, true);
   }
-  added.clear();
+  added = [];
 }
 
 type EachFileListener = (loaded: { exports: unknown }, filename: unknown) => void;
@@ -48,7 +47,7 @@ function install(): void {
   installed = true;
   const tell = safely('module', (loaded: NodeJS.Module, filename: unknown) => {
     if (typeof filename !== 'string') return;
-    for (const listener of listeners.of(filename)) listener(loaded, filename, false);
+    for (const { value: listener, file } of listeners.of(filename)) listener(loaded, filename, file, false);
   });
   const prototype = (Module as unknown as { prototype: object }).prototype;
   // Node 20 stores an ES module's view of the file before `load` returns, so a replaced export must be in place by then.

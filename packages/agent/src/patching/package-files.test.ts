@@ -17,6 +17,9 @@ function folderWith(files: Readonly<Record<string, object | string>>): string {
 
 const UNDICI = { name: 'undici', version: '7.0.0' };
 
+/** What was added for the file at a path. */
+const valuesOf = (files: PackageFiles<string>, filename: string): string[] => files.of(filename).map(({ value }) => value);
+
 test.each([
   ['its own folder', 'node_modules/undici'],
   ['an npm alias', 'node_modules/undici-new'],
@@ -30,10 +33,10 @@ test.each([
   const files = new PackageFiles<string>();
   files.add('undici/lib/dispatcher/base.js', 'found');
   const filename = join(folder, where, 'lib/dispatcher/base.js');
-  expect(files.of(filename)).toEqual(['found']);
-  expect(files.of(filename.replaceAll('/', '\\'))).toEqual(['found']);
-  expect(files.of(pathToFileURL(filename).href)).toEqual(['found']);
-  expect(files.of(join(folder, where, 'lib/base.js'))).toEqual([]);
+  expect(valuesOf(files, filename)).toEqual(['found']);
+  expect(valuesOf(files, filename.replaceAll('/', '\\'))).toEqual(['found']);
+  expect(valuesOf(files, pathToFileURL(filename).href)).toEqual(['found']);
+  expect(valuesOf(files, join(folder, where, 'lib/base.js'))).toEqual([]);
 });
 
 test('a file of the same name in another package is another', () => {
@@ -41,9 +44,9 @@ test('a file of the same name in another package is another', () => {
   const files = new PackageFiles<string>();
   files.add('undici/index.js', 'found');
   for (const where of ['node_modules/other', 'src/broken', 'src', 'node_modules/my-undici'])
-    expect(files.of(join(folder, where, 'index.js'))).toEqual([]);
+    expect(valuesOf(files, join(folder, where, 'index.js'))).toEqual([]);
   // Whoever can't read package.json goes by the folder.
-  expect(files.of(join(folder, 'node_modules/undici/index.js'))).toEqual(['found']);
+  expect(valuesOf(files, join(folder, 'node_modules/undici/index.js'))).toEqual(['found']);
 });
 
 test.each([
@@ -57,6 +60,6 @@ test.each([
   const folder = folderWith({ 'node_modules/alias/package.json': { name: '@acme/queue', ...manifest } });
   const files = new PackageFiles<string>();
   files.add('@acme/queue', 'found');
-  expect(files.of(join(folder, 'node_modules/alias', entry))).toEqual(['found']);
-  for (const other of ['b.js', 'lib/other.js', 'a/index.js']) expect(files.of(join(folder, 'node_modules/alias', other))).toEqual([]);
+  expect(valuesOf(files, join(folder, 'node_modules/alias', entry))).toEqual(['found']);
+  for (const other of ['b.js', 'lib/other.js', 'a/index.js']) expect(valuesOf(files, join(folder, 'node_modules/alias', other))).toEqual([]);
 });

@@ -57,40 +57,49 @@ const AT = 64;
 
 const FOLDER = '/node_modules/';
 
+/** A file of a package, and what is kept for it. Each start makes hundreds of these. */
+export interface PackageFile<T> {
+  /** `package/path/within.js`, or a package's name, which means its entries. */
+  readonly file: string;
+  /** `/path/within.js`. */
+  readonly within: string;
+  readonly value: T;
+}
+
 /** Values by file, found by a file's location. */
 export class PackageFiles<T> {
   /** By the file's base name, because most loaded files are of no interest. */
-  readonly #files = new Map<string, Array<{ readonly name: string; readonly within: string; readonly value: T }>>();
-  readonly #entries = new Map<string, T[]>();
+  readonly #files = new Map<string, Array<PackageFile<T>>>();
+  readonly #entries = new Map<string, Array<PackageFile<T>>>();
 
   /** `file`: `package/path/within.js`; a package's name alone means its entries. */
-  add(file: string, value: T): void {
+  add(file: string, value: T): PackageFile<T> {
     const name = packageOf(file);
-    if (file === name) {
-      this.#entries.set(name, [...(this.#entries.get(name) ?? []), value]);
-      return;
-    }
-    const within = file.slice(name.length + 1);
-    const base = within.slice(within.lastIndexOf('/') + 1);
-    const files = this.#files.get(base);
-    if (files === undefined) this.#files.set(base, [{ name, within, value }]);
-    else files.push({ name, within, value });
+    const added: PackageFile<T> = { file, within: file.slice(name.length), value };
+    const files = file === name ? this.#entries : this.#files;
+    const key = file.slice(file === name ? 0 : file.lastIndexOf('/') + 1);
+    const others = files.get(key);
+    if (others === undefined) files.set(key, [added]);
+    else others.push(added);
+    return added;
   }
 
-  /** The values of the file at a path or URL. */
-  of(filename: string): readonly T[] {
+  /** What was added for the file at a path or URL. */
+  of(filename: string): ReadonlyArray<PackageFile<T>> {
     const path = filename.indexOf('\\') === -1 ? filename : filename.replaceAll('\\', '/');
-    const found: T[] = [];
-    for (const { name, within, value } of this.#files.get(path.slice(path.lastIndexOf('/') + 1)) ?? []) {
-      if (!path.endsWith(`/${within}`)) continue;
-      const root = path.slice(0, path.length - within.length - 1);
-      if (root.endsWith(`${FOLDER}${name}`) || manifestIn(root)?.name === name) found.push(value);
+    const found: Array<PackageFile<T>> = [];
+    for (const candidate of this.#files.get(path.slice(path.lastIndexOf('/') + 1)) ?? []) {
+      const { file, within } = candidate;
+      if (!path.endsWith(within)) continue;
+      const root = path.slice(0, path.length - within.length);
+      const name = file.slice(0, file.length - within.length);
+      if (root.endsWith(`${FOLDER}${name}`) || manifestIn(root)?.name === name) found.push(candidate);
     }
     if (this.#entries.size > 0) this.#addEntries(path, found);
     return found;
   }
 
-  #addEntries(path: string, found: T[]): void {
+  #addEntries(path: string, found: Array<PackageFile<T>>): void {
     const at = path.lastIndexOf(FOLDER);
     if (at === -1) return;
     const inside = path.slice(at + FOLDER.length);

@@ -253,5 +253,5 @@ function polarisTag(value: string, { rules, service }: Reader): string {
  * or split (`%`, `+`, `,`), is percent-encoded. Half a surrogate pair can't be encoded, and becomes U+FFFD.
  */
 function encodeName(name: string): string {
-  return name.replace(/\p{Surrogate}/gu, '\ufffd').replace(/[^\x21-\x24\x26-\x2a\x2d-\x7e]+/gu, encodeURIComponent);
+  return name.replace(/[\ud800-\udfff]/gu, '\ufffd').replace(/[^\x21-\x24\x26-\x2a\x2d-\x7e]+/gu, encodeURIComponent);
 }

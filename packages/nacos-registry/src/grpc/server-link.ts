@@ -4,6 +4,7 @@
  * client (registrations, subscriptions) ends with the connection.
  */
 import { messageOf } from '@lane/core/model';
+import { oneLine } from '../one-line.js';
 import { parseJson } from '../bounded-json.js';
 import { GRPC_PORT_OFFSET, type ServerAddress } from '../server-address.js';
 import { GrpcChannel, type GrpcStream } from './grpc-channel.js';
@@ -184,13 +185,7 @@ function messageOfBytes(bytes: Buffer): Message | undefined {
 
 /** The start of a server's message, in one line. */
 export function textOf(value: unknown, otherwise: string): string {
-  const text =
-    typeof value === 'string'
-      ? value
-          .slice(0, 160)
-          .replace(/[\s\p{Cc}]+/gu, ' ')
-          .trim()
-      : '';
+  const text = typeof value === 'string' ? oneLine(value.slice(0, 160)) : '';
   return text === '' ? otherwise : text;
 }
 

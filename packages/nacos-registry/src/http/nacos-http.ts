@@ -14,6 +14,7 @@ import type { Agent, IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { AwakeTimer, ByteCollector, runInLane, type Log, codeOf, jsonNumber, messageOf } from '@lane/core/model';
 import { NacosError } from '../nacos-error.js';
 import type { ServerAddress } from '../server-address.js';
+import { oneLine } from '../one-line.js';
 import { parseJson } from '../bounded-json.js';
 import { openRequest } from '../untraced.js';
 
@@ -435,10 +436,7 @@ function excerptOf(body: string, { form }: NacosCall, { headers, query }: Creden
 }
 
 function excerpt(text: string): string {
-  const line = text
-    .slice(0, 1000)
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim();
+  const line = oneLine(text.slice(0, 1000));
   return line.length > 160 ? `${line.slice(0, 160)}…` : line;
 }
 
