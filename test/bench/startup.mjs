@@ -1,6 +1,6 @@
 /**
  * Measures what `--require @lane/agent` adds to the start of a process: wall time and memory with and without it, in turn, for an empty program, a server
- * until its first answer, and apps of 1,000 modules; and the size of what npm installs.
+ * until its first answer, and apps of one and of 1,000 modules, whose difference is what a module costs; and the size of what npm installs.
  *
  *   npm run bench -- startup [--beside lane|others] [--runs 40] [--modules 1000] [--quick] [--node /path/to/node]
  */
@@ -41,7 +41,7 @@ const OF_OTHERS = [
 const VARIANTS = [
   { name: 'no agent', args: [] },
   { name: 'no agent, again', args: [] },
-  { name: 'node:http and node:https alone', args: ['--require', 'http', '--require', 'https'] },
+  { name: 'node:http alone', args: ['--require', 'http'] },
   { name: 'lane', args: LANE },
   ...(BESIDE === 'lane' ? OF_LANE : OF_OTHERS),
 ];
@@ -50,36 +50,25 @@ const folder = mkdtempSync(join(tmpdir(), 'lane-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 // The process itself reports its memory, once its modules are loaded.
 const TELL = 'process.stdout.write(String(process.memoryUsage.rss()));';
+const MODULES = {
+  CommonJS: ['cjs', (i) => `exports.value = ${i};`, (i) => `require('./m${i}.cjs');`],
+  // The event loop turns before an ES module runs, so this includes what the agent defers at start.
+  ES: ['mjs', (i) => `export const value = ${i};`, (i) => `import './m${i}.mjs';`],
+};
 const APPS = [
   { name: 'nothing', args: ['-e', TELL] },
   // Includes the work that the agent defers at start.
   { name: 'a server, until it has answered its first request, which is tagged,', args: [file('startup/first-answer.cjs')] },
-  {
-    name: `${options.modules} CommonJS modules`,
-    args: [
-      app(
-        'cjs',
-        (i) => `exports.value = ${i};`,
-        (i) => `require('./m${i}.cjs');`,
-      ),
-    ],
-  },
-  {
-    name: `${options.modules} ES modules`,
-    args: [
-      app(
-        'mjs',
-        (i) => `export const value = ${i};`,
-        (i) => `import './m${i}.mjs';`,
-      ),
-    ],
-  },
+  ...Object.keys(MODULES).flatMap((kind) => [
+    { name: `one ${kind} module`, args: [app(1, ...MODULES[kind])] },
+    { name: `${options.modules} ${kind} modules`, args: [app(options.modules, ...MODULES[kind])], kind },
+  ]),
 ];
 
-function app(extension, module, load) {
-  const own = join(folder, extension);
+function app(count, extension, module, load) {
+  const own = join(folder, `${extension}-${count}`);
   mkdirSync(own);
-  const numbers = Array.from({ length: options.modules }, (_, i) => i);
+  const numbers = Array.from({ length: count }, (_, i) => i);
   for (const i of numbers) writeFileSync(join(own, `m${i}.${extension}`), module(i));
   const main = join(own, `main.${extension}`);
   writeFileSync(main, `${numbers.map(load).join('\n')}\n${TELL}\n`);
@@ -106,6 +95,19 @@ for (let run = -2; run < options.runs; run++) {
 
 /** Paired with the start of "no agent" in the same turn: the machine's speed drifts less within a turn. */
 const added = (list, v) => spread(list[v].map((value, run) => value - list[0][run]));
+
+/** What the agents add for each module: what they add to the app of many, without what they add to that of one. */
+function moduleTable() {
+  const kinds = APPS.flatMap(({ kind }, a) => (kind === undefined ? [] : [[kind, a]]));
+  const more = (a, v, run) => times[a][v][run] - times[a][0][run];
+  const each = (a, v) => times[a][v].map((_, run) => ((more(a, v, run) - more(a - 1, v, run)) / (options.modules - 1)) * 1e3);
+  return {
+    title: `Added for each of ${options.modules} modules, in µs`,
+    columns: ['variant', ...kinds.map(([kind]) => kind)],
+    rows: VARIANTS.slice(1).map(({ name }, i) => [name, ...kinds.map(([, a]) => spread(each(a, i + 1)))]),
+    digits: 1,
+  };
+}
 
 /** Bytes of the files in a folder and its subfolders, without nested packages. */
 function sizeOf(folder) {
@@ -141,7 +143,7 @@ publish({
   name: BESIDE === 'lane' ? 'startup' : 'startup-others',
   options,
   how: `${options.runs} starts each, medians and quartiles of what a start adds to that of "no agent" in its turn`,
-  tables: [...APPS.map(tableOf), ...(BESIDE === 'lane' ? [weightTable()] : [])],
+  tables: [...APPS.map(tableOf), moduleTable(), ...(BESIDE === 'lane' ? [weightTable()] : [])],
 });
 
 function tableOf({ name }, a) {
