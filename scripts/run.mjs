@@ -146,7 +146,7 @@ Names: ${names.join(', ')}. \`npm run bench -- <name> --help\` prints the option
       console.error(`Unknown benchmark "${name}". Benchmarks: ${names.join(', ')}.`);
       return 2;
     }
-    if (['request', 'startup'].includes(name) && rest.some((option) => /^--(?:beside|workload)/.test(option)))
+    if (['instructions', 'request', 'startup'].includes(name) && rest.some((option) => /^--(?:beside|workload)/.test(option)))
       await installApart('bench', 'installing the other agents and the workloads', join(folder, 'others'));
     if (name === 'messages' && !rest.some((option) => ['--help', '-h'].includes(option))) await installMatrix();
     return run(process.execPath, [join(folder, `${name}.mjs`), ...rest]);

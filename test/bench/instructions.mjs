@@ -9,8 +9,21 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { machine, publish, readOptions, spread } from './lib/bench.mjs';
+import { machine, publish, readOptions, savedName, spread } from './lib/bench.mjs';
 
+const WORKLOADS = {
+  http: 'node:http with a keep-alive agent',
+  fetch: 'fetch',
+  awaits: 'node:http, 60 awaits and JSON',
+  undici: 'undici.request',
+  express: 'Express and axios',
+  fastify: 'Fastify and undici',
+  nestjs: 'NestJS and axios',
+  grpc: 'a unary gRPC call',
+  http2: 'node:http2',
+};
+/** The default workloads; the others need what `npm run bench -- request` installs. */
+const USUAL = ['http', 'fetch'];
 const options = readOptions({
   name: 'instructions',
   purpose: 'Counts the instructions of a request with Valgrind (callgrind) and compares them with those recorded by --save. Linux; needs valgrind.',
@@ -19,14 +32,19 @@ const options = readOptions({
     requests: { what: 'requests to count', usual: 500, quick: 20 },
     times: { what: 'counts per variant', usual: 1, quick: 1 },
   },
-  choices: { workload: { what: 'what A does, with --quick http alone', of: ['http', 'fetch'] } },
+  choices: {
+    workload: {
+      what: `what A does, instead of ${USUAL.join(', ')} (with --quick http alone); more: all but these`,
+      of: [...Object.keys(WORKLOADS), 'more'],
+    },
+  },
 });
 const agent = createRequire(import.meta.url).resolve('@lane/agent');
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 const script = file('instructions/requests.cjs');
-const kept = file('results/instructions.json');
+const NAME = options.workload === undefined ? 'instructions' : `instructions-${options.workload}`;
+const kept = file(`results/${savedName(NAME, options.node)}.json`);
 
-const WORKLOADS = { http: 'node:http with a keep-alive agent', fetch: 'fetch' };
 const VARIANTS = [
   { name: 'no agent', preload: [], args: ['tagged', 'unknown'] },
   { name: 'no agent, again', preload: [], args: ['tagged', 'unknown'] },
@@ -72,9 +90,12 @@ function count({ preload, args }, workload) {
 const recorded = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : undefined;
 /** Another Node compiles otherwise. */
 const before = recorded?.node === machine(options.node).node ? recorded : undefined;
-const chosen = options.workload ?? (options.quick ? 'http' : undefined);
-const workloads = Object.entries(WORKLOADS).filter(([workload]) => chosen === undefined || workload === chosen);
-const tables = workloads.map(([workload, title]) => {
+const chosen = {
+  more: Object.keys(WORKLOADS).filter((name) => !USUAL.includes(name)),
+  undefined: options.quick ? ['http'] : USUAL,
+}[options.workload] ?? [options.workload];
+const tables = chosen.map((workload) => {
+  const title = WORKLOADS[workload];
   const figures = VARIANTS.map((variant) => {
     const each = [];
     for (let i = 0; i < options.times; i++) each.push(count(variant, workload));
@@ -97,7 +118,7 @@ const tables = workloads.map(([workload, title]) => {
   };
 });
 publish({
-  name: 'instructions',
+  name: NAME,
   options,
   how: `${options.requests} requests after ${options.before}; medians of ${options.times}, in thousands. User code of client and both services, in one process`,
   tables,

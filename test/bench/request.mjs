@@ -51,7 +51,7 @@ const options = readOptions({
     },
   },
   choices: {
-    workload: { what: `what A does, instead of ${USUAL.join(', ')}`, of: [...Object.keys(WORKLOADS), 'all'] },
+    workload: { what: `what A does, instead of ${USUAL.join(', ')}; more: all but these`, of: [...Object.keys(WORKLOADS), 'more', 'all'] },
     beside: { what: "what to measure: Lane's variants, or Lane and other agents", of: ['lane', 'others'] },
   },
 });
@@ -251,7 +251,11 @@ function tableOf(workload, all) {
 
 process.on('exit', () => children.forEach((child) => child.kill()));
 const { workload: chosen } = options;
-const workloads = chosen === 'all' ? Object.keys(WORKLOADS) : chosen === undefined ? (BESIDE === 'lane' ? USUAL : ['http']) : [chosen];
+const workloads = {
+  all: Object.keys(WORKLOADS),
+  more: Object.keys(WORKLOADS).filter((name) => !USUAL.includes(name)),
+  undefined: BESIDE === 'lane' ? USUAL : ['http'],
+}[chosen] ?? [chosen];
 const backends = [await start('app-b.cjs', [], {}), await start('app-b.cjs', [], {})];
 if (BESIDE === 'others' || workloads.some((name) => !USUAL.includes(name))) {
   backends.push(await start('others/backend.cjs', [], {}));
@@ -266,7 +270,7 @@ for (const workload of workloads) {
   tables.push(tableOf(workload, all));
 }
 publish({
-  name: BESIDE === 'lane' ? 'request' : 'request-others',
+  name: ['request', ...(BESIDE === 'lane' ? [] : [BESIDE]), ...(chosen === undefined ? [] : [chosen])].join('-'),
   options,
   how: `${rounds} rounds of ${slices} × ${requests} requests; medians and quartiles`,
   tables,

@@ -15,11 +15,12 @@ interface Result {
   readonly tables: readonly Table[];
 }
 
-/** The command that reproduces a result, if its name is not that of its benchmark. */
-const COMMANDS: Readonly<Record<string, string>> = {
-  'request-others': 'request --beside others',
-  'startup-others': 'startup --beside others',
-};
+/** The command that reproduces a result: `request-others-node24`. */
+function commandOf(name: string): string {
+  const [, bench, chosen, node] = /^([^-]+)(?:-(?!node)([^-]+))?(?:-node(\d+))?$/.exec(name) ?? [];
+  const choice = chosen === undefined ? '' : chosen === 'others' ? ' --beside others' : ` --workload ${chosen}`;
+  return `${bench}${choice}${node === undefined ? '' : ` --node <Node.js ${node}>`}`;
+}
 
 test('docs/reference/figures.md has the saved figures', async () => {
   const { markdownOf } = await import('../bench/lib/bench.mjs');
@@ -30,7 +31,7 @@ test('docs/reference/figures.md has the saved figures', async () => {
     .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Result);
   const section = ({ name, node, cores, processor, memoryGib, measuredAt, how, tables }: Result): string => `## ${name}
 
-\`npm run bench -- ${COMMANDS[name] ?? name}\`; Node ${node}, ${cores} cores (${processor}), ${memoryGib} GiB, ${measuredAt}: ${how}.
+\`npm run bench -- ${commandOf(name)}\`; Node ${node}, ${cores} cores (${processor}), ${memoryGib} GiB, ${measuredAt}: ${how}.
 
 ${tables.map(markdownOf).join('\n')}`;
   await expect(`# Figures

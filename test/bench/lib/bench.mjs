@@ -37,7 +37,7 @@ export function readOptions({ name, purpose, numbers, choices = {} }) {
       ['--quick', 'few and short rounds, to see that it runs: its figures mean little'],
       ['--node <path>', 'the Node.js to measure (default: this one)'],
       ['--json', 'print the result as JSON'],
-      ['--save', `write the result to test/bench/results/${name}.json`],
+      ['--save', `write the result to test/bench/results/${name}.json, or a file beside it if other options choose what is measured`],
       ['--help', 'print this help'],
     ];
     const width = Math.max(...lines.map(([option]) => option.length));
@@ -138,6 +138,11 @@ export function machine(node) {
   };
 }
 
+/** Under which name a result is saved; that of another Node.js does not replace it. */
+export function savedName(name, node) {
+  return node === process.execPath ? name : `${name}-node${/\d+/.exec(machine(node).node)[0]}`;
+}
+
 /**
  * Prints the tables as Markdown, or the result as JSON; `--save` also writes it to a file.
  *
@@ -145,11 +150,12 @@ export function machine(node) {
  *   tables: { title: string, columns: string[], rows: (string | number | { median: number, lower: number, upper: number })[][], digits?: number }[] }} result
  */
 export function publish({ name, options, how, tables }) {
-  const result = { name, ...machine(options.node), measuredAt: new Date().toISOString().slice(0, 10), how, tables };
+  const saved = savedName(name, options.node);
+  const result = { name: saved, ...machine(options.node), measuredAt: new Date().toISOString().slice(0, 10), how, tables };
   if (options.save) {
     const folder = fileURLToPath(new URL('../results/', import.meta.url));
     mkdirSync(folder, { recursive: true });
-    writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+    writeFileSync(`${folder}${saved}.json`, `${JSON.stringify(result, null, 2)}\n`);
   }
   if (options.json) {
     console.log(JSON.stringify(result, null, 2));
