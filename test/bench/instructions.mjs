@@ -1,5 +1,5 @@
 /**
- * Instructions that the processor carries out for a request, counted by Valgrind: a guard against slow drift that no clock and no neighbour disturbs. Node compiles as it
+ * Instructions that the processor carries out for a request and for a start, counted by Valgrind: a guard against slow drift that no clock and no neighbour disturbs. Node compiles as it
  * does in production, but on its one thread (--predictable), and collects no garbage while it is counted. Two runs agree to two in a thousand. The figures are no times:
  * what the kernel does is not counted, and one instruction takes longer than another.
  *
@@ -26,7 +26,8 @@ const WORKLOADS = {
 const USUAL = ['http', 'fetch'];
 const options = readOptions({
   name: 'instructions',
-  purpose: 'Counts the instructions of a request with Valgrind (callgrind) and compares them with those recorded by --save. Linux; needs valgrind.',
+  purpose:
+    'Counts the instructions of a request and of a start with Valgrind (callgrind) and compares them with those recorded by --save. Linux; needs valgrind.',
   numbers: {
     before: { what: 'requests before those that are counted, until the code is compiled', usual: 8_000, quick: 100 },
     requests: { what: 'requests to count', usual: 500, quick: 20 },
@@ -56,23 +57,23 @@ const VARIANTS = [
   { name: 'Lane, tagged and corrected', preload: [agent], args: ['tagged', 'known'] },
 ];
 
-/** Thousands of instructions of a request. */
-function count({ preload, args }, workload) {
-  const node = [
-    '--predictable',
-    '--single-threaded',
-    // No collection meanwhile: whether one falls into what is counted is chance.
-    '--min-semi-space-size=1024',
-    '--max-semi-space-size=1024',
-    '--hash-seed=1',
-    '--random-seed=1',
-    ...preload.flatMap((path) => ['--require', path]),
-    script,
-    ...[options.before, options.requests, ...args, workload].map(String),
-  ];
+/** What precedes the app in its process. */
+const STARTS = [
+  { name: 'no agent', preload: [] },
+  { name: 'no agent, again', preload: [] },
+  { name: 'node:http alone', preload: ['http'] },
+  { name: 'Lane', preload: [agent] },
+  { name: '@opentelemetry/instrumentation-http', preload: [file('preload/instrumentation-http.cjs')] },
+];
+const fromHere = file('instructions/count-from-here.cjs');
+
+const requires = (preload) => preload.flatMap((path) => ['--require', path]);
+
+/** Thousands of instructions of `node` with these arguments, from where it asks for the count. */
+function count(args) {
   const { stderr, status, error } = spawnSync(
     'valgrind',
-    ['--tool=callgrind', '--instr-atstart=no', '--callgrind-out-file=/dev/null', options.node, ...node],
+    ['--tool=callgrind', '--instr-atstart=no', '--callgrind-out-file=/dev/null', options.node, ...args],
     {
       env: { ...process.env, NODE_OPTIONS: '' },
       maxBuffer: 64 * 1024 * 1024,
@@ -84,22 +85,35 @@ function count({ preload, args }, workload) {
     process.exit(1);
   }
   if (status !== 0 || found === undefined) throw error ?? new Error(String(stderr));
-  return Number(found.replaceAll(',', '')) / options.requests / 1_000;
+  return Number(found.replaceAll(',', '')) / 1_000;
 }
+
+/** Thousands of instructions of a request. */
+function countRequest({ preload, args }, workload) {
+  const flags = [
+    '--predictable',
+    '--single-threaded',
+    // No collection meanwhile: whether one falls into what is counted is chance.
+    '--min-semi-space-size=1024',
+    '--max-semi-space-size=1024',
+    '--hash-seed=1',
+    '--random-seed=1',
+  ];
+  return count([...flags, ...requires(preload), script, ...[options.before, options.requests, ...args, workload].map(String)]) / options.requests;
+}
+
+const countStart = ({ preload }) => count([...requires([fromHere, ...preload]), '-e', '0']);
 
 const recorded = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : undefined;
 /** Another Node compiles otherwise. */
 const before = recorded?.node === machine(options.node).node ? recorded : undefined;
-const chosen = {
-  more: Object.keys(WORKLOADS).filter((name) => !USUAL.includes(name)),
-  undefined: options.quick ? ['http'] : USUAL,
-}[options.workload] ?? [options.workload];
-const tables = chosen.map((workload) => {
-  const title = WORKLOADS[workload];
-  const figures = VARIANTS.map((variant) => {
+
+/** A table of what is counted for each variant. */
+function tableOf(title, variants, counted) {
+  const figures = variants.map((variant) => {
     const each = [];
-    for (let i = 0; i < options.times; i++) each.push(count(variant, workload));
-    console.error(`${title}: ${variant.name}: ${spread(each).median.toFixed(0)} thousand a request`);
+    for (let i = 0; i < options.times; i++) each.push(counted(variant));
+    console.error(`${title}: ${variant.name}: ${spread(each).median.toFixed(0)} thousand`);
     return spread(each);
   });
   const [none] = figures;
@@ -107,7 +121,7 @@ const tables = chosen.map((workload) => {
   return {
     title,
     columns: ['variant', 'thousands', 'added to no agent', 'of no agent', before === undefined ? 'recorded: none' : `recorded ${before.measuredAt}`],
-    rows: VARIANTS.map(({ name }, i) => [
+    rows: variants.map(({ name }, i) => [
       name,
       figures[i].median,
       (figures[i].median - none.median).toFixed(0),
@@ -116,7 +130,16 @@ const tables = chosen.map((workload) => {
     ]),
     digits: 0,
   };
-});
+}
+
+const chosen = {
+  more: Object.keys(WORKLOADS).filter((name) => !USUAL.includes(name)),
+  undefined: options.quick ? ['http'] : USUAL,
+}[options.workload] ?? [options.workload];
+const tables = [
+  ...(options.workload === undefined ? [tableOf('a start of node -e 0, from its first preload', STARTS, countStart)] : []),
+  ...chosen.map((workload) => tableOf(WORKLOADS[workload], VARIANTS, (variant) => countRequest(variant, workload))),
+];
 publish({
   name: NAME,
   options,
