@@ -2,9 +2,10 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runProgram } from '@lane/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nodeVersions } from './nodes.js';
-import { runApp } from './run-app.js';
+import { AGENT, runApp } from './run-app.js';
 
 const EXAMPLE = join(__dirname, '../../examples/instrumentation-of-ones-own');
 let folder: string;
@@ -45,6 +46,35 @@ describe.each(nodeVersions())('$name', ({ path: node }) => {
   test('a library that loses the lane keeps it with a third-party instrumentation', async () => {
     expect(await run('', {}, node)).toEqual({ code: 0, stdout: 'gray,gray', stderr: '' });
     expect(await run('@acme/lane-queue', {}, node)).toEqual({ code: 0, stdout: 'gray,blue', stderr: '' });
+  });
+});
+
+describe.each(nodeVersions().filter(({ major }) => major >= 22))('$name', ({ path: node }) => {
+  test('one that fails at an ES module does not keep another one from it', async () => {
+    // `start` looks like a function that can be replaced, and is a constant.
+    install(
+      'es-two',
+      `export const run = (task) => task();
+export function later(task) { return task(); }
+export function helper() {
+  function run() {}
+  return run;
+}
+export { run as start };
+const original = later;
+export const isReplaced = () => later !== original;`,
+    );
+    writeFileSync(join(folder, 'node_modules/es-two/package.json'), JSON.stringify({ name: 'es-two', version: '1.0.0', type: 'module' }));
+    install(
+      'replaces-a-constant',
+      `exports.instrumentations = { mine: { library: 'es-two', versions: { 'es-two': '1.x' }, patches: '', modules: { 'es-two/index.js': [] },
+        patch({ exports, tools: { wrap } }) { wrap(exports, 'start', (original) => (...args) => original(...args)); } } };`,
+    );
+    writeFileSync(join(folder, 'es-two.mjs'), `import { isReplaced } from 'es-two';\nconsole.log(isReplaced());\n`);
+    const env = { LANE_INSTRUMENTATIONS: 'replaces-a-constant', LANE_BIND: 'es-two/index.js:later[0]' };
+    const { code, stdout, stderr } = await runProgram(node, ['--require', AGENT, 'es-two.mjs'], { cwd: folder, env });
+    expect([code, stdout.trim()]).toEqual([0, 'true']);
+    expect(stderr).toMatch(/a bug in the agent's es-module hook; .*Assignment to constant variable/);
   });
 });
 

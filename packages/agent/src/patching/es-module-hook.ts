@@ -73,10 +73,13 @@ function tell(url: string, declared: Record<string, unknown>, exported: Record<s
   for (const { value } of listeners.of(url)) {
     const { names, listener } = value;
     if (names.length === 0) {
-      if (exported !== undefined) tellReplaceable(exported, setters, (replaceable) => listener(replaceable, url));
+      if (exported !== undefined) replacing(exported, setters, (replaceable) => listener(replaceable, url));
     } else if (names.every((name) => declared[name] !== undefined)) listener(declared, url);
   }
 }
+
+/** A replacement may fail, as what is taken for a function need not be one; then the file's other listeners still hear of it. */
+const replacing = safely('es-module', tellReplaceable);
 
 /** Loaded with the first module that needs it. */
 const functionsOf = (): typeof import('./exported-functions.js').functionsOf =>
