@@ -10,18 +10,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { machine, publish, readOptions, savedName, spread } from './lib/bench.mjs';
+import { WORKLOADS } from './lib/workloads.mjs';
 
-const WORKLOADS = {
-  http: 'node:http with a keep-alive agent',
-  fetch: 'fetch',
-  awaits: 'node:http, 60 awaits and JSON',
-  undici: 'undici.request',
-  express: 'Express and axios',
-  fastify: 'Fastify and undici',
-  nestjs: 'NestJS and axios',
-  grpc: 'a unary gRPC call',
-  http2: 'node:http2',
-};
+/** In the others most is done by the kernel, or by the client. */
+const COUNTED = Object.keys(WORKLOADS).filter((name) => !['upload', 'download', 'websocket'].includes(name));
 /** The default workloads; the others need what `npm run bench -- request` installs. */
 const USUAL = ['http', 'fetch'];
 const options = readOptions({
@@ -36,7 +28,7 @@ const options = readOptions({
   choices: {
     workload: {
       what: `what A does, instead of ${USUAL.join(', ')} (with --quick http alone); more: all but these`,
-      of: [...Object.keys(WORKLOADS), 'more'],
+      of: [...COUNTED, 'more'],
     },
   },
 });
@@ -133,7 +125,7 @@ function tableOf(title, variants, counted) {
 }
 
 const chosen = {
-  more: Object.keys(WORKLOADS).filter((name) => !USUAL.includes(name)),
+  more: COUNTED.filter((name) => !USUAL.includes(name)),
   undefined: options.quick ? ['http'] : USUAL,
 }[options.workload] ?? [options.workload];
 const tables = [

@@ -14,24 +14,11 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { cpuOf, publish, quantile, readOptions, shuffled, spread, warmUp } from './lib/bench.mjs';
+import { WORKLOADS } from './lib/workloads.mjs';
 
 const require = createRequire(import.meta.url);
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const WORKLOADS = {
-  http: 'node:http with a keep-alive agent',
-  awaits: 'node:http, 60 awaits and JSON',
-  fetch: 'fetch',
-  undici: 'undici.request',
-  express: 'Express and axios',
-  fastify: 'Fastify and undici',
-  nestjs: 'NestJS and axios',
-  grpc: 'a unary gRPC call',
-  http2: 'node:http2',
-  upload: 'a streamed upload of 1 MB',
-  download: 'a streamed answer of 1 MB',
-  websocket: 'a WebSocket that echoes',
-};
 /** The default workloads. */
 const USUAL = ['http', 'awaits', 'fetch', 'undici'];
 /** Workloads whose requests are so large that fewer suffice. */

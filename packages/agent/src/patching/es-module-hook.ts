@@ -30,8 +30,9 @@ interface Listener {
   readonly listener: ModuleListener;
 }
 
+const { registerHooks } = module as unknown as { registerHooks?: RegisterHooks };
 /** Whether ES modules are seen at all. */
-export const seesModules = (module as unknown as { registerHooks?: RegisterHooks }).registerHooks !== undefined;
+export const seesModules = registerHooks !== undefined;
 
 const listeners = new PackageFiles<Listener>();
 let installed = false;
@@ -41,7 +42,6 @@ let installed = false;
  * exports, and of a package's name alone, with those of its entry. The listener must not throw.
  */
 export function onModuleLoaded(file: string, names: readonly string[], listener: ModuleListener): void {
-  const { registerHooks } = module as unknown as { registerHooks?: RegisterHooks };
   if (registerHooks === undefined) return;
   listeners.add(file, { names, listener });
   if (installed) return;
