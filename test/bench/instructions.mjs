@@ -27,8 +27,9 @@ const options = readOptions({
   },
   choices: {
     workload: {
-      what: `what A does, instead of ${USUAL.join(', ')} (with --quick http alone); more: all but these`,
+      what: 'what A does; more: all but the default',
       of: [...COUNTED, 'more'],
+      usual: `${USUAL.join(', ')}, with --quick http alone`,
     },
   },
 });

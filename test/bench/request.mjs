@@ -38,8 +38,8 @@ const options = readOptions({
     },
   },
   choices: {
-    workload: { what: `what A does, instead of ${USUAL.join(', ')}; more: all but these`, of: [...Object.keys(WORKLOADS), 'more', 'all'] },
-    beside: { what: "what to measure: Lane's variants, or Lane and other agents", of: ['lane', 'others'] },
+    workload: { what: 'what A does; more: all but the default', of: [...Object.keys(WORKLOADS), 'more', 'all'], usual: USUAL.join(', ') },
+    beside: { what: "what to measure: Lane's variants, or Lane and other agents", of: ['lane', 'others'], usual: 'lane' },
   },
 });
 const BESIDE = options.beside ?? 'lane';

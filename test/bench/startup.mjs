@@ -19,7 +19,7 @@ const options = readOptions({
     runs: { what: 'starts per variant and app', usual: 40, brief: 12, quick: 3 },
     modules: { what: 'modules per app', usual: 1_000, quick: 100 },
   },
-  choices: { beside: { what: 'what to measure: Lane, or Lane and other agents', of: ['lane', 'others'] } },
+  choices: { beside: { what: 'what to measure: Lane, or Lane and other agents', of: ['lane', 'others'], usual: 'lane' } },
 });
 const BESIDE = options.beside ?? 'lane';
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));

@@ -10,9 +10,9 @@ import { parseArgs } from 'node:util';
  * Reads the command line of a benchmark; `--help` prints the options and ends the process.
  *
  * @param {{ name: string, purpose: string, numbers: Record<string, { what: string, usual: number, brief?: number, quick: number }>,
- *   choices?: Record<string, { what: string, of: readonly string[] }> }} bench `purpose`: a sentence on what it measures; `brief`: the value
- *   for `npm run bench` without a name, by default `usual`
- * @returns its numbers and choices (undefined: all) by name, and `node`, `json`, `save`, `quick`
+ *   choices?: Record<string, { what: string, of: readonly string[], usual?: string }> }} bench `purpose`: a sentence on what it measures; `brief`: the
+ *   value for `npm run bench` without a name, by default `usual`; `usual` of a choice: what the help says of its default
+ * @returns its numbers and choices (undefined: its default) by name, and `node`, `json`, `save`, `quick`
  */
 export function readOptions({ name, purpose, numbers, choices = {} }) {
   const { values } = parseArgs({
@@ -32,7 +32,10 @@ export function readOptions({ name, purpose, numbers, choices = {} }) {
         `--${option} <n>`,
         `${what} (default ${usual}; with --brief ${brief}, with --quick ${quick})`,
       ]),
-      ...Object.entries(choices).map(([option, { what, of }]) => [`--${option} <name>`, `${what}: ${of.join(', ')} (default: all)`]),
+      ...Object.entries(choices).map(([option, { what, of, usual = 'all' }]) => [
+        `--${option} <name>`,
+        `${what}: ${of.join(', ')} (default: ${usual})`,
+      ]),
       ['--brief', 'fewer rounds, as `npm run bench` alone does'],
       ['--quick', 'few and short rounds, to see that it runs: its figures mean little'],
       ['--node <path>', 'the Node.js to measure (default: this one)'],
@@ -62,9 +65,12 @@ function fail(message) {
   process.exit(2);
 }
 
-/** The value below which a share of a list lies; 0.5: the median. */
+/** The value below which a share of a list lies; 0.5: the median. Interpolates, as R and NumPy do (Hyndman and Fan, 1996, type 7): the median of two is their mean. */
 export function quantile(list, share) {
-  return list.toSorted((a, b) => a - b)[Math.floor((list.length - 1) * share)];
+  const sorted = list.toSorted((a, b) => a - b);
+  const at = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(at)];
+  return below + (sorted[Math.ceil(at)] - below) * (at % 1);
 }
 
 /** Median and quartiles of some figures. */
