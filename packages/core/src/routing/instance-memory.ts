@@ -181,7 +181,9 @@ export class InstanceMemory {
     this.#toldAtMs = nowMs;
     this.#list++;
     const before: Known[] = [];
-    for (const known of this.#known.values()) {
+    const all = this.#all();
+    for (let i = 0; i < all.length; i++) {
+      const known = all[i] as Known;
       if (isUsable(formOf(known)) && isUsed(known, keepsBase, nowMs)) {
         known.usedBefore = this.#list;
         before.push(known);
@@ -196,7 +198,9 @@ export class InstanceMemory {
     }
     this.#listed = listed;
     const lanesNow = new Set<Tag | undefined>();
-    for (const known of this.#known.values()) {
+    const heard = this.#all();
+    for (let i = 0; i < heard.length; i++) {
+      const known = heard[i] as Known;
       if (known.list === this.#list) {
         if (isUsable(known.said as Instance)) lanesNow.add(known.saidTag);
       } else if (known.said !== undefined) {
@@ -205,7 +209,7 @@ export class InstanceMemory {
       }
       if (pace.isDue()) yield;
     }
-    yield* this.#judge(before, lanesNow, nowMs, pace);
+    yield* this.#judge(before, heard, lanesNow, nowMs, pace);
     yield* this.#countLanes(pace);
   }
 
@@ -391,8 +395,9 @@ export class InstanceMemory {
   *#countLanes(pace: Pace): Steps<void> {
     if (this.#outlier.serverErrors === 0) return;
     for (const lane of this.#answers.values()) lane.instances = 0;
-    for (const known of this.#known.values()) {
-      const tag = formTagOf(known);
+    const all = this.#all();
+    for (let i = 0; i < all.length; i++) {
+      const tag = formTagOf(all[i] as Known);
       const lane = this.#answers.get(tag);
       if (lane === undefined) this.#answers.set(tag, noAnswers(1));
       else lane.instances++;
@@ -444,7 +449,9 @@ export class InstanceMemory {
     const keepsBase = this.#keepsBase(nowMs);
     const ejected = this.#ejected(nowMs);
     const instances: Instance[] = [];
-    for (const known of this.#known.values()) {
+    const all = this.#all();
+    for (let i = 0; i < all.length; i++) {
+      const known = all[i] as Known;
       const form = formOf(known);
       if (ejected.has(known)) instances.push({ ...form, healthy: false, ejected: true });
       else if (isUsed(known, keepsBase, nowMs)) instances.push(known.calls?.isProbed === true ? { ...form, probed: true } : form);
@@ -486,6 +493,14 @@ export class InstanceMemory {
       refusedUntilMs: isRefused(known, nowMs) ? known.calls?.refusedUntilMs : undefined,
       ejectedUntilMs: ejected.has(known) ? known.calls?.ejectedUntilMs : undefined,
     }));
+  }
+
+  /**
+   * All as a list. Loops over all instances count its indices: until they are compiled, each step of `for … of` is an object for the collector,
+   * which doubles the garbage of a list.
+   */
+  #all(): readonly Known[] {
+    return Array.from(this.#known.values());
   }
 
   /** `likely`: who it may be. */
@@ -535,12 +550,13 @@ export class InstanceMemory {
   }
 
   /** Decides for each instance that was in use, as it was believed to be, whether what is now said of it is believed. */
-  *#judge(before: readonly Known[], lanesNow: ReadonlySet<Tag | undefined>, nowMs: number, pace: Pace): Steps<void> {
+  *#judge(before: readonly Known[], heard: readonly Known[], lanesNow: ReadonlySet<Tag | undefined>, nowMs: number, pace: Pace): Steps<void> {
     const lost: Array<{ readonly known: Known; readonly doubt: Doubt }> = [];
     let silent = 0;
     let newlySilent = 0;
     let hasOtherBase = false;
-    for (const known of before) {
+    for (let i = 0; i < before.length; i++) {
+      const known = before[i] as Known;
       if (pace.isDue()) yield;
       const doubt = lossOf(known);
       if (doubt === undefined) {
@@ -580,7 +596,8 @@ export class InstanceMemory {
         this.#believe(known);
       }
     }
-    for (const known of this.#known.values()) {
+    for (let i = 0; i < heard.length; i++) {
+      const known = heard[i] as Known;
       // Those that were not in use, and are new or were known to be away, are as they are said to be.
       if (known.said !== undefined && known.usedBefore !== this.#list) this.#believe(known);
       if (known.said === undefined && known.doubt === undefined) this.#forget(known, nowMs);

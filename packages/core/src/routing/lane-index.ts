@@ -76,7 +76,9 @@ export function* laneIndexInSteps(instances: readonly Instance[], rules: IndexRu
   const lanes = new Map<Tag, Instance[]>();
   const refused = new Map<Tag, Instance[]>();
   const base: Instance[] = [];
-  for (const instance of instances) {
+  // Counts indices, as all loops over all instances: until they are compiled, each step of `for … of` is an object for the collector.
+  for (let i = 0; i < instances.length; i++) {
+    const instance = instances[i] as Instance;
     if (pace.isDue(4)) yield;
     const tag = rules.tagOf(instance);
     if (tag !== undefined) tags.set(instance, tag);

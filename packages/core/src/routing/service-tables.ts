@@ -755,7 +755,8 @@ export class ServiceTables {
   *#seeWarmups(before: readonly Instance[] | undefined, instances: readonly Instance[], pace: Pace): Steps<void> {
     const nowMs = this.#clock.nowMs();
     const seen = new Set<string>();
-    for (const instance of instances) {
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i] as Instance;
       if (pace.isDue()) yield;
       const warmup = warmupOf(instance);
       if (warmup === undefined) continue;
@@ -832,7 +833,8 @@ export class ServiceTables {
         : yield* nearIndexInSteps(instances, indexRules, near, this.#place, pace);
     const ejected: Instance[] = [];
     const refused: Instance[] = [];
-    for (const instance of instances) {
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i] as Instance;
       if (pace.isDue()) yield;
       if (!instance.enabled || !(instance.weight > 0)) continue;
       if (instance.ejected === true) ejected.push(instance);
@@ -906,8 +908,8 @@ function putOff({ later }: Remembered, work: () => void): boolean {
 
 function* portsOf(instances: readonly Instance[], pace: Pace): Steps<ReadonlySet<number>> {
   const ports = new Set<number>();
-  for (const { port } of instances) {
-    ports.add(port);
+  for (let i = 0; i < instances.length; i++) {
+    ports.add((instances[i] as Instance).port);
     if (pace.isDue()) yield;
   }
   return ports;
@@ -980,7 +982,8 @@ function ownersIn(hosts: Hosts, host: string, port: number): Owner | Owner[] | u
 /** The addresses of one service. Of one that is listed twice the later counts. */
 function* hostsOf(instances: readonly Instance[], slot: Slot, pace: Pace): Steps<Hosts> {
   const hosts: Hosts = new Map();
-  for (const instance of instances) {
+  for (let i = 0; i < instances.length; i++) {
+    const instance = instances[i] as Instance;
     const owner = new Owner(instance, slot);
     const known = hosts.get(instance.ip);
     if (known === undefined || (known instanceof Owner && known.instance.port === instance.port)) hosts.set(instance.ip, owner);
@@ -1036,7 +1039,8 @@ class Addresses {
   }
 
   add(instances: readonly Instance[], slot: Slot): void {
-    for (const instance of instances) {
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i] as Instance;
       if (this.#gone.size > 0) this.#forget(instance);
       this.#put(new Owner(instance, slot));
     }

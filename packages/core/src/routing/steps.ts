@@ -24,7 +24,7 @@ export class Pace {
 }
 
 /** Of work that nothing has to come in between. */
-export const NO_PAUSE = new Pace(Infinity);
+export const NO_PAUSE = new Pace(2 ** 30);
 
 /** Does all of it now. */
 export function inOneGo<T>(steps: Steps<T>): T {
