@@ -1,6 +1,7 @@
 /**
  * Measures what `--require @lane/agent` adds to the start of a process: wall time and memory with and without it, in turn, for an empty program, a server
- * until its first answer, and apps of one and of 1,000 modules, whose difference is what a module costs; and the size of what npm installs.
+ * until its first answer, and apps of one and of 1,000 modules, whose difference is what a module costs; what stays alive on the heap; and the size of
+ * what npm installs.
  *
  *   npm run bench -- startup [--beside lane|others] [--runs 40] [--modules 1000] [--quick] [--node /path/to/node]
  */
@@ -129,6 +130,22 @@ function installed(name, from, found = new Map()) {
 
 const exists = (path) => statSync(path, { throwIfNoEntry: false }) !== undefined;
 
+/** What stays alive. Memory as the system sees it has also room of the engine's for garbage and for its compiler, which any work of that size takes. */
+function aliveTable() {
+  const tell = `gc(); process.stdout.write(String(process.memoryUsage().heapUsed));`;
+  const alive = ({ args }) => {
+    const { stdout, stderr } = spawnSync(options.node, ['--expose-gc', ...args, '-e', tell], { encoding: 'utf8', env });
+    if (!/^\d+$/.test(stdout)) throw new Error(stderr);
+    return Number(stdout) / 2 ** 20;
+  };
+  const heap = VARIANTS.map(alive);
+  return {
+    title: 'Heap of an app of nothing, after a collection, in MiB',
+    columns: ['variant', 'MiB', 'added'],
+    rows: VARIANTS.map(({ name }, v) => [name, heap[v], heap[v] - heap[0]]),
+  };
+}
+
 function weightTable() {
   const sizes = [...installed('@lane/agent', require.resolve)];
   const megabytes = (bytes) => bytes / 1e6;
@@ -143,7 +160,7 @@ publish({
   name: BESIDE === 'lane' ? 'startup' : 'startup-others',
   options,
   how: `${options.runs} starts each, medians and quartiles of what a start adds to that of "no agent" in its turn`,
-  tables: [...APPS.map(tableOf), moduleTable(), ...(BESIDE === 'lane' ? [weightTable()] : [])],
+  tables: [...APPS.map(tableOf), moduleTable(), aliveTable(), ...(BESIDE === 'lane' ? [weightTable()] : [])],
 });
 
 function tableOf({ name }, a) {
