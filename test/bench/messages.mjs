@@ -173,5 +173,10 @@ for (const library of Object.keys(LIBRARIES)) {
     await broker.stop();
   }
 }
-publish({ name: 'messages', options, how: `${rounds} rounds of ${slices} slices; medians and quartiles`, tables });
+publish({
+  name: options.library === undefined ? 'messages' : `messages-${options.library}`,
+  options,
+  how: `${rounds} rounds of ${slices} slices; medians and quartiles`,
+  tables,
+});
 process.exit(tables.length === 0 ? 1 : 0);
