@@ -198,6 +198,7 @@ matrix('Servers', ROWS, async (row, node) => {
   const app = await start(row, node.path, await row.build?.());
   try {
     const wrong: string[] = [];
+    for (const path of row.paths) wrong.push(...(await untagged(app, row, path)));
     for (const path of row.paths) for (const wave of [0, 1]) wrong.push(...(await interleaved(app, row, path, wave)));
     if (row.ask === undefined) wrong.push(...(await keptAlive(app, row.paths[0] as string)));
     expect(wrong.slice(0, 10)).toEqual([]);
@@ -232,6 +233,18 @@ async function interleaved(app: App, row: ServerRow, path: string, wave: number)
     }),
   );
   return wrong;
+}
+
+/** A request without a tag, before any with one: on Node 20 and 22 an app would pay for a context from the first one that is entered on. */
+async function untagged(app: App, row: ServerRow, path: string): Promise<string[]> {
+  const request = await (row.ask ?? overHttp())(app.port, path, {});
+  if (path !== '/unary') await app.heard('request', 1);
+  const answer = await request.end();
+  const told = once(app.child, 'message');
+  app.child.send('');
+  const [{ hasEnteredLane }] = (await told) as [{ hasEnteredLane?: boolean }];
+  const wrong = answer === answerOf(undefined) ? [] : [`${path}, before any tag: ${answer}`];
+  return hasEnteredLane === false ? wrong : [...wrong, `${path}, before any tag: a context was entered`];
 }
 
 /** Sequential requests over one connection, alternating between the kinds. */

@@ -85,11 +85,13 @@ describe('runInLane', () => {
 
 describe('no tag', () => {
   test('work without a tag stays out of AsyncLocalStorage until a tag arrives', () => {
-    const { bindLane, currentContext, hasEnteredLane, runInLane } = context;
+    const { bindLane, currentContext, hasEnteredLane, laneContext, resumeContext, runInLane } = context;
     const run = vi.spyOn(AsyncLocalStorage.prototype, 'run');
     try {
       expect(runInLane(undefined, () => currentContext())).toBe(undefined);
       expect(bindLane(() => currentContext())()).toBe(undefined);
+      expect(resumeContext(undefined, currentContext, undefined, [])).toBe(undefined);
+      expect(resumeContext(laneContext(undefined), currentContext, undefined, [])).toBe(undefined);
       expect(hasEnteredLane()).toBe(false);
       expect(run).not.toHaveBeenCalled();
       runInLane('gray', () => undefined);
@@ -107,7 +109,43 @@ describe('no tag', () => {
   });
 });
 
+describe('resumeContext', () => {
+  test('calls in the context that was current before, with `this` and arguments', () => {
+    const { currentLane, laneContext, resumeContext, runInLane } = context;
+    const self = { name: 'self' };
+    const work = function (this: unknown, ...args: unknown[]): unknown[] {
+      return [this, args, currentLane()];
+    };
+    expect(resumeContext(laneContext('gray'), work, self, [1, 2])).toEqual([self, [1, 2], 'gray']);
+    for (const none of [undefined, laneContext(undefined)])
+      expect(runInLane('gray', () => resumeContext(none, work, self, [3]))).toEqual([self, [3], undefined]);
+  });
+
+  test('does not enter what is current', () => {
+    const { currentContext, laneContext, resumeContext, runInLane } = context;
+    const gray = laneContext('gray');
+    runInLane('gray', () => {
+      const run = vi.spyOn(AsyncLocalStorage.prototype, 'run');
+      expect(resumeContext(gray, currentContext, undefined, [])).toBe(gray);
+      expect(run).not.toHaveBeenCalled();
+      run.mockRestore();
+    });
+  });
+
+  test('of a background: what was handed over as base stays base', () => {
+    const { currentLane, laneContext, resumeContext, setBackgroundLane } = context;
+    setBackgroundLane('gray');
+    expect(resumeContext(laneContext(undefined), currentLane, undefined, [])).toBe(undefined);
+    expect(resumeContext(laneContext('gray'), currentLane, undefined, [])).toBe('gray');
+  });
+});
+
 describe('enterContext', () => {
+  test('enters base expressly, even where no lane has been entered: a tag that was not trusted must not be passed on', () => {
+    const { currentContext, enterContext, laneContext } = context;
+    expect(enterContext(laneContext(undefined), currentContext, undefined, [])).toBe(laneContext(undefined));
+  });
+
   test('calls with `this` and arguments', () => {
     const { currentLane, enterContext, laneContext } = context;
     const self = { name: 'self' };

@@ -103,6 +103,16 @@ export function enterContext<A extends unknown[], R>(context: LaneContext, work:
 }
 
 /**
+ * Runs work where it was handed over, in the context that was current then; undefined: none was, so that it is base wherever it runs now. Enters nothing
+ * that is current, nor base where nothing has been entered yet: an app that works off a queue at its start would pay for a context from then on.
+ */
+export function resumeContext<A extends unknown[], R>(context: LaneContext | undefined, work: (...args: A) => R, self: unknown, args: A): R {
+  const current = currentContext();
+  if (current === context || (context === state.base && current === undefined && !hasEnteredLane())) return Reflect.apply(work, self, args);
+  return state.enter(context ?? state.base, work, self, args);
+}
+
+/**
  * Runs `work` in the lane of `tag` and returns its result; everything it starts belongs to that lane. Undefined is base, and so is an invalid tag,
  * such as the null or the empty string that stores return for none.
  */
@@ -117,8 +127,7 @@ export function runInLane<A extends unknown[], R>(tag: Tag | undefined | null, w
 export function bindLane<T, A extends unknown[], R>(work: (this: T, ...args: A) => R): (this: T, ...args: A) => R {
   const context = currentContext();
   return function bound(this: T, ...args: A): R {
-    if (currentContext() === context) return Reflect.apply(work, this, args);
-    return state.enter(context ?? state.base, work as (...args: A) => R, this, args);
+    return resumeContext(context, work as (...args: A) => R, this, args);
   };
 }
 

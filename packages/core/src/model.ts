@@ -101,6 +101,7 @@ export {
   enterContext,
   hasEnteredLane,
   laneContext,
+  resumeContext,
   runInLane,
   setBackgroundLane,
   type LaneContext,

@@ -5,6 +5,7 @@ const http = require('node:http');
 const { join } = require('node:path');
 const { subscribe } = require('node:diagnostics_channel');
 const { currentLane } = require('@lane/core');
+const { hasEnteredLane } = require('@lane/core/model');
 
 /** A handler's answer. */
 globalThis.heard = async () => {
@@ -24,6 +25,9 @@ globalThis.heard = async () => {
 // A request arrives before its body, and before any framework passes it on.
 subscribe('http.server.request.start', () => process.send({ kind: 'request' }));
 globalThis.requestIsThere = () => process.send({ kind: 'request' });
+
+// Asked whether any lane has been entered.
+process.on('message', () => process.send({ hasEnteredLane: hasEnteredLane() }));
 
 async function main() {
   const { start } = require(join(__dirname, 'servers', process.argv[2]));

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { wrap, type Instrumentation as ThirdParty, type InstrumentationTools } from '@lane/core/agent';
-import { bindLane, currentContext, enterContext, messageOf } from '@lane/core/model';
+import { bindLane, currentContext, messageOf, resumeContext } from '@lane/core/model';
 import type { Instrumentation } from '../patching/instrumentation.js';
 import { safely } from '../patching/safely.js';
 import { isInRange } from '../patching/version-range.js';
@@ -72,7 +72,7 @@ function toolsFor(name: string, log: AgentLog): InstrumentationTools {
     safely: (hook) => safely(name, hook),
     log,
     currentContext,
-    enterContext,
+    enterContext: resumeContext,
     bindLane,
   };
 }

@@ -2,7 +2,7 @@
  * amqplib, with promises and callbacks: every publish goes through `sendMessage`, whose properties hold the headers, and every
  * delivery through `dispatchMessage`. Confirmations come from the socket: their callbacks are bound to who published.
  */
-import { enterContext } from '@lane/core/model';
+import { resumeContext } from '@lane/core/model';
 import { bindArguments } from '../patching/bind-arguments.js';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import type { OwnChannelClass } from '../messages/isolation/rabbitmq.js';
@@ -60,7 +60,7 @@ function publishInLane(prototype: object): void {
     (original) => {
       return function publish(this: unknown, ...args: unknown[]): unknown {
         const context = laneOfOptions(args[3]);
-        return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
+        return context === undefined ? Reflect.apply(original, this, args) : resumeContext(context, original, this, args);
       };
     },
     PARTY,

@@ -4,7 +4,7 @@
  * Limits: a cargo's worker gets tasks of several lanes at once, and runs in that of the last; `import` of async's ES module and
  * other internal files are out of reach.
  */
-import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, laneContext, resumeContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -49,7 +49,7 @@ function queueInLane(original: (worker: Worker, ...rest: unknown[]) => { _tasks:
     if (typeof given !== 'function') return Reflect.apply(original, this, [given as Worker, ...rest]);
     let next: LaneContext | undefined;
     const worker = function worker(this: unknown, ...args: unknown[]): unknown {
-      return next === undefined ? Reflect.apply(given as Worker, this, args) : enterContext(next, given as Worker, this, args);
+      return next === undefined ? Reflect.apply(given as Worker, this, args) : resumeContext(next, given as Worker, this, args);
     };
     // async uses this to tell functions that return promises from those that call back.
     const tag = (given as { [Symbol.toStringTag]?: string })[Symbol.toStringTag];

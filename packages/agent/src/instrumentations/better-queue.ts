@@ -2,7 +2,7 @@
  * better-queue runs a task when others are done, and keeps it in a store meanwhile. The ticket of a push has its lane;
  * a task pushed several times, and a batch, runs in the lane of the last.
  */
-import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, laneContext, resumeContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -28,7 +28,7 @@ export function patch({ exports }: LoadedFile): void {
         .at(-1)
         ?.tickets.at(-1);
       const context = last === undefined ? undefined : lanes.get(last);
-      return context === undefined ? Reflect.apply(original, this, args) : enterContext(context, original, this, args);
+      return context === undefined ? Reflect.apply(original, this, args) : resumeContext(context, original, this, args);
     };
   });
 }

@@ -2,7 +2,7 @@
  * fastq hands a task to its worker when another is done, and leaves no other trace of it. So a task is queued in a box
  * with its lane; whoever sees tasks (the worker, the error handler, `getQueue`) gets it unwrapped.
  */
-import { bindLane, currentContext, enterContext, laneContext, type LaneContext } from '@lane/core/model';
+import { bindLane, currentContext, laneContext, resumeContext, type LaneContext } from '@lane/core/model';
 import type { LoadedFile } from '../patching/instrumentation.js';
 import { wrap } from '../patching/wrap.js';
 
@@ -31,7 +31,7 @@ function queueInLane(original: Method): Method {
     if (typeof worker !== 'function') return Reflect.apply(original, this, args);
     const inLane = function worked(this: unknown, task: unknown, ...rest: unknown[]): unknown {
       if (!(task instanceof Boxed)) return Reflect.apply(worker as Method, this, [task, ...rest]);
-      return enterContext(task.context, worker as Method, this, [task.value, ...rest]);
+      return resumeContext(task.context, worker as Method, this, [task.value, ...rest]);
     };
     args[at] = inLane;
     const made = Reflect.apply(original, this, args) as object;

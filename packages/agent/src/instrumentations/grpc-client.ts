@@ -8,9 +8,8 @@ import { isIP } from 'node:net';
 import {
   bindLane,
   currentContext,
-  enterContext,
   hasEnteredLane,
-  laneContext,
+  resumeContext,
   type LaneContext,
   type OutboundHeaders,
   type SettledVerdict,
@@ -167,7 +166,7 @@ function startInLane(callClass: object, outbound: Outbound): void {
         }) as (status: unknown) => unknown;
       }
       if (!own.inLane) return Reflect.apply(original, this, [metadata, told]);
-      return enterContext(context ?? laneContext(undefined), original, this, [withLane(metadata, context, own.reach, outbound) ?? metadata, told]);
+      return resumeContext(context, original, this, [withLane(metadata, context, own.reach, outbound) ?? metadata, told]);
     };
   });
 }

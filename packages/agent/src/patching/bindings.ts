@@ -11,7 +11,7 @@
  *
  * A bound function keeps the length, kind and properties of the app's, because libraries look at those.
  */
-import { bindLane, currentContext, enterContext, laneContext } from '@lane/core/model';
+import { bindLane, currentContext, resumeContext } from '@lane/core/model';
 import { standIn, type Calls } from './stand-in.js';
 import { wrap } from './wrap.js';
 
@@ -145,7 +145,6 @@ function bindArgument(args: unknown[], { index, property }: Bound): void {
 /** The function bound to the current lane. */
 function inLane(given: Method): Method {
   const context = currentContext();
-  const calls: Calls = (work, self, args) =>
-    currentContext() === context ? Reflect.apply(work, self, args) : enterContext(context ?? laneContext(undefined), work, self, args);
+  const calls: Calls = (work, self, args) => resumeContext(context, work, self, args);
   return standIn(given, calls, PARTY);
 }

@@ -1,5 +1,5 @@
 /** The shape of an instrumentation, for the agent and for third parties' packages (LANE_INSTRUMENTATIONS). Types only. */
-import type { bindLane, currentContext, enterContext } from '../context.js';
+import type { bindLane, currentContext, resumeContext } from '../context.js';
 import type { Log } from '../log.js';
 import type { Method, Replaceable, Undo } from './wrap.js';
 
@@ -26,8 +26,8 @@ export interface InstrumentationTools {
   readonly log: Log;
   /** The current lane, to pass to `enterContext` later; undefined: none. */
   readonly currentContext: typeof currentContext;
-  /** Calls a function in a lane returned by `currentContext`. */
-  readonly enterContext: typeof enterContext;
+  /** Calls a function in the lane that `currentContext` returned, of base if that was undefined. */
+  readonly enterContext: typeof resumeContext;
   /** Binds a callback to the current lane. */
   readonly bindLane: typeof bindLane;
 }
